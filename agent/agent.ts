@@ -1,0 +1,200 @@
+/** Wires collectors, pipeline and exporters, and starts and stops them in order. */
+import type { Server } from 'node:http';
+import type Docker from 'dockerode';
+import type { Logger } from 'pino';
+import { CgroupCollector } from '../collectors/cgroup/index.ts';
+import type { Collector } from '../collectors/collector.ts';
+import { connect } from '../collectors/docker/client.ts';
+import { type Endpoint, findEndpoint } from '../collectors/docker/endpoint.ts';
+import { DockerCollector } from '../collectors/docker/index.ts';
+import { hostAttributes } from '../collectors/host.ts';
+import { LogCollector } from '../collectors/logs/index.ts';
+import { NamespaceCollector } from '../collectors/namespaces.ts';
+import type { Config } from '../config/schema.ts';
+import { createExporters } from '../exporters/index.ts';
+import { protocolOf } from '../exporters/otlp/environment.ts';
+import { metrics } from './catalogue.ts';
+import { listen, urlOf } from './health.ts';
+import { Pipeline } from './pipeline.ts';
+import { Positions } from './positions.ts';
+import type { Container } from './records.ts';
+import { collectRound } from './round.ts';
+import { messageOf, Telemetry } from './telemetry.ts';
+import { VERSION } from './version.ts';
+
+/** Time that is left to exporters at the end; the whole stop stays below 5 s. */
+const FLUSH_MS = 4000;
+/** The first round comes at once, a second one soon after it: rates need two. */
+const FIRST_INTERVAL_MS = 1000;
+
+export interface RunningAgent {
+  /** Delivers what is left and ends everything; resolves within 5 s. */
+  stop(): Promise<void>;
+}
+
+function openPositions(directory: string, logger: Logger): Positions {
+  try {
+    return new Positions(directory);
+  } catch (error) {
+    logger.warn(
+      `data_dir: ${messageOf(error)}: positions are kept in memory only, and lost with the process`,
+    );
+    return new Positions(undefined);
+  }
+}
+
+/** Fans what happens to containers out to the collectors, each run of a container once. */
+class Attachments {
+  private readonly collectors: readonly Collector[];
+  private readonly telemetry: Telemetry;
+  /** `startedAt` of the run that each container's collectors are attached to. */
+  private readonly runs = new Map<string, bigint>();
+
+  constructor(collectors: readonly Collector[], telemetry: Telemetry) {
+    this.collectors = collectors;
+    this.telemetry = telemetry;
+  }
+
+  started(container: Container): void {
+    if (this.runs.get(container.id) === container.startedAt) return;
+    this.runs.set(container.id, container.startedAt);
+    void this.each(container, (collector) => collector.attach?.(container));
+  }
+
+  stopped(container: Container): void {
+    void this.each(container, (collector) => collector.detach?.(container));
+  }
+
+  removed(container: Container): void {
+    container.pid = 0;
+    this.stopped(container);
+    this.runs.delete(container.id);
+    void this.each(container, (collector) => collector.remove?.(container));
+  }
+
+  private async each(
+    container: Container,
+    act: (collector: Collector) => void | Promise<void>,
+  ): Promise<void> {
+    for (const collector of this.collectors) {
+      try {
+        await act(collector);
+      } catch (error) {
+        // A container that has ended before we could look at it is no fault.
+        if (!isGone(error)) this.telemetry.fault(collector.name, error, container.name);
+      }
+    }
+  }
+}
+
+/** Whether a file of /proc or a cgroup does not exist any more. */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/**
+ * @throws {Error} when something that the configuration names cannot be had: the Docker context, the
+ *   address to listen on
+ */
+export async function startAgent(config: Config, logger: Logger): Promise<RunningAgent> {
+  const endpoint: Endpoint = findEndpoint(config.docker_host);
+  const docker: Docker = connect(endpoint);
+  const telemetry = new Telemetry(logger);
+  const positions = openPositions(config.data_dir, logger);
+  const [exporters, host] = await Promise.all([
+    createExporters(config.exporter, telemetry),
+    hostAttributes(config.procfs),
+  ]);
+  const pipeline = new Pipeline(exporters, telemetry, {
+    save: (id, position) => positions.save(`logs/${id}`, position),
+  });
+
+  const collectors: Collector[] = [
+    new CgroupCollector(config.procfs, metrics),
+    new NamespaceCollector(config.procfs, pipeline),
+    new LogCollector(
+      docker,
+      pipeline,
+      {
+        load: (id) => positions.load(`logs/${id}`),
+        forget: (id) => positions.forget(`logs/${id}`),
+      },
+      config.logs.first_sight,
+    ),
+  ];
+  const daemon = new DockerCollector({
+    docker,
+    surroundings: host,
+    host: { attributes: { 'service.name': 'portlight', ...host } },
+    sink: pipeline,
+    lifecycle: new Attachments(collectors, telemetry),
+    position: {
+      load: () => {
+        const kept = positions.load('events');
+        return kept === undefined ? undefined : BigInt(kept);
+      },
+      save: (time) => positions.save('events', String(time)),
+    },
+  });
+
+  let server: Server;
+  try {
+    server = await listen(config.listen, { ready: () => daemon.connected });
+  } catch (error) {
+    positions.close();
+    throw new Error(
+      `listen: ${config.listen.host}:${config.listen.port}: ${messageOf(error)}; choose another with --listen`,
+    );
+  }
+  logger.info(
+    {
+      version: VERSION,
+      daemon: endpoint.host,
+      origin: endpoint.origin,
+      exporters: config.exporter,
+      listen: urlOf(server),
+    },
+    'portlight runs',
+  );
+
+  let timer: NodeJS.Timeout;
+  const round = () => pipeline.metrics(collectRound(daemon.containers.values(), collectors, telemetry));
+  const firstRound = () => {
+    round();
+    timer = setTimeout(
+      () => {
+        round();
+        timer = setInterval(round, config.interval);
+      },
+      Math.min(FIRST_INTERVAL_MS, config.interval),
+    );
+  };
+  daemon.start(firstRound);
+
+  const sdk = config.exporter.includes('otlp')
+    ? import('./sdk.ts').then(({ startSdk }) =>
+        startSdk({ telemetry, protocol: protocolOf('metrics'), intervalMs: config.interval, host }),
+      )
+    : undefined;
+  sdk?.catch((error) => telemetry.fault('sdk', error));
+
+  return {
+    async stop() {
+      const deadline = AbortSignal.timeout(FLUSH_MS);
+      clearTimeout(timer);
+      server.close();
+      server.closeAllConnections();
+      await daemon.stop();
+      for (const collector of collectors) await collector.stop?.();
+      pipeline.flush();
+      await Promise.all([
+        ...exporters.map((exporter) => exporter.stop(deadline)),
+        Promise.race([
+          sdk?.then((shutdown) => shutdown()),
+          new Promise((resolve) => deadline.addEventListener('abort', resolve)),
+        ]),
+      ]).catch((error) => telemetry.fault('exporters', error));
+      positions.close();
+    },
+  };
+}

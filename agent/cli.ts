@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+import { Command, Option } from 'commander';
+import { ConfigError } from '../config/load.ts';
+import { withConfig } from './commands/options.ts';
+import { messageOf } from './telemetry.ts';
+import { VERSION } from './version.ts';
+
+/** Exit code for input that cannot be right: configuration and command line. */
+const EXIT_USAGE = 2;
+
+const output = () =>
+  new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table');
+
+const program = new Command('portlight')
+  .description(
+    'Observes the containers of a Docker host: CPU, memory and namespaces from the kernel, logs and lifecycle events from the daemon, shipped through OpenTelemetry. It only ever reads.',
+  )
+  .version(VERSION, '-v, --version')
+  .showHelpAfterError('(--help tells what there is)')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ portlight run                                  print everything to the console
+  $ portlight run --interval 5s --exporter console
+  $ OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 portlight run
+                                                   ship to an OpenTelemetry Collector
+  $ portlight ps                                   what each container uses, once
+  $ portlight check                                what works here, and what is missing
+
+Every option is also a variable (PORTLIGHT_INTERVAL) and a key of portlight.yaml (interval);
+flags win over variables, variables over the file.`,
+  );
+
+// Each command is imported when it is called: --help and ps need no exporter.
+withConfig(program.command('run').description('run the agent until it is told to stop')).action(
+  async (options, command) => (await import('./commands/run.ts')).run(options, command),
+);
+
+withConfig(program.command('ps').description('list running containers: CPU, memory, processes, namespaces'), [
+  'docker_host',
+  'procfs',
+  'log_level',
+])
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/ps.ts')).ps(options, command));
+
+withConfig(
+  program
+    .command('check')
+    .description(
+      'tell what works here and what is missing; exits with 1 when the agent could not do its work',
+    ),
+)
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/check.ts')).check(options, command));
+
+const config = program.command('config').description('show or check the configuration');
+
+withConfig(config.command('print').description('print each value and where it came from'))
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/config.ts')).printConfig(options, command));
+
+withConfig(
+  config.command('validate').description('exit with 2 and a line for each mistake when it is wrong'),
+).action(async (options, command) => (await import('./commands/config.ts')).validateConfig(options, command));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const lines = error instanceof ConfigError ? error.mistakes : [messageOf(error)];
+  for (const line of lines) console.error(`portlight: ${line}`);
+  process.exit(error instanceof ConfigError ? EXIT_USAGE : 1);
+}

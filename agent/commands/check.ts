@@ -1,0 +1,199 @@
+/** `portlight check`: whether the agent can work here, and what it would have to do without. */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import type Docker from 'dockerode';
+import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
+import { connect } from '../../collectors/docker/client.ts';
+import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { readNamespaces } from '../../collectors/namespaces.ts';
+import type { Config } from '../../config/schema.ts';
+import { table } from '../../exporters/console/table.ts';
+import { applyToEnvironment, protocolOf } from '../../exporters/otlp/environment.ts';
+import { createTransport, SendError, type Signal } from '../../exporters/otlp/transport.ts';
+import { listen } from '../health.ts';
+import { messageOf } from '../telemetry.ts';
+import { configOf } from './options.ts';
+
+/** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
+type Status = 'ok' | 'warn' | 'fail';
+
+interface Finding {
+  readonly check: string;
+  readonly status: Status;
+  readonly found: string;
+}
+
+/** The oldest Engine API whose fields the agent reads (Docker 20.10). */
+const OLDEST_API = 1.41;
+const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
+
+const finding = (check: string, status: Status, found: string): Finding => ({ check, status, found });
+
+async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docker?: Docker }> {
+  const endpoint = findEndpoint(config.docker_host);
+  try {
+    const docker = connect(endpoint);
+    const [version, info] = await Promise.all([docker.version(), docker.info()]);
+    return {
+      docker,
+      findings: [
+        finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
+        Number(version.ApiVersion) >= OLDEST_API
+          ? finding('engine API', 'ok', version.ApiVersion)
+          : finding(
+              'engine API',
+              'warn',
+              `${version.ApiVersion} is older than ${OLDEST_API}: some fields may be missing`,
+            ),
+        finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`),
+      ],
+    };
+  } catch (error) {
+    const hint =
+      (error as NodeJS.ErrnoException).code === 'EACCES'
+        ? '; run as root or as a member of the group docker'
+        : '; is it running? Name another with --docker-host';
+    return {
+      findings: [
+        finding('docker daemon', 'fail', `${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${hint}`),
+      ],
+    };
+  }
+}
+
+function checkCgroups({ procfs }: Config): Finding {
+  try {
+    const hierarchies = readHierarchies(procfs);
+    const mounted = CONTROLLERS.filter((controller) => hierarchies.v1.has(controller));
+    if (mounted.length > 0) {
+      const missing = ['cpuacct', 'memory', 'pids'].filter((controller) => !hierarchies.v1.has(controller));
+      const tail =
+        missing.length > 0 && hierarchies.v2 === undefined
+          ? `; without ${missing.join(', ')} their metrics are absent`
+          : '';
+      return finding(
+        'cgroup files',
+        tail === '' ? 'ok' : 'warn',
+        `v1 controllers ${mounted.join(', ')}${tail}`,
+      );
+    }
+    if (hierarchies.v2 !== undefined) {
+      const controllers = readFileSync(join(hierarchies.v2.point, 'cgroup.controllers'), 'utf8').trim();
+      return finding('cgroup files', 'ok', `v2 at ${hierarchies.v2.point}, controllers ${controllers}`);
+    }
+    return finding(
+      'cgroup files',
+      'warn',
+      `no cgroup file system is mounted here: no CPU and memory metrics`,
+    );
+  } catch (error) {
+    return finding('cgroup files', 'warn', `${messageOf(error)}: no CPU and memory metrics`);
+  }
+}
+
+async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Finding[]> {
+  const [running] = await docker.listContainers({ limit: 1 });
+  if (running === undefined) return [finding('container processes', 'ok', 'no container runs: not tried')];
+  const { State } = await docker.getContainer(running.Id).inspect();
+  const directory = join(procfs, String(State.Pid));
+  const findings: Finding[] = [];
+  try {
+    const path = [...parseMembership(readFileSync(join(directory, 'cgroup'), 'utf8')).values()][0];
+    findings.push(finding('container processes', 'ok', `visible in ${procfs}, for example ${path}`));
+  } catch (error) {
+    const cost = `no metrics and namespaces; mount the host's /proc and name it with --procfs`;
+    return [finding('container processes', 'warn', `${messageOf(error)}: ${cost}`)];
+  }
+  try {
+    const hostUnknown = Object.values(readNamespaces(procfs, State.Pid)).some(
+      ({ host }) => host === undefined,
+    );
+    findings.push(
+      hostUnknown
+        ? finding(
+            'namespaces',
+            'warn',
+            "the host's own cannot be read: which containers use them is not told",
+          )
+        : finding('namespaces', 'ok', 'readable'),
+    );
+  } catch (error) {
+    findings.push(
+      finding('namespaces', 'warn', `${messageOf(error)}: no namespaces; run as root or with CAP_SYS_PTRACE`),
+    );
+  }
+  return findings;
+}
+
+function checkDataDirectory({ data_dir }: Config): Finding {
+  let existing = data_dir;
+  for (;;) {
+    try {
+      accessSync(existing, constants.W_OK);
+      return finding('data directory', 'ok', data_dir);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' && dirname(existing) !== existing) existing = dirname(existing);
+      else
+        return finding(
+          'data directory',
+          'warn',
+          `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
+        );
+    }
+  }
+}
+
+async function checkListen({ listen: address }: Config): Promise<Finding> {
+  const shown = `${address.host}:${address.port}`;
+  try {
+    const server = await listen(address, { ready: () => false });
+    await new Promise((resolve) => server.close(resolve));
+    return finding('listen', 'ok', `${shown} is free`);
+  } catch (error) {
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    return finding(
+      'listen',
+      'warn',
+      isTaken ? `${shown} is in use, by a running agent perhaps` : `${shown}: ${messageOf(error)}`,
+    );
+  }
+}
+
+/** An empty request is valid OTLP: whatever answers it as such is a receiver. */
+async function checkReceiver(config: Config, signal: Signal): Promise<Finding> {
+  const name = `receiver of ${signal}`;
+  try {
+    const transport = await createTransport(signal, protocolOf(signal));
+    await transport.send(new Uint8Array());
+    transport.shutdown();
+    return finding(
+      name,
+      'ok',
+      `${config.otlp.endpoint ?? 'as OTEL_EXPORTER_OTLP_* say'} takes ${protocolOf(signal)}`,
+    );
+  } catch (error) {
+    const wait = error instanceof SendError && error.retryable ? '; records would wait for it' : '';
+    return finding(name, 'fail', `${config.otlp.endpoint ?? 'endpoint'}: ${messageOf(error)}${wait}`);
+  }
+}
+
+export async function check({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  applyToEnvironment(config);
+  const { findings, docker } = await checkDaemon(config);
+  findings.push(checkCgroups(config));
+  if (docker !== undefined) findings.push(...(await checkProcesses(config, docker)));
+  findings.push(checkDataDirectory(config), await checkListen(config));
+  if (config.exporter.includes('otlp')) {
+    findings.push(await checkReceiver(config, 'logs'), await checkReceiver(config, 'metrics'));
+  }
+  if (output === 'json') console.log(JSON.stringify(findings, null, 2));
+  else {
+    const rows = findings.map(({ check: name, status, found }) => [status.toUpperCase(), name, found]);
+    console.log(table(['STATUS', 'CHECK', 'FOUND'], rows).join('\n'));
+  }
+  // Sockets of the receiver's check may linger.
+  process.exit(findings.some(({ status }) => status === 'fail') ? 1 : 0);
+}

@@ -1,0 +1,31 @@
+/** `portlight config`: what is configured, and whether it is right. */
+import type { Command } from 'commander';
+import { options } from '../../config/schema.ts';
+import { table } from '../../exporters/console/table.ts';
+import { configOf } from './options.ts';
+
+const MASK = '********';
+
+export async function printConfig({ output }: { output: string }, command: Command): Promise<void> {
+  const { settings } = await configOf(command);
+  const rows = options
+    .filter(({ path }) => settings.has(path))
+    .map(({ path, secret }) => {
+      const { value, origin } = settings.get(path)!;
+      return { key: path, value: secret ? MASK : value, origin };
+    });
+  if (output === 'json') console.log(JSON.stringify(rows, null, 2));
+  else {
+    const cells = rows.map(({ key, value, origin }) => [
+      key,
+      Array.isArray(value) ? value.join(',') : String(value),
+      origin,
+    ]);
+    console.log(table(['KEY', 'VALUE', 'FROM'], cells).join('\n'));
+  }
+}
+
+export async function validateConfig(_options: unknown, command: Command): Promise<void> {
+  await configOf(command);
+  console.log('the configuration is valid');
+}

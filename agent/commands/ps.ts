@@ -1,0 +1,77 @@
+/** `portlight ps`: running containers with what they use, once. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { CgroupCollector } from '../../collectors/cgroup/index.ts';
+import { connect } from '../../collectors/docker/client.ts';
+import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
+import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces.ts';
+import { cells, columns, figures, rightAligned } from '../../exporters/console/rows.ts';
+import { table } from '../../exporters/console/table.ts';
+import { metrics } from '../catalogue.ts';
+import { createLogger } from '../logger.ts';
+import type { Container } from '../records.ts';
+import { collectRound } from '../round.ts';
+import { Telemetry } from '../telemetry.ts';
+import { configOf } from './options.ts';
+
+/** How long CPU use is measured. */
+const MEASURE_MS = 500;
+
+function namespacesOf(procfs: string, container: Container): Namespaces {
+  try {
+    return readNamespaces(procfs, container.pid);
+  } catch {
+    return {};
+  }
+}
+
+export async function ps({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const docker = connect(findEndpoint(config.docker_host));
+  const listed = await docker.listContainers();
+  const inspected = await Promise.all(
+    // One that is gone since is left out, as it is from a listing a moment later.
+    listed.map(({ Id }) =>
+      docker
+        .getContainer(Id)
+        .inspect()
+        .catch(() => undefined),
+    ),
+  );
+  const containers = inspected
+    .filter((inspect) => inspect !== undefined)
+    .map((inspect) => fromInspect(inspect, undefined, {}))
+    .filter(({ pid }) => pid !== 0);
+
+  const telemetry = new Telemetry(createLogger(config.log_level));
+  const cgroup = new CgroupCollector(config.procfs, metrics);
+  for (const container of containers) {
+    try {
+      cgroup.attach(container);
+    } catch (error) {
+      telemetry.fault(cgroup.name, error, container.name);
+    }
+  }
+  collectRound(containers, [cgroup], telemetry);
+  await sleep(MEASURE_MS);
+  const sets = collectRound(containers, [cgroup], telemetry).sort((a, b) =>
+    a.container.name < b.container.name ? -1 : 1,
+  );
+  cgroup.stop();
+
+  if (output === 'json') {
+    const rows = sets.map((set) => ({
+      id: set.container.id,
+      name: set.container.name,
+      image: set.container.image,
+      pid: set.container.pid,
+      ...figures(set),
+      namespaces: namespacesOf(config.procfs, set.container),
+    }));
+    console.log(JSON.stringify(rows, null, 2));
+    return;
+  }
+  const rows = sets.map((set) => [...cells(set), inShort(namespacesOf(config.procfs, set.container))]);
+  console.log(table([...columns, 'NAMESPACES'], rows, rightAligned).join('\n'));
+}

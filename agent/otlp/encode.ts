@@ -1,0 +1,182 @@
+/**
+ * Records → OTLP protobuf. Field numbers are those of opentelemetry-proto 1.x
+ * (`metrics/v1/metrics.proto`, `logs/v1/logs.proto`, `common/v1/common.proto`).
+ */
+import { isUtf8 } from 'node:buffer';
+import type {
+  Attributes,
+  AttributeValue,
+  EventRecord,
+  IoStream,
+  MetricSet,
+  Point,
+  Resource,
+} from '../records.ts';
+import { VERSION } from '../version.ts';
+import { Writer } from './writer.ts';
+
+const CUMULATIVE = 2;
+const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR' };
+
+/** The instrumentation scope: which part of the agent made a record. */
+export type Scope = 'portlight.metrics' | 'portlight.logs' | 'portlight.events';
+
+function anyValue(writer: Writer, field: number, value: AttributeValue): void {
+  const mark = writer.begin(field);
+  if (typeof value === 'string') writer.string(1, value);
+  else if (typeof value === 'boolean') writer.uint(2, value ? 1 : 0);
+  else if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) writer.int(3, value);
+    else writer.double(4, value);
+  } else {
+    const list = writer.begin(5);
+    for (const item of value) anyValue(writer, 1, item);
+    writer.end(list);
+  }
+  writer.end(mark);
+}
+
+function keyValue(writer: Writer, field: number, key: string, value: AttributeValue): void {
+  const mark = writer.begin(field);
+  writer.string(1, key);
+  anyValue(writer, 2, value);
+  writer.end(mark);
+}
+
+function attributes(writer: Writer, field: number, values: Attributes): void {
+  for (const key in values) keyValue(writer, field, key, values[key]!);
+}
+
+/** Encodings that recur in every batch are made once per object. */
+function memoized<K extends object>(encode: (writer: Writer, key: K) => void): (key: K) => Buffer {
+  const known = new WeakMap<K, Buffer>();
+  return (key) => {
+    let bytes = known.get(key);
+    if (bytes === undefined) {
+      const writer = new Writer(512);
+      encode(writer, key);
+      bytes = Buffer.from(writer.bytes());
+      known.set(key, bytes);
+    }
+    return bytes;
+  };
+}
+
+/** The `resource` field of ResourceMetrics and ResourceLogs. */
+const resourceField = memoized<Resource>((writer, resource) => {
+  const mark = writer.begin(1);
+  attributes(writer, 1, resource.attributes);
+  writer.end(mark);
+});
+
+const pointAttributes = memoized<Attributes>((writer, values) => attributes(writer, 7, values));
+
+function scopeField(writer: Writer, scope: Scope): void {
+  const mark = writer.begin(1);
+  writer.string(1, scope);
+  writer.string(2, VERSION);
+  writer.end(mark);
+}
+
+function dataPoint(writer: Writer, set: MetricSet, point: Point): void {
+  const mark = writer.begin(1);
+  writer.fixed64(2, set.startTime);
+  writer.fixed64(3, set.time);
+  if (point.metric.integer) writer.sfixed64(6, point.value);
+  else writer.double(4, point.value);
+  if (point.attributes !== undefined) writer.raw(pointAttributes(point.attributes));
+  writer.end(mark);
+}
+
+/** Writes one Metric from `points[from]` on and returns the index behind its last point. */
+function metric(writer: Writer, set: MetricSet, from: number): number {
+  const { points } = set;
+  const described = points[from]!.metric;
+  const mark = writer.begin(2);
+  writer.string(1, described.name);
+  writer.string(2, described.description);
+  writer.string(3, described.unit);
+  const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
+  let index = from;
+  while (index < points.length && points[index]!.metric === described)
+    dataPoint(writer, set, points[index++]!);
+  if (described.kind !== 'gauge') {
+    writer.uint(2, CUMULATIVE);
+    if (described.kind === 'counter') writer.uint(3, 1);
+  }
+  writer.end(data);
+  writer.end(mark);
+  return index;
+}
+
+/** An `ExportMetricsServiceRequest` with one ResourceMetrics per set. */
+export function encodeMetrics(sets: readonly MetricSet[]): Buffer {
+  const writer = new Writer(sets.length * 2048 + 64);
+  for (const set of sets) {
+    const resourceMetrics = writer.begin(1);
+    writer.raw(resourceField(set.container.resource));
+    const scopeMetrics = writer.begin(2);
+    scopeField(writer, 'portlight.metrics');
+    for (let index = 0; index < set.points.length; ) index = metric(writer, set, index);
+    writer.end(scopeMetrics);
+    writer.end(resourceMetrics);
+  }
+  return writer.bytes();
+}
+
+/** An `ExportLogsServiceRequest` with one resource; `records` are encoded `log_records` fields. */
+export function encodeLogs(resource: Resource, scope: Scope, records: Uint8Array): Buffer {
+  const writer = new Writer(records.length + 1024);
+  const resourceLogs = writer.begin(1);
+  writer.raw(resourceField(resource));
+  const scopeLogs = writer.begin(2);
+  scopeField(writer, scope);
+  writer.raw(records);
+  writer.end(scopeLogs);
+  writer.end(resourceLogs);
+  return writer.bytes();
+}
+
+const IO_STREAM: Record<IoStream, Buffer> = { stdout: ioStream('stdout'), stderr: ioStream('stderr') };
+
+function ioStream(stream: IoStream): Buffer {
+  const writer = new Writer(64);
+  keyValue(writer, 6, 'log.iostream', stream);
+  return Buffer.from(writer.bytes());
+}
+
+/**
+ * Appends one log line as a `log_records` field; its body is `source[start, end)`: a string, or bytes
+ * where it is not valid UTF-8, which receivers refuse in a string together with the whole request.
+ */
+export function encodeLogLine(
+  writer: Writer,
+  seconds: number,
+  nanos: number,
+  stream: IoStream,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const record = writer.begin(2);
+  writer.unixNano(1, seconds, nanos);
+  const body = writer.begin(5);
+  writer.slice(isUtf8(source.subarray(start, end)) ? 1 : 7, source, start, end);
+  writer.end(body);
+  writer.raw(IO_STREAM[stream]);
+  writer.unixNano(11, seconds, nanos);
+  writer.end(record);
+}
+
+/** Appends one event as a `log_records` field. */
+export function encodeEvent(writer: Writer, event: EventRecord, observed: bigint): void {
+  const record = writer.begin(2);
+  writer.fixed64(1, event.time);
+  writer.uint(2, event.severity);
+  writer.string(3, SEVERITY_TEXT[event.severity]!);
+  anyValue(writer, 5, event.body);
+  attributes(writer, 6, event.attributes);
+  writer.fixed64(11, observed);
+  writer.string(12, event.eventName);
+  writer.end(record);
+}

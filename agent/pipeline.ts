@@ -1,0 +1,145 @@
+/**
+ * Between the two sides: takes records from collectors, encodes each once, and hands batches to every
+ * exporter.
+ */
+import type { LogSink, Sink } from '../collectors/collector.ts';
+import type { Exporter } from '../exporters/exporter.ts';
+import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics } from './otlp/encode.ts';
+import { Writer } from './otlp/writer.ts';
+import type { Batch, Container, EventRecord, IoStream, MetricSet, Resource } from './records.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** Lines wait this long for others to share their batch. */
+const LINGER_MS = 100;
+/** A container's batch is handed on at this size without waiting. */
+const BATCH_BYTES = 256 * 1024;
+/** Log bytes that may be under way to exporters before collectors have to wait. */
+const MAX_UNDER_WAY = 16 * 1024 * 1024;
+/** Bound of a metrics request, so that one stays below gRPC's 4 MiB: this many containers at a time. */
+const SETS_PER_REQUEST = 250;
+
+/** Where the position of each log is kept. */
+export interface LogPositionStore {
+  save(id: string, position: string): void;
+}
+
+export class Pipeline implements Sink {
+  private readonly exporters: readonly Exporter[];
+  private readonly telemetry: Telemetry;
+  private readonly positions: LogPositionStore;
+  private readonly waiting = new Set<LogBuffer>();
+  private timer: NodeJS.Timeout | undefined;
+  private underWay = 0;
+  private roomWaiters: (() => void)[] = [];
+
+  constructor(exporters: readonly Exporter[], telemetry: Telemetry, positions: LogPositionStore) {
+    this.exporters = exporters;
+    this.telemetry = telemetry;
+    this.positions = positions;
+  }
+
+  /** One round's metrics. */
+  metrics(sets: readonly MetricSet[]): void {
+    for (let from = 0; from < sets.length; from += SETS_PER_REQUEST) {
+      const part = sets.slice(from, from + SETS_PER_REQUEST);
+      const count = part.reduce((sum, { points }) => sum + points.length, 0);
+      void this.hand({ signal: 'metrics', sets: part, count, otlp: encodeMetrics(part) });
+    }
+  }
+
+  event(resource: Resource, event: EventRecord): Promise<void> {
+    const writer = new Writer(512);
+    encodeEvent(writer, event, BigInt(Date.now()) * 1_000_000n);
+    const otlp = encodeLogs(resource, 'portlight.events', writer.bytes());
+    return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp });
+  }
+
+  logs(container: Container): LogSink {
+    return new LogBuffer(container, this);
+  }
+
+  fault(collector: string, error: unknown, container?: Container): void {
+    this.telemetry.fault(collector, error, container?.name);
+  }
+
+  /** Hands on every line that still waits for others. */
+  flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    for (const buffer of this.waiting) buffer.flush();
+    this.waiting.clear();
+  }
+
+  /** @internal for LogBuffer */
+  linger(buffer: LogBuffer): void {
+    this.waiting.add(buffer);
+    this.timer ??= setTimeout(() => this.flush(), LINGER_MS);
+  }
+
+  /** @internal for LogBuffer */
+  lines(container: Container, records: Buffer, count: number, position: string | undefined): void {
+    const otlp = encodeLogs(container.resource, 'portlight.logs', records);
+    this.underWay += otlp.length;
+    void this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp }).then(() => {
+      this.underWay -= otlp.length;
+      if (position !== undefined) this.positions.save(container.id, position);
+      if (this.underWay < MAX_UNDER_WAY) for (const resume of this.roomWaiters.splice(0)) resume();
+    });
+  }
+
+  async room(): Promise<void> {
+    while (this.underWay >= MAX_UNDER_WAY)
+      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
+  }
+
+  private async hand(batch: Batch): Promise<void> {
+    this.telemetry.add('portlight.records.collected', batch.count, {
+      signal: batch.signal === 'logs' ? `${batch.kind}s` : 'metrics',
+    });
+    await Promise.all(this.exporters.map((exporter) => exporter.export(batch)));
+  }
+}
+
+/** Gathers one container's lines into batches. */
+class LogBuffer implements LogSink {
+  private readonly container: Container;
+  private readonly pipeline: Pipeline;
+  private readonly writer = new Writer(1024);
+  private count = 0;
+  private latest: string | undefined;
+
+  constructor(container: Container, pipeline: Pipeline) {
+    this.container = container;
+    this.pipeline = pipeline;
+  }
+
+  line(
+    seconds: number,
+    nanos: number,
+    stream: IoStream,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    encodeLogLine(this.writer, seconds, nanos, stream, source, start, end);
+    this.count++;
+  }
+
+  position(position: string): void {
+    if (this.count === 0) return;
+    this.latest = position;
+    if (this.writer.position >= BATCH_BYTES) this.flush();
+    else this.pipeline.linger(this);
+  }
+
+  room(): Promise<void> {
+    return this.pipeline.room();
+  }
+
+  flush(): void {
+    if (this.count === 0) return;
+    this.pipeline.lines(this.container, this.writer.bytes(), this.count, this.latest);
+    this.writer.reset();
+    this.count = 0;
+  }
+}

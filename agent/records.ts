@@ -1,0 +1,103 @@
+/**
+ * The records that travel from collectors through the pipeline to exporters.
+ */
+
+/** Nanoseconds since the Unix epoch. */
+export type UnixNano = bigint;
+
+/** OpenTelemetry attribute values. An integral number is sent as an integer, any other as a double. */
+export type AttributeValue = string | number | boolean | readonly string[];
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/**
+ * What a record is about. Immutable: a changed identity is a new Resource, so that its encoding can be
+ * kept for as long as the object lives.
+ */
+export interface Resource {
+  readonly attributes: Attributes;
+}
+
+/** A container as the collectors know it. One object per container id for as long as the container exists. */
+export interface Container {
+  readonly id: string;
+  /** Without the leading slash that the Engine API gives it. */
+  name: string;
+  /** Image reference as the user gave it (`Config.Image`). */
+  image: string;
+  labels: Readonly<Record<string, string>>;
+  resource: Resource;
+  /** Process id of the container's init in the agent's view of /proc; 0 when it does not run. */
+  pid: number;
+  /** `State.StartedAt`; 0n when it never ran. */
+  startedAt: UnixNano;
+  /** Whether the log is one raw stream (`Config.Tty`). */
+  tty: boolean;
+}
+
+export type MetricKind = 'counter' | 'updowncounter' | 'gauge';
+
+/** A metric's description; the catalogue holds one per metric. */
+export interface Metric {
+  readonly name: string;
+  /** UCUM unit. */
+  readonly unit: string;
+  readonly kind: MetricKind;
+  /** Whether values are sent as integers. */
+  readonly integer: boolean;
+  readonly description: string;
+}
+
+/** One value of one metric. */
+export interface Point {
+  readonly metric: Metric;
+  readonly value: number;
+  readonly attributes?: Attributes;
+}
+
+/** The metrics of one resource at one moment; points of one metric stand next to each other. */
+export interface MetricSet {
+  readonly container: Container;
+  /** When the counters began to count. */
+  readonly startTime: UnixNano;
+  readonly time: UnixNano;
+  readonly points: readonly Point[];
+}
+
+/** OpenTelemetry SeverityNumber of the ranges that the agent itself assigns. */
+export const Severity = { INFO: 9, WARN: 13, ERROR: 17 } as const;
+export type SeverityNumber = (typeof Severity)[keyof typeof Severity];
+
+/** A lifecycle event: an OTLP log record with an event name. */
+export interface EventRecord {
+  readonly eventName: string;
+  readonly time: UnixNano;
+  readonly severity: SeverityNumber;
+  /** One sentence for a person. */
+  readonly body: string;
+  readonly attributes: Attributes;
+}
+
+export type IoStream = 'stdout' | 'stderr';
+
+/** A whole round's metrics: one request, one resource per container. */
+export interface MetricBatch {
+  readonly signal: 'metrics';
+  readonly sets: readonly MetricSet[];
+  /** Number of data points. */
+  readonly count: number;
+  /** An encoded `ExportMetricsServiceRequest`. */
+  readonly otlp: Buffer;
+}
+
+/** Log lines or events of one resource. */
+export interface LogBatch {
+  readonly signal: 'logs';
+  readonly kind: 'log' | 'event';
+  readonly resource: Resource;
+  /** Number of log records. */
+  readonly count: number;
+  /** An encoded `ExportLogsServiceRequest` with this one resource. */
+  readonly otlp: Buffer;
+}
+
+export type Batch = MetricBatch | LogBatch;

@@ -1,0 +1,82 @@
+/**
+ * What the agent says of itself: counters by name and attributes, faults logged at a bounded rate, and
+ * (where there is an OTLP receiver) both shipped through OpenTelemetry's own SDK as `service.name`
+ * `portlight`.
+ */
+import type { Logger } from 'pino';
+
+/** The agent's own metrics; unit and description of each. */
+export const ownMetrics = {
+  'portlight.records.collected': ['{record}', 'Records handed from collectors to exporters'],
+  'portlight.records.sent': ['{record}', 'Records that a destination acknowledged'],
+  'portlight.records.dropped': ['{record}', 'Records given up, by reason'],
+  'portlight.exporter.retries': ['{request}', 'Requests that had to be sent again'],
+  'portlight.collector.errors': ['{error}', 'Faults of collectors'],
+  'portlight.collector.duration': ['s', 'Time that collectors took in rounds of metrics'],
+} as const;
+
+export type OwnMetric = keyof typeof ownMetrics;
+export type OwnAttributes = Readonly<Record<string, string>>;
+
+interface Series {
+  readonly attributes: OwnAttributes;
+  value: number;
+}
+
+/** A fault that stays is told again only after this time. */
+const REPEAT_AFTER_MS = 60_000;
+
+interface Fault {
+  loggedAt: number;
+  suppressed: number;
+}
+
+/** The message of anything thrown; Node gathers the attempts of one connect in an AggregateError without one. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
+  return error instanceof Error ? error.message || error.name : String(error);
+}
+
+export class Telemetry {
+  private readonly logger: Logger;
+  private readonly metrics = new Map<OwnMetric, Map<string, Series>>();
+  private readonly faults = new Map<string, Fault>();
+
+  constructor(logger: Logger) {
+    this.logger = logger;
+  }
+
+  add(metric: OwnMetric, value: number, attributes: OwnAttributes): void {
+    const all = this.metrics.get(metric) ?? new Map<string, Series>();
+    this.metrics.set(metric, all);
+    const key = Object.values(attributes).join('\0');
+    const series = all.get(key);
+    if (series === undefined) all.set(key, { attributes, value });
+    else series.value += value;
+  }
+
+  /** The series of a metric. */
+  series(metric: OwnMetric): Iterable<Readonly<Series>> {
+    return this.metrics.get(metric)?.values() ?? [];
+  }
+
+  /** A collector's fault: counted always, logged once and then once a minute while it lasts. */
+  fault(collector: string, error: unknown, container?: string): void {
+    this.add('portlight.collector.errors', 1, { collector });
+    this.warn(`${collector}: ${messageOf(error)}`, { collector, container });
+  }
+
+  /** Logs a warning, the same text once a minute at most, with how often it was held back. */
+  warn(message: string, facts: Readonly<Record<string, unknown>> = {}): void {
+    const now = Date.now();
+    const known = this.faults.get(message);
+    if (known !== undefined && now - known.loggedAt < REPEAT_AFTER_MS) {
+      known.suppressed++;
+      return;
+    }
+    this.logger.warn({ ...facts, repeated: known?.suppressed || undefined }, message);
+    for (const [text, { loggedAt }] of this.faults)
+      if (now - loggedAt >= REPEAT_AFTER_MS) this.faults.delete(text);
+    this.faults.set(message, { loggedAt: now, suppressed: 0 });
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Finds a container's cgroup directories from what the kernel says: the hierarchies' mounts in
+ * /proc/self/mountinfo and the process's membership in /proc/<pid>/cgroup. No path is guessed.
+ * Sources: cgroups(7), proc_pid_mountinfo(5).
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A mounted cgroup hierarchy. */
+export interface Mount {
+  /** The cgroup that is visible at the mount point. */
+  readonly root: string;
+  readonly point: string;
+}
+
+export interface Hierarchies {
+  /** cgroup v1 hierarchies by controller. */
+  readonly v1: ReadonlyMap<string, Mount>;
+  readonly v2: Mount | undefined;
+}
+
+/** A container's directory for one controller. */
+export interface Directory {
+  readonly version: 1 | 2;
+  readonly path: string;
+}
+
+/** mountinfo writes space, tab, newline and backslash as octal escapes. */
+const withoutEscapes = (path: string): string =>
+  path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+
+/** The cgroup mounts in the text of a mountinfo file; of several mounts of a hierarchy, the one that shows most. */
+export function parseMountinfo(text: string): Hierarchies {
+  const v1 = new Map<string, Mount>();
+  let v2: Mount | undefined;
+  const wider = (mount: Mount, known: Mount | undefined): Mount =>
+    known !== undefined && known.root.length <= mount.root.length ? known : mount;
+  for (const line of text.split('\n')) {
+    const [before, after] = line.split(' - ');
+    if (after === undefined) continue;
+    const [type, , options = ''] = after.split(' ');
+    const [, , , root = '', point = ''] = before!.split(' ');
+    const mount = { root: withoutEscapes(root), point: withoutEscapes(point) };
+    if (type === 'cgroup2') v2 = wider(mount, v2);
+    else if (type === 'cgroup') {
+      for (const option of options.split(',')) v1.set(option, wider(mount, v1.get(option)));
+    }
+  }
+  return { v1, v2 };
+}
+
+/** @throws when `procfs` cannot be read */
+export function readHierarchies(procfs: string): Hierarchies {
+  return parseMountinfo(readFileSync(join(procfs, 'self/mountinfo'), 'utf8'));
+}
+
+/** A process's cgroup path by controller; the key of the unified hierarchy is ''. */
+export function parseMembership(text: string): Map<string, string> {
+  const paths = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [, controllers, ...path] = line.split(':');
+    if (controllers === undefined) continue;
+    for (const controller of controllers.split(',')) paths.set(controller, path.join(':'));
+  }
+  return paths;
+}
+
+/**
+ * The container's own cgroup on the way to its process's: the process may sit deeper (an init such as
+ * systemd makes sub-cgroups, Podman adds one), and the whole subtree counts. Undefined when no part of
+ * the path names the container: then the process is not (or no longer) the container's.
+ */
+export function containerCgroup(path: string, id: string): string | undefined {
+  const parts = path.split('/');
+  const own = parts.findIndex((part) => part.includes(id));
+  return own === -1 ? undefined : parts.slice(0, own + 1).join('/');
+}
+
+/** The directory where `path` shows under `mount`; undefined when it lies outside what is mounted. */
+function under(mount: Mount, path: string): string | undefined {
+  if (mount.root === '/') return join(mount.point, path);
+  if (path === mount.root) return mount.point;
+  if (path.startsWith(`${mount.root}/`)) return join(mount.point, path.slice(mount.root.length));
+  return undefined;
+}
+
+/**
+ * Directories of the container for each wanted controller; a controller that the host does not have is
+ * absent.
+ * @throws when the process has vanished or /proc cannot be read
+ */
+export function locate(
+  procfs: string,
+  hierarchies: Hierarchies,
+  pid: number,
+  id: string,
+  controllers: Iterable<string>,
+): Map<string, Directory> {
+  const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
+  const directories = new Map<string, Directory>();
+  for (const controller of controllers) {
+    const legacy = hierarchies.v1.get(controller);
+    const version = legacy === undefined ? 2 : 1;
+    const mount = legacy ?? hierarchies.v2;
+    const path = membership.get(version === 1 ? controller : '');
+    if (mount === undefined || path === undefined) continue;
+    const own = containerCgroup(path, id);
+    if (own === undefined) continue;
+    const directory = under(mount, own);
+    if (directory !== undefined && existsSync(directory))
+      directories.set(controller, { version, path: directory });
+  }
+  return directories;
+}

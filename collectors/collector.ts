@@ -1,0 +1,50 @@
+import type { Container, EventRecord, IoStream, Point, Resource } from '../agent/records.ts';
+
+/** Where one container's log lines go. */
+export interface LogSink {
+  /**
+   * Adds one line without its newline, `source[start, end)`, written at `seconds`.`nanos` since the epoch.
+   * The bytes are copied.
+   */
+  line(
+    seconds: number,
+    nanos: number,
+    stream: IoStream,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): void;
+  /** Says that everything before is covered by `position`, which is kept once all of it was handed over. */
+  position(position: string): void;
+  /** Resolves when there is room for more: reading waits here, so a slow receiver costs no memory. */
+  room(): Promise<void>;
+}
+
+/** The pipeline as collectors see it. */
+export interface Sink {
+  /** Resolves when every exporter has taken charge of the event. */
+  event(resource: Resource, event: EventRecord): Promise<void>;
+  logs(container: Container): LogSink;
+  /** A fault at run time: counted, and logged at a bounded rate. */
+  fault(collector: string, error: unknown, container?: Container): void;
+}
+
+/**
+ * Turns one thing on the host into records. A collector that fails reports a fault and never takes the
+ * agent down.
+ */
+export interface Collector {
+  readonly name: string;
+  /**
+   * A container was started, or found: `container.pid` is its init, or 0 where it has ended already.
+   * Called again after each restart.
+   */
+  attach?(container: Container): void | Promise<void>;
+  /** A container no longer runs. */
+  detach?(container: Container): void;
+  /** A container no longer exists. */
+  remove?(container: Container): void;
+  /** Adds a running container's points of this round; synchronous, because it is on the hot path. */
+  collect?(container: Container, points: Point[]): void;
+  stop?(): void | Promise<void>;
+}

@@ -1,0 +1,54 @@
+import Docker from 'dockerode';
+import type { Endpoint } from './endpoint.ts';
+
+/** Ports of the Engine API: https://docs.docker.com/engine/security/protect-access/ */
+const PORT = 2375;
+const TLS_PORT = 2376;
+
+function options(endpoint: Endpoint): Docker.DockerOptions {
+  const url = new URL(endpoint.host);
+  switch (url.protocol) {
+    case 'unix:':
+      return { socketPath: url.pathname };
+    case 'tcp:':
+    case 'http:':
+    case 'https:': {
+      const secure = url.protocol === 'https:' || endpoint.tls !== undefined;
+      return {
+        protocol: secure ? 'https' : 'http',
+        host: url.hostname,
+        port: Number(url.port) || (secure ? TLS_PORT : PORT),
+        ...endpoint.tls,
+      };
+    }
+    case 'ssh:':
+      return {
+        protocol: 'ssh',
+        host: url.hostname,
+        port: Number(url.port) || 22,
+        username: url.username || undefined,
+      };
+  }
+  throw new Error(`docker_host: ${url.protocol}// is not supported; use unix://, tcp://, https:// or ssh://`);
+}
+
+/**
+ * A client of the Engine API that can only read: any request but GET is refused before it is sent.
+ * @throws {Error} when the endpoint's scheme is not one of the Engine API's
+ */
+export function connect(endpoint: Endpoint): Docker {
+  const docker = new Docker(options(endpoint));
+  const { modem } = docker;
+  const dial = modem.dial.bind(modem);
+  modem.dial = (request, callback) => {
+    if (request.method !== 'GET')
+      throw new Error(`refused to send ${request.method} ${request.path}: read-only`);
+    dial(request, callback);
+  };
+  return docker;
+}
+
+/** Whether the daemon answered that the object does not exist (any more). */
+export function isNotFound(error: unknown): boolean {
+  return (error as { statusCode?: number }).statusCode === 404;
+}

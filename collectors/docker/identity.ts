@@ -1,0 +1,105 @@
+/**
+ * One container, one identity: the OpenTelemetry resource that every record of a container carries.
+ * Source: https://opentelemetry.io/docs/specs/semconv/resource/container/
+ */
+import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
+import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
+import { parseTime } from './time.ts';
+
+export interface ImageReference {
+  readonly name: string;
+  readonly tag: string | undefined;
+}
+
+/** `registry:5000/team/app:1.2@sha256:…` → its name without tag and digest, and its tag. */
+export function parseImageReference(reference: string): ImageReference {
+  const [withoutDigest] = reference.split('@');
+  const colon = withoutDigest!.lastIndexOf(':');
+  if (colon === -1 || withoutDigest!.indexOf('/', colon) !== -1)
+    return { name: withoutDigest!, tag: undefined };
+  return { name: withoutDigest!.slice(0, colon), tag: withoutDigest!.slice(colon + 1) };
+}
+
+/** Who runs it, in a person's terms: the Compose or Swarm service, else the container's name. */
+export function serviceName(name: string, labels: Readonly<Record<string, string>>): string {
+  return labels['com.docker.swarm.service.name'] ?? labels['com.docker.compose.service'] ?? name;
+}
+
+interface Known {
+  id: string;
+  name: string;
+  image: string;
+  imageId?: string;
+  labels: Readonly<Record<string, string>>;
+}
+
+/** Facts of the daemon and its host that every container's resource has in common. */
+export type Surroundings = Attributes;
+
+export function resourceAttributes(
+  { id, name, image, imageId, labels }: Known,
+  details: Pick<ImageInspectInfo, 'RepoTags' | 'RepoDigests'> | undefined,
+  surroundings: Surroundings,
+): Attributes {
+  // A container made from a bare image id says so; then the image's first tag is the better name.
+  const named = image.startsWith('sha256:') ? (details?.RepoTags?.[0] ?? image) : image;
+  const reference = named.startsWith('sha256:')
+    ? { name: named, tag: undefined }
+    : parseImageReference(named);
+  const namespace = labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace'];
+  const attributes: Record<string, AttributeValue> = {
+    'service.name': serviceName(name, labels),
+    'container.id': id,
+    'container.name': name,
+    'container.image.name': reference.name,
+  };
+  if (namespace !== undefined) attributes['service.namespace'] = namespace;
+  if (reference.tag !== undefined) attributes['container.image.tags'] = [reference.tag];
+  if (imageId !== undefined) attributes['container.image.id'] = imageId;
+  if (details?.RepoDigests?.length) attributes['container.image.repo_digests'] = details.RepoDigests;
+  return { ...attributes, ...surroundings };
+}
+
+/** The container as the Engine API describes it. */
+export function fromInspect(
+  inspect: ContainerInspectInfo,
+  details: ImageInspectInfo | undefined,
+  surroundings: Surroundings,
+): Container {
+  const known = {
+    id: inspect.Id,
+    name: inspect.Name.replace(/^\//, ''),
+    image: inspect.Config.Image,
+    imageId: inspect.Image,
+    labels: inspect.Config.Labels ?? {},
+  };
+  return {
+    id: known.id,
+    name: known.name,
+    image: known.image,
+    labels: known.labels,
+    resource: { attributes: resourceAttributes(known, details, surroundings) },
+    pid: inspect.State.Running ? inspect.State.Pid : 0,
+    startedAt: parseTime(inspect.State.StartedAt),
+    tty: inspect.Config.Tty,
+  };
+}
+
+/**
+ * The container as an event's actor describes it, for one that was gone before it could be inspected.
+ * An actor's attributes are the container's labels beside a few facts.
+ */
+export function fromActor(
+  id: string,
+  actor: Readonly<Record<string, string>>,
+  surroundings: Surroundings,
+): Container {
+  const known = { id, name: actor.name ?? id.slice(0, 12), image: actor.image ?? '', labels: actor };
+  return {
+    ...known,
+    resource: { attributes: resourceAttributes(known, undefined, surroundings) },
+    pid: 0,
+    startedAt: 0n,
+    tty: false,
+  };
+}

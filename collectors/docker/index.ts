@@ -1,0 +1,215 @@
+/**
+ * The daemon: its containers and its events. What it sees decides which containers the other collectors
+ * follow: the event stream is the trigger, and the inventory, taken anew after each (re)connect, the
+ * safety net.
+ */
+import type Docker from 'dockerode';
+import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
+import { Backoff } from '../../agent/backoff.ts';
+import type { Container, Resource, UnixNano } from '../../agent/records.ts';
+import type { Sink } from '../collector.ts';
+import { isNotFound } from './client.ts';
+import { type DockerEvent, eventAction, eventRecord } from './event-record.ts';
+import { readEvents } from './event-stream.ts';
+import { fromActor, fromInspect, type Surroundings } from './identity.ts';
+
+const LONGEST_WAIT_MS = 10_000;
+/** How far a reconnect asks back: the daemon may have stamped an event before others that we have seen. */
+const OVERLAP: UnixNano = 1_000_000_000n;
+/** How many events are remembered to recognise repeats; the daemon itself keeps 256. */
+const REMEMBERED = 1024;
+/** How many containers are inspected at a time at start. */
+const PARALLEL_INSPECTS = 8;
+
+/** What the agent does when a container begins to run, ends, or is gone. */
+export interface Lifecycle {
+  /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
+  started(container: Container): void;
+  stopped(container: Container): void;
+  removed(container: Container): void;
+}
+
+/** Where the time of the last event is kept. */
+export interface EventPosition {
+  load(): UnixNano | undefined;
+  save(time: UnixNano): void;
+}
+
+export interface DockerCollectorOptions {
+  readonly docker: Docker;
+  readonly surroundings: Surroundings;
+  /** The host, for events that are about no container. */
+  readonly host: Resource;
+  readonly sink: Sink;
+  readonly lifecycle: Lifecycle;
+  readonly position: EventPosition;
+}
+
+export class DockerCollector {
+  readonly name = 'docker';
+  /** Every container that exists, by id. */
+  readonly containers = new Map<string, Container>();
+  /** Whether the event stream is connected and the inventory taken. */
+  connected = false;
+  private readonly options: DockerCollectorOptions;
+  private readonly images = new Map<string, ImageInspectInfo>();
+  private readonly seen = new Set<string>();
+  private readonly stopping = new AbortController();
+  private last: UnixNano;
+  private loop: Promise<void> | undefined;
+  private ready: (() => void) | undefined;
+
+  constructor(options: DockerCollectorOptions) {
+    this.options = options;
+    const position = options.position.load();
+    this.last = position === undefined ? BigInt(Date.now()) * 1_000_000n : position + 1n;
+  }
+
+  /**
+   * Subscribes, and stays subscribed until `stop`.
+   * @param ready called once, when the containers that exist are known
+   */
+  start(ready: () => void): void {
+    this.ready = ready;
+    this.loop = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.loop;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
+    while (!signal.aborted) {
+      try {
+        await this.follow(signal, backoff);
+        if (!signal.aborted) throw new Error('the daemon closed the event stream');
+      } catch (error) {
+        if (signal.aborted) break;
+        this.options.sink.fault(this.name, error);
+      }
+      this.connected = false;
+      await backoff.wait();
+    }
+    this.connected = false;
+  }
+
+  private async follow(signal: AbortSignal, backoff: Backoff): Promise<void> {
+    const since = this.seen.size === 0 ? this.last : this.last - OVERLAP;
+    const attempt = new AbortController();
+    const either = AbortSignal.any([signal, attempt.signal]);
+    try {
+      const events = readEvents(this.options.docker, since, either, () => backoff.reset());
+      // The subscription is asked for before the inventory: what happens in between shows in both, and is
+      // recognised.
+      let next = events.next();
+      next.catch(() => {});
+      await this.takeInventory();
+      this.connected = true;
+      this.ready?.();
+      this.ready = undefined;
+      for (let result = await next; !result.done; result = await next) {
+        await this.handle(result.value);
+        next = events.next();
+      }
+    } finally {
+      attempt.abort();
+    }
+  }
+
+  /** Brings what is known in line with what the daemon says exists. */
+  private async takeInventory(): Promise<void> {
+    const listed = await this.options.docker.listContainers({ all: true });
+    const ids = new Set(listed.map(({ Id }) => Id));
+    for (const container of [...this.containers.values()]) if (!ids.has(container.id)) this.forget(container);
+    const queue = listed.map(({ Id }) => Id);
+    const inspectNext = async () => {
+      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+        const container = await this.inspect(id);
+        if (container === undefined || container.startedAt === 0n) continue;
+        this.options.lifecycle.started(container);
+        if (container.pid === 0) this.options.lifecycle.stopped(container);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_INSPECTS }, inspectNext));
+  }
+
+  private async handle(event: DockerEvent): Promise<void> {
+    if (this.isRepeat(event)) return;
+    const time = BigInt(event.timeNano);
+    if (time > this.last) this.last = time;
+    try {
+      const container = event.Type === 'container' ? await this.follows(event) : undefined;
+      const record = eventRecord(event, container?.name);
+      void this.options.sink
+        .event(container?.resource ?? this.options.host, record)
+        .then(() => this.options.position.save(time));
+      if (container !== undefined) this.apply(eventAction(event.Action), container);
+    } catch (error) {
+      this.options.sink.fault(this.name, error);
+    }
+  }
+
+  private isRepeat(event: DockerEvent): boolean {
+    const key = `${event.timeNano} ${event.Type} ${event.Action} ${event.Actor.ID}`;
+    if (this.seen.has(key)) return true;
+    this.seen.add(key);
+    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value!);
+    return false;
+  }
+
+  /** The container that an event is about, inspected anew where the event says that it has changed. */
+  private async follows(event: DockerEvent): Promise<Container> {
+    const { ID, Attributes } = event.Actor;
+    const known = this.containers.get(ID);
+    const action = eventAction(event.Action);
+    if (known !== undefined && !['start', 'rename', 'update'].includes(action)) return known;
+    const inspected = action === 'destroy' ? undefined : await this.inspect(ID);
+    return inspected ?? known ?? fromActor(ID, Attributes, this.options.surroundings);
+  }
+
+  private apply(action: string, container: Container): void {
+    if (action === 'start') this.options.lifecycle.started(container);
+    else if (action === 'die') {
+      container.pid = 0;
+      this.options.lifecycle.stopped(container);
+    } else if (action === 'destroy') this.forget(container);
+  }
+
+  private forget(container: Container): void {
+    this.containers.delete(container.id);
+    this.options.lifecycle.removed(container);
+  }
+
+  /** Reads a container's facts into its one object; undefined when it no longer exists. */
+  private async inspect(id: string): Promise<Container | undefined> {
+    const { docker, surroundings } = this.options;
+    let inspect: ContainerInspectInfo;
+    try {
+      inspect = await docker.getContainer(id).inspect();
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+    const fresh = fromInspect(inspect, await this.image(inspect.Image), surroundings);
+    const known = this.containers.get(id);
+    if (known === undefined) this.containers.set(id, fresh);
+    return known === undefined ? fresh : Object.assign(known, fresh);
+  }
+
+  /** An image's facts never change but for its tags; undefined when it was deleted since. */
+  private async image(id: string): Promise<ImageInspectInfo | undefined> {
+    const known = this.images.get(id);
+    if (known !== undefined) return known;
+    try {
+      const details = await this.options.docker.getImage(id).inspect();
+      this.images.set(id, details);
+      return details;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}

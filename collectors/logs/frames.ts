@@ -1,0 +1,107 @@
+/**
+ * Takes the daemon's log stream apart into lines.
+ * Source: Engine API, "Stream format" of POST /containers/{id}/attach: without a TTY each entry is a frame
+ * of an 8-byte header (stream type, three zeros, size as a big-endian 32-bit number) and its bytes; with a
+ * TTY the entries follow each other without headers. Each entry begins with its time stamp and a space, and
+ * a line longer than the daemon's 16 KiB buffer comes as several entries of which the last ends in a newline.
+ */
+import type { IoStream } from '../../agent/records.ts';
+import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from './timestamp.ts';
+
+const HEADER = 8;
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const EMPTY = Buffer.alloc(0);
+
+/** A line's bytes are `source[start, end)`, and stay valid only during the call. */
+export type OnLine = (
+  time: Timestamp,
+  stream: IoStream,
+  source: Uint8Array,
+  start: number,
+  end: number,
+) => void;
+
+/** Turns chunks of a log stream, cut anywhere, into calls of `onLine`. */
+export interface LineSplitter {
+  push(chunk: Buffer): void;
+}
+
+/** What has arrived of a line, and when its first piece was written. */
+interface Partial {
+  time: Timestamp;
+  pieces: Buffer[];
+  size: number;
+}
+
+/** Bound of one line's bytes; a longer one is given on in pieces of this size. */
+const MAX_LINE = 1024 * 1024;
+
+/** @throws {RangeError} from `push` when the stream is not in the daemon's format */
+export class FrameSplitter implements LineSplitter {
+  private readonly onLine: OnLine;
+  private pending: Buffer = EMPTY;
+  private readonly partial: Record<IoStream, Partial | undefined> = { stdout: undefined, stderr: undefined };
+  private readonly time: Timestamp = { seconds: 0, nanos: 0 };
+
+  constructor(onLine: OnLine) {
+    this.onLine = onLine;
+  }
+
+  push(chunk: Buffer): void {
+    const bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
+    let start = 0;
+    while (start + HEADER <= bytes.length) {
+      const type = bytes[start]!;
+      if (type > 2) throw new RangeError(`log stream: unknown stream type ${type}`);
+      const end = start + HEADER + bytes.readUInt32BE(start + 4);
+      if (end > bytes.length) break;
+      this.entry(type === 2 ? 'stderr' : 'stdout', bytes, start + HEADER, end);
+      start = end;
+    }
+    this.pending = start === bytes.length ? EMPTY : bytes.subarray(start);
+  }
+
+  private entry(stream: IoStream, bytes: Buffer, start: number, end: number): void {
+    if (!readTimestamp(bytes, start, this.time)) throw new RangeError('log stream: entry without time stamp');
+    const body = start + TIMESTAMP_LENGTH + 1;
+    const complete = end > body && bytes[end - 1] === NEWLINE;
+    const partial = this.partial[stream];
+    if (partial === undefined && complete) {
+      this.onLine(this.time, stream, bytes, body, end - 1);
+      return;
+    }
+    const piece = Buffer.from(bytes.subarray(body, complete ? end - 1 : end));
+    const line = partial ?? { time: { ...this.time }, pieces: [], size: 0 };
+    line.pieces.push(piece);
+    line.size += piece.length;
+    const whole = complete || line.size >= MAX_LINE;
+    this.partial[stream] = whole ? undefined : line;
+    if (whole) this.onLine(line.time, stream, Buffer.concat(line.pieces), 0, line.size);
+  }
+}
+
+/** @throws {RangeError} from `push` when the stream is not in the daemon's format */
+export class RawSplitter implements LineSplitter {
+  private readonly onLine: OnLine;
+  private pending: Buffer = EMPTY;
+  private readonly time: Timestamp = { seconds: 0, nanos: 0 };
+
+  constructor(onLine: OnLine) {
+    this.onLine = onLine;
+  }
+
+  push(chunk: Buffer): void {
+    const bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+      if (!readTimestamp(bytes, start, this.time))
+        throw new RangeError('log stream: line without time stamp');
+      // A terminal ends its lines with CR LF.
+      const last = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+      this.onLine(this.time, 'stdout', bytes, start + TIMESTAMP_LENGTH + 1, last);
+      start = end + 1;
+    }
+    this.pending = start === bytes.length ? EMPTY : bytes.subarray(start);
+  }
+}

@@ -1,0 +1,7 @@
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** `1.5s` → 1500 ms; NaN for anything that is not a number with a unit. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+  return match === null ? Number.NaN : Number(match[1]) * UNITS[match[2]!]!;
+}

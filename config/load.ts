@@ -1,0 +1,207 @@
+/**
+ * Puts a configuration together from its layers, in rising precedence: defaults, file, OpenTelemetry's
+ * variables, PORTLIGHT_* variables, flags.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { distance } from 'fastest-levenshtein';
+import * as v from 'valibot';
+import { type Config, type Option, options, schema } from './schema.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A value as the user gave it, and where. */
+export interface Setting {
+  readonly value: unknown;
+  /** `portlight.yaml`, `PORTLIGHT_INTERVAL`, `--interval`, `default`. */
+  readonly origin: string;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  readonly settings: ReadonlyMap<string, Setting>;
+}
+
+/** Every mistake in a configuration, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super(mistakes.join('\n'));
+    this.mistakes = mistakes;
+  }
+}
+
+const DEFAULT_FILES = ['portlight.yaml', '/etc/portlight/portlight.yaml'];
+const byPath = new Map(options.map((option) => [option.path, option]));
+
+/** The known name that is most alike, when it is alike enough to be a slip. */
+function nearest(name: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const edits = distance(name, candidate);
+    if (edits < least) {
+      least = edits;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+const suggestion = (near: string | undefined): string =>
+  near === undefined ? '' : `; did you mean ${near}?`;
+
+/** A file's nested keys as dotted paths; what is not a known group stays whole. */
+function flatten(value: object, prefix: string, into: Map<string, unknown>): void {
+  for (const [key, child] of Object.entries(value)) {
+    const path = prefix + key;
+    const isGroup = options.some((option) => option.path.startsWith(`${path}.`));
+    if (isGroup && child !== null && typeof child === 'object' && !Array.isArray(child))
+      flatten(child, `${path}.`, into);
+    else if (!isGroup || child !== null) into.set(path, child);
+  }
+}
+
+async function readFile(path: string, settings: Map<string, Setting>, mistakes: string[]): Promise<void> {
+  let source: string;
+  try {
+    source = readFileSync(path, 'utf8');
+  } catch (error) {
+    mistakes.push(`${path}: cannot be read: ${(error as Error).message}`);
+    return;
+  }
+  // Only a configuration file is worth the memory of a YAML parser.
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(source, { prettyErrors: true });
+  if (document.errors.length > 0) {
+    for (const { message } of document.errors)
+      mistakes.push(`${path}: not YAML: ${message.split('\n')[0]!.replace(/:$/, '')}`);
+    return;
+  }
+  const content: unknown = document.toJS();
+  if (content === null) return;
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    mistakes.push(`${path}: expected keys and values, such as "interval: 10s"`);
+    return;
+  }
+  const flat = new Map<string, unknown>();
+  flatten(content, '', flat);
+  for (const [key, value] of flat) {
+    if (byPath.has(key)) settings.set(key, { value, origin: path });
+    else mistakes.push(`${path}: ${key}: is not a known key${suggestion(nearest(key, byPath.keys()))}`);
+  }
+}
+
+function readEnvironment(env: Environment, settings: Map<string, Setting>, mistakes: string[]): void {
+  for (const { path, otel, fromOtel } of options) {
+    const value = otel === undefined ? undefined : env[otel];
+    if (value) settings.set(path, { value: fromOtel === undefined ? value : fromOtel(value), origin: otel! });
+  }
+  const variables = new Map(options.map((option) => [option.variable, option]));
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('PORTLIGHT_') || name === 'PORTLIGHT_CONFIG' || !value) continue;
+    const option = variables.get(name);
+    if (option !== undefined) settings.set(option.path, { value, origin: name });
+    else {
+      // Others may set variables of this prefix (Kubernetes does, for a service of our name): only what
+      // is almost ours is a mistake.
+      const near = nearest(name, variables.keys());
+      if (near !== undefined && distance(name, near) <= 2)
+        mistakes.push(`${name}: is not a known variable; did you mean ${near}?`);
+    }
+  }
+}
+
+function defaultDataDirectory(env: Environment): string {
+  if (process.getuid?.() === 0) return '/var/lib/portlight';
+  return join(env.XDG_STATE_HOME || join(env.HOME ?? homedir(), '.local/state'), 'portlight');
+}
+
+/** Values of options that nobody set; some depend on what was. */
+function addDefaults(settings: Map<string, Setting>, env: Environment): void {
+  const fall = (path: string, value: unknown) => {
+    if (!settings.has(path)) settings.set(path, { value, origin: 'default' });
+  };
+  const hasReceiver =
+    settings.has('otlp.endpoint') ||
+    Boolean(env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT || env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT);
+  fall('exporter', [hasReceiver ? 'otlp' : 'console']);
+  fall('interval', '10s');
+  fall('data_dir', defaultDataDirectory(env));
+  fall('listen', '127.0.0.1:9797');
+  fall('log_level', 'info');
+  fall('procfs', '/proc');
+  const exporters = String(settings.get('exporter')!.value);
+  fall('logs.first_sight', exporters === 'console' ? 'now' : 'start');
+  fall('otlp.protocol', 'http/protobuf');
+}
+
+function nest(settings: ReadonlyMap<string, Setting>): object {
+  const root: Record<string, unknown> = {};
+  for (const { path } of options) {
+    const keys = path.split('.');
+    const last = keys.pop()!;
+    let parent = root;
+    for (const key of keys) {
+      parent[key] ??= {};
+      parent = parent[key] as Record<string, unknown>;
+    }
+    const setting = settings.get(path);
+    if (setting !== undefined) parent[last] = setting.value;
+  }
+  return root;
+}
+
+function mistakeOf(option: Option, { value, origin }: Setting): string {
+  const shown = option.secret ? 'the value' : JSON.stringify(value);
+  const where = origin.startsWith('--') || /^[A-Z_]+$/.test(origin) ? origin : `${origin}: ${option.path}`;
+  const wrong =
+    String(value)
+      .split(',')
+      .find((item) => !option.values?.includes(item.trim())) ?? '';
+  const near = option.values === undefined ? undefined : nearest(wrong.trim(), option.values);
+  return `${where}: ${shown} is not allowed; expected ${option.allowed}${suggestion(near)}`;
+}
+
+/**
+ * @param flags values by option path, as the command line gave them
+ * @param file `--config`
+ * @throws {ConfigError} naming every mistake
+ */
+export async function loadConfig(
+  flags: Readonly<Record<string, unknown>> = {},
+  file: string | undefined = undefined,
+  env: Environment = process.env,
+): Promise<Loaded> {
+  const settings = new Map<string, Setting>();
+  const mistakes: string[] = [];
+  const path = file ?? env.PORTLIGHT_CONFIG ?? DEFAULT_FILES.find((candidate) => existsSync(candidate));
+  if (path !== undefined) await readFile(path, settings, mistakes);
+  readEnvironment(env, settings, mistakes);
+  for (const option of options) {
+    const value = flags[option.path];
+    if (value !== undefined) settings.set(option.path, { value, origin: `--${option.flagName}` });
+  }
+  addDefaults(settings, env);
+  const result = v.safeParse(schema, nest(settings));
+  if (!result.success) {
+    const wrong = new Set(
+      result.issues.map((issue) => findOption(issue.path?.map(({ key }) => String(key)) ?? [])),
+    );
+    for (const option of wrong) mistakes.push(mistakeOf(option, settings.get(option.path)!));
+  }
+  if (mistakes.length > 0 || !result.success) throw new ConfigError(mistakes);
+  return { config: result.output, settings };
+}
+
+/** An issue's path can lead into an option's value, such as an item of a list. */
+function findOption(keys: readonly string[]): Option {
+  for (let length = keys.length; length > 0; length--) {
+    const option = byPath.get(keys.slice(0, length).join('.'));
+    if (option !== undefined) return option;
+  }
+  throw new Error(`no option at ${keys.join('.')}`);
+}
