@@ -74,7 +74,7 @@ function ensureDependencies(node) {
   writeFileSync(stamp, lock);
 }
 
-const [script, ...args] = process.argv.slice(2);
+const [script = '', ...args] = process.argv.slice(2);
 const node = ensureNode();
 ensureDependencies(node);
 process.exitCode = await runToEnd(join(node, 'node'), [join(root, script), ...args], {
