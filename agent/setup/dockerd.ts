@@ -40,7 +40,7 @@ async function answers(docker: Docker, child: ChildProcess): Promise<boolean> {
 async function exited(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  await Promise.race([gone, sleep(STOP_MS)]);
+  await Promise.race([gone, sleep(STOP_MS, undefined, { ref: false })]);
   if (child.exitCode === null && child.signalCode === null) {
     child.kill('SIGKILL');
     await gone;

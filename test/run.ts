@@ -1,0 +1,96 @@
+/**
+ * `npm test`: checks and tests everything, on a Docker daemon of its own where none can be reached. Further
+ * arguments go to AVA (`npm test -- test/unit`).
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { type PrivateDockerd, startDockerd } from '../agent/setup/dockerd.ts';
+import { imagePackages } from '../agent/setup/images.ts';
+import { canInstall, install, isInstalled } from '../agent/setup/packages.ts';
+import { messageOf } from '../agent/telemetry.ts';
+import { connect } from '../collectors/docker/client.ts';
+import { findEndpoint } from '../collectors/docker/endpoint.ts';
+
+const root = join(import.meta.dirname, '..');
+const say = (text: string) => console.error(`portlight test: ${text}`);
+
+function bin(name: string): string {
+  return join(root, 'node_modules/.bin', name);
+}
+
+function step(name: string, command: string, args: readonly string[]): boolean {
+  say(name);
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+function installPackages(names: readonly string[]): void {
+  const missing = names.filter((name) => !isInstalled(name));
+  if (missing.length === 0) return;
+  if (!canInstall())
+    throw new Error(`missing, and only root on Debian can install it here: ${missing.join(', ')}`);
+  say(`installing ${missing.join(', ')}`);
+  install(missing);
+}
+
+/** The daemon to test on: the one that can be reached, or one of our own. */
+async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
+  const endpoint = findEndpoint(undefined);
+  try {
+    await connect(endpoint).ping();
+    return { host: endpoint.host };
+  } catch {
+    installPackages(['docker.io']);
+    say('starting a Docker daemon');
+    const own = await startDockerd();
+    return { host: own.host, own };
+  }
+}
+
+/** AVA's output goes through us, so that its closing lines can be told in one. */
+async function runAva(host: string, args: readonly string[]): Promise<boolean> {
+  const child = spawn(process.execPath, [bin('ava'), ...args], {
+    cwd: root,
+    env: { ...process.env, DOCKER_HOST: host, NODE_ENV: 'test' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  // Interrupted, the tests end, and what was started is still stopped.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+    process.stdout.write(text);
+  });
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  const count = (pattern: RegExp) => Number(pattern.exec(output)?.[1] ?? 0);
+  const passed = count(/^\s*(\d+) tests? passed/m);
+  const failed = Math.max(count(/^\s*(\d+) tests? failed/m), code === 0 ? 0 : 1);
+  console.log(`${passed} passed, ${failed} failed`);
+  return code === 0;
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const checked = [
+    step('types', bin('tsc'), ['--noEmit']),
+    step('lint and format', bin('biome'), ['check', '.']),
+  ].every(Boolean);
+  installPackages(imagePackages);
+  const { host, own } = await findDaemon();
+  try {
+    return (await runAva(host, args)) && checked;
+  } finally {
+    if (own !== undefined) {
+      say('stopping the Docker daemon');
+      await own.stop();
+    }
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (passed) => {
+    process.exitCode = passed ? 0 : 1;
+  },
+  (error) => {
+    say(messageOf(error));
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,117 @@
+/** The agent as a user runs it: a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { waitFor } from './wait.ts';
+
+export const CLI = join(import.meta.dirname, '../../agent/cli.ts');
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Our own environment without what would configure an agent. */
+function environment(variables: Variables): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(OTEL|PORTLIGHT|NODE_OPTIONS)/.test(name),
+  );
+  return { ...Object.fromEntries(inherited), ...variables };
+}
+
+/** A directory that is gone after the test. */
+export function temporaryDirectory(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export class AgentProcess {
+  stdout = '';
+  stderr = '';
+  readonly exit: Promise<Exit>;
+  private readonly child: ChildProcess;
+
+  constructor(args: readonly string[], variables: Variables, cwd: string) {
+    this.child = spawn(process.execPath, [CLI, ...args], { env: environment(variables), cwd });
+    this.child.stdout!.setEncoding('utf8').on('data', (text) => {
+      this.stdout += text;
+    });
+    this.child.stderr!.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text;
+    });
+    this.exit = new Promise((resolve) =>
+      this.child.on('close', (code, signal) =>
+        resolve({ code, signal, stdout: this.stdout, stderr: this.stderr }),
+      ),
+    );
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** SIGTERM, and what came of it. */
+  stop(): Promise<Exit> {
+    this.kill('SIGTERM');
+    return this.exit;
+  }
+}
+
+/** Runs a command of the CLI to its end. */
+export function portlight(
+  t: ExecutionContext,
+  args: readonly string[],
+  variables: Variables = {},
+): Promise<Exit> {
+  return new AgentProcess(args, variables, temporaryDirectory(t)).exit;
+}
+
+export interface AgentOptions {
+  readonly variables?: Variables;
+  readonly args?: readonly string[];
+  /** Where positions are kept; a new directory by default. */
+  readonly dataDirectory?: string;
+}
+
+/** Starts the agent, and waits until it follows the daemon; ended when the test ends. */
+export async function startAgent(t: ExecutionContext, options: AgentOptions = {}): Promise<AgentProcess> {
+  const agent = new AgentProcess(
+    [
+      ['run', '--listen', '127.0.0.1:0', '--interval', '500ms'],
+      ['--data-dir', options.dataDirectory ?? temporaryDirectory(t)],
+      options.args ?? [],
+    ].flat(),
+    options.variables ?? {},
+    temporaryDirectory(t),
+  );
+  t.teardown(async () => {
+    agent.kill('SIGKILL');
+    await agent.exit;
+  });
+  await ready(agent);
+  return agent;
+}
+
+/** The address that the agent's first log line tells. */
+export function listenUrl(agent: AgentProcess): Promise<string> {
+  return waitFor(
+    `the agent's first line; so far: ${agent.stderr}`,
+    () => /"listen":"([^"]+)"/.exec(agent.stderr)?.[1],
+  );
+}
+
+async function ready(agent: AgentProcess): Promise<void> {
+  const url = await listenUrl(agent);
+  await waitFor('the agent to be ready', async () => (await fetch(`${url}/readyz`)).ok);
+}

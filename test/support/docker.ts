@@ -1,0 +1,70 @@
+/** Containers of the tests, on the daemon that DOCKER_HOST names. */
+import { randomBytes } from 'node:crypto';
+import type { ExecutionContext } from 'ava';
+import Docker from 'dockerode';
+import { importBusybox } from '../../agent/setup/images.ts';
+
+export const LABEL = 'portlight.test';
+const REPOSITORY = 'portlight-test';
+export const IMAGE = `${REPOSITORY}:busybox`;
+
+/** May write, unlike the agent's. */
+export const docker = new Docker({ socketPath: new URL(process.env.DOCKER_HOST!).pathname });
+
+export async function ensureImage(): Promise<void> {
+  const exists = await docker
+    .getImage(IMAGE)
+    .inspect()
+    .then(
+      () => true,
+      () => false,
+    );
+  if (!exists) await importBusybox(docker, REPOSITORY, 'busybox');
+}
+
+export interface ContainerOptions {
+  /** A script for sh. */
+  readonly script: string;
+  readonly name?: string;
+  readonly tty?: boolean;
+  readonly labels?: Record<string, string>;
+  readonly host?: Docker.HostConfig;
+}
+
+/** A name that no other container has. */
+export const uniqueName = (purpose: string): string =>
+  `portlight-test-${purpose}-${randomBytes(4).toString('hex')}`;
+
+/** Creates a container; it is removed when the test ends, however it ends. */
+export async function createContainer(
+  t: ExecutionContext,
+  options: ContainerOptions,
+): Promise<Docker.Container> {
+  const container = await docker.createContainer({
+    name: options.name ?? uniqueName('container'),
+    Image: IMAGE,
+    Cmd: ['sh', '-c', options.script],
+    Tty: options.tty ?? false,
+    Labels: { [LABEL]: 'true', ...options.labels },
+    HostConfig: { ...options.host },
+  });
+  t.teardown(() => container.remove({ force: true, v: true }).catch(() => {}));
+  return container;
+}
+
+export async function runContainer(
+  t: ExecutionContext,
+  options: ContainerOptions,
+): Promise<Docker.Container> {
+  const container = await createContainer(t, options);
+  await container.start();
+  return container;
+}
+
+/** Runs a script inside a container and waits for its end. */
+export async function execute(container: Docker.Container, script: string): Promise<void> {
+  const exec = await container.exec({ Cmd: ['sh', '-c', script], AttachStdout: true, AttachStderr: true });
+  const stream = await exec.start({});
+  stream.resume();
+  await new Promise((resolve) => stream.on('end', resolve));
+}

@@ -1,0 +1,230 @@
+/**
+ * An OTLP receiver: HTTP (protobuf and JSON) and gRPC on loopback. It decodes with code generated from the
+ * public protocol definitions, and shares none with what encodes.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+
+const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
+const { logs, metrics } = opentelemetry.proto.collector;
+const types = {
+  logs: { request: logs.v1.ExportLogsServiceRequest, response: logs.v1.ExportLogsServiceResponse },
+  metrics: {
+    request: metrics.v1.ExportMetricsServiceRequest,
+    response: metrics.v1.ExportMetricsServiceResponse,
+  },
+};
+type Signal = keyof typeof types;
+
+export type Value = string | number | boolean | Buffer | Value[] | undefined;
+export type Values = Record<string, Value>;
+
+export interface ReceivedLog {
+  readonly resource: Values;
+  readonly scope: string;
+  readonly eventName: string;
+  readonly time: bigint;
+  readonly observedTime: bigint;
+  readonly severityNumber: number;
+  readonly body: Value;
+  readonly attributes: Values;
+}
+
+export interface ReceivedPoint {
+  readonly resource: Values;
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: 'sum' | 'gauge';
+  readonly monotonic: boolean;
+  readonly temporality: number;
+  readonly startTime: bigint;
+  readonly time: bigint;
+  readonly value: number;
+  readonly isInteger: boolean;
+  readonly attributes: Values;
+  /** Number of the request that brought it. */
+  readonly request: number;
+}
+
+/** What a fault makes of a request: an HTTP status, or a gRPC one. */
+export type Fault = (signal: Signal) => { status: number; retryAfter?: string } | undefined;
+
+// biome-ignore lint/suspicious/noExplicitAny: the decoded messages have no types
+type Message = any;
+
+function value(any: Message): Value {
+  if (any == null) return undefined;
+  if (any.stringValue != null) return any.stringValue;
+  if (any.boolValue != null) return any.boolValue;
+  if (any.intValue != null) return Number(any.intValue);
+  if (any.doubleValue != null) return any.doubleValue;
+  if (any.bytesValue != null) return Buffer.from(any.bytesValue, 'base64');
+  return (any.arrayValue?.values ?? []).map(value);
+}
+
+const values = (list: Message): Values =>
+  Object.fromEntries((list ?? []).map((pair: Message) => [pair.key, value(pair.value)]));
+
+export class Receiver {
+  readonly logs: ReceivedLog[] = [];
+  readonly points: ReceivedPoint[] = [];
+  /** Number of requests by signal, the refused ones included. */
+  readonly requests: Record<Signal, number> = { logs: 0, metrics: 0 };
+  /** Content types that arrived over HTTP. */
+  readonly contentTypes = new Set<string>();
+  fault: Fault = () => undefined;
+  private readonly http = createServer((request, response) => void this.answer(request, response));
+  private readonly grpc = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024 });
+  private grpcPort = 0;
+
+  /** Listens on free ports of loopback. */
+  static async start(): Promise<Receiver> {
+    const receiver = new Receiver();
+    await new Promise<void>((resolve) => receiver.http.listen(0, '127.0.0.1', resolve));
+    for (const signal of ['logs', 'metrics'] as const) receiver.serve(signal);
+    receiver.grpcPort = await new Promise((resolve, reject) =>
+      receiver.grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      ),
+    );
+    return receiver;
+  }
+
+  /** What OTEL_EXPORTER_OTLP_ENDPOINT is set to. */
+  endpoint(protocol: string): string {
+    const port = protocol === 'grpc' ? this.grpcPort : (this.http.address() as AddressInfo).port;
+    return `http://127.0.0.1:${port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.grpc.forceShutdown();
+    this.http.closeAllConnections();
+    await new Promise((resolve) => this.http.close(resolve));
+  }
+
+  /** Log records and events of a container, by its name. */
+  of(container: string): ReceivedLog[] {
+    return this.logs.filter(({ resource }) => resource['container.name'] === container);
+  }
+
+  pointsOf(container: string, metric: string): ReceivedPoint[] {
+    return this.points.filter(
+      ({ resource, name }) => resource['container.name'] === container && name === metric,
+    );
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const signal =
+      request.url === '/v1/logs' ? 'logs' : request.url === '/v1/metrics' ? 'metrics' : undefined;
+    if (signal === undefined || request.method !== 'POST') {
+      response.writeHead(404).end();
+      return;
+    }
+    this.requests[signal]++;
+    const fault = this.fault(signal);
+    if (fault !== undefined) {
+      response
+        .writeHead(fault.status, fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter })
+        .end();
+      return;
+    }
+    const sent = Buffer.concat(chunks);
+    const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
+    const contentType = String(request.headers['content-type']);
+    this.contentTypes.add(contentType);
+    const isJson = contentType === 'application/json';
+    this.take(signal, isJson ? JSON.parse(bytes.toString('utf8')) : this.decode(signal, bytes));
+    response.writeHead(200, { 'content-type': contentType });
+    response.end(isJson ? '{}' : types[signal].response.encode({}).finish());
+  }
+
+  private serve(signal: Signal): void {
+    const service = signal === 'logs' ? 'LogsService' : 'MetricsService';
+    const { request, response } = types[signal];
+    this.grpc.addService(
+      {
+        Export: {
+          path: `/opentelemetry.proto.collector.${signal}.v1.${service}/Export`,
+          requestStream: false,
+          responseStream: false,
+          requestSerialize: (message: Message) => Buffer.from(request.encode(message).finish()),
+          requestDeserialize: (bytes: Buffer) => this.decode(signal, bytes),
+          responseSerialize: (message: Message) => Buffer.from(response.encode(message).finish()),
+          responseDeserialize: (bytes: Buffer) => response.decode(bytes),
+        },
+      },
+      {
+        Export: (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) => {
+          this.requests[signal]++;
+          const fault = this.fault(signal);
+          if (fault !== undefined) {
+            callback({ code: fault.status, details: 'fault of the test' });
+            return;
+          }
+          this.take(signal, call.request);
+          callback(null, {});
+        },
+      },
+    );
+  }
+
+  private decode(signal: Signal, bytes: Uint8Array): Message {
+    const { request } = types[signal];
+    return request.toObject(request.decode(bytes), { longs: String, bytes: String, enums: Number });
+  }
+
+  private take(signal: Signal, message: Message): void {
+    if (signal === 'logs') this.takeLogs(message);
+    else this.takeMetrics(message);
+  }
+
+  private takeLogs(message: Message): void {
+    for (const { resource, scopeLogs } of message.resourceLogs ?? []) {
+      for (const { scope, logRecords } of scopeLogs ?? []) {
+        for (const record of logRecords ?? []) {
+          this.logs.push({
+            resource: values(resource?.attributes),
+            scope: scope?.name,
+            eventName: record.eventName ?? '',
+            time: BigInt(record.timeUnixNano),
+            observedTime: BigInt(record.observedTimeUnixNano ?? 0),
+            severityNumber: record.severityNumber ?? 0,
+            body: value(record.body),
+            attributes: values(record.attributes),
+          });
+        }
+      }
+    }
+  }
+
+  private takeMetrics(message: Message): void {
+    for (const { resource, scopeMetrics } of message.resourceMetrics ?? []) {
+      for (const { metrics: list } of scopeMetrics ?? []) {
+        for (const metric of list ?? []) {
+          const data = metric.sum ?? metric.gauge;
+          for (const point of data?.dataPoints ?? []) {
+            this.points.push({
+              resource: values(resource?.attributes),
+              name: metric.name,
+              unit: metric.unit,
+              kind: metric.sum ? 'sum' : 'gauge',
+              monotonic: metric.sum?.isMonotonic ?? false,
+              temporality: metric.sum?.aggregationTemporality ?? 0,
+              startTime: BigInt(point.startTimeUnixNano ?? 0),
+              time: BigInt(point.timeUnixNano),
+              value: Number(point.asInt ?? point.asDouble ?? 0),
+              isInteger: point.asInt != null,
+              attributes: values(point.attributes),
+              request: this.requests.metrics,
+            });
+          }
+        }
+      }
+    }
+  }
+}

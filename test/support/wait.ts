@@ -1,0 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Resolves with what `probe` returns as soon as that is neither false nor undefined.
+ * @throws {Error} after `timeoutMs`, with what was waited for
+ */
+export async function waitFor<T>(
+  what: string,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs = 30_000,
+): Promise<T> {
+  for (const end = Date.now() + timeoutMs; ; await sleep(25)) {
+    const found = await probe();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+  }
+}

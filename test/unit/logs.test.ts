@@ -1,0 +1,144 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from '../../collectors/logs/frames.ts';
+import { formatPosition, parsePosition } from '../../collectors/logs/index.ts';
+import { readTimestamp } from '../../collectors/logs/timestamp.ts';
+
+interface Line {
+  time: string;
+  stream: string;
+  body: string;
+}
+
+function frame(stream: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = stream;
+  header.writeUInt32BE(payload.length, 4);
+  return Buffer.concat([header, payload]);
+}
+
+const stamp = (second: number) => `2026-11-24T05:43:${String(second).padStart(2, '0')}.582209779Z`;
+
+/** Feeds `bytes` in chunks cut at the given places. */
+function split(make: (onLine: OnLine) => LineSplitter, bytes: Buffer, cuts: number[]): Line[] {
+  const lines: Line[] = [];
+  const splitter = make((time, stream, source, start, end) => {
+    lines.push({
+      time: `${time.seconds}.${time.nanos}`,
+      stream,
+      body: Buffer.from(source.subarray(start, end)).toString('latin1'),
+    });
+  });
+  const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  for (let index = 1; index < places.length; index++) {
+    // A copy, overwritten afterwards: lines must not be read from a chunk that is gone.
+    const chunk = Buffer.from(bytes.subarray(places[index - 1], places[index]));
+    splitter.push(chunk);
+  }
+  return lines;
+}
+
+const withoutNewline = fc
+  .uint8Array({ maxLength: 60 })
+  .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0x0a && byte !== 0x0d)));
+const cuts = fc.array(fc.nat(), { maxLength: 30 });
+
+test('frames cut anywhere give the lines that were written, pieces of long ones joined per stream', (t) => {
+  const pieces = fc.array(withoutNewline, { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(pieces, fc.constantFrom(1, 2)), { maxLength: 8 }),
+      cuts,
+      (lines, places) => {
+        const frames = lines.flatMap(([parts, stream], index) =>
+          parts.map((part, piece) => {
+            const ending = piece === parts.length - 1 ? '\n' : '';
+            return frame(stream, Buffer.concat([Buffer.from(`${stamp(index)} `), part, Buffer.from(ending)]));
+          }),
+        );
+        const expected = lines.map(([parts, stream], index) => ({
+          time: `${Date.parse(`2026-11-24T05:43:${String(index).padStart(2, '0')}Z`) / 1000}.582209779`,
+          stream: stream === 2 ? 'stderr' : 'stdout',
+          body: Buffer.concat(parts).toString('latin1'),
+        }));
+        t.deepEqual(
+          split((onLine) => new FrameSplitter(onLine), Buffer.concat(frames), places),
+          expected,
+        );
+      },
+    ),
+  );
+});
+
+test("a terminal's stream cut anywhere gives its lines without CR LF", (t) => {
+  fc.assert(
+    fc.property(fc.array(withoutNewline, { maxLength: 8 }), cuts, (bodies, places) => {
+      const bytes = Buffer.concat(
+        bodies.flatMap((body, index) => [Buffer.from(`${stamp(index)} `), body, Buffer.from('\r\n')]),
+      );
+      const lines = split((onLine) => new RawSplitter(onLine), bytes, places);
+      t.deepEqual(
+        lines.map(({ body }) => body),
+        bodies.map((body) => body.toString('latin1')),
+      );
+    }),
+  );
+});
+
+test('two streams that interleave in pieces are joined apart', (t) => {
+  const bytes = Buffer.concat([
+    frame(1, Buffer.from(`${stamp(1)} out-`)),
+    frame(2, Buffer.from(`${stamp(2)} err-`)),
+    frame(1, Buffer.from(`${stamp(3)} end\n`)),
+    frame(2, Buffer.from(`${stamp(4)} end\n`)),
+  ]);
+  const lines = split((onLine) => new FrameSplitter(onLine), bytes, []);
+  t.deepEqual(
+    lines.map(({ stream, body }) => [stream, body]),
+    [
+      ['stdout', 'out-end'],
+      ['stderr', 'err-end'],
+    ],
+  );
+});
+
+test('a line without end is given on in pieces instead of growing in memory', (t) => {
+  const sizes: number[] = [];
+  const splitter = new FrameSplitter((_time, _stream, _source, start, end) => sizes.push(end - start));
+  const piece = frame(1, Buffer.from(`${stamp(1)} ${'x'.repeat(16_384)}`));
+  for (let count = 0; count < 160; count++) splitter.push(piece);
+  t.deepEqual(sizes, [1024 * 1024, 1024 * 1024]);
+});
+
+test("what is not the daemon's format is an error", (t) => {
+  const splitter = () => new FrameSplitter(() => {});
+  t.throws(() => splitter().push(frame(7, Buffer.from('x'))), {
+    instanceOf: RangeError,
+    message: /stream type 7/,
+  });
+  t.throws(() => splitter().push(frame(1, Buffer.from('no time\n'))), {
+    instanceOf: RangeError,
+    message: /time stamp/,
+  });
+});
+
+test('time stamps are read to the nanosecond, as Date reads them', (t) => {
+  const date = fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
+  fc.assert(
+    fc.property(date, fc.nat(999_999), (when, rest) => {
+      const text = when.toISOString().replace('Z', `${String(rest).padStart(6, '0')}Z`);
+      const into = { seconds: 0, nanos: 0 };
+      t.true(readTimestamp(Buffer.from(text), 0, into));
+      t.is(into.seconds, Math.floor(when.getTime() / 1000));
+      t.is(into.nanos, when.getUTCMilliseconds() * 1_000_000 + rest);
+    }),
+  );
+  t.false(readTimestamp(Buffer.from('2026-11-24T05:43:03.58220977Z '), 0, { seconds: 0, nanos: 0 }));
+  t.false(readTimestamp(Buffer.from('2026-11-24'), 0, { seconds: 0, nanos: 0 }));
+});
+
+test('a position reads as it was written; anything else is none', (t) => {
+  const position = { seconds: 1_795_000_000, nanos: 5, count: 2 };
+  t.deepEqual(parsePosition(formatPosition(position)), position);
+  t.is(parsePosition('garbage'), undefined);
+});

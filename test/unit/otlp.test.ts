@@ -1,0 +1,202 @@
+import { createRequire } from 'node:module';
+import test from 'ava';
+import fc from 'fast-check';
+import { catalogue } from '../../agent/catalogue.ts';
+import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
+import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
+import { Writer } from '../../agent/otlp/writer.ts';
+import { type AttributeValue, type Container, Severity } from '../../agent/records.ts';
+
+const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
+const { logs, metrics } = opentelemetry.proto.collector;
+const json = { longs: String, bytes: String, enums: Number, json: true };
+
+const text = fc.string({ unit: 'binary', maxLength: 300 });
+const attribute: fc.Arbitrary<AttributeValue> = fc.oneof(
+  text,
+  fc.boolean(),
+  fc.maxSafeInteger(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Object.is(value, -0)),
+  fc.array(text, { maxLength: 3 }),
+);
+const attributes = fc.dictionary(
+  text.filter((key) => key !== '__proto__'),
+  attribute,
+  { maxKeys: 5 },
+);
+
+function container(values: Record<string, AttributeValue>): Container {
+  return {
+    id: 'c',
+    name: 'c',
+    image: 'i',
+    labels: {},
+    resource: { attributes: values },
+    pid: 1,
+    startedAt: 1n,
+    tty: false,
+  };
+}
+
+/** The public definitions' decoder, in the form of OTLP/JSON. */
+const independent = (type: typeof logs.v1.ExportLogsServiceRequest, bytes: Uint8Array) =>
+  JSON.parse(JSON.stringify(type.toObject(type.decode(bytes), json)));
+
+function plain(value: AttributeValue): unknown {
+  if (typeof value === 'string') return { stringValue: value };
+  if (typeof value === 'boolean') return { boolValue: value };
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+  return { arrayValue: value.length === 0 ? {} : { values: value.map(plain) } };
+}
+
+test('events are decoded by the public definitions to what was written', (t) => {
+  fc.assert(
+    fc.property(
+      attributes,
+      attributes,
+      text,
+      text,
+      fc.bigInt({ min: 0n, max: 2n ** 63n }),
+      (resource, values, name, body, time) => {
+        const writer = new Writer(16);
+        encodeEvent(
+          writer,
+          { eventName: name, time, severity: Severity.WARN, body, attributes: values },
+          time + 1n,
+        );
+        const bytes = encodeLogs({ attributes: resource }, 'portlight.events', writer.bytes());
+        const decoded = independent(logs.v1.ExportLogsServiceRequest, bytes);
+        const [{ resource: about, scopeLogs }] = decoded.resourceLogs;
+        const [record] = scopeLogs[0].logRecords;
+        const pairs = (given: Record<string, AttributeValue>) =>
+          Object.entries(given).map(([key, value]) => ({ key, value: plain(value) }));
+        t.deepEqual(about.attributes ?? [], pairs(resource));
+        t.deepEqual(record.attributes ?? [], pairs(values));
+        t.is(record.timeUnixNano, String(time));
+        t.is(record.observedTimeUnixNano, String(time + 1n));
+        t.is(record.severityNumber, 13);
+        t.is(record.eventName, name);
+        t.deepEqual(record.body, { stringValue: body });
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('our decoder reads the same as the public definitions, log lines of any bytes included', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 20_000 }), { minLength: 1, maxLength: 5 }),
+      attributes,
+      (lines, resource) => {
+        const writer = new Writer(16);
+        lines.forEach((line, index) => {
+          encodeLogLine(
+            writer,
+            1_700_000_000 + index,
+            999_999_999,
+            index % 2 ? 'stderr' : 'stdout',
+            line,
+            0,
+            line.length,
+          );
+        });
+        const bytes = encodeLogs({ attributes: resource }, 'portlight.logs', writer.bytes());
+        t.deepEqual(
+          JSON.parse(JSON.stringify(decodeLogs(bytes))),
+          independent(logs.v1.ExportLogsServiceRequest, bytes),
+        );
+        const records = decodeLogs(bytes).resourceLogs![0]!.scopeLogs![0]!.logRecords!;
+        records.forEach(({ body, timeUnixNano }, index) => {
+          const line = Buffer.from(lines[index]!);
+          const read =
+            body?.bytesValue === undefined
+              ? Buffer.from(body!.stringValue ?? '')
+              : Buffer.from(body.bytesValue, 'base64');
+          t.deepEqual(read, line);
+          t.is(timeUnixNano, `${1_700_000_000 + index}999999999`);
+        });
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('a time is written exactly, from the epoch to the year 2500', (t) => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 16_725_225_600 }),
+      fc.integer({ min: 0, max: 999_999_999 }),
+      (seconds, nanos) => {
+        const writer = new Writer();
+        writer.unixNano(1, seconds, nanos);
+        t.is(writer.bytes().readBigUInt64LE(1), BigInt(seconds) * 1_000_000_000n + BigInt(nanos));
+      },
+    ),
+  );
+});
+
+test('metrics keep kind, unit, number type and points', (t) => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 }),
+      fc.double({ noNaN: true, min: 0, max: 1e9 }),
+      attributes,
+      (bytes, seconds, resource) => {
+        const encoded = encodeMetrics([
+          {
+            container: container(resource),
+            startTime: 5n,
+            time: 7n,
+            points: [
+              { metric: catalogue.cpuTime, value: seconds, attributes: { 'cpu.mode': 'user' } },
+              { metric: catalogue.cpuTime, value: seconds + 1, attributes: { 'cpu.mode': 'system' } },
+              { metric: catalogue.memoryUsage, value: bytes },
+              { metric: catalogue.uptime, value: seconds },
+            ],
+          },
+        ]);
+        const decoded = independent(metrics.v1.ExportMetricsServiceRequest, encoded);
+        const [time, memory, uptime] = decoded.resourceMetrics[0].scopeMetrics[0].metrics;
+        t.is(time.name, 'container.cpu.time');
+        t.is(time.unit, 's');
+        t.is(time.sum.aggregationTemporality, 2);
+        t.true(time.sum.isMonotonic);
+        t.deepEqual(
+          time.sum.dataPoints.map((point: { asDouble: number }) => point.asDouble),
+          [seconds, seconds + 1],
+        );
+        t.is(time.sum.dataPoints[0].startTimeUnixNano, '5');
+        t.is(time.sum.dataPoints[0].timeUnixNano, '7');
+        t.deepEqual(time.sum.dataPoints[1].attributes, [
+          { key: 'cpu.mode', value: { stringValue: 'system' } },
+        ]);
+        t.is(memory.sum.dataPoints[0].asInt, String(bytes));
+        t.falsy(memory.sum.isMonotonic);
+        t.is(uptime.gauge.dataPoints[0].asDouble, seconds);
+        t.deepEqual(JSON.parse(JSON.stringify(decodeMetrics(encoded))), decoded);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('a partial success is read, and bytes that are no protobuf are an error, never more', (t) => {
+  const response = logs.v1.ExportLogsServiceResponse.encode({
+    partialSuccess: { rejectedLogRecords: 3, errorMessage: 'too old' },
+  }).finish();
+  t.deepEqual(decodeResponse(response), { rejected: 3, message: 'too old' });
+  t.deepEqual(decodeResponse(new Uint8Array()), { rejected: 0, message: '' });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      try {
+        decodeLogs(bytes);
+      } catch (error) {
+        t.true(error instanceof RangeError);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  t.pass();
+});
