@@ -65,6 +65,14 @@ function flatten(value: object, prefix: string, into: Map<string, unknown>): voi
   }
 }
 
+function unknownKey(key: string, value: unknown): string {
+  const below = options
+    .filter(({ path }) => path.startsWith(`${key}.`))
+    .map(({ path }) => path.slice(key.length + 1));
+  if (below.length === 0) return `${key}: is not a known key${suggestion(nearest(key, byPath.keys()))}`;
+  return `${key}: ${JSON.stringify(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
+}
+
 async function readFile(path: string, settings: Map<string, Setting>, mistakes: string[]): Promise<void> {
   let source: string;
   try {
@@ -91,7 +99,7 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
   flatten(content, '', flat);
   for (const [key, value] of flat) {
     if (byPath.has(key)) settings.set(key, { value, origin: path });
-    else mistakes.push(`${path}: ${key}: is not a known key${suggestion(nearest(key, byPath.keys()))}`);
+    else mistakes.push(`${path}: ${unknownKey(key, value)}`);
   }
 }
 

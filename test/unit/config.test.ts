@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { parseDuration } from '../../config/duration.ts';
+import { ConfigError, loadConfig } from '../../config/load.ts';
+import { options } from '../../config/schema.ts';
+
+function file(t: ExecutionContext, content: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'portlight.yaml');
+  writeFileSync(path, content);
+  return path;
+}
+
+/** The mistakes that a file is refused for, without the file's name. */
+async function mistakesOf(t: ExecutionContext, content: string): Promise<string[]> {
+  const path = file(t, content);
+  const error = await t.throwsAsync(loadConfig({}, path, {}), { instanceOf: ConfigError });
+  return (error as ConfigError).mistakes.map((line) => line.replace(`${path}: `, ''));
+}
+
+test('defaults make a console agent; an endpoint makes it ship by OTLP', async (t) => {
+  const { config, settings } = await loadConfig({}, undefined, {});
+  t.deepEqual(config.exporter, ['console']);
+  t.is(config.interval, 10_000);
+  t.is(config.logs.first_sight, 'now');
+  t.deepEqual(config.listen, { host: '127.0.0.1', port: 9797 });
+  t.is(settings.get('interval')!.origin, 'default');
+
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+  const shipping = (await loadConfig({}, undefined, env)).config;
+  t.deepEqual(shipping.exporter, ['otlp']);
+  t.is(shipping.logs.first_sight, 'start');
+  t.deepEqual((await loadConfig({ exporter: 'console' }, undefined, env)).config.exporter, ['console']);
+  const metricsOnly = { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'http://collector:4318/v1/metrics' };
+  t.deepEqual((await loadConfig({}, undefined, metricsOnly)).config.exporter, ['otlp']);
+});
+
+test('flags win over PORTLIGHT_*, those over OTEL_*, those over the file', async (t) => {
+  const path = file(t, 'interval: 1s\nlog_level: warn\nlisten: "[::1]:80"\nexporter: [console, otlp]\n');
+  const env = { OTEL_METRIC_EXPORT_INTERVAL: '2000', PORTLIGHT_INTERVAL: '3s', PORTLIGHT_LOG_LEVEL: 'error' };
+  const load = async (flags: object, used: Partial<typeof env>) =>
+    (await loadConfig({ ...flags }, path, used)).config;
+  t.is((await load({ interval: '4s' }, env)).interval, 4000);
+  t.is((await load({}, env)).interval, 3000);
+  t.is((await load({}, { OTEL_METRIC_EXPORT_INTERVAL: '2000' })).interval, 2000);
+  t.is((await load({}, {})).interval, 1000);
+  const { config, settings } = await loadConfig({}, path, env);
+  t.is(config.log_level, 'error');
+  t.deepEqual(config.listen, { host: '::1', port: 80 });
+  t.deepEqual(config.exporter, ['console', 'otlp']);
+  t.is(settings.get('log_level')!.origin, 'PORTLIGHT_LOG_LEVEL');
+  t.is(settings.get('exporter')!.origin, path);
+});
+
+test('each mistake is one line with path, value, what is allowed and the nearest known name', async (t) => {
+  t.deepEqual(
+    await mistakesOf(
+      t,
+      'intervall: 5s\nexporter: [consle]\ninterval: 0s\nlogs:\n  first_sigt: now\nlisten: 9797\nlog_level: 3\n',
+    ),
+    [
+      'intervall: is not a known key; did you mean interval?',
+      'logs.first_sigt: is not a known key; did you mean logs.first_sight?',
+      'exporter: ["consle"] is not allowed; expected a list of otlp, console; did you mean console?',
+      'interval: "0s" is not allowed; expected a duration between 100ms and 1h with its unit (ms, s, m, h), such as 10s',
+      'listen: 9797 is not allowed; expected address:port, such as 127.0.0.1:9797',
+      'log_level: 3 is not allowed; expected one of trace, debug, info, warn, error, silent',
+    ],
+  );
+  t.deepEqual(await mistakesOf(t, 'interval:\n'), [
+    'interval: null is not allowed; expected a duration between 100ms and 1h with its unit (ms, s, m, h), such as 10s',
+  ]);
+  t.deepEqual(await mistakesOf(t, 'logs: 3\n'), [
+    'logs: 3 is not allowed; expected keys below it: first_sight',
+  ]);
+  t.deepEqual(await mistakesOf(t, '- a\n'), ['expected keys and values, such as "interval: 10s"']);
+});
+
+test('what is not YAML, or cannot be read, is told with its place', async (t) => {
+  const [line] = await mistakesOf(t, 'interval: 10s\nexporter: [console\n');
+  t.regex(line!, /^not YAML: .* at line 3/);
+  const error = await t.throwsAsync(loadConfig({}, '/nowhere/portlight.yaml', {}));
+  t.regex(error!.message, /^\/nowhere\/portlight\.yaml: cannot be read: ENOENT/);
+});
+
+test('flags and variables are named by themselves', async (t) => {
+  const error = await t.throwsAsync(
+    loadConfig({ 'logs.first_sight': 'end' }, undefined, {
+      PORTLIGHT_LISTEN: 'x',
+      PORTLIGHT_INTERVALL: '1s',
+      PORTLIGHT_PORT: 'tcp://1',
+    }),
+  );
+  t.deepEqual((error as ConfigError).mistakes, [
+    'PORTLIGHT_INTERVALL: is not a known variable; did you mean PORTLIGHT_INTERVAL?',
+    'PORTLIGHT_LISTEN: "x" is not allowed; expected address:port, such as 127.0.0.1:9797',
+    '--logs-first-sight: "end" is not allowed; expected start or now',
+  ]);
+});
+
+test('a secret is not shown, not even when it is wrong', async (t) => {
+  const [line] = await mistakesOf(t, 'otlp:\n  headers: [s3cret]\n');
+  t.is(line, 'otlp.headers: the value is not allowed; expected key=value pairs with commas');
+});
+
+test('an empty file is a configuration', async (t) => {
+  t.is((await loadConfig({}, file(t, ''), {})).config.interval, 10_000);
+});
+
+test('durations need a unit', (t) => {
+  t.is(parseDuration('1.5s'), 1500);
+  t.is(parseDuration('2m'), 120_000);
+  t.is(parseDuration('10'), Number.NaN);
+  t.is(parseDuration('s'), Number.NaN);
+});
+
+test('every option has a description, a variable of its own and says what is allowed', (t) => {
+  t.is(new Set(options.map(({ variable }) => variable)).size, options.length);
+  for (const { path, description, allowed } of options) t.true(description !== '' && allowed !== '', path);
+});

@@ -1,0 +1,63 @@
+import { Writable } from 'node:stream';
+import test from 'ava';
+import { catalogue } from '../../agent/catalogue.ts';
+import { encodeLogLine, encodeLogs } from '../../agent/otlp/encode.ts';
+import { Writer } from '../../agent/otlp/writer.ts';
+import type { Container } from '../../agent/records.ts';
+import { bytes, duration, percent } from '../../exporters/console/format.ts';
+import { ConsoleExporter } from '../../exporters/console/index.ts';
+
+class Memory extends Writable {
+  text = '';
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString('utf8');
+    done();
+  }
+}
+
+const resource = { attributes: { 'container.name': 'web' } };
+
+test('numbers read as people write them', (t) => {
+  t.deepEqual([0, 1023, 1536, 67_108_864, 1.5 * 1024 ** 4].map(bytes), [
+    '0 B',
+    '1023 B',
+    '1.5 KiB',
+    '64 MiB',
+    '1.5 TiB',
+  ]);
+  t.is(bytes(undefined), '-');
+  t.deepEqual([0.4949, 2].map(percent), ['49.5 %', '200.0 %']);
+  t.deepEqual([0, 59, 60, 3725, 90_000].map(duration), ['0s', '59s', '1m', '1h 2m', '1d 1h']);
+});
+
+test('a log line is printed with time and name, and cannot steer the terminal', async (t) => {
+  const out = new Memory();
+  const writer = new Writer();
+  const line = Buffer.from('\u001b[2Jhello');
+  encodeLogLine(writer, 0, 1_000_000, 'stdout', line, 0, line.length);
+  const otlp = encodeLogs(resource, 'portlight.logs', writer.bytes());
+  await new ConsoleExporter(out).export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
+  t.is(out.text, '00:00:00.001 web | hello\n');
+});
+
+test('a round is a table; what a host does not give is a dash', async (t) => {
+  const out = new Memory();
+  const container = { name: 'web' } as Container;
+  const points = [
+    { metric: catalogue.memoryWorkingSet, value: 32 * 1024 * 1024 },
+    { metric: catalogue.memoryLimit, value: 64 * 1024 * 1024 },
+    { metric: catalogue.uptime, value: 61 },
+  ];
+  const set = { container, startTime: 0n, time: 0n, points };
+  await new ConsoleExporter(out).export({ signal: 'metrics', sets: [set], count: 3, otlp: Buffer.alloc(0) });
+  t.is(
+    out.text,
+    [
+      '',
+      'NAME   CPU   MEMORY    LIMIT    MEM %   PIDS      UP',
+      'web      -   32 MiB   64 MiB   50.0 %      -   1m 1s',
+      '',
+      '',
+    ].join('\n'),
+  );
+});
