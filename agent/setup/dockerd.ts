@@ -1,6 +1,6 @@
 /** A Docker daemon of our own, beside whatever else the machine has: own socket, own data, gone when stopped. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,8 @@ export interface PrivateDockerd {
   readonly pid: number;
   /** Everything that it keeps on disk; deleted with it. */
   readonly directory: string;
+  /** Ends it as a fault would; `stop` still deletes its data. */
+  kill(signal: NodeJS.Signals): void;
   /** Removes its containers, ends it, and deletes its data. */
   stop(): Promise<void>;
 }
@@ -47,39 +49,86 @@ async function exited(child: ChildProcess): Promise<void> {
   }
 }
 
+/** Ends what a daemon that was killed could not end: its shims and their containers. */
+function killShims(directory: string): void {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const read = (pid: string, file: string) => {
+    try {
+      return readFileSync(join('/proc', pid, file), 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const shims = processes.filter(
+    (pid) => read(pid, 'cmdline').includes(`${directory}/`) && pid !== String(process.pid),
+  );
+  const children = processes.filter((pid) =>
+    shims.includes(/^PPid:\s+(\d+)$/m.exec(read(pid, 'status'))?.[1] ?? ''),
+  );
+  for (const pid of [...children, ...shims]) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {}
+  }
+}
+
+/** Deletes the daemon's directory, and before it the mounts that a daemon that was killed has left there. */
+function clear(directory: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).reverse()) {
+    spawnSync('umount', ['--lazy', mount]);
+  }
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+export interface DockerdOptions {
+  /**
+   * Whether it gets a network namespace of its own. It then shares no bridge and no packet filter with
+   * another daemon, and leaves none behind; its containers reach each other, and nothing outside.
+   */
+  readonly ownNetwork: boolean;
+  /** Where it keeps everything; a new directory by default. */
+  readonly directory?: string;
+}
+
+/** Enters a new network namespace, brings up its loopback, and becomes the command. */
+const IN_OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'busybox ip link set lo up && exec "$@"', 'sh'];
+
 /**
- * @param args further arguments of dockerd
  * @throws {Error} with the daemon's last words when it does not start
  */
-export async function startDockerd(args: readonly string[] = []): Promise<PrivateDockerd> {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-dockerd-'));
+export async function startDockerd(options: DockerdOptions): Promise<PrivateDockerd> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'portlight-dockerd-'));
   const host = `unix://${join(directory, 'docker.sock')}`;
   const log = join(directory, 'dockerd.log');
+  // Of a killed predecessor: where nobody reaps its containerd, that pid seems to be alive.
+  rmSync(join(directory, 'exec/containerd/containerd.pid'), { force: true });
   const output = openSync(log, 'a');
-  const child = spawn(
+  const [command = '', ...args] = [
+    options.ownNetwork ? IN_OWN_NETWORK : [],
     'dockerd',
-    [
-      ['--host', host],
-      ['--data-root', join(directory, 'data')],
-      ['--exec-root', join(directory, 'exec')],
-      ['--pidfile', join(directory, 'dockerd.pid')],
-      args,
-    ].flat(),
-    // Out of the terminal's process group: Ctrl-C is for the agent, which the daemon outlives.
-    { stdio: ['ignore', output, output], detached: true },
-  );
+    ['--host', host],
+    ['--data-root', join(directory, 'data')],
+    ['--exec-root', join(directory, 'exec')],
+    ['--pidfile', join(directory, 'dockerd.pid')],
+  ].flat();
+  // Out of the terminal's process group: Ctrl-C is for the agent, which the daemon outlives.
+  const child = spawn(command, args, { stdio: ['ignore', output, output], detached: true });
   const failed = new Promise<never>((_, reject) => child.once('error', reject));
   const docker = clientOf(host);
   if (!(await Promise.race([answers(docker, child), failed]))) {
     child.kill('SIGKILL');
     const words = readFileSync(log, 'utf8').trim().split('\n').at(-1);
-    rmSync(directory, { recursive: true, force: true });
+    clear(directory);
     throw new Error(`dockerd did not start: ${words}`);
   }
   return {
     host,
     pid: child.pid!,
     directory,
+    kill: (signal) => void child.kill(signal),
     async stop() {
       const containers = await docker.listContainers({ all: true }).catch(() => []);
       await Promise.all(
@@ -92,7 +141,8 @@ export async function startDockerd(args: readonly string[] = []): Promise<Privat
       );
       child.kill('SIGTERM');
       await exited(child);
-      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+      killShims(directory);
+      clear(directory);
     },
   };
 }

@@ -49,7 +49,7 @@ async function startPrivate(): Promise<PrivateDockerd> {
     install(PACKAGES);
   }
   say('starting a private Docker daemon');
-  const dockerd = await startDockerd();
+  const dockerd = await startDockerd({ ownNetwork: true });
   try {
     say('starting three demo containers');
     await startDemo(clientOf(dockerd.host));

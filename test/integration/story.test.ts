@@ -228,8 +228,10 @@ test('a restarted container is followed on, each line once', async (t) => {
   await container.restart({ t: 0 });
   await waitFor('the third run', () => bodies().length >= 3);
   t.deepEqual(bodies(), ['run 0', 'run 1', 'run 2']);
-  const starts = receiver.pointsOf(name, 'container.cpu.time').map(({ startTime }) => startTime);
-  t.true(new Set(starts).size >= 2, 'counters begin anew with each run');
+  await waitFor('counters that begin anew with each run', () => {
+    const starts = receiver.pointsOf(name, 'container.cpu.time').map(({ startTime }) => startTime);
+    return new Set(starts).size >= 2;
+  });
 });
 
 test('events that are about no container bear the host', async (t) => {

@@ -68,9 +68,32 @@ function value(any: Message): Value {
 const values = (list: Message): Values =>
   Object.fromEntries((list ?? []).map((pair: Message) => [pair.key, value(pair.value)]));
 
+function readLogs(message: Message): ReceivedLog[] {
+  const records: ReceivedLog[] = [];
+  for (const { resource, scopeLogs } of message.resourceLogs ?? []) {
+    for (const { scope, logRecords } of scopeLogs ?? []) {
+      for (const record of logRecords ?? []) {
+        records.push({
+          resource: values(resource?.attributes),
+          scope: scope?.name,
+          eventName: record.eventName ?? '',
+          time: BigInt(record.timeUnixNano),
+          observedTime: BigInt(record.observedTimeUnixNano ?? 0),
+          severityNumber: record.severityNumber ?? 0,
+          body: value(record.body),
+          attributes: values(record.attributes),
+        });
+      }
+    }
+  }
+  return records;
+}
+
 export class Receiver {
   readonly logs: ReceivedLog[] = [];
   readonly points: ReceivedPoint[] = [];
+  /** Log records of requests that a fault refused. */
+  readonly refused: ReceivedLog[] = [];
   /** Number of requests by signal, the refused ones included. */
   readonly requests: Record<Signal, number> = { logs: 0, metrics: 0 };
   /** Content types that arrived over HTTP. */
@@ -126,19 +149,21 @@ export class Receiver {
       return;
     }
     this.requests[signal]++;
-    const fault = this.fault(signal);
-    if (fault !== undefined) {
-      response
-        .writeHead(fault.status, fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter })
-        .end();
-      return;
-    }
     const sent = Buffer.concat(chunks);
     const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
     const contentType = String(request.headers['content-type']);
     this.contentTypes.add(contentType);
     const isJson = contentType === 'application/json';
-    this.take(signal, isJson ? JSON.parse(bytes.toString('utf8')) : this.decode(signal, bytes));
+    const message = isJson ? JSON.parse(bytes.toString('utf8')) : this.decode(signal, bytes);
+    const fault = this.fault(signal);
+    if (fault !== undefined) {
+      if (signal === 'logs') this.refused.push(...readLogs(message));
+      response
+        .writeHead(fault.status, fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter })
+        .end();
+      return;
+    }
+    this.take(signal, message);
     response.writeHead(200, { 'content-type': contentType });
     response.end(isJson ? '{}' : types[signal].response.encode({}).finish());
   }
@@ -179,27 +204,8 @@ export class Receiver {
   }
 
   private take(signal: Signal, message: Message): void {
-    if (signal === 'logs') this.takeLogs(message);
+    if (signal === 'logs') this.logs.push(...readLogs(message));
     else this.takeMetrics(message);
-  }
-
-  private takeLogs(message: Message): void {
-    for (const { resource, scopeLogs } of message.resourceLogs ?? []) {
-      for (const { scope, logRecords } of scopeLogs ?? []) {
-        for (const record of logRecords ?? []) {
-          this.logs.push({
-            resource: values(resource?.attributes),
-            scope: scope?.name,
-            eventName: record.eventName ?? '',
-            time: BigInt(record.timeUnixNano),
-            observedTime: BigInt(record.observedTimeUnixNano ?? 0),
-            severityNumber: record.severityNumber ?? 0,
-            body: value(record.body),
-            attributes: values(record.attributes),
-          });
-        }
-      }
-    }
   }
 
   private takeMetrics(message: Message): void {

@@ -1,0 +1,144 @@
+/** Exported metrics against the kernel's files and against the stats API, on a container that works. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { startAgent } from '../support/agent.ts';
+import { kernelValues } from '../support/cgroup.ts';
+import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
+import { type ReceivedPoint, Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+const MEBIBYTE = 1024 * 1024;
+const LIMIT = 64 * MEBIBYTE;
+const HELD = 24 * MEBIBYTE;
+const CPUS = 0.5;
+
+test.before(ensureImage);
+
+test('a container burning CPU and holding memory: values agree with the kernel and with docker stats', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const name = uniqueName('busy');
+  const container = await runContainer(t, {
+    name,
+    script: `dd if=/dev/zero of=/dev/shm/held bs=1M count=${HELD / MEBIBYTE} 2>/dev/null; while :; do :; done`,
+    host: { Memory: LIMIT, NanoCpus: CPUS * 1e9 },
+  });
+  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  const latest = (metric: string, mode?: string): ReceivedPoint | undefined =>
+    receiver
+      .pointsOf(name, metric)
+      .findLast(({ attributes }) => mode === undefined || attributes['cpu.mode'] === mode);
+  await waitFor('several rounds', () => receiver.pointsOf(name, 'container.cpu.usage').length >= 6);
+
+  // The kernel's values before and after one round enclose what that round exported.
+  const before = await kernelValues(container.id);
+  const seen = receiver.pointsOf(name, 'container.uptime').length;
+  await waitFor('two more rounds', () => receiver.pointsOf(name, 'container.uptime').length >= seen + 2);
+  const points = {
+    user: latest('container.cpu.time', 'user')!,
+    system: latest('container.cpu.time', 'system')!,
+    usage: latest('container.memory.usage')!,
+    workingSet: latest('container.memory.working_set')!,
+    limit: latest('container.memory.limit')!,
+    available: latest('container.memory.available')!,
+    pids: latest('container.pids.count')!,
+  };
+  const stats = await docker.getContainer(container.id).stats({ stream: false });
+  const after = await kernelValues(container.id);
+
+  const between = (value: number, low: number, high: number, what: string) =>
+    t.true(value >= low && value <= high, `${what}: ${low} <= ${value} <= ${high}`);
+  between(points.user.value, before.cpuUser, after.cpuUser, 'user time');
+  between(points.system.value, before.cpuSystem, after.cpuSystem, 'system time');
+  t.true(points.user.value > 0);
+  // Memory moves by the kernel's per-CPU batches while the container works.
+  const SLACK = 2 * MEBIBYTE;
+  between(points.usage.value, before.memoryUsage - SLACK, before.memoryUsage + SLACK, 'usage');
+  between(points.workingSet.value, HELD, HELD + 4 * MEBIBYTE, 'working set');
+  t.is(points.limit.value, LIMIT);
+  t.is(points.limit.value, after.memoryLimit);
+  t.is(points.available.value, LIMIT - points.workingSet.value);
+  t.is(points.pids.value, after.pids);
+
+  const { cpu_stats: cpu, memory_stats: memory } = stats;
+  const cache = memory.stats.total_inactive_file ?? memory.stats.inactive_file;
+  between(
+    points.workingSet.value,
+    memory.usage - cache - SLACK,
+    memory.usage - cache + SLACK,
+    'memory as docker stats shows it',
+  );
+  t.is(points.limit.value, memory.limit);
+  t.true(points.user.value + points.system.value <= cpu.cpu_usage.total_usage / 1e9 + 0.02);
+
+  // Use is the rate of the time that was exported beside it; how much of its share the container gets is
+  // the machine's affair, more than its share is not.
+  const uses = receiver.pointsOf(name, 'container.cpu.usage').slice(-6);
+  const timeAt = (time: bigint) =>
+    receiver
+      .pointsOf(name, 'container.cpu.time')
+      .filter((point) => point.time === time)
+      .reduce((sum, { value }) => sum + value, 0);
+  const seconds = (until: bigint, since: bigint) => Number(until - since) / 1e9;
+  const span = seconds(uses.at(-1)!.time, uses[0]!.time);
+  const rate = (timeAt(uses.at(-1)!.time) - timeAt(uses[0]!.time)) / span;
+  const mean =
+    uses.slice(1).reduce((sum, use, index) => sum + use.value * seconds(use.time, uses[index]!.time), 0) /
+    span;
+  between(mean, rate - 0.03, rate + 0.03, 'CPU use beside CPU time');
+  between(mean, 0.01, CPUS * 1.2, 'CPU use under --cpus 0.5');
+});
+
+test('kinds, units and times are those of the semantic conventions', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const name = uniqueName('kinds');
+  const container = await runContainer(t, {
+    name,
+    script: 'while :; do sleep 1; done',
+    host: { Memory: LIMIT },
+  });
+  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await waitFor('two rounds', () => receiver.pointsOf(name, 'container.cpu.usage').length >= 2);
+  const shape = (metric: string) => {
+    const [{ kind, monotonic, unit, isInteger }] = receiver.pointsOf(name, metric) as [ReceivedPoint];
+    return [kind, monotonic, unit, isInteger];
+  };
+  t.deepEqual(shape('container.cpu.time'), ['sum', true, 's', false]);
+  t.deepEqual(shape('container.cpu.usage'), ['gauge', false, '{cpu}', false]);
+  t.deepEqual(shape('container.uptime'), ['gauge', false, 's', false]);
+  for (const metric of ['usage', 'working_set', 'limit', 'available']) {
+    t.deepEqual(shape(`container.memory.${metric}`), ['sum', false, 'By', true]);
+  }
+  const [time] = receiver.pointsOf(name, 'container.cpu.time');
+  t.is(time!.temporality, 2, 'cumulative');
+  const { State } = await container.inspect();
+  t.is(
+    time!.startTime / 1_000_000n,
+    BigInt(Date.parse(State.StartedAt)),
+    'counters start with the container',
+  );
+  const uptime = receiver.pointsOf(name, 'container.uptime').at(-1)!;
+  t.true(
+    Math.abs(uptime.value - (Number(uptime.time / 1_000_000n) - Date.parse(State.StartedAt)) / 1000) < 0.01,
+  );
+});
+
+test('a container without a limit has none, and a stopped one no metrics', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const name = uniqueName('unlimited');
+  const container = await runContainer(t, { name, script: 'sleep 600' });
+  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await waitFor('two rounds', () => receiver.pointsOf(name, 'container.memory.usage').length >= 2);
+  t.is(receiver.pointsOf(name, 'container.memory.limit').length, 0);
+  t.is(receiver.pointsOf(name, 'container.memory.available').length, 0);
+  await container.kill();
+  await waitFor('its end', () =>
+    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
+  );
+  await sleep(600);
+  const count = receiver.points.filter(({ resource }) => resource['container.name'] === name).length;
+  await sleep(1200);
+  t.is(receiver.points.filter(({ resource }) => resource['container.name'] === name).length, count);
+});

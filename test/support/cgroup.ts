@@ -1,0 +1,52 @@
+/** The kernel's own word on a container, read as plainly as can be: what exported values are held against. */
+import { existsSync, readFileSync } from 'node:fs';
+import { docker } from './docker.ts';
+
+/** A file of the container's cgroup, wherever this host keeps it. */
+async function readCgroup(id: string, controller: string, file: string): Promise<string> {
+  const { State } = await docker.getContainer(id).inspect();
+  const lines = readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').trim().split('\n');
+  const legacy = lines.find((line) => line.split(':')[1]!.split(',').includes(controller));
+  const unified = lines.find((line) => line.startsWith('0::'));
+  const path = (legacy ?? unified)!.split(':').slice(2).join(':');
+  const root = legacy === undefined ? '/sys/fs/cgroup' : `/sys/fs/cgroup/${controller}`;
+  return readFileSync(`${root}${path}/${file}`, 'utf8');
+}
+
+export const isV2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
+
+const keyed = (text: string, key: string) => Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(text)![1]);
+
+export interface KernelValues {
+  /** Seconds. */
+  cpuUser: number;
+  cpuSystem: number;
+  /** Bytes. */
+  memoryUsage: number;
+  inactiveFile: number;
+  memoryLimit: number;
+  pids: number;
+}
+
+export async function kernelValues(id: string): Promise<KernelValues> {
+  if (isV2) {
+    const cpu = await readCgroup(id, 'cpu', 'cpu.stat');
+    return {
+      cpuUser: keyed(cpu, 'user_usec') / 1e6,
+      cpuSystem: keyed(cpu, 'system_usec') / 1e6,
+      memoryUsage: Number(await readCgroup(id, 'memory', 'memory.current')),
+      inactiveFile: keyed(await readCgroup(id, 'memory', 'memory.stat'), 'inactive_file'),
+      memoryLimit: Number(await readCgroup(id, 'memory', 'memory.max')),
+      pids: Number(await readCgroup(id, 'pids', 'pids.current')),
+    };
+  }
+  const cpu = await readCgroup(id, 'cpuacct', 'cpuacct.stat');
+  return {
+    cpuUser: keyed(cpu, 'user') / 100,
+    cpuSystem: keyed(cpu, 'system') / 100,
+    memoryUsage: Number(await readCgroup(id, 'memory', 'memory.usage_in_bytes')),
+    inactiveFile: keyed(await readCgroup(id, 'memory', 'memory.stat'), 'total_inactive_file'),
+    memoryLimit: Number(await readCgroup(id, 'memory', 'memory.limit_in_bytes')),
+    pids: Number(await readCgroup(id, 'pids', 'pids.current')),
+  };
+}
