@@ -1,0 +1,108 @@
+/** Cost of metrics per container and round, time to the first export, and memory. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clientOf, type PrivateDockerd } from '../../agent/setup/dockerd.ts';
+import { importBusybox } from '../../agent/setup/images.ts';
+import { Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+import { cpuMicros, daemonPids, rssMegabytes } from './cost.ts';
+
+export interface Measured {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly baseline?: number;
+  readonly target: string;
+}
+
+const CONTAINERS = 20;
+const INTERVAL_MS = 1000;
+const WINDOW_MS = 30_000;
+const SETTLE_MS = 5000;
+
+/** Runs `command` and gives the CPU time that it and the daemon took in the window, in µs. */
+async function costOf(child: ChildProcess, daemon: readonly number[]): Promise<number> {
+  const pids = [child.pid!, ...daemon];
+  await sleep(SETTLE_MS);
+  const total = () => pids.reduce((sum, pid) => sum + cpuMicros(pid), 0);
+  const before = total();
+  await sleep(WINDOW_MS);
+  return total() - before;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await gone;
+}
+
+export async function metrics(dockerd: PrivateDockerd, cli: string): Promise<Measured[]> {
+  const docker = clientOf(dockerd.host);
+  await importBusybox(docker, 'portlight-bench', 'busybox');
+  for (let index = 0; index < CONTAINERS; index++) {
+    const container = await docker.createContainer({
+      name: `bench-${index}`,
+      Image: 'portlight-bench:busybox',
+      Cmd: ['sh', '-c', 'while :; do sleep 3600; done'],
+      HostConfig: { Memory: 64 * 1024 * 1024 },
+    });
+    await container.start();
+  }
+  const daemon = daemonPids(dockerd.pid);
+  const receiver = await Receiver.start();
+  const data = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const startAgent = () =>
+    spawn(
+      process.execPath,
+      [cli, 'run', '--listen', '127.0.0.1:0', '--data-dir', data, '--interval', `${INTERVAL_MS}ms`],
+      {
+        env: {
+          PATH: process.env.PATH,
+          DOCKER_HOST: dockerd.host,
+          OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+        },
+        stdio: 'ignore',
+      },
+    );
+  try {
+    const begun = performance.now();
+    const agent = startAgent();
+    await waitFor('the first export', () => receiver.requests.metrics > 0);
+    const firstExport = performance.now() - begun;
+    const cost = await costOf(agent, daemon);
+    const rss = rssMegabytes(agent.pid!);
+    await end(agent);
+
+    const poller = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'stats-api.ts'), new URL(dockerd.host).pathname, `${INTERVAL_MS}`],
+      { stdio: 'inherit' },
+    );
+    const baseline = await costOf(poller, daemon);
+    await end(poller);
+
+    const rounds = (WINDOW_MS / INTERVAL_MS) * CONTAINERS;
+    return [
+      {
+        what: `CPU per container and round (agent + dockerd + containerd; baseline: stats API, one-shot)`,
+        value: cost / rounds,
+        unit: 'µs',
+        baseline: baseline / rounds,
+        target: '≤ 1/20',
+      },
+      { what: 'start to first export', value: firstExport, unit: 'ms', target: '≤ 1000 ms' },
+      {
+        what: `resident memory with ${CONTAINERS} containers, OTLP`,
+        value: rss,
+        unit: 'MB',
+        target: '≤ 90 MB',
+      },
+    ];
+  } finally {
+    await receiver.stop();
+    rmSync(data, { recursive: true, force: true });
+  }
+}
