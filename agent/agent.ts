@@ -173,7 +173,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
 
   const sdk = config.exporter.includes('otlp')
     ? import('./sdk.ts').then(({ startSdk }) =>
-        startSdk({ telemetry, protocol: protocolOf('metrics'), intervalMs: config.interval, host }),
+        startSdk({ telemetry, protocol: protocolOf('metrics'), host }),
       )
     : undefined;
   sdk?.catch((error) => telemetry.fault('sdk', error));

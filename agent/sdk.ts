@@ -17,20 +17,17 @@ async function metricExporter(protocol: Protocol): Promise<PushMetricExporter> {
   }
 }
 
+/** The specification's default. The agent's own state moves slowly, and each export costs as much as a round. */
+const INTERVAL_MS = 60_000;
+
 export interface SdkOptions {
   readonly telemetry: Telemetry;
   readonly protocol: Protocol;
-  readonly intervalMs: number;
   readonly host: Attributes;
 }
 
 /** @returns what stops it, after a last export */
-export async function startSdk({
-  telemetry,
-  protocol,
-  intervalMs,
-  host,
-}: SdkOptions): Promise<() => Promise<void>> {
+export async function startSdk({ telemetry, protocol, host }: SdkOptions): Promise<() => Promise<void>> {
   // The SDK is by far the largest library here: it is loaded after the agent has begun its work.
   const [{ NodeSDK }, { PeriodicExportingMetricReader }, { resourceFromAttributes }, exporter] =
     await Promise.all([
@@ -51,8 +48,7 @@ export async function startSdk({
     metricReaders: [
       new PeriodicExportingMetricReader({
         exporter,
-        exportIntervalMillis: intervalMs,
-        exportTimeoutMillis: Math.min(intervalMs, 10_000),
+        exportIntervalMillis: INTERVAL_MS,
       }),
     ],
     spanProcessors: [],

@@ -8,6 +8,7 @@ import type {
   AttributeValue,
   EventRecord,
   IoStream,
+  Metric,
   MetricSet,
   Point,
   Resource,
@@ -69,6 +70,13 @@ const resourceField = memoized<Resource>((writer, resource) => {
   writer.end(mark);
 });
 
+/** Name, description and unit of a Metric. */
+const metricHead = memoized<Metric>((writer, metric) => {
+  writer.string(1, metric.name);
+  writer.string(2, metric.description);
+  writer.string(3, metric.unit);
+});
+
 const pointAttributes = memoized<Attributes>((writer, values) => attributes(writer, 7, values));
 
 function scopeField(writer: Writer, scope: Scope): void {
@@ -93,9 +101,7 @@ function metric(writer: Writer, set: MetricSet, from: number): number {
   const { points } = set;
   const described = points[from]!.metric;
   const mark = writer.begin(2);
-  writer.string(1, described.name);
-  writer.string(2, described.description);
-  writer.string(3, described.unit);
+  writer.raw(metricHead(described));
   const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
   let index = from;
   while (index < points.length && points[index]!.metric === described)
