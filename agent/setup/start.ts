@@ -75,7 +75,7 @@ async function main(args: readonly string[]): Promise<number> {
   say(`${reason}.`);
   say(
     "This will install what is missing of Debian's packages docker.io and busybox-static, start a Docker daemon of its own " +
-      '(own data, own socket; nothing else on this machine is touched) and three demo containers in it, and observe those. ' +
+      '(own data, own socket, own network; nothing else on this machine is touched) and three demo containers in it, and observe those. ' +
       'Ctrl-C ends and deletes all of it but the packages. (npm start -- --no-docker does none of this.)',
   );
   if (!(await agreed())) return 1;

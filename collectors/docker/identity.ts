@@ -2,7 +2,7 @@
  * One container, one identity: the OpenTelemetry resource that every record of a container carries.
  * Source: https://opentelemetry.io/docs/specs/semconv/resource/container/
  */
-import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
+import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
 import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
 import { parseTime } from './time.ts';
 
@@ -35,6 +35,15 @@ interface Known {
 
 /** Facts of the daemon and its host that every container's resource has in common. */
 export type Surroundings = Attributes;
+
+/** Who runs the containers, from GET /version: Podman answers to the same API. */
+export function runtimeAttributes(version: DockerVersion): Attributes {
+  const [engine] = version.Components ?? [];
+  return {
+    'container.runtime.name': engine?.Name.startsWith('Podman') ? 'podman' : 'docker',
+    'container.runtime.version': version.Version,
+  };
+}
 
 export function resourceAttributes(
   { id, name, image, imageId, labels }: Known,

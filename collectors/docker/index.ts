@@ -11,7 +11,7 @@ import type { Sink } from '../collector.ts';
 import { isNotFound } from './client.ts';
 import { type DockerEvent, eventAction, eventRecord } from './event-record.ts';
 import { readEvents } from './event-stream.ts';
-import { fromActor, fromInspect, type Surroundings } from './identity.ts';
+import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from './identity.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 /** How far a reconnect asks back: the daemon may have stamped an event before others that we have seen. */
@@ -37,6 +37,7 @@ export interface EventPosition {
 
 export interface DockerCollectorOptions {
   readonly docker: Docker;
+  /** `host.*` and `os.*`. */
   readonly surroundings: Surroundings;
   /** The host, for events that are about no container. */
   readonly host: Resource;
@@ -52,6 +53,8 @@ export class DockerCollector {
   /** Whether the event stream is connected and the inventory taken. */
   connected = false;
   private readonly options: DockerCollectorOptions;
+  /** The host and, once it was reached, the daemon. */
+  private surroundings: Surroundings;
   private readonly images = new Map<string, ImageInspectInfo>();
   private readonly seen = new Set<string>();
   private readonly stopping = new AbortController();
@@ -61,6 +64,7 @@ export class DockerCollector {
 
   constructor(options: DockerCollectorOptions) {
     this.options = options;
+    this.surroundings = options.surroundings;
     const position = options.position.load();
     this.last = position === undefined ? BigInt(Date.now()) * 1_000_000n : position + 1n;
   }
@@ -121,7 +125,9 @@ export class DockerCollector {
 
   /** Brings what is known in line with what the daemon says exists. */
   private async takeInventory(): Promise<void> {
-    const listed = await this.options.docker.listContainers({ all: true });
+    const { docker } = this.options;
+    this.surroundings = { ...this.options.surroundings, ...runtimeAttributes(await docker.version()) };
+    const listed = await docker.listContainers({ all: true });
     const ids = new Set(listed.map(({ Id }) => Id));
     for (const container of [...this.containers.values()]) if (!ids.has(container.id)) this.forget(container);
     const queue = listed.map(({ Id }) => Id);
@@ -167,7 +173,7 @@ export class DockerCollector {
     const action = eventAction(event.Action);
     if (known !== undefined && !['start', 'rename', 'update'].includes(action)) return known;
     const inspected = action === 'destroy' ? undefined : await this.inspect(ID);
-    return inspected ?? known ?? fromActor(ID, Attributes, this.options.surroundings);
+    return inspected ?? known ?? fromActor(ID, Attributes, this.surroundings);
   }
 
   private apply(action: string, container: Container): void {
@@ -185,7 +191,7 @@ export class DockerCollector {
 
   /** Reads a container's facts into its one object; undefined when it no longer exists. */
   private async inspect(id: string): Promise<Container | undefined> {
-    const { docker, surroundings } = this.options;
+    const { docker } = this.options;
     let inspect: ContainerInspectInfo;
     try {
       inspect = await docker.getContainer(id).inspect();
@@ -193,7 +199,7 @@ export class DockerCollector {
       if (isNotFound(error)) return undefined;
       throw error;
     }
-    const fresh = fromInspect(inspect, await this.image(inspect.Image), surroundings);
+    const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings);
     const known = this.containers.get(id);
     if (known === undefined) this.containers.set(id, fresh);
     return known === undefined ? fresh : Object.assign(known, fresh);

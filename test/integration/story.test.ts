@@ -97,6 +97,8 @@ for (const protocol of protocolNames) {
     t.regex(String(resource['container.image.id']), /^sha256:/);
     t.true(String(resource['host.name']).length > 0);
     t.is(resource['os.type'], 'linux');
+    t.is(resource['container.runtime.name'], 'docker');
+    t.is(resource['container.runtime.version'], (await docker.version()).Version);
     for (const record of records) t.deepEqual(record.resource, resource, 'logs and events bear one resource');
     for (const point of receiver.points) {
       if (point.resource['container.name'] === name)
