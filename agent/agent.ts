@@ -7,18 +7,24 @@ import type { Collector } from '../collectors/collector.ts';
 import { connect } from '../collectors/docker/client.ts';
 import { type Endpoint, findEndpoint } from '../collectors/docker/endpoint.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
-import { hostAttributes } from '../collectors/host.ts';
+import { hostAttributes } from '../collectors/host/identity.ts';
+import { HostCollector } from '../collectors/host/index.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
 import { NamespaceCollector } from '../collectors/namespaces.ts';
+import { NetworkCollector } from '../collectors/network.ts';
+import { ProcessCollector } from '../collectors/processes.ts';
+import { StateCollector } from '../collectors/state.ts';
+import { StorageCollector } from '../collectors/storage.ts';
 import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { protocolOf } from '../exporters/otlp/environment.ts';
-import { metrics } from './catalogue.ts';
-import { listen, urlOf } from './health.ts';
+import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
-import type { Container } from './records.ts';
-import { collectRound } from './round.ts';
+import type { Container, Metric } from './records.ts';
+import { Round } from './round.ts';
+import { isSelected, selectMetrics } from './selection.ts';
+import { healthPages, listen, type Pages, urlOf } from './server.ts';
 import { messageOf, Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
@@ -105,12 +111,26 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     createExporters(config.exporter, telemetry),
     hostAttributes(config.procfs),
   ]);
-  const pipeline = new Pipeline(exporters, telemetry, {
-    save: (id, position) => positions.save(`logs/${id}`, position),
+  const scrape = new PrometheusExporter();
+  const pipeline = new Pipeline({
+    exporters: [...exporters, scrape],
+    telemetry,
+    positions: { save: (id, position) => positions.save(`logs/${id}`, position) },
+    dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
+    temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
   });
 
+  const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
+  const enabled = new Set<Metric>(rows);
+  const hostResource = { attributes: { 'service.name': 'portlight', ...host } };
+  const storage = new StorageCollector(docker, pipeline, config.metrics.storage_interval);
   const collectors: Collector[] = [
-    new CgroupCollector(config.procfs, metrics),
+    new CgroupCollector(config.procfs, rows),
+    new NetworkCollector(config.procfs, enabled),
+    new ProcessCollector(config.procfs, enabled),
+    new StateCollector(),
+    storage,
+    new HostCollector(config.procfs),
     new NamespaceCollector(config.procfs, pipeline),
     new LogCollector(
       docker,
@@ -125,7 +145,9 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const daemon = new DockerCollector({
     docker,
     surroundings: host,
-    host: { attributes: { 'service.name': 'portlight', ...host } },
+    host: hostResource,
+    labels: config.container_labels,
+    selects: (container) => isSelected(container, config.containers.include, config.containers.exclude),
     sink: pipeline,
     lifecycle: new Attachments(collectors, telemetry),
     position: {
@@ -136,10 +158,16 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       save: (time) => positions.save('events', String(time)),
     },
   });
+  const rounds = new Round([...collectors, daemon], enabled, telemetry);
 
+  const pages: Pages = {
+    ...healthPages(() => daemon.connected),
+    '/metrics': ({ headers }) => scrape.metrics(headers.accept),
+    '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
+  };
   let server: Server;
   try {
-    server = await listen(config.listen, { ready: () => daemon.connected });
+    server = await listen(config.listen, pages);
   } catch (error) {
     positions.close();
     throw new Error(
@@ -158,8 +186,9 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   );
 
   let timer: NodeJS.Timeout;
-  const round = () => pipeline.metrics(collectRound(daemon.containers.values(), collectors, telemetry));
+  const round = () => pipeline.metrics(rounds.collect(daemon.containers.values(), hostResource));
   const firstRound = () => {
+    void storage.ask();
     round();
     timer = setTimeout(
       () => {

@@ -4,7 +4,9 @@
  */
 import type { LogSink, Sink } from '../collectors/collector.ts';
 import type { Exporter } from '../exporters/exporter.ts';
-import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics } from './otlp/encode.ts';
+import { type Dialect, semconv, Translator } from './dialect.ts';
+import { DeltaConversion } from './otlp/delta.ts';
+import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics, type Temporality } from './otlp/encode.ts';
 import { Writer } from './otlp/writer.ts';
 import type { Batch, Container, EventRecord, IoStream, MetricSet, Resource } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -23,27 +25,48 @@ export interface LogPositionStore {
   save(id: string, position: string): void;
 }
 
+export interface PipelineOptions {
+  readonly exporters: readonly Exporter[];
+  readonly telemetry: Telemetry;
+  readonly positions: LogPositionStore;
+  /** In which names metrics are sent by OTLP. */
+  readonly dialect: 'semconv' | Dialect;
+  readonly temporality: Temporality;
+}
+
 export class Pipeline implements Sink {
   private readonly exporters: readonly Exporter[];
   private readonly telemetry: Telemetry;
   private readonly positions: LogPositionStore;
+  /** From the catalogue's names to those that are sent. */
+  private readonly naming: (set: MetricSet) => MetricSet;
+  private readonly deltas: DeltaConversion | undefined;
   private readonly waiting = new Set<LogBuffer>();
   private timer: NodeJS.Timeout | undefined;
   private underWay = 0;
   private roomWaiters: (() => void)[] = [];
 
-  constructor(exporters: readonly Exporter[], telemetry: Telemetry, positions: LogPositionStore) {
+  constructor({ exporters, telemetry, positions, dialect, temporality }: PipelineOptions) {
     this.exporters = exporters;
     this.telemetry = telemetry;
     this.positions = positions;
+    const translator = dialect === 'semconv' ? undefined : new Translator(dialect);
+    this.naming = translator === undefined ? semconv : (set) => translator.translate(set);
+    this.deltas = temporality === 'delta' ? new DeltaConversion() : undefined;
   }
 
   /** One round's metrics. */
   metrics(sets: readonly MetricSet[]): void {
+    const named = sets.map(this.naming);
+    const converted = this.deltas === undefined ? named : this.deltas.convert(named);
     for (let from = 0; from < sets.length; from += SETS_PER_REQUEST) {
-      const part = sets.slice(from, from + SETS_PER_REQUEST);
-      const count = part.reduce((sum, { points }) => sum + points.length, 0);
-      void this.hand({ signal: 'metrics', sets: part, count, otlp: encodeMetrics(part) });
+      const part = converted.slice(from, from + SETS_PER_REQUEST).filter(({ points }) => points.length > 0);
+      void this.hand({
+        signal: 'metrics',
+        sets: sets.slice(from, from + SETS_PER_REQUEST),
+        count: part.reduce((sum, { points }) => sum + points.length, 0),
+        otlp: encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta'),
+      });
     }
   }
 

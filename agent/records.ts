@@ -32,6 +32,22 @@ export interface Container {
   startedAt: UnixNano;
   /** Whether the log is one raw stream (`Config.Tty`). */
   tty: boolean;
+  /** `HostConfig.NetworkMode`: `host`, `container:<id>`, or the network's name. */
+  networkMode: string;
+  /** `State.Status`: created, running, paused, restarting, removing, exited or dead. */
+  status: string;
+  /** `State.Health.Status`; undefined without a health check. */
+  health: string | undefined;
+  /** `RestartCount`: restarts by the restart policy. */
+  restarts: number;
+  /** `State.ExitCode` of the last run. */
+  exitCode: number;
+  /** `State.OOMKilled` of the last run. */
+  oomKilled: boolean;
+  /** When the image was created; 0n where it is not known. */
+  imageCreated: UnixNano;
+  /** The container's cgroup in its hierarchy, such as `/docker/<id>`, once it was located. */
+  cgroupPath?: string;
 }
 
 export type MetricKind = 'counter' | 'updowncounter' | 'gauge';
@@ -56,7 +72,9 @@ export interface Point {
 
 /** The metrics of one resource at one moment; points of one metric stand next to each other. */
 export interface MetricSet {
-  readonly container: Container;
+  readonly resource: Resource;
+  /** The container that the resource is; undefined for the host. */
+  readonly container: Container | undefined;
   /** When the counters began to count. */
   readonly startTime: UnixNano;
   readonly time: UnixNano;

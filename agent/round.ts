@@ -1,35 +1,57 @@
-/** One round of metrics: asks every polled collector for the points of every running container. */
+/** One round of metrics: asks every polled collector for the points of every container, and of the host. */
 import type { Collector } from '../collectors/collector.ts';
-import { catalogue } from './catalogue.ts';
-import type { Container, MetricSet, Point } from './records.ts';
+import type { Container, Metric, MetricSet, Point, Resource } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
-export function collectRound(
-  containers: Iterable<Container>,
-  collectors: readonly Collector[],
-  telemetry: Telemetry,
-): MetricSet[] {
-  const time = BigInt(Date.now()) * 1_000_000n;
-  const sets: MetricSet[] = [];
-  const spent = new Map<string, number>();
-  for (const container of containers) {
-    if (container.pid === 0) continue;
-    const points: Point[] = [];
-    for (const collector of collectors) {
-      if (collector.collect === undefined) continue;
-      const begun = performance.now();
-      try {
-        collector.collect(container, points);
-      } catch (error) {
-        telemetry.fault(collector.name, error, container.name);
-      }
-      spent.set(collector.name, (spent.get(collector.name) ?? 0) + performance.now() - begun);
-    }
-    const uptime = Number(time - container.startedAt) / 1e9;
-    points.push({ metric: catalogue.uptime, value: Math.max(0, uptime) });
-    sets.push({ container, startTime: container.startedAt, time, points });
+export class Round {
+  private readonly collectors: readonly Collector[];
+  private readonly enabled: ReadonlySet<Metric>;
+  private readonly telemetry: Telemetry;
+  /** When the host's counters are taken to have begun: with the agent. */
+  private readonly begun = BigInt(Date.now()) * 1_000_000n;
+
+  /** @param enabled the metrics that are wanted */
+  constructor(collectors: readonly Collector[], enabled: ReadonlySet<Metric>, telemetry: Telemetry) {
+    this.collectors = collectors;
+    this.enabled = enabled;
+    this.telemetry = telemetry;
   }
-  for (const [collector, ms] of spent)
-    telemetry.add('portlight.collector.duration', ms / 1000, { collector });
-  return sets;
+
+  /** @param host the resource of what is about no container; without it, the host is left out */
+  collect(containers: Iterable<Container>, host?: Resource): MetricSet[] {
+    const time = BigInt(Date.now()) * 1_000_000n;
+    const spent = new Map<string, number>();
+    const sets: MetricSet[] = [];
+    const ask = (about: Container | undefined): Point[] => {
+      const points: Point[] = [];
+      for (const collector of this.collectors) {
+        const begun = performance.now();
+        try {
+          if (about === undefined) collector.collectHost?.(points);
+          else collector.collect?.(about, points);
+        } catch (error) {
+          this.telemetry.fault(collector.name, error, about?.name);
+        }
+        spent.set(collector.name, (spent.get(collector.name) ?? 0) + performance.now() - begun);
+      }
+      return points.filter(({ metric }) => this.enabled.has(metric));
+    };
+    for (const container of containers) {
+      const startTime = container.startedAt === 0n ? time : container.startedAt;
+      sets.push({ resource: container.resource, container, startTime, time, points: ask(container) });
+    }
+    if (host !== undefined) {
+      sets.push({
+        resource: host,
+        container: undefined,
+        startTime: this.begun,
+        time,
+        points: ask(undefined),
+      });
+    }
+    for (const [collector, ms] of spent) {
+      if (ms > 0) this.telemetry.add('portlight.collector.duration', ms / 1000, { collector });
+    }
+    return sets.filter(({ points }) => points.length > 0);
+  }
 }

@@ -44,7 +44,12 @@ export interface Collector {
   detach?(container: Container): void;
   /** A container no longer exists. */
   remove?(container: Container): void;
-  /** Adds a running container's points of this round; synchronous, because it is on the hot path. */
+  /**
+   * Adds a container's points of this round, those of one metric next to each other. Synchronous, because
+   * it is on the hot path.
+   */
   collect?(container: Container, points: Point[]): void;
+  /** Adds this round's points that are about the host or the daemon. */
+  collectHost?(points: Point[]): void;
   stop?(): void | Promise<void>;
 }

@@ -142,6 +142,18 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('listen', '127.0.0.1:9797');
   fall('log_level', 'info');
   fall('procfs', '/proc');
+  for (const path of [
+    'container_labels',
+    'containers.include',
+    'containers.exclude',
+    'metrics.enable',
+    'metrics.disable',
+  ]) {
+    fall(path, []);
+  }
+  fall('metrics.storage_interval', '5m');
+  fall('otlp.metric_names', 'semconv');
+  fall('otlp.temporality', 'cumulative');
   const exporters = String(settings.get('exporter')!.value);
   fall('logs.first_sight', exporters === 'console' ? 'now' : 'start');
   fall('otlp.protocol', 'http/protobuf');
@@ -166,11 +178,12 @@ function nest(settings: ReadonlyMap<string, Setting>): object {
 function mistakeOf(option: Option, { value, origin }: Setting): string {
   const shown = option.secret ? 'the value' : JSON.stringify(value);
   const where = origin.startsWith('--') || /^[A-Z_]+$/.test(origin) ? origin : `${origin}: ${option.path}`;
-  const wrong =
-    String(value)
-      .split(',')
-      .find((item) => !option.values?.includes(item.trim())) ?? '';
-  const near = option.values === undefined ? undefined : nearest(wrong.trim(), option.values);
+  const candidates = option.values ?? option.choices;
+  const items = String(value)
+    .split(',')
+    .map((item) => item.trim());
+  const wrong = items.find((item) => !candidates?.some((candidate) => candidate === item)) ?? '';
+  const near = candidates === undefined ? undefined : nearest(wrong, candidates);
   return `${where}: ${shown} is not allowed; expected ${option.allowed}${suggestion(near)}`;
 }
 

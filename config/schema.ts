@@ -3,6 +3,7 @@
  * environment variables and the reference page.
  */
 import * as v from 'valibot';
+import { RULE, selectable, unknownMetrics } from '../agent/selection.ts';
 import { parseDuration } from './duration.ts';
 
 /** What is known of an option besides the shape of its value. */
@@ -11,6 +12,8 @@ export interface OptionFacts {
   readonly allowed: string;
   /** The values, where there are few. */
   readonly values?: readonly string[];
+  /** What a wrong item could have been meant as, where it is not one of few values. */
+  readonly choices?: readonly string[];
   /** Placeholder of the value in `--help`; an option without one has no flag. */
   readonly flag?: string;
   /** OpenTelemetry's own variable for it. */
@@ -45,6 +48,35 @@ const listOf = <const T extends readonly string[]>(values: T) =>
     v.minLength(1),
   ) as Leaf<T[number][]>;
 
+/** A list of text, each item of which `fits`. */
+const listOfText = (fits: (item: string) => boolean) =>
+  v.pipe(
+    v.union([
+      v.pipe(
+        v.string(),
+        v.transform((joined) => joined.split(',').map((item) => item.trim())),
+      ),
+      v.array(v.string()),
+    ]),
+    v.array(v.pipe(v.string(), v.check(fits))),
+  ) as Leaf<string[]>;
+
+/** A duration within bounds, in milliseconds. */
+const durationBetween = (least: number, most: number) =>
+  v.pipe(
+    v.string(),
+    v.transform(parseDuration),
+    v.number(),
+    v.minValue(least),
+    v.maxValue(most),
+  ) as Leaf<number>;
+
+const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
+const isContainerRule = (rule: string): boolean => RULE.test(rule);
+const METRIC_PATTERNS =
+  'a list of metric names, groups (cpu, memory, …) or patterns with *; portlight metrics list has them';
+const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as wildcard';
+
 export const exporterNames = ['otlp', 'console'] as const;
 export const protocolNames = ['http/protobuf', 'http/json', 'grpc'] as const;
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -52,6 +84,11 @@ const firstSights = ['start', 'now'] as const;
 
 const MIN_INTERVAL_MS = 100;
 const MAX_INTERVAL_MS = 3_600_000;
+const MIN_STORAGE_INTERVAL_MS = 10_000;
+const MAX_STORAGE_INTERVAL_MS = 24 * 3_600_000;
+
+export const metricNames = ['semconv', 'docker_stats'] as const;
+const temporalities = ['cumulative', 'delta', 'lowmemory'] as const;
 
 export const schema = v.strictObject({
   docker_host: option(
@@ -75,13 +112,7 @@ export const schema = v.strictObject({
       otel: 'OTEL_METRIC_EXPORT_INTERVAL',
       fromOtel: (milliseconds) => `${milliseconds}ms`,
     },
-    v.pipe(
-      v.string(),
-      v.transform(parseDuration),
-      v.number(),
-      v.minValue(MIN_INTERVAL_MS),
-      v.maxValue(MAX_INTERVAL_MS),
-    ) as Leaf<number>,
+    durationBetween(MIN_INTERVAL_MS, MAX_INTERVAL_MS),
   ),
   data_dir: option(
     'Directory for what must survive a restart (positions in logs and events)',
@@ -114,6 +145,40 @@ export const schema = v.strictObject({
     { allowed: 'a path', flag: 'directory' },
     text,
   ),
+  container_labels: option(
+    'Container labels that every record of a container bears as container.label.<key>; none by default',
+    { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },
+    listOfText((key) => key !== ''),
+  ),
+  containers: v.strictObject({
+    include: option(
+      'Containers to observe: those that fit any of these rules; all by default',
+      { allowed: CONTAINER_RULES, flag: 'rules' },
+      listOfText(isContainerRule),
+    ),
+    exclude: option(
+      'Containers to leave alone, even where an include rule fits',
+      { allowed: CONTAINER_RULES, flag: 'rules' },
+      listOfText(isContainerRule),
+    ),
+  }),
+  metrics: v.strictObject({
+    enable: option(
+      'Metrics to collect that are off by default',
+      { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable },
+      listOfText(isMetricPattern),
+    ),
+    disable: option(
+      'Metrics not to collect',
+      { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable },
+      listOfText(isMetricPattern),
+    ),
+    storage_interval: option(
+      "Time from one look at the daemon's disk use to the next",
+      { allowed: 'a duration between 10s and 24h with its unit, such as 5m', flag: 'duration' },
+      durationBetween(MIN_STORAGE_INTERVAL_MS, MAX_STORAGE_INTERVAL_MS),
+    ),
+  }),
   logs: v.strictObject({
     first_sight: option(
       'Where to begin with the log of a container that was running before the agent first saw it. By default start, and now where the console is the only exporter',
@@ -135,6 +200,21 @@ export const schema = v.strictObject({
         otel: 'OTEL_EXPORTER_OTLP_PROTOCOL',
       },
       oneOf(protocolNames),
+    ),
+    metric_names: option(
+      "Metrics under OpenTelemetry's semantic conventions, or under the names of the docker_stats receiver",
+      { allowed: `one of ${metricNames.join(', ')}`, values: metricNames },
+      oneOf(metricNames),
+    ),
+    temporality: option(
+      'Whether counters are sent as totals (cumulative) or as what was added since the last time (delta)',
+      {
+        allowed: `one of ${temporalities.join(', ')}`,
+        values: temporalities,
+        otel: 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
+        fromOtel: (preference) => preference.toLowerCase(),
+      },
+      oneOf(temporalities),
     ),
     headers: option(
       'Headers of each OTLP request, such as api-key=…; several with commas',

@@ -11,7 +11,7 @@ import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { applyToEnvironment, protocolOf } from '../../exporters/otlp/environment.ts';
 import { createTransport, SendError, type Signal } from '../../exporters/otlp/transport.ts';
-import { listen } from '../health.ts';
+import { listen } from '../server.ts';
 import { messageOf } from '../telemetry.ts';
 import { configOf } from './options.ts';
 
@@ -148,7 +148,7 @@ function checkDataDirectory({ data_dir }: Config): Finding {
 async function checkListen({ listen: address }: Config): Promise<Finding> {
   const shown = `${address.host}:${address.port}`;
   try {
-    const server = await listen(address, { ready: () => false });
+    const server = await listen(address, {});
     await new Promise((resolve) => server.close(resolve));
     return finding('listen', 'ok', `${shown} is free`);
   } catch (error) {

@@ -6,12 +6,13 @@ import { connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces.ts';
+import { StateCollector } from '../../collectors/state.ts';
 import { cells, columns, figures, rightAligned } from '../../exporters/console/rows.ts';
 import { table } from '../../exporters/console/table.ts';
-import { metrics } from '../catalogue.ts';
+import { catalogue } from '../catalogue/index.ts';
 import { createLogger } from '../logger.ts';
-import type { Container } from '../records.ts';
-import { collectRound } from '../round.ts';
+import type { Container, Metric } from '../records.ts';
+import { Round } from '../round.ts';
 import { Telemetry } from '../telemetry.ts';
 import { configOf } from './options.ts';
 
@@ -45,7 +46,8 @@ export async function ps({ output }: { output: string }, command: Command): Prom
     .filter(({ pid }) => pid !== 0);
 
   const telemetry = new Telemetry(createLogger(config.log_level));
-  const cgroup = new CgroupCollector(config.procfs, metrics);
+  const wanted = [catalogue.cpuUsage, catalogue.memoryWorkingSet, catalogue.memoryLimit, catalogue.pidsCount];
+  const cgroup = new CgroupCollector(config.procfs, wanted);
   for (const container of containers) {
     try {
       cgroup.attach(container);
@@ -53,11 +55,17 @@ export async function ps({ output }: { output: string }, command: Command): Prom
       telemetry.fault(cgroup.name, error, container.name);
     }
   }
-  collectRound(containers, [cgroup], telemetry);
-  await sleep(MEASURE_MS);
-  const sets = collectRound(containers, [cgroup], telemetry).sort((a, b) =>
-    a.container.name < b.container.name ? -1 : 1,
+  const rounds = new Round(
+    [cgroup, new StateCollector()],
+    new Set<Metric>([...wanted, catalogue.uptime]),
+    telemetry,
   );
+  rounds.collect(containers);
+  await sleep(MEASURE_MS);
+  const sets = rounds
+    .collect(containers)
+    .flatMap((set) => (set.container === undefined ? [] : { ...set, container: set.container }))
+    .sort((a, b) => (a.container.name < b.container.name ? -1 : 1));
   cgroup.stop();
 
   if (output === 'json') {

@@ -16,7 +16,9 @@ import type {
 import { VERSION } from '../version.ts';
 import { Writer } from './writer.ts';
 
-const CUMULATIVE = 2;
+/** AggregationTemporality. */
+const TEMPORALITY = { delta: 1, cumulative: 2 };
+export type Temporality = keyof typeof TEMPORALITY;
 const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR' };
 
 /** The instrumentation scope: which part of the agent made a record. */
@@ -97,7 +99,7 @@ function dataPoint(writer: Writer, set: MetricSet, point: Point): void {
 }
 
 /** Writes one Metric from `points[from]` on and returns the index behind its last point. */
-function metric(writer: Writer, set: MetricSet, from: number): number {
+function metric(writer: Writer, set: MetricSet, from: number, temporality: Temporality): number {
   const { points } = set;
   const described = points[from]!.metric;
   const mark = writer.begin(2);
@@ -107,8 +109,9 @@ function metric(writer: Writer, set: MetricSet, from: number): number {
   while (index < points.length && points[index]!.metric === described)
     dataPoint(writer, set, points[index++]!);
   if (described.kind !== 'gauge') {
-    writer.uint(2, CUMULATIVE);
-    if (described.kind === 'counter') writer.uint(3, 1);
+    const isCounter = described.kind === 'counter';
+    writer.uint(2, TEMPORALITY[isCounter ? temporality : 'cumulative']);
+    if (isCounter) writer.uint(3, 1);
   }
   writer.end(data);
   writer.end(mark);
@@ -116,14 +119,14 @@ function metric(writer: Writer, set: MetricSet, from: number): number {
 }
 
 /** An `ExportMetricsServiceRequest` with one ResourceMetrics per set. */
-export function encodeMetrics(sets: readonly MetricSet[]): Buffer {
+export function encodeMetrics(sets: readonly MetricSet[], temporality: Temporality = 'cumulative'): Buffer {
   const writer = new Writer(sets.length * 2048 + 64);
   for (const set of sets) {
     const resourceMetrics = writer.begin(1);
-    writer.raw(resourceField(set.container.resource));
+    writer.raw(resourceField(set.resource));
     const scopeMetrics = writer.begin(2);
     scopeField(writer, 'portlight.metrics');
-    for (let index = 0; index < set.points.length; ) index = metric(writer, set, index);
+    for (let index = 0; index < set.points.length; ) index = metric(writer, set, index, temporality);
     writer.end(scopeMetrics);
     writer.end(resourceMetrics);
   }

@@ -1,23 +1,30 @@
 /**
- * CPU, memory and process counts of running containers, read from the kernel's cgroup files over
- * descriptors that stay open while the container runs.
+ * What the kernel's cgroup files say of running containers, read over descriptors that stay open while the
+ * container runs.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CatalogueEntry } from '../../agent/catalogue.ts';
+import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
 import type { Container, Point } from '../../agent/records.ts';
 import type { Collector } from '../collector.ts';
 import { type Directory, type Hierarchies, locate, readHierarchies } from './locate.ts';
-import { parseFlat, parseSingle } from './parse.ts';
-import { compile, controllersOf, type Plan } from './plan.ts';
+import { compile, controllersOf, type Plan, type PlannedTable } from './plan.ts';
+import { DeviceNames, filesOf, parseTable, TableAttributes } from './tables.ts';
 
 /** Larger than any cgroup file that the catalogue reads. */
 const BUFFER_SIZE = 64 * 1024;
+
+/** A table's open files; one without `*` in its name has one. */
+interface OpenTable {
+  readonly table: PlannedTable;
+  readonly files: readonly { readonly descriptor: number; readonly label: string }[];
+}
 
 interface Watched {
   readonly plan: Plan;
   /** One per file of the plan; -1 where the host does not have it. */
   readonly descriptors: readonly number[];
+  readonly tables: readonly OpenTable[];
   /** Slots' values and clock (ms) of the last round, for rates; no clock before the first. */
   readonly last: Float64Array;
   lastClock: number | undefined;
@@ -28,6 +35,7 @@ export class CgroupCollector implements Collector {
   private readonly procfs: string;
   private readonly rows: readonly CatalogueEntry[];
   private readonly controllers: ReadonlySet<string>;
+  private readonly tableAttributes: TableAttributes;
   private hierarchies: Hierarchies | undefined;
   private readonly plans = new Map<string, Plan>();
   private readonly watched = new Map<string, Watched>();
@@ -38,6 +46,7 @@ export class CgroupCollector implements Collector {
     this.procfs = procfs;
     this.rows = rows;
     this.controllers = controllersOf(rows);
+    this.tableAttributes = new TableAttributes(new DeviceNames(procfs));
   }
 
   /** @throws when the container's process has vanished, or its cgroup is none that is mounted here */
@@ -47,10 +56,18 @@ export class CgroupCollector implements Collector {
     this.hierarchies ??= readHierarchies(this.procfs);
     const directories = locate(this.procfs, this.hierarchies, container.pid, container.id, this.controllers);
     if (directories.size === 0) throw new Error(`no cgroup of process ${container.pid} is mounted here`);
+    container.cgroupPath = [...directories.values()][0]!.cgroup;
     const plan = this.planFor(directories);
+    const pathOf = (controller: string) => directories.get(controller)!.path;
     this.watched.set(container.id, {
       plan,
-      descriptors: plan.files.map((file) => open(join(directories.get(file.controller)!.path, file.name))),
+      descriptors: plan.files.map(({ controller, name }) => open(join(pathOf(controller), name))),
+      tables: plan.tables.map((table) => ({
+        table,
+        files: filesOf(pathOf(table.controller), table.file)
+          .map(({ file, label }) => ({ descriptor: open(join(pathOf(table.controller), file)), label }))
+          .filter(({ descriptor }) => descriptor !== -1),
+      })),
       last: new Float64Array(plan.slots),
       lastClock: undefined,
     });
@@ -60,11 +77,12 @@ export class CgroupCollector implements Collector {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     this.watched.delete(container.id);
-    for (const descriptor of watched.descriptors) if (descriptor !== -1) closeSync(descriptor);
+    close(watched);
   }
 
   stop(): void {
-    for (const id of [...this.watched.keys()]) this.detach({ id } as Container);
+    for (const watched of this.watched.values()) close(watched);
+    this.watched.clear();
   }
 
   collect(container: Container, points: Point[]): void {
@@ -82,37 +100,64 @@ export class CgroupCollector implements Collector {
     }
     watched.last.set(values);
     watched.lastClock = clock;
+    this.collectTables(watched, points);
   }
 
   /** One pass over the container's files. A file that cannot be read leaves its fields absent. */
   private read({ plan, descriptors }: Watched): Float64Array {
     const values = this.values.subarray(0, plan.slots).fill(Number.NaN);
     for (let index = 0; index < descriptors.length; index++) {
-      const descriptor = descriptors[index]!;
-      if (descriptor === -1) continue;
-      let length: number;
-      try {
-        length = readSync(descriptor, this.buffer, 0, BUFFER_SIZE, 0);
-      } catch (error) {
-        // The cgroup is gone: the container died after its last event reached us.
-        if ((error as NodeJS.ErrnoException).code === 'ENODEV') continue;
-        throw error;
-      }
-      const { single, keys } = plan.files[index]!;
-      if (single !== undefined) values[single.slot] = parseSingle(this.buffer, length) * single.scale;
-      else parseFlat(this.buffer, length, keys, values);
+      const length = this.readFile(descriptors[index]!);
+      if (length > 0) plan.files[index]!.parse(this.buffer, length, values);
     }
     return values;
+  }
+
+  /** Of several files that say the same of a metric, the first that has anything is taken. */
+  private collectTables({ tables }: Watched, points: Point[]): void {
+    const found: Point[] = [];
+    const answered = new Set<unknown>();
+    for (const { table, files } of tables) {
+      const open = table.readings.filter(({ metric }) => !answered.has(metric));
+      if (open.length === 0) continue;
+      for (const file of files) {
+        const length = this.readFile(file.descriptor);
+        if (length === 0) continue;
+        const text = this.buffer.toString('latin1', 0, length);
+        for (const { metric, reading } of open) {
+          for (const { label, value } of parseTable(text, reading.format, reading.column)) {
+            const attributes = this.tableAttributes.of(reading, label || file.label);
+            found.push({ metric, value: value * reading.scale, attributes });
+            answered.add(metric);
+          }
+        }
+      }
+    }
+    // The points of one metric stand together.
+    for (const metric of answered) for (const point of found) if (point.metric === metric) points.push(point);
+  }
+
+  /** Bytes read into the buffer; 0 where there is no such file, or no longer. */
+  private readFile(descriptor: number): number {
+    if (descriptor === -1) return 0;
+    try {
+      return readSync(descriptor, this.buffer, 0, BUFFER_SIZE, 0);
+    } catch (error) {
+      // ENODEV: the cgroup is gone, the container died after its last event reached us. EOPNOTSUPP: the
+      // file is there but switched off, as pressure files can be.
+      if (['ENODEV', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) return 0;
+      throw error;
+    }
   }
 
   /** Containers with the same controllers on the same versions, all of them as a rule, share one plan. */
   private planFor(directories: ReadonlyMap<string, Directory>): Plan {
     const versions = new Map([...directories].map(([controller, { version }]) => [controller, version]));
-    const key = [...versions].join();
-    let plan = this.plans.get(key);
+    const id = [...versions].join();
+    let plan = this.plans.get(id);
     if (plan === undefined) {
       plan = compile(this.rows, versions);
-      this.plans.set(key, plan);
+      this.plans.set(id, plan);
       if (this.values.length < plan.slots) this.values = new Float64Array(plan.slots);
     }
     return plan;
@@ -126,4 +171,9 @@ function open(path: string): number {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return -1;
     throw error;
   }
+}
+
+function close({ descriptors, tables }: Watched): void {
+  for (const descriptor of descriptors) if (descriptor !== -1) closeSync(descriptor);
+  for (const { files } of tables) for (const { descriptor } of files) closeSync(descriptor);
 }

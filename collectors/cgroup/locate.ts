@@ -23,6 +23,8 @@ export interface Hierarchies {
 export interface Directory {
   readonly version: 1 | 2;
   readonly path: string;
+  /** The cgroup's path within its hierarchy. */
+  readonly cgroup: string;
 }
 
 /** mountinfo writes space, tab, newline and backslash as octal escapes. */
@@ -108,7 +110,7 @@ export function locate(
     if (own === undefined) continue;
     const directory = under(mount, own);
     if (directory !== undefined && existsSync(directory))
-      directories.set(controller, { version, path: directory });
+      directories.set(controller, { version, path: directory, cgroup: own });
   }
   return directories;
 }

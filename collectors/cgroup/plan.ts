@@ -2,16 +2,25 @@
  * Compiles catalogue rows into what has to be read: each file once, each field into one slot of a number
  * array, each point from its slots.
  */
-import type { CatalogueEntry, Field, Reading } from '../../agent/catalogue.ts';
+import type { CatalogueEntry, Field, Place, Reading, TableReading } from '../../agent/catalogue/entry.ts';
 import type { Attributes, Metric } from '../../agent/records.ts';
-import type { KeySlot } from './parse.ts';
+import {
+  FlatParser,
+  type KeySlot,
+  parseList,
+  parsePair,
+  parsePosition,
+  parseSingle,
+  parseText,
+} from './parse.ts';
+
+/** Fills the slots that a file's bytes hold values for. */
+type FileParser = (bytes: Uint8Array, length: number, values: Float64Array) => void;
 
 export interface PlannedFile {
   readonly controller: string;
   readonly name: string;
-  /** Slot of a single-value file; undefined for a flat-keyed one. */
-  readonly single: { slot: number; scale: number } | undefined;
-  readonly keys: readonly KeySlot[];
+  readonly parse: FileParser;
 }
 
 export interface PlannedPoint {
@@ -22,66 +31,122 @@ export interface PlannedPoint {
   readonly rate: boolean;
 }
 
+/** A file with a line for each device or the like, and every metric that is read from it. */
+export interface PlannedTable {
+  readonly controller: string;
+  readonly file: string;
+  readonly readings: readonly { readonly metric: Metric; readonly reading: TableReading }[];
+}
+
 export interface Plan {
   readonly files: readonly PlannedFile[];
   readonly points: readonly PlannedPoint[];
+  readonly tables: readonly PlannedTable[];
   readonly slots: number;
 }
 
 /** The controllers that any of the rows reads, on either version. */
 export function controllersOf(rows: readonly CatalogueEntry[]): Set<string> {
-  const readings = rows.flatMap((row) => [...(row.v1 ?? []), ...(row.v2 ?? [])]);
-  return new Set(readings.flatMap((reading) => reading.fields.map((field) => field.controller)));
+  return new Set(
+    rows.flatMap(({ v1, v2, tables }) => [
+      ...[...v1, ...v2].flatMap(({ fields }) => fields.map(({ controller }) => controller)),
+      ...tables.map(({ controller }) => controller),
+    ]),
+  );
 }
 
-/**
- * @param versions cgroup version of each controller that the container has; a point whose controllers are
- *   not all there on one version is left out
- */
+/** All but keys, which one parser reads together. */
+function parserOf(place: Exclude<Place, { at: 'key' }>, slot: number, scale: number): FileParser {
+  const store =
+    (parse: (bytes: Uint8Array, length: number) => number): FileParser =>
+    (bytes, length, values) => {
+      values[slot] = parse(bytes, length) * scale;
+    };
+  switch (place.at) {
+    case 'value':
+      return store(parseSingle);
+    case 'list':
+      return store(parseList);
+    case 'position':
+      return store((bytes, length) => parsePosition(bytes, length, place.position));
+    case 'text': {
+      const text = Buffer.from(place.text);
+      return store((bytes, length) => parseText(bytes, length, text));
+    }
+    case 'pair': {
+      const [line, key] = [Buffer.from(place.line), Buffer.from(place.key)];
+      return store((bytes, length) => parsePair(bytes, length, line, key));
+    }
+  }
+}
+
+/** The readings that a container's controllers allow: those of cgroup v1 where it has any, else v2's. */
+function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): readonly Reading[] {
+  const on = (version: 1 | 2) => (reading: Reading) =>
+    reading.fields.every(({ controller }) => versions.get(controller) === version);
+  const v1 = row.v1.filter(on(1));
+  return v1.length > 0 ? v1 : row.v2.filter(on(2));
+}
+
+/** @param versions cgroup version of each controller that the container has */
 export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<string, 1 | 2>): Plan {
   const files = new Map<
     string,
-    { controller: string; name: string; single?: PlannedFile['single']; keys: KeySlot[] }
+    { controller: string; name: string; keys: KeySlot[]; parsers: FileParser[] }
   >();
   const slotOf = new Map<string, number>();
-  const points: PlannedPoint[] = [];
+  const tables = new Map<
+    string,
+    { controller: string; file: string; readings: { metric: Metric; reading: TableReading }[] }
+  >();
 
-  const slot = ({ controller, file, key, scale = 1 }: Field): number => {
-    const id = `${controller}/${file}/${key ?? ''}/${scale}`;
+  const slot = ({ controller, file: name, place, scale }: Field): number => {
+    const id = JSON.stringify([controller, name, place, scale]);
     const known = slotOf.get(id);
     if (known !== undefined) return known;
     const assigned = slotOf.size;
     slotOf.set(id, assigned);
-    let planned = files.get(`${controller}/${file}`);
-    if (planned === undefined) {
-      planned = { controller, name: file, keys: [] };
-      files.set(`${controller}/${file}`, planned);
-    }
-    if (key === undefined) planned.single = { slot: assigned, scale };
-    else planned.keys.push({ key: Buffer.from(key), slot: assigned, scale });
+    const file = files.get(`${controller}/${name}`) ?? { controller, name, keys: [], parsers: [] };
+    files.set(`${controller}/${name}`, file);
+    if (place.at === 'key') file.keys.push({ key: Buffer.from(place.key), slot: assigned, scale });
+    else file.parsers.push(parserOf(place, assigned, scale));
     return assigned;
   };
 
-  const readable = (reading: Reading, version: 1 | 2) =>
-    reading.fields.every((field) => versions.get(field.controller) === version);
-
-  for (const row of rows) {
-    for (const version of [1, 2] as const) {
-      for (const reading of (version === 1 ? row.v1 : row.v2) ?? []) {
-        if (!readable(reading, version)) continue;
-        points.push({
-          metric: row,
-          attributes: reading.attributes,
-          slots: reading.fields.map(slot),
-          compute: reading.compute,
-          rate: reading.rate ?? false,
-        });
-      }
+  const points = rows.flatMap((metric) =>
+    readable(metric, versions).map(
+      ({ attributes, fields, compute, rate = false }): PlannedPoint => ({
+        metric,
+        attributes,
+        slots: fields.map(slot),
+        compute,
+        rate,
+      }),
+    ),
+  );
+  for (const metric of rows) {
+    for (const reading of metric.tables) {
+      const { controller, file } = reading;
+      if (!versions.has(controller)) continue;
+      const table = tables.get(`${controller}/${file}`) ?? { controller, file, readings: [] };
+      table.readings.push({ metric, reading });
+      tables.set(`${controller}/${file}`, table);
     }
   }
   return {
-    files: [...files.values()].map((file) => ({ ...file, single: file.single })),
+    files: [...files.values()].map(({ controller, name, keys, parsers }) => {
+      const flat = keys.length === 0 ? undefined : new FlatParser(keys);
+      const all = flat === undefined ? parsers : [flat.parse.bind(flat), ...parsers];
+      const parse: FileParser =
+        all.length === 1
+          ? all[0]!
+          : (...given) => {
+              for (const each of all) each(...given);
+            };
+      return { controller, name, parse };
+    }),
     points,
+    tables: [...tables.values()],
     slots: slotOf.size,
   };
 }

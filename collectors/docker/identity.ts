@@ -4,6 +4,7 @@
  */
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
 import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
+import { matches } from '../../agent/selection.ts';
 import { parseTime } from './time.ts';
 
 export interface ImageReference {
@@ -49,6 +50,7 @@ export function resourceAttributes(
   { id, name, image, imageId, labels }: Known,
   details: Pick<ImageInspectInfo, 'RepoTags' | 'RepoDigests'> | undefined,
   surroundings: Surroundings,
+  wantedLabels: readonly string[] = [],
 ): Attributes {
   // A container made from a bare image id says so; then the image's first tag is the better name.
   const named = image.startsWith('sha256:') ? (details?.RepoTags?.[0] ?? image) : image;
@@ -66,6 +68,9 @@ export function resourceAttributes(
   if (reference.tag !== undefined) attributes['container.image.tags'] = [reference.tag];
   if (imageId !== undefined) attributes['container.image.id'] = imageId;
   if (details?.RepoDigests?.length) attributes['container.image.repo_digests'] = details.RepoDigests;
+  for (const [key, value] of Object.entries(labels)) {
+    if (wantedLabels.some((pattern) => matches(pattern, key))) attributes[`container.label.${key}`] = value;
+  }
   return { ...attributes, ...surroundings };
 }
 
@@ -74,6 +79,7 @@ export function fromInspect(
   inspect: ContainerInspectInfo,
   details: ImageInspectInfo | undefined,
   surroundings: Surroundings,
+  wantedLabels: readonly string[] = [],
 ): Container {
   const known = {
     id: inspect.Id,
@@ -87,12 +93,23 @@ export function fromInspect(
     name: known.name,
     image: known.image,
     labels: known.labels,
-    resource: { attributes: resourceAttributes(known, details, surroundings) },
+    resource: { attributes: resourceAttributes(known, details, surroundings, wantedLabels) },
     pid: inspect.State.Running ? inspect.State.Pid : 0,
     startedAt: parseTime(inspect.State.StartedAt),
     tty: inspect.Config.Tty,
+    networkMode: inspect.HostConfig.NetworkMode ?? '',
+    status: inspect.State.Status,
+    health: healthOf(inspect.State.Health?.Status),
+    restarts: inspect.RestartCount,
+    exitCode: inspect.State.ExitCode,
+    oomKilled: inspect.State.OOMKilled,
+    imageCreated: details === undefined ? 0n : parseTime(details.Created),
   };
 }
+
+/** A container without a health check has none, which some versions of the API call "none". */
+const healthOf = (status: string | undefined): string | undefined =>
+  status === 'none' || status === '' ? undefined : status;
 
 /**
  * The container as an event's actor describes it, for one that was gone before it could be inspected.
@@ -102,13 +119,21 @@ export function fromActor(
   id: string,
   actor: Readonly<Record<string, string>>,
   surroundings: Surroundings,
+  wantedLabels: readonly string[] = [],
 ): Container {
   const known = { id, name: actor.name ?? id.slice(0, 12), image: actor.image ?? '', labels: actor };
   return {
     ...known,
-    resource: { attributes: resourceAttributes(known, undefined, surroundings) },
+    resource: { attributes: resourceAttributes(known, undefined, surroundings, wantedLabels) },
     pid: 0,
     startedAt: 0n,
     tty: false,
+    networkMode: '',
+    status: 'removing',
+    health: undefined,
+    restarts: 0,
+    exitCode: 0,
+    oomKilled: false,
+    imageCreated: 0n,
   };
 }

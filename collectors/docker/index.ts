@@ -6,7 +6,8 @@
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
-import type { Container, Resource, UnixNano } from '../../agent/records.ts';
+import { catalogue } from '../../agent/catalogue/index.ts';
+import type { Container, Point, Resource, UnixNano } from '../../agent/records.ts';
 import type { Sink } from '../collector.ts';
 import { isNotFound } from './client.ts';
 import { type DockerEvent, eventAction, eventRecord } from './event-record.ts';
@@ -20,6 +21,9 @@ const OVERLAP: UnixNano = 1_000_000_000n;
 const REMEMBERED = 1024;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
+
+/** Actions after which a container's facts are read anew. */
+const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'unpause']);
 
 /** What the agent does when a container begins to run, ends, or is gone. */
 export interface Lifecycle {
@@ -41,6 +45,10 @@ export interface DockerCollectorOptions {
   readonly surroundings: Surroundings;
   /** The host, for events that are about no container. */
   readonly host: Resource;
+  /** Patterns of container labels that the resource bears. */
+  readonly labels: readonly string[];
+  /** Whether a container is observed at all. */
+  readonly selects: (container: Container) => boolean;
   readonly sink: Sink;
   readonly lifecycle: Lifecycle;
   readonly position: EventPosition;
@@ -134,7 +142,8 @@ export class DockerCollector {
     const inspectNext = async () => {
       for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
         const container = await this.inspect(id);
-        if (container === undefined || container.startedAt === 0n) continue;
+        if (container === undefined || container.startedAt === 0n || !this.options.selects(container))
+          continue;
         this.options.lifecycle.started(container);
         if (container.pid === 0) this.options.lifecycle.stopped(container);
       }
@@ -148,6 +157,10 @@ export class DockerCollector {
     if (time > this.last) this.last = time;
     try {
       const container = event.Type === 'container' ? await this.follows(event) : undefined;
+      if (container !== undefined && !this.options.selects(container)) {
+        if (eventAction(event.Action) === 'destroy') this.containers.delete(container.id);
+        return;
+      }
       const record = eventRecord(event, container?.name);
       void this.options.sink
         .event(container?.resource ?? this.options.host, record)
@@ -171,9 +184,9 @@ export class DockerCollector {
     const { ID, Attributes } = event.Actor;
     const known = this.containers.get(ID);
     const action = eventAction(event.Action);
-    if (known !== undefined && !['start', 'rename', 'update'].includes(action)) return known;
+    if (known !== undefined && !CHANGES.has(action)) return known;
     const inspected = action === 'destroy' ? undefined : await this.inspect(ID);
-    return inspected ?? known ?? fromActor(ID, Attributes, this.surroundings);
+    return inspected ?? known ?? fromActor(ID, Attributes, this.surroundings, this.options.labels);
   }
 
   private apply(action: string, container: Container): void {
@@ -182,6 +195,16 @@ export class DockerCollector {
       container.pid = 0;
       this.options.lifecycle.stopped(container);
     } else if (action === 'destroy') this.forget(container);
+    else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
+  }
+
+  /** How many containers there are of each status. */
+  collectHost(points: Point[]): void {
+    const counts = new Map<string, number>();
+    for (const { status } of this.containers.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
+    for (const [status, value] of counts) {
+      points.push({ metric: catalogue.daemonContainers, value, attributes: { 'container.status': status } });
+    }
   }
 
   private forget(container: Container): void {
@@ -199,7 +222,12 @@ export class DockerCollector {
       if (isNotFound(error)) return undefined;
       throw error;
     }
-    const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings);
+    const fresh = fromInspect(
+      inspect,
+      await this.image(inspect.Image),
+      this.surroundings,
+      this.options.labels,
+    );
     const known = this.containers.get(id);
     if (known === undefined) this.containers.set(id, fresh);
     return known === undefined ? fresh : Object.assign(known, fresh);

@@ -74,8 +74,9 @@ export class ConsoleExporter implements Exporter {
   }
 
   private metrics({ sets }: MetricBatch): string[] {
-    if (sets.length === 0) return [];
-    const rows = sets.map(cells).sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
+    const running = sets.filter(({ container }) => container !== undefined && container.pid !== 0);
+    if (running.length === 0) return [];
+    const rows = running.map(cells).sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
     const [head, ...body] = table(columns, rows, rightAligned);
     return ['', this.style('dim', head!), ...body, ''];
   }

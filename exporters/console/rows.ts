@@ -1,5 +1,5 @@
 /** One container's latest metrics as a row for a person. */
-import { catalogue } from '../../agent/catalogue.ts';
+import { catalogue } from '../../agent/catalogue/index.ts';
 import type { Metric, MetricSet } from '../../agent/records.ts';
 import { bytes, duration, percent } from './format.ts';
 
@@ -28,7 +28,7 @@ export const rightAligned = ['CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as
 export function cells(set: MetricSet): string[] {
   const { cpus, memory, memoryLimit, pids, uptime } = figures(set);
   return [
-    set.container.name,
+    set.container?.name ?? 'host',
     percent(cpus),
     bytes(memory),
     bytes(memoryLimit),

@@ -3,11 +3,20 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { metrics } from '../../agent/catalogue.ts';
-import type { Container, Point } from '../../agent/records.ts';
+import { catalogue } from '../../agent/catalogue/index.ts';
+import type { Point } from '../../agent/records.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/cgroup/locate.ts';
-import { parseFlat, parseSingle } from '../../collectors/cgroup/parse.ts';
+import {
+  FlatParser,
+  parseList,
+  parsePair,
+  parsePosition,
+  parseSingle,
+  parseText,
+} from '../../collectors/cgroup/parse.ts';
+import { parseTable } from '../../collectors/cgroup/tables.ts';
+import { fakeContainer } from '../support/container.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
@@ -22,16 +31,17 @@ test('a single value is a number; "max" and the "no limit" of cgroup v1 are none
   t.is(single('-1\n'), Number.NaN);
 });
 
-function flat(text: string, ...keys: string[]): number[] {
-  const values = new Float64Array(keys.length).fill(Number.NaN);
-  parseFlat(
-    Buffer.from(text),
-    Buffer.byteLength(text),
-    keys.map((key, slot) => ({ key: Buffer.from(key), slot, scale: 1 })),
-    values,
-  );
-  return [...values];
+/** What a parser of the keys reads from each text in turn. */
+function flats(keys: string[], ...texts: string[]): number[][] {
+  const parser = new FlatParser(keys.map((key, slot) => ({ key: Buffer.from(key), slot, scale: 1 })));
+  return texts.map((text) => {
+    const values = new Float64Array(keys.length).fill(Number.NaN);
+    parser.parse(Buffer.from(text), Buffer.byteLength(text), values);
+    return [...values];
+  });
 }
+
+const flat = (text: string, ...keys: string[]): number[] => flats(keys, text)[0]!;
 
 test('a flat-keyed file gives the wanted keys, whole names only, in any order', (t) => {
   const text = 'inactive_file 5\ntotal_inactive_file 7\nfile 3\nlast 1';
@@ -40,23 +50,89 @@ test('a flat-keyed file gives the wanted keys, whole names only, in any order', 
   t.deepEqual(flat('', 'file'), [Number.NaN]);
 });
 
+test('a parser that has learnt the order still reads a file that differs', (t) => {
+  const [first, same, longer, shorter, again] = flats(
+    ['a', 'c'],
+    'a 1\nb 2\nc 3\n',
+    'a 4\nb 5\nc 6\n',
+    'new 0\na 7\nb 8\nc 9\n',
+    'b 1\nc 2\n',
+    'a 1\nb 2\nc 3\n',
+  );
+  t.deepEqual(
+    [first, same, longer, shorter, again],
+    [
+      [1, 3],
+      [4, 6],
+      [7, 9],
+      [Number.NaN, 2],
+      [1, 3],
+    ],
+  );
+});
+
+test('positions, pairs, words and lists are found where the kernel puts them', (t) => {
+  const bytes = (text: string) => [Buffer.from(text), text.length] as const;
+  t.is(parsePosition(...bytes('50000 100000\n'), 0), 50_000);
+  t.is(parsePosition(...bytes('50000 100000\n'), 1), 100_000);
+  t.is(parsePosition(...bytes('max 100000\n'), 0), Number.NaN);
+  t.is(parsePosition(...bytes('50000\n'), 1), Number.NaN);
+  const psi =
+    'some avg10=0.01 avg60=7.35 avg300=10.44 total=712501368\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n';
+  t.is(parsePair(...bytes(psi), Buffer.from('some'), Buffer.from('total')), 712_501_368);
+  t.is(parsePair(...bytes(psi), Buffer.from('full'), Buffer.from('total')), 5);
+  t.is(parsePair(...bytes(psi), Buffer.from('full'), Buffer.from('tot')), Number.NaN);
+  t.is(parsePair(...bytes(psi), Buffer.from('none'), Buffer.from('total')), Number.NaN);
+  t.is(parseText(...bytes('FROZEN\n'), Buffer.from('FROZEN')), 1);
+  t.is(parseText(...bytes('THAWED\n'), Buffer.from('FROZEN')), 0);
+  t.deepEqual(
+    ['0\n', '0-3\n', '0-3,7\n', '0,2,4-5\n', '\n', 'x\n'].map((text) => parseList(...bytes(text))),
+    [1, 4, 5, 4, Number.NaN, Number.NaN],
+  );
+});
+
+test('tables: a cell for each line that has the column', (t) => {
+  const io = '8:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=0\n7:0\n';
+  t.deepEqual(parseTable(io, 'pairs', 'wbytes'), [
+    { label: '8:0', value: 8192 },
+    { label: '8:16', value: 0 },
+  ]);
+  const blkio = '8:0 Read 10\n8:0 Write 20\n8:0 Total 30\nTotal 30\n';
+  t.deepEqual(parseTable(blkio, 'words', 'Write'), [{ label: '8:0', value: 20 }]);
+  t.deepEqual(parseTable('Total 0\n', 'words', 'Read'), []);
+  t.deepEqual(parseTable('5 6 \n', 'cpus', ''), [
+    { label: '0', value: 5 },
+    { label: '1', value: 6 },
+  ]);
+  t.deepEqual(parseTable('sev 3\nsev_es max\n', 'keys', ''), [{ label: 'sev', value: 3 }]);
+  t.deepEqual(parseTable('2097152\n', 'value', ''), [{ label: '', value: 2_097_152 }]);
+  t.deepEqual(parseTable('max\n', 'value', ''), []);
+});
+
 test('any bytes are a value or none, never an error', (t) => {
+  const key = Buffer.from('a');
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 500 }), fc.nat(500), (bytes, length) => {
-      const values = new Float64Array(2).fill(Number.NaN);
       const used = Math.min(length, bytes.length);
-      parseFlat(
-        bytes,
-        used,
-        [
-          { key: Buffer.from('a'), slot: 0, scale: 1 },
-          { key: Buffer.from(''), slot: 1, scale: 1 },
-        ],
-        values,
+      const values = new Float64Array(1).fill(Number.NaN);
+      const parser = new FlatParser([{ key, slot: 0, scale: 1 }]);
+      parser.parse(bytes, used, values);
+      parser.parse(bytes, used, values);
+      const text = Buffer.from(bytes).toString('latin1');
+      const cells = (['pairs', 'words', 'keys', 'cpus', 'value'] as const).flatMap((format) =>
+        parseTable(text, format, 'a'),
       );
-      return !(values[0]! < 0) && !(parseSingle(bytes, used) < 0);
+      return [
+        values[0]!,
+        parseSingle(bytes, used),
+        parsePosition(bytes, used, 1),
+        parsePair(bytes, used, key, key),
+        parseText(bytes, used, key),
+        parseList(bytes, used),
+        ...cells.map(({ value }) => value),
+      ].every((value) => Number.isNaN(value) || typeof value === 'number');
     }),
-    { numRuns: 5000 },
+    { numRuns: 20_000 },
   );
   t.pass();
 });
@@ -113,6 +189,16 @@ test('the container is the part of the path that bears its id, whatever lies bel
   );
 });
 
+const rows = [
+  catalogue.cpuTime,
+  catalogue.cpuUsage,
+  catalogue.memoryUsage,
+  catalogue.memoryWorkingSet,
+  catalogue.memoryLimit,
+  catalogue.memoryAvailable,
+  catalogue.pidsCount,
+];
+
 /** A /proc and a cgroup tree of files; the collector reads them as it reads the kernel's. */
 function host(
   t: ExecutionContext,
@@ -129,17 +215,8 @@ function host(
   write('proc/self/mountinfo', mountinfo(join(root, 'cgroup')));
   write('proc/42/cgroup', membership);
   for (const [path, text] of Object.entries(files)) write(`cgroup/${path}`, text);
-  const container: Container = {
-    id: ID,
-    name: 'c',
-    image: 'i',
-    labels: {},
-    resource: { attributes: {} },
-    pid: 42,
-    startedAt: 1n,
-    tty: false,
-  };
-  const collector = new CgroupCollector(join(root, 'proc'), metrics);
+  const container = fakeContainer({ id: ID, pid: 42 });
+  const collector = new CgroupCollector(join(root, 'proc'), rows);
   t.teardown(() => collector.stop());
   return { collector, container, write };
 }

@@ -1,11 +1,11 @@
 import { Writable } from 'node:stream';
 import test from 'ava';
-import { catalogue } from '../../agent/catalogue.ts';
+import { catalogue } from '../../agent/catalogue/index.ts';
 import { encodeLogLine, encodeLogs } from '../../agent/otlp/encode.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
-import type { Container } from '../../agent/records.ts';
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
 import { ConsoleExporter } from '../../exporters/console/index.ts';
+import { fakeContainer } from '../support/container.ts';
 
 class Memory extends Writable {
   text = '';
@@ -42,13 +42,13 @@ test('a log line is printed with time and name, and cannot steer the terminal', 
 
 test('a round is a table; what a host does not give is a dash', async (t) => {
   const out = new Memory();
-  const container = { name: 'web' } as Container;
+  const container = fakeContainer({ name: 'web' });
   const points = [
     { metric: catalogue.memoryWorkingSet, value: 32 * 1024 * 1024 },
     { metric: catalogue.memoryLimit, value: 64 * 1024 * 1024 },
     { metric: catalogue.uptime, value: 61 },
   ];
-  const set = { container, startTime: 0n, time: 0n, points };
+  const set = { resource: container.resource, container, startTime: 0n, time: 0n, points };
   await new ConsoleExporter(out).export({ signal: 'metrics', sets: [set], count: 3, otlp: Buffer.alloc(0) });
   t.is(
     out.text,

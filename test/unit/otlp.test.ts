@@ -1,11 +1,12 @@
 import { createRequire } from 'node:module';
 import test from 'ava';
 import fc from 'fast-check';
-import { catalogue } from '../../agent/catalogue.ts';
+import { catalogue } from '../../agent/catalogue/index.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
 import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
-import { type AttributeValue, type Container, Severity } from '../../agent/records.ts';
+import { type AttributeValue, Severity } from '../../agent/records.ts';
+import { fakeContainer } from '../support/container.ts';
 
 const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
 const { logs, metrics } = opentelemetry.proto.collector;
@@ -24,19 +25,6 @@ const attributes = fc.dictionary(
   attribute,
   { maxKeys: 5 },
 );
-
-function container(values: Record<string, AttributeValue>): Container {
-  return {
-    id: 'c',
-    name: 'c',
-    image: 'i',
-    labels: {},
-    resource: { attributes: values },
-    pid: 1,
-    startedAt: 1n,
-    tty: false,
-  };
-}
 
 /** The public definitions' decoder, in the form of OTLP/JSON. */
 const independent = (type: typeof logs.v1.ExportLogsServiceRequest, bytes: Uint8Array) =>
@@ -146,7 +134,8 @@ test('metrics keep kind, unit, number type and points', (t) => {
       (bytes, seconds, resource) => {
         const encoded = encodeMetrics([
           {
-            container: container(resource),
+            resource: { attributes: resource },
+            container: fakeContainer(),
             startTime: 5n,
             time: 7n,
             points: [

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
-import type { AttributeValue } from '../agent/records.ts';
+import type { AttributeValue } from '../../agent/records.ts';
 
 /** OpenTelemetry's names of processor architectures where Node's differ. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {

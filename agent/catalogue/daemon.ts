@@ -1,0 +1,89 @@
+/** The daemon's own facts and its disk use: GET /info, GET /system/df. */
+import { cadvisorName, row } from './entry.ts';
+
+const DF = 'GET /system/df';
+
+export const daemon = {
+  daemonContainers: row(
+    'daemon',
+    'docker.containers',
+    'updowncounter',
+    '{container}',
+    'Containers by status',
+    { source: "the agent's inventory" },
+  ),
+  daemonImages: row('daemon', 'docker.images', 'updowncounter', '{image}', 'Images, dangling ones apart', {
+    source: DF,
+  }),
+  daemonImageSize: row(
+    'daemon',
+    'docker.images.size',
+    'updowncounter',
+    'By',
+    'Disk use of all image layers, shared ones counted once',
+    { source: `${DF}, LayersSize` },
+  ),
+  daemonVolumes: row('daemon', 'docker.volumes', 'updowncounter', '{volume}', 'Volumes, unused ones apart', {
+    source: DF,
+  }),
+  daemonVolumeSize: row('daemon', 'docker.volumes.size', 'updowncounter', 'By', 'Disk use of a volume', {
+    source: `${DF}, Volumes[].UsageData.Size`,
+  }),
+  daemonBuildCache: row(
+    'daemon',
+    'docker.build_cache.size',
+    'updowncounter',
+    'By',
+    'Disk use of the build cache',
+    { source: `${DF}, BuildCache[].Size` },
+  ),
+  daemonApiLatency: row('daemon', 'docker.api.duration', 'gauge', 's', 'Time that the last GET /info took', {
+    source: 'the clock',
+  }),
+  filesystemUsage: row(
+    'filesystem',
+    'container.filesystem.usage',
+    'updowncounter',
+    'By',
+    "Size of the container's writable layer",
+    {
+      source: `${DF}, Containers[].SizeRw`,
+      cadvisor: [
+        cadvisorName('container_fs_usage_bytes', { attributes: () => ({ device: 'writable-layer' }) }),
+      ],
+    },
+  ),
+  filesystemRoot: row(
+    'filesystem',
+    'container.filesystem.rootfs.size',
+    'updowncounter',
+    'By',
+    'Size of the writable layer and the image below it',
+    {
+      source: `${DF}, Containers[].SizeRootFs`,
+    },
+  ),
+  filesystemCapacity: row(
+    'filesystem',
+    'container.filesystem.capacity',
+    'updowncounter',
+    'By',
+    "Size of the file system that holds the daemon's data",
+    {
+      source: 'statfs(2) of DockerRootDir',
+      cadvisor: [
+        cadvisorName('container_fs_limit_bytes', { attributes: () => ({ device: 'writable-layer' }) }),
+      ],
+    },
+  ),
+  filesystemAvailable: row(
+    'filesystem',
+    'container.filesystem.available',
+    'updowncounter',
+    'By',
+    "Space left on the file system that holds the daemon's data",
+    {
+      source: 'statfs(2) of DockerRootDir',
+    },
+  ),
+};

@@ -1,0 +1,404 @@
+/** v1: Documentation/admin-guide/cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory Interface Files". */
+import type { CatalogueEntry, DialectName, Reading } from './entry.ts';
+import { cadvisorName, dockerName, from, key, of, row, value } from './entry.ts';
+
+const stat = (name: string, scale = 1) => key('memory', 'memory.stat', name, scale);
+const file = (name: string) => value('memory', name);
+
+const v1 = {
+  usage: file('memory.usage_in_bytes'),
+  limit: file('memory.limit_in_bytes'),
+  inactiveFile: stat('total_inactive_file'),
+};
+const v2 = { usage: file('memory.current'), limit: file('memory.max'), inactiveFile: stat('inactive_file') };
+
+/** What the kernel cannot take back without reclaiming active pages; also what `docker stats` shows. */
+const workingSet = (usage: number, inactiveFile: number): number => Math.max(0, usage - inactiveFile);
+const available = (limit: number, usage: number, inactiveFile: number): number =>
+  Math.max(0, limit - workingSet(usage, inactiveFile));
+const percent = (usage: number, inactiveFile: number, limit: number): number =>
+  (100 * workingSet(usage, inactiveFile)) / limit;
+
+const BYTES = 'By';
+
+/** Names of one value of memory.stat: the docker_stats receiver keeps the kernel's own, `total_` on v1. */
+function dockerStat(v1Name: string | undefined, v2Name: string | undefined, unit = BYTES): DialectName[] {
+  const kind = unit === BYTES ? 'updowncounter' : 'counter';
+  return [...new Set([v1Name, v2Name])]
+    .filter((name) => name !== undefined)
+    .map((name) => dockerName(`memory.${name}`, unit, kind));
+}
+
+/** A gauge of bytes in memory.stat. */
+function statRow(
+  name: string,
+  description: string,
+  v1Key: string | undefined,
+  v2Key: string | undefined,
+  more: { optIn?: boolean; dockerStats?: DialectName[]; cadvisor?: DialectName[] } = {},
+): CatalogueEntry {
+  return row('memory', `container.memory.${name}`, 'updowncounter', BYTES, description, {
+    ...more,
+    v1: v1Key === undefined ? [] : of(stat(v1Key)),
+    v2: v2Key === undefined ? [] : of(stat(v2Key)),
+  });
+}
+
+/** v1 knows its OOM kills by another file. */
+const event = (type: string): Reading =>
+  of(key('memory', 'memory.events', type), { 'container.memory.event': type });
+
+const fault = (type: string) => ({ 'system.paging.fault.type': type });
+const minor = (all: number, major: number): number => Math.max(0, all - major);
+
+const failure = (type: string) => ({
+  attributes: () => ({ failure_type: type, scope: 'hierarchy' }),
+});
+
+export const memory = {
+  memoryUsage: row(
+    'memory',
+    'container.memory.usage',
+    'updowncounter',
+    BYTES,
+    'Memory in use, page cache included',
+    {
+      v1: of(v1.usage),
+      v2: of(v2.usage),
+      cadvisor: [cadvisorName('container_memory_usage_bytes')],
+    },
+  ),
+  memoryWorkingSet: row(
+    'memory',
+    'container.memory.working_set',
+    'updowncounter',
+    BYTES,
+    'Memory in use without inactive page cache',
+    {
+      v1: from([v1.usage, v1.inactiveFile], workingSet),
+      v2: from([v2.usage, v2.inactiveFile], workingSet),
+      dockerStats: [dockerName('memory.usage.total', BYTES, 'updowncounter')],
+      cadvisor: [cadvisorName('container_memory_working_set_bytes')],
+    },
+  ),
+  memoryLimit: row(
+    'memory',
+    'container.memory.limit',
+    'updowncounter',
+    BYTES,
+    'Memory limit; absent where there is none',
+    {
+      v1: of(v1.limit),
+      v2: of(v2.limit),
+      dockerStats: [dockerName('memory.usage.limit', BYTES, 'updowncounter')],
+      cadvisor: [cadvisorName('container_spec_memory_limit_bytes')],
+    },
+  ),
+  memoryAvailable: row(
+    'memory',
+    'container.memory.available',
+    'updowncounter',
+    BYTES,
+    'Memory limit less the working set; absent where there is no limit',
+    {
+      v1: from([v1.limit, v1.usage, v1.inactiveFile], available),
+      v2: from([v2.limit, v2.usage, v2.inactiveFile], available),
+    },
+  ),
+  memoryPercent: row(
+    'memory',
+    'container.memory.percent',
+    'gauge',
+    '1',
+    'Working set in percent of the limit',
+    {
+      dialectOnly: true,
+      v1: from([v1.usage, v1.inactiveFile, v1.limit], percent),
+      v2: from([v2.usage, v2.inactiveFile, v2.limit], percent),
+      dockerStats: [dockerName('memory.percent', '1', 'gauge')],
+    },
+  ),
+  memoryRss: statRow('rss', 'Anonymous memory', 'total_rss', 'anon', {
+    dockerStats: dockerStat('total_rss', 'anon'),
+    cadvisor: [cadvisorName('container_memory_rss')],
+  }),
+  memoryFile: statRow('file', 'Page cache, shared memory included', 'total_cache', 'file', {
+    dockerStats: dockerStat('total_cache', 'file'),
+    cadvisor: [cadvisorName('container_memory_cache')],
+  }),
+  memoryMapped: statRow(
+    'mapped_file',
+    'Page cache that is mapped into processes',
+    'total_mapped_file',
+    'file_mapped',
+    {
+      dockerStats: dockerStat('total_mapped_file', undefined),
+      cadvisor: [cadvisorName('container_memory_mapped_file')],
+    },
+  ),
+  memoryShmem: statRow('shmem', 'Shared memory and tmpfs', 'total_shmem', 'shmem'),
+  memoryDirty: statRow('dirty', 'Page cache that waits to be written', 'total_dirty', 'file_dirty', {
+    dockerStats: dockerStat('total_dirty', undefined),
+  }),
+  memoryWriteback: statRow(
+    'writeback',
+    'Page cache that is being written',
+    'total_writeback',
+    'file_writeback',
+    {
+      dockerStats: dockerStat('total_writeback', undefined),
+    },
+  ),
+  memoryActiveAnon: statRow(
+    'active_anon',
+    'Anonymous memory on the active list',
+    'total_active_anon',
+    'active_anon',
+    {
+      optIn: true,
+      dockerStats: dockerStat('total_active_anon', 'active_anon'),
+    },
+  ),
+  memoryInactiveAnon: statRow(
+    'inactive_anon',
+    'Anonymous memory on the inactive list',
+    'total_inactive_anon',
+    'inactive_anon',
+    {
+      optIn: true,
+      dockerStats: dockerStat('total_inactive_anon', 'inactive_anon'),
+    },
+  ),
+  memoryActiveFile: statRow(
+    'active_file',
+    'Page cache on the active list',
+    'total_active_file',
+    'active_file',
+    {
+      optIn: true,
+      dockerStats: dockerStat('total_active_file', 'active_file'),
+    },
+  ),
+  memoryInactiveFile: statRow(
+    'inactive_file',
+    'Page cache on the inactive list',
+    'total_inactive_file',
+    'inactive_file',
+    {
+      optIn: true,
+      dockerStats: dockerStat('total_inactive_file', 'inactive_file'),
+    },
+  ),
+  memoryUnevictable: statRow(
+    'unevictable',
+    'Memory that cannot be reclaimed',
+    'total_unevictable',
+    'unevictable',
+    {
+      optIn: true,
+      dockerStats: dockerStat('total_unevictable', 'unevictable'),
+    },
+  ),
+  memoryKernel: row(
+    'memory',
+    'container.memory.kernel',
+    'updowncounter',
+    BYTES,
+    'Memory that the kernel uses for the container',
+    {
+      v1: of(file('memory.kmem.usage_in_bytes')),
+      v2: of(stat('kernel')),
+    },
+  ),
+  memorySlab: row('memory', 'container.memory.slab', 'updowncounter', BYTES, 'Kernel data structures', {
+    optIn: true,
+    v2: [
+      of(stat('slab_reclaimable'), { 'linux.memory.slab.state': 'reclaimable' }),
+      of(stat('slab_unreclaimable'), { 'linux.memory.slab.state': 'unreclaimable' }),
+    ],
+  }),
+  memorySwap: row('memory', 'container.memory.swap.usage', 'updowncounter', BYTES, 'Swap in use', {
+    v1: of(stat('total_swap')),
+    v2: of(file('memory.swap.current')),
+    cadvisor: [cadvisorName('container_memory_swap')],
+  }),
+  memorySwapLimit: row(
+    'memory',
+    'container.memory.swap.limit',
+    'updowncounter',
+    BYTES,
+    'Swap limit; absent where there is none',
+    {
+      v1: from([file('memory.memsw.limit_in_bytes'), v1.limit], (both, limit) => Math.max(0, both - limit)),
+      v2: of(file('memory.swap.max')),
+    },
+  ),
+  memorySwapTotalLimit: row(
+    'memory',
+    'container.memory.memsw.limit',
+    'updowncounter',
+    BYTES,
+    'Limit of memory and swap together',
+    {
+      dialectOnly: true,
+      v1: of(file('memory.memsw.limit_in_bytes')),
+      v2: from([file('memory.swap.max'), v2.limit], (swap, limit) => swap + limit),
+      dockerStats: [dockerName('memory.hierarchical_memsw_limit', BYTES, 'updowncounter')],
+      cadvisor: [cadvisorName('container_spec_memory_swap_limit_bytes')],
+    },
+  ),
+  memoryReservation: row(
+    'memory',
+    'container.memory.reservation',
+    'updowncounter',
+    BYTES,
+    'Memory kept for the container under pressure (soft limit, memory.low)',
+    {
+      v1: of(file('memory.soft_limit_in_bytes')),
+      v2: of(file('memory.low')),
+      cadvisor: [cadvisorName('container_spec_memory_reservation_limit_bytes')],
+    },
+  ),
+  memoryHigh: row(
+    'memory',
+    'container.memory.high',
+    'updowncounter',
+    BYTES,
+    'Use above which the container is throttled and reclaimed; absent where there is none',
+    {
+      v2: of(file('memory.high')),
+    },
+  ),
+  memoryMin: row(
+    'memory',
+    'container.memory.min',
+    'updowncounter',
+    BYTES,
+    'Memory that is never taken from the container',
+    {
+      optIn: true,
+      v2: of(file('memory.min')),
+    },
+  ),
+  memoryMax: row(
+    'memory',
+    'container.memory.usage.max',
+    'updowncounter',
+    BYTES,
+    'Highest memory use so far',
+    {
+      v1: of(file('memory.max_usage_in_bytes')),
+      v2: of(file('memory.peak')),
+      dockerStats: [dockerName('memory.usage.max', BYTES, 'updowncounter')],
+      cadvisor: [cadvisorName('container_memory_max_usage_bytes')],
+    },
+  ),
+  memoryFails: row(
+    'memory',
+    'container.memory.fails',
+    'counter',
+    '{fail}',
+    'Times that use hit the limit (cgroup v1)',
+    {
+      v1: of(file('memory.failcnt')),
+      dockerStats: [dockerName('memory.fails', '{fails}')],
+      cadvisor: [cadvisorName('container_memory_failcnt', { kind: 'counter' })],
+    },
+  ),
+  memoryEvents: row(
+    'memory',
+    'container.memory.events',
+    'counter',
+    '{event}',
+    'Times that a limit was met: low, high, max, oom, oom_kill, oom_group_kill',
+    {
+      v1: of(key('memory', 'memory.oom_control', 'oom_kill'), { 'container.memory.event': 'oom_kill' }),
+      v2: ['low', 'high', 'max', 'oom', 'oom_kill', 'oom_group_kill'].map(event),
+      cadvisor: [
+        cadvisorName('container_oom_events_total', { when: { 'container.memory.event': 'oom_kill' } }),
+      ],
+    },
+  ),
+  pagingFaults: row('memory', 'container.paging.faults', 'counter', '{fault}', 'Page faults', {
+    v1: [
+      from([stat('total_pgfault'), stat('total_pgmajfault')], minor, fault('minor')),
+      of(stat('total_pgmajfault'), fault('major')),
+    ],
+    v2: [
+      from([stat('pgfault'), stat('pgmajfault')], minor, fault('minor')),
+      of(stat('pgmajfault'), fault('major')),
+    ],
+    dockerStats: [dockerName('memory.pgmajfault', '{faults}', 'counter', { when: fault('major') })],
+    cadvisor: [
+      cadvisorName('container_memory_failures_total', { when: fault('major'), ...failure('pgmajfault') }),
+    ],
+  }),
+  pagingFaultsAll: row(
+    'memory',
+    'container.paging.faults.all',
+    'counter',
+    '{fault}',
+    'Page faults, minor and major',
+    {
+      dialectOnly: true,
+      v1: of(stat('total_pgfault')),
+      v2: of(stat('pgfault')),
+      dockerStats: [dockerName('memory.pgfault', '{faults}')],
+      cadvisor: [cadvisorName('container_memory_failures_total', failure('pgfault'))],
+    },
+  ),
+  pagesIn: row(
+    'memory',
+    'container.memory.pgpgin',
+    'counter',
+    '{operation}',
+    'Pages charged to the container (cgroup v1)',
+    {
+      dialectOnly: true,
+      v1: of(stat('total_pgpgin')),
+      dockerStats: [dockerName('memory.total_pgpgin', '{operations}')],
+    },
+  ),
+  pagesOut: row(
+    'memory',
+    'container.memory.pgpgout',
+    'counter',
+    '{operation}',
+    'Pages no longer charged to the container (cgroup v1)',
+    {
+      dialectOnly: true,
+      v1: of(stat('total_pgpgout')),
+      dockerStats: [dockerName('memory.total_pgpgout', '{operations}')],
+    },
+  ),
+  refaults: row(
+    'memory',
+    'container.memory.refaults',
+    'counter',
+    '{page}',
+    'Pages read again soon after they were reclaimed: memory is short',
+    {
+      v1: [
+        of(stat('total_workingset_refault_anon'), { 'container.memory.type': 'anon' }),
+        of(stat('total_workingset_refault_file'), { 'container.memory.type': 'file' }),
+      ],
+      v2: [
+        of(stat('workingset_refault_anon'), { 'container.memory.type': 'anon' }),
+        of(stat('workingset_refault_file'), { 'container.memory.type': 'file' }),
+      ],
+    },
+  ),
+  pagesScanned: row(
+    'memory',
+    'container.memory.reclaim.scanned',
+    'counter',
+    '{page}',
+    'Pages looked at for reclaim',
+    {
+      v2: of(stat('pgscan')),
+    },
+  ),
+  pagesReclaimed: row('memory', 'container.memory.reclaim.stolen', 'counter', '{page}', 'Pages reclaimed', {
+    v2: of(stat('pgsteal')),
+  }),
+};

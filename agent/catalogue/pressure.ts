@@ -1,0 +1,36 @@
+/** Pressure stall information: Documentation/accounting/psi.rst; in cgroup v2 also where v1 controllers are in use beside it. */
+import { cadvisorName, type Field, MICRO, of, row } from './entry.ts';
+
+type Resource = 'cpu' | 'memory' | 'io';
+
+const total = (resource: Resource, line: string): Field => ({
+  controller: 'unified',
+  file: `${resource}.pressure`,
+  place: { at: 'pair', line, key: 'total' },
+  scale: MICRO,
+});
+
+const some = { 'container.pressure.stall': 'some' };
+const full = { 'container.pressure.stall': 'full' };
+
+const pressure = (resource: Resource) =>
+  row(
+    'pressure',
+    `container.${resource}.pressure.time`,
+    'counter',
+    's',
+    `Time that some or all (full) of the container's tasks waited for ${resource === 'io' ? 'I/O' : resource}`,
+    {
+      v2: [of(total(resource, 'some'), some), of(total(resource, 'full'), full)],
+      cadvisor: [
+        cadvisorName(`container_pressure_${resource}_waiting_seconds_total`, { when: some }),
+        cadvisorName(`container_pressure_${resource}_stalled_seconds_total`, { when: full }),
+      ],
+    },
+  );
+
+export const pressures = {
+  cpuPressure: pressure('cpu'),
+  memoryPressure: pressure('memory'),
+  ioPressure: pressure('io'),
+};

@@ -1,0 +1,42 @@
+/** The container's processes: cgroup.procs of its whole subtree, /proc/<pid>/{stat,fd}. */
+import { cadvisorName, row } from './entry.ts';
+
+export const processes = {
+  processCount: row('process', 'container.process.count', 'updowncounter', '{process}', 'Processes', {
+    source: 'cgroup.procs, sub-cgroups included',
+    cadvisor: [cadvisorName('container_processes')],
+  }),
+  openDescriptors: row(
+    'process',
+    'container.process.open_file_descriptor.count',
+    'updowncounter',
+    '{file_descriptor}',
+    'Open file descriptors of all processes',
+    {
+      optIn: true,
+      source: '/proc/<pid>/fd',
+      cadvisor: [cadvisorName('container_file_descriptors')],
+    },
+  ),
+  openSockets: row(
+    'process',
+    'container.process.socket.count',
+    'updowncounter',
+    '{socket}',
+    'Open descriptors that are sockets',
+    {
+      optIn: true,
+      source: '/proc/<pid>/fd',
+      cadvisor: [cadvisorName('container_sockets')],
+    },
+  ),
+  taskStates: row('process', 'container.process.state', 'updowncounter', '{process}', 'Processes by state', {
+    optIn: true,
+    source: '/proc/<pid>/stat',
+    cadvisor: [
+      cadvisorName('container_tasks_state', {
+        attributes: (attributes) => ({ state: String(attributes['process.state']) }),
+      }),
+    ],
+  }),
+};

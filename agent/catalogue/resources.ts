@@ -1,0 +1,126 @@
+/** pids, hugetlb, rdma, misc and freezer. v1: Documentation/admin-guide/cgroup-v1/; v2: cgroup-v2.rst. */
+import { cadvisorName, dockerName, key, of, row, type TableReading, value } from './entry.ts';
+
+const hugetlb = (file: string): TableReading => ({
+  controller: 'hugetlb',
+  file,
+  format: 'value',
+  column: '',
+  label: 'page_size',
+  scale: 1,
+});
+
+const rdma = (file: string, column: string): TableReading => ({
+  controller: 'rdma',
+  file,
+  format: 'pairs',
+  column,
+  label: 'resource',
+  scale: 1,
+});
+
+const misc = (file: string): TableReading => ({
+  controller: 'misc',
+  file,
+  format: 'keys',
+  column: '',
+  label: 'resource',
+  scale: 1,
+});
+
+export const resources = {
+  pidsCount: row('pids', 'container.pids.count', 'updowncounter', '{pid}', 'Processes and threads', {
+    v1: of(value('pids', 'pids.current')),
+    v2: of(value('pids', 'pids.current')),
+    dockerStats: [dockerName('pids.count', '{pids}', 'updowncounter')],
+    cadvisor: [cadvisorName('container_threads')],
+  }),
+  pidsLimit: row(
+    'pids',
+    'container.pids.limit',
+    'updowncounter',
+    '{pid}',
+    'Limit of processes and threads; absent where there is none',
+    {
+      v1: of(value('pids', 'pids.max')),
+      v2: of(value('pids', 'pids.max')),
+      dockerStats: [dockerName('pids.limit', '{pids}', 'updowncounter')],
+      cadvisor: [cadvisorName('container_threads_max')],
+    },
+  ),
+  pidsFails: row('pids', 'container.pids.fails', 'counter', '{fail}', 'Forks refused because of the limit', {
+    v1: of(key('pids', 'pids.events', 'max')),
+    v2: of(key('pids', 'pids.events', 'max')),
+  }),
+  hugetlbUsage: row(
+    'hugetlb',
+    'container.hugetlb.usage',
+    'updowncounter',
+    'By',
+    'Huge pages in use, by page size',
+    {
+      optIn: true,
+      tables: [hugetlb('hugetlb.*.usage_in_bytes'), hugetlb('hugetlb.*.current')],
+    },
+  ),
+  hugetlbLimit: row(
+    'hugetlb',
+    'container.hugetlb.limit',
+    'updowncounter',
+    'By',
+    'Limit of huge pages, by page size',
+    {
+      optIn: true,
+      tables: [hugetlb('hugetlb.*.limit_in_bytes'), hugetlb('hugetlb.*.max')],
+    },
+  ),
+  rdmaHandles: row(
+    'rdma',
+    'container.rdma.handles',
+    'updowncounter',
+    '{handle}',
+    'RDMA handles in use, by device',
+    {
+      optIn: true,
+      tables: [rdma('rdma.current', 'hca_handle')],
+    },
+  ),
+  rdmaObjects: row(
+    'rdma',
+    'container.rdma.objects',
+    'updowncounter',
+    '{object}',
+    'RDMA objects in use, by device',
+    {
+      optIn: true,
+      tables: [rdma('rdma.current', 'hca_object')],
+    },
+  ),
+  miscUsage: row(
+    'misc',
+    'container.misc.usage',
+    'updowncounter',
+    '{unit}',
+    'Use of scalar host resources such as encryption contexts',
+    {
+      optIn: true,
+      tables: [misc('misc.current')],
+    },
+  ),
+  frozen: row(
+    'pids',
+    'container.frozen',
+    'updowncounter',
+    '{boolean}',
+    'Whether the container is paused: 1, else 0',
+    {
+      v1: of({
+        controller: 'freezer',
+        file: 'freezer.state',
+        place: { at: 'text', text: 'FROZEN' },
+        scale: 1,
+      }),
+      v2: of(key('unified', 'cgroup.events', 'frozen')),
+    },
+  ),
+};

@@ -1,0 +1,39 @@
+/** Cumulative counters → what was added since the last round, for receivers that prefer deltas. */
+import type { MetricSet, Point } from '../records.ts';
+
+interface Series {
+  readonly time: bigint;
+  readonly startTime: bigint;
+  /** Last values by metric and attributes. */
+  readonly values: ReadonlyMap<string, number>;
+}
+
+const keyOf = ({ metric, attributes }: Point): string =>
+  `${metric.name}\0${JSON.stringify(attributes ?? {})}`;
+
+export class DeltaConversion {
+  private series = new Map<string, Series>();
+
+  /** A whole round; what is not in it is forgotten. */
+  convert(sets: readonly MetricSet[]): MetricSet[] {
+    const next = new Map<string, Series>();
+    const converted = sets.map((set) => {
+      const id = set.container?.id ?? '';
+      // A container that was started anew counts from 0.
+      const known = this.series.get(id);
+      const last = known?.startTime === set.startTime ? known : undefined;
+      const values = new Map<string, number>();
+      const points = set.points.map((point) => {
+        if (point.metric.kind !== 'counter') return point;
+        const key = keyOf(point);
+        values.set(key, point.value);
+        const before = last?.values.get(key) ?? 0;
+        return { ...point, value: point.value >= before ? point.value - before : point.value };
+      });
+      next.set(id, { time: set.time, startTime: set.startTime, values });
+      return { ...set, startTime: last?.time ?? set.startTime, points };
+    });
+    this.series = next;
+    return converted;
+  }
+}

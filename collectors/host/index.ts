@@ -1,0 +1,184 @@
+/** The host's own CPU, memory, disks, file systems and network, so that a container's use can be set against it. */
+import { readFileSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { catalogue } from '../../agent/catalogue/index.ts';
+import type { Attributes, Metric, Point } from '../../agent/records.ts';
+import type { Collector } from '../collector.ts';
+import { parseNetDev } from '../network.ts';
+
+/** USER_HZ. */
+const TICKS = 100;
+/** /proc/diskstats counts in these, whatever the device's own sectors are. */
+const SECTOR = 512;
+
+/** Columns of the `cpu` line of /proc/stat, by the semantic conventions' cpu.mode. */
+const CPU_MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'interrupt', 'interrupt', 'steal'];
+
+/** Seconds by mode. */
+export function parseCpu(text: string): { modes: Map<string, number>; count: number } {
+  const lines = text.split('\n');
+  const modes = new Map<string, number>();
+  const [, ...ticks] = (lines[0] ?? '').trim().split(/\s+/).map(Number);
+  CPU_MODES.forEach((mode, index) => {
+    const value = ticks[index];
+    if (Number.isFinite(value)) modes.set(mode, (modes.get(mode) ?? 0) + value! / TICKS);
+  });
+  return { modes, count: lines.filter((line) => /^cpu\d/.test(line)).length };
+}
+
+/** Bytes by key of /proc/meminfo. */
+export function parseMeminfo(text: string): Map<string, number> {
+  return new Map(
+    [...text.matchAll(/^(\w+):\s+(\d+) kB$/gm)].map(([, key = '', kilobytes]) => [
+      key,
+      Number(kilobytes) * 1024,
+    ]),
+  );
+}
+
+export interface DiskCounters {
+  readonly device: string;
+  readonly reads: number;
+  readonly readBytes: number;
+  readonly writes: number;
+  readonly writeBytes: number;
+}
+
+/** Devices of /proc/diskstats that have done anything. */
+export function parseDiskstats(text: string): DiskCounters[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length >= 10)
+    .map((fields) => ({
+      device: fields[2]!,
+      reads: Number(fields[3]),
+      readBytes: Number(fields[5]) * SECTOR,
+      writes: Number(fields[7]),
+      writeBytes: Number(fields[9]) * SECTOR,
+    }))
+    .filter(({ reads, writes }) => reads + writes > 0);
+}
+
+/** Mount points of block devices, each device once, from the text of /proc/mounts. */
+export function parseMounts(text: string): { device: string; point: string; type: string }[] {
+  const seen = new Set<string>();
+  return text
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([device = '']) => device.startsWith('/dev/') && !seen.has(device) && seen.add(device))
+    .map(([device = '', point = '', type = '']) => ({ device, point: point.replaceAll('\\040', ' '), type }));
+}
+
+/** Total microseconds by line of a file in /proc/pressure. */
+export function parsePressure(text: string): Map<string, number> {
+  return new Map(
+    [...text.matchAll(/^(some|full) .*total=(\d+)$/gm)].map(([, line = '', total]) => [line, Number(total)]),
+  );
+}
+
+export class HostCollector implements Collector {
+  readonly name = 'host';
+  private readonly procfs: string;
+
+  constructor(procfs: string) {
+    this.procfs = procfs;
+  }
+
+  collectHost(points: Point[]): void {
+    const add = (metric: Metric, value: number, attributes?: Attributes) =>
+      points.push({ metric, value, attributes });
+    const { modes, count } = parseCpu(this.read('stat'));
+    for (const [mode, value] of modes) add(catalogue.systemCpuTime, value, { 'cpu.mode': mode });
+    add(catalogue.systemCpuCount, count);
+    this.memory(add);
+    this.disks(add);
+    this.fileSystems(add);
+    this.network(add);
+    for (const resource of ['cpu', 'memory', 'io']) {
+      const lines = parsePressure(this.read(`pressure/${resource}`));
+      for (const [stall, micros] of lines) {
+        add(catalogue.systemPressure, micros / 1e6, {
+          'system.pressure.resource': resource,
+          'system.pressure.stall': stall,
+        });
+      }
+    }
+    const uptime = Number.parseFloat(this.read('uptime'));
+    if (Number.isFinite(uptime)) add(catalogue.systemUptime, uptime);
+  }
+
+  private memory(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+    const info = parseMeminfo(this.read('meminfo'));
+    const total = info.get('MemTotal');
+    if (total === undefined) return;
+    add(catalogue.systemMemoryLimit, total);
+    const free = info.get('MemFree') ?? 0;
+    const cached = (info.get('Cached') ?? 0) + (info.get('SReclaimable') ?? 0);
+    const buffers = info.get('Buffers') ?? 0;
+    const states = { used: total - free - cached - buffers, free, cached, buffers };
+    for (const [state, value] of Object.entries(states)) {
+      add(catalogue.systemMemoryUsage, value, { 'system.memory.state': state });
+    }
+    const available = info.get('MemAvailable');
+    if (available !== undefined) add(catalogue.systemMemoryAvailable, available);
+  }
+
+  private disks(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+    const disks = parseDiskstats(this.read('diskstats'));
+    for (const { device, readBytes, writeBytes } of disks) {
+      add(catalogue.systemDiskIo, readBytes, { 'system.device': device, 'disk.io.direction': 'read' });
+      add(catalogue.systemDiskIo, writeBytes, { 'system.device': device, 'disk.io.direction': 'write' });
+    }
+    for (const { device, reads, writes } of disks) {
+      add(catalogue.systemDiskOperations, reads, { 'system.device': device, 'disk.io.direction': 'read' });
+      add(catalogue.systemDiskOperations, writes, { 'system.device': device, 'disk.io.direction': 'write' });
+    }
+  }
+
+  private fileSystems(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+    for (const { device, point, type } of parseMounts(this.read('mounts'))) {
+      let space: ReturnType<typeof statfsSync>;
+      try {
+        space = statfsSync(point);
+      } catch {
+        continue;
+      }
+      const states = {
+        used: space.blocks - space.bfree,
+        free: space.bavail,
+        reserved: space.bfree - space.bavail,
+      };
+      for (const [state, blocks] of Object.entries(states)) {
+        add(catalogue.systemFilesystemUsage, blocks * space.bsize, {
+          'system.device': device,
+          'system.filesystem.mountpoint': point,
+          'system.filesystem.type': type,
+          'system.filesystem.state': state,
+        });
+      }
+    }
+  }
+
+  private network(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+    for (const { name, values } of parseNetDev(this.read('1/net/dev') || this.read('self/net/dev'))) {
+      add(catalogue.systemNetworkIo, values[0]!, {
+        'network.interface.name': name,
+        'network.io.direction': 'receive',
+      });
+      add(catalogue.systemNetworkIo, values[8]!, {
+        'network.interface.name': name,
+        'network.io.direction': 'transmit',
+      });
+    }
+  }
+
+  /** The file's text; nothing where this kernel does not have it, or we may not see it. */
+  private read(file: string): string {
+    try {
+      return readFileSync(join(this.procfs, file), 'latin1');
+    } catch {
+      return '';
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Traffic in each container's own network namespace. A namespace is counted once, on its owner: containers
+ * that join another's (`--network container:X`) and those on the host's network report none of their own.
+ * Source: proc_pid_net(5). A descriptor of /proc/<pid>/net belongs to the namespace, and stays open.
+ */
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { catalogue } from '../agent/catalogue/index.ts';
+import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
+import type { Collector } from './collector.ts';
+
+const BUFFER_SIZE = 256 * 1024;
+const DIRECTIONS = ['receive', 'transmit'] as const;
+
+/** A metric and its columns in /proc/net/dev, for receive and transmit. */
+const COLUMNS: readonly (readonly [Metric, number, number])[] = [
+  [catalogue.networkIo, 0, 8],
+  [catalogue.networkPackets, 1, 9],
+  [catalogue.networkErrors, 2, 10],
+  [catalogue.networkDropped, 3, 11],
+];
+
+export interface InterfaceCounters {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+/** The interfaces of a /proc/net/dev but the loopback, with their counters in the kernel's order. */
+export function parseNetDev(text: string): InterfaceCounters[] {
+  return text
+    .split('\n')
+    .filter((line) => line.includes(':'))
+    .map((line) => {
+      const colon = line.indexOf(':');
+      return {
+        name: line.slice(0, colon).trim(),
+        values: line
+          .slice(colon + 1)
+          .trim()
+          .split(/\s+/)
+          .map(Number),
+      };
+    })
+    .filter(({ name, values }) => name !== 'lo' && values.length >= 12 && values.every(Number.isFinite));
+}
+
+/** A counter of /proc/net/snmp; undefined where the kernel does not have it. */
+export function parseSnmp(text: string, protocol: string, name: string): number | undefined {
+  const [head = '', values = ''] = text.split('\n').filter((line) => line.startsWith(`${protocol}: `));
+  const column = head.split(' ').indexOf(name);
+  const value = column === -1 ? Number.NaN : Number(values.split(' ')[column]);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** Sockets in use by protocol, from /proc/net/sockstat. */
+export function parseSockstat(text: string): { protocol: string; inUse: number }[] {
+  return [...text.matchAll(/^(\w+): inuse (\d+)/gm)].map(([, protocol = '', inUse]) => ({
+    protocol: protocol.toLowerCase(),
+    inUse: Number(inUse),
+  }));
+}
+
+/** The kernel's TCP states by number (include/net/tcp_states.h), in the semantic conventions' names. */
+const TCP_STATES = [
+  'established',
+  'syn_sent',
+  'syn_received',
+  'fin_wait_1',
+  'fin_wait_2',
+  'time_wait',
+  'close',
+  'close_wait',
+  'last_ack',
+  'listen',
+  'closing',
+];
+
+/** Connections by state, from the text of /proc/net/tcp or tcp6. */
+export function countTcpStates(text: string, counts: Map<string, number>): void {
+  for (const line of text.split('\n').slice(1)) {
+    const state = TCP_STATES[Number.parseInt(line.trim().split(/\s+/)[3] ?? '', 16) - 1];
+    if (state !== undefined) counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+}
+
+interface Watched {
+  readonly directory: string;
+  readonly dev: number;
+  readonly snmp: number;
+  readonly sockstat: number;
+}
+
+export class NetworkCollector implements Collector {
+  readonly name = 'network';
+  private readonly procfs: string;
+  private readonly enabled: ReadonlySet<Metric>;
+  private readonly watched = new Map<string, Watched>();
+  private readonly buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  private readonly attributes = new Map<string, Attributes>();
+
+  constructor(procfs: string, enabled: ReadonlySet<Metric>) {
+    this.procfs = procfs;
+    this.enabled = enabled;
+  }
+
+  attach(container: Container): void {
+    this.detach(container);
+    const { networkMode } = container;
+    if (container.pid === 0 || networkMode === 'host' || networkMode.startsWith('container:')) return;
+    const directory = join(this.procfs, String(container.pid), 'net');
+    const opened: number[] = [];
+    try {
+      for (const file of ['dev', 'snmp', 'sockstat']) opened.push(openSync(join(directory, file), 'r'));
+    } catch (error) {
+      for (const descriptor of opened) closeSync(descriptor);
+      throw error;
+    }
+    const [dev, snmp, sockstat] = opened as [number, number, number];
+    this.watched.set(container.id, { directory, dev, snmp, sockstat });
+  }
+
+  detach(container: Container): void {
+    const watched = this.watched.get(container.id);
+    if (watched === undefined) return;
+    this.watched.delete(container.id);
+    for (const descriptor of [watched.dev, watched.snmp, watched.sockstat]) closeSync(descriptor);
+  }
+
+  stop(): void {
+    for (const id of [...this.watched.keys()]) this.detach({ id } as Container);
+  }
+
+  collect(container: Container, points: Point[]): void {
+    const watched = this.watched.get(container.id);
+    if (watched === undefined) return;
+    const interfaces = parseNetDev(this.read(watched.dev));
+    // A container without a network has no interface but the loopback, and no sockets worth a number.
+    if (interfaces.length === 0) return;
+    for (const [metric, ...columns] of COLUMNS) {
+      for (const { name, values } of interfaces) {
+        for (const side of [0, 1] as const) {
+          const attributes = this.interned(
+            'network.interface.name',
+            name,
+            'network.io.direction',
+            DIRECTIONS[side],
+          );
+          points.push({ metric, value: values[columns[side]]!, attributes });
+        }
+      }
+    }
+    if (this.enabled.has(catalogue.tcpRetransmits)) {
+      const value = parseSnmp(this.read(watched.snmp), 'Tcp', 'RetransSegs');
+      if (value !== undefined) points.push({ metric: catalogue.tcpRetransmits, value });
+    }
+    if (this.enabled.has(catalogue.sockets)) {
+      for (const { protocol, inUse } of parseSockstat(this.read(watched.sockstat))) {
+        points.push({
+          metric: catalogue.sockets,
+          value: inUse,
+          attributes: this.interned('network.protocol.name', protocol),
+        });
+      }
+    }
+    if (this.enabled.has(catalogue.tcpConnections)) {
+      const counts = new Map<string, number>();
+      for (const file of ['tcp', 'tcp6'])
+        countTcpStates(readFileSync(join(watched.directory, file), 'latin1'), counts);
+      for (const [state, value] of counts) {
+        const attributes = this.interned('network.connection.state', state);
+        points.push({ metric: catalogue.tcpConnections, value, attributes });
+      }
+    }
+  }
+
+  private read(descriptor: number): string {
+    return this.buffer.toString('latin1', 0, readSync(descriptor, this.buffer, 0, BUFFER_SIZE, 0));
+  }
+
+  /** One object for equal attributes: their encoding is kept with the object. */
+  private interned(...pairs: string[]): Attributes {
+    const id = pairs.join('\0');
+    let attributes = this.attributes.get(id);
+    if (attributes === undefined) {
+      const made: Record<string, string> = {};
+      for (let index = 0; index < pairs.length; index += 2) made[pairs[index]!] = pairs[index + 1]!;
+      attributes = made;
+      this.attributes.set(id, attributes);
+    }
+    return attributes;
+  }
+}

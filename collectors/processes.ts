@@ -1,0 +1,116 @@
+/**
+ * The container's processes: those of its cgroup and of whatever cgroups lie below it. Descriptors and
+ * states cost a look at every process, and are counted only when they are asked for.
+ * Source: cgroups(7), proc_pid_stat(5), proc_pid_fd(5).
+ */
+import { type Dirent, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { catalogue } from '../agent/catalogue/index.ts';
+import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
+import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
+import type { Collector } from './collector.ts';
+
+/** Any hierarchy knows the processes; the first that a container has is asked. */
+const CONTROLLERS = ['pids', 'memory', 'cpu', 'unified'];
+
+/** States of proc_pid_stat(5), in words. */
+const STATES: Readonly<Record<string, string>> = {
+  R: 'running',
+  S: 'sleeping',
+  D: 'uninterruptible',
+  T: 'stopped',
+  t: 'stopped',
+  Z: 'zombie',
+  I: 'idle',
+};
+const stateAttributes = new Map<string, Attributes>(
+  [...new Set(Object.values(STATES))].map((state) => [state, { 'process.state': state }]),
+);
+
+/** Process ids in a cgroup directory and all below it. */
+export function processesOf(directory: string): number[] {
+  const pids = readFileSync(join(directory, 'cgroup.procs'), 'latin1')
+    .split('\n')
+    .filter(Boolean)
+    .map(Number);
+  const below = readdirSync(directory, { withFileTypes: true }).filter((entry: Dirent) =>
+    entry.isDirectory(),
+  );
+  return [...pids, ...below.flatMap(({ name }) => processesOf(join(directory, name)))];
+}
+
+export class ProcessCollector implements Collector {
+  readonly name = 'processes';
+  private readonly procfs: string;
+  private readonly enabled: ReadonlySet<Metric>;
+  private hierarchies: Hierarchies | undefined;
+  private readonly directories = new Map<string, string>();
+
+  constructor(procfs: string, enabled: ReadonlySet<Metric>) {
+    this.procfs = procfs;
+    this.enabled = enabled;
+  }
+
+  attach(container: Container): void {
+    this.detach(container);
+    if (container.pid === 0) return;
+    this.hierarchies ??= readHierarchies(this.procfs);
+    const located = locate(this.procfs, this.hierarchies, container.pid, container.id, CONTROLLERS);
+    const directory = CONTROLLERS.map((controller) => located.get(controller)).find(
+      (found) => found !== undefined,
+    );
+    if (directory !== undefined) this.directories.set(container.id, directory.path);
+  }
+
+  detach(container: Container): void {
+    this.directories.delete(container.id);
+  }
+
+  collect(container: Container, points: Point[]): void {
+    const directory = this.directories.get(container.id);
+    if (directory === undefined) return;
+    const pids = processesOf(directory);
+    points.push({ metric: catalogue.processCount, value: pids.length });
+    if (this.enabled.has(catalogue.openDescriptors) || this.enabled.has(catalogue.openSockets)) {
+      this.descriptors(pids, points);
+    }
+    if (this.enabled.has(catalogue.taskStates)) this.states(pids, points);
+  }
+
+  private descriptors(pids: readonly number[], points: Point[]): void {
+    let open = 0;
+    let sockets = 0;
+    for (const pid of pids) {
+      const directory = join(this.procfs, String(pid), 'fd');
+      for (const descriptor of attempt(() => readdirSync(directory)) ?? []) {
+        open++;
+        if (attempt(() => readlinkSync(join(directory, descriptor)))?.startsWith('socket:')) sockets++;
+      }
+    }
+    points.push(
+      { metric: catalogue.openDescriptors, value: open },
+      { metric: catalogue.openSockets, value: sockets },
+    );
+  }
+
+  private states(pids: readonly number[], points: Point[]): void {
+    const counts = new Map<string, number>();
+    for (const pid of pids) {
+      const stat = attempt(() => readFileSync(join(this.procfs, String(pid), 'stat'), 'latin1'));
+      const state = stat === undefined ? undefined : STATES[stat.charAt(stat.lastIndexOf(')') + 2)];
+      if (state !== undefined) counts.set(state, (counts.get(state) ?? 0) + 1);
+    }
+    for (const [state, value] of counts) {
+      points.push({ metric: catalogue.taskStates, value, attributes: stateAttributes.get(state) });
+    }
+  }
+}
+
+/** A process may end while it is looked at. */
+function attempt<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}

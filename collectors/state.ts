@@ -1,0 +1,39 @@
+/** What the daemon says of each container, running or not; kept current by its events. */
+import { catalogue } from '../agent/catalogue/index.ts';
+import type { Attributes, Container, Point } from '../agent/records.ts';
+import type { Collector } from './collector.ts';
+
+/** The Engine API's values of State.Status and State.Health.Status. */
+const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+const HEALTHS = ['starting', 'healthy', 'unhealthy'];
+
+const constants = (key: string, values: readonly string[]): ReadonlyMap<string, Attributes> =>
+  new Map(values.map((value) => [value, { [key]: value }]));
+const statusAttributes = constants('container.status', STATUSES);
+const healthAttributes = constants('container.health.status', HEALTHS);
+
+const seconds = (nanos: bigint): number => Number(nanos) / 1e9;
+
+export class StateCollector implements Collector {
+  readonly name = 'state';
+
+  collect(container: Container, points: Point[]): void {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const add = (metric: Point['metric'], value: number, attributes?: Attributes) =>
+      points.push({ metric, value, attributes });
+    add(catalogue.lastSeen, seconds(now));
+    add(catalogue.status, 1, statusAttributes.get(container.status));
+    add(catalogue.restarts, container.restarts);
+    if (container.health !== undefined) {
+      add(catalogue.health, 1, healthAttributes.get(container.health));
+      add(catalogue.healthy, container.health === 'healthy' ? 1 : 0);
+    }
+    if (container.imageCreated !== 0n) add(catalogue.imageAge, seconds(now - container.imageCreated));
+    if (container.startedAt !== 0n) add(catalogue.startTime, seconds(container.startedAt));
+    if (container.pid !== 0) add(catalogue.uptime, Math.max(0, seconds(now - container.startedAt)));
+    else if (container.startedAt !== 0n) {
+      add(catalogue.exitCode, container.exitCode);
+      add(catalogue.oomKilled, container.oomKilled ? 1 : 0);
+    }
+  }
+}

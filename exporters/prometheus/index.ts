@@ -1,0 +1,124 @@
+/**
+ * The scrape endpoint: the last round under OpenTelemetry's names at /metrics, and under cAdvisor's at
+ * /metrics/cadvisor. Text is made when it is asked for, and costs nothing until then.
+ */
+import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
+import { semconv, Translator } from '../../agent/dialect.ts';
+import type { Attributes, AttributeValue, Batch, Metric, MetricSet } from '../../agent/records.ts';
+import type { Exporter } from '../exporter.ts';
+import { familyName, sanitize } from './names.ts';
+import { contentTypes, escapeLabel, type Family, type Format, negotiate, render } from './text.ts';
+
+/** The labels that cAdvisor's dashboards group by, whatever else is allowed. */
+const KNOWN_LABELS = /^com\.docker\.(compose|stack|swarm)\./;
+
+const text = (value: AttributeValue): string => (Array.isArray(value) ? value.join(',') : String(value));
+
+/** `a="1",b="2"`; of names that become one, the last counts. */
+function labelsOf(...all: Attributes[]): string {
+  const labels = new Map<string, string>();
+  for (const attributes of all) {
+    for (const [key, value] of Object.entries(attributes)) labels.set(sanitize(key), text(value));
+  }
+  return [...labels].map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(',');
+}
+
+type Naming = (metric: Metric) => { name: string; unit: string };
+/** Labels that say whose a set's points are. */
+type Identity = (set: MetricSet) => Attributes;
+
+function families(sets: readonly MetricSet[], naming: Naming, identity: Identity): Map<string, Family> {
+  const found = new Map<string, Family>();
+  for (const set of sets) {
+    const about = identity(set);
+    for (const { metric, attributes = {}, value } of set.points) {
+      const { name, unit } = naming(metric);
+      let family = found.get(name);
+      if (family === undefined) {
+        const type = metric.kind === 'counter' ? 'counter' : 'gauge';
+        family = { name, type, unit, help: metric.description, samples: [] };
+        found.set(name, family);
+      }
+      family.samples.push({ labels: labelsOf(about, attributes), value });
+    }
+  }
+  return found;
+}
+
+const NOBODY: Attributes = {};
+
+const containerIdentity: Identity = ({ container }) =>
+  container === undefined ? NOBODY : { container_id: container.id, container_name: container.name };
+
+const cadvisorIdentity: Identity = ({ container }) => {
+  if (container === undefined) return {};
+  const labels = Object.entries(container.labels).filter(([key]) => KNOWN_LABELS.test(key));
+  const allowed = Object.entries(container.resource.attributes)
+    .filter(([key]) => key.startsWith('container.label.'))
+    .map(([key, value]) => [key.slice('container.label.'.length), text(value)] as const);
+  return {
+    id: container.cgroupPath ?? '',
+    name: container.name,
+    image: container.image,
+    ...Object.fromEntries(
+      [...labels, ...allowed].map(([key, value]) => [`container_label_${sanitize(key)}`, value]),
+    ),
+  };
+};
+
+/** cAdvisor's names are Prometheus names already. */
+const asItIs: Naming = ({ name }) => ({ name: name.replace(/_total$/, ''), unit: '' });
+
+export interface Answer {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export class PrometheusExporter implements Exporter {
+  readonly name = 'prometheus';
+  private readonly cadvisor = new Translator('cadvisor');
+  private last: readonly MetricSet[] = [];
+  /** The sets of the round that is being handed over: one can come in several batches. */
+  private round: { time: bigint; sets: MetricSet[] } = { time: 0n, sets: [] };
+
+  async export(batch: Batch): Promise<void> {
+    if (batch.signal !== 'metrics' || batch.sets.length === 0) return;
+    const { time } = batch.sets[0]!;
+    if (time !== this.round.time) this.round = { time, sets: [] };
+    this.round.sets.push(...batch.sets);
+    this.last = this.round.sets;
+  }
+
+  async stop(): Promise<void> {}
+
+  /** /metrics, in the format that the Accept header prefers. */
+  metrics(accept: string | undefined): Answer {
+    const sets = this.last.map(semconv);
+    const found = families(sets, familyName, containerIdentity);
+    found.set('target', {
+      name: 'target',
+      type: 'info',
+      unit: '',
+      help: 'Resource attributes',
+      samples: sets.map((set) => ({
+        labels: labelsOf(containerIdentity(set), set.resource.attributes),
+        value: 1,
+      })),
+    });
+    return this.answer(found.values(), negotiate(accept));
+  }
+
+  /** /metrics/cadvisor, in the format that the Accept header prefers. */
+  cadvisorMetrics(accept: string | undefined): Answer {
+    const sets = this.last.map((set) => this.cadvisor.translate(set));
+    return this.answer(families(sets, asItIs, cadvisorIdentity).values(), negotiate(accept));
+  }
+
+  private answer(found: Iterable<Family>, format: Format): Answer {
+    return { contentType: contentTypes[format], body: render(found, format) };
+  }
+}
+
+/** For whoever lists what the endpoint can give. */
+export const prometheusNameOf = (row: CatalogueEntry): string =>
+  `${familyName(row).name}${row.kind === 'counter' ? '_total' : ''}`;

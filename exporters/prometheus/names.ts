@@ -1,0 +1,24 @@
+/**
+ * OpenTelemetry names → Prometheus names.
+ * Source: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+ */
+import type { Metric } from '../../agent/records.ts';
+
+/** Suffixes of UCUM units; a unit in braces is an annotation, and has none. */
+const UNITS: Readonly<Record<string, string>> = {
+  s: 'seconds',
+  By: 'bytes',
+  us: 'microseconds',
+  ns: 'nanoseconds',
+};
+
+/** Letters, digits and underscores, and no digit in front. */
+export const sanitize = (name: string): string =>
+  name.replaceAll(/[^a-zA-Z0-9_]/g, '_').replace(/^(\d)/, '_$1');
+
+/** The family's name without `_total`, and its unit. */
+export function familyName({ name, unit, kind }: Metric): { name: string; unit: string } {
+  const suffix = UNITS[unit] ?? (unit === '1' && kind === 'gauge' ? 'ratio' : '');
+  const base = sanitize(name).replace(/_total$/, '');
+  return { name: suffix === '' || base.endsWith(`_${suffix}`) ? base : `${base}_${suffix}`, unit: suffix };
+}
