@@ -59,6 +59,14 @@ withConfig(
   .addOption(output())
   .action(async (options, command) => (await import('./commands/check.ts')).check(options, command));
 
+program
+  .command('metrics')
+  .description('what can be collected')
+  .command('list', { isDefault: true })
+  .description('list every metric with its group, kind, unit and whether it is on by default')
+  .addOption(output())
+  .action(async (options) => (await import('./commands/metrics.ts')).listMetrics(options));
+
 const config = program.command('config').description('show or check the configuration');
 
 withConfig(config.command('print').description('print each value and where it came from'))

@@ -302,7 +302,7 @@ export const memory = {
     {
       v1: of(file('memory.failcnt')),
       dockerStats: [dockerName('memory.fails', '{fails}')],
-      cadvisor: [cadvisorName('container_memory_failcnt', { kind: 'counter' })],
+      cadvisor: [cadvisorName('container_memory_failcnt')],
     },
   ),
   memoryEvents: row(

@@ -110,7 +110,9 @@ export class PrometheusExporter implements Exporter {
 
   /** /metrics/cadvisor, in the format that the Accept header prefers. */
   cadvisorMetrics(accept: string | undefined): Answer {
-    const sets = this.last.map((set) => this.cadvisor.translate(set));
+    // Of containers cAdvisor knows the running ones.
+    const running = this.last.filter(({ container }) => container === undefined || container.pid !== 0);
+    const sets = running.map((set) => this.cadvisor.translate(set));
     return this.answer(families(sets, asItIs, cadvisorIdentity).values(), negotiate(accept));
   }
 

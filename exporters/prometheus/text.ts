@@ -42,7 +42,8 @@ export function render(families: Iterable<Family>, format: Format): string {
     lines.push(`# HELP ${described} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`);
     lines.push(`# TYPE ${described} ${type === 'info' && format === 'prometheus' ? 'gauge' : type}`);
     if (format === 'openmetrics' && unit !== '') lines.push(`# UNIT ${described} ${unit}`);
-    for (const { labels, value } of samples) lines.push(`${sample}{${labels}} ${value}`);
+    for (const { labels, value } of samples)
+      lines.push(labels === '' ? `${sample} ${value}` : `${sample}{${labels}} ${value}`);
   }
   if (format === 'openmetrics') lines.push('# EOF');
   return `${lines.join('\n')}\n`;

@@ -1,0 +1,99 @@
+/** The catalogue for people: the table of `portlight metrics list` and the page docs/metrics.md. */
+import { type CatalogueEntry, type Field, groups, type Reading, type TableReading } from './entry.ts';
+import { metrics } from './index.ts';
+
+const TITLES: Readonly<Record<string, string>> = {
+  cpu: 'CPU',
+  memory: 'Memory',
+  pids: 'Processes and threads (pids), freezer',
+  disk: 'Block I/O',
+  network: 'Network',
+  process: 'Processes',
+  pressure: 'Pressure (PSI)',
+  hugetlb: 'Huge pages',
+  rdma: 'RDMA',
+  misc: 'Misc',
+  state: 'State',
+  filesystem: 'File system',
+  daemon: 'Docker daemon',
+  host: 'Host',
+};
+
+function placeOf({ file, place }: Field): string {
+  switch (place.at) {
+    case 'value':
+    case 'list':
+    case 'text':
+      return file;
+    case 'key':
+      return `${file}: ${place.key}`;
+    case 'position':
+      return `${file}: field ${place.position + 1}`;
+    case 'pair':
+      return `${file}: ${place.line} ${place.key}`;
+  }
+}
+
+const tableOf = ({ file, column }: TableReading): string => (column === '' ? file : `${file}: ${column}`);
+
+const distinct = (texts: readonly string[]): string => [...new Set(texts)].join(', ');
+
+const sourcesOf = (readings: readonly Reading[]): string[] =>
+  readings.flatMap(({ fields }) => fields.map(placeOf));
+
+/** A table's files are those of one version each: the controllers differ. */
+const V1_CONTROLLERS = new Set(['blkio', 'cpuacct']);
+
+/** Where the value is read on cgroup v1 and v2; the same text twice for what is no cgroup's. */
+export function sources(row: CatalogueEntry): { v1: string; v2: string } {
+  if (row.source !== undefined) return { v1: row.source, v2: row.source };
+  const isV1 = ({ controller, file }: TableReading) =>
+    V1_CONTROLLERS.has(controller) || file.endsWith('_in_bytes');
+  return {
+    v1: distinct([...sourcesOf(row.v1), ...row.tables.filter(isV1).map(tableOf)]),
+    v2: distinct([...sourcesOf(row.v2), ...row.tables.filter((table) => !isV1(table)).map(tableOf)]),
+  };
+}
+
+/** Keys of the attributes that a metric's points bear. */
+export function attributeKeys({ v1, v2, tables }: CatalogueEntry): string[] {
+  const readings = [...v1, ...v2, ...tables].flatMap(({ attributes = {} }) => Object.keys(attributes));
+  return [...new Set(readings)];
+}
+
+const names = (list: readonly { name: string }[]): string => distinct(list.map(({ name }) => `\`${name}\``));
+
+/** The text of docs/metrics.md. */
+export function referencePage(): string {
+  const sections = groups.map((group) => {
+    const rows = metrics.filter((row) => row.group === group);
+    const lines = rows.map((row) => {
+      const { v1, v2 } = sources(row);
+      const name = row.dialectOnly ? '(dialects only)' : `\`${row.name}\`${row.optIn ? ' (opt-in)' : ''}`;
+      return `| ${[name, row.kind, row.unit, row.description, v1, v1 === v2 ? '' : v2, names(row.dockerStats), names(row.cadvisor)].join(' | ')} |`;
+    });
+    return [
+      `## ${TITLES[group]}`,
+      '',
+      '| metric | kind | unit | what | source (v1) | source (v2, where it differs) | docker_stats | cAdvisor |',
+      '| --- | --- | --- | --- | --- | --- | --- | --- |',
+      ...lines,
+      '',
+    ].join('\n');
+  });
+  return [
+    '# Metrics',
+    '',
+    'Generated from the catalogue (`agent/catalogue/`) by `npm run docs`.',
+    '',
+    'A metric that a host cannot give (its file is missing, its controller not mounted, its limit not set) is absent,',
+    'never 0. Opt-in metrics are switched on by `metrics.enable`, any metric is switched off by `metrics.disable`; both',
+    'take names, groups and patterns. Counters start when the container was started.',
+    '',
+    'OTLP bears the names of the first column, or those of the docker_stats receiver with',
+    '`otlp.metric_names: docker_stats`. The scrape endpoint has the first column in Prometheus form at `/metrics`, and',
+    "cAdvisor's names at `/metrics/cadvisor`.",
+    '',
+    ...sections,
+  ].join('\n');
+}

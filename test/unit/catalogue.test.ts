@@ -1,0 +1,222 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { catalogue, metrics } from '../../agent/catalogue/index.ts';
+import { referencePage } from '../../agent/catalogue/reference.ts';
+import { semconv, Translator } from '../../agent/dialect.ts';
+import { DeltaConversion } from '../../agent/otlp/delta.ts';
+import type { MetricSet, Point } from '../../agent/records.ts';
+import { isSelected, matches, selectMetrics } from '../../agent/selection.ts';
+import { familyName, sanitize } from '../../exporters/prometheus/names.ts';
+import { negotiate, render } from '../../exporters/prometheus/text.ts';
+import { fakeContainer } from '../support/container.ts';
+
+const set = (points: Point[], time = 1n, startTime = 0n): MetricSet => {
+  const container = fakeContainer();
+  return { resource: container.resource, container, startTime, time, points };
+};
+
+test('docs/metrics.md is what the catalogue says; npm run docs writes it', (t) => {
+  t.is(readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8'), referencePage());
+});
+
+test('names are unique, lower-case and dotted, and every row says where its value is from', (t) => {
+  t.is(new Set(metrics.map(({ name }) => name)).size, metrics.length);
+  for (const row of metrics) {
+    t.regex(row.name, /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/);
+    t.true(row.source !== undefined || row.v1.length + row.v2.length + row.tables.length > 0, row.name);
+    if (row.dialectOnly) t.true(row.dockerStats.length + row.cadvisor.length > 0, row.name);
+  }
+});
+
+/** The facts of the reference tables that dashboards were built on. */
+test("the docker_stats receiver's default metrics and cAdvisor's names are there", (t) => {
+  const docker = new Set(
+    metrics.flatMap(({ dockerStats }) =>
+      dockerStats.map(({ name, unit, kind }) => `${name} ${unit} ${kind}`),
+    ),
+  );
+  for (const wanted of [
+    'container.blockio.io_service_bytes_recursive By counter',
+    'container.cpu.usage.total ns counter',
+    'container.cpu.usage.usermode ns counter',
+    'container.cpu.usage.kernelmode ns counter',
+    'container.cpu.utilization 1 gauge',
+    'container.memory.usage.total By updowncounter',
+    'container.memory.usage.limit By updowncounter',
+    'container.memory.percent 1 gauge',
+    'container.memory.file By updowncounter',
+    'container.memory.total_cache By updowncounter',
+    'container.network.io.usage.rx_bytes By counter',
+    'container.network.io.usage.tx_bytes By counter',
+    'container.network.io.usage.rx_dropped {packets} counter',
+    'container.pids.count {pids} updowncounter',
+    'container.restarts {restarts} counter',
+    'container.uptime s gauge',
+  ]) {
+    t.true(docker.has(wanted), wanted);
+  }
+  const cadvisor = new Set(metrics.flatMap((row) => row.cadvisor.map(({ name }) => name)));
+  for (const wanted of [
+    ...[
+      'cpu_usage_seconds_total',
+      'cpu_user_seconds_total',
+      'cpu_system_seconds_total',
+      'cpu_cfs_periods_total',
+    ],
+    ...[
+      'cpu_cfs_throttled_periods_total',
+      'cpu_cfs_throttled_seconds_total',
+      'fs_reads_bytes_total',
+      'fs_writes_bytes_total',
+    ],
+    ...['fs_reads_total', 'fs_writes_total', 'memory_failcnt', 'memory_failures_total', 'oom_events_total'],
+    ...[
+      'blkio_device_usage_total',
+      'memory_usage_bytes',
+      'memory_working_set_bytes',
+      'memory_rss',
+      'memory_cache',
+    ],
+    ...[
+      'memory_swap',
+      'memory_mapped_file',
+      'memory_max_usage_bytes',
+      'fs_usage_bytes',
+      'fs_limit_bytes',
+      'processes',
+    ],
+    ...[
+      'threads',
+      'threads_max',
+      'sockets',
+      'file_descriptors',
+      'tasks_state',
+      'spec_cpu_period',
+      'spec_cpu_quota',
+    ],
+    ...[
+      'spec_cpu_shares',
+      'spec_memory_limit_bytes',
+      'spec_memory_reservation_limit_bytes',
+      'spec_memory_swap_limit_bytes',
+    ],
+    ...['start_time_seconds', 'last_seen', 'health_state'],
+    ...['receive', 'transmit'].flatMap((way) =>
+      ['bytes', 'packets', 'errors', 'packets_dropped'].map((what) => `network_${way}_${what}_total`),
+    ),
+    ...['cpu', 'memory', 'io'].flatMap((what) =>
+      ['waiting', 'stalled'].map((how) => `pressure_${what}_${how}_seconds_total`),
+    ),
+  ]) {
+    t.true(cadvisor.has(`container_${wanted}`), wanted);
+  }
+  for (const wanted of ['machine_cpu_cores', 'machine_memory_bytes']) t.true(cadvisor.has(wanted), wanted);
+});
+
+test('a dialect renames, scales, and relabels points, and leaves out what it has no name for', (t) => {
+  const read = { 'system.device': 'sda', 'linux.device.id': '8:0', 'disk.io.direction': 'read' };
+  const given = set([
+    { metric: catalogue.cpuTime, value: 1.5, attributes: { 'cpu.mode': 'user' } },
+    { metric: catalogue.diskIo, value: 4096, attributes: read },
+    { metric: catalogue.refaults, value: 1 },
+  ]);
+  const shape = (translated: MetricSet) =>
+    translated.points.map(({ metric, value, attributes }) => [metric.name, metric.unit, value, attributes]);
+  t.deepEqual(shape(new Translator('dockerStats').translate(given)), [
+    ['container.cpu.usage.usermode', 'ns', 1_500_000_000, {}],
+    [
+      'container.blockio.io_service_bytes_recursive',
+      'By',
+      4096,
+      { device_major: '8', device_minor: '0', operation: 'read' },
+    ],
+  ]);
+  t.deepEqual(shape(new Translator('cadvisor').translate(given)), [
+    ['container_cpu_user_seconds_total', '', 1.5, {}],
+    ['container_fs_reads_bytes_total', '', 4096, { device: '/dev/sda' }],
+    ['container_blkio_device_usage_total', '', 4096, { device: '/dev/sda', operation: 'Read' }],
+  ]);
+  t.deepEqual(
+    semconv(
+      set([
+        { metric: catalogue.cpuTotal, value: 1 },
+        { metric: catalogue.cpuUsage, value: 2 },
+      ]),
+    ).points.map(({ value }) => value),
+    [2],
+  );
+});
+
+test('deltas are what was added; a new run counts from 0; gauges stay', (t) => {
+  const deltas = new DeltaConversion();
+  const round = (value: number, time: bigint, startTime: bigint) => {
+    const [converted] = deltas.convert([
+      set(
+        [
+          { metric: catalogue.cpuTime, value },
+          { metric: catalogue.memoryUsage, value },
+        ],
+        time,
+        startTime,
+      ),
+    ]);
+    return [converted!.startTime, ...converted!.points.map((point) => point.value)];
+  };
+  t.deepEqual(round(5, 10n, 1n), [1n, 5, 5]);
+  t.deepEqual(round(7, 20n, 1n), [10n, 2, 7]);
+  t.deepEqual(round(3, 30n, 1n), [20n, 3, 3], 'a counter that goes back has begun anew');
+  t.deepEqual(round(4, 40n, 35n), [35n, 4, 4]);
+});
+
+test('selection: opt-in, names, groups and patterns; containers by name, image and label', (t) => {
+  const names = (enable: string[], disable: string[]) =>
+    new Set(selectMetrics(enable, disable).map(({ name }) => name));
+  t.false(names([], []).has('container.memory.slab'));
+  t.true(names(['container.memory.slab'], []).has('container.memory.slab'));
+  t.true(names(['hugetlb'], []).has('container.hugetlb.usage'));
+  t.false(names([], ['container.cpu.*']).has('container.cpu.time'));
+  t.false(names(['network'], ['network']).has('container.network.io'));
+  t.true(matches('a.c*', 'a.cd'));
+  t.false(matches('a.c', 'abc'));
+  const container = fakeContainer({
+    name: 'web-1',
+    image: 'nginx:1.25',
+    labels: { team: 'shop', 'portlight.x': '' },
+  });
+  const selected = (include: string[], exclude: string[] = []) => isSelected(container, include, exclude);
+  t.true(selected([]));
+  t.true(selected(['name=db*', 'image=nginx:*']));
+  t.false(selected(['name=db*']));
+  t.true(selected(['label=team=shop']));
+  t.false(selected(['label=team=other']));
+  t.true(selected(['label=portlight.*']));
+  t.false(selected([], ['name=web-*']));
+});
+
+test("Prometheus names follow OpenTelemetry's rules, and text escapes what it must", (t) => {
+  const named = (name: string, unit: string, kind: 'counter' | 'gauge') =>
+    familyName({ name, unit, kind, integer: true, description: '' }).name;
+  t.is(named('container.cpu.time', 's', 'counter'), 'container_cpu_time_seconds');
+  t.is(named('container.memory.usage', 'By', 'gauge'), 'container_memory_usage_bytes');
+  t.is(named('a.ratio', '1', 'gauge'), 'a_ratio');
+  t.is(named('a', '{thing}', 'gauge'), 'a');
+  t.is(sanitize('9a-b.c'), '_9a_b_c');
+  t.is(negotiate('application/openmetrics-text;version=1.0.0,text/plain;q=0.5'), 'openmetrics');
+  t.is(negotiate(undefined), 'prometheus');
+  const family = {
+    name: 'a_seconds',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'x\ny',
+    samples: [{ labels: '', value: 1 }],
+  } as const;
+  t.is(
+    render([{ ...family, samples: [...family.samples] }], 'openmetrics'),
+    '# HELP a_seconds x\\ny\n# TYPE a_seconds counter\n# UNIT a_seconds seconds\na_seconds_total 1\n# EOF\n',
+  );
+  t.is(
+    render([{ ...family, samples: [...family.samples] }], 'prometheus'),
+    '# HELP a_seconds_total x\\ny\n# TYPE a_seconds_total counter\na_seconds_total 1\n',
+  );
+});
