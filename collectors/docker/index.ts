@@ -56,8 +56,10 @@ export interface DockerCollectorOptions {
 
 export class DockerCollector {
   readonly name = 'docker';
-  /** Every container that exists, by id. */
+  /** Every container that exists and is observed, by id. */
   readonly containers = new Map<string, Container>();
+  /** Ids of those that exist and are not. */
+  private readonly ignored = new Set<string>();
   /** Whether the event stream is connected and the inventory taken. */
   connected = false;
   private readonly options: DockerCollectorOptions;
@@ -138,12 +140,12 @@ export class DockerCollector {
     const listed = await docker.listContainers({ all: true });
     const ids = new Set(listed.map(({ Id }) => Id));
     for (const container of [...this.containers.values()]) if (!ids.has(container.id)) this.forget(container);
+    for (const id of this.ignored) if (!ids.has(id)) this.ignored.delete(id);
     const queue = listed.map(({ Id }) => Id);
     const inspectNext = async () => {
       for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
         const container = await this.inspect(id);
-        if (container === undefined || container.startedAt === 0n || !this.options.selects(container))
-          continue;
+        if (container === undefined || container.startedAt === 0n) continue;
         this.options.lifecycle.started(container);
         if (container.pid === 0) this.options.lifecycle.stopped(container);
       }
@@ -157,10 +159,7 @@ export class DockerCollector {
     if (time > this.last) this.last = time;
     try {
       const container = event.Type === 'container' ? await this.follows(event) : undefined;
-      if (container !== undefined && !this.options.selects(container)) {
-        if (eventAction(event.Action) === 'destroy') this.containers.delete(container.id);
-        return;
-      }
+      if (container === undefined && event.Type === 'container') return;
       const record = eventRecord(event, container?.name);
       void this.options.sink
         .event(container?.resource ?? this.options.host, record)
@@ -179,14 +178,24 @@ export class DockerCollector {
     return false;
   }
 
-  /** The container that an event is about, inspected anew where the event says that it has changed. */
-  private async follows(event: DockerEvent): Promise<Container> {
+  /**
+   * The container that an event is about, inspected anew where the event says that it has changed; undefined
+   * where it is not observed.
+   */
+  private async follows(event: DockerEvent): Promise<Container | undefined> {
     const { ID, Attributes } = event.Actor;
     const known = this.containers.get(ID);
     const action = eventAction(event.Action);
+    if (this.ignored.has(ID)) {
+      if (action === 'destroy') this.ignored.delete(ID);
+      return undefined;
+    }
     if (known !== undefined && !CHANGES.has(action)) return known;
     const inspected = action === 'destroy' ? undefined : await this.inspect(ID);
-    return inspected ?? known ?? fromActor(ID, Attributes, this.surroundings, this.options.labels);
+    if (inspected !== undefined || known !== undefined) return inspected ?? known;
+    if (this.ignored.has(ID)) return undefined;
+    const told = fromActor(ID, Attributes, this.surroundings, this.options.labels);
+    return this.options.selects(told) ? told : undefined;
   }
 
   private apply(action: string, container: Container): void {
@@ -212,7 +221,7 @@ export class DockerCollector {
     this.options.lifecycle.removed(container);
   }
 
-  /** Reads a container's facts into its one object; undefined when it no longer exists. */
+  /** Reads a container's facts into its one object; undefined when it no longer exists, or is not observed. */
   private async inspect(id: string): Promise<Container | undefined> {
     const { docker } = this.options;
     let inspect: ContainerInspectInfo;
@@ -229,6 +238,10 @@ export class DockerCollector {
       this.options.labels,
     );
     const known = this.containers.get(id);
+    if (known === undefined && !this.options.selects(fresh)) {
+      this.ignored.add(id);
+      return undefined;
+    }
     if (known === undefined) this.containers.set(id, fresh);
     return known === undefined ? fresh : Object.assign(known, fresh);
   }

@@ -1,5 +1,4 @@
 /** Exported metrics against the kernel's files and against the stats API, on a container that works. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { kernelValues } from '../support/cgroup.ts';
@@ -124,7 +123,7 @@ test('kinds, units and times are those of the semantic conventions', async (t) =
   );
 });
 
-test('a container without a limit has none, and a stopped one no metrics', async (t) => {
+test('a container without a limit has none, and a stopped one only its state', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('unlimited');
@@ -134,11 +133,16 @@ test('a container without a limit has none, and a stopped one no metrics', async
   t.is(receiver.pointsOf(name, 'container.memory.limit').length, 0);
   t.is(receiver.pointsOf(name, 'container.memory.available').length, 0);
   await container.kill();
-  await waitFor('its end', () =>
-    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
+  await waitFor('its exit code', () => receiver.pointsOf(name, 'container.exit_code').length >= 1);
+  const [{ value, time: ended }] = receiver.pointsOf(name, 'container.exit_code') as [ReceivedPoint];
+  t.is(value, 137);
+  await waitFor('two more rounds', () => receiver.pointsOf(name, 'container.exit_code').length >= 3);
+  const after = receiver.points.filter(
+    ({ resource, time }) => resource['container.name'] === name && time >= ended,
   );
-  await sleep(600);
-  const count = receiver.points.filter(({ resource }) => resource['container.name'] === name).length;
-  await sleep(1200);
-  t.is(receiver.points.filter(({ resource }) => resource['container.name'] === name).length, count);
+  const groups = new Set(after.map(({ name: metric }) => metric.split('.').slice(0, 2).join('.')));
+  for (const group of ['container.cpu', 'container.memory', 'container.network', 'container.uptime'])
+    t.false(groups.has(group), group);
+  const last = receiver.pointsOf(name, 'container.status').at(-1)!;
+  t.is(last.attributes['container.status'], 'exited');
 });

@@ -1,0 +1,334 @@
+/** Metrics of the catalogue under workloads that move them, each against a value that is known otherwise. */
+import { readFileSync, statSync } from 'node:fs';
+import test from 'ava';
+import { startAgent } from '../support/agent.ts';
+import { docker, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
+import { type ReceivedPoint, Receiver, type Values } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+const MEBIBYTE = 1024 * 1024;
+
+test.before(ensureImage);
+
+/** A receiver with an agent that ships to it, and what it last received of a metric. */
+async function observe(t: Parameters<typeof startAgent>[0], variables: Record<string, string> = {}) {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  await startAgent(t, {
+    variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'), ...variables },
+  });
+  const fits = (attributes: Values, wanted: Values) =>
+    Object.entries(wanted).every(([key, value]) => attributes[key] === value);
+  const latest = (name: string, metric: string, wanted: Values = {}): ReceivedPoint | undefined =>
+    receiver.pointsOf(name, metric).findLast(({ attributes }) => fits(attributes, wanted));
+  const until = (name: string, metric: string, wanted: Values, holds: (value: number) => boolean) =>
+    waitFor(`${metric} ${JSON.stringify(wanted)} of ${name}`, () => {
+      const point = latest(name, metric, wanted);
+      return point !== undefined && holds(point.value) && point;
+    });
+  return { receiver, latest, until };
+}
+
+test('a throttled container: periods, throttled periods and time, limit', async (t) => {
+  const { until, latest } = await observe(t);
+  const name = uniqueName('throttled');
+  await runContainer(t, { name, script: 'while :; do :; done', host: { NanoCpus: 2e8, CpuShares: 512 } });
+  await until(name, 'container.cpu.throttling.throttled_periods', {}, (value) => value > 5);
+  t.true(
+    latest(name, 'container.cpu.throttling.periods')!.value >=
+      latest(name, 'container.cpu.throttling.throttled_periods')!.value,
+  );
+  t.true(latest(name, 'container.cpu.throttling.throttled_time')!.value > 0);
+  t.is(latest(name, 'container.cpu.limit')!.value, 0.2);
+  const shares = latest(name, 'container.cpu.shares')?.value ?? 512;
+  t.is(shares, 512);
+  t.true(latest(name, 'container.cpu.logical.count')!.value >= 1);
+});
+
+test('a container at its memory limit: the kernel kills in it, and the events tell', async (t) => {
+  const { until, latest, receiver } = await observe(t);
+  const name = uniqueName('oom');
+  // The shell outlives its child, which holds more than there is.
+  await runContainer(t, {
+    name,
+    script: 'while :; do tail /dev/zero; sleep 1; done',
+    host: { Memory: 16 * MEBIBYTE, MemorySwap: 16 * MEBIBYTE },
+  });
+  await until(
+    name,
+    'container.memory.events',
+    { 'container.memory.event': 'oom_kill' },
+    (value) => value >= 1,
+  );
+  t.is(latest(name, 'container.memory.limit')!.value, 16 * MEBIBYTE);
+  t.is(latest(name, 'container.memory.swap.limit')?.value ?? 0, 0);
+  await waitFor('the event', () =>
+    receiver
+      .of(name)
+      .some(({ eventName, severityNumber }) => eventName === 'docker.container.oom' && severityNumber === 17),
+  );
+  await until(
+    name,
+    'container.paging.faults',
+    { 'system.paging.fault.type': 'minor' },
+    (value) => value > 1000,
+  );
+});
+
+test('forks up to the limit of pids, and refused beyond it', async (t) => {
+  const { until, latest } = await observe(t);
+  const name = uniqueName('forks');
+  await runContainer(t, {
+    name,
+    script: 'sh -c "for i in 1 2 3 4 5 6 7 8 9; do sleep 600 & done"; exec sleep 600',
+    host: { PidsLimit: 6 },
+  });
+  await until(name, 'container.pids.fails', {}, (value) => value >= 1);
+  t.is(latest(name, 'container.pids.limit')!.value, 6);
+  await until(name, 'container.pids.count', {}, (value) => value <= 6);
+  t.true(latest(name, 'container.process.count')!.value <= 6);
+});
+
+test('memory by kind: anonymous, files, shared', async (t) => {
+  const { until, latest } = await observe(t);
+  const name = uniqueName('memory');
+  await runContainer(t, {
+    name,
+    script:
+      'dd if=/dev/zero of=/dev/shm/held bs=1M count=8 2>/dev/null; dd if=/dev/zero of=/tmp/file bs=1M count=8 2>/dev/null; cat /tmp/file > /dev/null; sleep 600',
+    host: { Memory: 64 * MEBIBYTE, MemoryReservation: 32 * MEBIBYTE },
+  });
+  await until(name, 'container.memory.shmem', {}, (value) => value === 8 * MEBIBYTE);
+  await until(name, 'container.memory.file', {}, (value) => value >= 16 * MEBIBYTE);
+  t.is(latest(name, 'container.memory.reservation')!.value, 32 * MEBIBYTE);
+  t.true(latest(name, 'container.memory.rss')!.value > 0);
+  t.true(latest(name, 'container.memory.usage.max')!.value >= 16 * MEBIBYTE);
+});
+
+/** The block device that the daemon keeps its data on. */
+async function dataDevice(): Promise<string> {
+  const { DockerRootDir } = await docker.info();
+  const { dev } = statSync(DockerRootDir);
+  // glibc's makedev(3) for numbers as small as these.
+  const id = [String((dev >> 8) & 0xfff), String((dev & 0xff) | ((dev >> 12) & 0xfff00))];
+  const line = readFileSync('/proc/diskstats', 'utf8')
+    .split('\n')
+    .map((text) => text.trim().split(/\s+/))
+    .find(([major, minor]) => major === id[0] && minor === id[1]);
+  return `/dev/${line![2]}`;
+}
+
+test('direct writes and reads are counted on their device', async (t) => {
+  const device = await dataDevice();
+  const { until, receiver } = await observe(t);
+  const name = uniqueName('disk');
+  await runContainer(t, {
+    name,
+    script:
+      'dd if=/dev/zero of=/data/file bs=1M count=4 oflag=direct 2>/dev/null; dd if=/data/file of=/dev/null bs=1M iflag=direct 2>/dev/null; sleep 600',
+    host: {
+      Mounts: [{ Type: 'volume', Source: '', Target: '/data' }],
+      // On cgroup v1 recent kernels count only for containers that have some limit of block I/O.
+      BlkioDeviceWriteBps: [{ Path: device, Rate: 1e9 }],
+      BlkioDeviceReadBps: [{ Path: device, Rate: 1e9 }],
+    },
+  });
+  await until(name, 'container.disk.io', { 'disk.io.direction': 'write' }, (value) => value >= 4 * MEBIBYTE);
+  const read = await until(
+    name,
+    'container.disk.io',
+    { 'disk.io.direction': 'read' },
+    (value) => value >= 4 * MEBIBYTE,
+  );
+  t.regex(String(read.attributes['linux.device.id']), /^\d+:\d+$/);
+  t.is(`/dev/${read.attributes['system.device']}`, device);
+  t.true(receiver.pointsOf(name, 'container.disk.operations').some(({ value }) => value >= 4));
+});
+
+test('network: bytes as the interface counts them; a sharer and the host have none of their own', async (t) => {
+  const { until, latest, receiver } = await observe(t, {
+    PORTLIGHT_METRICS_ENABLE: 'container.network.connection.count',
+  });
+  const [server, client, sharer, host] = ['server', 'client', 'sharer', 'host'].map((what) =>
+    uniqueName(what),
+  ) as [string, string, string, string];
+  const serving = await runContainer(t, {
+    name: server,
+    script: 'mkdir /www; head -c 1000000 /dev/zero > /www/file; httpd -f -p 80 -h /www',
+  });
+  const { NetworkSettings } = await serving.inspect();
+  const address = NetworkSettings.Networks.bridge!.IPAddress;
+  const asking = await runContainer(t, { name: client, script: 'sleep 600' });
+  await runContainer(t, {
+    name: sharer,
+    script: 'sleep 600',
+    host: { NetworkMode: `container:${serving.id}` },
+  });
+  await runContainer(t, { name: host, script: 'sleep 600', host: { NetworkMode: 'host' } });
+  await execute(asking, `until wget -q -O /dev/null http://${address}/file; do sleep 0.1; done`);
+  const received = { 'network.io.direction': 'receive', 'network.interface.name': 'eth0' };
+  await until(client, 'container.network.io', received, (value) => value > 1_000_000);
+  await until(
+    server,
+    'container.network.io',
+    { ...received, 'network.io.direction': 'transmit' },
+    (value) => value > 1_000_000,
+  );
+  await until(client, 'container.network.packet.count', received, (value) => value > 0);
+  t.is(latest(client, 'container.network.errors', received)!.value, 0);
+  await until(
+    server,
+    'container.network.connection.count',
+    { 'network.connection.state': 'listen' },
+    (value) => value === 1,
+  );
+  await until(sharer, 'container.cpu.time', {}, () => true);
+  await until(host, 'container.cpu.time', {}, () => true);
+  t.deepEqual(receiver.pointsOf(sharer, 'container.network.io'), []);
+  t.deepEqual(receiver.pointsOf(host, 'container.network.io'), []);
+});
+
+test('state: paused, restarts, health, exit code', async (t) => {
+  const { until } = await observe(t);
+  const paused = uniqueName('paused');
+  const container = await runContainer(t, { name: paused, script: 'while :; do sleep 0.1; done' });
+  await until(paused, 'container.status', { 'container.status': 'running' }, (value) => value === 1);
+  await until(paused, 'container.frozen', {}, (value) => value === 0);
+  await container.pause();
+  await until(paused, 'container.status', { 'container.status': 'paused' }, (value) => value === 1);
+  await until(paused, 'container.frozen', {}, (value) => value === 1);
+  await container.unpause();
+  await until(paused, 'container.frozen', {}, (value) => value === 0);
+
+  const failing = uniqueName('failing');
+  await runContainer(t, {
+    name: failing,
+    script: 'exit 7',
+    host: { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 } },
+  });
+  await until(failing, 'container.exit_code', {}, (value) => value === 7);
+  await until(failing, 'container.restarts', {}, (value) => value === 2);
+
+  const healthy = uniqueName('healthy');
+  const created = await docker.createContainer({
+    name: healthy,
+    Image: 'portlight-test:busybox',
+    Cmd: ['sh', '-c', 'touch /ok; sleep 600'],
+    Labels: { 'portlight.test': 'true' },
+    Healthcheck: {
+      Test: ['CMD-SHELL', 'test -e /ok'],
+      Interval: 200_000_000,
+      Timeout: 5_000_000_000,
+      Retries: 1,
+    },
+  });
+  t.teardown(() => created.remove({ force: true }));
+  await created.start();
+  await until(healthy, 'container.health', { 'container.health.status': 'healthy' }, (value) => value === 1);
+  await execute(created, 'rm /ok');
+  await until(
+    healthy,
+    'container.health',
+    { 'container.health.status': 'unhealthy' },
+    (value) => value === 1,
+  );
+  t.pass();
+});
+
+test('storage and the daemon: the writable layer, images, containers by status', async (t) => {
+  const name = uniqueName('storage');
+  const container = await runContainer(t, {
+    name,
+    script: 'dd if=/dev/zero of=/file bs=1M count=3 2>/dev/null; sleep 600',
+  });
+  await waitFor('the file', async () => {
+    const inspected: unknown = await docker.getContainer(container.id).inspect({ size: true } as never);
+    const { SizeRw } = inspected as { SizeRw?: number };
+    return (SizeRw ?? 0) >= 3 * MEBIBYTE;
+  });
+  const { until, receiver } = await observe(t);
+  await until(
+    name,
+    'container.filesystem.usage',
+    {},
+    (value) => value >= 3 * MEBIBYTE && value < 4 * MEBIBYTE,
+  );
+  await until(name, 'container.filesystem.capacity', {}, (value) => value > 3 * MEBIBYTE);
+  const told = (metric: string, wanted: Values = {}) =>
+    receiver.points.findLast(
+      ({ name: found, attributes }) =>
+        found === metric && Object.entries(wanted).every(([key, value]) => attributes[key] === value),
+    );
+  await waitFor(
+    'running containers',
+    () => (told('docker.containers', { 'container.status': 'running' })?.value ?? 0) >= 1,
+  );
+  t.true(told('docker.images', { 'docker.image.dangling': false })!.value >= 1);
+  t.is(told('docker.containers')!.resource['service.name'], 'portlight');
+  t.true((await container.inspect()).State.Running);
+});
+
+test("the host's own figures agree with /proc", async (t) => {
+  const { receiver } = await observe(t);
+  const told = (metric: string) => receiver.points.find(({ name }) => name === metric);
+  await waitFor('the host', () => told('system.uptime'));
+  const { totalmem, cpus } = await import('node:os');
+  t.is(told('system.memory.limit')!.value, totalmem());
+  t.is(told('system.cpu.logical.count')!.value, cpus().length);
+  const modes = receiver.points
+    .filter(({ name }) => name === 'system.cpu.time')
+    .map(({ attributes }) => attributes['cpu.mode']);
+  for (const mode of ['user', 'system', 'idle', 'iowait']) t.true(modes.includes(mode));
+  t.true(receiver.points.some(({ name, value }) => name === 'system.filesystem.usage' && value > 0));
+});
+
+test('processes, descriptors, sockets and states, on request', async (t) => {
+  const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
+  const name = uniqueName('processes');
+  await runContainer(t, {
+    name,
+    script: 'sleep 600 & sleep 600 & exec 7< /bin/busybox; nc -l -p 9 & exec sleep 600',
+  });
+  await until(name, 'container.process.count', {}, (value) => value === 4);
+  await until(name, 'container.process.socket.count', {}, (value) => value === 1);
+  await until(name, 'container.process.open_file_descriptor.count', {}, (value) => value >= 4 * 3);
+  await until(name, 'container.process.state', { 'process.state': 'sleeping' }, (value) => value === 4);
+  t.pass();
+});
+
+test('metrics in the names of docker_stats, as deltas, of chosen containers with chosen labels', async (t) => {
+  const chosen = uniqueName('chosen');
+  const { until, latest, receiver } = await observe(t, {
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
+    PORTLIGHT_OTLP_METRIC_NAMES: 'docker_stats',
+    PORTLIGHT_CONTAINERS_INCLUDE: `name=${chosen}`,
+    PORTLIGHT_CONTAINER_LABELS: 'com.example.*',
+  });
+  const other = uniqueName('other');
+  await runContainer(t, { name: other, script: 'while :; do echo other; sleep 0.1; done' });
+  await runContainer(t, {
+    name: chosen,
+    script: 'while :; do :; done',
+    labels: { 'com.example.team': 'shop', private: 'x' },
+    host: { NanoCpus: 5e8, Memory: 32 * MEBIBYTE },
+  });
+  const total = await until(chosen, 'container.cpu.usage.total', {}, (value) => value > 0);
+  await until(chosen, 'container.cpu.utilization', {}, (value) => value > 1);
+  t.is(total.temporality, 1);
+  t.is(total.unit, 'ns');
+  t.true(total.isInteger);
+  t.is(latest(chosen, 'container.memory.usage.limit')!.value, 32 * MEBIBYTE);
+  t.true(latest(chosen, 'container.memory.percent')!.value < 100);
+  t.is(total.resource['container.label.com.example.team'], 'shop');
+  t.is(total.resource['container.label.private'], undefined);
+  const totals = receiver.pointsOf(chosen, 'container.cpu.usage.total');
+  t.true(
+    totals.every(({ value, startTime, time }) => value <= 2 * 0.6 * Number(time - startTime) + 2e8),
+    'each is no more than its interval could give',
+  );
+  t.deepEqual(receiver.of(other), []);
+  t.deepEqual(
+    receiver.points.filter(({ resource }) => resource['container.name'] === other),
+    [],
+  );
+});
