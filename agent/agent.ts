@@ -9,6 +9,7 @@ import { type Endpoint, findEndpoint } from '../collectors/docker/endpoint.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
 import { HostCollector } from '../collectors/host/index.ts';
+import { ownContainerId } from '../collectors/host/own-container.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
 import { NamespaceCollector } from '../collectors/namespaces.ts';
 import { NetworkCollector } from '../collectors/network.ts';
@@ -29,7 +30,7 @@ import { messageOf, Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 /** Time that is left to exporters at the end; the whole stop stays below 5 s. */
-const FLUSH_MS = 4000;
+const FLUSH_MS = 3500;
 /** The first round comes at once, a second one soon after it: rates need two. */
 const FIRST_INTERVAL_MS = 1000;
 
@@ -38,14 +39,15 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-function openPositions(directory: string, logger: Logger): Positions {
+function openPositions(directory: string, logger: Logger, telemetry: Telemetry): Positions {
+  const onFault = (error: unknown) => telemetry.fault('positions', error);
   try {
-    return new Positions(directory);
+    return new Positions(directory, onFault);
   } catch (error) {
     logger.warn(
       `data_dir: ${messageOf(error)}: positions are kept in memory only, and lost with the process`,
     );
-    return new Positions(undefined);
+    return new Positions(undefined, onFault);
   }
 }
 
@@ -61,6 +63,10 @@ class Attachments {
     this.telemetry = telemetry;
   }
 
+  starting(container: Container): void {
+    void this.each(container, (collector) => collector.anticipate?.(container));
+  }
+
   started(container: Container): void {
     if (this.runs.get(container.id) === container.startedAt) return;
     this.runs.set(container.id, container.startedAt);
@@ -68,13 +74,13 @@ class Attachments {
   }
 
   stopped(container: Container): void {
+    this.runs.delete(container.id);
     void this.each(container, (collector) => collector.detach?.(container));
   }
 
   removed(container: Container): void {
     container.pid = 0;
     this.stopped(container);
-    this.runs.delete(container.id);
     void this.each(container, (collector) => collector.remove?.(container));
   }
 
@@ -106,7 +112,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
   const telemetry = new Telemetry(logger);
-  const positions = openPositions(config.data_dir, logger);
+  const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, host] = await Promise.all([
     createExporters(config.exporter, telemetry),
     hostAttributes(config.procfs),
@@ -137,9 +143,13 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       pipeline,
       {
         load: (id) => positions.load(`logs/${id}`),
-        forget: (id) => positions.forget(`logs/${id}`),
+        forget(container) {
+          pipeline.forget(container);
+          positions.forget(`logs/${container.id}`);
+        },
       },
       config.logs.first_sight,
+      ownContainerId(),
     ),
   ];
   const daemon = new DockerCollector({
@@ -214,15 +224,16 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       server.close();
       server.closeAllConnections();
       await daemon.stop();
-      for (const collector of collectors) await collector.stop?.();
+      await Promise.all(collectors.map((collector) => collector.stop?.()));
       pipeline.flush();
-      await Promise.all([
+      const aborted = new Promise((resolve) => deadline.addEventListener('abort', resolve));
+      const ended = await Promise.allSettled([
         ...exporters.map((exporter) => exporter.stop(deadline)),
-        Promise.race([
-          sdk?.then((shutdown) => shutdown()),
-          new Promise((resolve) => deadline.addEventListener('abort', resolve)),
-        ]),
-      ]).catch((error) => telemetry.fault('exporters', error));
+        Promise.race([sdk?.then((shutdown) => shutdown()), aborted]),
+      ]);
+      for (const end of ended) if (end.status === 'rejected') telemetry.fault('exporters', end.reason);
+      // Acknowledgements on their way become positions.
+      await new Promise((resolve) => setImmediate(resolve));
       positions.close();
     },
   };

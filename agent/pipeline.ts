@@ -43,6 +43,8 @@ export class Pipeline implements Sink {
   private readonly deltas: DeltaConversion | undefined;
   private readonly waiting = new Set<LogBuffer>();
   private timer: NodeJS.Timeout | undefined;
+  /** Containers that exist no more: an acknowledgement that comes late must not bring their position back. */
+  private readonly gone = new WeakSet<Container>();
   private underWay = 0;
   private roomWaiters: (() => void)[] = [];
 
@@ -85,6 +87,11 @@ export class Pipeline implements Sink {
     this.telemetry.fault(collector, error, container?.name);
   }
 
+  /** The container exists no more, and its log has ended. */
+  forget(container: Container): void {
+    this.gone.add(container);
+  }
+
   /** Hands on every line that still waits for others. */
   flush(): void {
     clearTimeout(this.timer);
@@ -105,7 +112,7 @@ export class Pipeline implements Sink {
     this.underWay += otlp.length;
     void this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp }).then(() => {
       this.underWay -= otlp.length;
-      if (position !== undefined) this.positions.save(container.id, position);
+      if (position !== undefined && !this.gone.has(container)) this.positions.save(container.id, position);
       if (this.underWay < MAX_UNDER_WAY) for (const resume of this.roomWaiters.splice(0)) resume();
     });
   }

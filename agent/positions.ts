@@ -8,8 +8,11 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
 const WRITE_AFTER_MS = 500;
+/** How long another process's lock is waited for. */
+const BUSY_MS = 250;
 
 export class Positions {
+  private readonly onFault: (error: unknown) => void;
   private readonly database: DatabaseSync;
   private readonly upsert: StatementSync;
   private readonly remove: StatementSync;
@@ -19,12 +22,16 @@ export class Positions {
   private timer: NodeJS.Timeout | undefined;
 
   /**
+   * @param onFault told when positions cannot be written for now
    * @param directory the data directory, made when it is missing; undefined keeps positions in memory only
    * @throws when the directory cannot be written
    */
-  constructor(directory: string | undefined) {
+  constructor(directory: string | undefined, onFault: (error: unknown) => void) {
+    this.onFault = onFault;
     if (directory !== undefined) mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.database = new DatabaseSync(directory === undefined ? ':memory:' : join(directory, 'positions.db'));
+    this.database = new DatabaseSync(directory === undefined ? ':memory:' : join(directory, 'positions.db'), {
+      timeout: BUSY_MS,
+    });
     this.database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
@@ -68,12 +75,18 @@ export class Positions {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.changed.size === 0) return;
-    this.database.exec('BEGIN');
-    for (const [source, value] of this.changed) {
-      if (value === undefined) this.remove.run(source);
-      else this.upsert.run(source, value);
+    try {
+      this.database.exec('BEGIN IMMEDIATE');
+      for (const [source, value] of this.changed) {
+        if (value === undefined) this.remove.run(source);
+        else this.upsert.run(source, value);
+      }
+      this.database.exec('COMMIT');
+      this.changed.clear();
+    } catch (error) {
+      // A full disk, or somebody else's lock: what could not be written is written with what comes next.
+      if (this.database.isTransaction) this.database.exec('ROLLBACK');
+      this.onFault(error);
     }
-    this.database.exec('COMMIT');
-    this.changed.clear();
   }
 }

@@ -40,6 +40,8 @@ export interface Collector {
    * Called again after each restart.
    */
   attach?(container: Container): void | Promise<void>;
+  /** A container was started, a moment before `attach`: for what a short-lived one would not wait for. */
+  anticipate?(container: Container): void;
   /** A container no longer runs. */
   detach?(container: Container): void;
   /** A container no longer exists. */

@@ -89,7 +89,13 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
       mistakes.push(`${path}: not YAML: ${message.split('\n')[0]!.replace(/:$/, '')}`);
     return;
   }
-  const content: unknown = document.toJS();
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch (error) {
+    mistakes.push(`${path}: not YAML: ${(error as Error).message}`);
+    return;
+  }
   if (content === null) return;
   if (typeof content !== 'object' || Array.isArray(content)) {
     mistakes.push(`${path}: expected keys and values, such as "interval: 10s"`);

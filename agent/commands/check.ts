@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { connect } from '../../collectors/docker/client.ts';
+import { accessHint, connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { readNamespaces } from '../../collectors/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
@@ -50,13 +50,13 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
       ],
     };
   } catch (error) {
-    const hint =
-      (error as NodeJS.ErrnoException).code === 'EACCES'
-        ? '; run as root or as a member of the group docker'
-        : '; is it running? Name another with --docker-host';
     return {
       findings: [
-        finding('docker daemon', 'fail', `${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${hint}`),
+        finding(
+          'docker daemon',
+          'fail',
+          `${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${accessHint(error)}`,
+        ),
       ],
     };
   }
@@ -92,11 +92,22 @@ function checkCgroups({ procfs }: Config): Finding {
   }
 }
 
-async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Finding[]> {
-  const [running] = await docker.listContainers({ limit: 1 });
-  if (running === undefined) return [finding('container processes', 'ok', 'no container runs: not tried')];
-  const { State } = await docker.getContainer(running.Id).inspect();
-  const directory = join(procfs, String(State.Pid));
+/** A process of each running container, newest first; one can end while it is looked at. */
+async function runningPids(docker: Docker): Promise<number[]> {
+  const listed = await docker.listContainers();
+  const inspected = await Promise.all(
+    listed.map(({ Id }) =>
+      docker
+        .getContainer(Id)
+        .inspect()
+        .catch(() => undefined),
+    ),
+  );
+  return inspected.map((inspect) => inspect?.State.Pid ?? 0).filter((pid) => pid !== 0);
+}
+
+function checkProcess(procfs: string, pid: number): Finding[] {
+  const directory = join(procfs, String(pid));
   const findings: Finding[] = [];
   try {
     const path = [...parseMembership(readFileSync(join(directory, 'cgroup'), 'utf8')).values()][0];
@@ -106,9 +117,7 @@ async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Findi
     return [finding('container processes', 'warn', `${messageOf(error)}: ${cost}`)];
   }
   try {
-    const hostUnknown = Object.values(readNamespaces(procfs, State.Pid)).some(
-      ({ host }) => host === undefined,
-    );
+    const hostUnknown = Object.values(readNamespaces(procfs, pid)).some(({ host }) => host === undefined);
     findings.push(
       hostUnknown
         ? finding(
@@ -124,6 +133,13 @@ async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Findi
     );
   }
   return findings;
+}
+
+async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Finding[]> {
+  const pids = await runningPids(docker);
+  if (pids.length === 0) return [finding('container processes', 'ok', 'no container runs: not tried')];
+  const all = pids.map((pid) => checkProcess(procfs, pid));
+  return all.find((findings) => findings.every(({ status }) => status === 'ok')) ?? all[0]!;
 }
 
 function checkDataDirectory({ data_dir }: Config): Finding {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { connect } from '../../collectors/docker/client.ts';
+import { accessHint, connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces.ts';
@@ -13,7 +13,7 @@ import { catalogue } from '../catalogue/index.ts';
 import { createLogger } from '../logger.ts';
 import type { Container, Metric } from '../records.ts';
 import { Round } from '../round.ts';
-import { Telemetry } from '../telemetry.ts';
+import { messageOf, Telemetry } from '../telemetry.ts';
 import { configOf } from './options.ts';
 
 /** How long CPU use is measured. */
@@ -29,8 +29,11 @@ function namespacesOf(procfs: string, container: Container): Namespaces {
 
 export async function ps({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  const docker = connect(findEndpoint(config.docker_host));
-  const listed = await docker.listContainers();
+  const endpoint = findEndpoint(config.docker_host);
+  const docker = connect(endpoint);
+  const listed = await docker.listContainers().catch((error) => {
+    throw new Error(`${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${accessHint(error)}`);
+  });
   const inspected = await Promise.all(
     // One that is gone since is left out, as it is from a listing a moment later.
     listed.map(({ Id }) =>

@@ -1,7 +1,7 @@
 /** `portlight run`: the agent itself. */
 import type { Command } from 'commander';
 import { applyToEnvironment } from '../../exporters/otlp/environment.ts';
-import { startAgent } from '../agent.ts';
+import { type RunningAgent, startAgent } from '../agent.ts';
 import { createLogger } from '../logger.ts';
 import { messageOf } from '../telemetry.ts';
 import { configOf } from './options.ts';
@@ -10,12 +10,12 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   const { config } = await configOf(command);
   applyToEnvironment(config);
   const logger = createLogger(config.log_level);
-  const agent = await startAgent(config, logger);
 
+  let agent: RunningAgent | undefined;
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
-    // A second signal means "now".
-    if (stopping) process.exit(1);
+    // A second signal means "now"; before there is anything to stop, so does the first.
+    if (stopping || agent === undefined) process.exit(stopping ? 1 : 0);
     stopping = true;
     logger.info(`${signal}: stopping`);
     agent.stop().then(
@@ -28,4 +28,5 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  agent = await startAgent(config, logger);
 }

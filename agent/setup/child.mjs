@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 
 /** A terminal sends Ctrl-C to every process of its group, and npm sends it once more to its child. */
 const SAME_SIGNAL_MS = 500;
+const PARENT_MS = 1000;
 
 /**
  * Runs a command to its end with our terminal, and passes signals on: each once, however often it arrives.
@@ -24,9 +25,13 @@ export function runToEnd(command, args, env = process.env) {
   };
   const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
   for (const signal of signals) process.on(signal, pass);
+  // npm does not pass on a SIGTERM that only it got: when our parent is another, it is gone.
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && pass('SIGTERM'), PARENT_MS);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) => {
+      clearInterval(watch);
       for (const name of signals) process.off(name, pass);
       resolve(code ?? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGKILL' ? 9 : 15));
     });

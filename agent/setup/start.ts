@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { loadConfig } from '../../config/load.ts';
 import { messageOf } from '../telemetry.ts';
 import { runToEnd } from './child.mjs';
 import { startDemo } from './demo.ts';
@@ -20,14 +21,20 @@ const CLI = join(dirname(fileURLToPath(import.meta.url)), '../cli.ts');
 const say = (text: string) => console.error(`portlight: ${text}`);
 
 /** Why the daemon cannot be reached; undefined when it can. */
-async function unreachable(): Promise<string | undefined> {
-  const endpoint = findEndpoint(process.env.PORTLIGHT_DOCKER_HOST);
+async function unreachable(dockerHost: string | undefined): Promise<string | undefined> {
+  const endpoint = findEndpoint(dockerHost);
   try {
     await connect(endpoint).ping();
     return undefined;
   } catch (error) {
     return `no Docker daemon answers at ${endpoint.host} (${endpoint.origin}): ${messageOf(error)}`;
   }
+}
+
+/** What file and variables say; what is wrong with them is the agent's to tell. */
+async function configuredHost(): Promise<string | undefined> {
+  const loaded = await loadConfig().catch(() => undefined);
+  return loaded?.config.docker_host;
 }
 
 const HOW_TO_GET_ONE = `To get one, install Docker Engine (on Debian or Ubuntu: sudo apt-get install docker.io) and start it \
@@ -65,7 +72,7 @@ async function main(args: readonly string[]): Promise<number> {
   const runArgs = args.filter((arg) => arg !== '--no-docker');
   // With a host named on the command line, or asked for help, the agent itself has the word.
   const isAgents = runArgs.some((arg) => /^(--docker-host|--help|-h)\b/.test(arg));
-  const reason = isAgents ? undefined : await unreachable();
+  const reason = isAgents ? undefined : await unreachable(await configuredHost());
   if (reason === undefined) return runToEnd(process.execPath, [CLI, 'run', ...runArgs]);
 
   if (noDocker || !canInstall()) {
@@ -89,6 +96,7 @@ async function main(args: readonly string[]): Promise<number> {
   const dockerd = await startPrivate();
   try {
     if (interrupted) return 130;
+    say(`from another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- ps`);
     return await runToEnd(process.execPath, [
       CLI,
       'run',

@@ -59,18 +59,29 @@ export class CgroupCollector implements Collector {
     container.cgroupPath = [...directories.values()][0]!.cgroup;
     const plan = this.planFor(directories);
     const pathOf = (controller: string) => directories.get(controller)!.path;
-    this.watched.set(container.id, {
-      plan,
-      descriptors: plan.files.map(({ controller, name }) => open(join(pathOf(controller), name))),
-      tables: plan.tables.map((table) => ({
-        table,
-        files: filesOf(pathOf(table.controller), table.file)
-          .map(({ file, label }) => ({ descriptor: open(join(pathOf(table.controller), file)), label }))
-          .filter(({ descriptor }) => descriptor !== -1),
-      })),
-      last: new Float64Array(plan.slots),
-      lastClock: undefined,
-    });
+    const opened: number[] = [];
+    const openTracked = (controller: string, file: string): number => {
+      const descriptor = open(join(pathOf(controller), file));
+      if (descriptor !== -1) opened.push(descriptor);
+      return descriptor;
+    };
+    try {
+      this.watched.set(container.id, {
+        plan,
+        descriptors: plan.files.map(({ controller, name }) => openTracked(controller, name)),
+        tables: plan.tables.map((table) => ({
+          table,
+          files: filesOf(pathOf(table.controller), table.file)
+            .map(({ file, label }) => ({ descriptor: openTracked(table.controller, file), label }))
+            .filter(({ descriptor }) => descriptor !== -1),
+        })),
+        last: new Float64Array(plan.slots),
+        lastClock: undefined,
+      });
+    } catch (error) {
+      for (const descriptor of opened) closeSync(descriptor);
+      throw error;
+    }
   }
 
   detach(container: Container): void {

@@ -6,10 +6,11 @@ const PORT = 2375;
 const TLS_PORT = 2376;
 
 function options(endpoint: Endpoint): Docker.DockerOptions {
+  if (!URL.canParse(endpoint.host)) throw unsupported(endpoint);
   const url = new URL(endpoint.host);
   switch (url.protocol) {
     case 'unix:':
-      return { socketPath: url.pathname };
+      return { socketPath: decodeURIComponent(url.pathname) };
     case 'tcp:':
     case 'http:':
     case 'https:': {
@@ -29,7 +30,13 @@ function options(endpoint: Endpoint): Docker.DockerOptions {
         username: url.username || undefined,
       };
   }
-  throw new Error(`docker_host: ${url.protocol}// is not supported; use unix://, tcp://, https:// or ssh://`);
+  throw unsupported(endpoint);
+}
+
+function unsupported({ host, origin }: Endpoint): Error {
+  return new Error(
+    `${origin}: "${host}" is not supported; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host`,
+  );
 }
 
 /**
@@ -51,4 +58,11 @@ export function connect(endpoint: Endpoint): Docker {
 /** Whether the daemon answered that the object does not exist (any more). */
 export function isNotFound(error: unknown): boolean {
   return (error as { statusCode?: number }).statusCode === 404;
+}
+
+/** What a person can do about a daemon that cannot be reached; continues the error's message. */
+export function accessHint(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code === 'EACCES'
+    ? '; run as root or as a member of the group docker'
+    : '; is it running? Name another with --docker-host';
 }

@@ -13,14 +13,18 @@ export interface DockerEvent {
   readonly timeNano: number | bigint;
 }
 
-/** An actor's attributes that describe the event, not the object, and the names they are exported by. */
-const described: Readonly<Record<string, string>> = {
-  signal: 'docker.event.signal',
-  execID: 'docker.exec.id',
-  execDuration: 'docker.event.duration',
-  oldName: 'docker.container.previous_name',
-  container: 'container.id',
-};
+/**
+ * An actor's attributes that describe the event, not the object: the name that each is exported by, and the
+ * events that have it. In any other it is a label, for labels stand among the attributes.
+ */
+const described: readonly { key: string; name: string; events: RegExp }[] = [
+  { key: 'signal', name: 'docker.event.signal', events: /^container (kill|die)$/ },
+  { key: 'execID', name: 'docker.exec.id', events: /^container exec_/ },
+  { key: 'execDuration', name: 'docker.event.duration', events: /^container (exec_die|die)$/ },
+  { key: 'oldName', name: 'docker.container.previous_name', events: /^container rename$/ },
+  { key: 'container', name: 'container.id', events: /^(network|volume) / },
+];
+const HAS_EXIT_CODE = /^(die|exec_die)$/;
 
 /**
  * `health_status: healthy` → `health_status.healthy`. The command behind `exec_create:` and `exec_start:`
@@ -42,7 +46,9 @@ function severityOf(action: string, exitCode: number | undefined): SeverityNumbe
 export function eventRecord(event: DockerEvent, container: string | undefined): EventRecord {
   const { ID, Attributes } = event.Actor;
   const action = eventAction(event.Action);
-  const exitCode = Attributes.exitCode === undefined ? undefined : Number(Attributes.exitCode);
+  const hasExitCode =
+    event.Type === 'container' && HAS_EXIT_CODE.test(action) && /^\d+$/.test(Attributes.exitCode ?? '');
+  const exitCode = hasExitCode ? Number(Attributes.exitCode) : undefined;
   const attributes: Record<string, AttributeValue> = {
     'docker.event.type': event.Type,
     'docker.event.action': action,
@@ -53,9 +59,9 @@ export function eventRecord(event: DockerEvent, container: string | undefined): 
     if (Attributes.name !== undefined) attributes['docker.actor.name'] = Attributes.name;
   }
   if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
-  for (const [key, name] of Object.entries(described)) {
+  for (const { key, name, events } of described) {
     const value = Attributes[key];
-    if (value !== undefined) attributes[name] = value;
+    if (value !== undefined && events.test(`${event.Type} ${action}`)) attributes[name] = value;
   }
   const subject = container ?? Attributes.name ?? ID;
   return {

@@ -3,6 +3,7 @@
  * follow: the event stream is the trigger, and the inventory, taken anew after each (re)connect, the
  * safety net.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
@@ -19,6 +20,8 @@ const LONGEST_WAIT_MS = 10_000;
 const OVERLAP: UnixNano = 1_000_000_000n;
 /** How many events are remembered to recognise repeats; the daemon itself keeps 256. */
 const REMEMBERED = 1024;
+/** How long an answer of the daemon is waited for at the end. */
+const STOP_MS = 500;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
 
@@ -27,6 +30,8 @@ const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'un
 
 /** What the agent does when a container begins to run, ends, or is gone. */
 export interface Lifecycle {
+  /** It was started, and is about to be inspected: what cannot wait for that begins now. */
+  starting(container: Container): void;
   /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
   started(container: Container): void;
   stopped(container: Container): void;
@@ -90,7 +95,8 @@ export class DockerCollector {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    await this.loop;
+    // A daemon that does not answer must not keep us.
+    await Promise.race([this.loop, sleep(STOP_MS, undefined, { ref: false })]);
   }
 
   private async run(): Promise<void> {
@@ -115,12 +121,14 @@ export class DockerCollector {
     const attempt = new AbortController();
     const either = AbortSignal.any([signal, attempt.signal]);
     try {
-      const events = readEvents(this.options.docker, since, either, () => backoff.reset());
+      const malformed = (error: unknown) => this.options.sink.fault(this.name, error);
+      const events = readEvents(this.options.docker, since, either, malformed);
       // The subscription is asked for before the inventory: what happens in between shows in both, and is
       // recognised.
       let next = events.next();
       next.catch(() => {});
       await this.takeInventory();
+      backoff.reset();
       this.connected = true;
       this.ready?.();
       this.ready = undefined;
@@ -144,10 +152,15 @@ export class DockerCollector {
     const queue = listed.map(({ Id }) => Id);
     const inspectNext = async () => {
       for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-        const container = await this.inspect(id);
-        if (container === undefined || container.startedAt === 0n) continue;
-        this.options.lifecycle.started(container);
-        if (container.pid === 0) this.options.lifecycle.stopped(container);
+        try {
+          const container = await this.inspect(id);
+          if (container === undefined || container.startedAt === 0n) continue;
+          this.options.lifecycle.started(container);
+          if (container.pid === 0) this.options.lifecycle.stopped(container);
+        } catch (error) {
+          // One container that the daemon cannot describe must not hide the others.
+          this.options.sink.fault(this.name, error);
+        }
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_INSPECTS }, inspectNext));
@@ -157,6 +170,7 @@ export class DockerCollector {
     if (this.isRepeat(event)) return;
     const time = BigInt(event.timeNano);
     if (time > this.last) this.last = time;
+    if (event.Type === 'image') this.images.delete(event.Actor.ID);
     try {
       const container = event.Type === 'container' ? await this.follows(event) : undefined;
       if (container === undefined && event.Type === 'container') return;
@@ -164,7 +178,7 @@ export class DockerCollector {
       void this.options.sink
         .event(container?.resource ?? this.options.host, record)
         .then(() => this.options.position.save(time));
-      if (container !== undefined) this.apply(eventAction(event.Action), container);
+      if (container !== undefined) this.apply(eventAction(event.Action), container, time);
     } catch (error) {
       this.options.sink.fault(this.name, error);
     }
@@ -191,6 +205,7 @@ export class DockerCollector {
       return undefined;
     }
     if (known !== undefined && !CHANGES.has(action)) return known;
+    if (known !== undefined && action === 'start') this.options.lifecycle.starting(known);
     const inspected = action === 'destroy' ? undefined : await this.inspect(ID);
     if (inspected !== undefined || known !== undefined) return inspected ?? known;
     if (this.ignored.has(ID)) return undefined;
@@ -198,9 +213,11 @@ export class DockerCollector {
     return this.options.selects(told) ? told : undefined;
   }
 
-  private apply(action: string, container: Container): void {
-    if (action === 'start') this.options.lifecycle.started(container);
-    else if (action === 'die') {
+  private apply(action: string, container: Container, time: UnixNano): void {
+    // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end
+    // that lies before it is another run's.
+    if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
+    if (action === 'die' && time >= container.startedAt) {
       container.pid = 0;
       this.options.lifecycle.stopped(container);
     } else if (action === 'destroy') this.forget(container);

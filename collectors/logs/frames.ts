@@ -25,6 +25,8 @@ export type OnLine = (
 /** Turns chunks of a log stream, cut anywhere, into calls of `onLine`. */
 export interface LineSplitter {
   push(chunk: Buffer): void;
+  /** The log has ended: a last line without newline is given on. */
+  end(): void;
 }
 
 /** What has arrived of a line, and when its first piece was written. */
@@ -62,6 +64,14 @@ export class FrameSplitter implements LineSplitter {
     this.pending = start === bytes.length ? EMPTY : bytes.subarray(start);
   }
 
+  end(): void {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const line = this.partial[stream];
+      this.partial[stream] = undefined;
+      if (line !== undefined) this.onLine(line.time, stream, Buffer.concat(line.pieces), 0, line.size);
+    }
+  }
+
   private entry(stream: IoStream, bytes: Buffer, start: number, end: number): void {
     if (!readTimestamp(bytes, start, this.time)) throw new RangeError('log stream: entry without time stamp');
     const body = start + TIMESTAMP_LENGTH + 1;
@@ -95,13 +105,46 @@ export class RawSplitter implements LineSplitter {
     const bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
-      if (!readTimestamp(bytes, start, this.time))
-        throw new RangeError('log stream: line without time stamp');
-      // A terminal ends its lines with CR LF.
-      const last = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
-      this.onLine(this.time, 'stdout', bytes, start + TIMESTAMP_LENGTH + 1, last);
+      this.line(bytes, start, end);
       start = end + 1;
     }
     this.pending = start === bytes.length ? EMPTY : bytes.subarray(start);
+    if (this.pending.length >= MAX_LINE) this.end();
   }
+
+  end(): void {
+    if (this.pending.length > 0) this.line(this.pending, 0, this.pending.length);
+    this.pending = EMPTY;
+  }
+
+  private line(bytes: Buffer, start: number, end: number): void {
+    // The rest of a line that was given on in pieces has no time stamp of its own: it keeps the last.
+    const hasTime = readTimestamp(bytes, start, this.time);
+    if (!hasTime && this.time.seconds === 0) throw new RangeError('log stream: line without time stamp');
+    const body = hasTime ? start + TIMESTAMP_LENGTH + 1 : start;
+    // A terminal ends its lines with CR LF.
+    const last = end > body && bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+    const whole = last - body > PIECE ? joinPieces(bytes.subarray(body, last)) : undefined;
+    if (whole === undefined) this.onLine(this.time, 'stdout', bytes, body, last);
+    else this.onLine(this.time, 'stdout', whole, 0, whole.length);
+  }
+}
+
+/** What the daemon reads from a container at a time. */
+const PIECE = 16 * 1024;
+
+/** A long line comes in pieces, each behind a time stamp of its own, which nothing but its place tells apart. */
+function joinPieces(line: Buffer): Buffer {
+  const time: Timestamp = { seconds: 0, nanos: 0 };
+  const pieces: Buffer[] = [];
+  let start = 0;
+  for (
+    let border = PIECE;
+    border < line.length && readTimestamp(line, border, time);
+    border = start + PIECE
+  ) {
+    pieces.push(line.subarray(start, border));
+    start = border + TIMESTAMP_LENGTH + 1;
+  }
+  return Buffer.concat([...pieces, line.subarray(start)]);
 }

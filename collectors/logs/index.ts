@@ -2,6 +2,7 @@
  * Follows the log of every container through the Engine API, from where it was left.
  * Source: https://docs.docker.com/reference/api/engine/ (GET /containers/{id}/logs).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import type { Container } from '../../agent/records.ts';
@@ -10,6 +11,7 @@ import { isNotFound } from '../docker/client.ts';
 import { FrameSplitter, type OnLine, RawSplitter } from './frames.ts';
 
 const LONGEST_WAIT_MS = 10_000;
+const STOP_MS = 500;
 
 /** How far a container's log was handed over: the time of the last line, and how many lines bear that time. */
 export interface LogPosition {
@@ -31,7 +33,7 @@ export function parsePosition(text: string): LogPosition | undefined {
 /** Where the positions are kept. */
 export interface LogPositions {
   load(id: string): string | undefined;
-  forget(id: string): void;
+  forget(container: Container): void;
 }
 
 interface Followed {
@@ -41,6 +43,8 @@ interface Followed {
   readonly stopping: AbortController;
   /** Whether the container has started (again) since the current stream was opened. */
   started: boolean;
+  /** Whether anything of the log was ever read. */
+  read: boolean;
   finished: Promise<void>;
 }
 
@@ -54,16 +58,31 @@ export class LogCollector implements Collector {
   private readonly positions: LogPositions;
   private readonly firstSight: FirstSight;
   private readonly agentStarted = Date.now() / 1000;
+  private readonly ownId: string | undefined;
   private readonly followed = new Map<string, Followed>();
 
-  constructor(docker: Docker, sink: Sink, positions: LogPositions, firstSight: FirstSight) {
+  /** @param ownId the container that the agent itself runs in, if it does: its log is left alone */
+  constructor(
+    docker: Docker,
+    sink: Sink,
+    positions: LogPositions,
+    firstSight: FirstSight,
+    ownId: string | undefined,
+  ) {
+    this.ownId = ownId;
     this.docker = docker;
     this.sink = sink;
     this.positions = positions;
     this.firstSight = firstSight;
   }
 
+  anticipate(container: Container): void {
+    this.attach(container);
+  }
+
   attach(container: Container): void {
+    // The agent's own output would come round and round.
+    if (container.id === this.ownId) return;
     const known = this.followed.get(container.id);
     if (known !== undefined) {
       known.started = true;
@@ -75,6 +94,7 @@ export class LogCollector implements Collector {
       position: this.begin(container),
       stopping: new AbortController(),
       started: true,
+      read: false,
       finished: Promise.resolve(),
     };
     this.followed.set(container.id, followed);
@@ -87,7 +107,7 @@ export class LogCollector implements Collector {
 
   remove(container: Container): void {
     // The stream ends by itself when the daemon has sent the last line.
-    const forget = () => this.positions.forget(container.id);
+    const forget = () => this.positions.forget(container);
     const followed = this.followed.get(container.id);
     if (followed === undefined) forget();
     else void followed.finished.then(forget);
@@ -96,7 +116,11 @@ export class LogCollector implements Collector {
   async stop(): Promise<void> {
     const all = [...this.followed.values()];
     for (const { stopping } of all) stopping.abort();
-    await Promise.all(all.map(({ finished }) => finished));
+    // A daemon that does not answer must not keep us.
+    await Promise.race([
+      Promise.all(all.map(({ finished }) => finished)),
+      sleep(STOP_MS, undefined, { ref: false }),
+    ]);
   }
 
   private begin(container: Container): LogPosition {
@@ -120,8 +144,10 @@ export class LogCollector implements Collector {
       try {
         await this.read(followed, () => backoff.reset());
       } catch (error) {
-        if (stopping.signal.aborted || isNotFound(error)) return;
-        this.sink.fault(this.name, error, container);
+        if (stopping.signal.aborted) return;
+        // Gone before its log could be read, or a log driver that keeps nothing to read: said, and final.
+        if (!(isNotFound(error) && followed.read)) this.sink.fault(this.name, error, container);
+        if (isNotFound(error) || (error as { statusCode?: number }).statusCode === 501) return;
       }
     }
   }
@@ -136,13 +162,21 @@ export class LogCollector implements Collector {
       since: `${position.seconds}.${String(position.nanos).padStart(9, '0')}` as unknown as number,
       abortSignal: stopping.signal,
     });
+    const aborted = new Promise<void>((resolve) =>
+      stopping.signal.addEventListener('abort', () => resolve()),
+    );
     const splitter = new (container.tty ? RawSplitter : FrameSplitter)(this.handOver(sink, position));
     for await (const chunk of stream as unknown as AsyncIterable<Buffer>) {
       reading();
+      followed.read = true;
       splitter.push(chunk);
       sink.position(formatPosition(position));
-      await sink.room();
+      await Promise.race([sink.room(), aborted]);
     }
+    // A stream that broke is read again from the position; one that ended has nothing more to come.
+    if (stopping.signal.aborted) return;
+    splitter.end();
+    sink.position(formatPosition(position));
   }
 
   /**

@@ -7,6 +7,10 @@ import type { Exporter } from '../exporter.ts';
 import { cells, columns, rightAligned } from './rows.ts';
 import { table } from './table.ts';
 
+/** What is left of control characters without escape sequences; a tab is welcome. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f]/g;
+
 type Style = Parameters<typeof styleText>[0];
 
 /** A container keeps its colour, so that its lines can be told at a glance. */
@@ -20,8 +24,10 @@ function colourOf(name: string): Style {
 
 /** Without control sequences: a log line must not move the cursor of whoever reads it. */
 function text(value: JsonAnyValue | undefined): string {
-  if (value?.bytesValue !== undefined) return Buffer.from(value.bytesValue, 'base64').toString('latin1');
-  return stripVTControlCharacters(value?.stringValue ?? '');
+  const bytes = value?.bytesValue;
+  const given =
+    bytes === undefined ? (value?.stringValue ?? '') : Buffer.from(bytes, 'base64').toString('latin1');
+  return stripVTControlCharacters(given).replaceAll(CONTROLS, '');
 }
 
 function clock(unixNano: string | undefined): string {
@@ -32,16 +38,21 @@ export class ConsoleExporter implements Exporter {
   readonly name = 'console';
   private readonly out: Writable;
   private readonly colours: boolean;
+  private closed = false;
 
   constructor(out: Writable & { hasColors?: () => boolean; isTTY?: boolean } = process.stdout) {
     this.out = out;
+    // Whoever read us has gone (`| head`): there is nobody to print for any more.
+    out.on('error', () => {
+      this.closed = true;
+    });
     this.colours = out.isTTY === true && out.hasColors?.() === true;
   }
 
   export(batch: Batch): Promise<void> {
     const lines = batch.signal === 'metrics' ? this.metrics(batch) : this.logs(batch);
     return new Promise((resolve) => {
-      if (lines.length === 0) resolve();
+      if (lines.length === 0 || this.closed) resolve();
       else this.out.write(`${lines.join('\n')}\n`, () => resolve());
     });
   }

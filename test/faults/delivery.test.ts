@@ -1,8 +1,11 @@
 /** What happens to records when the receiver, the agent or the daemon fails. */
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { startAgent, temporaryDirectory } from '../support/agent.ts';
-import { docker, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
+import { AgentProcess, CLI, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { docker, ensureImage, execute, FLOOD, runContainer, uniqueName } from '../support/docker.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -136,7 +139,7 @@ test('with a receiver that is down, SIGTERM still ends the agent with 0, and a s
   t.true(performance.now() - again < patience, 'the second signal does not wait');
 });
 
-test('a short-lived --rm container leaves its events and, as a rule, its lines', async (t) => {
+test('a short-lived --rm container leaves all its events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -154,4 +157,108 @@ test('a short-lived --rm container leaves its events and, as a rule, its lines',
     ['create', 'start', 'die', 'destroy'].map((action) => `docker.container.${action}`),
   );
   t.is((await docker.listContainers({ all: true, filters: { name: [name] } })).length, 0);
+});
+
+test('a last line without newline arrives', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  const name = uniqueName('unfinished');
+  await runContainer(t, { name, script: 'echo one; sleep 0.5; printf two' });
+  await waitFor('the last line', () => bodiesOf(receiver, name).length === 2);
+  t.deepEqual(bodiesOf(receiver, name), ['one', 'two']);
+});
+
+test('labels named like the facts of events do no harm', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  const name = uniqueName('labels');
+  await runContainer(t, {
+    name,
+    script: 'exit 0',
+    labels: { timeNano: 'boom', exitCode: 'abc', container: 'zzz' },
+  });
+  const after = uniqueName('after');
+  await runContainer(t, { name: after, script: 'exit 3' });
+  const die = (of: string) => receiver.of(of).find(({ eventName }) => eventName === 'docker.container.die');
+  await waitFor('both ends', () => die(name) && die(after));
+  t.is(die(after)!.attributes['process.exit.code'], 3);
+});
+
+test('a container that was restarted while the agent was down is measured all the same', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const dataDirectory = temporaryDirectory(t);
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
+  const name = uniqueName('meanwhile');
+  const first = await startAgent(t, { variables, dataDirectory });
+  const container = await runContainer(t, { name, script: 'sleep 600' });
+  await waitFor('metrics', () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
+  t.is((await first.stop()).code, 0);
+  await container.restart({ t: 0 });
+  const before = receiver.pointsOf(name, 'container.memory.usage').length;
+  await startAgent(t, { variables, dataDirectory });
+  await waitFor('the events of the time between', () =>
+    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.restart'),
+  );
+  await waitFor(
+    'more than the first rounds',
+    () => receiver.pointsOf(name, 'container.memory.usage').length >= before + 4,
+  );
+  t.pass();
+});
+
+test('megabytes that wait for a receiver that is down do not keep the agent from stopping', async (t) => {
+  const variables = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
+    PORTLIGHT_CONTAINERS_EXCLUDE: '',
+    PORTLIGHT_CONTAINERS_INCLUDE: `label=${FLOOD}`,
+  };
+  const container = await runContainer(t, {
+    labels: { [FLOOD]: '' },
+    script: 'yes 0123456789012345678901234567890123456789 | head -c 60000000; sleep 600',
+  });
+  await waitFor('the log', async () => (await container.inspect()).State.Running);
+  const agent = await startAgent(t, { variables });
+  await waitFor('the failure to be noticed', () => agent.stderr.includes('cannot send logs'));
+  t.is((await agent.stop()).code, 0);
+});
+
+test('a daemon that does not answer does not keep the agent from stopping', async (t) => {
+  const server = createServer(() => {});
+  const socket = join(temporaryDirectory(t), 'docker.sock');
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  t.teardown(() => void server.close());
+  const directory = temporaryDirectory(t);
+  const agent = new AgentProcess(
+    ['run', '--docker-host', `unix://${socket}`, '--listen', '127.0.0.1:0', '--data-dir', directory],
+    {},
+    directory,
+  );
+  t.teardown(() => agent.kill('SIGKILL'));
+  await listenUrl(agent);
+  t.is((await agent.stop()).code, 0);
+});
+
+test('a reader of standard output that goes away ends the printing, not the agent', async (t) => {
+  const directory = temporaryDirectory(t);
+  await runContainer(t, { script: 'while :; do echo tick; sleep 0.05; done' });
+  const child = spawn(
+    'sh',
+    [
+      '-c',
+      `"${process.execPath}" "${CLI}" run --listen 127.0.0.1:0 --exporter console --interval 200ms --data-dir "${directory}" | head -1`,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    errors += text;
+  });
+  t.teardown(() => spawn('pkill', ['-KILL', '-f', directory]));
+  await waitFor('the agent', () => errors.includes('portlight runs'));
+  await sleep(2000);
+  t.false(errors.includes('EPIPE'), errors);
 });

@@ -217,7 +217,7 @@ test('state: paused, restarts, health, exit code', async (t) => {
     Labels: { 'portlight.test': 'true' },
     Healthcheck: {
       Test: ['CMD-SHELL', 'test -e /ok'],
-      Interval: 200_000_000,
+      Interval: 1_000_000_000,
       Timeout: 5_000_000_000,
       Retries: 1,
     },

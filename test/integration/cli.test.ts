@@ -114,7 +114,13 @@ test('ps shows what a container uses', async (t) => {
 test('without a daemon, ps and check say so and exit with 1', async (t) => {
   const ps = await portlight(t, ['ps', '--docker-host', NO_DAEMON]);
   t.is(ps.code, 1);
-  t.regex(ps.stderr, /^portlight: .*ENOENT.*docker\.sock\n$/);
+  t.regex(
+    ps.stderr,
+    /^portlight: unix:\/\/\/nonexistent\/docker\.sock \(docker_host\): .*ENOENT.*; is it running\?.*\n$/,
+  );
+  const junk = await portlight(t, ['ps'], { DOCKER_HOST: 'junk' });
+  t.is(junk.code, 1);
+  t.regex(junk.stderr, /^portlight: DOCKER_HOST: "junk" is not supported; expected unix:/);
   const check = await portlight(t, ['check', '--docker-host', NO_DAEMON]);
   t.is(check.code, 1);
   t.regex(

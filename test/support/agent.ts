@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { FLOOD } from './docker.ts';
 import { waitFor } from './wait.ts';
 
-export const CLI = join(import.meta.dirname, '../../agent/cli.ts');
+/** The sources, or what PORTLIGHT_TEST_CLI names. */
+export const CLI = process.env.PORTLIGHT_TEST_CLI ?? join(import.meta.dirname, '../../agent/cli.ts');
 
 export interface Exit {
   readonly code: number | null;
@@ -92,7 +94,7 @@ export async function startAgent(t: ExecutionContext, options: AgentOptions = {}
       ['--data-dir', options.dataDirectory ?? temporaryDirectory(t)],
       options.args ?? [],
     ].flat(),
-    options.variables ?? {},
+    { PORTLIGHT_CONTAINERS_EXCLUDE: `label=${FLOOD}`, ...options.variables },
     temporaryDirectory(t),
   );
   t.teardown(async () => {

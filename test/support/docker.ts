@@ -5,6 +5,8 @@ import Docker from 'dockerode';
 import { importBusybox } from '../../agent/setup/images.ts';
 
 export const LABEL = 'portlight.test';
+/** Label of containers whose log is so large that only the test that made them wants it. */
+export const FLOOD = 'portlight.test.flood';
 const REPOSITORY = 'portlight-test';
 export const IMAGE = `${REPOSITORY}:busybox`;
 

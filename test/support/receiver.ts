@@ -99,7 +99,10 @@ export class Receiver {
   /** Content types that arrived over HTTP. */
   readonly contentTypes = new Set<string>();
   fault: Fault = () => undefined;
-  private readonly http = createServer((request, response) => void this.answer(request, response));
+  private readonly http = createServer((request, response) => {
+    // A sender that is killed in the middle of a request has sent nothing.
+    this.answer(request, response).catch(() => response.destroy());
+  });
   private readonly grpc = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024 });
   private grpcPort = 0;
 

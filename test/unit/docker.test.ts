@@ -48,7 +48,9 @@ test('the client refuses to write before anything is sent', async (t) => {
     await t.throwsAsync(async () => write(), { message: /read-only/ });
   }
   await t.throwsAsync(docker.ping(), { code: 'ENOENT' });
-  t.throws(() => connect({ host: 'ftp://x', origin: 'test' }), { message: /ftp:\/\/ is not supported/ });
+  t.throws(() => connect({ host: 'ftp://x', origin: 'test' }), {
+    message: /^test: "ftp:\/\/x" is not supported; expected unix/,
+  });
 });
 
 test('image references fall into name and tag', (t) => {
@@ -114,4 +116,29 @@ test('an event keeps its nanoseconds, says its exit code, and never an exec comm
       '/secret',
     ),
   );
+});
+
+test("labels stand among an event's attributes, and are never taken for its facts", (t) => {
+  const event = (action: string, attributes: Record<string, string>) =>
+    eventRecord(
+      parseEvent(
+        JSON.stringify({
+          Type: 'container',
+          Action: action,
+          Actor: { ID: 'c1', Attributes: attributes },
+          timeNano: 5,
+        }),
+      ),
+      'web',
+    );
+  const labels = { exitCode: 'abc', signal: 'q', container: 'zzz', oldName: 'x', timeNano: 'boom' };
+  for (const action of ['create', 'start', 'die', 'exec_start']) {
+    const { attributes, body } = event(action, labels);
+    t.is(attributes['process.exit.code'], undefined);
+    t.is(attributes['container.id'], undefined);
+    t.is(attributes['docker.container.previous_name'], undefined);
+    t.is(body, `container web ${action}`);
+  }
+  t.is(event('start', { exitCode: '3' }).attributes['process.exit.code'], undefined);
+  t.is(event('die', { exitCode: '3' }).attributes['process.exit.code'], 3);
 });

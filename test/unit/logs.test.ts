@@ -142,3 +142,42 @@ test('a position reads as it was written; anything else is none', (t) => {
   t.deepEqual(parsePosition(formatPosition(position)), position);
   t.is(parsePosition('garbage'), undefined);
 });
+
+test('a last line without newline is given on when the log ends', (t) => {
+  for (const [make, bytes] of [
+    [(onLine: OnLine) => new FrameSplitter(onLine), frame(1, Buffer.from(`${stamp(1)} two`))],
+    [(onLine: OnLine) => new RawSplitter(onLine), Buffer.from(`${stamp(1)} two`)],
+  ] as const) {
+    const bodies: string[] = [];
+    const splitter = make((_time, _stream, source, start, end) =>
+      bodies.push(Buffer.from(source.subarray(start, end)).toString()),
+    );
+    splitter.push(bytes);
+    t.deepEqual(bodies, []);
+    splitter.end();
+    splitter.end();
+    t.deepEqual(bodies, ['two']);
+  }
+});
+
+test("a terminal's long line comes in pieces, whose time stamps are not of its text", (t) => {
+  const lengths = fc.array(fc.integer({ min: 0, max: 60_000 }), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(lengths, cuts, (sizes, places) => {
+      const bodies = sizes.map((size, index) => String(index).repeat(size));
+      const bytes = bodies.flatMap((body, index) => {
+        const text = `${body}\r\n`;
+        const pieces: Buffer[] = [];
+        for (let start = 0; start < text.length; start += 16_384) {
+          pieces.push(Buffer.from(`${stamp(index)} ${text.slice(start, start + 16_384)}`));
+        }
+        return pieces;
+      });
+      t.deepEqual(
+        split((onLine) => new RawSplitter(onLine), Buffer.concat(bytes), places).map(({ body }) => body),
+        bodies,
+      );
+    }),
+    { numRuns: 50 },
+  );
+});

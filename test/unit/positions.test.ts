@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import test from 'ava';
+import { Positions } from '../../agent/positions.ts';
+import { ownContainerId } from '../../collectors/host/own-container.ts';
+import { waitFor } from '../support/wait.ts';
+
+test("positions outlive the process, and somebody else's lock on them", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const faults: unknown[] = [];
+  const positions = new Positions(directory, (error) => faults.push(error));
+  const other = new DatabaseSync(join(directory, 'positions.db'));
+  other.exec('BEGIN IMMEDIATE');
+  positions.save('logs/a', '1');
+  await waitFor('the fault', () => faults.length > 0);
+  t.regex(String(faults[0]), /locked/);
+  other.exec('ROLLBACK');
+  other.close();
+  positions.save('logs/b', '2');
+  positions.save('logs/c', '3');
+  positions.forget('logs/c');
+  positions.close();
+  const again = new Positions(directory, () => t.fail());
+  t.deepEqual(
+    ['logs/a', 'logs/b', 'logs/c'].map((source) => again.load(source)),
+    ['1', '2', undefined],
+  );
+  again.close();
+});
+
+test('the container that the agent runs in is known by its cgroup or its mounts', (t) => {
+  const id = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
+  const host = '0::/user.slice/session-1.scope\n';
+  const mount = `812 795 0:55 /var/lib/docker/containers/${id}/hostname /etc/hostname rw - ext4 /dev/vda rw\n`;
+  const read = (cgroup: string, mountinfo: string) =>
+    ownContainerId((file) => (file === 'cgroup' ? cgroup : mountinfo));
+  t.is(read(`0::/system.slice/docker-${id}.scope\n`, ''), id);
+  t.is(read('0::/\n', mount), id);
+  t.is(read(host, '1 1 0:1 / / rw - ext4 /dev/vda rw\n'), undefined);
+});
