@@ -91,11 +91,13 @@ test('killed with -9, the agent goes on from where it was', async (t) => {
   const all = [...bodiesOf(receiver, name), ...bodiesOf(receiver, `${name}-renamed`)];
   t.deepEqual([...new Set(all)], numbers(200), 'nothing is lost');
   t.true(bodiesOf(receiver, `${name}-renamed`).length < 201 - before + 60, 'and not all is sent again');
-  const renames = receiver.logs.filter(
-    ({ eventName, resource }) =>
-      eventName === 'docker.container.rename' && resource['container.id'] === container.id,
-  );
-  t.is(renames.length, 1, 'the event of the time between is there');
+  const renames = () =>
+    receiver.logs.filter(
+      ({ eventName, resource }) =>
+        eventName === 'docker.container.rename' && resource['container.id'] === container.id,
+    );
+  await waitFor('the event of the time between', () => renames().length > 0);
+  t.is(renames().length, 1);
   const starts = receiver.logs.filter(
     ({ eventName, resource }) =>
       eventName === 'docker.container.start' && resource['container.id'] === container.id,
