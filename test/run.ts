@@ -11,6 +11,9 @@ import { messageOf } from '../agent/telemetry.ts';
 import { connect } from '../collectors/docker/client.ts';
 import { findEndpoint } from '../collectors/docker/endpoint.ts';
 
+/** Debian packages of what users run beside the agent. */
+const PEERS = ['prometheus'];
+
 const root = join(import.meta.dirname, '..');
 const say = (text: string) => console.error(`portlight test: ${text}`);
 
@@ -73,7 +76,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     step('types', bin('tsc'), ['--noEmit']),
     step('lint and format', bin('biome'), ['check', '.']),
   ].every(Boolean);
-  installPackages(imagePackages);
+  installPackages([...imagePackages, ...PEERS]);
   const { host, own } = await findDaemon();
   try {
     return (await runAva(host, args)) && checked;

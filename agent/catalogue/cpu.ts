@@ -126,7 +126,7 @@ export const cpu = {
   ),
   cpuCount: row(
     'cpu',
-    'container.cpu.logical.count',
+    'container.cpuset.size',
     'updowncounter',
     '{cpus}',
     'Logical CPUs that the cpuset allows',

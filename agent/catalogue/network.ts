@@ -89,7 +89,7 @@ export const network = {
   ),
   tcpConnections: row(
     'network',
-    'container.network.connection.count',
+    'container.network.connections',
     'updowncounter',
     '{connection}',
     'TCP connections by state',

@@ -2,13 +2,13 @@
 import { cadvisorName, row } from './entry.ts';
 
 export const processes = {
-  processCount: row('process', 'container.process.count', 'updowncounter', '{process}', 'Processes', {
+  processCount: row('process', 'container.processes', 'updowncounter', '{process}', 'Processes', {
     source: 'cgroup.procs, sub-cgroups included',
     cadvisor: [cadvisorName('container_processes')],
   }),
   openDescriptors: row(
     'process',
-    'container.process.open_file_descriptor.count',
+    'container.process.open_file_descriptors',
     'updowncounter',
     '{file_descriptor}',
     'Open file descriptors of all processes',
@@ -20,7 +20,7 @@ export const processes = {
   ),
   openSockets: row(
     'process',
-    'container.process.socket.count',
+    'container.process.open_sockets',
     'updowncounter',
     '{socket}',
     'Open descriptors that are sockets',

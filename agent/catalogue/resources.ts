@@ -29,7 +29,7 @@ const misc = (file: string): TableReading => ({
 });
 
 export const resources = {
-  pidsCount: row('pids', 'container.pids.count', 'updowncounter', '{pid}', 'Processes and threads', {
+  pidsCount: row('pids', 'container.pids.current', 'updowncounter', '{pid}', 'Processes and threads', {
     v1: of(value('pids', 'pids.current')),
     v2: of(value('pids', 'pids.current')),
     dockerStats: [dockerName('pids.count', '{pids}', 'updowncounter')],

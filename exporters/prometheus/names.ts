@@ -19,6 +19,7 @@ export const sanitize = (name: string): string =>
 /** The family's name without `_total`, and its unit. */
 export function familyName({ name, unit, kind }: Metric): { name: string; unit: string } {
   const suffix = UNITS[unit] ?? (unit === '1' && kind === 'gauge' ? 'ratio' : '');
-  const base = sanitize(name).replace(/_total$/, '');
+  // Prometheus keeps the ending `_count` for histograms.
+  const base = sanitize(name).replace(kind === 'counter' ? /_total$/ : /_(total|count)$/, '');
   return { name: suffix === '' || base.endsWith(`_${suffix}`) ? base : `${base}_${suffix}`, unit: suffix };
 }

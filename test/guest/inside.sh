@@ -1,20 +1,26 @@
 #!/bin/sh
-# Runs in the guest, as its only service: the integration tests on a daemon of each cgroup driver, and then
-# the guest ends. What is printed goes to the console, which the host reads.
-export PATH=/work/node/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+# Runs in the guest, as its only service: the given tests, on a daemon of each cgroup driver, and then the
+# guest ends. What is printed goes to the console, which the host reads.
+export PATH=/work/node/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NODE_ENV=test
 export PORTLIGHT_TEST_PATIENCE=8 PORTLIGHT_TEST_CLI=/work/dist/agent/cli.js
+export DOCKER_HOST=unix:///run/test.sock
 cd /work || exit 1
 ip link set lo up
-echo "guest: $(uname -r), $(stat -fc %T /sys/fs/cgroup), controllers $(cat /sys/fs/cgroup/cgroup.controllers)"
+echo "guest: kernel $(uname -r), $(stat -fc %T /sys/fs/cgroup), controllers $(cat /sys/fs/cgroup/cgroup.controllers)"
 failed=0
 for driver in systemd cgroupfs; do
-  dockerd --host unix:///run/test.sock --data-root "/work/docker-$driver" --exec-root /run/docker-exec \
-    --pidfile /run/docker.pid --exec-opt "native.cgroupdriver=$driver" > "/work/dockerd-$driver.log" 2>&1 &
-  until [ -S /run/test.sock ]; do sleep 1; done
+  dockerd --host "$DOCKER_HOST" --data-root "/work/docker-$driver" --exec-root /run/docker-exec \
+    --pidfile /run/docker.pid --exec-opt "native.cgroupdriver=$driver" > /run/dockerd.log 2>&1 &
+  daemon=$!
+  for second in $(seq 120); do
+    [ -S /run/test.sock ] && break
+    sleep 1
+  done
+  sleep 5
   echo "guest: tests with cgroup driver $driver"
-  DOCKER_HOST=unix:///run/test.sock NODE_ENV=test node node_modules/ava/entrypoints/cli.mjs --timeout 15m --concurrency 1 "$@" || failed=1
-  kill "$(cat /run/docker.pid)"
-  wait
+  node node_modules/ava/entrypoints/cli.js --timeout 20m --concurrency 1 "$@" || failed=1
+  kill "$daemon" || tail -n 5 /run/dockerd.log
+  wait "$daemon"
 done
-echo "guest: result $failed"
+echo "guest: failed=$failed"
 sync

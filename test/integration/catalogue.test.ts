@@ -42,7 +42,7 @@ test('a throttled container: periods, throttled periods and time, limit', async 
   t.is(latest(name, 'container.cpu.limit')!.value, 0.2);
   const shares = latest(name, 'container.cpu.shares')?.value ?? 512;
   t.is(shares, 512);
-  t.true(latest(name, 'container.cpu.logical.count')!.value >= 1);
+  t.true(latest(name, 'container.cpuset.size')!.value >= 1);
 });
 
 test('a container at its memory limit: the kernel kills in it, and the events tell', async (t) => {
@@ -85,8 +85,8 @@ test('forks up to the limit of pids, and refused beyond it', async (t) => {
   });
   await until(name, 'container.pids.fails', {}, (value) => value >= 1);
   t.is(latest(name, 'container.pids.limit')!.value, 6);
-  await until(name, 'container.pids.count', {}, (value) => value <= 6);
-  t.true(latest(name, 'container.process.count')!.value <= 6);
+  await until(name, 'container.pids.current', {}, (value) => value <= 6);
+  t.true(latest(name, 'container.processes')!.value <= 6);
 });
 
 test('memory by kind: anonymous, files, shared', async (t) => {
@@ -147,7 +147,7 @@ test('direct writes and reads are counted on their device', async (t) => {
 
 test('network: bytes as the interface counts them; a sharer and the host have none of their own', async (t) => {
   const { until, latest, receiver } = await observe(t, {
-    PORTLIGHT_METRICS_ENABLE: 'container.network.connection.count',
+    PORTLIGHT_METRICS_ENABLE: 'container.network.connections',
   });
   const [server, client, sharer, host] = ['server', 'client', 'sharer', 'host'].map((what) =>
     uniqueName(what),
@@ -178,7 +178,7 @@ test('network: bytes as the interface counts them; a sharer and the host have no
   t.is(latest(client, 'container.network.errors', received)!.value, 0);
   await until(
     server,
-    'container.network.connection.count',
+    'container.network.connections',
     { 'network.connection.state': 'listen' },
     (value) => value === 1,
   );
@@ -289,9 +289,9 @@ test('processes, descriptors, sockets and states, on request', async (t) => {
     name,
     script: 'sleep 600 & sleep 600 & exec 7< /bin/busybox; nc -l -p 9 & exec sleep 600',
   });
-  await until(name, 'container.process.count', {}, (value) => value === 4);
-  await until(name, 'container.process.socket.count', {}, (value) => value === 1);
-  await until(name, 'container.process.open_file_descriptor.count', {}, (value) => value >= 4 * 3);
+  await until(name, 'container.processes', {}, (value) => value === 4);
+  await until(name, 'container.process.open_sockets', {}, (value) => value === 1);
+  await until(name, 'container.process.open_file_descriptors', {}, (value) => value >= 4 * 3);
   await until(name, 'container.process.state', { 'process.state': 'sleeping' }, (value) => value === 4);
   t.pass();
 });

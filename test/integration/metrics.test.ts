@@ -40,7 +40,7 @@ test('a container burning CPU and holding memory: values agree with the kernel a
     workingSet: latest('container.memory.working_set')!,
     limit: latest('container.memory.limit')!,
     available: latest('container.memory.available')!,
-    pids: latest('container.pids.count')!,
+    pids: latest('container.pids.current')!,
   };
   const stats = await docker.getContainer(container.id).stats({ stream: false });
   const after = await kernelValues(container.id);

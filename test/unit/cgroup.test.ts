@@ -253,7 +253,7 @@ test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
     'container.memory.working_set': 40_000_000,
     'container.memory.limit': 64_000_000,
     'container.memory.available': 24_000_000,
-    'container.pids.count': 3,
+    'container.pids.current': 3,
   });
   write(`cgroup/${scope}/memory.max`, 'max\n');
   write(`cgroup/${scope}/cpu.stat`, 'usage_usec 4000000\nuser_usec 3000000\nsystem_usec 1000000\n');
