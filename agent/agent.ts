@@ -1,5 +1,6 @@
 /** Wires collectors, pipeline and exporters, and starts and stops them in order. */
 import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Logger } from 'pino';
 import { CgroupCollector } from '../collectors/cgroup/index.ts';
@@ -10,6 +11,7 @@ import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
 import { HostCollector } from '../collectors/host/index.ts';
 import { ownContainerId } from '../collectors/host/own-container.ts';
+import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
 import { NamespaceCollector } from '../collectors/namespaces.ts';
 import { NetworkCollector } from '../collectors/network.ts';
@@ -129,11 +131,17 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
   const enabled = new Set<Metric>(rows);
   const hostResource = { attributes: { 'service.name': 'portlight', ...host } };
+  const limit = descriptorLimit();
+  const files = new KernelFiles(limit, () =>
+    telemetry.warn(
+      `the limit of ${limit} open files is reached: kernel files are opened for each read, which costs more CPU`,
+    ),
+  );
   const storage = new StorageCollector(docker, pipeline, config.metrics.storage_interval);
   const collectors: Collector[] = [
-    new CgroupCollector(config.procfs, rows),
-    new NetworkCollector(config.procfs, enabled),
-    new ProcessCollector(config.procfs, enabled),
+    new CgroupCollector(config.procfs, rows, files),
+    new NetworkCollector(config.procfs, enabled, files),
+    new ProcessCollector(config.procfs, enabled, files),
     new StateCollector(),
     storage,
     new HostCollector(config.procfs),
@@ -195,20 +203,22 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     'portlight runs',
   );
 
-  let timer: NodeJS.Timeout;
-  const round = () => pipeline.metrics(rounds.collect(daemon.containers.values(), hostResource));
-  const firstRound = () => {
+  const stopRounds = new AbortController();
+  const round = async () => pipeline.metrics(await rounds.collect(daemon.containers.values(), hostResource));
+  const runRounds = async () => {
     void storage.ask();
-    round();
-    timer = setTimeout(
-      () => {
-        round();
-        timer = setInterval(round, config.interval);
-      },
-      Math.min(FIRST_INTERVAL_MS, config.interval),
-    );
+    await round();
+    // Rates need a second round, which need not wait for the interval.
+    let due = performance.now();
+    for (let wait = Math.min(FIRST_INTERVAL_MS, config.interval); ; wait = config.interval) {
+      due = Math.max(due + wait, performance.now());
+      await sleep(due - performance.now(), undefined, { signal: stopRounds.signal });
+      await round();
+    }
   };
-  daemon.start(firstRound);
+  const startRounds = () =>
+    void runRounds().catch((error) => stopRounds.signal.aborted || telemetry.fault('round', error));
+  daemon.start(startRounds);
 
   const sdk = config.exporter.includes('otlp')
     ? import('./sdk.ts').then(({ startSdk }) =>
@@ -220,7 +230,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   return {
     async stop() {
       const deadline = AbortSignal.timeout(FLUSH_MS);
-      clearTimeout(timer);
+      stopRounds.abort();
       server.close();
       server.closeAllConnections();
       await daemon.stop();

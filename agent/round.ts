@@ -1,7 +1,11 @@
 /** One round of metrics: asks every polled collector for the points of every container, and of the host. */
+import { setImmediate } from 'node:timers/promises';
 import type { Collector } from '../collectors/collector.ts';
 import type { Container, Metric, MetricSet, Point, Resource } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
+
+/** How long a round holds the event loop before logs and events have their turn. */
+const LONGEST_TURN_MS = 8;
 
 export class Round {
   private readonly collectors: readonly Collector[];
@@ -18,7 +22,7 @@ export class Round {
   }
 
   /** @param host the resource of what is about no container; without it, the host is left out */
-  collect(containers: Iterable<Container>, host?: Resource): MetricSet[] {
+  async collect(containers: Iterable<Container>, host?: Resource): Promise<MetricSet[]> {
     const time = BigInt(Date.now()) * 1_000_000n;
     const spent = new Map<string, number>();
     const sets: MetricSet[] = [];
@@ -36,7 +40,12 @@ export class Round {
       }
       return points.filter(({ metric }) => this.enabled.has(metric));
     };
+    let since = performance.now();
     for (const container of containers) {
+      if (performance.now() - since > LONGEST_TURN_MS) {
+        await setImmediate();
+        since = performance.now();
+      }
       const startTime = container.startedAt === 0n ? time : container.startedAt;
       sets.push({ resource: container.resource, container, startTime, time, points: ask(container) });
     }

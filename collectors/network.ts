@@ -3,13 +3,13 @@
  * that join another's (`--network container:X`) and those on the host's network report none of their own.
  * Source: proc_pid_net(5). A descriptor of /proc/<pid>/net belongs to the namespace, and stays open.
  */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
 import type { Collector } from './collector.ts';
+import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
 
-const BUFFER_SIZE = 256 * 1024;
 const DIRECTIONS = ['receive', 'transmit'] as const;
 
 /** A metric and its columns in /proc/net/dev, for receive and transmit. */
@@ -85,21 +85,22 @@ export function countTcpStates(text: string, counts: Map<string, number>): void 
 
 interface Watched {
   readonly directory: string;
-  readonly dev: number;
-  readonly snmp: number;
-  readonly sockstat: number;
+  readonly dev: KernelFile | undefined;
+  readonly snmp: KernelFile | undefined;
+  readonly sockstat: KernelFile | undefined;
 }
 
 export class NetworkCollector implements Collector {
   readonly name = 'network';
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
+  private readonly files: KernelFiles;
   private readonly watched = new Map<string, Watched>();
-  private readonly buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
   private readonly attributes = new Map<string, Attributes>();
 
-  constructor(procfs: string, enabled: ReadonlySet<Metric>) {
+  constructor(procfs: string, enabled: ReadonlySet<Metric>, files: KernelFiles) {
     this.procfs = procfs;
+    this.files = files;
     this.enabled = enabled;
   }
 
@@ -108,22 +109,22 @@ export class NetworkCollector implements Collector {
     const { networkMode } = container;
     if (container.pid === 0 || networkMode === 'host' || networkMode.startsWith('container:')) return;
     const directory = join(this.procfs, String(container.pid), 'net');
-    const opened: number[] = [];
-    try {
-      for (const file of ['dev', 'snmp', 'sockstat']) opened.push(openSync(join(directory, file), 'r'));
-    } catch (error) {
-      for (const descriptor of opened) closeSync(descriptor);
-      throw error;
-    }
-    const [dev, snmp, sockstat] = opened as [number, number, number];
-    this.watched.set(container.id, { directory, dev, snmp, sockstat });
+    this.watched.set(
+      container.id,
+      this.files.openAll((open) => ({
+        directory,
+        dev: open(join(directory, 'dev')),
+        snmp: open(join(directory, 'snmp')),
+        sockstat: open(join(directory, 'sockstat')),
+      })),
+    );
   }
 
   detach(container: Container): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     this.watched.delete(container.id);
-    for (const descriptor of [watched.dev, watched.snmp, watched.sockstat]) closeSync(descriptor);
+    for (const file of [watched.dev, watched.snmp, watched.sockstat]) file?.close();
   }
 
   stop(): void {
@@ -173,8 +174,8 @@ export class NetworkCollector implements Collector {
     }
   }
 
-  private read(descriptor: number): string {
-    return this.buffer.toString('latin1', 0, readSync(descriptor, this.buffer, 0, BUFFER_SIZE, 0));
+  private read(file: KernelFile | undefined): string {
+    return buffer.toString('latin1', 0, file?.read() ?? 0);
   }
 
   /** One object for equal attributes: their encoding is kept with the object. */

@@ -3,12 +3,15 @@
  * states cost a look at every process, and are counted only when they are asked for.
  * Source: cgroups(7), proc_pid_stat(5), proc_pid_fd(5).
  */
-import { type Dirent, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type Dirent, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
 import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
+import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
+
+const NEWLINE = 0x0a;
 
 /** Any hierarchy knows the processes; the first that a container has is asked. */
 const CONTROLLERS = ['pids', 'memory', 'cpu', 'unified'];
@@ -27,16 +30,36 @@ const stateAttributes = new Map<string, Attributes>(
   [...new Set(Object.values(STATES))].map((state) => [state, { 'process.state': state }]),
 );
 
-/** Process ids in a cgroup directory and all below it. */
+/** Links of a cgroup's directory that has no directory below it. */
+const NO_CHILDREN = 2;
+
+/** Directories of the cgroups right below one. The link count, which is cheaper, tells when there are none. */
+function below(directory: string): string[] {
+  if (statSync(directory).nlink === NO_CHILDREN) return [];
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry: Dirent) => entry.isDirectory())
+    .map(({ name }) => join(directory, name));
+}
+
+/** Process ids in a cgroup and all below it. */
 export function processesOf(directory: string): number[] {
   const pids = readFileSync(join(directory, 'cgroup.procs'), 'latin1')
     .split('\n')
     .filter(Boolean)
     .map(Number);
-  const below = readdirSync(directory, { withFileTypes: true }).filter((entry: Dirent) =>
-    entry.isDirectory(),
-  );
-  return [...pids, ...below.flatMap(({ name }) => processesOf(join(directory, name)))];
+  return [...pids, ...below(directory).flatMap(processesOf)];
+}
+
+/** A line a process. */
+function countLines(bytes: Uint8Array, length: number): number {
+  let count = 0;
+  for (let index = 0; index < length; index++) if (bytes[index] === NEWLINE) count++;
+  return count;
+}
+
+interface Watched {
+  readonly directory: string;
+  readonly procs: KernelFile | undefined;
 }
 
 export class ProcessCollector implements Collector {
@@ -44,10 +67,12 @@ export class ProcessCollector implements Collector {
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
   private hierarchies: Hierarchies | undefined;
-  private readonly directories = new Map<string, string>();
+  private readonly files: KernelFiles;
+  private readonly watched = new Map<string, Watched>();
 
-  constructor(procfs: string, enabled: ReadonlySet<Metric>) {
+  constructor(procfs: string, enabled: ReadonlySet<Metric>, files: KernelFiles) {
     this.procfs = procfs;
+    this.files = files;
     this.enabled = enabled;
   }
 
@@ -59,17 +84,34 @@ export class ProcessCollector implements Collector {
     const directory = CONTROLLERS.map((controller) => located.get(controller)).find(
       (found) => found !== undefined,
     );
-    if (directory !== undefined) this.directories.set(container.id, directory.path);
+    if (directory === undefined) return;
+    const procs = this.files.open(join(directory.path, 'cgroup.procs'));
+    this.watched.set(container.id, { directory: directory.path, procs });
   }
 
   detach(container: Container): void {
-    this.directories.delete(container.id);
+    this.watched.get(container.id)?.procs?.close();
+    this.watched.delete(container.id);
+  }
+
+  stop(): void {
+    for (const { procs } of this.watched.values()) procs?.close();
+    this.watched.clear();
   }
 
   collect(container: Container, points: Point[]): void {
-    const directory = this.directories.get(container.id);
-    if (directory === undefined) return;
-    const pids = processesOf(directory);
+    const watched = this.watched.get(container.id);
+    if (watched === undefined) return;
+    const looksInside = [catalogue.openDescriptors, catalogue.openSockets, catalogue.taskStates].some(
+      (metric) => this.enabled.has(metric),
+    );
+    if (!looksInside) {
+      const own = countLines(buffer, watched.procs?.read() ?? 0);
+      const nested = below(watched.directory).flatMap(processesOf).length;
+      points.push({ metric: catalogue.processCount, value: own + nested });
+      return;
+    }
+    const pids = processesOf(watched.directory);
     points.push({ metric: catalogue.processCount, value: pids.length });
     if (this.enabled.has(catalogue.openDescriptors) || this.enabled.has(catalogue.openSockets)) {
       this.descriptors(pids, points);

@@ -5,6 +5,7 @@ import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import { accessHint, connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
+import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
 import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { cells, columns, figures, rightAligned } from '../../exporters/console/rows.ts';
@@ -50,7 +51,7 @@ export async function ps({ output }: { output: string }, command: Command): Prom
 
   const telemetry = new Telemetry(createLogger(config.log_level));
   const wanted = [catalogue.cpuUsage, catalogue.memoryWorkingSet, catalogue.memoryLimit, catalogue.pidsCount];
-  const cgroup = new CgroupCollector(config.procfs, wanted);
+  const cgroup = new CgroupCollector(config.procfs, wanted, new KernelFiles(descriptorLimit(), () => {}));
   for (const container of containers) {
     try {
       cgroup.attach(container);
@@ -63,10 +64,9 @@ export async function ps({ output }: { output: string }, command: Command): Prom
     new Set<Metric>([...wanted, catalogue.uptime]),
     telemetry,
   );
-  rounds.collect(containers);
+  await rounds.collect(containers);
   await sleep(MEASURE_MS);
-  const sets = rounds
-    .collect(containers)
+  const sets = (await rounds.collect(containers))
     .flatMap((set) => (set.container === undefined ? [] : { ...set, container: set.container }))
     .sort((a, b) => (a.container.name < b.container.name ? -1 : 1));
   cgroup.stop();

@@ -99,13 +99,7 @@ test('Prometheus takes both endpoints without complaint, and dashboards find the
   const limit = await found(
     `container_spec_memory_limit_bytes{container_label_com_docker_compose_service="shop"}`,
   );
-  t.is(
-    limit.metric.id,
-    `/docker/${container.id}`.replace(
-      '/docker/',
-      limit.metric.id!.includes('/docker/') ? '/docker/' : limit.metric.id!.split(container.id)[0]!,
-    ),
-  );
+  t.true(limit.metric.id!.includes(container.id));
   t.is(Number(limit.value[1]), 32 * MEBIBYTE);
   const used = await found(
     `100 * container_memory_working_set_bytes{name="${name}"} / container_spec_memory_limit_bytes{name="${name}"}`,

@@ -16,6 +16,7 @@ import {
   parseText,
 } from '../../collectors/cgroup/parse.ts';
 import { parseTable } from '../../collectors/cgroup/tables.ts';
+import { buffer, descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
 import { fakeContainer } from '../support/container.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
@@ -216,7 +217,7 @@ function host(
   write('proc/42/cgroup', membership);
   for (const [path, text] of Object.entries(files)) write(`cgroup/${path}`, text);
   const container = fakeContainer({ id: ID, pid: 42 });
-  const collector = new CgroupCollector(join(root, 'proc'), rows);
+  const collector = new CgroupCollector(join(root, 'proc'), rows, new KernelFiles(1000, () => {}));
   t.teardown(() => collector.stop());
   return { collector, container, write };
 }
@@ -295,4 +296,33 @@ test("a process that is not the container's is refused", (t) => {
     { 'user.slice/memory.current': '1\n' },
   );
   t.throws(() => collector.attach(container), { message: /no cgroup of process 42/ });
+});
+
+test('beyond the budget of descriptors files are opened for each read, said once, with the same values', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'value');
+  writeFileSync(path, '1\n');
+  let told = 0;
+  // 512 are reserved: two can be kept.
+  const files = new KernelFiles(514, () => told++);
+  const opened = [1, 2, 3, 4].map(() => files.open(path)!);
+  t.is(told, 1);
+  writeFileSync(path, '22\n');
+  for (const file of opened) {
+    t.is(file.read(), 3);
+    t.is(buffer.toString('latin1', 0, 3), '22\n');
+  }
+  for (const file of opened) file.close();
+  t.is(files.open(join(directory, 'missing')), undefined);
+  const again = files.open(path)!;
+  rmSync(path);
+  t.is(again.read(), 3, 'a descriptor of its own outlives the name');
+  again.close();
+  t.is(told, 1);
+  t.is(descriptorLimit('Max open files            1024                 4096                 files\n'), 1024);
+  t.is(
+    descriptorLimit('Max open files            unlimited            unlimited            files\n'),
+    Number.POSITIVE_INFINITY,
+  );
 });

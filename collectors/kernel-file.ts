@@ -1,0 +1,114 @@
+/**
+ * Files of /proc and the cgroup file systems that are read again and again: over a descriptor that stays
+ * open, which costs a tenth of opening the file each time. Descriptors are not without end: beyond a share
+ * of the process's limit, files are opened for each read.
+ */
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+
+/** Kept for everything else that the process opens: sockets, its database, logs. */
+const RESERVED = 512;
+/** Larger than any file that is read this way. */
+const BUFFER_SIZE = 256 * 1024;
+
+/** Where the kernel puts a file's bytes; valid until the next read. */
+export const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+
+/** The process's limit of open files, from its /proc/self/limits (proc_pid_limits(5)); infinite if unlimited. */
+export function descriptorLimit(limits = readFileSync('/proc/self/limits', 'utf8')): number {
+  const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
+  return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
+export class KernelFile {
+  private readonly path: string;
+  /** -1 where the file is opened for each read. */
+  private descriptor: number;
+  private readonly closed: () => void;
+
+  constructor(path: string, descriptor: number, closed: () => void) {
+    this.path = path;
+    this.descriptor = descriptor;
+    this.closed = closed;
+  }
+
+  /**
+   * Reads the file from its start into `buffer`.
+   * @returns the number of bytes; 0 where the file is no longer there, or switched off as pressure files can be
+   * @throws on any other error
+   */
+  read(): number {
+    try {
+      if (this.descriptor !== -1) return readSync(this.descriptor, buffer, 0, BUFFER_SIZE, 0);
+      const descriptor = openSync(this.path, 'r');
+      try {
+        return readSync(descriptor, buffer, 0, BUFFER_SIZE, 0);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (error) {
+      if (['ENODEV', 'ENOENT', 'ESRCH', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? ''))
+        return 0;
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.descriptor === -1) return;
+    closeSync(this.descriptor);
+    this.descriptor = -1;
+    this.closed();
+  }
+}
+
+/** Opens kernel files within one budget of descriptors. */
+export class KernelFiles {
+  private readonly budget: number;
+  private readonly exhausted: () => void;
+  private kept = 0;
+  private told = false;
+
+  /**
+   * @param limit of descriptors that the process may have open
+   * @param exhausted called once, when files begin to be opened for each read
+   */
+  constructor(limit: number, exhausted: () => void) {
+    this.budget = Math.max(0, limit - RESERVED);
+    this.exhausted = exhausted;
+  }
+
+  /**
+   * @returns undefined where there is no such file
+   * @throws on any other error
+   */
+  open(path: string): KernelFile | undefined {
+    try {
+      const descriptor = openSync(path, 'r');
+      if (this.kept < this.budget) {
+        this.kept++;
+        return new KernelFile(path, descriptor, () => this.kept--);
+      }
+      closeSync(descriptor);
+      if (!this.told) this.exhausted();
+      this.told = true;
+      return new KernelFile(path, -1, () => {});
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Opens several files, or none: what was opened before an error is closed. */
+  openAll<T>(open: (one: (path: string) => KernelFile | undefined) => T): T {
+    const opened: KernelFile[] = [];
+    try {
+      return open((path) => {
+        const file = this.open(path);
+        if (file !== undefined) opened.push(file);
+        return file;
+      });
+    } catch (error) {
+      for (const file of opened) file.close();
+      throw error;
+    }
+  }
+}
