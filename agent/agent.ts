@@ -75,6 +75,10 @@ class Attachments {
     void this.each(container, (collector) => collector.attach?.(container));
   }
 
+  changed(container: Container): void {
+    void this.each(container, (collector) => collector.changed?.(container));
+  }
+
   stopped(container: Container): void {
     this.runs.delete(container.id);
     void this.each(container, (collector) => collector.detach?.(container));

@@ -42,6 +42,8 @@ export interface Collector {
   attach?(container: Container): void | Promise<void>;
   /** A container was started, a moment before `attach`: for what a short-lived one would not wait for. */
   anticipate?(container: Container): void;
+  /** A running container's settings were changed. */
+  changed?(container: Container): void;
   /** A container no longer runs. */
   detach?(container: Container): void;
   /** A container no longer exists. */

@@ -10,8 +10,6 @@ import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
 import type { Collector } from './collector.ts';
 import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
 
-const DIRECTIONS = ['receive', 'transmit'] as const;
-
 /** A metric and its columns in /proc/net/dev, for receive and transmit. */
 const COLUMNS: readonly (readonly [Metric, number, number])[] = [
   [catalogue.networkIo, 0, 8],
@@ -27,21 +25,20 @@ export interface InterfaceCounters {
 
 /** The interfaces of a /proc/net/dev but the loopback, with their counters in the kernel's order. */
 export function parseNetDev(text: string): InterfaceCounters[] {
-  return text
-    .split('\n')
-    .filter((line) => line.includes(':'))
-    .map((line) => {
-      const colon = line.indexOf(':');
-      return {
-        name: line.slice(0, colon).trim(),
-        values: line
-          .slice(colon + 1)
-          .trim()
-          .split(/\s+/)
-          .map(Number),
-      };
-    })
-    .filter(({ name, values }) => name !== 'lo' && values.length >= 12 && values.every(Number.isFinite));
+  const interfaces: InterfaceCounters[] = [];
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon === -1) continue;
+    const name = line.slice(0, colon).trim();
+    if (name === 'lo') continue;
+    const values =
+      line
+        .slice(colon + 1)
+        .match(/\d+/g)
+        ?.map(Number) ?? [];
+    if (values.length >= 12) interfaces.push({ name, values });
+  }
+  return interfaces;
 }
 
 /** A counter of /proc/net/snmp; undefined where the kernel does not have it. */
@@ -97,6 +94,7 @@ export class NetworkCollector implements Collector {
   private readonly files: KernelFiles;
   private readonly watched = new Map<string, Watched>();
   private readonly attributes = new Map<string, Attributes>();
+  private readonly interfaces = new Map<string, readonly [Attributes, Attributes]>();
 
   constructor(procfs: string, enabled: ReadonlySet<Metric>, files: KernelFiles) {
     this.procfs = procfs;
@@ -140,13 +138,7 @@ export class NetworkCollector implements Collector {
     for (const [metric, ...columns] of COLUMNS) {
       for (const { name, values } of interfaces) {
         for (const side of [0, 1] as const) {
-          const attributes = this.interned(
-            'network.interface.name',
-            name,
-            'network.io.direction',
-            DIRECTIONS[side],
-          );
-          points.push({ metric, value: values[columns[side]]!, attributes });
+          points.push({ metric, value: values[columns[side]]!, attributes: this.sides(name)[side] });
         }
       }
     }
@@ -176,6 +168,20 @@ export class NetworkCollector implements Collector {
 
   private read(file: KernelFile | undefined): string {
     return buffer.toString('latin1', 0, file?.read() ?? 0);
+  }
+
+  /** Attributes of an interface's two directions. */
+  private sides(name: string): readonly [Attributes, Attributes] {
+    let sides = this.interfaces.get(name);
+    if (sides === undefined) {
+      const side = (direction: string) => ({
+        'network.interface.name': name,
+        'network.io.direction': direction,
+      });
+      sides = [side('receive'), side('transmit')];
+      this.interfaces.set(name, sides);
+    }
+    return sides;
   }
 
   /** One object for equal attributes: their encoding is kept with the object. */

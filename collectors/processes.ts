@@ -60,7 +60,13 @@ function countLines(bytes: Uint8Array, length: number): number {
 interface Watched {
   readonly directory: string;
   readonly procs: KernelFile | undefined;
+  rounds: number;
+  /** Whether there were cgroups below it when that was last looked at. */
+  nested: boolean;
 }
+
+/** Whether a container has cgroups of its own is looked at in every so manieth round. */
+const LOOK_BELOW_EVERY = 6;
 
 export class ProcessCollector implements Collector {
   readonly name = 'processes';
@@ -86,7 +92,7 @@ export class ProcessCollector implements Collector {
     );
     if (directory === undefined) return;
     const procs = this.files.open(join(directory.path, 'cgroup.procs'));
-    this.watched.set(container.id, { directory: directory.path, procs });
+    this.watched.set(container.id, { directory: directory.path, procs, rounds: 0, nested: false });
   }
 
   detach(container: Container): void {
@@ -107,7 +113,9 @@ export class ProcessCollector implements Collector {
     );
     if (!looksInside) {
       const own = countLines(buffer, watched.procs?.read() ?? 0);
-      const nested = below(watched.directory).flatMap(processesOf).length;
+      if (watched.rounds++ % LOOK_BELOW_EVERY === 0)
+        watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
+      const nested = watched.nested ? below(watched.directory).flatMap(processesOf).length : 0;
       points.push({ metric: catalogue.processCount, value: own + nested });
       return;
     }

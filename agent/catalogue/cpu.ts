@@ -1,6 +1,6 @@
 /** v1: Documentation/admin-guide/cgroup-v1/{cpuacct,cpusets}.rst, scheduler/sched-bwc.rst; v2: cgroup-v2.rst, "CPU" and "Cpuset". */
 import type { Field, TableReading } from './entry.ts';
-import { cadvisorName, dockerName, from, key, MICRO, NANO, of, row, TICK, value } from './entry.ts';
+import { cadvisorName, dockerName, from, key, MICRO, NANO, of, row, setting, TICK, value } from './entry.ts';
 
 const user = { 'cpu.mode': 'user' };
 const system = { 'cpu.mode': 'system' };
@@ -10,6 +10,7 @@ const v2Max = (position: number): Field => ({
   file: 'cpu.max',
   place: { at: 'position', position },
   scale: 1,
+  setting: true,
 });
 
 const perCpu: TableReading = {
@@ -78,14 +79,17 @@ export const cpu = {
     '{cpu}',
     'CPU quota per period; absent where there is none',
     {
-      v1: from([value('cpu', 'cpu.cfs_quota_us'), value('cpu', 'cpu.cfs_period_us')], ratio),
+      v1: from(
+        [setting(value('cpu', 'cpu.cfs_quota_us')), setting(value('cpu', 'cpu.cfs_period_us'))],
+        ratio,
+      ),
       v2: from([v2Max(0), v2Max(1)], ratio),
       dockerStats: [dockerName('cpu.limit', '{cpus}', 'gauge')],
     },
   ),
   cpuQuota: row('cpu', 'container.cpu.quota', 'updowncounter', 'us', 'CPU time allowed per period', {
     dialectOnly: true,
-    v1: of(value('cpu', 'cpu.cfs_quota_us')),
+    v1: of(setting(value('cpu', 'cpu.cfs_quota_us'))),
     v2: of(v2Max(0)),
     cadvisor: [cadvisorName('container_spec_cpu_quota')],
   }),
@@ -97,7 +101,7 @@ export const cpu = {
     'Length of the period that the quota is for',
     {
       dialectOnly: true,
-      v1: of(value('cpu', 'cpu.cfs_period_us')),
+      v1: of(setting(value('cpu', 'cpu.cfs_period_us'))),
       v2: of(v2Max(1)),
       cadvisor: [cadvisorName('container_spec_cpu_period')],
     },
@@ -109,7 +113,7 @@ export const cpu = {
     '{share}',
     'Relative CPU share (cgroup v1)',
     {
-      v1: of(value('cpu', 'cpu.shares')),
+      v1: of(setting(value('cpu', 'cpu.shares'))),
       dockerStats: [dockerName('cpu.shares', '1', 'gauge')],
       cadvisor: [cadvisorName('container_spec_cpu_shares')],
     },
@@ -121,7 +125,7 @@ export const cpu = {
     '{weight}',
     'Relative CPU weight (cgroup v2)',
     {
-      v2: of(value('cpu', 'cpu.weight')),
+      v2: of(setting(value('cpu', 'cpu.weight'))),
     },
   ),
   cpuCount: row(
@@ -131,8 +135,20 @@ export const cpu = {
     '{cpus}',
     'Logical CPUs that the cpuset allows',
     {
-      v1: of({ controller: 'cpuset', file: 'cpuset.effective_cpus', place: { at: 'list' }, scale: 1 }),
-      v2: of({ controller: 'cpuset', file: 'cpuset.cpus.effective', place: { at: 'list' }, scale: 1 }),
+      v1: of({
+        controller: 'cpuset',
+        file: 'cpuset.effective_cpus',
+        place: { at: 'list' },
+        scale: 1,
+        setting: true,
+      }),
+      v2: of({
+        controller: 'cpuset',
+        file: 'cpuset.cpus.effective',
+        place: { at: 'list' },
+        scale: 1,
+        setting: true,
+      }),
       dockerStats: [dockerName('cpu.logical.count', '{cpus}', 'gauge')],
     },
   ),

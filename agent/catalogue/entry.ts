@@ -27,14 +27,19 @@ export interface Field {
   readonly place: Place;
   /** Factor from the kernel's unit to the metric's. */
   readonly scale: number;
+  /** Whether it is a setting, which changes only when somebody changes it: it need not be read every round. */
+  readonly setting?: boolean;
 }
+
+/** From up to three fields' values. NaN, which a missing field is, makes it NaN as arithmetic does. */
+export type Compute = (first: number, second: number, third: number) => number;
 
 /** One data point of a metric: a field, or what is computed from several. */
 export interface Reading {
   readonly attributes?: Attributes;
   readonly fields: readonly Field[];
   /** From the fields' values, all of them present; the first field's value by default. */
-  readonly compute?: (...values: number[]) => number;
+  readonly compute?: Compute;
   /** Whether the point is the change per second since the last round; absent in the first. */
   readonly rate?: boolean;
 }
@@ -153,6 +158,9 @@ export const value = (controller: string, file: string, scale = 1): Field => ({
   scale,
 });
 
+/** A field that is a setting. */
+export const setting = (field: Field): Field => ({ ...field, setting: true });
+
 /** A key of a flat-keyed file. */
 export const key = (controller: string, file: string, name: string, scale = 1): Field => ({
   controller,
@@ -165,11 +173,11 @@ export const key = (controller: string, file: string, name: string, scale = 1): 
 export const of = (field: Field, attributes?: Attributes): Reading => ({ fields: [field], attributes });
 
 /** A reading that is computed from several fields, absent when any of them is. */
-export const from = (
-  fields: readonly Field[],
-  compute: (...values: number[]) => number,
-  attributes?: Attributes,
-): Reading => ({ fields, compute, attributes });
+export const from = (fields: readonly Field[], compute: Compute, attributes?: Attributes): Reading => ({
+  fields,
+  compute,
+  attributes,
+});
 
 /** A name in the docker_stats receiver's dialect: counters are monotonic sums, the rest as given. */
 export const dockerName = (

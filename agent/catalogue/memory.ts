@@ -1,16 +1,20 @@
 /** v1: Documentation/admin-guide/cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory Interface Files". */
 import type { CatalogueEntry, DialectName, Reading } from './entry.ts';
-import { cadvisorName, dockerName, from, key, of, row, value } from './entry.ts';
+import { cadvisorName, dockerName, from, key, of, row, setting, value } from './entry.ts';
 
 const stat = (name: string, scale = 1) => key('memory', 'memory.stat', name, scale);
 const file = (name: string) => value('memory', name);
 
 const v1 = {
   usage: file('memory.usage_in_bytes'),
-  limit: file('memory.limit_in_bytes'),
+  limit: setting(file('memory.limit_in_bytes')),
   inactiveFile: stat('total_inactive_file'),
 };
-const v2 = { usage: file('memory.current'), limit: file('memory.max'), inactiveFile: stat('inactive_file') };
+const v2 = {
+  usage: file('memory.current'),
+  limit: setting(file('memory.max')),
+  inactiveFile: stat('inactive_file'),
+};
 
 /** What the kernel cannot take back without reclaiming active pages; also what `docker stats` shows. */
 const workingSet = (usage: number, inactiveFile: number): number => Math.max(0, usage - inactiveFile);
@@ -229,8 +233,10 @@ export const memory = {
     BYTES,
     'Swap limit; absent where there is none',
     {
-      v1: from([file('memory.memsw.limit_in_bytes'), v1.limit], (both, limit) => Math.max(0, both - limit)),
-      v2: of(file('memory.swap.max')),
+      v1: from([setting(file('memory.memsw.limit_in_bytes')), v1.limit], (both, limit) =>
+        Math.max(0, both - limit),
+      ),
+      v2: of(setting(file('memory.swap.max'))),
     },
   ),
   memorySwapTotalLimit: row(
@@ -241,8 +247,8 @@ export const memory = {
     'Limit of memory and swap together',
     {
       dialectOnly: true,
-      v1: of(file('memory.memsw.limit_in_bytes')),
-      v2: from([file('memory.swap.max'), v2.limit], (swap, limit) => swap + limit),
+      v1: of(setting(file('memory.memsw.limit_in_bytes'))),
+      v2: from([setting(file('memory.swap.max')), v2.limit], (swap, limit) => swap + limit),
       dockerStats: [dockerName('memory.hierarchical_memsw_limit', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_spec_memory_swap_limit_bytes')],
     },
@@ -254,8 +260,8 @@ export const memory = {
     BYTES,
     'Memory kept for the container under pressure (soft limit, memory.low)',
     {
-      v1: of(file('memory.soft_limit_in_bytes')),
-      v2: of(file('memory.low')),
+      v1: of(setting(file('memory.soft_limit_in_bytes'))),
+      v2: of(setting(file('memory.low'))),
       cadvisor: [cadvisorName('container_spec_memory_reservation_limit_bytes')],
     },
   ),
@@ -266,7 +272,7 @@ export const memory = {
     BYTES,
     'Use above which the container is throttled and reclaimed; absent where there is none',
     {
-      v2: of(file('memory.high')),
+      v2: of(setting(file('memory.high'))),
     },
   ),
   memoryMin: row(
@@ -277,7 +283,7 @@ export const memory = {
     'Memory that is never taken from the container',
     {
       optIn: true,
-      v2: of(file('memory.min')),
+      v2: of(setting(file('memory.min'))),
     },
   ),
   memoryMax: row(

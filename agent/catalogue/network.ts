@@ -74,6 +74,7 @@ export const network = {
     '{segment}',
     'TCP segments sent again',
     {
+      optIn: true,
       source: '/proc/<pid>/net/snmp, Tcp RetransSegs',
     },
   ),
@@ -84,6 +85,7 @@ export const network = {
     '{socket}',
     'Sockets in use, by protocol',
     {
+      optIn: true,
       source: '/proc/<pid>/net/sockstat, inuse',
     },
   ),

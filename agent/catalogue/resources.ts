@@ -1,5 +1,5 @@
 /** pids, hugetlb, rdma, misc and freezer. v1: Documentation/admin-guide/cgroup-v1/; v2: cgroup-v2.rst. */
-import { cadvisorName, dockerName, key, of, row, type TableReading, value } from './entry.ts';
+import { cadvisorName, dockerName, key, of, row, setting, type TableReading, value } from './entry.ts';
 
 const hugetlb = (file: string): TableReading => ({
   controller: 'hugetlb',
@@ -42,8 +42,8 @@ export const resources = {
     '{pid}',
     'Limit of processes and threads; absent where there is none',
     {
-      v1: of(value('pids', 'pids.max')),
-      v2: of(value('pids', 'pids.max')),
+      v1: of(setting(value('pids', 'pids.max'))),
+      v2: of(setting(value('pids', 'pids.max'))),
       dockerStats: [dockerName('pids.limit', '{pids}', 'updowncounter')],
       cadvisor: [cadvisorName('container_threads_max')],
     },

@@ -88,10 +88,9 @@ function scopeField(writer: Writer, scope: Scope): void {
   writer.end(mark);
 }
 
-function dataPoint(writer: Writer, set: MetricSet, point: Point): void {
+function dataPoint(writer: Writer, times: Uint8Array, point: Point): void {
   const mark = writer.begin(1);
-  writer.fixed64(2, set.startTime);
-  writer.fixed64(3, set.time);
+  writer.raw(times);
   if (point.metric.integer) writer.sfixed64(6, point.value);
   else writer.double(4, point.value);
   if (point.attributes !== undefined) writer.raw(pointAttributes(point.attributes));
@@ -99,15 +98,20 @@ function dataPoint(writer: Writer, set: MetricSet, point: Point): void {
 }
 
 /** Writes one Metric from `points[from]` on and returns the index behind its last point. */
-function metric(writer: Writer, set: MetricSet, from: number, temporality: Temporality): number {
-  const { points } = set;
+function metric(
+  writer: Writer,
+  points: readonly Point[],
+  times: Uint8Array,
+  from: number,
+  temporality: Temporality,
+): number {
   const described = points[from]!.metric;
   const mark = writer.begin(2);
   writer.raw(metricHead(described));
   const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
   let index = from;
   while (index < points.length && points[index]!.metric === described)
-    dataPoint(writer, set, points[index++]!);
+    dataPoint(writer, times, points[index++]!);
   if (described.kind !== 'gauge') {
     const isCounter = described.kind === 'counter';
     writer.uint(2, TEMPORALITY[isCounter ? temporality : 'cumulative']);
@@ -118,19 +122,34 @@ function metric(writer: Writer, set: MetricSet, from: number, temporality: Tempo
   return index;
 }
 
+/** The time fields that all points of a set have in common. */
+function timesOf(set: MetricSet): Buffer {
+  const writer = new Writer(32);
+  writer.fixed64(2, set.startTime);
+  writer.fixed64(3, set.time);
+  return writer.bytes();
+}
+
+/** Kept between rounds, which are of like size: what grows anew each time is garbage by the megabyte. */
+const metricsWriter = new Writer(64 * 1024);
+
 /** An `ExportMetricsServiceRequest` with one ResourceMetrics per set. */
 export function encodeMetrics(sets: readonly MetricSet[], temporality: Temporality = 'cumulative'): Buffer {
-  const writer = new Writer(sets.length * 2048 + 64);
+  const writer = metricsWriter;
+  writer.reset();
   for (const set of sets) {
+    const times = timesOf(set);
     const resourceMetrics = writer.begin(1);
     writer.raw(resourceField(set.resource));
     const scopeMetrics = writer.begin(2);
     scopeField(writer, 'portlight.metrics');
-    for (let index = 0; index < set.points.length; ) index = metric(writer, set, index, temporality);
+    for (let index = 0; index < set.points.length; ) {
+      index = metric(writer, set.points, times, index, temporality);
+    }
     writer.end(scopeMetrics);
     writer.end(resourceMetrics);
   }
-  return writer.bytes();
+  return Buffer.from(writer.bytes());
 }
 
 /** An `ExportLogsServiceRequest` with one resource; `records` are encoded `log_records` fields. */

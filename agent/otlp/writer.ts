@@ -1,3 +1,9 @@
+/** Bytes below which a loop copies faster than a call into native code. */
+const SMALL = 64;
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
+
 /**
  * Writes Protocol Buffers wire format into one growing buffer.
  * Source: https://protobuf.dev/programming-guides/encoding/
@@ -6,11 +12,13 @@
  * messages of 128 bytes or more are moved up when they end, so lengths are always minimal.
  */
 export class Writer {
-  buffer: Buffer;
+  private buffer: Buffer;
+  private view: DataView;
   position = 0;
 
   constructor(size = 4096) {
     this.buffer = Buffer.allocUnsafe(size);
+    this.view = viewOf(this.buffer);
   }
 
   /** The bytes written so far; valid until the next write. */
@@ -29,6 +37,7 @@ export class Writer {
     const grown = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.position);
     this.buffer = grown;
+    this.view = viewOf(grown);
   }
 
   private varint(value: number): void {
@@ -70,13 +79,15 @@ export class Writer {
   double(field: number, value: number): void {
     this.reserve(11);
     this.tag(field, 1);
-    this.position = this.buffer.writeDoubleLE(value, this.position);
+    this.view.setFloat64(this.position, value, true);
+    this.position += 8;
   }
 
   fixed64(field: number, value: bigint): void {
     this.reserve(11);
     this.tag(field, 1);
-    this.position = this.buffer.writeBigUInt64LE(value, this.position);
+    this.view.setBigUint64(this.position, value, true);
+    this.position += 8;
   }
 
   /** `sfixed64` from a safe integer. */
@@ -84,8 +95,8 @@ export class Writer {
     this.reserve(11);
     this.tag(field, 1);
     const high = Math.floor(value / 0x1_0000_0000);
-    this.buffer.writeUInt32LE(value - high * 0x1_0000_0000, this.position);
-    this.buffer.writeInt32LE(high, this.position + 4);
+    this.view.setUint32(this.position, value - high * 0x1_0000_0000, true);
+    this.view.setInt32(this.position + 4, high, true);
     this.position += 8;
   }
 
@@ -99,8 +110,8 @@ export class Writer {
     // seconds × 10⁹ does not fit in a double: multiply the upper and the lower 16 bits apart.
     const low = (seconds % 0x1_0000) * 1e9 + nanos;
     const high = Math.floor(seconds / 0x1_0000) * 1e9 + Math.floor(low / 0x1_0000);
-    this.buffer.writeUInt32LE((high % 0x1_0000) * 0x1_0000 + (low % 0x1_0000), this.position);
-    this.buffer.writeUInt32LE(Math.floor(high / 0x1_0000), this.position + 4);
+    this.view.setUint32(this.position, (high % 0x1_0000) * 0x1_0000 + (low % 0x1_0000), true);
+    this.view.setUint32(this.position + 4, Math.floor(high / 0x1_0000), true);
     this.position += 8;
   }
 
@@ -123,9 +134,12 @@ export class Writer {
 
   /** Bytes that are a well-formed sequence of fields of the current message already. */
   raw(fields: Uint8Array): void {
-    this.reserve(fields.length);
-    this.buffer.set(fields, this.position);
-    this.position += fields.length;
+    const size = fields.length;
+    this.reserve(size);
+    if (size < SMALL)
+      for (let index = 0; index < size; index++) this.buffer[this.position + index] = fields[index]!;
+    else this.buffer.set(fields, this.position);
+    this.position += size;
   }
 
   /** Begins a nested message; give what it returns to `end`. */

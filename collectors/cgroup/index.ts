@@ -11,6 +11,11 @@ import { type Directory, type Hierarchies, locate, readHierarchies } from './loc
 import { compile, controllersOf, type Plan, type PlannedTable } from './plan.ts';
 import { DeviceNames, filesOf, parseTable, TableAttributes } from './tables.ts';
 
+/** Settings such as limits are read in every so manieth round. */
+const SETTINGS_EVERY = 6;
+/** A table without a line for any device is `Total 0` on cgroup v1. */
+const EMPTY_TABLE = 8;
+
 /** A table's open files; one without `*` in its name has one. */
 interface OpenTable {
   readonly table: PlannedTable;
@@ -25,6 +30,7 @@ interface Watched {
   /** Slots' values and clock (ms) of the last round, for rates; no clock before the first. */
   readonly last: Float64Array;
   lastClock: number | undefined;
+  rounds: number;
 }
 
 export class CgroupCollector implements Collector {
@@ -69,8 +75,15 @@ export class CgroupCollector implements Collector {
       })),
       last: new Float64Array(plan.slots),
       lastClock: undefined,
+      rounds: 0,
     }));
     this.watched.set(container.id, watched);
+  }
+
+  /** Settings are read in the next round, instead of when their turn comes. */
+  changed(container: Container): void {
+    const watched = this.watched.get(container.id);
+    if (watched !== undefined) watched.rounds = 0;
   }
 
   detach(container: Container): void {
@@ -95,20 +108,26 @@ export class CgroupCollector implements Collector {
       let value: number;
       if (rate) value = Math.max(0, values[slots[0]!]! - watched.last[slots[0]!]!) / seconds;
       else if (compute === undefined) value = values[slots[0]!]!;
-      else value = compute(...slots.map((slot) => values[slot]!));
+      else value = compute(values[slots[0]!]!, values[slots[1]!]!, values[slots[2]!]!);
       if (Number.isFinite(value)) points.push({ metric, value, attributes });
     }
     watched.last.set(values);
     watched.lastClock = clock;
+    watched.rounds++;
     this.collectTables(watched, points);
   }
 
   /** One pass over the container's files. A file that cannot be read leaves its fields absent. */
-  private read({ plan, files }: Watched): Float64Array {
+  private read({ plan, files, last, rounds }: Watched): Float64Array {
     const values = this.values.subarray(0, plan.slots).fill(Number.NaN);
     for (let index = 0; index < files.length; index++) {
+      const { parse, settings } = plan.files[index]!;
+      if (settings !== undefined && rounds % SETTINGS_EVERY !== 0) {
+        for (const slot of settings) values[slot] = last[slot]!;
+        continue;
+      }
       const length = files[index]?.read() ?? 0;
-      if (length > 0) plan.files[index]!.parse(buffer, length, values);
+      if (length > 0) parse(buffer, length, values);
     }
     return values;
   }
@@ -122,6 +141,7 @@ export class CgroupCollector implements Collector {
       if (open.length === 0) continue;
       for (const { file, label: fileLabel } of files) {
         const length = file.read();
+        if (length <= EMPTY_TABLE && table.readings[0]!.reading.label === 'device') continue;
         if (length === 0) continue;
         const text = buffer.toString('latin1', 0, length);
         for (const { metric, reading } of open) {

@@ -2,7 +2,14 @@
  * Compiles catalogue rows into what has to be read: each file once, each field into one slot of a number
  * array, each point from its slots.
  */
-import type { CatalogueEntry, Field, Place, Reading, TableReading } from '../../agent/catalogue/entry.ts';
+import type {
+  CatalogueEntry,
+  Compute,
+  Field,
+  Place,
+  Reading,
+  TableReading,
+} from '../../agent/catalogue/entry.ts';
 import type { Attributes, Metric } from '../../agent/records.ts';
 import {
   FlatParser,
@@ -21,13 +28,15 @@ export interface PlannedFile {
   readonly controller: string;
   readonly name: string;
   readonly parse: FileParser;
+  /** Slots, where all of them are settings; undefined for a file that is read every round. */
+  readonly settings: readonly number[] | undefined;
 }
 
 export interface PlannedPoint {
   readonly metric: Metric;
   readonly attributes: Attributes | undefined;
   readonly slots: readonly number[];
-  readonly compute: ((...values: number[]) => number) | undefined;
+  readonly compute: Compute | undefined;
   readonly rate: boolean;
 }
 
@@ -53,6 +62,16 @@ export function controllersOf(rows: readonly CatalogueEntry[]): Set<string> {
       ...tables.map(({ controller }) => controller),
     ]),
   );
+}
+
+/** A file while its fields are gathered. */
+interface PartialFile {
+  readonly controller: string;
+  readonly name: string;
+  readonly keys: KeySlot[];
+  readonly parsers: FileParser[];
+  readonly slots: number[];
+  isSetting: boolean;
 }
 
 /** All but keys, which one parser reads together. */
@@ -90,24 +109,30 @@ function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): re
 
 /** @param versions cgroup version of each controller that the container has */
 export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<string, 1 | 2>): Plan {
-  const files = new Map<
-    string,
-    { controller: string; name: string; keys: KeySlot[]; parsers: FileParser[] }
-  >();
+  const files = new Map<string, PartialFile>();
   const slotOf = new Map<string, number>();
   const tables = new Map<
     string,
     { controller: string; file: string; readings: { metric: Metric; reading: TableReading }[] }
   >();
 
-  const slot = ({ controller, file: name, place, scale }: Field): number => {
+  const slot = ({ controller, file: name, place, scale, setting = false }: Field): number => {
     const id = JSON.stringify([controller, name, place, scale]);
     const known = slotOf.get(id);
     if (known !== undefined) return known;
     const assigned = slotOf.size;
     slotOf.set(id, assigned);
-    const file = files.get(`${controller}/${name}`) ?? { controller, name, keys: [], parsers: [] };
+    const file = files.get(`${controller}/${name}`) ?? {
+      controller,
+      name,
+      keys: [],
+      parsers: [],
+      slots: [],
+      isSetting: true,
+    };
     files.set(`${controller}/${name}`, file);
+    file.slots.push(assigned);
+    file.isSetting &&= setting;
     if (place.at === 'key') file.keys.push({ key: Buffer.from(place.key), slot: assigned, scale });
     else file.parsers.push(parserOf(place, assigned, scale));
     return assigned;
@@ -134,7 +159,7 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
     }
   }
   return {
-    files: [...files.values()].map(({ controller, name, keys, parsers }) => {
+    files: [...files.values()].map(({ controller, name, keys, parsers, slots, isSetting }) => {
       const flat = keys.length === 0 ? undefined : new FlatParser(keys);
       const all = flat === undefined ? parsers : [flat.parse.bind(flat), ...parsers];
       const parse: FileParser =
@@ -143,7 +168,7 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
           : (...given) => {
               for (const each of all) each(...given);
             };
-      return { controller, name, parse };
+      return { controller, name, parse, settings: isSetting ? slots : undefined };
     }),
     points,
     tables: [...tables.values()],

@@ -34,6 +34,7 @@ export interface Lifecycle {
   starting(container: Container): void;
   /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
   started(container: Container): void;
+  changed(container: Container): void;
   stopped(container: Container): void;
   removed(container: Container): void;
 }
@@ -221,6 +222,7 @@ export class DockerCollector {
       container.pid = 0;
       this.options.lifecycle.stopped(container);
     } else if (action === 'destroy') this.forget(container);
+    else if (action === 'update') this.options.lifecycle.changed(container);
     else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
   }
 

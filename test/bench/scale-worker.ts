@@ -1,8 +1,8 @@
 /** Measures rounds over the containers that standard input names: see scale.ts. */
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Pipeline } from '../../agent/pipeline.ts';
 import type { Batch, Metric } from '../../agent/records.ts';
@@ -22,7 +22,12 @@ const ROUNDS = 20;
 
 const given = JSON.parse(await text(process.stdin)) as { pid: number; id: string }[];
 const containers = given.map(({ pid, id }) =>
-  fakeContainer({ pid, id, name: id.slice(0, 12), attributes: { 'container.id': id, 'container.name': id.slice(0, 12) } }),
+  fakeContainer({
+    pid,
+    id,
+    name: id.slice(0, 12),
+    attributes: { 'container.id': id, 'container.name': id.slice(0, 12) },
+  }),
 );
 const rows = selectMetrics([], []);
 const enabled = new Set<Metric>(rows);
@@ -36,7 +41,8 @@ const collectors = [
   new ProcessCollector('/proc', enabled, files),
   new StateCollector(),
 ];
-for (const container of containers) for (const collector of collectors) if ('attach' in collector) collector.attach(container);
+for (const container of containers)
+  for (const collector of collectors) if ('attach' in collector) collector.attach(container);
 const rounds = new Round(collectors, enabled, telemetry);
 let points = 0;
 const nowhere = {

@@ -44,8 +44,15 @@ export interface ScaleResult {
 
 async function measure(count: number): Promise<ScaleResult> {
   const roots = hierarchies();
-  const sleepers = execFileSync('sh', ['-c', `for i in $(seq ${count}); do busybox sleep 3600 > /dev/null 2>&1 < /dev/null & echo $!; done`], { encoding: 'utf8' });
-  const containers = sleepers.trim().split('\n').map((pid) => ({ pid: Number(pid), id: randomBytes(32).toString('hex') }));
+  const sleepers = execFileSync(
+    'sh',
+    ['-c', `for i in $(seq ${count}); do busybox sleep 3600 > /dev/null 2>&1 < /dev/null & echo $!; done`],
+    { encoding: 'utf8' },
+  );
+  const containers = sleepers
+    .trim()
+    .split('\n')
+    .map((pid) => ({ pid: Number(pid), id: randomBytes(32).toString('hex') }));
   try {
     for (const root of roots) {
       mkdirSync(join(root, PARENT), { recursive: true });
@@ -56,7 +63,17 @@ async function measure(count: number): Promise<ScaleResult> {
         writeFileSync(join(root, PARENT, id, 'cgroup.procs'), String(pid));
       }
     }
-    const worker = spawn(process.execPath, ['--max-semi-space-size=1', join(import.meta.dirname, 'scale-worker.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const worker = spawn(
+      process.execPath,
+      [
+        '--max-semi-space-size=1',
+        ...(process.env.PROF
+          ? ['--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', process.env.PROF]
+          : []),
+        join(import.meta.dirname, 'scale-worker.ts'),
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
     worker.stdin.end(JSON.stringify(containers));
     let output = '';
     worker.stdout.setEncoding('utf8').on('data', (text) => {
@@ -92,7 +109,12 @@ export async function scale(): Promise<Measured[]> {
     const { cpuMicros, wallMs, longestBlockMs, rssKilobytes, descriptors, points } = await measure(count);
     const what = (text: string) => `${count} cgroups: ${text}`;
     results.push(
-      { what: what(`CPU per container and round (${Math.round(points)} points)`), value: cpuMicros, unit: 'µs', target: '≤ 60 µs' },
+      {
+        what: what(`CPU per container and round (${Math.round(points)} points)`),
+        value: cpuMicros,
+        unit: 'µs',
+        target: '≤ 60 µs',
+      },
       { what: what('wall time of a round'), value: wallMs, unit: 'ms', target: '' },
       { what: what('longest block of the event loop'), value: longestBlockMs, unit: 'ms', target: '≤ 20 ms' },
       { what: what('memory growth per container'), value: rssKilobytes, unit: 'kB', target: '≤ 60 kB' },

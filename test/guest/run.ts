@@ -111,7 +111,10 @@ async function boot(system: string, directory: string): Promise<boolean> {
     [
       ['-accel', 'tcg,thread=multi', '-smp', '2', '-m', '4096', '-nographic', '-no-reboot', '-nic', 'none'],
       ['-kernel', file('vmlinuz'), '-initrd', file('initrd')],
-      ['-append', 'root=/dev/vda rw console=ttyS0 quiet apparmor=0 systemd.unified_cgroup_hierarchy=1 mitigations=off'],
+      [
+        '-append',
+        'root=/dev/vda rw console=ttyS0 quiet apparmor=0 systemd.unified_cgroup_hierarchy=1 mitigations=off',
+      ],
       disk('system.ext4'),
       disk('work.ext4'),
     ].flat(),

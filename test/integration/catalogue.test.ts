@@ -32,7 +32,11 @@ async function observe(t: Parameters<typeof startAgent>[0], variables: Record<st
 test('a throttled container: periods, throttled periods and time, limit', async (t) => {
   const { until, latest } = await observe(t);
   const name = uniqueName('throttled');
-  await runContainer(t, { name, script: 'while :; do :; done', host: { NanoCpus: 2e8, CpuShares: 512 } });
+  const container = await runContainer(t, {
+    name,
+    script: 'while :; do :; done',
+    host: { NanoCpus: 2e8, CpuShares: 512 },
+  });
   await until(name, 'container.cpu.throttling.throttled_periods', {}, (value) => value > 5);
   t.true(
     latest(name, 'container.cpu.throttling.periods')!.value >=
@@ -40,6 +44,8 @@ test('a throttled container: periods, throttled periods and time, limit', async 
   );
   t.true(latest(name, 'container.cpu.throttling.throttled_time')!.value > 0);
   t.is(latest(name, 'container.cpu.limit')!.value, 0.2);
+  await container.update({ NanoCpus: 4e8 } as never);
+  await until(name, 'container.cpu.limit', {}, (value) => value === 0.4);
   const shares = latest(name, 'container.cpu.shares')?.value ?? 512;
   t.is(shares, 512);
   t.true(latest(name, 'container.cpuset.size')!.value >= 1);

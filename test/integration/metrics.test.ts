@@ -84,7 +84,9 @@ test('a container burning CPU and holding memory: values agree with the kernel a
   const mean =
     uses.slice(1).reduce((sum, use, index) => sum + use.value * seconds(use.time, uses[index]!.time), 0) /
     span;
-  between(mean, rate - 0.03, rate + 0.03, 'CPU use beside CPU time');
+  // The clock of the rate and that of the round lie apart by what the machine takes in between.
+  const slack = 0.03 * Number(process.env.PORTLIGHT_TEST_PATIENCE ?? 1);
+  between(mean, rate - slack, rate + slack, 'CPU use beside CPU time');
   between(mean, 0.01, CPUS * 1.2, 'CPU use under --cpus 0.5');
 });
 

@@ -257,6 +257,7 @@ test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
     'container.pids.current': 3,
   });
   write(`cgroup/${scope}/memory.max`, 'max\n');
+  collector.changed(container);
   write(`cgroup/${scope}/cpu.stat`, 'usage_usec 4000000\nuser_usec 3000000\nsystem_usec 1000000\n');
   const second: Point[] = [];
   collector.collect(container, second);
