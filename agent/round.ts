@@ -4,6 +4,8 @@ import type { Collector } from '../collectors/collector.ts';
 import type { Container, Metric, MetricSet, Point, Resource } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
+/** Bound of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
+const MAX_POINTS = 5000;
 /** How long a round holds the event loop before logs and events have their turn. */
 const LONGEST_TURN_MS = 8;
 
@@ -38,7 +40,20 @@ export class Round {
         }
         spent.set(collector.name, (spent.get(collector.name) ?? 0) + performance.now() - begun);
       }
-      return points.filter(({ metric }) => this.enabled.has(metric));
+      const wanted = points.filter(({ metric }) => this.enabled.has(metric));
+      const excess = wanted.length - MAX_POINTS;
+      if (excess > 0) {
+        this.telemetry.add('portlight.records.dropped', excess, {
+          signal: 'metrics',
+          exporter: 'all',
+          reason: 'cardinality',
+        });
+        this.telemetry.warn(
+          `more than ${MAX_POINTS} points of ${about?.name ?? 'the host'} in a round: the rest is dropped`,
+        );
+        wanted.length = MAX_POINTS;
+      }
+      return wanted;
     };
     let since = performance.now();
     for (const container of containers) {

@@ -94,6 +94,9 @@ export class NamespaceCollector implements Collector {
       attributes[`linux.namespace.${type}.inode`] = inode;
       if (host !== undefined) attributes[`linux.namespace.${type}.host`] = host;
     }
+    // Whose network it is: the owner's counters are the sharer's too, and reported there only.
+    const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
+    if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
     void this.sink.event(container.resource, {
       eventName: 'portlight.container.namespaces',
       time: BigInt(Date.now()) * 1_000_000n,

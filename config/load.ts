@@ -112,7 +112,7 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
 function readEnvironment(env: Environment, settings: Map<string, Setting>, mistakes: string[]): void {
   for (const { path, otel, fromOtel } of options) {
     const value = otel === undefined ? undefined : env[otel];
-    if (value) settings.set(path, { value: fromOtel === undefined ? value : fromOtel(value), origin: otel! });
+    if (value) settings.set(path, { value: fromOtel?.(value) ?? value, origin: otel! });
   }
   const variables = new Map(options.map((option) => [option.variable, option]));
   for (const [name, value] of Object.entries(env)) {

@@ -110,7 +110,7 @@ export const schema = v.strictObject({
       allowed: 'a duration between 100ms and 1h with its unit (ms, s, m, h), such as 10s',
       flag: 'duration',
       otel: 'OTEL_METRIC_EXPORT_INTERVAL',
-      fromOtel: (milliseconds) => `${milliseconds}ms`,
+      fromOtel: (milliseconds) => (/^\d+$/.test(milliseconds) ? `${milliseconds}ms` : milliseconds),
     },
     durationBetween(MIN_INTERVAL_MS, MAX_INTERVAL_MS),
   ),

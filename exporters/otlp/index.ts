@@ -5,8 +5,10 @@ import type { Exporter } from '../exporter.ts';
 import { SendQueue } from './queue.ts';
 import { createTransport, type Protocol } from './transport.ts';
 
-/** Metrics wait in memory up to this size; the oldest go first. Logs are bounded where they are read. */
+/** Metrics wait in memory up to this size; the oldest go first. */
 const MAX_METRIC_BYTES = 32 * 1024 * 1024;
+/** Logs are bounded where they are read, to a part of this; above it the oldest events go first. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
 export class OtlpExporter implements Exporter {
   readonly name = 'otlp';
@@ -29,13 +31,14 @@ export class OtlpExporter implements Exporter {
         destination: 'otlp',
       });
     return new OtlpExporter({
-      logs: await queue('logs', Number.POSITIVE_INFINITY),
+      logs: await queue('logs', MAX_LOG_BYTES),
       metrics: await queue('metrics', MAX_METRIC_BYTES),
     });
   }
 
   export(batch: Batch): Promise<void> {
-    return this.queues[batch.signal].add(batch.otlp, batch.count);
+    const droppable = batch.signal === 'metrics' || batch.kind === 'event';
+    return this.queues[batch.signal].add(batch.otlp, batch.count, droppable);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

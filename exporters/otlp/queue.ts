@@ -14,13 +14,15 @@ const LONGEST_WAIT_MS = 30_000;
 interface Item {
   readonly otlp: Buffer;
   readonly count: number;
+  /** Whether it may be given up when too much waits; else its source waits. */
+  readonly droppable: boolean;
   readonly done: () => void;
 }
 
 export interface QueueOptions {
   readonly signal: Signal;
   readonly transport: Transport;
-  /** Bound of the waiting bytes: above it the oldest are dropped. Infinity where the source waits instead. */
+  /** Bound of the waiting bytes: above it the oldest of what may be dropped is. */
   readonly maxBytes: number;
   readonly telemetry: Telemetry;
   readonly destination: string;
@@ -40,12 +42,14 @@ export class SendQueue {
   }
 
   /** Resolves when the request was delivered or given up. */
-  add(otlp: Buffer, count: number): Promise<void> {
+  add(otlp: Buffer, count: number, droppable: boolean): Promise<void> {
     return new Promise((done) => {
-      this.items.push({ otlp, count, done });
+      this.items.push({ otlp, count, droppable, done });
       this.bytes += otlp.length;
-      while (this.bytes > this.options.maxBytes && this.items.length > this.underWay + 1) {
-        this.drop(this.items.splice(this.underWay, 1), 'queue_full');
+      while (this.bytes > this.options.maxBytes) {
+        const oldest = this.items.findIndex((item, index) => index >= this.underWay && item.droppable);
+        if (oldest === -1) break;
+        this.drop(this.items.splice(oldest, 1), 'queue_full');
       }
       this.begin();
     });

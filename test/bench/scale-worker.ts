@@ -36,7 +36,7 @@ const telemetry = new Telemetry(pino({ level: 'silent' }));
 const before = process.memoryUsage.rss();
 const collectors = [
   new CgroupCollector('/proc', rows, files),
-  // The processes share our network, which is counted as if it were each one's own.
+  // The processes share one network, which is counted as if it were each one's own.
   new NetworkCollector('/proc', enabled, files),
   new ProcessCollector('/proc', enabled, files),
   new StateCollector(),

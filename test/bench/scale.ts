@@ -20,6 +20,9 @@ function hierarchies(): string[] {
   return [...new Set([...points, ...(v2 === undefined ? [] : [v2.point])])];
 }
 
+/** A network of their own, with one pair of interfaces, as containers have. */
+const IN_NETWORK = 'busybox ip link add eth0 type veth peer name eth1 && ';
+
 /** Enables on cgroup v2 what there is. */
 function delegate(directory: string): void {
   const controllers = join(directory, 'cgroup.controllers');
@@ -45,8 +48,13 @@ export interface ScaleResult {
 async function measure(count: number): Promise<ScaleResult> {
   const roots = hierarchies();
   const sleepers = execFileSync(
-    'sh',
-    ['-c', `for i in $(seq ${count}); do busybox sleep 3600 > /dev/null 2>&1 < /dev/null & echo $!; done`],
+    'unshare',
+    [
+      '--net',
+      'sh',
+      '-c',
+      `${IN_NETWORK}for i in $(seq ${count}); do busybox sleep 3600 > /dev/null 2>&1 < /dev/null & echo $!; done`,
+    ],
     { encoding: 'utf8' },
   );
   const containers = sleepers

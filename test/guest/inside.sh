@@ -18,7 +18,7 @@ for driver in systemd cgroupfs; do
   done
   sleep 5
   echo "guest: tests with cgroup driver $driver"
-  node node_modules/ava/entrypoints/cli.js --timeout 20m --concurrency 1 "$@" || failed=1
+  node node_modules/ava/entrypoints/cli.js --timeout 20m --serial --concurrency 1 "$@" || failed=1
   kill "$daemon" || tail -n 5 /run/dockerd.log
   wait "$daemon"
 done

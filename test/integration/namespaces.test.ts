@@ -48,6 +48,7 @@ test('own, host and shared namespaces are told apart', async (t) => {
   t.is(attributes.sharer!['linux.namespace.net.inode'], attributes.own!['linux.namespace.net.inode']);
   t.not(attributes.sharer!['linux.namespace.pid.inode'], attributes.own!['linux.namespace.pid.inode']);
   t.is(attributes.sharer!['linux.namespace.net.host'], false);
+  t.is(attributes.sharer!['linux.namespace.net.owner'], own.id);
 
   const { stdout } = await portlight(t, ['ps', '-o', 'json']);
   const rows = JSON.parse(stdout) as {
