@@ -13,14 +13,7 @@ import { importBusybox } from '../../agent/setup/images.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 import { cpuMicros, daemonPids, rssMegabytes } from './cost.ts';
-
-export interface Measured {
-  readonly what: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly baseline?: number;
-  readonly target: string;
-}
+import type { Measured } from './measured.ts';
 
 /** How many containers the cost is measured with; memory and start-up with the first. */
 const CONTAINERS = [20, 100];

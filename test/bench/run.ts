@@ -1,37 +1,41 @@
 /**
  * `npm run bench`: what the agent costs the host, beside what it replaces, measured in the same run. On a
- * Docker daemon of its own, with the built agent. Prints tables, and writes bench.json.
+ * Docker daemon of its own, with the built agent, as root. Prints a table, and writes bench.json,
+ * docs/performance.md and docs/performance.svg.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { startDockerd } from '../../agent/setup/dockerd.ts';
+import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
 import { table } from '../../exporters/console/table.ts';
-import { type Measured, metrics } from './metrics.ts';
+import { metrics } from './metrics.ts';
+import { HEAD, type Machine, page, plot, rowsOf } from './report.ts';
+import { costByCount, scale } from './scale.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 execFileSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
 const dockerd = await startDockerd({ ownNetwork: true });
 try {
-  const results: Measured[] = await metrics(dockerd, join(root, 'dist/agent/cli.js'));
-  const rows = results.map(({ what, value, unit, baseline, target }) => [
-    what,
-    `${Number(value.toPrecision(3))} ${unit}`,
-    baseline === undefined ? '' : `${Number(baseline.toPrecision(3))} ${unit}`,
-    baseline === undefined ? '' : `1/${Math.round(baseline / value)}`,
-    target,
-  ]);
-  console.log(
-    table(['WHAT', 'PORTLIGHT', 'BASELINE', 'RATIO', 'TARGET'], rows, [
-      'PORTLIGHT',
-      'BASELINE',
-      'RATIO',
-    ]).join('\n'),
-  );
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version };
+  const { Version } = await clientOf(dockerd.host).version();
+  const withContainers = await metrics(dockerd, join(root, 'dist/agent/cli.js'));
+  const scaled = await scale();
+  const results = [...withContainers, ...scaled];
+  const machine: Machine = {
+    cpu: cpus()[0]?.model ?? 'unknown processor',
+    cores: cpus().length,
+    kernel: release(),
+    node: process.version,
+    docker: Version,
+  };
+  console.log(table(HEAD, rowsOf(results), ['Portlight', 'baseline', 'ratio']).join('\n'));
   writeFileSync(join(root, 'bench.json'), `${JSON.stringify({ machine, results }, null, 2)}\n`);
+  writeFileSync(join(root, 'docs/performance.md'), page(results, machine));
+  writeFileSync(
+    join(root, 'docs/performance.svg'),
+    plot('CPU time of a round', 'cgroups', 'ms of CPU', costByCount(scaled)),
+  );
 } finally {
   await dockerd.stop();
 }

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMountinfo } from '../../collectors/cgroup/locate.ts';
-import type { Measured } from './metrics.ts';
+import type { Measured } from './measured.ts';
 
 const COUNTS = [100, 300, 1000];
 const PARENT = 'portlight-bench';
@@ -75,9 +75,7 @@ async function measure(count: number): Promise<ScaleResult> {
       process.execPath,
       [
         '--max-semi-space-size=1',
-        ...(process.env.PROF
-          ? ['--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', process.env.PROF]
-          : []),
+
         join(import.meta.dirname, 'scale-worker.ts'),
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
@@ -130,4 +128,14 @@ export async function scale(): Promise<Measured[]> {
     );
   }
   return results;
+}
+
+/** Number of cgroups and milliseconds of CPU that a round takes. */
+export function costByCount(results: readonly Measured[]): [number, number][] {
+  return results
+    .filter(({ what }) => what.includes('CPU per container'))
+    .map(({ what, value }) => {
+      const count = Number.parseInt(what, 10);
+      return [count, (count * value) / 1000];
+    });
 }

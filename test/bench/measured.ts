@@ -1,0 +1,9 @@
+/** One line of the bench's table. */
+export interface Measured {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The same of what is compared with, from the same run. */
+  readonly baseline?: number;
+  readonly target: string;
+}
