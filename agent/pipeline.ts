@@ -7,7 +7,14 @@ import type { LogSink, Sink } from '../collectors/collector.ts';
 import type { Exporter } from '../exporters/exporter.ts';
 import { type Dialect, semconv, Translator } from './dialect.ts';
 import { DeltaConversion } from './otlp/delta.ts';
-import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics, type Temporality } from './otlp/encode.ts';
+import {
+  encodeEvent,
+  encodeLogLine,
+  encodeLogs,
+  encodeMetrics,
+  recycle,
+  type Temporality,
+} from './otlp/encode.ts';
 import { Writer } from './otlp/writer.ts';
 import type { Batch, Container, EventRecord, IoStream, MetricSet, Resource } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -68,12 +75,10 @@ export class Pipeline implements Sink {
       // Logs and events have their turn between the parts of a large round.
       if (from > 0) await setImmediate();
       const part = converted.slice(from, from + SETS_PER_REQUEST).filter(({ points }) => points.length > 0);
-      void this.hand({
-        signal: 'metrics',
-        sets: sets.slice(from, from + SETS_PER_REQUEST),
-        count: part.reduce((sum, { points }) => sum + points.length, 0),
-        otlp: encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta'),
-      });
+      const otlp = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
+      const count = part.reduce((sum, { points }) => sum + points.length, 0);
+      const raw = sets.slice(from, from + SETS_PER_REQUEST);
+      void this.hand({ signal: 'metrics', sets: raw, count, otlp }).then(() => recycle(otlp));
     }
   }
 

@@ -3,7 +3,7 @@
  * /proc/self/mountinfo and the process's membership in /proc/<pid>/cgroup. No path is guessed.
  * Sources: cgroups(7), proc_pid_mountinfo(5).
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A mounted cgroup hierarchy. */
@@ -78,8 +78,39 @@ export function containerCgroup(path: string, id: string): string | undefined {
   return own === -1 ? undefined : parts.slice(0, own + 1).join('/');
 }
 
-/** The directory where `path` shows under `mount`; undefined when it lies outside what is mounted. */
-function under(mount: Mount, path: string): string | undefined {
+/** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
+const SEARCH_DEPTH = 6;
+
+/** The directory that bears the id, at most `depth` levels below `directory`. */
+function search(directory: string, id: string, depth: number): string | undefined {
+  let below: string[];
+  try {
+    below = readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch {
+    return undefined;
+  }
+  const own = below.find((name) => name.includes(id));
+  if (own !== undefined) return join(directory, own);
+  if (depth === 1) return undefined;
+  for (const name of below) {
+    const found = search(join(directory, name), id, depth - 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A path from the root of our cgroup namespace upwards: names of the cgroups above it are not told. */
+const isOutside = (path: string): boolean => path === '/..' || path.startsWith('/../');
+
+/**
+ * The directory where `path`, the cgroup of the container `id`, shows under `mount`; undefined when it lies
+ * outside what is mounted. An agent in a cgroup namespace of its own sees others' paths relative to its own
+ * root: how many levels up, but not where that is. The container's cgroup bears its id all the same.
+ */
+function under(mount: Mount, path: string, id: string): string | undefined {
+  if (isOutside(path) || isOutside(mount.root)) return search(mount.point, id, SEARCH_DEPTH);
   if (mount.root === '/') return join(mount.point, path);
   if (path === mount.root) return mount.point;
   if (path.startsWith(`${mount.root}/`)) return join(mount.point, path.slice(mount.root.length));
@@ -108,7 +139,7 @@ export function locate(
     if (mount === undefined || path === undefined) continue;
     const own = containerCgroup(path, id);
     if (own === undefined) continue;
-    const directory = under(mount, own);
+    const directory = under(mount, own, id);
     if (directory !== undefined && existsSync(directory))
       directories.set(controller, { version, path: directory, cgroup: own });
   }

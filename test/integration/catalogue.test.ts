@@ -1,5 +1,5 @@
 /** Metrics of the catalogue under workloads that move them, each against a value that is known otherwise. */
-import { readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { docker, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
@@ -9,6 +9,17 @@ import { waitFor } from '../support/wait.ts';
 const MEBIBYTE = 1024 * 1024;
 
 test.before(ensureImage);
+
+/** Moves a process into a cgroup below its own, as an init in a container does, in the hierarchy that counts processes. */
+function moveIntoSubCgroup(pid: number): void {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
+  const line =
+    lines.find((text) => text.split(':')[1] === 'pids') ?? lines.find((text) => text.startsWith('0::'))!;
+  const [, controller, path] = line.split(':');
+  const directory = `/sys/fs/cgroup/${controller}${path}/init.scope`;
+  mkdirSync(directory);
+  writeFileSync(`${directory}/cgroup.procs`, String(pid));
+}
 
 /** A receiver with an agent that ships to it, and what it last received of a metric. */
 async function observe(t: Parameters<typeof startAgent>[0], variables: Record<string, string> = {}) {
@@ -337,4 +348,23 @@ test('metrics in the names of docker_stats, as deltas, of chosen containers with
     receiver.points.filter(({ resource }) => resource['container.name'] === other),
     [],
   );
+});
+
+test("a custom --cgroup-parent, and processes in cgroups of the container's own making, are found", async (t) => {
+  const { until } = await observe(t);
+  const name = uniqueName('parent');
+  const container = await runContainer(t, {
+    name,
+    script: 'sleep 600 & sleep 600 & exec sleep 600',
+    host: {
+      CgroupParent:
+        (await docker.info()).CgroupDriver === 'systemd' ? 'portlighttest.slice' : '/portlight-test-parent',
+    },
+  });
+  await until(name, 'container.processes', {}, (value) => value === 3);
+  const { State } = await container.inspect();
+  moveIntoSubCgroup(State.Pid);
+  await until(name, 'container.memory.usage', {}, (value) => value > 0);
+  await until(name, 'container.processes', {}, (value) => value === 3);
+  t.pass();
 });

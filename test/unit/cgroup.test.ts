@@ -327,3 +327,38 @@ test('beyond the budget of descriptors files are opened for each read, said once
     Number.POSITIVE_INFINITY,
   );
 });
+
+test('an agent in a cgroup namespace of its own finds containers beside it', (t) => {
+  const scope = `system.slice/docker-${ID}.scope`;
+  const { collector, container } = host(
+    t,
+    (root) => `30 23 0:26 /../.. ${root} ro - cgroup2 cgroup2 rw\n`,
+    `0::/../docker-${ID}.scope/init.scope\n`,
+    {
+      [`${scope}/memory.current`]: '7\n',
+      [`${scope}/init.scope/memory.current`]: '3\n',
+      'user.slice/memory.current': '1\n',
+    },
+  );
+  collector.attach(container);
+  const points: Point[] = [];
+  collector.collect(container, points);
+  t.is(named(points)['container.memory.usage'], 7);
+});
+
+test('cgroups below the container, such as those of an init or of Docker inside it, belong to it', (t) => {
+  const inner = 'a'.repeat(64);
+  const { collector, container } = host(
+    t,
+    (root) => `30 23 0:26 / ${root} rw - cgroup2 cgroup2 rw\n`,
+    `0::/custom.slice/${ID}/docker/${inner}\n`,
+    {
+      [`custom.slice/${ID}/memory.current`]: '9\n',
+      [`custom.slice/${ID}/docker/${inner}/memory.current`]: '4\n',
+    },
+  );
+  collector.attach(container);
+  const points: Point[] = [];
+  collector.collect(container, points);
+  t.is(named(points)['container.memory.usage'], 9);
+});
