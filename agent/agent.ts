@@ -9,7 +9,7 @@ import { connect } from '../collectors/docker/client.ts';
 import { type Endpoint, findEndpoint } from '../collectors/docker/endpoint.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
-import { HostCollector } from '../collectors/host/index.ts';
+import { bootTime, HostCollector } from '../collectors/host/index.ts';
 import { ownContainerId } from '../collectors/host/own-container.ts';
 import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
@@ -180,7 +180,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       save: (time) => positions.save('events', String(time)),
     },
   });
-  const rounds = new Round([...collectors, daemon], enabled, telemetry);
+  const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs));
 
   const pages: Pages = {
     ...healthPages(() => daemon.connected),
@@ -208,7 +208,13 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   );
 
   const stopRounds = new AbortController();
-  const round = async () => pipeline.metrics(await rounds.collect(daemon.containers.values(), hostResource));
+  const round = async () => {
+    try {
+      await pipeline.metrics(await rounds.collect(daemon.containers.values(), hostResource));
+    } catch (error) {
+      telemetry.fault('round', error);
+    }
+  };
   const runRounds = async () => {
     void storage.ask();
     await round();
@@ -220,8 +226,8 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       await round();
     }
   };
-  const startRounds = () =>
-    void runRounds().catch((error) => stopRounds.signal.aborted || telemetry.fault('round', error));
+  // Nothing but the end interrupts it.
+  const startRounds = () => void runRounds().catch(() => {});
   daemon.start(startRounds);
 
   const sdk = config.exporter.includes('otlp')

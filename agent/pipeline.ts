@@ -56,7 +56,7 @@ export class Pipeline implements Sink {
   /** Containers that exist no more: an acknowledgement that comes late must not bring their position back. */
   private readonly gone = new WeakSet<Container>();
   private underWay = 0;
-  private roomWaiters: (() => void)[] = [];
+  private readonly roomWaiters = new Set<() => void>();
 
   constructor({ exporters, telemetry, positions, dialect, temporality }: PipelineOptions) {
     this.exporters = exporters;
@@ -64,21 +64,23 @@ export class Pipeline implements Sink {
     this.positions = positions;
     const translator = dialect === 'semconv' ? undefined : new Translator(dialect);
     this.naming = translator === undefined ? semconv : (set) => translator.translate(set);
-    this.deltas = temporality === 'delta' ? new DeltaConversion() : undefined;
+    this.deltas = temporality === 'delta' ? new DeltaConversion(BigInt(Date.now()) * 1_000_000n) : undefined;
   }
 
   /** One round's metrics. */
   async metrics(sets: readonly MetricSet[]): Promise<void> {
     const named = sets.map(this.naming);
     const converted = this.deltas === undefined ? named : this.deltas.convert(named);
-    for (let from = 0; from < sets.length; from += SETS_PER_REQUEST) {
+    // One part at least: that there is nothing is worth knowing too.
+    for (let from = 0; from === 0 || from < sets.length; from += SETS_PER_REQUEST) {
       // Logs and events have their turn between the parts of a large round.
       if (from > 0) await setImmediate();
       const part = converted.slice(from, from + SETS_PER_REQUEST).filter(({ points }) => points.length > 0);
       const otlp = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
       const count = part.reduce((sum, { points }) => sum + points.length, 0);
       const raw = sets.slice(from, from + SETS_PER_REQUEST);
-      void this.hand({ signal: 'metrics', sets: raw, count, otlp }).then(() => recycle(otlp));
+      const isLast = from + SETS_PER_REQUEST >= sets.length;
+      void this.hand({ signal: 'metrics', sets: raw, isLast, count, otlp }).then(() => recycle(otlp));
     }
   }
 
@@ -123,13 +125,26 @@ export class Pipeline implements Sink {
     void this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp }).then(() => {
       this.underWay -= otlp.length;
       if (position !== undefined && !this.gone.has(container)) this.positions.save(container.id, position);
-      if (this.underWay < MAX_UNDER_WAY) for (const resume of this.roomWaiters.splice(0)) resume();
+      if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
     });
   }
 
-  async room(): Promise<void> {
-    while (this.underWay >= MAX_UNDER_WAY)
-      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
+  room(signal: AbortSignal): Promise<void> | undefined {
+    return this.underWay < MAX_UNDER_WAY ? undefined : this.waitForRoom(signal);
+  }
+
+  private async waitForRoom(signal: AbortSignal): Promise<void> {
+    while (this.underWay >= MAX_UNDER_WAY && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          this.roomWaiters.delete(wake);
+          resolve();
+        };
+        signal.addEventListener('abort', wake);
+        this.roomWaiters.add(wake);
+      });
+    }
   }
 
   private async hand(batch: Batch): Promise<void> {
@@ -172,8 +187,8 @@ class LogBuffer implements LogSink {
     else this.pipeline.linger(this);
   }
 
-  room(): Promise<void> {
-    return this.pipeline.room();
+  room(signal: AbortSignal): Promise<void> | undefined {
+    return this.pipeline.room(signal);
   }
 
   flush(): void {

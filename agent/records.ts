@@ -97,10 +97,12 @@ export interface EventRecord {
 
 export type IoStream = 'stdout' | 'stderr';
 
-/** A whole round's metrics: one request, one resource per container. */
+/** A round's metrics, or a part of them: one request, one resource per container. */
 export interface MetricBatch {
   readonly signal: 'metrics';
   readonly sets: readonly MetricSet[];
+  /** Whether the round ends with it. */
+  readonly isLast: boolean;
   /** Number of data points. */
   readonly count: number;
   /** An encoded `ExportMetricsServiceRequest`. */

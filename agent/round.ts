@@ -1,7 +1,7 @@
 /** One round of metrics: asks every polled collector for the points of every container, and of the host. */
 import { setImmediate } from 'node:timers/promises';
 import type { Collector } from '../collectors/collector.ts';
-import type { Container, Metric, MetricSet, Point, Resource } from './records.ts';
+import type { Container, Metric, MetricSet, Point, Resource, UnixNano } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Bound of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
@@ -13,11 +13,20 @@ export class Round {
   private readonly collectors: readonly Collector[];
   private readonly enabled: ReadonlySet<Metric>;
   private readonly telemetry: Telemetry;
-  /** When the host's counters are taken to have begun: with the agent. */
-  private readonly begun = BigInt(Date.now()) * 1_000_000n;
+  /** When the host's counters began: when it was started. */
+  private readonly begun: UnixNano;
 
-  /** @param enabled the metrics that are wanted */
-  constructor(collectors: readonly Collector[], enabled: ReadonlySet<Metric>, telemetry: Telemetry) {
+  /**
+   * @param enabled the metrics that are wanted
+   * @param begun when the host was started
+   */
+  constructor(
+    collectors: readonly Collector[],
+    enabled: ReadonlySet<Metric>,
+    telemetry: Telemetry,
+    begun: UnixNano = 0n,
+  ) {
+    this.begun = begun;
     this.collectors = collectors;
     this.enabled = enabled;
     this.telemetry = telemetry;

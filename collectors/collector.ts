@@ -16,8 +16,11 @@ export interface LogSink {
   ): void;
   /** Says that everything before is covered by `position`, which is kept once all of it was handed over. */
   position(position: string): void;
-  /** Resolves when there is room for more: reading waits here, so a slow receiver costs no memory. */
-  room(): Promise<void>;
+  /**
+   * Undefined where there is room for more; else resolves when there is, or when `signal` aborts. Reading
+   * waits here, so a slow receiver costs no memory.
+   */
+  room(signal: AbortSignal): Promise<void> | undefined;
 }
 
 /** The pipeline as collectors see it. */

@@ -19,6 +19,20 @@ export function descriptorLimit(limits = readFileSync('/proc/self/limits', 'utf8
   return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
+/**
+ * The kernel gives a file of many records a page at a time, cut between two records: whatever comes close to
+ * a page may have more behind it.
+ */
+const MAYBE_MORE = 2048;
+
+function fill(descriptor: number): number {
+  let length = readSync(descriptor, buffer, 0, BUFFER_SIZE, 0);
+  for (let more = length < MAYBE_MORE ? 0 : 1; more > 0 && length < BUFFER_SIZE; length += more) {
+    more = readSync(descriptor, buffer, length, BUFFER_SIZE - length, length);
+  }
+  return length;
+}
+
 export class KernelFile {
   private readonly path: string;
   /** -1 where the file is opened for each read. */
@@ -38,10 +52,10 @@ export class KernelFile {
    */
   read(): number {
     try {
-      if (this.descriptor !== -1) return readSync(this.descriptor, buffer, 0, BUFFER_SIZE, 0);
+      if (this.descriptor !== -1) return fill(this.descriptor);
       const descriptor = openSync(this.path, 'r');
       try {
-        return readSync(descriptor, buffer, 0, BUFFER_SIZE, 0);
+        return fill(descriptor);
       } finally {
         closeSync(descriptor);
       }

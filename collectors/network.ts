@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
+import { isProcessOf } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
 import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
 
@@ -107,15 +108,20 @@ export class NetworkCollector implements Collector {
     const { networkMode } = container;
     if (container.pid === 0 || networkMode === 'host' || networkMode.startsWith('container:')) return;
     const directory = join(this.procfs, String(container.pid), 'net');
-    this.watched.set(
-      container.id,
-      this.files.openAll((open) => ({
+    const watched = this.files.openAll((open) => {
+      const opened = {
         directory,
         dev: open(join(directory, 'dev')),
         snmp: open(join(directory, 'snmp')),
         sockstat: open(join(directory, 'sockstat')),
-      })),
-    );
+      };
+      // After opening: what is open stays that process's, whoever gets its pid.
+      if (!isProcessOf(this.procfs, container.pid, container.id)) {
+        throw new Error(`process ${container.pid} is none of the container's`);
+      }
+      return opened;
+    });
+    this.watched.set(container.id, watched);
   }
 
   detach(container: Container): void {

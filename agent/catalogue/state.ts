@@ -69,10 +69,11 @@ export const state = {
       cadvisor: [cadvisorName('container_health_state')],
     },
   ),
+  // Outlives the runs that the other counters begin anew with, so it is no counter of theirs.
   restarts: row(
     'state',
     'container.restarts',
-    'counter',
+    'updowncounter',
     '{restart}',
     "Restarts by the daemon's restart policy",
     {

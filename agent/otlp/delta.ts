@@ -12,7 +12,13 @@ const keyOf = ({ metric, attributes }: Point): string =>
   `${metric.name}\0${JSON.stringify(attributes ?? {})}`;
 
 export class DeltaConversion {
+  private readonly since: bigint;
   private series = new Map<string, Series>();
+
+  /** @param since what began to count before is not ours to tell: an agent before us has told it */
+  constructor(since: bigint) {
+    this.since = since;
+  }
 
   /** A whole round; what is not in it is forgotten. */
   convert(sets: readonly MetricSet[]): MetricSet[] {
@@ -22,12 +28,15 @@ export class DeltaConversion {
       // A container that was started anew counts from 0.
       const known = this.series.get(id);
       const last = known?.startTime === set.startTime ? known : undefined;
-      const values = new Map<string, number>();
-      const points = set.points.map((point) => {
+      // A series that is missing in a round goes on from where it was.
+      const values = new Map(last?.values);
+      const isOlder = last === undefined && set.startTime < this.since;
+      const points = set.points.flatMap((point) => {
         if (point.metric.kind !== 'counter') return point;
         const key = keyOf(point);
+        const before = values.get(key) ?? 0;
         values.set(key, point.value);
-        const before = last?.values.get(key) ?? 0;
+        if (isOlder) return [];
         return { ...point, value: point.value >= before ? point.value - before : point.value };
       });
       next.set(id, { time: set.time, startTime: set.startTime, values });

@@ -78,6 +78,16 @@ export function containerCgroup(path: string, id: string): string | undefined {
   return own === -1 ? undefined : parts.slice(0, own + 1).join('/');
 }
 
+/**
+ * Whether a process is the container's, by its cgroup: a daemon elsewhere, another /proc or a reused pid
+ * make it another's.
+ * @throws when the process has vanished or /proc cannot be read
+ */
+export function isProcessOf(procfs: string, pid: number, id: string): boolean {
+  const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
+  return [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
+}
+
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
 const SEARCH_DEPTH = 6;
 

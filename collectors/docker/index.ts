@@ -22,6 +22,8 @@ const OVERLAP: UnixNano = 1_000_000_000n;
 const REMEMBERED = 1024;
 /** How long an answer of the daemon is waited for at the end. */
 const STOP_MS = 500;
+/** How long the daemon may take to describe one container: events wait for it. */
+const ANSWER_MS = 3000;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
 
@@ -207,7 +209,7 @@ export class DockerCollector {
     }
     if (known !== undefined && !CHANGES.has(action)) return known;
     if (known !== undefined && action === 'start') this.options.lifecycle.starting(known);
-    const inspected = action === 'destroy' ? undefined : await this.inspect(ID);
+    const inspected = action === 'destroy' ? undefined : await this.inspectOrReport(ID);
     if (inspected !== undefined || known !== undefined) return inspected ?? known;
     if (this.ignored.has(ID)) return undefined;
     const told = fromActor(ID, Attributes, this.surroundings, this.options.labels);
@@ -240,12 +242,22 @@ export class DockerCollector {
     this.options.lifecycle.removed(container);
   }
 
+  /** An event is told even where its container cannot be described. */
+  private async inspectOrReport(id: string): Promise<Container | undefined> {
+    try {
+      return await this.inspect(id);
+    } catch (error) {
+      this.options.sink.fault(this.name, error);
+      return undefined;
+    }
+  }
+
   /** Reads a container's facts into its one object; undefined when it no longer exists, or is not observed. */
   private async inspect(id: string): Promise<Container | undefined> {
     const { docker } = this.options;
     let inspect: ContainerInspectInfo;
     try {
-      inspect = await docker.getContainer(id).inspect();
+      inspect = await docker.getContainer(id).inspect({ abortSignal: this.within() } as object);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -270,12 +282,20 @@ export class DockerCollector {
     const known = this.images.get(id);
     if (known !== undefined) return known;
     try {
-      const details = await this.options.docker.getImage(id).inspect();
+      const details = await this.options.docker
+        .getImage(id)
+        .inspect({ abortSignal: this.within() } as object);
       this.images.set(id, details);
       return details;
     } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
+      // A container is worth more than what its image adds to it.
+      if (!isNotFound(error)) this.options.sink.fault(this.name, error);
+      return undefined;
     }
+  }
+
+  /** The time that the daemon has for one answer: it can hang on a lock of one container's. */
+  private within(): AbortSignal {
+    return AbortSignal.any([this.stopping.signal, AbortSignal.timeout(ANSWER_MS)]);
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Attributes, Metric, Point } from '../../agent/records.ts';
+import type { Attributes, Metric, Point, UnixNano } from '../../agent/records.ts';
 import type { Collector } from '../collector.ts';
 import { parseNetDev } from '../network.ts';
 
@@ -75,6 +75,16 @@ export function parsePressure(text: string): Map<string, number> {
   return new Map(
     [...text.matchAll(/^(some|full) .*total=(\d+)$/gm)].map(([, line = '', total]) => [line, Number(total)]),
   );
+}
+
+/** When the host was started (`btime` of /proc/stat); 0n where that cannot be read. */
+export function bootTime(procfs: string): UnixNano {
+  try {
+    const seconds = /^btime (\d+)$/m.exec(readFileSync(join(procfs, 'stat'), 'latin1'))?.[1];
+    return BigInt(seconds ?? 0) * 1_000_000_000n;
+  } catch {
+    return 0n;
+  }
 }
 
 export class HostCollector implements Collector {

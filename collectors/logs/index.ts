@@ -7,7 +7,6 @@ import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import type { Container } from '../../agent/records.ts';
 import type { Collector, LogSink, Sink } from '../collector.ts';
-import { isNotFound } from '../docker/client.ts';
 import { FrameSplitter, type OnLine, RawSplitter } from './frames.ts';
 
 const LONGEST_WAIT_MS = 10_000;
@@ -43,6 +42,8 @@ interface Followed {
   readonly stopping: AbortController;
   /** Whether the container has started (again) since the current stream was opened. */
   started: boolean;
+  /** Whether the start that comes next is being followed already. */
+  anticipated: boolean;
   /** Whether anything of the log was ever read. */
   read: boolean;
   finished: Promise<void>;
@@ -78,6 +79,8 @@ export class LogCollector implements Collector {
 
   anticipate(container: Container): void {
     this.attach(container);
+    const followed = this.followed.get(container.id);
+    if (followed !== undefined) followed.anticipated = true;
   }
 
   attach(container: Container): void {
@@ -85,7 +88,9 @@ export class LogCollector implements Collector {
     if (container.id === this.ownId) return;
     const known = this.followed.get(container.id);
     if (known !== undefined) {
-      known.started = true;
+      // A start that was anticipated is no other start.
+      known.started ||= !known.anticipated;
+      known.anticipated = false;
       return;
     }
     const followed: Followed = {
@@ -94,6 +99,7 @@ export class LogCollector implements Collector {
       position: this.begin(container),
       stopping: new AbortController(),
       started: true,
+      anticipated: false,
       read: false,
       finished: Promise.resolve(),
     };
@@ -146,8 +152,10 @@ export class LogCollector implements Collector {
       } catch (error) {
         if (stopping.signal.aborted) return;
         // Gone before its log could be read, or a log driver that keeps nothing to read: said, and final.
-        if (!(isNotFound(error) && followed.read)) this.sink.fault(this.name, error, container);
-        if (isNotFound(error) || (error as { statusCode?: number }).statusCode === 501) return;
+        const { statusCode } = error as { statusCode?: number };
+        const isGone = statusCode === 404 || statusCode === 409;
+        if (!(isGone && followed.read)) this.sink.fault(this.name, error, container);
+        if (isGone || statusCode === 501) return;
       }
     }
   }
@@ -162,16 +170,13 @@ export class LogCollector implements Collector {
       since: `${position.seconds}.${String(position.nanos).padStart(9, '0')}` as unknown as number,
       abortSignal: stopping.signal,
     });
-    const aborted = new Promise<void>((resolve) =>
-      stopping.signal.addEventListener('abort', () => resolve()),
-    );
     const splitter = new (container.tty ? RawSplitter : FrameSplitter)(this.handOver(sink, position));
     for await (const chunk of stream as unknown as AsyncIterable<Buffer>) {
       reading();
       followed.read = true;
       splitter.push(chunk);
       sink.position(formatPosition(position));
-      await Promise.race([sink.room(), aborted]);
+      await sink.room(stopping.signal);
     }
     // A stream that broke is read again from the position; one that ended has nothing more to come.
     if (stopping.signal.aborted) return;

@@ -37,6 +37,7 @@ export class OtlpExporter implements Exporter {
   }
 
   export(batch: Batch): Promise<void> {
+    if (batch.count === 0) return Promise.resolve();
     const droppable = batch.signal === 'metrics' || batch.kind === 'event';
     return this.queues[batch.signal].add(batch.otlp, batch.count, droppable);
   }

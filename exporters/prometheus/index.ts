@@ -78,15 +78,15 @@ export class PrometheusExporter implements Exporter {
   readonly name = 'prometheus';
   private readonly cadvisor = new Translator('cadvisor');
   private last: readonly MetricSet[] = [];
-  /** The sets of the round that is being handed over: one can come in several batches. */
-  private round: { time: bigint; sets: MetricSet[] } = { time: 0n, sets: [] };
+  /** What has come of the round that is being handed over. */
+  private coming: MetricSet[] = [];
 
   async export(batch: Batch): Promise<void> {
-    if (batch.signal !== 'metrics' || batch.sets.length === 0) return;
-    const { time } = batch.sets[0]!;
-    if (time !== this.round.time) this.round = { time, sets: [] };
-    this.round.sets.push(...batch.sets);
-    this.last = this.round.sets;
+    if (batch.signal !== 'metrics') return;
+    this.coming.push(...batch.sets);
+    if (!batch.isLast) return;
+    this.last = this.coming;
+    this.coming = [];
   }
 
   async stop(): Promise<void> {}

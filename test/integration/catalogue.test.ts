@@ -369,3 +369,15 @@ test("a custom --cgroup-parent, and processes in cgroups of the container's own 
   await until(name, 'container.processes', {}, (value) => value === 3);
   t.pass();
 });
+
+test('a thousand processes are a thousand: the kernel gives their list a page at a time', async (t) => {
+  const { until } = await observe(t);
+  const name = uniqueName('many');
+  await runContainer(t, {
+    name,
+    script: 'i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 600 & done; exec sleep 600',
+  });
+  await until(name, 'container.pids.current', {}, (value) => value === 1001);
+  await until(name, 'container.processes', {}, (value) => value === 1001);
+  t.pass();
+});

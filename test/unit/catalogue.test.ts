@@ -149,7 +149,7 @@ test('a dialect renames, scales, and relabels points, and leaves out what it has
 });
 
 test('deltas are what was added; a new run counts from 0; gauges stay', (t) => {
-  const deltas = new DeltaConversion();
+  const deltas = new DeltaConversion(0n);
   const round = (value: number, time: bigint, startTime: bigint) => {
     const [converted] = deltas.convert([
       set(
@@ -167,6 +167,15 @@ test('deltas are what was added; a new run counts from 0; gauges stay', (t) => {
   t.deepEqual(round(7, 20n, 1n), [10n, 2, 7]);
   t.deepEqual(round(3, 30n, 1n), [20n, 3, 3], 'a counter that goes back has begun anew');
   t.deepEqual(round(4, 40n, 35n), [35n, 4, 4]);
+  const later = new DeltaConversion(5n);
+  const points = (value: number, missing = false) =>
+    later
+      .convert([set(missing ? [] : [{ metric: catalogue.cpuTime, value }], 10n, 1n)])[0]!
+      .points.map((point) => point.value);
+  t.deepEqual(points(5), [], 'what was counted before the agent began is not told again');
+  t.deepEqual(points(7), [2]);
+  t.deepEqual(points(0, true), []);
+  t.deepEqual(points(8), [1], 'a series that was missing in a round goes on');
 });
 
 test('selection: opt-in, names, groups and patterns; containers by name, image and label', (t) => {

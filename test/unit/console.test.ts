@@ -49,7 +49,13 @@ test('a round is a table; what a host does not give is a dash', async (t) => {
     { metric: catalogue.uptime, value: 61 },
   ];
   const set = { resource: container.resource, container, startTime: 0n, time: 0n, points };
-  await new ConsoleExporter(out).export({ signal: 'metrics', sets: [set], count: 3, otlp: Buffer.alloc(0) });
+  await new ConsoleExporter(out).export({
+    signal: 'metrics',
+    sets: [set],
+    isLast: true,
+    count: 3,
+    otlp: Buffer.alloc(0),
+  });
   t.is(
     out.text,
     [
