@@ -27,7 +27,7 @@ export interface Field {
   readonly place: Place;
   /** Factor from the kernel's unit to the metric's. */
   readonly scale: number;
-  /** Whether it is a setting, which changes only when somebody changes it: it need not be read every round. */
+  /** Whether it is a setting, or moves as rarely: it need not be read every round. */
   readonly setting?: boolean;
 }
 
@@ -158,7 +158,7 @@ export const value = (controller: string, file: string, scale = 1): Field => ({
   scale,
 });
 
-/** A field that is a setting. */
+/** A field that is a setting, or moves as rarely. */
 export const setting = (field: Field): Field => ({ ...field, setting: true });
 
 /** A key of a flat-keyed file. */

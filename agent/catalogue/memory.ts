@@ -293,8 +293,8 @@ export const memory = {
     BYTES,
     'Highest memory use so far',
     {
-      v1: of(file('memory.max_usage_in_bytes')),
-      v2: of(file('memory.peak')),
+      v1: of(setting(file('memory.max_usage_in_bytes'))),
+      v2: of(setting(file('memory.peak'))),
       dockerStats: [dockerName('memory.usage.max', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_memory_max_usage_bytes')],
     },
@@ -306,7 +306,7 @@ export const memory = {
     '{fail}',
     'Times that use hit the limit (cgroup v1)',
     {
-      v1: of(file('memory.failcnt')),
+      v1: of(setting(file('memory.failcnt'))),
       dockerStats: [dockerName('memory.fails', '{fails}')],
       cadvisor: [cadvisorName('container_memory_failcnt')],
     },

@@ -49,8 +49,8 @@ export const resources = {
     },
   ),
   pidsFails: row('pids', 'container.pids.fails', 'counter', '{fail}', 'Forks refused because of the limit', {
-    v1: of(key('pids', 'pids.events', 'max')),
-    v2: of(key('pids', 'pids.events', 'max')),
+    v1: of(setting(key('pids', 'pids.events', 'max'))),
+    v2: of(setting(key('pids', 'pids.events', 'max'))),
   }),
   hugetlbUsage: row(
     'hugetlb',
@@ -119,8 +119,9 @@ export const resources = {
         file: 'freezer.state',
         place: { at: 'text', text: 'FROZEN' },
         scale: 1,
+        setting: true,
       }),
-      v2: of(key('unified', 'cgroup.events', 'frozen')),
+      v2: of(setting(key('unified', 'cgroup.events', 'frozen'))),
     },
   ),
 };

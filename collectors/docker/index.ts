@@ -30,6 +30,9 @@ const PARALLEL_INSPECTS = 8;
 /** Actions after which a container's facts are read anew. */
 const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'unpause']);
 
+/** Actions after which a running container's cgroup has other settings. */
+const SETTINGS = new Set(['update', 'pause', 'unpause']);
+
 /** What the agent does when a container begins to run, ends, or is gone. */
 export interface Lifecycle {
   /** It was started, and is about to be inspected: what cannot wait for that begins now. */
@@ -224,7 +227,7 @@ export class DockerCollector {
       container.pid = 0;
       this.options.lifecycle.stopped(container);
     } else if (action === 'destroy') this.forget(container);
-    else if (action === 'update') this.options.lifecycle.changed(container);
+    else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
     else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
   }
 

@@ -6,6 +6,8 @@ import type { Attributes, Metric, Point, UnixNano } from '../../agent/records.ts
 import type { Collector } from '../collector.ts';
 import { parseNetDev } from '../network.ts';
 
+/** The space of file systems is looked at in every so manieth round. */
+const SPACE_EVERY = 6;
 /** USER_HZ. */
 const TICKS = 100;
 /** /proc/diskstats counts in these, whatever the device's own sectors are. */
@@ -90,6 +92,9 @@ export function bootTime(procfs: string): UnixNano {
 export class HostCollector implements Collector {
   readonly name = 'host';
   private readonly procfs: string;
+  private rounds = 0;
+  /** Space of the file systems, as it was last looked at. */
+  private space: readonly Point[] = [];
 
   constructor(procfs: string) {
     this.procfs = procfs;
@@ -103,7 +108,8 @@ export class HostCollector implements Collector {
     add(catalogue.systemCpuCount, count);
     this.memory(add);
     this.disks(add);
-    this.fileSystems(add);
+    if (this.rounds++ % SPACE_EVERY === 0) this.space = this.fileSystems();
+    points.push(...this.space);
     this.network(add);
     for (const resource of ['cpu', 'memory', 'io']) {
       const lines = parsePressure(this.read(`pressure/${resource}`));
@@ -146,7 +152,8 @@ export class HostCollector implements Collector {
     }
   }
 
-  private fileSystems(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+  private fileSystems(): Point[] {
+    const points: Point[] = [];
     for (const { device, point, type } of parseMounts(this.read('mounts'))) {
       let space: ReturnType<typeof statfsSync>;
       try {
@@ -160,14 +167,16 @@ export class HostCollector implements Collector {
         reserved: space.bfree - space.bavail,
       };
       for (const [state, blocks] of Object.entries(states)) {
-        add(catalogue.systemFilesystemUsage, blocks * space.bsize, {
+        const attributes = {
           'system.device': device,
           'system.filesystem.mountpoint': point,
           'system.filesystem.type': type,
           'system.filesystem.state': state,
-        });
+        };
+        points.push({ metric: catalogue.systemFilesystemUsage, value: blocks * space.bsize, attributes });
       }
     }
+    return points;
   }
 
   private network(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {

@@ -71,6 +71,7 @@ export function plot(
   const placed = points.map(([x, y]) => ({ x, y, at: at(x, y) }));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     text(WIDTH / 2, 18, title),
     text(WIDTH / 2, HEIGHT - 8, xLabel),
