@@ -17,6 +17,10 @@ const root = join(import.meta.dirname, '../..');
 
 execFileSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
 const dockerd = await startDockerd({ ownNetwork: true });
+// Interrupted, it leaves no daemon behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void dockerd.stop().finally(() => process.exit(1)));
+}
 try {
   const { Version } = await clientOf(dockerd.host).version();
   const withContainers = await metrics(dockerd, join(root, 'dist/agent/cli.js'));
