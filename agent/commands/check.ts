@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { accessHint, connect } from '../../collectors/docker/client.ts';
+import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { readNamespaces } from '../../collectors/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
@@ -92,20 +92,6 @@ function checkCgroups({ procfs }: Config): Finding {
   }
 }
 
-/** A process of each running container, newest first; one can end while it is looked at. */
-async function runningPids(docker: Docker): Promise<number[]> {
-  const listed = await docker.listContainers();
-  const inspected = await Promise.all(
-    listed.map(({ Id }) =>
-      docker
-        .getContainer(Id)
-        .inspect()
-        .catch(() => undefined),
-    ),
-  );
-  return inspected.map((inspect) => inspect?.State.Pid ?? 0).filter((pid) => pid !== 0);
-}
-
 function checkProcess(procfs: string, pid: number): Finding[] {
   const directory = join(procfs, String(pid));
   const findings: Finding[] = [];
@@ -136,7 +122,7 @@ function checkProcess(procfs: string, pid: number): Finding[] {
 }
 
 async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Finding[]> {
-  const pids = await runningPids(docker);
+  const pids = (await inspectRunning(docker)).map(({ State }) => State.Pid);
   if (pids.length === 0) return [finding('container processes', 'ok', 'no container runs: not tried')];
   const all = pids.map((pid) => checkProcess(procfs, pid));
   return all.find((findings) => findings.every(({ status }) => status === 'ok')) ?? all[0]!;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { accessHint, connect } from '../../collectors/docker/client.ts';
+import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
@@ -32,22 +32,10 @@ export async function ps({ output }: { output: string }, command: Command): Prom
   const { config } = await configOf(command);
   const endpoint = findEndpoint(config.docker_host);
   const docker = connect(endpoint);
-  const listed = await docker.listContainers().catch((error) => {
+  const running = await inspectRunning(docker).catch((error) => {
     throw new Error(`${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${accessHint(error)}`);
   });
-  const inspected = await Promise.all(
-    // One that is gone since is left out, as it is from a listing a moment later.
-    listed.map(({ Id }) =>
-      docker
-        .getContainer(Id)
-        .inspect()
-        .catch(() => undefined),
-    ),
-  );
-  const containers = inspected
-    .filter((inspect) => inspect !== undefined)
-    .map((inspect) => fromInspect(inspect, undefined, {}))
-    .filter(({ pid }) => pid !== 0);
+  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
   const telemetry = new Telemetry(createLogger(config.log_level));
   const wanted = [catalogue.cpuUsage, catalogue.memoryWorkingSet, catalogue.memoryLimit, catalogue.pidsCount];

@@ -60,6 +60,22 @@ export function isNotFound(error: unknown): boolean {
   return (error as { statusCode?: number }).statusCode === 404;
 }
 
+/** The running containers, newest first. One that ends while they are asked for is left out. */
+export async function inspectRunning(docker: Docker): Promise<Docker.ContainerInspectInfo[]> {
+  const listed = await docker.listContainers();
+  const inspected = await Promise.all(
+    listed.map(({ Id }) =>
+      docker
+        .getContainer(Id)
+        .inspect()
+        .catch(() => undefined),
+    ),
+  );
+  return inspected
+    .filter((inspect) => inspect !== undefined)
+    .filter(({ State }) => State.Running && State.Pid !== 0);
+}
+
 /** What a person can do about a daemon that cannot be reached; continues the error's message. */
 export function accessHint(error: unknown): string {
   return (error as NodeJS.ErrnoException).code === 'EACCES'
