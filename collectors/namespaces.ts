@@ -7,7 +7,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Attributes, Container } from '../agent/records.ts';
 import { Severity } from '../agent/records.ts';
-import { isProcessOf } from './cgroup/locate.ts';
+import { requireProcessOf } from './cgroup/locate.ts';
 import type { Collector, Sink } from './collector.ts';
 
 export const namespaceTypes = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
@@ -90,9 +90,7 @@ export class NamespaceCollector implements Collector {
   attach(container: Container): void {
     if (container.pid === 0) return;
     const namespaces = readNamespaces(this.procfs, container.pid);
-    if (!isProcessOf(this.procfs, container.pid, container.id)) {
-      throw new Error(`process ${container.pid} is none of the container's`);
-    }
+    requireProcessOf(this.procfs, container.pid, container.id);
     const attributes: Record<string, Attributes[string]> = {};
     for (const [type, { inode, host }] of Object.entries(namespaces)) {
       attributes[`linux.namespace.${type}.inode`] = inode;

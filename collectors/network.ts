@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
-import { isProcessOf } from './cgroup/locate.ts';
+import { requireProcessOf } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
 import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
 
@@ -112,13 +112,11 @@ export class NetworkCollector implements Collector {
       const opened = {
         directory,
         dev: open(join(directory, 'dev')),
-        snmp: open(join(directory, 'snmp')),
-        sockstat: open(join(directory, 'sockstat')),
+        snmp: this.enabled.has(catalogue.tcpRetransmits) ? open(join(directory, 'snmp')) : undefined,
+        sockstat: this.enabled.has(catalogue.sockets) ? open(join(directory, 'sockstat')) : undefined,
       };
       // After opening: what is open stays that process's, whoever gets its pid.
-      if (!isProcessOf(this.procfs, container.pid, container.id)) {
-        throw new Error(`process ${container.pid} is none of the container's`);
-      }
+      requireProcessOf(this.procfs, container.pid, container.id);
       return opened;
     });
     this.watched.set(container.id, watched);
@@ -148,11 +146,11 @@ export class NetworkCollector implements Collector {
         }
       }
     }
-    if (this.enabled.has(catalogue.tcpRetransmits)) {
+    if (watched.snmp !== undefined) {
       const value = parseSnmp(this.read(watched.snmp), 'Tcp', 'RetransSegs');
       if (value !== undefined) points.push({ metric: catalogue.tcpRetransmits, value });
     }
-    if (this.enabled.has(catalogue.sockets)) {
+    if (watched.sockstat !== undefined) {
       for (const { protocol, inUse } of parseSockstat(this.read(watched.sockstat))) {
         points.push({
           metric: catalogue.sockets,

@@ -35,31 +35,21 @@ const optionalText = v.optional(v.string()) as Leaf<string | undefined>;
 const oneOf = <const T extends readonly string[]>(values: T) => v.picklist(values) as Leaf<T[number]>;
 const matching = (pattern: RegExp) => v.pipe(v.string(), v.regex(pattern)) as Leaf<string>;
 /** A list, or one string with commas as flags and variables give it. */
-const listOf = <const T extends readonly string[]>(values: T) =>
+const items = v.union([
   v.pipe(
-    v.union([
-      v.pipe(
-        v.string(),
-        v.transform((joined) => joined.split(',').map((item) => item.trim())),
-      ),
-      v.array(v.string()),
-    ]),
-    v.array(v.picklist(values)),
-    v.minLength(1),
-  ) as Leaf<T[number][]>;
+    v.string(),
+    v.transform((joined) => joined.split(',').map((item) => item.trim())),
+  ),
+  v.array(v.string()),
+]);
+
+/** A list of some of the values, one at least. */
+const listOf = <const T extends readonly string[]>(values: T) =>
+  v.pipe(items, v.array(v.picklist(values)), v.minLength(1)) as Leaf<T[number][]>;
 
 /** A list of text, each item of which `fits`. */
 const listOfText = (fits: (item: string) => boolean) =>
-  v.pipe(
-    v.union([
-      v.pipe(
-        v.string(),
-        v.transform((joined) => joined.split(',').map((item) => item.trim())),
-      ),
-      v.array(v.string()),
-    ]),
-    v.array(v.pipe(v.string(), v.check(fits))),
-  ) as Leaf<string[]>;
+  v.pipe(items, v.array(v.pipe(v.string(), v.check(fits)))) as Leaf<string[]>;
 
 /** A duration within bounds, in milliseconds. */
 const durationBetween = (least: number, most: number) =>

@@ -79,13 +79,14 @@ export function containerCgroup(path: string, id: string): string | undefined {
 }
 
 /**
- * Whether a process is the container's, by its cgroup: a daemon elsewhere, another /proc or a reused pid
- * make it another's.
- * @throws when the process has vanished or /proc cannot be read
+ * Makes sure, by its cgroup, that a process is the container's: a daemon elsewhere, another /proc or a reused
+ * pid make it another's.
+ * @throws when it is not, when it has vanished, or when /proc cannot be read
  */
-export function isProcessOf(procfs: string, pid: number, id: string): boolean {
+export function requireProcessOf(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
-  return [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
+  const isOwn = [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
+  if (!isOwn) throw new Error(`process ${pid} is none of the container's`);
 }
 
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
