@@ -145,7 +145,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const collectors: Collector[] = [
     new CgroupCollector(config.procfs, rows, files),
     new NetworkCollector(config.procfs, enabled, files),
-    new ProcessCollector(config.procfs, enabled, files),
+    new ProcessCollector(config.procfs, enabled),
     new StateCollector(),
     storage,
     new HostCollector(config.procfs),

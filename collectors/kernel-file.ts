@@ -45,6 +45,11 @@ export class KernelFile {
     this.closed = closed;
   }
 
+  /** A file that is opened for each read. */
+  static reopened(path: string): KernelFile {
+    return new KernelFile(path, -1, () => {});
+  }
+
   /**
    * Reads the file from its start into `buffer`.
    * @returns the number of bytes; 0 where the file is no longer there, or switched off as pressure files can be
@@ -104,7 +109,7 @@ export class KernelFiles {
       closeSync(descriptor);
       if (!this.told) this.exhausted();
       this.told = true;
-      return new KernelFile(path, -1, () => {});
+      return KernelFile.reopened(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;

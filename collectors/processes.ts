@@ -9,7 +9,7 @@ import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
 import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
-import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
+import { buffer, KernelFile } from './kernel-file.ts';
 
 const NEWLINE = 0x0a;
 
@@ -59,7 +59,7 @@ function countLines(bytes: Uint8Array, length: number): number {
 
 interface Watched {
   readonly directory: string;
-  readonly procs: KernelFile | undefined;
+  readonly procs: KernelFile;
   rounds: number;
   /** Whether there were cgroups below it when that was last looked at. */
   nested: boolean;
@@ -72,14 +72,17 @@ export class ProcessCollector implements Collector {
   readonly name = 'processes';
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
+  /** Whether each process has to be looked at. */
+  private readonly looksInside: boolean;
   private hierarchies: Hierarchies | undefined;
-  private readonly files: KernelFiles;
   private readonly watched = new Map<string, Watched>();
 
-  constructor(procfs: string, enabled: ReadonlySet<Metric>, files: KernelFiles) {
+  constructor(procfs: string, enabled: ReadonlySet<Metric>) {
     this.procfs = procfs;
-    this.files = files;
     this.enabled = enabled;
+    this.looksInside = [catalogue.openDescriptors, catalogue.openSockets, catalogue.taskStates].some(
+      (metric) => enabled.has(metric),
+    );
   }
 
   attach(container: Container): void {
@@ -91,28 +94,21 @@ export class ProcessCollector implements Collector {
       (found) => found !== undefined,
     );
     if (directory === undefined) return;
-    const procs = this.files.open(join(directory.path, 'cgroup.procs'));
+    // cgroup v1 keeps the list that a descriptor has read for a second after each read: read more often
+    // than that, an open one would show the same processes for ever.
+    const procs = KernelFile.reopened(join(directory.path, 'cgroup.procs'));
     this.watched.set(container.id, { directory: directory.path, procs, rounds: 0, nested: false });
   }
 
   detach(container: Container): void {
-    this.watched.get(container.id)?.procs?.close();
     this.watched.delete(container.id);
-  }
-
-  stop(): void {
-    for (const { procs } of this.watched.values()) procs?.close();
-    this.watched.clear();
   }
 
   collect(container: Container, points: Point[]): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
-    const looksInside = [catalogue.openDescriptors, catalogue.openSockets, catalogue.taskStates].some(
-      (metric) => this.enabled.has(metric),
-    );
-    if (!looksInside) {
-      const own = countLines(buffer, watched.procs?.read() ?? 0);
+    if (!this.looksInside) {
+      const own = countLines(buffer, watched.procs.read());
       if (watched.rounds++ % LOOK_BELOW_EVERY === 0)
         watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
       const nested = watched.nested ? below(watched.directory).flatMap(processesOf).length : 0;

@@ -38,7 +38,7 @@ const collectors = [
   new CgroupCollector('/proc', rows, files),
   // The processes share one network, which is counted as if it were each one's own.
   new NetworkCollector('/proc', enabled, files),
-  new ProcessCollector('/proc', enabled, files),
+  new ProcessCollector('/proc', enabled),
   new StateCollector(),
 ];
 for (const container of containers)

@@ -113,7 +113,7 @@ test('memory by kind: anonymous, files, shared', async (t) => {
   await runContainer(t, {
     name,
     script:
-      'dd if=/dev/zero of=/dev/shm/held bs=1M count=8 2>/dev/null; dd if=/dev/zero of=/tmp/file bs=1M count=8 2>/dev/null; cat /tmp/file > /dev/null; sleep 600',
+      'dd if=/dev/zero of=/dev/shm/held bs=1M count=8 2>/dev/null; dd if=/dev/zero of=/tmp/file bs=1M count=8 2>/dev/null; while :; do cat /tmp/file > /dev/null; sleep 0.2; done',
     host: { Memory: 64 * MEBIBYTE, MemoryReservation: 32 * MEBIBYTE },
   });
   await until(name, 'container.memory.shmem', {}, (value) => value === 8 * MEBIBYTE);
