@@ -148,7 +148,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     new ProcessCollector(config.procfs, enabled),
     new StateCollector(),
     storage,
-    new HostCollector(config.procfs),
+    new HostCollector(config.procfs, files),
     new NamespaceCollector(config.procfs, pipeline),
     new LogCollector(
       docker,

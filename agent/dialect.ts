@@ -1,5 +1,6 @@
 /** Metrics under the names of a dialect, derived from the catalogue. */
 import type { CatalogueEntry, DialectName } from './catalogue/entry.ts';
+import { Points } from './points.ts';
 import type { Attributes, Metric, MetricSet, Point } from './records.ts';
 
 export type Dialect = 'dockerStats' | 'cadvisor';
@@ -48,7 +49,7 @@ export class Translator {
         else points.push(point);
       }
     }
-    return { ...set, points: [...byMetric.values()].flat() };
+    return { ...set, points: Points.of([...byMetric.values()].flat()) };
   }
 
   private translations(metric: CatalogueEntry, attributes: Attributes): readonly Translation[] {
@@ -75,9 +76,4 @@ export class Translator {
     this.metrics.set(name.name, made);
     return made;
   }
-}
-
-/** The set in the semantic conventions' names: without what only exists for a dialect. */
-export function semconv(set: MetricSet): MetricSet {
-  return { ...set, points: set.points.filter(({ metric }) => !(metric as CatalogueEntry).dialectOnly) };
 }

@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { LogSink, Sink } from '../collectors/collector.ts';
 import type { Exporter } from '../exporters/exporter.ts';
-import { type Dialect, semconv, Translator } from './dialect.ts';
+import { type Dialect, Translator } from './dialect.ts';
 import { DeltaConversion } from './otlp/delta.ts';
 import {
   encodeEvent,
@@ -49,7 +49,7 @@ export class Pipeline implements Sink {
   private readonly telemetry: Telemetry;
   private readonly positions: LogPositionStore;
   /** From the catalogue's names to those that are sent. */
-  private readonly naming: (set: MetricSet) => MetricSet;
+  private readonly translator: Translator | undefined;
   private readonly deltas: DeltaConversion | undefined;
   private readonly waiting = new Set<LogBuffer>();
   private timer: NodeJS.Timeout | undefined;
@@ -62,22 +62,21 @@ export class Pipeline implements Sink {
     this.exporters = exporters;
     this.telemetry = telemetry;
     this.positions = positions;
-    const translator = dialect === 'semconv' ? undefined : new Translator(dialect);
-    this.naming = translator === undefined ? semconv : (set) => translator.translate(set);
+    this.translator = dialect === 'semconv' ? undefined : new Translator(dialect);
     this.deltas = temporality === 'delta' ? new DeltaConversion(BigInt(Date.now()) * 1_000_000n) : undefined;
   }
 
   /** One round's metrics. */
   async metrics(sets: readonly MetricSet[]): Promise<void> {
-    const named = sets.map(this.naming);
+    const { translator } = this;
+    const named = translator === undefined ? sets : sets.map((set) => translator.translate(set));
     const converted = this.deltas === undefined ? named : this.deltas.convert(named);
     // One part at least: that there is nothing is worth knowing too.
     for (let from = 0; from === 0 || from < sets.length; from += SETS_PER_REQUEST) {
       // Logs and events have their turn between the parts of a large round.
       if (from > 0) await setImmediate();
       const part = converted.slice(from, from + SETS_PER_REQUEST).filter(({ points }) => points.length > 0);
-      const otlp = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
-      const count = part.reduce((sum, { points }) => sum + points.length, 0);
+      const { otlp, count } = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
       const raw = sets.slice(from, from + SETS_PER_REQUEST);
       const isLast = from + SETS_PER_REQUEST >= sets.length;
       void this.hand({ signal: 'metrics', sets: raw, isLast, count, otlp }).then(() => recycle(otlp));

@@ -1,6 +1,7 @@
 /**
  * The records that travel from collectors through the pipeline to exporters.
  */
+import type { Points } from './points.ts';
 
 /** Nanoseconds since the Unix epoch. */
 export type UnixNano = bigint;
@@ -61,6 +62,8 @@ export interface Metric {
   /** Whether values are sent as integers. */
   readonly integer: boolean;
   readonly description: string;
+  /** Not sent as it is: only under the name that a dialect has for it. */
+  readonly dialectOnly?: boolean;
 }
 
 /** One value of one metric. */
@@ -68,6 +71,11 @@ export interface Point {
   readonly metric: Metric;
   readonly value: number;
   readonly attributes?: Attributes;
+}
+
+/** Takes points; those of one metric come next to each other. */
+export interface PointSink {
+  push(point: Point): void;
 }
 
 /** The metrics of one resource at one moment; points of one metric stand next to each other. */
@@ -78,7 +86,7 @@ export interface MetricSet {
   /** When the counters began to count. */
   readonly startTime: UnixNano;
   readonly time: UnixNano;
-  readonly points: readonly Point[];
+  readonly points: Points;
 }
 
 /** OpenTelemetry SeverityNumber of the ranges that the agent itself assigns. */

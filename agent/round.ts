@@ -1,6 +1,7 @@
 /** One round of metrics: asks every polled collector for the points of every container, and of the host. */
 import { setImmediate } from 'node:timers/promises';
 import type { Collector } from '../collectors/collector.ts';
+import { Points } from './points.ts';
 import type { Container, Metric, MetricSet, Point, Resource, UnixNano } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -9,12 +10,20 @@ const MAX_POINTS = 5000;
 /** How long a round holds the event loop before logs and events have their turn. */
 const LONGEST_TURN_MS = 8;
 
+/** Where one resource's points go: those of the last round stay as they are while the next is collected. */
+interface Room {
+  current: Points;
+  last: Points;
+}
+
 export class Round {
   private readonly collectors: readonly Collector[];
   private readonly enabled: ReadonlySet<Metric>;
   private readonly telemetry: Telemetry;
   /** When the host's counters began: when it was started. */
   private readonly begun: UnixNano;
+  /** By container id, '' for the host. */
+  private rooms = new Map<string, Room>();
 
   /**
    * @param enabled the metrics that are wanted
@@ -32,38 +41,15 @@ export class Round {
     this.telemetry = telemetry;
   }
 
-  /** @param host the resource of what is about no container; without it, the host is left out */
+  /**
+   * Points stay as they are until the round after the next.
+   * @param host the resource of what is about no container; without it, the host is left out
+   */
   async collect(containers: Iterable<Container>, host?: Resource): Promise<MetricSet[]> {
     const time = BigInt(Date.now()) * 1_000_000n;
     const spent = new Map<string, number>();
     const sets: MetricSet[] = [];
-    const ask = (about: Container | undefined): Point[] => {
-      const points: Point[] = [];
-      for (const collector of this.collectors) {
-        const begun = performance.now();
-        try {
-          if (about === undefined) collector.collectHost?.(points);
-          else collector.collect?.(about, points);
-        } catch (error) {
-          this.telemetry.fault(collector.name, error, about?.name);
-        }
-        spent.set(collector.name, (spent.get(collector.name) ?? 0) + performance.now() - begun);
-      }
-      const wanted = points.filter(({ metric }) => this.enabled.has(metric));
-      const excess = wanted.length - MAX_POINTS;
-      if (excess > 0) {
-        this.telemetry.add('portlight.records.dropped', excess, {
-          signal: 'metrics',
-          exporter: 'all',
-          reason: 'cardinality',
-        });
-        this.telemetry.warn(
-          `more than ${MAX_POINTS} points of ${about?.name ?? 'the host'} in a round: the rest is dropped`,
-        );
-        wanted.length = MAX_POINTS;
-      }
-      return wanted;
-    };
+    const rooms = new Map<string, Room>();
     let since = performance.now();
     for (const container of containers) {
       if (performance.now() - since > LONGEST_TURN_MS) {
@@ -71,20 +57,58 @@ export class Round {
         since = performance.now();
       }
       const startTime = container.startedAt === 0n ? time : container.startedAt;
-      sets.push({ resource: container.resource, container, startTime, time, points: ask(container) });
+      const points = this.ask(container, this.roomFor(container.id, rooms), spent);
+      sets.push({ resource: container.resource, container, startTime, time, points });
     }
     if (host !== undefined) {
-      sets.push({
-        resource: host,
-        container: undefined,
-        startTime: this.begun,
-        time,
-        points: ask(undefined),
-      });
+      const points = this.ask(undefined, this.roomFor('', rooms), spent);
+      sets.push({ resource: host, container: undefined, startTime: this.begun, time, points });
     }
+    this.rooms = rooms;
     for (const [collector, ms] of spent) {
       if (ms > 0) this.telemetry.add('portlight.collector.duration', ms / 1000, { collector });
     }
     return sets.filter(({ points }) => points.length > 0);
+  }
+
+  /** An empty place for points, kept in `rooms` for the next round. */
+  private roomFor(id: string, rooms: Map<string, Room>): Points {
+    const room = this.rooms.get(id) ?? { current: new Points(), last: new Points() };
+    rooms.set(id, room);
+    [room.current, room.last] = [room.last, room.current];
+    room.current.clear();
+    return room.current;
+  }
+
+  private ask(about: Container | undefined, points: Points, spent: Map<string, number>): Points {
+    let excess = 0;
+    const sink = {
+      push: (point: Point) => {
+        if (!this.enabled.has(point.metric)) return;
+        if (points.length < MAX_POINTS) points.push(point);
+        else excess++;
+      },
+    };
+    for (const collector of this.collectors) {
+      const begun = performance.now();
+      try {
+        if (about === undefined) collector.collectHost?.(sink);
+        else collector.collect?.(about, sink);
+      } catch (error) {
+        this.telemetry.fault(collector.name, error, about?.name);
+      }
+      spent.set(collector.name, (spent.get(collector.name) ?? 0) + performance.now() - begun);
+    }
+    if (excess > 0) {
+      this.telemetry.add('portlight.records.dropped', excess, {
+        signal: 'metrics',
+        exporter: 'all',
+        reason: 'cardinality',
+      });
+      this.telemetry.warn(
+        `more than ${MAX_POINTS} points of ${about?.name ?? 'the host'} in a round: the rest is dropped`,
+      );
+    }
+    return points;
   }
 }

@@ -1,4 +1,4 @@
-import type { Container, EventRecord, IoStream, Point, Resource } from '../agent/records.ts';
+import type { Container, EventRecord, IoStream, PointSink, Resource } from '../agent/records.ts';
 
 /** Where one container's log lines go. */
 export interface LogSink {
@@ -55,8 +55,8 @@ export interface Collector {
    * Adds a container's points of this round, those of one metric next to each other. Synchronous, because
    * it is on the hot path.
    */
-  collect?(container: Container, points: Point[]): void;
+  collect?(container: Container, points: PointSink): void;
   /** Adds this round's points that are about the host or the daemon. */
-  collectHost?(points: Point[]): void;
+  collectHost?(points: PointSink): void;
   stop?(): void | Promise<void>;
 }

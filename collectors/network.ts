@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
-import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
+import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
 import { requireProcessOf } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
 import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
@@ -133,7 +133,7 @@ export class NetworkCollector implements Collector {
     for (const id of [...this.watched.keys()]) this.detach({ id } as Container);
   }
 
-  collect(container: Container, points: Point[]): void {
+  collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     const interfaces = parseNetDev(this.read(watched.dev));

@@ -6,7 +6,8 @@
 import { type Dirent, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
-import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
+import { processes } from '../agent/catalogue/process.ts';
+import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
 import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
 import { buffer, KernelFile } from './kernel-file.ts';
@@ -72,6 +73,8 @@ export class ProcessCollector implements Collector {
   readonly name = 'processes';
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
+  /** Whether any of the metrics is wanted. */
+  private readonly counts: boolean;
   /** Whether each process has to be looked at. */
   private readonly looksInside: boolean;
   private hierarchies: Hierarchies | undefined;
@@ -80,6 +83,7 @@ export class ProcessCollector implements Collector {
   constructor(procfs: string, enabled: ReadonlySet<Metric>) {
     this.procfs = procfs;
     this.enabled = enabled;
+    this.counts = Object.values(processes).some((metric) => enabled.has(metric));
     this.looksInside = [catalogue.openDescriptors, catalogue.openSockets, catalogue.taskStates].some(
       (metric) => enabled.has(metric),
     );
@@ -87,7 +91,7 @@ export class ProcessCollector implements Collector {
 
   attach(container: Container): void {
     this.detach(container);
-    if (container.pid === 0) return;
+    if (container.pid === 0 || !this.counts) return;
     this.hierarchies ??= readHierarchies(this.procfs);
     const located = locate(this.procfs, this.hierarchies, container.pid, container.id, CONTROLLERS);
     const directory = CONTROLLERS.map((controller) => located.get(controller)).find(
@@ -104,7 +108,7 @@ export class ProcessCollector implements Collector {
     this.watched.delete(container.id);
   }
 
-  collect(container: Container, points: Point[]): void {
+  collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     if (!this.looksInside) {
@@ -123,7 +127,7 @@ export class ProcessCollector implements Collector {
     if (this.enabled.has(catalogue.taskStates)) this.states(pids, points);
   }
 
-  private descriptors(pids: readonly number[], points: Point[]): void {
+  private descriptors(pids: readonly number[], points: PointSink): void {
     let open = 0;
     let sockets = 0;
     for (const pid of pids) {
@@ -133,13 +137,11 @@ export class ProcessCollector implements Collector {
         if (attempt(() => readlinkSync(join(directory, descriptor)))?.startsWith('socket:')) sockets++;
       }
     }
-    points.push(
-      { metric: catalogue.openDescriptors, value: open },
-      { metric: catalogue.openSockets, value: sockets },
-    );
+    points.push({ metric: catalogue.openDescriptors, value: open });
+    points.push({ metric: catalogue.openSockets, value: sockets });
   }
 
-  private states(pids: readonly number[], points: Point[]): void {
+  private states(pids: readonly number[], points: PointSink): void {
     const counts = new Map<string, number>();
     for (const pid of pids) {
       const stat = attempt(() => readFileSync(join(this.procfs, String(pid), 'stat'), 'latin1'));

@@ -6,7 +6,7 @@
 import { statfs } from 'node:fs/promises';
 import type Docker from 'dockerode';
 import { catalogue } from '../agent/catalogue/index.ts';
-import type { Attributes, Container, Metric, Point } from '../agent/records.ts';
+import type { Attributes, Container, Metric, Point, PointSink } from '../agent/records.ts';
 import type { Collector, Sink } from './collector.ts';
 
 const TIME_BUDGET_MS = 60_000;
@@ -67,19 +67,17 @@ export class StorageCollector implements Collector {
     this.stopping.abort();
   }
 
-  collect(container: Container, points: Point[]): void {
+  collect(container: Container, points: PointSink): void {
     const known = this.containers.get(container.id);
     if (known === undefined) return;
-    points.push(...known);
+    for (const point of known) points.push(point);
     if (this.space === undefined) return;
-    points.push(
-      { metric: catalogue.filesystemCapacity, value: this.space.capacity },
-      { metric: catalogue.filesystemAvailable, value: this.space.available },
-    );
+    points.push({ metric: catalogue.filesystemCapacity, value: this.space.capacity });
+    points.push({ metric: catalogue.filesystemAvailable, value: this.space.available });
   }
 
-  collectHost(points: Point[]): void {
-    points.push(...this.host);
+  collectHost(points: PointSink): void {
+    for (const point of this.host) points.push(point);
   }
 
   private take(use: DiskUse, latency: number): void {

@@ -10,7 +10,7 @@ const v2Max = (position: number): Field => ({
   file: 'cpu.max',
   place: { at: 'position', position },
   scale: 1,
-  setting: true,
+  cadence: 'setting',
 });
 
 const perCpu: TableReading = {
@@ -140,14 +140,14 @@ export const cpu = {
         file: 'cpuset.effective_cpus',
         place: { at: 'list' },
         scale: 1,
-        setting: true,
+        cadence: 'setting',
       }),
       v2: of({
         controller: 'cpuset',
         file: 'cpuset.cpus.effective',
         place: { at: 'list' },
         scale: 1,
-        setting: true,
+        cadence: 'setting',
       }),
       dockerStats: [dockerName('cpu.logical.count', '{cpus}', 'gauge')],
     },

@@ -19,6 +19,8 @@ export type Place =
   /** How many numbers a list such as `0-3,7` has. */
   | { readonly at: 'list' };
 
+export type Cadence = 'setting' | 'rare';
+
 /** A number in a cgroup's file. */
 export interface Field {
   /** cgroup controller, which decides the hierarchy on cgroup v1; `unified` is cgroup v2's own files. */
@@ -27,8 +29,10 @@ export interface Field {
   readonly place: Place;
   /** Factor from the kernel's unit to the metric's. */
   readonly scale: number;
-  /** Whether it is a setting, or moves as rarely: it need not be read every round. */
-  readonly setting?: boolean;
+  /**
+   * What need not be read every round. `setting`: the daemon tells when it is changed; `rare`: moves rarely.
+   */
+  readonly cadence?: Cadence;
 }
 
 /** From up to three fields' values. NaN, which a missing field is, makes it NaN as arithmetic does. */
@@ -96,7 +100,6 @@ export interface CatalogueEntry extends Metric {
   readonly group: Group;
   /** Off unless asked for, for what it costs or how rarely it is wanted. */
   readonly optIn: boolean;
-  /** Whether it only exists to be named in a dialect. */
   readonly dialectOnly: boolean;
   /** Where the value comes from, for people; cgroup rows say it by their readings. */
   readonly source?: string;
@@ -158,8 +161,11 @@ export const value = (controller: string, file: string, scale = 1): Field => ({
   scale,
 });
 
-/** A field that is a setting, or moves as rarely. */
-export const setting = (field: Field): Field => ({ ...field, setting: true });
+/** A field that changes when somebody changes the container, of which the daemon tells. */
+export const setting = (field: Field): Field => ({ ...field, cadence: 'setting' });
+
+/** A field that moves so rarely that it need not be read every round. */
+export const rare = (field: Field): Field => ({ ...field, cadence: 'rare' });
 
 /** A key of a flat-keyed file. */
 export const key = (controller: string, file: string, name: string, scale = 1): Field => ({

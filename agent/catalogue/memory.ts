@@ -1,6 +1,6 @@
 /** v1: Documentation/admin-guide/cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory Interface Files". */
 import type { CatalogueEntry, DialectName, Reading } from './entry.ts';
-import { cadvisorName, dockerName, from, key, of, row, setting, value } from './entry.ts';
+import { cadvisorName, dockerName, from, key, of, rare, row, setting, value } from './entry.ts';
 
 const stat = (name: string, scale = 1) => key('memory', 'memory.stat', name, scale);
 const file = (name: string) => value('memory', name);
@@ -210,7 +210,7 @@ export const memory = {
     BYTES,
     'Memory that the kernel uses for the container',
     {
-      v1: of(file('memory.kmem.usage_in_bytes')),
+      v1: of(rare(file('memory.kmem.usage_in_bytes'))),
       v2: of(stat('kernel')),
     },
   ),
@@ -293,8 +293,8 @@ export const memory = {
     BYTES,
     'Highest memory use so far',
     {
-      v1: of(setting(file('memory.max_usage_in_bytes'))),
-      v2: of(setting(file('memory.peak'))),
+      v1: of(rare(file('memory.max_usage_in_bytes'))),
+      v2: of(rare(file('memory.peak'))),
       dockerStats: [dockerName('memory.usage.max', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_memory_max_usage_bytes')],
     },
@@ -306,7 +306,7 @@ export const memory = {
     '{fail}',
     'Times that use hit the limit (cgroup v1)',
     {
-      v1: of(setting(file('memory.failcnt'))),
+      v1: of(rare(file('memory.failcnt'))),
       dockerStats: [dockerName('memory.fails', '{fails}')],
       cadvisor: [cadvisorName('container_memory_failcnt')],
     },
@@ -318,7 +318,10 @@ export const memory = {
     '{event}',
     'Times that a limit was met: low, high, max, oom, oom_kill, oom_group_kill',
     {
-      v1: of(key('memory', 'memory.oom_control', 'oom_kill'), { 'container.memory.event': 'oom_kill' }),
+      // The daemon tells of each at once, which brings the next reading forward.
+      v1: of(rare(key('memory', 'memory.oom_control', 'oom_kill')), {
+        'container.memory.event': 'oom_kill',
+      }),
       v2: ['low', 'high', 'max', 'oom', 'oom_kill', 'oom_group_kill'].map(event),
       cadvisor: [
         cadvisorName('container_oom_events_total', { when: { 'container.memory.event': 'oom_kill' } }),

@@ -21,6 +21,7 @@ const pressure = (resource: Resource) =>
     's',
     `Time that some or all (full) of the container's tasks waited for ${resource === 'io' ? 'I/O' : resource}`,
     {
+      optIn: true,
       v2: [of(total(resource, 'some'), some), of(total(resource, 'full'), full)],
       cadvisor: [
         cadvisorName(`container_pressure_${resource}_waiting_seconds_total`, { when: some }),

@@ -3,6 +3,7 @@ import { cadvisorName, row } from './entry.ts';
 
 export const processes = {
   processCount: row('process', 'container.processes', 'updowncounter', '{process}', 'Processes', {
+    optIn: true,
     source: 'cgroup.procs, sub-cgroups included',
     cadvisor: [cadvisorName('container_processes')],
   }),

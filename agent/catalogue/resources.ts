@@ -1,5 +1,5 @@
 /** pids, hugetlb, rdma, misc and freezer. v1: Documentation/admin-guide/cgroup-v1/; v2: cgroup-v2.rst. */
-import { cadvisorName, dockerName, key, of, row, setting, type TableReading, value } from './entry.ts';
+import { cadvisorName, dockerName, key, of, rare, row, setting, type TableReading, value } from './entry.ts';
 
 const hugetlb = (file: string): TableReading => ({
   controller: 'hugetlb',
@@ -49,8 +49,8 @@ export const resources = {
     },
   ),
   pidsFails: row('pids', 'container.pids.fails', 'counter', '{fail}', 'Forks refused because of the limit', {
-    v1: of(setting(key('pids', 'pids.events', 'max'))),
-    v2: of(setting(key('pids', 'pids.events', 'max'))),
+    v1: of(rare(key('pids', 'pids.events', 'max'))),
+    v2: of(rare(key('pids', 'pids.events', 'max'))),
   }),
   hugetlbUsage: row(
     'hugetlb',
@@ -119,7 +119,7 @@ export const resources = {
         file: 'freezer.state',
         place: { at: 'text', text: 'FROZEN' },
         scale: 1,
-        setting: true,
+        cadence: 'setting',
       }),
       v2: of(setting(key('unified', 'cgroup.events', 'frozen'))),
     },

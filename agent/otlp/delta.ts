@@ -1,4 +1,5 @@
 /** Cumulative counters → what was added since the last round, for receivers that prefer deltas. */
+import { Points } from '../points.ts';
 import type { MetricSet, Point } from '../records.ts';
 
 interface Series {
@@ -31,7 +32,7 @@ export class DeltaConversion {
       // A series that is missing in a round goes on from where it was.
       const values = new Map(last?.values);
       const isOlder = last === undefined && set.startTime < this.since;
-      const points = set.points.flatMap((point) => {
+      const points = [...set.points].flatMap((point) => {
         if (point.metric.kind !== 'counter') return point;
         const key = keyOf(point);
         const before = values.get(key) ?? 0;
@@ -40,7 +41,7 @@ export class DeltaConversion {
         return { ...point, value: point.value >= before ? point.value - before : point.value };
       });
       next.set(id, { time: set.time, startTime: set.startTime, values });
-      return { ...set, startTime: last?.time ?? set.startTime, points };
+      return { ...set, startTime: last?.time ?? set.startTime, points: Points.of(points) };
     });
     this.series = next;
     return converted;

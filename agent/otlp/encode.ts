@@ -3,6 +3,7 @@
  * (`metrics/v1/metrics.proto`, `logs/v1/logs.proto`, `common/v1/common.proto`).
  */
 import { isUtf8 } from 'node:buffer';
+import type { Points } from '../points.ts';
 import type {
   Attributes,
   AttributeValue,
@@ -10,7 +11,6 @@ import type {
   IoStream,
   Metric,
   MetricSet,
-  Point,
   Resource,
 } from '../records.ts';
 import { VERSION } from '../version.ts';
@@ -88,30 +88,36 @@ function scopeField(writer: Writer, scope: Scope): void {
   writer.end(mark);
 }
 
-function dataPoint(writer: Writer, times: Uint8Array, point: Point): void {
+function dataPoint(
+  writer: Writer,
+  times: Uint8Array,
+  integer: boolean,
+  value: number,
+  attributes: Attributes | undefined,
+): void {
   const mark = writer.begin(1);
   writer.raw(times);
-  if (point.metric.integer) writer.sfixed64(6, point.value);
-  else writer.double(4, point.value);
-  if (point.attributes !== undefined) writer.raw(pointAttributes(point.attributes));
+  if (integer) writer.sfixed64(6, value);
+  else writer.double(4, value);
+  if (attributes !== undefined) writer.raw(pointAttributes(attributes));
   writer.end(mark);
 }
 
-/** Writes one Metric from `points[from]` on and returns the index behind its last point. */
+/** Writes one Metric from the point at `from` on and returns the index behind its last point. */
 function metric(
   writer: Writer,
-  points: readonly Point[],
+  { metrics, values, attributes: labels, length }: Points,
   times: Uint8Array,
   from: number,
   temporality: Temporality,
 ): number {
-  const described = points[from]!.metric;
+  const described = metrics[from]!;
   const mark = writer.begin(2);
   writer.raw(metricHead(described));
   const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
   let index = from;
-  while (index < points.length && points[index]!.metric === described)
-    dataPoint(writer, times, points[index++]!);
+  for (; index < length && metrics[index] === described; index++)
+    dataPoint(writer, times, described.integer, values[index]!, labels[index]);
   if (described.kind !== 'gauge') {
     const isCounter = described.kind === 'counter';
     writer.uint(2, TEMPORALITY[isCounter ? temporality : 'cumulative']);
@@ -133,10 +139,14 @@ function timesOf(set: MetricSet): Buffer {
 /** Kept between rounds, which are of like size: what grows anew each time is garbage by the megabyte. */
 const metricsWriter = new Writer(64 * 1024);
 
-/** An `ExportMetricsServiceRequest` with one ResourceMetrics per set. */
-export function encodeMetrics(sets: readonly MetricSet[], temporality: Temporality = 'cumulative'): Buffer {
+/** An `ExportMetricsServiceRequest` with one ResourceMetrics per set, and the number of its data points. */
+export function encodeMetrics(
+  sets: readonly MetricSet[],
+  temporality: Temporality = 'cumulative',
+): { otlp: Buffer; count: number } {
   const writer = metricsWriter;
   writer.reset();
+  let count = 0;
   for (const set of sets) {
     const times = timesOf(set);
     const resourceMetrics = writer.begin(1);
@@ -144,12 +154,18 @@ export function encodeMetrics(sets: readonly MetricSet[], temporality: Temporali
     const scopeMetrics = writer.begin(2);
     scopeField(writer, 'portlight.metrics');
     for (let index = 0; index < set.points.length; ) {
-      index = metric(writer, set.points, times, index, temporality);
+      if (set.points.metrics[index]!.dialectOnly) {
+        index++;
+        continue;
+      }
+      const next = metric(writer, set.points, times, index, temporality);
+      count += next - index;
+      index = next;
     }
     writer.end(scopeMetrics);
     writer.end(resourceMetrics);
   }
-  return copyOut(writer.bytes());
+  return { otlp: copyOut(writer.bytes()), count };
 }
 
 /**

@@ -2,23 +2,29 @@
  * What the kernel's cgroup files say of running containers, read over descriptors that stay open while the
  * container runs.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
-import type { Container, Point } from '../../agent/records.ts';
+import type { Cadence, CatalogueEntry } from '../../agent/catalogue/entry.ts';
+import type { Container, Point, PointSink } from '../../agent/records.ts';
 import type { Collector } from '../collector.ts';
-import { buffer, type KernelFile, type KernelFiles } from '../kernel-file.ts';
+import { buffer, KernelFile, type KernelFiles } from '../kernel-file.ts';
 import { type Directory, type Hierarchies, locate, readHierarchies } from './locate.ts';
 import { compile, controllersOf, type Plan, type PlannedTable } from './plan.ts';
 import { DeviceNames, filesOf, parseTable, TableAttributes } from './tables.ts';
 
-/** Settings such as limits are read in every so manieth round. */
-const SETTINGS_EVERY = 6;
+/**
+ * In every so manieth round. Settings such as limits are read when the daemon tells that they were changed,
+ * and now and then in case somebody wrote to the files.
+ */
+const EVERY: Readonly<Record<Cadence, number>> = { setting: 30, rare: 6 };
 /** A table without a line for any device is `Total 0` on cgroup v1. */
 const EMPTY_TABLE = 8;
 
 /** A table's open files; one without `*` in its name has one. */
 interface OpenTable {
   readonly table: PlannedTable;
+  /** Whether the files had any line when they were last looked at. */
+  hasLines: boolean;
   readonly files: readonly { readonly file: KernelFile; readonly label: string }[];
 }
 
@@ -30,6 +36,8 @@ interface Watched {
   /** Slots' values and clock (ms) of the last round, for rates; no clock before the first. */
   readonly last: Float64Array;
   lastClock: number | undefined;
+  /** Everything is read in the next round, whatever its turn. */
+  isNew: boolean;
   rounds: number;
 }
 
@@ -65,9 +73,15 @@ export class CgroupCollector implements Collector {
     const pathOf = (controller: string) => directories.get(controller)!.path;
     const watched = this.files.openAll((open) => ({
       plan,
-      files: plan.files.map(({ controller, name }) => open(join(pathOf(controller), name))),
+      files: plan.files.map(({ controller, name, cadence }) => {
+        const path = join(pathOf(controller), name);
+        if (cadence !== 'setting') return open(path);
+        // Read so rarely, it is not worth a descriptor.
+        return existsSync(path) ? KernelFile.reopened(path) : undefined;
+      }),
       tables: plan.tables.map((table) => ({
         table,
+        hasLines: true,
         files: filesOf(pathOf(table.controller), table.file).flatMap(({ file: name, label }) => {
           const file = open(join(pathOf(table.controller), name));
           return file === undefined ? [] : { file, label };
@@ -75,15 +89,16 @@ export class CgroupCollector implements Collector {
       })),
       last: new Float64Array(plan.slots),
       lastClock: undefined,
-      rounds: 0,
+      isNew: true,
+      // Containers have their turns in different rounds.
+      rounds: this.watched.size,
     }));
     this.watched.set(container.id, watched);
   }
 
-  /** Settings are read in the next round, instead of when their turn comes. */
   changed(container: Container): void {
     const watched = this.watched.get(container.id);
-    if (watched !== undefined) watched.rounds = 0;
+    if (watched !== undefined) watched.isNew = true;
   }
 
   detach(container: Container): void {
@@ -98,7 +113,7 @@ export class CgroupCollector implements Collector {
     this.watched.clear();
   }
 
-  collect(container: Container, points: Point[]): void {
+  collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     const clock = performance.now();
@@ -113,17 +128,19 @@ export class CgroupCollector implements Collector {
     }
     watched.last.set(values);
     watched.lastClock = clock;
-    watched.rounds++;
     this.collectTables(watched, points);
+    watched.rounds++;
+    watched.isNew = false;
   }
 
   /** One pass over the container's files. A file that cannot be read leaves its fields absent. */
-  private read({ plan, files, last, rounds }: Watched): Float64Array {
+  private read(watched: Watched): Float64Array {
+    const { plan, files, last } = watched;
     const values = this.values.subarray(0, plan.slots).fill(Number.NaN);
     for (let index = 0; index < files.length; index++) {
-      const { parse, settings } = plan.files[index]!;
-      if (settings !== undefined && rounds % SETTINGS_EVERY !== 0) {
-        for (const slot of settings) values[slot] = last[slot]!;
+      const { parse, slots, cadence } = plan.files[index]!;
+      if (!isDue(watched, cadence)) {
+        for (const slot of slots) values[slot] = last[slot]!;
         continue;
       }
       const length = files[index]?.read() ?? 0;
@@ -133,16 +150,20 @@ export class CgroupCollector implements Collector {
   }
 
   /** Of several files that say the same of a metric, the first that has anything is taken. */
-  private collectTables({ tables }: Watched, points: Point[]): void {
+  private collectTables(watched: Watched, points: PointSink): void {
     const found: Point[] = [];
     const answered = new Set<unknown>();
-    for (const { table, files } of tables) {
+    for (const opened of watched.tables) {
+      if (!opened.hasLines && !isDue(watched, 'rare')) continue;
+      const { table, files } = opened;
       const open = table.readings.filter(({ metric }) => !answered.has(metric));
       if (open.length === 0) continue;
+      opened.hasLines = false;
       for (const { file, label: fileLabel } of files) {
         const length = file.read();
         if (length <= EMPTY_TABLE && table.readings[0]!.reading.label === 'device') continue;
         if (length === 0) continue;
+        opened.hasLines = true;
         const text = buffer.toString('latin1', 0, length);
         for (const { metric, reading } of open) {
           for (const { label, value } of parseTable(text, reading.format, reading.column)) {
@@ -170,6 +191,9 @@ export class CgroupCollector implements Collector {
     return plan;
   }
 }
+
+const isDue = ({ isNew, rounds }: Watched, cadence: Cadence | undefined): boolean =>
+  isNew || cadence === undefined || rounds % EVERY[cadence] === 0;
 
 function close({ files, tables }: Watched): void {
   for (const file of files) file?.close();

@@ -3,6 +3,7 @@
  * array, each point from its slots.
  */
 import type {
+  Cadence,
   CatalogueEntry,
   Compute,
   Field,
@@ -28,8 +29,9 @@ export interface PlannedFile {
   readonly controller: string;
   readonly name: string;
   readonly parse: FileParser;
-  /** Slots, where all of them are settings; undefined for a file that is read every round. */
-  readonly settings: readonly number[] | undefined;
+  readonly slots: readonly number[];
+  /** The most frequent that any of its fields asks for; undefined for every round. */
+  readonly cadence: Cadence | undefined;
 }
 
 export interface PlannedPoint {
@@ -71,7 +73,7 @@ interface PartialFile {
   readonly keys: KeySlot[];
   readonly parsers: FileParser[];
   readonly slots: number[];
-  isSetting: boolean;
+  cadence: Cadence | undefined;
 }
 
 /** All but keys, which one parser reads together. */
@@ -99,6 +101,9 @@ function parserOf(place: Exclude<Place, { at: 'key' }>, slot: number, scale: num
   }
 }
 
+const moreFrequent = (one: Cadence | undefined, other: Cadence | undefined): Cadence | undefined =>
+  one === undefined || other === undefined ? undefined : 'rare';
+
 /** The readings that a container's controllers allow: those of cgroup v1 where it has any, else v2's. */
 function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): readonly Reading[] {
   const on = (version: 1 | 2) => (reading: Reading) =>
@@ -116,7 +121,7 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
     { controller: string; file: string; readings: { metric: Metric; reading: TableReading }[] }
   >();
 
-  const slot = ({ controller, file: name, place, scale, setting = false }: Field): number => {
+  const slot = ({ controller, file: name, place, scale, cadence }: Field): number => {
     const id = JSON.stringify([controller, name, place, scale]);
     const known = slotOf.get(id);
     if (known !== undefined) return known;
@@ -128,11 +133,11 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
       keys: [],
       parsers: [],
       slots: [],
-      isSetting: true,
+      cadence,
     };
     files.set(`${controller}/${name}`, file);
     file.slots.push(assigned);
-    file.isSetting &&= setting;
+    if (file.cadence !== cadence) file.cadence = moreFrequent(file.cadence, cadence);
     if (place.at === 'key') file.keys.push({ key: Buffer.from(place.key), slot: assigned, scale });
     else file.parsers.push(parserOf(place, assigned, scale));
     return assigned;
@@ -159,7 +164,7 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
     }
   }
   return {
-    files: [...files.values()].map(({ controller, name, keys, parsers, slots, isSetting }) => {
+    files: [...files.values()].map(({ controller, name, keys, parsers, slots, cadence }) => {
       const flat = keys.length === 0 ? undefined : new FlatParser(keys);
       const all = flat === undefined ? parsers : [flat.parse.bind(flat), ...parsers];
       const parse: FileParser =
@@ -168,7 +173,7 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
           : (...given) => {
               for (const each of all) each(...given);
             };
-      return { controller, name, parse, settings: isSetting ? slots : undefined };
+      return { controller, name, parse, slots, cadence };
     }),
     points,
     tables: [...tables.values()],

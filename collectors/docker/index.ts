@@ -8,7 +8,7 @@ import type Docker from 'dockerode';
 import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Container, Point, Resource, UnixNano } from '../../agent/records.ts';
+import type { Container, PointSink, Resource, UnixNano } from '../../agent/records.ts';
 import type { Sink } from '../collector.ts';
 import { isNotFound } from './client.ts';
 import { type DockerEvent, eventAction, eventRecord } from './event-record.ts';
@@ -31,7 +31,7 @@ const PARALLEL_INSPECTS = 8;
 const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'unpause']);
 
 /** Actions after which a running container's cgroup has other settings. */
-const SETTINGS = new Set(['update', 'pause', 'unpause']);
+const SETTINGS = new Set(['update', 'pause', 'unpause', 'oom']);
 
 /** What the agent does when a container begins to run, ends, or is gone. */
 export interface Lifecycle {
@@ -232,7 +232,7 @@ export class DockerCollector {
   }
 
   /** How many containers there are of each status. */
-  collectHost(points: Point[]): void {
+  collectHost(points: PointSink): void {
     const counts = new Map<string, number>();
     for (const { status } of this.containers.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
     for (const [status, value] of counts) {

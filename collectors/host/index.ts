@@ -2,8 +2,9 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Attributes, Metric, Point, UnixNano } from '../../agent/records.ts';
+import type { Attributes, Metric, Point, PointSink, UnixNano } from '../../agent/records.ts';
 import type { Collector } from '../collector.ts';
+import { buffer, type KernelFile, type KernelFiles } from '../kernel-file.ts';
 import { parseNetDev } from '../network.ts';
 
 /** The space of file systems is looked at in every so manieth round. */
@@ -92,15 +93,24 @@ export function bootTime(procfs: string): UnixNano {
 export class HostCollector implements Collector {
   readonly name = 'host';
   private readonly procfs: string;
+  private readonly files: KernelFiles;
+  /** By name in /proc; undefined for what this kernel does not have, or we may not see. */
+  private readonly opened = new Map<string, KernelFile | undefined>();
   private rounds = 0;
   /** Space of the file systems, as it was last looked at. */
   private space: readonly Point[] = [];
 
-  constructor(procfs: string) {
+  constructor(procfs: string, files: KernelFiles) {
     this.procfs = procfs;
+    this.files = files;
   }
 
-  collectHost(points: Point[]): void {
+  stop(): void {
+    for (const file of this.opened.values()) file?.close();
+    this.opened.clear();
+  }
+
+  collectHost(points: PointSink): void {
     const add = (metric: Metric, value: number, attributes?: Attributes) =>
       points.push({ metric, value, attributes });
     const { modes, count } = parseCpu(this.read('stat'));
@@ -109,7 +119,7 @@ export class HostCollector implements Collector {
     this.memory(add);
     this.disks(add);
     if (this.rounds++ % SPACE_EVERY === 0) this.space = this.fileSystems();
-    points.push(...this.space);
+    for (const point of this.space) points.push(point);
     this.network(add);
     for (const resource of ['cpu', 'memory', 'io']) {
       const lines = parsePressure(this.read(`pressure/${resource}`));
@@ -192,12 +202,17 @@ export class HostCollector implements Collector {
     }
   }
 
-  /** The file's text; nothing where this kernel does not have it, or we may not see it. */
-  private read(file: string): string {
+  /** The file's text; nothing where there is no such file for us. */
+  private read(name: string): string {
+    if (!this.opened.has(name)) this.opened.set(name, this.open(name));
+    return buffer.toString('latin1', 0, this.opened.get(name)?.read() ?? 0);
+  }
+
+  private open(name: string): KernelFile | undefined {
     try {
-      return readFileSync(join(this.procfs, file), 'latin1');
+      return this.files.open(join(this.procfs, name));
     } catch {
-      return '';
+      return undefined;
     }
   }
 }

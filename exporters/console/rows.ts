@@ -4,7 +4,8 @@ import type { Metric, MetricSet } from '../../agent/records.ts';
 import { bytes, duration, percent } from './format.ts';
 
 function latest({ points }: MetricSet, metric: Metric): number | undefined {
-  return points.find((point) => point.metric === metric)?.value;
+  const index = points.metrics.indexOf(metric);
+  return index === -1 || index >= points.length ? undefined : points.values[index];
 }
 
 /** The figures of a container, in base units; undefined where the host does not give them. */

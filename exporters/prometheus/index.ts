@@ -3,7 +3,7 @@
  * /metrics/cadvisor. Text is made when it is asked for, and costs nothing until then.
  */
 import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
-import { semconv, Translator } from '../../agent/dialect.ts';
+import { Translator } from '../../agent/dialect.ts';
 import type { Attributes, AttributeValue, Batch, Metric, MetricSet } from '../../agent/records.ts';
 import type { Exporter } from '../exporter.ts';
 import { familyName, sanitize } from './names.ts';
@@ -32,6 +32,7 @@ function families(sets: readonly MetricSet[], naming: Naming, identity: Identity
   for (const set of sets) {
     const about = identity(set);
     for (const { metric, attributes = {}, value } of set.points) {
+      if (metric.dialectOnly) continue;
       const { name, unit } = naming(metric);
       let family = found.get(name);
       if (family === undefined) {
@@ -93,14 +94,13 @@ export class PrometheusExporter implements Exporter {
 
   /** /metrics, in the format that the Accept header prefers. */
   metrics(accept: string | undefined): Answer {
-    const sets = this.last.map(semconv);
-    const found = families(sets, familyName, containerIdentity);
+    const found = families(this.last, familyName, containerIdentity);
     found.set('target', {
       name: 'target',
       type: 'info',
       unit: '',
       help: 'Resource attributes',
-      samples: sets.map((set) => ({
+      samples: this.last.map((set) => ({
         labels: labelsOf(containerIdentity(set), set.resource.attributes),
         value: 1,
       })),

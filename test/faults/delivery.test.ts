@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { AgentProcess, CLI, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
@@ -70,6 +71,17 @@ test('what a receiver refuses for good is given up and counted, and the rest goe
   t.deepEqual(bodiesOf(receiver, name), ['kept']);
 });
 
+/** How far events were handed over, in milliseconds since the epoch. */
+function eventPosition(dataDirectory: string): number {
+  const database = new DatabaseSync(join(dataDirectory, 'positions.db'), { readOnly: true });
+  try {
+    const row = database.prepare("SELECT value FROM position WHERE source = 'events'").get();
+    return row === undefined ? 0 : Number(BigInt(String(row.value)) / 1_000_000n);
+  } finally {
+    database.close();
+  }
+}
+
 test('killed with -9, the agent goes on from where it was', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
@@ -79,8 +91,8 @@ test('killed with -9, the agent goes on from where it was', async (t) => {
   const name = uniqueName('killed');
   const container = await runContainer(t, { name, script: counting(200) });
   await waitFor('a good part', () => bodiesOf(receiver, name).length > 50);
-  // Positions are written twice a second.
-  await sleep(700);
+  const startedAt = Date.parse((await container.inspect()).State.StartedAt);
+  await waitFor('the position behind its start', () => eventPosition(dataDirectory) >= startedAt);
   first.kill('SIGKILL');
   await first.exit;
   const before = new Set(bodiesOf(receiver, name)).size;

@@ -1,8 +1,9 @@
 /** Metrics of the catalogue under workloads that move them, each against a value that is known otherwise. */
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
-import { kernelValues } from '../support/cgroup.ts';
+import { isV2, kernelValues, readCgroup } from '../support/cgroup.ts';
 import { docker, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedPoint, Receiver, type Values } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -93,8 +94,185 @@ test('a container at its memory limit: the kernel kills in it, and the events te
   );
 });
 
+/** Where the kernel has the value of a metric: controller, file, a pattern for the number, factor. */
+type Known = readonly [metric: string, file: string, pattern: RegExp, factor?: number, attributes?: Values];
+const only = /^(\d+)$/m;
+const of = (key: string) => new RegExp(`^${key} (\\d+)$`, 'm');
+const pressureOf = (resource: string): Known[] =>
+  ['some', 'full'].map((stall) => [
+    `container.${resource}.pressure.time`,
+    `unified/${resource}.pressure`,
+    new RegExp(`^${stall} .*total=(\\d+)$`, 'm'),
+    1e-6,
+    { 'container.pressure.stall': stall },
+  ]);
+const memoryStat = (names: Record<string, string>): Known[] =>
+  Object.entries(names).map(([metric, key]) => [`container.memory.${metric}`, 'memory/memory.stat', of(key)]);
+const oomKill = { 'container.memory.event': 'oom_kill' };
+const major = { 'system.paging.fault.type': 'major' };
+const KNOWN: readonly Known[] = isV2
+  ? [
+      ...['cpu', 'memory', 'io'].flatMap(pressureOf),
+      ['container.cpu.time', 'cpu/cpu.stat', of('user_usec'), 1e-6, { 'cpu.mode': 'user' }],
+      ['container.cpu.time', 'cpu/cpu.stat', of('system_usec'), 1e-6, { 'cpu.mode': 'system' }],
+      ['container.cpu.weight', 'cpu/cpu.weight', only],
+      ['container.cpu.throttling.periods', 'cpu/cpu.stat', of('nr_periods')],
+      ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', of('nr_throttled')],
+      ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', of('throttled_usec'), 1e-6],
+      ['container.cpu.burst.periods', 'cpu/cpu.stat', of('nr_bursts')],
+      ['container.cpu.burst.time', 'cpu/cpu.stat', of('burst_usec'), 1e-6],
+      ...memoryStat({
+        rss: 'anon',
+        file: 'file',
+        mapped_file: 'file_mapped',
+        shmem: 'shmem',
+        dirty: 'file_dirty',
+        writeback: 'file_writeback',
+        active_anon: 'active_anon',
+        inactive_anon: 'inactive_anon',
+        active_file: 'active_file',
+        inactive_file: 'inactive_file',
+        unevictable: 'unevictable',
+        kernel: 'kernel',
+        'reclaim.scanned': 'pgscan',
+        'reclaim.stolen': 'pgsteal',
+      }),
+      ['container.memory.usage', 'memory/memory.current', only],
+      ['container.memory.limit', 'memory/memory.max', only],
+      ['container.memory.reservation', 'memory/memory.low', only],
+      ['container.memory.min', 'memory/memory.min', only],
+      ['container.memory.usage.max', 'memory/memory.peak', only],
+      ['container.memory.events', 'memory/memory.events', of('oom_kill'), 1, oomKill],
+      ['container.memory.events', 'memory/memory.events', of('max'), 1, { 'container.memory.event': 'max' }],
+      ['container.paging.faults', 'memory/memory.stat', of('pgmajfault'), 1, major],
+      ['container.pids.current', 'pids/pids.current', only],
+      ['container.pids.limit', 'pids/pids.max', only],
+      ['container.pids.fails', 'pids/pids.events', of('max')],
+      ['container.frozen', 'unified/cgroup.events', of('frozen')],
+    ]
+  : [
+      ['container.cpu.time', 'cpuacct/cpuacct.stat', of('user'), 0.01, { 'cpu.mode': 'user' }],
+      ['container.cpu.time', 'cpuacct/cpuacct.stat', of('system'), 0.01, { 'cpu.mode': 'system' }],
+      ['container.cpu.shares', 'cpu/cpu.shares', only],
+      ['container.cpu.throttling.periods', 'cpu/cpu.stat', of('nr_periods')],
+      ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', of('nr_throttled')],
+      ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', of('throttled_time'), 1e-9],
+      ['container.cpu.burst.periods', 'cpu/cpu.stat', of('nr_bursts')],
+      ['container.cpu.burst.time', 'cpu/cpu.stat', of('burst_time'), 1e-9],
+      ...memoryStat({
+        rss: 'total_rss',
+        file: 'total_cache',
+        mapped_file: 'total_mapped_file',
+        shmem: 'total_shmem',
+        dirty: 'total_dirty',
+        writeback: 'total_writeback',
+        active_anon: 'total_active_anon',
+        inactive_anon: 'total_inactive_anon',
+        active_file: 'total_active_file',
+        inactive_file: 'total_inactive_file',
+        unevictable: 'total_unevictable',
+      }),
+      ['container.memory.usage', 'memory/memory.usage_in_bytes', only],
+      ['container.memory.kernel', 'memory/memory.kmem.usage_in_bytes', only],
+      ['container.memory.limit', 'memory/memory.limit_in_bytes', only],
+      ['container.memory.reservation', 'memory/memory.soft_limit_in_bytes', only],
+      ['container.memory.usage.max', 'memory/memory.max_usage_in_bytes', only],
+      ['container.memory.fails', 'memory/memory.failcnt', only],
+      ['container.memory.events', 'memory/memory.oom_control', of('oom_kill'), 1, oomKill],
+      ['container.paging.faults', 'memory/memory.stat', of('total_pgmajfault'), 1, major],
+      ['container.pids.current', 'pids/pids.current', only],
+      ['container.pids.limit', 'pids/pids.max', only],
+      ['container.pids.fails', 'pids/pids.events', of('max')],
+    ];
+
+test('what is exported is what the kernel has, metric by metric', async (t) => {
+  const { latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'cpu,memory,pressure' });
+  const name = uniqueName('known');
+  const container = await runContainer(t, {
+    name,
+    script: `dd if=/dev/zero of=/file bs=1M count=30 2> /dev/null; dd if=/dev/zero of=/dev/shm/file bs=1M count=3 2> /dev/null
+      (while :; do :; done) & (while :; do cat /file > /dev/null; done) & sleep 4; kill %1 %2; exec sleep 600`,
+    host: {
+      Memory: 24 * MEBIBYTE,
+      MemoryReservation: 12 * MEBIBYTE,
+      NanoCpus: 500_000_000,
+      CpuShares: 512,
+      PidsLimit: 50,
+    },
+  });
+  await sleep(5000);
+  // What stands still can be compared to the last digit.
+  await container.pause();
+  const wrong = new Map<string, string>();
+  for (const [metric, path, pattern, factor = 1, attributes = {}] of KNOWN) {
+    const [controller = '', file = ''] = path.split('/');
+    const what = `${metric} ${JSON.stringify(attributes)}`;
+    await waitFor(what, async () => {
+      const number = pattern.exec(await readCgroup(container.id, controller, file))?.[1];
+      const seen = latest(name, metric, attributes)?.value;
+      const known = number === undefined ? undefined : Number(number) * factor;
+      const agrees = known === undefined ? seen === undefined : Math.abs((seen ?? Number.NaN) - known) < 1e-6;
+      if (agrees) wrong.delete(what);
+      else wrong.set(what, `${seen}, not ${known}`);
+      return agrees;
+    }).catch(() => {});
+  }
+  await container.unpause();
+  t.deepEqual([...wrong], []);
+});
+
+test('more file than memory: pages are reclaimed, read again, and waited for', async (t) => {
+  const { until, latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'pressure' });
+  const name = uniqueName('refaults');
+  const container = await runContainer(t, {
+    name,
+    script: 'dd if=/dev/zero of=/file bs=1M count=48 2> /dev/null; while :; do cat /file > /dev/null; done',
+    host: { Memory: 24 * MEBIBYTE },
+  });
+  const refaults = { 'container.memory.type': 'file' };
+  await until(name, 'container.memory.refaults', refaults, (value) => value > 1000);
+  await until(
+    name,
+    'container.memory.pressure.time',
+    { 'container.pressure.stall': 'some' },
+    (value) => value > 0,
+  );
+  const seen = latest(name, 'container.memory.refaults', refaults)!.value;
+  const stat = await readCgroup(container.id, 'memory', 'memory.stat');
+  const now = Number(/^(?:total_)?workingset_refault_file (\d+)$/m.exec(stat)![1]);
+  t.true(seen <= now, `${seen} of ${now}`);
+  if (isV2) {
+    await until(name, 'container.memory.reclaim.scanned', {}, (value) => value > 1000);
+    await until(name, 'container.memory.reclaim.stolen', {}, (value) => value > 1000);
+  }
+});
+
+test('files that are written wait as dirty pages', async (t) => {
+  const { until } = await observe(t);
+  const name = uniqueName('dirty');
+  await runContainer(t, {
+    name,
+    // A new file each time: what replaces another's content is written out when it is closed (ext4).
+    script: 'while :; do rm -f /file; dd if=/dev/zero of=/file bs=1M count=8 2> /dev/null; sleep 1; done',
+  });
+  t.true((await until(name, 'container.memory.dirty', {}, (value) => value > 0)).value <= 16 * MEBIBYTE);
+});
+
+test('more to run than there is CPU: pressure', async (t) => {
+  const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'pressure' });
+  const name = uniqueName('pressure');
+  await runContainer(t, {
+    name,
+    script: 'for i in 1 2 3; do while :; do :; done & done; exec sleep 600',
+    host: { NanoCpus: 300_000_000 },
+  });
+  const stall = { 'container.pressure.stall': 'some' };
+  await until(name, 'container.cpu.pressure.time', stall, (value) => value > 0.2);
+  t.pass();
+});
+
 test('forks up to the limit of pids, and refused beyond it', async (t) => {
-  const { until, latest } = await observe(t);
+  const { until, latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('forks');
   await runContainer(t, {
     name,
@@ -352,7 +530,7 @@ test('metrics in the names of docker_stats, as deltas, of chosen containers with
 });
 
 test("a custom --cgroup-parent, and processes in cgroups of the container's own making, are found", async (t) => {
-  const { until } = await observe(t);
+  const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('parent');
   const container = await runContainer(t, {
     name,
@@ -371,7 +549,7 @@ test("a custom --cgroup-parent, and processes in cgroups of the container's own 
 });
 
 test('a thousand processes are a thousand: the kernel gives their list a page at a time', async (t) => {
-  const { until } = await observe(t);
+  const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('many');
   await runContainer(t, {
     name,

@@ -115,5 +115,7 @@ export function listenUrl(agent: AgentProcess): Promise<string> {
 
 async function ready(agent: AgentProcess): Promise<void> {
   const url = await listenUrl(agent);
-  await waitFor('the agent to be ready', async () => (await fetch(`${url}/readyz`)).ok);
+  // A connection that is kept could be one to an earlier agent that had the same port.
+  const headers = { connection: 'close' };
+  await waitFor('the agent to be ready', async () => (await fetch(`${url}/readyz`, { headers })).ok);
 }

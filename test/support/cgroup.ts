@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { docker } from './docker.ts';
 
 /** A file of the container's cgroup, wherever this host keeps it. */
-async function readCgroup(id: string, controller: string, file: string): Promise<string> {
+export async function readCgroup(id: string, controller: string, file: string): Promise<string> {
   const { State } = await docker.getContainer(id).inspect();
   const lines = readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').trim().split('\n');
   const legacy = lines.find((line) => line.split(':')[1]!.split(',').includes(controller));

@@ -3,6 +3,7 @@ import test from 'ava';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import { encodeLogLine, encodeLogs } from '../../agent/otlp/encode.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
+import { Points } from '../../agent/points.ts';
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
 import { ConsoleExporter } from '../../exporters/console/index.ts';
 import { fakeContainer } from '../support/container.ts';
@@ -48,7 +49,7 @@ test('a round is a table; what a host does not give is a dash', async (t) => {
     { metric: catalogue.memoryLimit, value: 64 * 1024 * 1024 },
     { metric: catalogue.uptime, value: 61 },
   ];
-  const set = { resource: container.resource, container, startTime: 0n, time: 0n, points };
+  const set = { resource: container.resource, container, startTime: 0n, time: 0n, points: Points.of(points) };
   await new ConsoleExporter(out).export({
     signal: 'metrics',
     sets: [set],

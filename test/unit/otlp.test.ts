@@ -5,6 +5,7 @@ import { catalogue } from '../../agent/catalogue/index.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
 import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
+import { Points } from '../../agent/points.ts';
 import { type AttributeValue, Severity } from '../../agent/records.ts';
 import { fakeContainer } from '../support/container.ts';
 
@@ -132,18 +133,18 @@ test('metrics keep kind, unit, number type and points', (t) => {
       fc.double({ noNaN: true, min: 0, max: 1e9 }),
       attributes,
       (bytes, seconds, resource) => {
-        const encoded = encodeMetrics([
+        const { otlp: encoded } = encodeMetrics([
           {
             resource: { attributes: resource },
             container: fakeContainer(),
             startTime: 5n,
             time: 7n,
-            points: [
+            points: Points.of([
               { metric: catalogue.cpuTime, value: seconds, attributes: { 'cpu.mode': 'user' } },
               { metric: catalogue.cpuTime, value: seconds + 1, attributes: { 'cpu.mode': 'system' } },
               { metric: catalogue.memoryUsage, value: bytes },
               { metric: catalogue.uptime, value: seconds },
-            ],
+            ]),
           },
         ]);
         const decoded = independent(metrics.v1.ExportMetricsServiceRequest, encoded);

@@ -1,0 +1,44 @@
+/**
+ * The points of one resource in one round, held as columns: a host with a thousand containers has fifty
+ * thousand of them at a time, and as many objects would cost more to collect as garbage than to make.
+ */
+import type { Attributes, Metric, Point } from './records.ts';
+
+export class Points implements Iterable<Point> {
+  /** The first `length` of each column hold; what lies behind is of an earlier round. */
+  readonly metrics: Metric[] = [];
+  readonly values: number[] = [];
+  readonly attributes: (Attributes | undefined)[] = [];
+  private count = 0;
+
+  static of(points: Iterable<Point>): Points {
+    const made = new Points();
+    for (const point of points) made.push(point);
+    return made;
+  }
+
+  get length(): number {
+    return this.count;
+  }
+
+  push({ metric, value, attributes }: Point): void {
+    const index = this.count++;
+    this.metrics[index] = metric;
+    this.values[index] = value;
+    this.attributes[index] = attributes;
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  *[Symbol.iterator](): Generator<Point> {
+    for (let index = 0; index < this.count; index++) {
+      yield {
+        metric: this.metrics[index]!,
+        value: this.values[index]!,
+        attributes: this.attributes[index],
+      };
+    }
+  }
+}
