@@ -141,14 +141,18 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       `the limit of ${limit} open files is reached: kernel files are opened for each read, which costs more CPU`,
     ),
   );
-  const storage = new StorageCollector(docker, pipeline, config.metrics.storage_interval);
+  const storage = new StorageCollector(docker, pipeline, {
+    intervalMs: config.metrics.storage_interval,
+    // The disks of a daemon elsewhere cannot be seen from here.
+    rootfs: endpoint.host.startsWith('unix:') ? config.rootfs : undefined,
+  });
   const collectors: Collector[] = [
     new CgroupCollector(config.procfs, rows, files),
     new NetworkCollector(config.procfs, enabled, files),
     new ProcessCollector(config.procfs, enabled),
     new StateCollector(),
     storage,
-    new HostCollector(config.procfs, files),
+    new HostCollector(config.procfs, config.rootfs, files),
     new NamespaceCollector(config.procfs, pipeline),
     new LogCollector(
       docker,

@@ -81,6 +81,9 @@ export function countTcpStates(text: string, counts: Map<string, number>): void 
   }
 }
 
+/** Names of interfaces whose attributes are kept. */
+const MAX_INTERFACES = 10_000;
+
 interface Watched {
   readonly directory: string;
   readonly dev: KernelFile | undefined;
@@ -178,6 +181,8 @@ export class NetworkCollector implements Collector {
   private sides(name: string): readonly [Attributes, Attributes] {
     let sides = this.interfaces.get(name);
     if (sides === undefined) {
+      // Names that containers make up do not add up for ever.
+      if (this.interfaces.size === MAX_INTERFACES) this.interfaces.clear();
       const side = (direction: string) => ({
         'network.interface.name': name,
         'network.io.direction': direction,

@@ -42,7 +42,10 @@ function below(directory: string): string[] {
     .map(({ name }) => join(directory, name));
 }
 
-/** Process ids in a cgroup and all below it. */
+/**
+ * Process ids in a cgroup and all below it.
+ * @throws when the cgroup has vanished
+ */
 export function processesOf(directory: string): number[] {
   const pids = readFileSync(join(directory, 'cgroup.procs'), 'latin1')
     .split('\n')
@@ -112,19 +115,24 @@ export class ProcessCollector implements Collector {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     if (!this.looksInside) {
-      const own = countLines(buffer, watched.procs.read());
-      if (watched.rounds++ % LOOK_BELOW_EVERY === 0)
-        watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
-      const nested = watched.nested ? below(watched.directory).flatMap(processesOf).length : 0;
-      points.push({ metric: catalogue.processCount, value: own + nested });
+      const value = attempt(() => this.count(watched));
+      if (value !== undefined) points.push({ metric: catalogue.processCount, value });
       return;
     }
-    const pids = processesOf(watched.directory);
+    const pids = attempt(() => processesOf(watched.directory));
+    if (pids === undefined) return;
     points.push({ metric: catalogue.processCount, value: pids.length });
     if (this.enabled.has(catalogue.openDescriptors) || this.enabled.has(catalogue.openSockets)) {
       this.descriptors(pids, points);
     }
     if (this.enabled.has(catalogue.taskStates)) this.states(pids, points);
+  }
+
+  private count(watched: Watched): number {
+    const own = countLines(buffer, watched.procs.read());
+    if (watched.rounds++ % LOOK_BELOW_EVERY === 0)
+      watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
+    return own + (watched.nested ? below(watched.directory).flatMap(processesOf).length : 0);
   }
 
   private descriptors(pids: readonly number[], points: PointSink): void {
@@ -154,7 +162,7 @@ export class ProcessCollector implements Collector {
   }
 }
 
-/** A process may end while it is looked at. */
+/** A process may end, and a cgroup be removed, while it is looked at: then there is nothing to tell. */
 function attempt<T>(look: () => T): T | undefined {
   try {
     return look();

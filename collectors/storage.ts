@@ -4,6 +4,7 @@
  * Source: GET /system/df.
  */
 import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point, PointSink } from '../agent/records.ts';
@@ -31,19 +32,27 @@ interface Space {
   readonly available: number;
 }
 
+export interface StorageOptions {
+  readonly intervalMs: number;
+  /** Where the / of the daemon's host is; undefined where it cannot be seen from here. */
+  readonly rootfs: string | undefined;
+}
+
 export class StorageCollector implements Collector {
   readonly name = 'storage';
   private readonly docker: Docker;
   private readonly sink: Sink;
+  private readonly rootfs: string | undefined;
   private readonly timer: NodeJS.Timeout;
   private readonly stopping = new AbortController();
   private host: Point[] = [];
   private containers = new Map<string, Point[]>();
   private space: Space | undefined;
 
-  constructor(docker: Docker, sink: Sink, intervalMs: number) {
+  constructor(docker: Docker, sink: Sink, { intervalMs, rootfs }: StorageOptions) {
     this.docker = docker;
     this.sink = sink;
+    this.rootfs = rootfs;
     this.timer = setInterval(() => void this.ask(), intervalMs);
   }
 
@@ -54,7 +63,8 @@ export class StorageCollector implements Collector {
       const begun = performance.now();
       const info = await this.docker.info();
       const latency = (performance.now() - begun) / 1000;
-      this.space = await spaceOf(info.DockerRootDir);
+      this.space =
+        this.rootfs === undefined ? undefined : await spaceOf(join(this.rootfs, info.DockerRootDir));
       const use: unknown = await this.docker.df({ abortSignal: budget } as never);
       this.take(use as DiskUse, latency);
     } catch (error) {

@@ -148,6 +148,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('listen', '127.0.0.1:9797');
   fall('log_level', 'info');
   fall('procfs', '/proc');
+  fall('rootfs', '/');
   for (const path of [
     'container_labels',
     'containers.include',

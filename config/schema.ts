@@ -135,6 +135,11 @@ export const schema = v.strictObject({
     { allowed: 'a path', flag: 'directory' },
     text,
   ),
+  rootfs: option(
+    "The host's /, where the agent runs in a container and it is mounted elsewhere",
+    { allowed: 'a path', flag: 'directory' },
+    text,
+  ),
   container_labels: option(
     'Container labels that every record of a container bears as container.label.<key>; none by default',
     { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },

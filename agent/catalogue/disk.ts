@@ -89,18 +89,17 @@ export const disk = {
     'container.disk.cost',
     'counter',
     's',
-    'Device time by the I/O cost model (cgroup v2 with io.cost)',
+    'Device time by the I/O cost model: used, waited for, in debt and delayed for it (cgroup v2 with io.cost)',
     {
-      tables: [
-        {
-          controller: 'io',
-          file: 'io.stat',
-          format: 'pairs',
-          column: 'cost.usage',
-          label: 'device',
-          scale: MICRO,
-        },
-      ],
+      tables: ['usage', 'wait', 'indebt', 'indelay'].map((state) => ({
+        controller: 'io',
+        file: 'io.stat',
+        format: 'pairs',
+        column: `cost.${state}`,
+        label: 'device',
+        attributes: { 'linux.io.cost.state': state },
+        scale: MICRO,
+      })),
     },
   ),
 };

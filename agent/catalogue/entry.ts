@@ -55,10 +55,11 @@ export interface TableReading {
   readonly file: string;
   /**
    * `pairs`: `8:0 rbytes=1 wbytes=2`; `words`: `8:0 Read 1`; `keys`: `name 1`; `cpus`: one value a CPU on
-   * the first line; `value`: the file's only value, labelled by what `*` stands for.
+   * the first line; `value`: the file's only value, and `key`: that of one key, both labelled by what `*`
+   * stands for.
    */
-  readonly format: 'pairs' | 'words' | 'keys' | 'cpus' | 'value';
-  /** The pair's key or the word; unused by the other formats. */
+  readonly format: 'pairs' | 'words' | 'keys' | 'cpus' | 'value' | 'key';
+  /** The pair's key, the word or the key; unused by the other formats. */
   readonly column: string;
   /** What the line's label is: its attributes by label. */
   readonly label: 'device' | 'cpu' | 'page_size' | 'resource';

@@ -1,11 +1,11 @@
 /** pids, hugetlb, rdma, misc and freezer. v1: Documentation/admin-guide/cgroup-v1/; v2: cgroup-v2.rst. */
 import { cadvisorName, dockerName, key, of, rare, row, setting, type TableReading, value } from './entry.ts';
 
-const hugetlb = (file: string): TableReading => ({
+const hugetlb = (file: string, key?: string): TableReading => ({
   controller: 'hugetlb',
   file,
-  format: 'value',
-  column: '',
+  format: key === undefined ? 'value' : 'key',
+  column: key ?? '',
   label: 'page_size',
   scale: 1,
 });
@@ -72,6 +72,17 @@ export const resources = {
     {
       optIn: true,
       tables: [hugetlb('hugetlb.*.limit_in_bytes'), hugetlb('hugetlb.*.max')],
+    },
+  ),
+  hugetlbFails: row(
+    'hugetlb',
+    'container.hugetlb.fails',
+    'counter',
+    '{fail}',
+    'Allocations of huge pages refused because of the limit, by page size',
+    {
+      optIn: true,
+      tables: [hugetlb('hugetlb.*.failcnt'), hugetlb('hugetlb.*.events', 'max')],
     },
   ),
   rdmaHandles: row(

@@ -22,6 +22,8 @@ export function parseTable(text: string, format: TableReading['format'], column:
     switch (format) {
       case 'value':
         return [cell('', lines[0]?.[0])];
+      case 'key':
+        return lines.filter(([key]) => key === column).map(([, value]) => cell('', value));
       case 'cpus':
         return (lines[0] ?? []).map((value, index) => cell(String(index), value));
       case 'keys':
@@ -34,7 +36,8 @@ export function parseTable(text: string, format: TableReading['format'], column:
         );
     }
   })();
-  return all.filter(({ label, value }) => !Number.isNaN(value) && (label !== '' || format === 'value'));
+  const isLabelledByFile = format === 'value' || format === 'key';
+  return all.filter(({ label, value }) => !Number.isNaN(value) && (label !== '' || isLabelledByFile));
 }
 
 /** Names of block devices by `major:minor`, from /proc/diskstats; read again when one is not known. */

@@ -93,6 +93,7 @@ export function bootTime(procfs: string): UnixNano {
 export class HostCollector implements Collector {
   readonly name = 'host';
   private readonly procfs: string;
+  private readonly rootfs: string;
   private readonly files: KernelFiles;
   /** By name in /proc; undefined for what this kernel does not have, or we may not see. */
   private readonly opened = new Map<string, KernelFile | undefined>();
@@ -100,8 +101,10 @@ export class HostCollector implements Collector {
   /** Space of the file systems, as it was last looked at. */
   private space: readonly Point[] = [];
 
-  constructor(procfs: string, files: KernelFiles) {
+  /** @param rootfs where the host's / is */
+  constructor(procfs: string, rootfs: string, files: KernelFiles) {
     this.procfs = procfs;
+    this.rootfs = rootfs;
     this.files = files;
   }
 
@@ -164,10 +167,10 @@ export class HostCollector implements Collector {
 
   private fileSystems(): Point[] {
     const points: Point[] = [];
-    for (const { device, point, type } of parseMounts(this.read('mounts'))) {
+    for (const { device, point, type } of parseMounts(this.read('1/mounts') || this.read('mounts'))) {
       let space: ReturnType<typeof statfsSync>;
       try {
-        space = statfsSync(point);
+        space = statfsSync(join(this.rootfs, point));
       } catch {
         continue;
       }

@@ -18,7 +18,11 @@ for driver in systemd cgroupfs; do
   done
   sleep 5
   echo "guest: tests with cgroup driver $driver"
+  export PORTLIGHT_TEST_RECORD=/run/recording.json
   node node_modules/ava/entrypoints/cli.js --timeout 20m --serial --concurrency 1 "$@" || failed=1
+  echo "guest: recording v2-$driver"
+  gzip -c "$PORTLIGHT_TEST_RECORD" | base64
+  echo "guest: end of recording"
   kill "$daemon" || tail -n 5 /run/dockerd.log
   wait "$daemon"
 done

@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { install } from '../../agent/setup/packages.ts';
 
 const TESTS = ['metrics', 'catalogue', 'namespaces'].map((name) => `test/integration/${name}.test.ts`);
@@ -101,6 +102,16 @@ function workDirectory(directory: string): string {
   return work;
 }
 
+/** What the guest recorded of its cgroups becomes the fixtures of the unit tests. */
+function keepRecordings(output: string): void {
+  const found = output.matchAll(/^guest: recording (\S+)\s+^([\s\S]*?)^guest: end of recording/gm);
+  for (const [, name, encoded = ''] of found) {
+    const path = join(root, `test/fixtures/cgroup-${name}.json`);
+    writeFileSync(path, gunzipSync(Buffer.from(encoded, 'base64')));
+    say(`recorded ${path}`);
+  }
+}
+
 /** @returns whether the guest said that no test failed */
 async function boot(system: string, directory: string): Promise<boolean> {
   const file = (prefix: string) =>
@@ -126,6 +137,7 @@ async function boot(system: string, directory: string): Promise<boolean> {
     process.stdout.write(text);
   });
   await new Promise((resolve) => machine.on('close', resolve).on('error', resolve));
+  keepRecordings(output);
   return output.includes('guest: failed=0');
 }
 

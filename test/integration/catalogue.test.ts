@@ -5,7 +5,9 @@ import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { isV2, kernelValues, readCgroup } from '../support/cgroup.ts';
 import { docker, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
+import { isSame, known } from '../support/known.ts';
 import { type ReceivedPoint, Receiver, type Values } from '../support/receiver.ts';
+import { record } from '../support/recording.ts';
 import { waitFor } from '../support/wait.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -94,97 +96,6 @@ test('a container at its memory limit: the kernel kills in it, and the events te
   );
 });
 
-/** Where the kernel has the value of a metric: controller, file, a pattern for the number, factor. */
-type Known = readonly [metric: string, file: string, pattern: RegExp, factor?: number, attributes?: Values];
-const only = /^(\d+)$/m;
-const of = (key: string) => new RegExp(`^${key} (\\d+)$`, 'm');
-const pressureOf = (resource: string): Known[] =>
-  ['some', 'full'].map((stall) => [
-    `container.${resource}.pressure.time`,
-    `unified/${resource}.pressure`,
-    new RegExp(`^${stall} .*total=(\\d+)$`, 'm'),
-    1e-6,
-    { 'container.pressure.stall': stall },
-  ]);
-const memoryStat = (names: Record<string, string>): Known[] =>
-  Object.entries(names).map(([metric, key]) => [`container.memory.${metric}`, 'memory/memory.stat', of(key)]);
-const oomKill = { 'container.memory.event': 'oom_kill' };
-const major = { 'system.paging.fault.type': 'major' };
-const KNOWN: readonly Known[] = isV2
-  ? [
-      ...['cpu', 'memory', 'io'].flatMap(pressureOf),
-      ['container.cpu.time', 'cpu/cpu.stat', of('user_usec'), 1e-6, { 'cpu.mode': 'user' }],
-      ['container.cpu.time', 'cpu/cpu.stat', of('system_usec'), 1e-6, { 'cpu.mode': 'system' }],
-      ['container.cpu.weight', 'cpu/cpu.weight', only],
-      ['container.cpu.throttling.periods', 'cpu/cpu.stat', of('nr_periods')],
-      ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', of('nr_throttled')],
-      ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', of('throttled_usec'), 1e-6],
-      ['container.cpu.burst.periods', 'cpu/cpu.stat', of('nr_bursts')],
-      ['container.cpu.burst.time', 'cpu/cpu.stat', of('burst_usec'), 1e-6],
-      ...memoryStat({
-        rss: 'anon',
-        file: 'file',
-        mapped_file: 'file_mapped',
-        shmem: 'shmem',
-        dirty: 'file_dirty',
-        writeback: 'file_writeback',
-        active_anon: 'active_anon',
-        inactive_anon: 'inactive_anon',
-        active_file: 'active_file',
-        inactive_file: 'inactive_file',
-        unevictable: 'unevictable',
-        kernel: 'kernel',
-        'reclaim.scanned': 'pgscan',
-        'reclaim.stolen': 'pgsteal',
-      }),
-      ['container.memory.usage', 'memory/memory.current', only],
-      ['container.memory.limit', 'memory/memory.max', only],
-      ['container.memory.reservation', 'memory/memory.low', only],
-      ['container.memory.min', 'memory/memory.min', only],
-      ['container.memory.usage.max', 'memory/memory.peak', only],
-      ['container.memory.events', 'memory/memory.events', of('oom_kill'), 1, oomKill],
-      ['container.memory.events', 'memory/memory.events', of('max'), 1, { 'container.memory.event': 'max' }],
-      ['container.paging.faults', 'memory/memory.stat', of('pgmajfault'), 1, major],
-      ['container.pids.current', 'pids/pids.current', only],
-      ['container.pids.limit', 'pids/pids.max', only],
-      ['container.pids.fails', 'pids/pids.events', of('max')],
-      ['container.frozen', 'unified/cgroup.events', of('frozen')],
-    ]
-  : [
-      ['container.cpu.time', 'cpuacct/cpuacct.stat', of('user'), 0.01, { 'cpu.mode': 'user' }],
-      ['container.cpu.time', 'cpuacct/cpuacct.stat', of('system'), 0.01, { 'cpu.mode': 'system' }],
-      ['container.cpu.shares', 'cpu/cpu.shares', only],
-      ['container.cpu.throttling.periods', 'cpu/cpu.stat', of('nr_periods')],
-      ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', of('nr_throttled')],
-      ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', of('throttled_time'), 1e-9],
-      ['container.cpu.burst.periods', 'cpu/cpu.stat', of('nr_bursts')],
-      ['container.cpu.burst.time', 'cpu/cpu.stat', of('burst_time'), 1e-9],
-      ...memoryStat({
-        rss: 'total_rss',
-        file: 'total_cache',
-        mapped_file: 'total_mapped_file',
-        shmem: 'total_shmem',
-        dirty: 'total_dirty',
-        writeback: 'total_writeback',
-        active_anon: 'total_active_anon',
-        inactive_anon: 'total_inactive_anon',
-        active_file: 'total_active_file',
-        inactive_file: 'total_inactive_file',
-        unevictable: 'total_unevictable',
-      }),
-      ['container.memory.usage', 'memory/memory.usage_in_bytes', only],
-      ['container.memory.kernel', 'memory/memory.kmem.usage_in_bytes', only],
-      ['container.memory.limit', 'memory/memory.limit_in_bytes', only],
-      ['container.memory.reservation', 'memory/memory.soft_limit_in_bytes', only],
-      ['container.memory.usage.max', 'memory/memory.max_usage_in_bytes', only],
-      ['container.memory.fails', 'memory/memory.failcnt', only],
-      ['container.memory.events', 'memory/memory.oom_control', of('oom_kill'), 1, oomKill],
-      ['container.paging.faults', 'memory/memory.stat', of('total_pgmajfault'), 1, major],
-      ['container.pids.current', 'pids/pids.current', only],
-      ['container.pids.limit', 'pids/pids.max', only],
-      ['container.pids.fails', 'pids/pids.events', of('max')],
-    ];
-
 test('what is exported is what the kernel has, metric by metric', async (t) => {
   const { latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'cpu,memory,pressure' });
   const name = uniqueName('known');
@@ -204,20 +115,21 @@ test('what is exported is what the kernel has, metric by metric', async (t) => {
   // What stands still can be compared to the last digit.
   await container.pause();
   const wrong = new Map<string, string>();
-  for (const [metric, path, pattern, factor = 1, attributes = {}] of KNOWN) {
-    const [controller = '', file = ''] = path.split('/');
+  for (const { metric, controller, file, valueIn, attributes } of known(isV2 ? 2 : 1)) {
     const what = `${metric} ${JSON.stringify(attributes)}`;
     await waitFor(what, async () => {
-      const number = pattern.exec(await readCgroup(container.id, controller, file))?.[1];
+      const expected = valueIn(await readCgroup(container.id, controller, file));
       const seen = latest(name, metric, attributes)?.value;
-      const known = number === undefined ? undefined : Number(number) * factor;
-      const agrees = known === undefined ? seen === undefined : Math.abs((seen ?? Number.NaN) - known) < 1e-6;
+      const agrees = isSame(seen, expected);
       if (agrees) wrong.delete(what);
-      else wrong.set(what, `${seen}, not ${known}`);
+      else wrong.set(what, `${seen}, not ${expected}`);
       return agrees;
     }).catch(() => {});
   }
-  await container.unpause();
+  const { PORTLIGHT_TEST_RECORD } = process.env;
+  if (PORTLIGHT_TEST_RECORD !== undefined) {
+    record(container.id, (await container.inspect()).State.Pid, PORTLIGHT_TEST_RECORD);
+  }
   t.deepEqual([...wrong], []);
 });
 

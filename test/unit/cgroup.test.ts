@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { catalogue } from '../../agent/catalogue/index.ts';
+import { catalogue, metrics } from '../../agent/catalogue/index.ts';
 import type { Point } from '../../agent/records.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/cgroup/locate.ts';
@@ -18,6 +18,8 @@ import {
 import { parseTable } from '../../collectors/cgroup/tables.ts';
 import { buffer, descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
 import { fakeContainer } from '../support/container.ts';
+import { isSame, known } from '../support/known.ts';
+import { type Recording, replay } from '../support/recording.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
@@ -362,3 +364,29 @@ test('cgroups below the container, such as those of an init or of Docker inside 
   collector.collect(container, points);
   t.is(named(points)['container.memory.usage'], 9);
 });
+
+const fixtures = join(import.meta.dirname, '../fixtures');
+for (const name of readdirSync(fixtures).filter((file) => file.startsWith('cgroup-'))) {
+  test(`${name}, recorded from a real host: each metric is what its file says`, (t) => {
+    const recording = JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as Recording;
+    const { procfs, pid, read, remove } = replay(recording);
+    t.teardown(remove);
+    const collector = new CgroupCollector(procfs, metrics, new KernelFiles(1000, () => {}));
+    t.teardown(() => collector.stop());
+    const container = fakeContainer({ id: recording.id, pid });
+    collector.attach(container);
+    const points: Point[] = [];
+    collector.collect(container, points);
+    const version = recording.mountinfo.includes(' - cgroup ') ? 1 : 2;
+    for (const { metric, controller, file, valueIn, attributes } of known(version)) {
+      const found = points.find(
+        (point) =>
+          point.metric.name === metric &&
+          Object.entries(attributes).every(([key, value]) => point.attributes?.[key] === value),
+      );
+      const expected = valueIn(read(controller, file));
+      t.true(isSame(found?.value, expected), `${metric}: ${found?.value}, not ${expected}`);
+    }
+    t.true(points.length > 40);
+  });
+}
