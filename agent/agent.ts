@@ -12,16 +12,19 @@ import { hostAttributes } from '../collectors/host/identity.ts';
 import { bootTime, HostCollector } from '../collectors/host/index.ts';
 import { ownContainerId } from '../collectors/host/own-container.ts';
 import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
-import { LogCollector } from '../collectors/logs/index.ts';
+import { type FirstSight, LogCollector } from '../collectors/logs/index.ts';
+import { formatPosition, parsePosition } from '../collectors/logs/position.ts';
 import { NamespaceCollector } from '../collectors/namespaces.ts';
 import { NetworkCollector } from '../collectors/network.ts';
 import { ProcessCollector } from '../collectors/processes.ts';
 import { StateCollector } from '../collectors/state.ts';
 import { StorageCollector } from '../collectors/storage.ts';
+import { parseLast } from '../config/logs.ts';
 import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { protocolOf } from '../exporters/otlp/environment.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
+import { isFollowed, treatmentOf } from './logs/treatment.ts';
 import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
 import type { Container, Metric } from './records.ts';
@@ -105,6 +108,12 @@ class Attachments {
   }
 }
 
+function firstSightOf(where: string): FirstSight {
+  if (where === 'now') return 'now';
+  const last = parseLast(where);
+  return { sinceSeconds: last === undefined ? 0 : Math.floor((Date.now() - last) / 1000) };
+}
+
 /** Whether a file of /proc or a cgroup does not exist any more. */
 function isGone(error: unknown): boolean {
   return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
@@ -127,9 +136,13 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape],
     telemetry,
-    positions: { save: (id, position) => positions.save(`logs/${id}`, position) },
+    positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
+    treatment: ({ name, labels }) =>
+      isFollowed(labels)
+        ? treatmentOf(config.logs, labels, (mistake) => telemetry.warn(`container ${name}: ${mistake}`))
+        : undefined,
   });
 
   const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
@@ -141,10 +154,11 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       `the limit of ${limit} open files is reached: kernel files are opened for each read, which costs more CPU`,
     ),
   );
+  // The disks of a daemon elsewhere cannot be seen from here.
+  const rootfs = endpoint.host.startsWith('unix:') ? config.rootfs : undefined;
   const storage = new StorageCollector(docker, pipeline, {
     intervalMs: config.metrics.storage_interval,
-    // The disks of a daemon elsewhere cannot be seen from here.
-    rootfs: endpoint.host.startsWith('unix:') ? config.rootfs : undefined,
+    rootfs,
   });
   const collectors: Collector[] = [
     new CgroupCollector(config.procfs, rows, files),
@@ -154,19 +168,21 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     storage,
     new HostCollector(config.procfs, config.rootfs, files),
     new NamespaceCollector(config.procfs, pipeline),
-    new LogCollector(
+    new LogCollector({
       docker,
-      pipeline,
-      {
-        load: (id) => positions.load(`logs/${id}`),
+      sink: pipeline,
+      positions: {
+        load: (id) => parsePosition(positions.load(`logs/${id}`) ?? ''),
+        save: (container, position) => pipeline.save(container, position),
         forget(container) {
           pipeline.forget(container);
           positions.forget(`logs/${container.id}`);
         },
       },
-      config.logs.first_sight,
-      ownContainerId(),
-    ),
+      firstSight: firstSightOf(config.logs.first_sight),
+      rootfs,
+      ownId: ownContainerId(),
+    }),
   ];
   const daemon = new DockerCollector({
     docker,

@@ -6,23 +6,16 @@ import { setImmediate } from 'node:timers/promises';
 import type { LogSink, Sink } from '../collectors/collector.ts';
 import type { Exporter } from '../exporters/exporter.ts';
 import { type Dialect, Translator } from './dialect.ts';
+import { type Batches, LogBuffer } from './logs/buffer.ts';
+import type { Treatment } from './logs/treatment.ts';
 import { DeltaConversion } from './otlp/delta.ts';
-import {
-  encodeEvent,
-  encodeLogLine,
-  encodeLogs,
-  encodeMetrics,
-  recycle,
-  type Temporality,
-} from './otlp/encode.ts';
+import { encodeEvent, encodeLogs, encodeMetrics, recycle, type Temporality } from './otlp/encode.ts';
 import { Writer } from './otlp/writer.ts';
-import type { Batch, Container, EventRecord, IoStream, MetricSet, Resource } from './records.ts';
+import type { Batch, Container, EventRecord, LogPosition, MetricSet, Resource } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Lines wait this long for others to share their batch. */
-const LINGER_MS = 100;
-/** A container's batch is handed on at this size without waiting. */
-const BATCH_BYTES = 256 * 1024;
+const LINGER_MS = 50;
 /** Log bytes that may be under way to exporters before collectors have to wait. */
 const MAX_UNDER_WAY = 16 * 1024 * 1024;
 /**
@@ -32,7 +25,7 @@ const SETS_PER_REQUEST = 100;
 
 /** Where the position of each log is kept. */
 export interface LogPositionStore {
-  save(id: string, position: string): void;
+  save(id: string, position: LogPosition): void;
 }
 
 export interface PipelineOptions {
@@ -42,12 +35,15 @@ export interface PipelineOptions {
   /** In which names metrics are sent by OTLP. */
   readonly dialect: 'semconv' | Dialect;
   readonly temporality: Temporality;
+  /** What is done to a container's log; undefined where it is not wanted. */
+  readonly treatment: (container: Container) => Treatment | undefined;
 }
 
-export class Pipeline implements Sink {
+export class Pipeline implements Sink, Batches {
   private readonly exporters: readonly Exporter[];
   private readonly telemetry: Telemetry;
   private readonly positions: LogPositionStore;
+  private readonly treatment: PipelineOptions['treatment'];
   /** From the catalogue's names to those that are sent. */
   private readonly translator: Translator | undefined;
   private readonly deltas: DeltaConversion | undefined;
@@ -58,7 +54,8 @@ export class Pipeline implements Sink {
   private underWay = 0;
   private readonly roomWaiters = new Set<() => void>();
 
-  constructor({ exporters, telemetry, positions, dialect, temporality }: PipelineOptions) {
+  constructor({ exporters, telemetry, positions, dialect, temporality, treatment }: PipelineOptions) {
+    this.treatment = treatment;
     this.exporters = exporters;
     this.telemetry = telemetry;
     this.positions = positions;
@@ -90,8 +87,9 @@ export class Pipeline implements Sink {
     return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp });
   }
 
-  logs(container: Container): LogSink {
-    return new LogBuffer(container, this);
+  logs(container: Container, position: LogPosition): LogSink | undefined {
+    const treatment = this.treatment(container);
+    return treatment === undefined ? undefined : new LogBuffer(container, position, treatment, this);
   }
 
   fault(collector: string, error: unknown, container?: Container): void {
@@ -118,14 +116,22 @@ export class Pipeline implements Sink {
   }
 
   /** @internal for LogBuffer */
-  lines(container: Container, records: Buffer, count: number, position: string | undefined): void {
+  async lines(container: Container, records: Buffer, count: number): Promise<void> {
     const otlp = encodeLogs(container.resource, 'portlight.logs', records);
     this.underWay += otlp.length;
-    void this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp }).then(() => {
-      this.underWay -= otlp.length;
-      if (position !== undefined && !this.gone.has(container)) this.positions.save(container.id, position);
-      if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
-    });
+    await this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
+    this.underWay -= otlp.length;
+    if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
+  }
+
+  /** @internal for LogBuffer */
+  save(container: Container, position: LogPosition): void {
+    if (!this.gone.has(container)) this.positions.save(container.id, position);
+  }
+
+  /** @internal for LogBuffer */
+  dropped(reason: string, count: number): void {
+    this.telemetry.add('portlight.records.dropped', count, { signal: 'logs', exporter: 'all', reason });
   }
 
   room(signal: AbortSignal): Promise<void> | undefined {
@@ -151,49 +157,5 @@ export class Pipeline implements Sink {
       signal: batch.signal === 'logs' ? `${batch.kind}s` : 'metrics',
     });
     await Promise.all(this.exporters.map((exporter) => exporter.export(batch)));
-  }
-}
-
-/** Gathers one container's lines into batches. */
-class LogBuffer implements LogSink {
-  private readonly container: Container;
-  private readonly pipeline: Pipeline;
-  private readonly writer = new Writer(1024);
-  private count = 0;
-  private latest: string | undefined;
-
-  constructor(container: Container, pipeline: Pipeline) {
-    this.container = container;
-    this.pipeline = pipeline;
-  }
-
-  line(
-    seconds: number,
-    nanos: number,
-    stream: IoStream,
-    source: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    encodeLogLine(this.writer, seconds, nanos, stream, source, start, end);
-    this.count++;
-  }
-
-  position(position: string): void {
-    if (this.count === 0) return;
-    this.latest = position;
-    if (this.writer.position >= BATCH_BYTES) this.flush();
-    else this.pipeline.linger(this);
-  }
-
-  room(signal: AbortSignal): Promise<void> | undefined {
-    return this.pipeline.room(signal);
-  }
-
-  flush(): void {
-    if (this.count === 0) return;
-    this.pipeline.lines(this.container, this.writer.bytes(), this.count, this.latest);
-    this.writer.reset();
-    this.count = 0;
   }
 }

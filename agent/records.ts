@@ -33,6 +33,10 @@ export interface Container {
   startedAt: UnixNano;
   /** Whether the log is one raw stream (`Config.Tty`). */
   tty: boolean;
+  /** `HostConfig.LogConfig.Type`; empty where it is not known. */
+  logDriver: string;
+  /** `LogPath`: the json-file driver's file; empty for other drivers, and before the first start. */
+  logPath: string;
   /** `HostConfig.NetworkMode`: `host`, `container:<id>`, or the network's name. */
   networkMode: string;
   /** `State.Status`: created, running, paused, restarting, removing, exited or dead. */
@@ -104,6 +108,37 @@ export interface EventRecord {
 }
 
 export type IoStream = 'stdout' | 'stderr';
+
+/** How far a container's log was handed over. */
+export interface LogPosition {
+  /** Time of the last line, since the Unix epoch. */
+  seconds: number;
+  nanos: number;
+  /** How many lines in a row bear that time. */
+  count: number;
+  /** Where the next line begins in the log file that the last one is in; -1 where the log is read through the API. */
+  offset: number;
+}
+
+/** One line of a container's log; whoever hands lines over uses one object for all of them. */
+export interface LogLine {
+  /** When the daemon took the line, since the Unix epoch. */
+  seconds: number;
+  nanos: number;
+  /** Which of the lines in a row that bear this time it is, from 1 on. */
+  count: number;
+  stream: IoStream;
+  /** The line without its newline is `source[start, end)`. */
+  source: Buffer;
+  start: number;
+  end: number;
+  /** Bytes that were left out at its end, because it is too long. */
+  cut: number;
+  /** Whether the bytes are known to be UTF-8. */
+  utf8: boolean;
+  /** Whether the bytes are something else that was found in the log file. */
+  malformed: boolean;
+}
 
 /** A round's metrics, or a part of them: one request, one resource per container. */
 export interface MetricBatch {

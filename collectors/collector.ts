@@ -1,33 +1,31 @@
-import type { Container, EventRecord, IoStream, PointSink, Resource } from '../agent/records.ts';
+import type { Container, EventRecord, LogLine, LogPosition, PointSink, Resource } from '../agent/records.ts';
 
 /** Where one container's log lines go. */
 export interface LogSink {
-  /**
-   * Adds one line without its newline, `source[start, end)`, written at `seconds`.`nanos` since the epoch.
-   * The bytes are copied.
-   */
-  line(
-    seconds: number,
-    nanos: number,
-    stream: IoStream,
-    source: Uint8Array,
-    start: number,
-    end: number,
-  ): void;
-  /** Says that everything before is covered by `position`, which is kept once all of it was handed over. */
-  position(position: string): void;
+  /** Bytes of a line above which the rest is left out. */
+  readonly maxLine: number;
+  /** Takes one line; its bytes are copied. */
+  line(line: LogLine): void;
+  /** The position covers every line up to now: it is kept once all of them were handed over. */
+  settled(): void;
   /**
    * Undefined where there is room for more; else resolves when there is, or when `signal` aborts. Reading
    * waits here, so a slow receiver costs no memory.
    */
   room(signal: AbortSignal): Promise<void> | undefined;
+  /** Nothing more comes for now: what waits for a line that could belong to it waits no longer. */
+  end(): void;
 }
 
 /** The pipeline as collectors see it. */
 export interface Sink {
   /** Resolves when every exporter has taken charge of the event. */
   event(resource: Resource, event: EventRecord): Promise<void>;
-  logs(container: Container): LogSink;
+  /**
+   * @param position how far the lines that were given were read; whoever gives them keeps it up to date
+   * @returns undefined where the container's log is not wanted
+   */
+  logs(container: Container, position: LogPosition): LogSink | undefined;
   /** A fault at run time: counted, and logged at a bounded rate. */
   fault(collector: string, error: unknown, container?: Container): void;
 }

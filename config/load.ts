@@ -155,6 +155,9 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
     'containers.exclude',
     'metrics.enable',
     'metrics.disable',
+    'logs.redact',
+    'logs.keep',
+    'logs.drop',
   ]) {
     fall(path, []);
   }
@@ -163,6 +166,14 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('otlp.temporality', 'cumulative');
   const exporters = String(settings.get('exporter')!.value);
   fall('logs.first_sight', exporters === 'console' ? 'now' : 'start');
+  fall('logs.parser', 'auto');
+  fall('logs.fields', 'attributes');
+  fall('logs.multiline', 'none');
+  fall('logs.multiline_timeout', '1s');
+  fall('logs.max_line', '1MiB');
+  fall('logs.strip_ansi', false);
+  fall('logs.min_severity', 'none');
+  fall('logs.rate_limit', 0);
   fall('otlp.protocol', 'http/protobuf');
 }
 

@@ -4,62 +4,20 @@
  */
 import * as v from 'valibot';
 import { RULE, selectable, unknownMetrics } from '../agent/selection.ts';
-import { parseDuration } from './duration.ts';
-
-/** What is known of an option besides the shape of its value. */
-export interface OptionFacts {
-  /** What is allowed, as the end of "expected …". */
-  readonly allowed: string;
-  /** The values, where there are few. */
-  readonly values?: readonly string[];
-  /** What a wrong item could have been meant as, where it is not one of few values. */
-  readonly choices?: readonly string[];
-  /** Placeholder of the value in `--help`; an option without one has no flag. */
-  readonly flag?: string;
-  /** OpenTelemetry's own variable for it. */
-  readonly otel?: string;
-  /** From the form of OpenTelemetry's variable to ours. */
-  readonly fromOtel?: (value: string) => string;
-  /** Never shown. */
-  readonly secret?: boolean;
-}
-
-type Leaf<T> = v.GenericSchema<unknown, T>;
-
-/** An option: its value's schema with description and facts. */
-const option = <T>(description: string, facts: OptionFacts, schema: Leaf<T>) =>
-  v.pipe(schema, v.description(description), v.metadata({ facts }));
-
-const text = v.string() as Leaf<string>;
-const optionalText = v.optional(v.string()) as Leaf<string | undefined>;
-const oneOf = <const T extends readonly string[]>(values: T) => v.picklist(values) as Leaf<T[number]>;
-const matching = (pattern: RegExp) => v.pipe(v.string(), v.regex(pattern)) as Leaf<string>;
-/** A list, or one string with commas as flags and variables give it. */
-const items = v.union([
-  v.pipe(
-    v.string(),
-    v.transform((joined) => joined.split(',').map((item) => item.trim())),
-  ),
-  v.array(v.string()),
-]);
-
-/** A list of some of the values, one at least. */
-const listOf = <const T extends readonly string[]>(values: T) =>
-  v.pipe(items, v.array(v.picklist(values)), v.minLength(1)) as Leaf<T[number][]>;
-
-/** A list of text, each item of which `fits`. */
-const listOfText = (fits: (item: string) => boolean) =>
-  v.pipe(items, v.array(v.pipe(v.string(), v.check(fits)))) as Leaf<string[]>;
-
-/** A duration within bounds, in milliseconds. */
-const durationBetween = (least: number, most: number) =>
-  v.pipe(
-    v.string(),
-    v.transform(parseDuration),
-    v.number(),
-    v.minValue(least),
-    v.maxValue(most),
-  ) as Leaf<number>;
+import { logOptions } from './logs.ts';
+import {
+  durationBetween,
+  factsOf,
+  type Leaf,
+  listOf,
+  listOfText,
+  matching,
+  type OptionFacts,
+  oneOf,
+  option,
+  optionalText,
+  text,
+} from './option.ts';
 
 const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
 const isContainerRule = (rule: string): boolean => RULE.test(rule);
@@ -70,7 +28,6 @@ const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as w
 export const exporterNames = ['otlp', 'console'] as const;
 export const protocolNames = ['http/protobuf', 'http/json', 'grpc'] as const;
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-const firstSights = ['start', 'now'] as const;
 
 const MIN_INTERVAL_MS = 100;
 const MAX_INTERVAL_MS = 3_600_000;
@@ -174,13 +131,7 @@ export const schema = v.strictObject({
       durationBetween(MIN_STORAGE_INTERVAL_MS, MAX_STORAGE_INTERVAL_MS),
     ),
   }),
-  logs: v.strictObject({
-    first_sight: option(
-      'Where to begin with the log of a container that was running before the agent first saw it. By default start, and now where the console is the only exporter',
-      { allowed: 'start or now', values: firstSights, flag: 'where' },
-      oneOf(firstSights),
-    ),
-  }),
+  logs: v.strictObject(logOptions),
   otlp: v.strictObject({
     endpoint: option(
       'OTLP receiver',
@@ -235,9 +186,8 @@ function collect(entries: Readonly<Record<string, v.GenericSchema>>, prefix: str
   return Object.entries(entries).flatMap(([key, leaf]) => {
     const path = prefix + key;
     if ('entries' in leaf) return collect(leaf.entries as Record<string, v.GenericSchema>, `${path}.`);
-    const { facts } = v.getMetadata(leaf as Parameters<typeof v.getMetadata>[0]) as { facts: OptionFacts };
     return {
-      ...facts,
+      ...factsOf(leaf),
       path,
       description: v.getDescription(leaf as Parameters<typeof v.getDescription>[0]) ?? '',
       variable: `PORTLIGHT_${path.replaceAll('.', '_').toUpperCase()}`,

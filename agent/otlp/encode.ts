@@ -2,17 +2,8 @@
  * Records → OTLP protobuf. Field numbers are those of opentelemetry-proto 1.x
  * (`metrics/v1/metrics.proto`, `logs/v1/logs.proto`, `common/v1/common.proto`).
  */
-import { isUtf8 } from 'node:buffer';
 import type { Points } from '../points.ts';
-import type {
-  Attributes,
-  AttributeValue,
-  EventRecord,
-  IoStream,
-  Metric,
-  MetricSet,
-  Resource,
-} from '../records.ts';
+import type { Attributes, AttributeValue, EventRecord, Metric, MetricSet, Resource } from '../records.ts';
 import { VERSION } from '../version.ts';
 import { Writer } from './writer.ts';
 
@@ -24,7 +15,7 @@ const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERRO
 /** The instrumentation scope: which part of the agent made a record. */
 export type Scope = 'portlight.metrics' | 'portlight.logs' | 'portlight.events';
 
-function anyValue(writer: Writer, field: number, value: AttributeValue): void {
+export function anyValue(writer: Writer, field: number, value: AttributeValue): void {
   const mark = writer.begin(field);
   if (typeof value === 'string') writer.string(1, value);
   else if (typeof value === 'boolean') writer.uint(2, value ? 1 : 0);
@@ -39,7 +30,7 @@ function anyValue(writer: Writer, field: number, value: AttributeValue): void {
   writer.end(mark);
 }
 
-function keyValue(writer: Writer, field: number, key: string, value: AttributeValue): void {
+export function keyValue(writer: Writer, field: number, key: string, value: AttributeValue): void {
   const mark = writer.begin(field);
   writer.string(1, key);
   anyValue(writer, 2, value);
@@ -199,37 +190,6 @@ export function encodeLogs(resource: Resource, scope: Scope, records: Uint8Array
   writer.end(scopeLogs);
   writer.end(resourceLogs);
   return writer.bytes();
-}
-
-const IO_STREAM: Record<IoStream, Buffer> = { stdout: ioStream('stdout'), stderr: ioStream('stderr') };
-
-function ioStream(stream: IoStream): Buffer {
-  const writer = new Writer(64);
-  keyValue(writer, 6, 'log.iostream', stream);
-  return Buffer.from(writer.bytes());
-}
-
-/**
- * Appends one log line as a `log_records` field; its body is `source[start, end)`: a string, or bytes
- * where it is not valid UTF-8, which receivers refuse in a string together with the whole request.
- */
-export function encodeLogLine(
-  writer: Writer,
-  seconds: number,
-  nanos: number,
-  stream: IoStream,
-  source: Uint8Array,
-  start: number,
-  end: number,
-): void {
-  const record = writer.begin(2);
-  writer.unixNano(1, seconds, nanos);
-  const body = writer.begin(5);
-  writer.slice(isUtf8(source.subarray(start, end)) ? 1 : 7, source, start, end);
-  writer.end(body);
-  writer.raw(IO_STREAM[stream]);
-  writer.unixNano(11, seconds, nanos);
-  writer.end(record);
 }
 
 /** Appends one event as a `log_records` field. */

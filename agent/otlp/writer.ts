@@ -1,3 +1,12 @@
+const HEX = Buffer.from('0123456789abcdef');
+
+/** How many bytes a varint takes. */
+export function varintSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) size++;
+  return size;
+}
+
 /** Bytes below which a loop copies faster than a call into native code. */
 const SMALL = 64;
 
@@ -140,6 +149,24 @@ export class Writer {
       for (let index = 0; index < size; index++) this.buffer[this.position + index] = fields[index]!;
     else this.buffer.set(fields, this.position);
     this.position += size;
+  }
+
+  /** The tag and length of a nested message of `size` bytes, which are written next. */
+  header(field: number, size: number): void {
+    this.reserve(size + 10);
+    this.tag(field, 2);
+    this.varint(size);
+  }
+
+  /** `digits` lower-case hexadecimal digits, without a tag. */
+  hex(value: number, digits: number): void {
+    this.reserve(digits);
+    let rest = value;
+    for (let index = this.position + digits - 1; index >= this.position; index--) {
+      this.buffer[index] = HEX[rest % 16]!;
+      rest = Math.floor(rest / 16);
+    }
+    this.position += digits;
   }
 
   /** Begins a nested message; give what it returns to `end`. */

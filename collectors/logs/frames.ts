@@ -17,14 +17,18 @@ const EMPTY = Buffer.alloc(0);
 export type OnLine = (
   time: Timestamp,
   stream: IoStream,
-  source: Uint8Array,
+  source: Buffer,
   start: number,
   end: number,
+  /** Bytes that were left out at its end, because the line is too long. */
+  cut: number,
 ) => void;
 
 /** Turns chunks of a log stream, cut anywhere, into calls of `onLine`. */
 export interface LineSplitter {
   push(chunk: Buffer): void;
+  /** Whether a part of a line has come that no call of `onLine` has covered yet. */
+  readonly isWithinLine: boolean;
   /** The log has ended: a last line without newline is given on. */
   end(): void;
 }
@@ -34,20 +38,25 @@ interface Partial {
   time: Timestamp;
   pieces: Buffer[];
   size: number;
+  cut: number;
 }
-
-/** Bound of one line's bytes; a longer one is given on in pieces of this size. */
-const MAX_LINE = 1024 * 1024;
 
 /** @throws {RangeError} from `push` when the stream is not in the daemon's format */
 export class FrameSplitter implements LineSplitter {
   private readonly onLine: OnLine;
+  private readonly maxLine: number;
   private pending: Buffer = EMPTY;
   private readonly partial: Record<IoStream, Partial | undefined> = { stdout: undefined, stderr: undefined };
   private readonly time: Timestamp = { seconds: 0, nanos: 0 };
 
-  constructor(onLine: OnLine) {
+  /** @param maxLine bytes of a line above which the rest is left out */
+  constructor(onLine: OnLine, maxLine: number) {
     this.onLine = onLine;
+    this.maxLine = maxLine;
+  }
+
+  get isWithinLine(): boolean {
+    return this.partial.stdout !== undefined || this.partial.stderr !== undefined;
   }
 
   push(chunk: Buffer): void {
@@ -68,38 +77,51 @@ export class FrameSplitter implements LineSplitter {
     for (const stream of ['stdout', 'stderr'] as const) {
       const line = this.partial[stream];
       this.partial[stream] = undefined;
-      if (line !== undefined) this.onLine(line.time, stream, Buffer.concat(line.pieces), 0, line.size);
+      if (line !== undefined) this.whole(line, stream);
     }
   }
 
+  private whole({ time, pieces, size, cut }: Partial, stream: IoStream): void {
+    this.onLine(time, stream, Buffer.concat(pieces), 0, size, cut);
+  }
+
   private entry(stream: IoStream, bytes: Buffer, start: number, end: number): void {
-    if (!readTimestamp(bytes, start, this.time)) throw new RangeError('log stream: entry without time stamp');
+    if (readTimestamp(bytes, start, this.time) !== TIMESTAMP_LENGTH)
+      throw new RangeError('log stream: entry without time stamp');
     const body = start + TIMESTAMP_LENGTH + 1;
     const complete = end > body && bytes[end - 1] === NEWLINE;
     const partial = this.partial[stream];
     if (partial === undefined && complete) {
-      this.onLine(this.time, stream, bytes, body, end - 1);
+      const cut = Math.max(0, end - 1 - body - this.maxLine);
+      this.onLine(this.time, stream, bytes, body, end - 1 - cut, cut);
       return;
     }
-    const piece = Buffer.from(bytes.subarray(body, complete ? end - 1 : end));
-    const line = partial ?? { time: { ...this.time }, pieces: [], size: 0 };
-    line.pieces.push(piece);
-    line.size += piece.length;
-    const whole = complete || line.size >= MAX_LINE;
-    this.partial[stream] = whole ? undefined : line;
-    if (whole) this.onLine(line.time, stream, Buffer.concat(line.pieces), 0, line.size);
+    const line = partial ?? { time: { ...this.time }, pieces: [], size: 0, cut: 0 };
+    const size = (complete ? end - 1 : end) - body;
+    const taken = Math.max(0, Math.min(size, this.maxLine - line.size));
+    line.pieces.push(Buffer.from(bytes.subarray(body, body + taken)));
+    line.size += taken;
+    line.cut += size - taken;
+    this.partial[stream] = complete ? undefined : line;
+    if (complete) this.whole(line, stream);
   }
 }
 
 /** @throws {RangeError} from `push` when the stream is not in the daemon's format */
 export class RawSplitter implements LineSplitter {
   private readonly onLine: OnLine;
+  private readonly maxLine: number;
   private pending: Buffer = EMPTY;
   private readonly time: Timestamp = { seconds: 0, nanos: 0 };
 
-  constructor(onLine: OnLine) {
+  /** @param maxLine bytes of a line above which the rest is left out */
+  constructor(onLine: OnLine, maxLine: number) {
     this.onLine = onLine;
+    this.maxLine = maxLine;
   }
+
+  /** Lines follow each other: what is pending comes after all that was given on. */
+  readonly isWithinLine = false;
 
   push(chunk: Buffer): void {
     const bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
@@ -109,7 +131,7 @@ export class RawSplitter implements LineSplitter {
       start = end + 1;
     }
     this.pending = start === bytes.length ? EMPTY : bytes.subarray(start);
-    if (this.pending.length >= MAX_LINE) this.end();
+    if (this.pending.length >= MOST_PENDING) this.end();
   }
 
   end(): void {
@@ -119,16 +141,20 @@ export class RawSplitter implements LineSplitter {
 
   private line(bytes: Buffer, start: number, end: number): void {
     // The rest of a line that was given on in pieces has no time stamp of its own: it keeps the last.
-    const hasTime = readTimestamp(bytes, start, this.time);
+    const hasTime = readTimestamp(bytes, start, this.time) === TIMESTAMP_LENGTH;
     if (!hasTime && this.time.seconds === 0) throw new RangeError('log stream: line without time stamp');
     const body = hasTime ? start + TIMESTAMP_LENGTH + 1 : start;
     // A terminal ends its lines with CR LF.
     const last = end > body && bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
     const whole = last - body > PIECE ? joinPieces(bytes.subarray(body, last)) : undefined;
-    if (whole === undefined) this.onLine(this.time, 'stdout', bytes, body, last);
-    else this.onLine(this.time, 'stdout', whole, 0, whole.length);
+    const [source, from, to] = whole === undefined ? [bytes, body, last] : [whole, 0, whole.length];
+    const cut = Math.max(0, to - from - this.maxLine);
+    this.onLine(this.time, 'stdout', source, from, to - cut, cut);
   }
 }
+
+/** Bytes without a newline above which a terminal's line is given on in parts. */
+const MOST_PENDING = 4 * 1024 * 1024;
 
 /** What the daemon reads from a container at a time. */
 const PIECE = 16 * 1024;
@@ -140,7 +166,7 @@ function joinPieces(line: Buffer): Buffer {
   let start = 0;
   for (
     let border = PIECE;
-    border < line.length && readTimestamp(line, border, time);
+    border < line.length && readTimestamp(line, border, time) === TIMESTAMP_LENGTH;
     border = start + PIECE
   ) {
     pieces.push(line.subarray(start, border));

@@ -1,4 +1,6 @@
-/** The daemon's time stamp before each log line: RFC 3339 in UTC with nine fractional digits, `Z` at its end. */
+/** The daemon's time stamps: RFC 3339 in UTC; nine fractional digits in the API, as many as needed in files. */
+
+/** Length of the API's. */
 export const TIMESTAMP_LENGTH = 30;
 
 export interface Timestamp {
@@ -8,6 +10,10 @@ export interface Timestamp {
 }
 
 const ZERO = 0x30;
+const POINT = 0x2e;
+const Z = 0x5a;
+/** `2026-11-24T05:43:00` */
+const WHOLE_SECONDS = 19;
 
 function digits(bytes: Uint8Array, start: number, count: number): number {
   let value = 0;
@@ -29,18 +35,28 @@ function days(year: number, month: number, day: number): number {
   return era * 146_097 + dayOfEra - 719_468;
 }
 
-/** Reads the time stamp at `start` into `into`; false when there is none. */
-export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp): boolean {
-  if (start + TIMESTAMP_LENGTH > bytes.length || bytes[start + TIMESTAMP_LENGTH - 1] !== 0x5a) return false;
+/**
+ * Reads the time stamp at `start` into `into`; a time before 1970, which OTLP does not know, becomes 1970.
+ * @returns its length; 0 when there is none
+ */
+export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp): number {
   const day = days(digits(bytes, start, 4), digits(bytes, start + 5, 2), digits(bytes, start + 8, 2));
   const seconds =
     day * 86_400 +
     digits(bytes, start + 11, 2) * 3600 +
     digits(bytes, start + 14, 2) * 60 +
     digits(bytes, start + 17, 2);
-  const nanos = digits(bytes, start + 20, 9);
-  if (Number.isNaN(seconds) || Number.isNaN(nanos)) return false;
-  into.seconds = seconds;
-  into.nanos = nanos;
-  return true;
+  let end = start + WHOLE_SECONDS;
+  let nanos = 0;
+  if (bytes[end] === POINT) {
+    let scale = 100_000_000;
+    for (end++; end < bytes.length && bytes[end] !== Z; end++) {
+      nanos += digits(bytes, end, 1) * scale;
+      scale = Math.floor(scale / 10);
+    }
+  }
+  if (Number.isNaN(seconds) || Number.isNaN(nanos) || bytes[end] !== Z) return 0;
+  into.seconds = Math.max(0, seconds);
+  into.nanos = seconds < 0 ? 0 : nanos;
+  return end + 1 - start;
 }

@@ -59,6 +59,7 @@ const pipeline = new Pipeline({
   positions: { save() {} },
   dialect: 'semconv',
   temporality: 'cumulative',
+  treatment: () => undefined,
 });
 const round = async () => pipeline.metrics(await rounds.collect(containers));
 

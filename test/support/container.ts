@@ -11,6 +11,8 @@ export function fakeContainer(facts: Partial<Container> & { attributes?: Attribu
     pid: 1,
     startedAt: 1n,
     tty: false,
+    logDriver: 'json-file',
+    logPath: '',
     networkMode: 'bridge',
     status: 'running',
     health: undefined,

@@ -1,12 +1,14 @@
 import { Writable } from 'node:stream';
 import test from 'ava';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import { encodeLogLine, encodeLogs } from '../../agent/otlp/encode.ts';
+import { encodeLogs } from '../../agent/otlp/encode.ts';
+import { encodeLine, uidPrefix } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
 import { ConsoleExporter } from '../../exporters/console/index.ts';
 import { fakeContainer } from '../support/container.ts';
+import { logLine } from '../support/log-line.ts';
 
 class Memory extends Writable {
   text = '';
@@ -35,7 +37,7 @@ test('a log line is printed with time and name, and cannot steer the terminal', 
   const out = new Memory();
   const writer = new Writer();
   const line = Buffer.from('\u001b[2Jhello');
-  encodeLogLine(writer, 0, 1_000_000, 'stdout', line, 0, line.length);
+  encodeLine(writer, logLine(line, { seconds: 0, nanos: 1_000_000 }), uidPrefix('c'));
   const otlp = encodeLogs(resource, 'portlight.logs', writer.bytes());
   await new ConsoleExporter(out).export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
   t.is(out.text, '00:00:00.001 web | hello\n');

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from '../../collectors/logs/frames.ts';
-import { formatPosition, parsePosition } from '../../collectors/logs/index.ts';
-import { readTimestamp } from '../../collectors/logs/timestamp.ts';
+import { formatPosition, parsePosition } from '../../collectors/logs/position.ts';
+import { readTimestamp, TIMESTAMP_LENGTH } from '../../collectors/logs/timestamp.ts';
 
 interface Line {
   time: string;
@@ -17,6 +17,7 @@ function frame(stream: number, payload: Buffer): Buffer {
   return Buffer.concat([header, payload]);
 }
 
+const MAX = 1024 * 1024;
 const stamp = (second: number) => `2026-11-24T05:43:${String(second).padStart(2, '0')}.582209779Z`;
 
 /** Feeds `bytes` in chunks cut at the given places. */
@@ -62,7 +63,7 @@ test('frames cut anywhere give the lines that were written, pieces of long ones 
           body: Buffer.concat(parts).toString('latin1'),
         }));
         t.deepEqual(
-          split((onLine) => new FrameSplitter(onLine), Buffer.concat(frames), places),
+          split((onLine) => new FrameSplitter(onLine, MAX), Buffer.concat(frames), places),
           expected,
         );
       },
@@ -76,7 +77,7 @@ test("a terminal's stream cut anywhere gives its lines without CR LF", (t) => {
       const bytes = Buffer.concat(
         bodies.flatMap((body, index) => [Buffer.from(`${stamp(index)} `), body, Buffer.from('\r\n')]),
       );
-      const lines = split((onLine) => new RawSplitter(onLine), bytes, places);
+      const lines = split((onLine) => new RawSplitter(onLine, MAX), bytes, places);
       t.deepEqual(
         lines.map(({ body }) => body),
         bodies.map((body) => body.toString('latin1')),
@@ -92,7 +93,7 @@ test('two streams that interleave in pieces are joined apart', (t) => {
     frame(1, Buffer.from(`${stamp(3)} end\n`)),
     frame(2, Buffer.from(`${stamp(4)} end\n`)),
   ]);
-  const lines = split((onLine) => new FrameSplitter(onLine), bytes, []);
+  const lines = split((onLine) => new FrameSplitter(onLine, MAX), bytes, []);
   t.deepEqual(
     lines.map(({ stream, body }) => [stream, body]),
     [
@@ -102,16 +103,24 @@ test('two streams that interleave in pieces are joined apart', (t) => {
   );
 });
 
-test('a line without end is given on in pieces instead of growing in memory', (t) => {
-  const sizes: number[] = [];
-  const splitter = new FrameSplitter((_time, _stream, _source, start, end) => sizes.push(end - start));
+test('of a line that is too long the rest is left out, and told', (t) => {
+  const seen: number[][] = [];
+  const splitter = new FrameSplitter((_time, _stream, _source, start, end, cut) => {
+    seen.push([end - start, cut]);
+  }, MAX);
   const piece = frame(1, Buffer.from(`${stamp(1)} ${'x'.repeat(16_384)}`));
-  for (let count = 0; count < 160; count++) splitter.push(piece);
-  t.deepEqual(sizes, [1024 * 1024, 1024 * 1024]);
+  for (let count = 0; count < 80; count++) splitter.push(piece);
+  t.true(splitter.isWithinLine);
+  splitter.push(frame(1, Buffer.from(`${stamp(1)} end\n`)));
+  splitter.push(frame(1, Buffer.from(`${stamp(1)} next\n`)));
+  t.deepEqual(seen, [
+    [MAX, (16 * MAX) / 64 + 3],
+    [4, 0],
+  ]);
 });
 
 test("what is not the daemon's format is an error", (t) => {
-  const splitter = () => new FrameSplitter(() => {});
+  const splitter = () => new FrameSplitter(() => {}, MAX);
   t.throws(() => splitter().push(frame(7, Buffer.from('x'))), {
     instanceOf: RangeError,
     message: /stream type 7/,
@@ -123,30 +132,36 @@ test("what is not the daemon's format is an error", (t) => {
 });
 
 test('time stamps are read to the nanosecond, as Date reads them', (t) => {
-  const date = fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
+  const date = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true });
   fc.assert(
     fc.property(date, fc.nat(999_999), (when, rest) => {
       const text = when.toISOString().replace('Z', `${String(rest).padStart(6, '0')}Z`);
       const into = { seconds: 0, nanos: 0 };
-      t.true(readTimestamp(Buffer.from(text), 0, into));
+      t.is(readTimestamp(Buffer.from(text), 0, into), TIMESTAMP_LENGTH);
       t.is(into.seconds, Math.floor(when.getTime() / 1000));
       t.is(into.nanos, when.getUTCMilliseconds() * 1_000_000 + rest);
     }),
   );
-  t.false(readTimestamp(Buffer.from('2026-11-24T05:43:03.58220977Z '), 0, { seconds: 0, nanos: 0 }));
-  t.false(readTimestamp(Buffer.from('2026-11-24'), 0, { seconds: 0, nanos: 0 }));
+  const short = { seconds: 0, nanos: 0 };
+  t.is(readTimestamp(Buffer.from('2026-11-24T05:43:03.58220977Z '), 0, short), 29);
+  t.is(short.nanos, 582_209_770);
+  t.is(readTimestamp(Buffer.from('2026-11-24T05:43:03Z'), 0, short), 20);
+  t.is(short.nanos, 0);
+  t.is(readTimestamp(Buffer.from('2026-11-24'), 0, short), 0);
 });
 
 test('a position reads as it was written; anything else is none', (t) => {
-  const position = { seconds: 1_795_000_000, nanos: 5, count: 2 };
-  t.deepEqual(parsePosition(formatPosition(position)), position);
+  for (const offset of [-1, 0, 12_345]) {
+    const position = { seconds: 1_795_000_000, nanos: 5, count: 2, offset };
+    t.deepEqual(parsePosition(formatPosition(position)), position);
+  }
   t.is(parsePosition('garbage'), undefined);
 });
 
 test('a last line without newline is given on when the log ends', (t) => {
   for (const [make, bytes] of [
-    [(onLine: OnLine) => new FrameSplitter(onLine), frame(1, Buffer.from(`${stamp(1)} two`))],
-    [(onLine: OnLine) => new RawSplitter(onLine), Buffer.from(`${stamp(1)} two`)],
+    [(onLine: OnLine) => new FrameSplitter(onLine, MAX), frame(1, Buffer.from(`${stamp(1)} two`))],
+    [(onLine: OnLine) => new RawSplitter(onLine, MAX), Buffer.from(`${stamp(1)} two`)],
   ] as const) {
     const bodies: string[] = [];
     const splitter = make((_time, _stream, source, start, end) =>
@@ -174,7 +189,7 @@ test("a terminal's long line comes in pieces, whose time stamps are not of its t
         return pieces;
       });
       t.deepEqual(
-        split((onLine) => new RawSplitter(onLine), Buffer.concat(bytes), places).map(({ body }) => body),
+        split((onLine) => new RawSplitter(onLine, MAX), Buffer.concat(bytes), places).map(({ body }) => body),
         bodies,
       );
     }),

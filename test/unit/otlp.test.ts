@@ -2,16 +2,21 @@ import { createRequire } from 'node:module';
 import test from 'ava';
 import fc from 'fast-check';
 import { catalogue } from '../../agent/catalogue/index.ts';
+import { parseJson } from '../../agent/logs/parse.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
-import { encodeEvent, encodeLogLine, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
+import { encodeEvent, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
+import { encodeLine, encodeParsed, uidPrefix } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
 import { type AttributeValue, Severity } from '../../agent/records.ts';
 import { fakeContainer } from '../support/container.ts';
+import { logLine } from '../support/log-line.ts';
 
 const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
 const { logs, metrics } = opentelemetry.proto.collector;
 const json = { longs: String, bytes: String, enums: Number, json: true };
+
+const ID = '0123456789ab';
 
 const text = fc.string({ unit: 'binary', maxLength: 300 });
 const attribute: fc.Arbitrary<AttributeValue> = fc.oneof(
@@ -81,15 +86,8 @@ test('our decoder reads the same as the public definitions, log lines of any byt
       (lines, resource) => {
         const writer = new Writer(16);
         lines.forEach((line, index) => {
-          encodeLogLine(
-            writer,
-            1_700_000_000 + index,
-            999_999_999,
-            index % 2 ? 'stderr' : 'stdout',
-            line,
-            0,
-            line.length,
-          );
+          const facts = { seconds: 1_700_000_000 + index, nanos: 999_999_999, cut: index % 3 ? 0 : 7 };
+          encodeLine(writer, logLine(Buffer.from(line), facts), uidPrefix(ID), index % 2 ? 9 : 0);
         });
         const bytes = encodeLogs({ attributes: resource }, 'portlight.logs', writer.bytes());
         t.deepEqual(
@@ -105,6 +103,8 @@ test('our decoder reads the same as the public definitions, log lines of any byt
               : Buffer.from(body.bytesValue, 'base64');
           t.deepEqual(read, line);
           t.is(timeUnixNano, `${1_700_000_000 + index}999999999`);
+          const uid = records[index]!.attributes!.find(({ key }) => key === 'log.record.uid');
+          t.is(uid!.value!.stringValue, `${ID}-${(1_700_000_000 + index).toString(16)}3b9ac9ff0000`);
         });
       },
     ),
@@ -123,6 +123,29 @@ test('a time is written exactly, from the epoch to the year 2500', (t) => {
         t.is(writer.bytes().readBigUInt64LE(1), BigInt(seconds) * 1_000_000_000n + BigInt(nanos));
       },
     ),
+  );
+});
+
+test('a parsed record of whatever JSON can hold is what was written', (t) => {
+  const object = fc.dictionary(text, fc.jsonValue({ maxDepth: 3 }));
+  fc.assert(
+    fc.property(object, fc.constantFrom('attributes' as const, 'body' as const), (fields, where) => {
+      const writer = new Writer(16);
+      const parsed = parseJson(
+        JSON.stringify({ ...fields, trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) }),
+      );
+      encodeParsed(writer, logLine(''), uidPrefix(ID), 'the line', parsed, where);
+      const bytes = encodeLogs({ attributes: {} }, 'portlight.logs', writer.bytes());
+      const decoded = independent(logs.v1.ExportLogsServiceRequest, bytes);
+      // OTLP/JSON writes ids in hexadecimal digits.
+      const [record] = decoded.resourceLogs[0].scopeLogs[0].logRecords;
+      record.traceId = Buffer.from(record.traceId, 'base64').toString('hex');
+      record.spanId = Buffer.from(record.spanId, 'base64').toString('hex');
+      t.deepEqual(JSON.parse(JSON.stringify(decodeLogs(bytes))), decoded);
+      t.is(record.traceId, 'a'.repeat(32));
+      t.is(record.spanId, 'b'.repeat(16));
+    }),
+    { numRuns: 500 },
   );
 });
 

@@ -1,0 +1,273 @@
+/**
+ * One container's lines on their way to a batch: what belongs together is joined, read, filtered, redacted and
+ * encoded. A line that nothing has to be done to goes from bytes to bytes.
+ */
+import { stripVTControlCharacters } from 'node:util';
+import type { LogSink } from '../../collectors/collector.ts';
+import { encodeLine, encodeParsed, type Origin, uidPrefix } from '../otlp/encode-log.ts';
+import { Writer } from '../otlp/writer.ts';
+import type { Container, IoStream, LogLine, LogPosition } from '../records.ts';
+import { HEAD, LOOKS_LIKE_LOGFMT, parse } from './parse.ts';
+import { TokenBucket } from './rate.ts';
+import { severityOfText } from './severity.ts';
+import type { Treatment } from './treatment.ts';
+
+/** A container's batch is handed on at this size without waiting. */
+const BATCH_BYTES = 256 * 1024;
+/** Lines of one record above which it is taken as whole. */
+const MAX_LINES = 1000;
+const BRACE = 0x7b;
+/** How often it is told how many lines a rate limit withheld. */
+const SUMMARY_MS = 10_000;
+
+/** Where finished batches go, and what a buffer needs of it. */
+export interface Batches {
+  /** `records` are encoded `log_records` fields; resolves when they need their source no longer. */
+  lines(container: Container, records: Buffer, count: number): Promise<void>;
+  save(container: Container, position: LogPosition): void;
+  /** Calls the buffer's `flush` soon. */
+  linger(buffer: LogBuffer): void;
+  room(signal: AbortSignal): Promise<void> | undefined;
+  dropped(reason: 'filter' | 'rate_limit' | 'truncated', count: number): void;
+}
+
+/** Lines of one stream that may not be all of their record. */
+interface Group {
+  readonly origin: Origin;
+  readonly lines: string[];
+  size: number;
+  cut: number;
+  /** When the last of them came. */
+  at: number;
+  /** How far everything before the first of them was read. */
+  readonly before: LogPosition;
+}
+
+export class LogBuffer implements LogSink {
+  readonly maxLine: number;
+  private readonly container: Container;
+  private readonly position: LogPosition;
+  private readonly treatment: Treatment;
+  private readonly batches: Batches;
+  private readonly writer = new Writer(1024);
+  private readonly prefix: Buffer;
+  private readonly groups: Record<IoStream, Group | undefined> = { stdout: undefined, stderr: undefined };
+  private readonly bucket: TokenBucket | undefined;
+  /** Whether lines need to be looked at as text. */
+  private readonly asText: boolean;
+  private count = 0;
+  /** What the lines so far cover, to be kept with their batch. */
+  private reached: LogPosition | undefined;
+  private underWay = 0;
+  private withheld = 0;
+  private summedUp = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(container: Container, position: LogPosition, treatment: Treatment, batches: Batches) {
+    this.container = container;
+    this.position = position;
+    this.treatment = treatment;
+    this.maxLine = treatment.maxLine;
+    this.batches = batches;
+    this.prefix = uidPrefix(container.id);
+    const { parser, continues, stripAnsi, redact, keep, drop, minSeverity, rateLimit } = treatment;
+    this.bucket = rateLimit === 0 ? undefined : new TokenBucket(rateLimit, performance.now());
+    this.asText =
+      (parser !== 'none' && parser !== 'auto') ||
+      continues !== undefined ||
+      stripAnsi ||
+      redact !== undefined ||
+      keep.length > 0 ||
+      drop.length > 0 ||
+      minSeverity > 0;
+  }
+
+  line(line: LogLine): void {
+    if (line.cut > 0) this.batches.dropped('truncated', 1);
+    if (this.asText) this.text(line);
+    else if (this.isAllowed()) this.bytes(line);
+  }
+
+  settled(): void {
+    const { stdout, stderr } = this.groups;
+    const waiting =
+      stdout !== undefined && stderr !== undefined
+        ? isBefore(stdout.before, stderr.before)
+          ? stdout
+          : stderr
+        : (stdout ?? stderr);
+    this.reached = { ...(waiting?.before ?? this.position) };
+    if (this.writer.position >= BATCH_BYTES) this.flush();
+    else this.batches.linger(this);
+  }
+
+  room(signal: AbortSignal): Promise<void> | undefined {
+    return this.batches.room(signal);
+  }
+
+  end(): void {
+    this.finish('stdout');
+    this.finish('stderr');
+    this.sumUp();
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.settled();
+    this.flush();
+  }
+
+  flush(): void {
+    const { reached, count } = this;
+    this.reached = undefined;
+    if (count === 0) {
+      if (reached === undefined) return;
+      // Lines that none is left of are done when those before are.
+      if (this.underWay === 0) this.batches.save(this.container, reached);
+      else this.reached = reached;
+      return;
+    }
+    const records = this.writer.bytes();
+    this.count = 0;
+    this.underWay++;
+    void this.batches.lines(this.container, records, count).then(() => {
+      this.underWay--;
+      if (reached !== undefined) this.batches.save(this.container, reached);
+      if (this.underWay === 0 && this.count === 0) this.flush();
+    });
+    this.writer.reset();
+  }
+
+  /** A line that nothing has to be done to but to read it, where it is in a format that is read. */
+  private bytes(line: LogLine): void {
+    const { source, start, end } = line;
+    this.count++;
+    if (this.treatment.parser === 'none' || line.malformed || !line.utf8) {
+      encodeLine(this.writer, line, this.prefix);
+      return;
+    }
+    const head = source.toString('latin1', start, Math.min(end, start + HEAD));
+    if (source[start] === BRACE || LOOKS_LIKE_LOGFMT.test(head)) {
+      const text = source.toString('utf8', start, end);
+      const { fieldsIn } = this.treatment;
+      encodeParsed(this.writer, line, this.prefix, text, parse('auto', text), fieldsIn);
+    } else encodeLine(this.writer, line, this.prefix, severityOfText(head));
+  }
+
+  private text(line: LogLine): void {
+    const { continues, stripAnsi, redact, maxLine, multilineMs } = this.treatment;
+    // What is not UTF-8 stays as it is, byte for character, for what rules find in it.
+    let text = line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end);
+    if (stripAnsi) text = stripVTControlCharacters(text);
+    if (continues === undefined) {
+      this.record(line, redact === undefined ? text : redact(text), line.utf8);
+      return;
+    }
+    const group = this.groups[line.stream];
+    if (
+      group !== undefined &&
+      group.lines.length < MAX_LINES &&
+      group.size < maxLine &&
+      continues(text, group.lines.at(-1)!, group.lines[0]!)
+    ) {
+      const taken = Math.max(0, Math.min(text.length, maxLine - group.size));
+      group.lines.push(text.slice(0, taken));
+      group.cut += text.length - taken + line.cut;
+      group.size += taken + 1;
+      group.at = performance.now();
+    } else {
+      this.finish(line.stream);
+      const { seconds, nanos, count, stream, malformed } = line;
+      this.groups[stream] = {
+        origin: { seconds, nanos, count, stream, malformed, cut: 0 },
+        lines: [text],
+        size: text.length,
+        cut: line.cut,
+        at: performance.now(),
+        before: { ...this.position },
+      };
+    }
+    this.timer ??= setTimeout(() => this.expire(), multilineMs);
+  }
+
+  /** Records that have waited long enough are whole. */
+  private expire(): void {
+    this.timer = undefined;
+    const { multilineMs } = this.treatment;
+    const now = performance.now();
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const group = this.groups[stream];
+      if (group === undefined) continue;
+      const rest = group.at + multilineMs - now;
+      if (rest <= 1) this.finish(stream);
+      else this.timer ??= setTimeout(() => this.expire(), rest);
+    }
+    this.settled();
+  }
+
+  private finish(stream: IoStream): void {
+    const group = this.groups[stream];
+    if (group === undefined) return;
+    this.groups[stream] = undefined;
+    const { redact } = this.treatment;
+    const text = group.lines.join('\n');
+    this.record({ ...group.origin, cut: group.cut }, redact === undefined ? text : redact(text), true);
+  }
+
+  private record(origin: Origin, text: string, utf8: boolean): void {
+    const { keep, drop, minSeverity, parser, fieldsIn } = this.treatment;
+    const fits = (rule: RegExp) => rule.test(text);
+    if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
+      this.batches.dropped('filter', 1);
+      return;
+    }
+    const parsed = origin.malformed || !utf8 ? undefined : parse(parser, text);
+    if (parsed !== undefined && parsed.severity > 0 && parsed.severity < minSeverity) {
+      this.batches.dropped('filter', 1);
+      return;
+    }
+    if (!this.isAllowed()) return;
+    this.count++;
+    if (utf8) encodeParsed(this.writer, origin, this.prefix, text, parsed, fieldsIn);
+    else {
+      const source = Buffer.from(text, 'latin1');
+      encodeLine(this.writer, { ...origin, source, start: 0, end: source.length, utf8 }, this.prefix);
+    }
+  }
+
+  private isAllowed(): boolean {
+    if (this.bucket === undefined) return true;
+    const now = performance.now();
+    const allowed = this.bucket.take(now);
+    if (!allowed) {
+      if (this.withheld++ === 0) this.summedUp = now;
+      this.batches.dropped('rate_limit', 1);
+    }
+    if (this.withheld > 0 && now - this.summedUp >= SUMMARY_MS) this.sumUp();
+    return allowed;
+  }
+
+  /** One record for all that a rate limit withheld. */
+  private sumUp(): void {
+    if (this.withheld === 0) return;
+    const text = `${this.withheld} lines were withheld: more than ${this.treatment.rateLimit} a second`;
+    const now = Date.now();
+    const parsed = {
+      message: text,
+      severity: 13,
+      severityText: 'WARN',
+      time: undefined,
+      traceId: undefined,
+      spanId: undefined,
+      isStructured: true,
+      fields: { 'portlight.log.withheld': this.withheld },
+    };
+    const seconds = Math.floor(now / 1000);
+    const nanos = (now % 1000) * 1_000_000;
+    const origin: Origin = { seconds, nanos, count: 1, stream: 'stderr', cut: 0, malformed: false };
+    this.withheld = 0;
+    this.count++;
+    encodeParsed(this.writer, origin, this.prefix, text, parsed, 'attributes');
+  }
+}
+
+const isBefore = (one: LogPosition, other: LogPosition): boolean =>
+  one.seconds < other.seconds || (one.seconds === other.seconds && one.nanos < other.nanos);

@@ -1,0 +1,201 @@
+/** What a line says in a format that many programs write: JSON objects, logfmt, or a level in plain text. */
+import { severityOfText, severityOfValue } from './severity.ts';
+
+export const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
+export type ParserName = (typeof parserNames)[number];
+
+/** What was found in a line. */
+export interface Parsed {
+  /** The message, where it is a field; else the whole line is. */
+  readonly message: string | undefined;
+  /** SeverityNumber; 0 where none is told. */
+  readonly severity: number;
+  /** As it was spelt. */
+  readonly severityText: string | undefined;
+  /** When the program wrote it, nanoseconds since the Unix epoch. */
+  readonly time: bigint | undefined;
+  /** Hexadecimal digits, 32. */
+  readonly traceId: string | undefined;
+  /** Hexadecimal digits, 16. */
+  readonly spanId: string | undefined;
+  /** Whether the line was fields, and not text with a level. */
+  readonly isStructured: boolean;
+  /** The other fields. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+const NO_FIELDS = {};
+const MESSAGES = ['msg', 'message', '@message', 'short_message', 'event'];
+const LEVELS = ['level', 'severity', 'log.level', 'levelname', 'lvl', '@level', 'loglevel', 'severity_text'];
+const TIMES = ['time', 'timestamp', '@timestamp', 'ts', 't', 'datetime'];
+const TRACES = ['trace_id', 'traceId', 'trace.id', 'traceid', 'traceID', 'otelTraceID'];
+const SPANS = ['span_id', 'spanId', 'span.id', 'spanid', 'spanID', 'otelSpanID'];
+
+/** The field's role by its name. */
+const ROLES = new Map<string, 'message' | 'level' | 'time' | 'trace' | 'span' | 'parent'>([
+  ...MESSAGES.map((name) => [name, 'message'] as const),
+  ...LEVELS.map((name) => [name, 'level'] as const),
+  ...TIMES.map((name) => [name, 'time'] as const),
+  ...TRACES.map((name) => [name, 'trace'] as const),
+  ...SPANS.map((name) => [name, 'span'] as const),
+  ['traceparent', 'parent'] as const,
+]);
+
+const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+-]\d\d:?\d\d)?$/;
+/** `00-<trace id>-<span id>-<flags>`: https://www.w3.org/TR/trace-context/ */
+const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
+
+/** A time as programs write it; a number is in seconds, or in what its size tells. */
+export function timeOf(value: unknown): bigint | undefined {
+  if (typeof value === 'number') {
+    if (!(value > 1e8) || value > 1e19) return undefined;
+    if (value < 1e11) return BigInt(Math.round(value * 1e6)) * 1000n;
+    if (value < 1e14) return BigInt(Math.round(value * 1e3)) * 1000n;
+    return value < 1e17 ? BigInt(Math.round(value)) * 1000n : BigInt(Math.round(value));
+  }
+  if (typeof value !== 'string') return undefined;
+  const match = ISO.exec(value);
+  if (match === null) return undefined;
+  const [, date, time, fraction = '', zone = 'Z'] = match;
+  const milliseconds = Date.parse(`${date}T${time}${zone}`);
+  if (!(milliseconds >= 0)) return undefined;
+  return BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
+}
+
+const isId = (value: unknown, digits: number): value is string =>
+  typeof value === 'string' && value.length === digits && /^[\da-f]+$/i.test(value) && !/^0+$/.test(value);
+
+/** Sorts the fields of a record by what they say. */
+export function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
+  let message: string | undefined;
+  let severity = 0;
+  let severityText: string | undefined;
+  let time: bigint | undefined;
+  let traceId: string | undefined;
+  let spanId: string | undefined;
+  const fields: Record<string, unknown> = {};
+  for (const key in record) {
+    const value = record[key];
+    switch (ROLES.get(key)) {
+      case 'message':
+        if (message === undefined && typeof value === 'string') {
+          message = value;
+          continue;
+        }
+        break;
+      case 'level': {
+        const known = severity === 0 ? severityOfValue(value) : 0;
+        if (known !== 0) {
+          severity = known;
+          severityText = String(value);
+          continue;
+        }
+        break;
+      }
+      case 'time': {
+        const known = time === undefined ? timeOf(value) : undefined;
+        if (known !== undefined) {
+          time = known;
+          continue;
+        }
+        break;
+      }
+      case 'trace':
+        if (traceId === undefined && isId(value, 32)) {
+          traceId = value;
+          continue;
+        }
+        break;
+      case 'span':
+        if (spanId === undefined && isId(value, 16)) {
+          spanId = value;
+          continue;
+        }
+        break;
+      case 'parent': {
+        const match = typeof value === 'string' ? TRACEPARENT.exec(value) : null;
+        if (match !== null && traceId === undefined && !/^0+$/.test(match[1]!)) {
+          traceId = match[1];
+          spanId = match[2];
+          continue;
+        }
+        break;
+      }
+    }
+    fields[key] = value;
+  }
+  return { message, severity, severityText, time, traceId, spanId, isStructured: true, fields };
+}
+
+/** A JSON object; undefined for anything else. */
+export function parseJson(text: string): Parsed | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;
+  return fromFields(value as Record<string, unknown>);
+}
+
+/** `key=value`, `key="quoted value"`, `key`: https://pkg.go.dev/github.com/kr/logfmt */
+const PAIR = /([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)\s*/y;
+
+/** A line of `key=value` pairs and nothing else; undefined for anything else. */
+export function parseLogfmt(text: string): Parsed | undefined {
+  const record: Record<string, unknown> = {};
+  const trimmed = text.trimEnd();
+  PAIR.lastIndex = 0;
+  let end = 0;
+  while (end < trimmed.length) {
+    const match = PAIR.exec(trimmed);
+    if (match === null) return undefined;
+    const [, key = '', quoted, bare = ''] = match;
+    record[key] =
+      quoted === undefined
+        ? bare
+        : quoted.replaceAll(/\\(.)/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped));
+    end = PAIR.lastIndex;
+  }
+  return end === 0 ? undefined : fromFields(record);
+}
+
+/** Enough of a line to tell its format and level by. */
+export const HEAD = 160;
+/** What a program that writes logfmt begins with. */
+export const LOOKS_LIKE_LOGFMT = /^[\w.@-]+=(?:"|\S*\s+[\w.@-]+=)/;
+
+/** What a line says, read by the named parser. */
+export function parse(parser: ParserName, text: string): Parsed | undefined {
+  switch (parser) {
+    case 'none':
+      return undefined;
+    case 'json':
+      return parseJson(text);
+    case 'logfmt':
+      return parseLogfmt(text);
+    case 'auto': {
+      const found =
+        text.charCodeAt(0) === 0x7b
+          ? parseJson(text)
+          : LOOKS_LIKE_LOGFMT.test(text)
+            ? parseLogfmt(text)
+            : undefined;
+      if (found !== undefined) return found;
+      const severity = severityOfText(text.slice(0, HEAD));
+      return severity === 0
+        ? undefined
+        : {
+            message: undefined,
+            severity,
+            severityText: undefined,
+            time: undefined,
+            traceId: undefined,
+            spanId: undefined,
+            isStructured: false,
+            fields: NO_FIELDS,
+          };
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/** What is done to one container's lines: the configuration, and what the container's labels say otherwise. */
+import * as v from 'valibot';
+import { steering } from '../../config/logs.ts';
+import { factsOf, type OptionFacts } from '../../config/option.ts';
+import type { Config } from '../../config/schema.ts';
+import { type Continues, presets, startsAt } from './multiline.ts';
+import type { ParserName } from './parse.ts';
+import { pattern } from './pattern.ts';
+import { redaction } from './redact.ts';
+import { numberOfRange } from './severity.ts';
+
+export interface Treatment {
+  readonly parser: ParserName;
+  readonly fieldsIn: 'attributes' | 'body';
+  readonly continues: Continues | undefined;
+  readonly multilineMs: number;
+  /** Bytes. */
+  readonly maxLine: number;
+  readonly stripAnsi: boolean;
+  readonly redact: ((text: string) => string) | undefined;
+  readonly keep: readonly RegExp[];
+  readonly drop: readonly RegExp[];
+  /** SeverityNumber; 0 for all. */
+  readonly minSeverity: number;
+  /** Lines a second; 0 for no limit. */
+  readonly rateLimit: number;
+}
+
+type Steering = Pick<Config['logs'], keyof typeof steering>;
+
+const PREFIX = 'portlight.logs.';
+
+/** Whether the container's label `portlight.logs` allows that its log is read. */
+export const isFollowed = (labels: Readonly<Record<string, string>>): boolean =>
+  labels['portlight.logs'] !== 'false';
+
+/** @param onMistake told of each label that cannot be taken, in one line */
+export function treatmentOf(
+  config: Config['logs'],
+  labels: Readonly<Record<string, string>>,
+  onMistake: (mistake: string) => void,
+): Treatment {
+  const said: Record<string, unknown> = {};
+  for (const [label, value] of Object.entries(labels)) {
+    if (!label.startsWith(PREFIX)) continue;
+    const key = label.slice(PREFIX.length);
+    const schema = Object.hasOwn(steering, key) ? steering[key as keyof typeof steering] : undefined;
+    if (schema === undefined) {
+      onMistake(`label ${label} is not known; expected ${PREFIX}${Object.keys(steering).join(', ')}`);
+      continue;
+    }
+    const result = v.safeParse(schema as v.GenericSchema, value);
+    if (result.success) said[key] = result.output;
+    else {
+      const { allowed }: OptionFacts = factsOf(schema);
+      onMistake(`label ${label}: ${JSON.stringify(value)} is not allowed; expected ${allowed}`);
+    }
+  }
+  return compile({ ...config, ...said });
+}
+
+function compile(steering: Steering): Treatment {
+  const { multiline, multiline_start: start } = steering;
+  const preset = multiline === 'none' ? undefined : presets[multiline];
+  return {
+    parser: steering.parser,
+    fieldsIn: steering.fields,
+    continues: start === undefined ? preset : startsAt(start),
+    multilineMs: steering.multiline_timeout,
+    maxLine: steering.max_line,
+    stripAnsi: steering.strip_ansi,
+    redact: redaction(steering.redact),
+    keep: steering.keep.map((source) => pattern(source)),
+    drop: steering.drop.map((source) => pattern(source)),
+    minSeverity: steering.min_severity === 'none' ? 0 : numberOfRange(steering.min_severity),
+    rateLimit: steering.rate_limit,
+  };
+}

@@ -1,0 +1,183 @@
+/** Log records → OTLP protobuf (`logs/v1/logs.proto`). */
+import { isUtf8 } from 'node:buffer';
+import type { Parsed } from '../logs/parse.ts';
+import type { AttributeValue, IoStream, LogLine } from '../records.ts';
+import { anyValue, keyValue } from './encode.ts';
+import { varintSize, Writer } from './writer.ts';
+
+/** Fields of LogRecord. */
+const TIME = 1;
+const SEVERITY = 2;
+const SEVERITY_TEXT = 3;
+const BODY = 5;
+const ATTRIBUTE = 6;
+const TRACE = 9;
+const SPAN = 10;
+const OBSERVED = 11;
+/** Fields of AnyValue. */
+const STRING = 1;
+const LIST = 5;
+const MAP = 6;
+const BYTES = 7;
+
+/** A tag and a fixed64. */
+const TIME_SIZE = 9;
+/** Digits of a uid's part that differs between the lines of a container: seconds, nanoseconds, and which of them. */
+const UID_DIGITS = 8 + 8 + 4;
+/** A line is hardly the 65,536th of one nanosecond; if it is, its uid is one of 65,536. */
+const MAX_COUNT = 0x1_0000;
+
+const constant = (write: (writer: Writer) => void): Buffer => {
+  const writer = new Writer(128);
+  write(writer);
+  return Buffer.from(writer.bytes());
+};
+
+const IO_STREAM: Record<IoStream, Buffer> = {
+  stdout: constant((writer) => keyValue(writer, ATTRIBUTE, 'log.iostream', 'stdout')),
+  stderr: constant((writer) => keyValue(writer, ATTRIBUTE, 'log.iostream', 'stderr')),
+};
+
+/**
+ * The constant part of a container's `log.record.uid` attributes: everything before the digits. The uid is
+ * the line's place in the container's log, by the daemon's time: the same whoever reads it, and how often.
+ */
+export function uidPrefix(containerId: string): Buffer {
+  const whole = constant((writer) =>
+    keyValue(writer, ATTRIBUTE, 'log.record.uid', `${containerId.slice(0, 12)}-${'0'.repeat(UID_DIGITS)}`),
+  );
+  return whole.subarray(0, whole.length - UID_DIGITS);
+}
+
+/** Where a record's uid, stream and observed time come from. */
+export type Origin = Pick<LogLine, 'seconds' | 'nanos' | 'count' | 'stream' | 'cut' | 'malformed'>;
+
+function uid(writer: Writer, prefix: Buffer, { seconds, nanos, count }: Origin): void {
+  writer.raw(prefix);
+  writer.hex(seconds, 8);
+  writer.hex(nanos, 8);
+  writer.hex((count - 1) % MAX_COUNT, 4);
+}
+
+/** Attributes that few lines have. */
+function marks(writer: Writer, { cut, malformed }: Origin): void {
+  if (cut > 0) keyValue(writer, ATTRIBUTE, 'portlight.log.truncated_bytes', cut);
+  if (malformed) keyValue(writer, ATTRIBUTE, 'portlight.log.malformed', true);
+}
+
+/**
+ * Appends a line as a `log_records` field; its body is a string, or bytes where it is not valid UTF-8, which
+ * receivers refuse in a string together with the whole request.
+ */
+export function encodeLine(writer: Writer, line: LogLine, prefix: Buffer, severity = 0): void {
+  const { seconds, nanos, stream, source, start, end, utf8, cut, malformed } = line;
+  const length = end - start;
+  const value = 1 + varintSize(length) + length;
+  const iostream = IO_STREAM[stream];
+  const extra = cut > 0 || malformed ? constant((into) => marks(into, line)) : undefined;
+  const size =
+    TIME_SIZE +
+    (severity === 0 ? 0 : 2) +
+    (1 + varintSize(value) + value) +
+    iostream.length +
+    (prefix.length + UID_DIGITS) +
+    (extra?.length ?? 0) +
+    TIME_SIZE;
+  writer.header(2, size);
+  writer.unixNano(TIME, seconds, nanos);
+  if (severity !== 0) writer.uint(SEVERITY, severity);
+  writer.header(BODY, value);
+  const isText = utf8 || isUtf8(source.subarray(start, end));
+  writer.slice(isText ? STRING : BYTES, source, start, end);
+  writer.raw(iostream);
+  uid(writer, prefix, line);
+  if (extra !== undefined) writer.raw(extra);
+  writer.unixNano(OBSERVED, seconds, nanos);
+}
+
+/** Whatever JSON can hold. */
+function jsonValue(writer: Writer, field: number, value: unknown): void {
+  if (value === null || value === undefined) {
+    writer.header(field, 0);
+    return;
+  }
+  if (typeof value !== 'object') {
+    anyValue(writer, field, value as AttributeValue);
+    return;
+  }
+  const mark = writer.begin(field);
+  if (Array.isArray(value)) {
+    const list = writer.begin(LIST);
+    for (const item of value) jsonValue(writer, 1, item);
+    writer.end(list);
+  } else {
+    const map = writer.begin(MAP);
+    for (const [key, item] of Object.entries(value)) jsonPair(writer, 1, key, item);
+    writer.end(map);
+  }
+  writer.end(mark);
+}
+
+/** Keys recur: their encoding is kept, for as many as programs have, not as attackers make up. */
+const keys = new Map<string, Buffer>();
+const MAX_KEYS = 4096;
+
+function keyField(key: string): Buffer {
+  let bytes = keys.get(key);
+  if (bytes === undefined) {
+    bytes = constant((writer) => writer.string(1, key));
+    if (keys.size < MAX_KEYS) keys.set(key, bytes);
+  }
+  return bytes;
+}
+
+function jsonPair(writer: Writer, field: number, key: string, value: unknown): void {
+  const mark = writer.begin(field);
+  writer.raw(keyField(key));
+  jsonValue(writer, 2, value);
+  writer.end(mark);
+}
+
+/**
+ * Appends a record that was made from one or more lines as a `log_records` field.
+ * @param text the record's text; the body, unless a field is the message
+ */
+export function encodeParsed(
+  writer: Writer,
+  origin: Origin,
+  prefix: Buffer,
+  text: string,
+  parsed: Parsed | undefined,
+  fieldsIn: 'attributes' | 'body',
+): void {
+  const record = writer.begin(2);
+  if (parsed?.time === undefined) writer.unixNano(TIME, origin.seconds, origin.nanos);
+  else writer.fixed64(TIME, parsed.time);
+  if (parsed !== undefined && parsed.severity !== 0) {
+    writer.uint(SEVERITY, parsed.severity);
+    if (parsed.severityText !== undefined) writer.string(SEVERITY_TEXT, parsed.severityText);
+  }
+  const message = parsed?.message ?? text;
+  if (parsed !== undefined && fieldsIn === 'body' && parsed.isStructured) {
+    const own = parsed.message === undefined ? parsed.fields : { message, ...parsed.fields };
+    jsonValue(writer, BODY, own);
+  } else {
+    anyValue(writer, BODY, message);
+    if (parsed !== undefined) {
+      for (const key in parsed.fields) jsonPair(writer, ATTRIBUTE, key, parsed.fields[key]);
+    }
+  }
+  writer.raw(IO_STREAM[origin.stream]);
+  uid(writer, prefix, origin);
+  marks(writer, origin);
+  if (parsed?.traceId !== undefined) {
+    const trace = Buffer.from(parsed.traceId, 'hex');
+    writer.slice(TRACE, trace, 0, trace.length);
+  }
+  if (parsed?.spanId !== undefined) {
+    const span = Buffer.from(parsed.spanId, 'hex');
+    writer.slice(SPAN, span, 0, span.length);
+  }
+  writer.unixNano(OBSERVED, origin.seconds, origin.nanos);
+  writer.end(record);
+}

@@ -1,0 +1,150 @@
+/**
+ * Follows the log of one container through the Engine API, from a position on: for drivers that keep no file
+ * that we could read.
+ * Source: https://docs.docker.com/reference/api/engine/ (GET /containers/{id}/logs).
+ */
+import { isUtf8 } from 'node:buffer';
+import type Docker from 'dockerode';
+import { Backoff } from '../../agent/backoff.ts';
+import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
+import type { LogSink } from '../collector.ts';
+import type { Follower } from './follower.ts';
+import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from './frames.ts';
+
+const LONGEST_WAIT_MS = 10_000;
+
+export interface ApiOptions {
+  readonly docker: Docker;
+  readonly container: Container;
+  readonly sink: LogSink;
+  /** Where to go on; kept up to date. */
+  readonly position: LogPosition;
+  /** Bytes of a line above which the rest is left out. */
+  readonly maxLine: number;
+  /** Called with what went wrong; reading goes on, or ends where that is final. */
+  readonly onFault: (error: unknown) => void;
+}
+
+export class ApiFollower implements Follower {
+  readonly finished: Promise<void>;
+  private readonly options: ApiOptions;
+  private readonly stopping = new AbortController();
+  /** Whether the container has started (again) since the current stream was opened. */
+  private isStarted = true;
+  /** Whether anything of the log was ever read. */
+  private hasRead = false;
+
+  constructor(options: ApiOptions) {
+    this.options = options;
+    this.finished = this.follow();
+  }
+
+  started(): void {
+    this.isStarted = true;
+  }
+
+  /** The stream ends by itself when the daemon has sent the last line. */
+  ended(): void {}
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.finished;
+  }
+
+  /** Reads one stream after the other until the container has ended and its log is read. */
+  private async follow(): Promise<void> {
+    const { container, sink, onFault } = this.options;
+    const { signal } = this.stopping;
+    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
+    while (!signal.aborted && (this.isStarted || container.pid !== 0)) {
+      const again = !this.isStarted;
+      if (again) await backoff.wait();
+      this.isStarted = false;
+      try {
+        await this.read(() => backoff.reset());
+      } catch (error) {
+        if (signal.aborted) return;
+        // Gone before its log could be read, or a log driver that keeps nothing to read: said, and final.
+        const { statusCode } = error as { statusCode?: number };
+        const isGone = statusCode === 404 || statusCode === 409;
+        if (!(isGone && this.hasRead)) onFault(error);
+        if (isGone || statusCode === 501) return;
+      }
+    }
+    if (!signal.aborted) sink.end();
+  }
+
+  private async read(reading: () => void): Promise<void> {
+    const { docker, container, sink, position, maxLine } = this.options;
+    const { signal } = this.stopping;
+    const stream = await docker.getContainer(container.id).logs({
+      follow: true,
+      stdout: true,
+      stderr: true,
+      timestamps: true,
+      since: `${position.seconds}.${String(position.nanos).padStart(9, '0')}` as unknown as number,
+      abortSignal: signal,
+    });
+    const splitter: LineSplitter = new (container.tty ? RawSplitter : FrameSplitter)(
+      this.handOver(() => splitter.isWithinLine),
+      maxLine,
+    );
+    for await (const chunk of stream as unknown as AsyncIterable<Buffer>) {
+      reading();
+      this.hasRead = true;
+      splitter.push(chunk);
+      sink.settled();
+      await sink.room(signal);
+    }
+    // A stream that broke is read again from the position; one that ended has nothing more to come.
+    if (signal.aborted) return;
+    splitter.end();
+    sink.settled();
+  }
+
+  /**
+   * `since` includes the lines of its very moment: as many of them as were handed over already are passed
+   * over.
+   */
+  private handOver(isWithinLine: () => boolean): OnLine {
+    const { position, sink } = this.options;
+    const resumed = { ...position };
+    let repeats = resumed.count;
+    const line: LogLine = {
+      seconds: resumed.seconds,
+      nanos: resumed.nanos,
+      count: resumed.count,
+      stream: 'stdout',
+      source: Buffer.alloc(0),
+      start: 0,
+      end: 0,
+      cut: 0,
+      utf8: false,
+      malformed: false,
+    };
+    return (time, stream, source, start, end, cut) => {
+      const { seconds, nanos } = time;
+      if (repeats > 0 && seconds === resumed.seconds && nanos === resumed.nanos) {
+        repeats--;
+        return;
+      }
+      repeats = 0;
+      line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
+      line.seconds = seconds;
+      line.nanos = nanos;
+      line.stream = stream;
+      line.source = source;
+      line.start = start;
+      line.end = end;
+      line.cut = cut;
+      line.utf8 = isUtf8(source.subarray(start, end));
+      sink.line(line);
+      // Not before the other stream's line is whole, whose first piece lies before this one.
+      if (isWithinLine()) return;
+      position.seconds = seconds;
+      position.nanos = nanos;
+      position.count = line.count;
+      position.offset = -1;
+    };
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * One line of the json-file driver's log: `{"log":"text\n","stream":"stdout","time":"2026-…Z"}`, with an
+ * `attrs` object where the driver's options ask for one. Parsed on bytes, since every log line passes here.
+ * Source: https://docs.docker.com/engine/logging/drivers/json-file/; the escapes are JSON's.
+ */
+import type { IoStream } from '../../../agent/records.ts';
+import { readTimestamp, type Timestamp } from '../timestamp.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const NEWLINE = 0x0a;
+const LETTER_N = 0x6e;
+const LETTER_U = 0x75;
+
+const HEAD = Buffer.from('{"log":"');
+const STREAM = Buffer.from(',"stream":"std');
+const OUT = Buffer.from('out"');
+const ERR = Buffer.from('err"');
+const TIME = Buffer.from(',"time":"');
+
+/** JSON's one-letter escapes. */
+const ESCAPES = new Uint8Array(256);
+for (const [letter, byte] of Object.entries({
+  '"': 0x22,
+  '\\': 0x5c,
+  '/': 0x2f,
+  b: 0x08,
+  f: 0x0c,
+  n: 0x0a,
+  r: 0x0d,
+  t: 0x09,
+}))
+  ESCAPES[letter.charCodeAt(0)] = byte;
+
+const startsWith = (bytes: Uint8Array, start: number, text: Uint8Array): boolean => {
+  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text[index]) return false;
+  return true;
+};
+
+/** What was written, in `source[start, end)`; valid until the next entry is parsed. */
+export class Entry {
+  readonly time: Timestamp = { seconds: 0, nanos: 0 };
+  stream: IoStream = 'stdout';
+  source: Buffer = HEAD;
+  start = 0;
+  end = 0;
+  /** Whether the text ended with a newline, which is left out; else it is a piece of a longer line. */
+  whole = false;
+  private scratch = Buffer.allocUnsafe(64 * 1024);
+
+  /**
+   * Parses the line `bytes[start, end)`, without its newline.
+   * @returns whether it is an entry; if not, nothing here means anything
+   */
+  parse(bytes: Buffer, start: number, end: number): boolean {
+    if (!startsWith(bytes, start, HEAD)) return false;
+    const text = start + HEAD.length;
+    const quote = bytes.indexOf(QUOTE, text);
+    if (quote === -1 || quote >= end) return false;
+    const backslash = bytes.indexOf(BACKSLASH, text);
+    let after: number;
+    if (backslash === -1 || backslash > quote) {
+      this.take(bytes, text, quote, false);
+      after = quote + 1;
+    } else if (backslash === quote - 2 && bytes[backslash + 1] === LETTER_N) {
+      this.take(bytes, text, backslash, true);
+      after = quote + 1;
+    } else {
+      after = this.unescape(bytes, text, end);
+      if (after === -1) return false;
+    }
+    return this.facts(bytes, after, end);
+  }
+
+  private take(source: Buffer, start: number, end: number, whole: boolean): void {
+    this.source = source;
+    this.start = start;
+    this.end = end;
+    this.whole = whole;
+  }
+
+  /** @returns where the string's closing quote is followed, or -1 */
+  private unescape(bytes: Buffer, from: number, end: number): number {
+    // No escape is longer unescaped.
+    if (this.scratch.length < end - from) this.scratch = Buffer.allocUnsafe((end - from) * 2);
+    const into = this.scratch;
+    let out = 0;
+    let index = from;
+    while (index < end) {
+      const byte = bytes[index]!;
+      if (byte === QUOTE) {
+        const whole = out > 0 && into[out - 1] === NEWLINE;
+        this.take(into, 0, whole ? out - 1 : out, whole);
+        return index + 1;
+      }
+      if (byte !== BACKSLASH) {
+        into[out++] = byte;
+        index++;
+        continue;
+      }
+      const letter = bytes[index + 1]!;
+      if (letter === LETTER_U) {
+        // A pair of surrogates is one character; what is half of one only becomes U+FFFD.
+        const isPair = bytes[index + 6] === BACKSLASH && bytes[index + 7] === LETTER_U;
+        const units = [hex(bytes, index + 2), isPair ? hex(bytes, index + 8) : Number.NaN] as const;
+        if (Number.isNaN(units[0])) return -1;
+        const joined = units[0] >= 0xd800 && units[0] < 0xdc00 && units[1] >= 0xdc00 && units[1] < 0xe000;
+        const text = joined ? String.fromCharCode(...units) : String.fromCharCode(units[0]);
+        out += into.write(text, out, 'utf8');
+        index += joined ? 12 : 6;
+      } else {
+        const escaped = ESCAPES[letter]!;
+        if (escaped === 0) return -1;
+        into[out++] = escaped;
+        index += 2;
+      }
+    }
+    return -1;
+  }
+
+  /** Stream and time, which follow the text. */
+  private facts(bytes: Buffer, from: number, end: number): boolean {
+    if (!startsWith(bytes, from, STREAM)) return false;
+    const which = from + STREAM.length;
+    const isOut = startsWith(bytes, which, OUT);
+    if (!isOut && !startsWith(bytes, which, ERR)) return false;
+    this.stream = isOut ? 'stdout' : 'stderr';
+    let at = which + OUT.length;
+    // Between them stands `attrs`, where the driver's options ask for it.
+    if (!startsWith(bytes, at, TIME)) at = bytes.lastIndexOf(TIME, end);
+    if (at < which) return false;
+    const length = readTimestamp(bytes, at + TIME.length, this.time);
+    return length > 0 && at + TIME.length + length + 2 === end;
+  }
+}
+
+function hex(bytes: Uint8Array, start: number): number {
+  let value = 0;
+  for (let index = start; index < start + 4; index++) {
+    const byte = bytes[index]!;
+    const digit =
+      byte >= 0x30 && byte <= 0x39
+        ? byte - 0x30
+        : (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66
+          ? (byte | 0x20) - 0x57
+          : Number.NaN;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+/** The time of the entry that ends right before `end`, its newline included; false when there is none. */
+export function timeBefore(bytes: Buffer, end: number, into: Timestamp): boolean {
+  const at = bytes.lastIndexOf(TIME, end);
+  if (at === -1) return false;
+  const length = readTimestamp(bytes, at + TIME.length, into);
+  return length > 0 && at + TIME.length + length + 3 === end && bytes[end - 1] === NEWLINE;
+}

@@ -1,0 +1,154 @@
+/**
+ * The files of one container's log. The json-file driver renames a full file to `….1` (and that to `….2`),
+ * compresses older ones where it is told to, and begins a new one.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import type { LogPosition } from '../../../agent/records.ts';
+import type { Timestamp } from '../timestamp.ts';
+import { timeBefore } from './entry.ts';
+
+export interface Generation {
+  readonly path: string;
+  readonly compressed: boolean;
+  /** Inode number; a file that is renamed keeps it. */
+  readonly inode: number;
+  /** When it was last written to, seconds since the epoch. */
+  readonly written: number;
+}
+
+/** Names have moved on by one file since they were listed. */
+export class Renamed extends Error {
+  override readonly name = 'Renamed';
+}
+
+/** What is to be read: files, the oldest first and the current one last, from an offset in the first. */
+export interface Remainder {
+  readonly generations: readonly Generation[];
+  readonly offset: number;
+  /** Whether the position was found; else lines up to its time may come once more. */
+  readonly found: boolean;
+}
+
+/** The files that exist, the oldest first. */
+function generationsOf(path: string): Generation[] {
+  const base = basename(path);
+  const names = readdirSync(dirname(path));
+  const aged = names.flatMap((name) => {
+    const [, age, gzip] = name.startsWith(base)
+      ? (/^\.(\d+)(\.gz)?$/.exec(name.slice(base.length)) ?? [])
+      : [];
+    return age === undefined ? [] : { name, age: Number(age), compressed: gzip !== undefined };
+  });
+  // While a file is being compressed there are both.
+  const whole = aged.filter(
+    ({ age, compressed }) => !compressed || !aged.some((other) => other.age === age && !other.compressed),
+  );
+  const current = [{ path, compressed: false }];
+  return [
+    ...whole
+      .sort((one, other) => other.age - one.age)
+      .map(({ name, compressed }) => ({ path: join(dirname(path), name), compressed })),
+    ...current,
+  ].flatMap((file) => {
+    // What vanishes in between has been deleted, or is on the list under its next name.
+    const status = statSync(file.path, { throwIfNoEntry: false });
+    return status === undefined ? [] : { ...file, inode: status.ino, written: status.mtimeMs / 1000 };
+  });
+}
+
+/**
+ * Opens a file that is not compressed.
+ * @throws {Renamed} when its name is another's now, and whatever openSync throws
+ */
+export function openPlain({ path, inode }: Pick<Generation, 'path' | 'inode'>): number {
+  const descriptor = openSync(path, 'r');
+  if (fstatSync(descriptor).ino === inode) return descriptor;
+  closeSync(descriptor);
+  throw new Renamed(`${path} was renamed`);
+}
+
+/**
+ * Opens a file for reading. A compressed one is unpacked into a file that has no name any more, and goes
+ * with its descriptor.
+ * @throws {Renamed} when its name is another's now, and whatever opening and unpacking throw
+ */
+export async function openGeneration(file: Generation): Promise<number> {
+  if (!file.compressed) return openPlain(file);
+  const unpacked = join(tmpdir(), `portlight-${randomUUID()}.log`);
+  const descriptor = openSync(unpacked, 'wx+', 0o600);
+  try {
+    unlinkSync(unpacked);
+    const target = createWriteStream(unpacked, { fd: descriptor, autoClose: false });
+    const packed = openPlain(file);
+    await pipeline(createReadStream('', { fd: packed }), createGunzip(), target);
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+const tail = Buffer.allocUnsafe(128);
+const time: Timestamp = { seconds: 0, nanos: 0 };
+
+/** Whether the entry that ends at the position's offset in this file is the one that the position names. */
+function bears(descriptor: number, { seconds, nanos, offset }: LogPosition): boolean {
+  const length = Math.min(offset, tail.length);
+  if (length <= 0 || readSync(descriptor, tail, 0, length, offset - length) < length) return false;
+  return (
+    timeBefore(tail.subarray(0, length), length, time) && time.seconds === seconds && time.nanos === nanos
+  );
+}
+
+/**
+ * What is left to be read behind a position.
+ * @param inode of the file that the position is in, where that is known
+ * @throws {Renamed} when the files are renamed meanwhile
+ */
+export async function remainderOf(path: string, position: LogPosition, inode?: number): Promise<Remainder> {
+  const all = generationsOf(path);
+  const own = all.findIndex((file) => file.inode === inode);
+  if (own !== -1) return { generations: all.slice(own), offset: position.offset, found: true };
+  if (position.offset > 0) {
+    for (let index = all.length - 1; index >= 0; index--) {
+      const descriptor = await openGeneration(all[index]!);
+      try {
+        if (bears(descriptor, position))
+          return { generations: all.slice(index), offset: position.offset, found: true };
+      } finally {
+        closeSync(descriptor);
+      }
+    }
+  }
+  // A file that was last written before that time has nothing behind it.
+  const newer = all.filter(({ written }) => written >= position.seconds);
+  return { generations: newer, offset: 0, found: position.seconds === 0 };
+}
+
+/** The position behind the last whole line of a file. */
+export function endOf(descriptor: number): LogPosition {
+  const { size } = fstatSync(descriptor);
+  const last = Buffer.allocUnsafe(Math.min(size, LONGEST_ENTRY));
+  const length = readSync(descriptor, last, 0, last.length, size - last.length);
+  const end = last.lastIndexOf(0x0a, length - 1) + 1;
+  if (!timeBefore(last, end, time)) return { seconds: 0, nanos: 0, count: 0, offset: size - length + end };
+  return { ...time, count: 1, offset: size - length + end };
+}
+
+/** The driver writes 16 KiB of text at a time, of which every byte can be escaped with six. */
+const LONGEST_ENTRY = 128 * 1024;

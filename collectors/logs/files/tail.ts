@@ -1,0 +1,378 @@
+/** Follows one container's log files from a position on, through rotation, truncation and removal. */
+import { isUtf8 } from 'node:buffer';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
+import type { LogSink } from '../../collector.ts';
+import type { Follower } from '../follower.ts';
+import { Entry } from './entry.ts';
+import { endOf, type Generation, openGeneration, Renamed, remainderOf } from './generations.ts';
+
+const NEWLINE = 0x0a;
+const HEAD = Buffer.from('{"log":"');
+/** The driver writes what a container writes in pieces of this size, the last of which may be shorter. */
+const PIECE = 16 * 1024;
+/** How long a file that nothing is written to goes without a look at its name. */
+const LOOK_EVERY_MS = 5000;
+const OPEN_EVERY_MS = 1000;
+/** A container's log is quiet when nothing was written to it for so long. */
+const QUIET_AFTER_MS = 5000;
+
+/** Pieces of a line that is not whole yet. */
+interface Partial {
+  readonly seconds: number;
+  readonly nanos: number;
+  readonly pieces: Buffer[];
+  size: number;
+  /** Bytes that were left out, because the line is too long. */
+  cut: number;
+}
+
+export interface TailOptions {
+  readonly path: string;
+  readonly sink: LogSink;
+  /** Where to go on; kept up to date. */
+  readonly position: LogPosition;
+  /** Whether to begin at the end, where the position is new. */
+  readonly fromEnd: boolean;
+  /** Whether lines end in CR LF, as a terminal's do. */
+  readonly tty: boolean;
+  /** Bytes of a line above which the rest is left out. */
+  readonly maxLine: number;
+  /** Called with what went wrong; reading goes on. */
+  readonly onFault: (error: unknown) => void;
+  /** Called when bytes were gone before they were read. */
+  readonly onTruncated: () => void;
+}
+
+export class FileTail implements Follower {
+  /** Resolves when the log has ended and all of it was handed over. */
+  readonly finished: Promise<void>;
+  /** Resolves when the first file is open, and the position that of its first line to be read. */
+  readonly opened: Promise<void>;
+  private finish!: () => void;
+  private readonly options: TailOptions;
+  private readonly entry = new Entry();
+  private readonly line: LogLine = {
+    seconds: 0,
+    nanos: 0,
+    count: 0,
+    stream: 'stdout',
+    source: HEAD,
+    start: 0,
+    end: 0,
+    cut: 0,
+    utf8: true,
+    malformed: false,
+  };
+  private partials: Record<IoStream, Partial | undefined> = { stdout: undefined, stderr: undefined };
+  /** Until a line is newer than this one, lines were handed over before. */
+  private resumed: LogPosition | undefined;
+  private repeats = 0;
+
+  private descriptor = -1;
+  private inode = -1;
+  /** Where the next line begins in the file that is open. */
+  private offset = 0;
+  /** Files to be read after the one that is open. */
+  private following: Generation[] = [];
+  private busy = true;
+  private isRunning = true;
+  private isRemoved = false;
+  private hadData = false;
+  private lastData = performance.now();
+  private lastLook = performance.now();
+
+  constructor(options: TailOptions) {
+    this.options = options;
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+    this.opened = this.open();
+  }
+
+  /** Whether it is worth a look in every turn. */
+  get isQuiet(): boolean {
+    return performance.now() - this.lastData > QUIET_AFTER_MS;
+  }
+
+  /** The container runs (again). */
+  started(): void {
+    this.isRunning = true;
+  }
+
+  /** The container has ended: what is left is read, and then the files are closed. */
+  ended(isRemoved: boolean): void {
+    this.isRunning = false;
+    this.isRemoved ||= isRemoved;
+  }
+
+  stop(): void {
+    this.close();
+  }
+
+  private close(): void {
+    if (this.descriptor !== -1) closeSync(this.descriptor);
+    this.descriptor = -1;
+    this.busy = true;
+    this.finish();
+  }
+
+  /**
+   * Hands over what is there, a buffer's length at most.
+   * @returns whether there may be more right away
+   */
+  turn(buffer: Buffer): boolean {
+    if (this.busy) return false;
+    if (this.descriptor === -1) return this.openAgain();
+    const length = readSync(this.descriptor, buffer, 0, buffer.length, this.offset);
+    const bytes = buffer.subarray(0, length);
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      this.entries(bytes.subarray(0, end));
+      this.offset += end;
+      this.settle();
+      this.hadData = true;
+      this.lastData = performance.now();
+      return length === buffer.length || this.following.length > 0;
+    }
+    if (length === buffer.length) {
+      // No entry is as long: it is none, and goes on as what it is.
+      this.malformed(bytes, 0, length);
+      this.offset += length;
+      this.settle();
+      return true;
+    }
+    return this.atEnd(bytes);
+  }
+
+  private entries(bytes: Buffer): void {
+    this.line.utf8 = isUtf8(bytes);
+    for (let start = 0, end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+      this.record(bytes, start, end);
+      start = end + 1;
+    }
+  }
+
+  /** Takes the line `bytes[start, end)`; in front of an entry can stand one that was torn when the daemon fell. */
+  private record(bytes: Buffer, from: number, end: number): void {
+    if (!this.entry.parse(bytes, from, end)) {
+      const next = bytes.indexOf(HEAD, from + 1);
+      if (next === -1 || next >= end || !this.entry.parse(bytes, next, end)) {
+        this.malformed(bytes, from, end);
+        this.advance(end + 1);
+        return;
+      }
+      this.malformed(bytes, from, next);
+    }
+    const { time, stream, source, whole } = this.entry;
+    const last =
+      this.options.tty && source[this.entry.end - 1] === 0x0d && whole ? this.entry.end - 1 : this.entry.end;
+    const size = last - this.entry.start;
+    const partial = this.partials[stream];
+    const isDone = whole || size < PIECE;
+    if (partial === undefined && isDone) {
+      const cut = Math.max(0, size - this.options.maxLine);
+      this.handOver(time.seconds, time.nanos, stream, source, this.entry.start, last - cut, cut);
+    } else {
+      const into = partial ?? { ...time, pieces: [], size: 0, cut: 0 };
+      this.partials[stream] = into;
+      const taken = Math.max(0, Math.min(size, this.options.maxLine - into.size));
+      into.pieces.push(Buffer.from(source.subarray(this.entry.start, this.entry.start + taken)));
+      into.size += taken;
+      into.cut += size - taken;
+      if (isDone) this.join(stream);
+    }
+    this.advance(end + 1);
+  }
+
+  private join(stream: IoStream): void {
+    const partial = this.partials[stream];
+    if (partial === undefined) return;
+    this.partials[stream] = undefined;
+    const { seconds, nanos, pieces, cut } = partial;
+    const whole = Buffer.concat(pieces);
+    this.handOver(seconds, nanos, stream, whole, 0, whole.length, cut);
+  }
+
+  /** Says that the position is `consumed` bytes into what is being read, unless a line is not whole yet. */
+  private advance(consumed: number): void {
+    if (this.partials.stdout !== undefined || this.partials.stderr !== undefined) return;
+    const { position } = this.options;
+    position.seconds = this.line.seconds;
+    position.nanos = this.line.nanos;
+    position.count = this.line.count;
+    position.offset = this.offset + consumed;
+  }
+
+  private handOver(
+    seconds: number,
+    nanos: number,
+    stream: IoStream,
+    source: Buffer,
+    start: number,
+    end: number,
+    cut: number,
+  ): void {
+    const { line } = this;
+    line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
+    line.seconds = seconds;
+    line.nanos = nanos;
+    if (this.resumed !== undefined && this.isRepeat(this.resumed)) return;
+    line.stream = stream;
+    line.source = source;
+    line.start = start;
+    line.end = end;
+    line.cut = cut;
+    this.options.sink.line(line);
+  }
+
+  private isRepeat(resumed: LogPosition): boolean {
+    const { seconds, nanos } = this.line;
+    const older = seconds < resumed.seconds || (seconds === resumed.seconds && nanos < resumed.nanos);
+    const same = seconds === resumed.seconds && nanos === resumed.nanos;
+    if (older || (same && this.repeats++ < resumed.count)) return true;
+    this.resumed = undefined;
+    return false;
+  }
+
+  /** Bytes that are no entry are handed over as they are: whoever wrote them, they are in the log. */
+  private malformed(bytes: Buffer, start: number, end: number): void {
+    if (start === end) return;
+    const { line } = this;
+    const cut = Math.max(0, end - start - this.options.maxLine);
+    if (line.seconds === 0) line.seconds = Math.floor(Date.now() / 1000);
+    line.malformed = true;
+    const { utf8 } = line;
+    line.utf8 = isUtf8(bytes.subarray(start, end - cut));
+    this.handOver(line.seconds, line.nanos, 'stdout', bytes, start, end - cut, cut);
+    line.utf8 = utf8;
+    line.malformed = false;
+  }
+
+  private settle(): void {
+    this.options.sink.settled();
+  }
+
+  /** `rest` is what stands behind the last newline. */
+  private atEnd(rest: Buffer): boolean {
+    const [next, ...following] = this.following;
+    if (next !== undefined) {
+      const torn = Buffer.from(rest);
+      void this.asynchronously(async () => {
+        const descriptor = await openGeneration(next);
+        this.malformed(torn, 0, torn.length);
+        this.begin(descriptor, 0);
+        this.following = following;
+      });
+      return false;
+    }
+    const now = performance.now();
+    if (!this.hadData && this.isRunning && now - this.lastLook < LOOK_EVERY_MS) return false;
+    this.hadData = false;
+    this.lastLook = now;
+    return this.look(rest);
+  }
+
+  /** What has become of the file's name: it was given to a new file, or the file was emptied. */
+  private look(rest: Buffer): boolean {
+    const named = statSync(this.options.path, { throwIfNoEntry: false });
+    if (named !== undefined && named.ino !== this.inode) {
+      // The daemon closed the file before it renamed it: nothing more comes, but what came just now may be unread.
+      if (fstatSync(this.descriptor).size > this.offset + rest.length) return true;
+      const torn = Buffer.from(rest);
+      void this.asynchronously(() => this.rotate(torn));
+      return false;
+    }
+    if (fstatSync(this.descriptor).size < this.offset) {
+      this.options.onTruncated();
+      this.partials = { stdout: undefined, stderr: undefined };
+      this.offset = 0;
+      return true;
+    }
+    if (this.isRunning) return false;
+    if (this.isRemoved) this.malformed(rest, 0, rest.length);
+    this.join('stdout');
+    this.join('stderr');
+    this.advance(this.isRemoved ? rest.length : 0);
+    this.settle();
+    this.options.sink.end();
+    this.close();
+    return false;
+  }
+
+  /** From the file that was read to its end, which has another name by now, on to the next. */
+  private async rotate(torn: Buffer): Promise<void> {
+    const { seconds, nanos } = this.entry.time;
+    const reached = { seconds, nanos, count: 0, offset: this.offset };
+    const { generations, found } = await remainderOf(this.options.path, reached, this.inode);
+    const [next, ...following] = found ? generations.slice(1) : generations;
+    if (next === undefined) return;
+    const descriptor = await openGeneration(next);
+    this.malformed(torn, 0, torn.length);
+    if (!found) this.skipRepeats();
+    this.begin(descriptor, 0);
+    this.following = following;
+  }
+
+  private skipRepeats(): void {
+    this.resumed = { ...this.options.position };
+    this.repeats = 0;
+  }
+
+  private async open(): Promise<void> {
+    const { path, position, fromEnd } = this.options;
+    await this.asynchronously(async () => {
+      this.line.seconds = position.seconds;
+      this.line.nanos = position.nanos;
+      this.line.count = position.count;
+      if (fromEnd) {
+        const descriptor = openSync(path, 'r');
+        const end = endOf(descriptor);
+        Object.assign(position, end);
+        this.begin(descriptor, end.offset);
+        return;
+      }
+      const { generations, offset, found } = await remainderOf(path, position);
+      if (!found) {
+        this.skipRepeats();
+        this.line.count = 0;
+      }
+      const [first, ...following] = generations;
+      this.begin(first === undefined ? openSync(path, 'r') : await openGeneration(first), offset);
+      this.following = following;
+    });
+  }
+
+  /** There was no file: it comes, or the container has gone. */
+  private openAgain(): boolean {
+    const now = performance.now();
+    if (now - this.lastLook < OPEN_EVERY_MS) return false;
+    this.lastLook = now;
+    if (this.isRunning) void this.open();
+    else this.close();
+    return false;
+  }
+
+  private begin(descriptor: number, offset: number): void {
+    if (this.descriptor !== -1) closeSync(this.descriptor);
+    this.descriptor = descriptor;
+    this.inode = fstatSync(descriptor).ino;
+    this.offset = offset;
+    this.lastLook = performance.now();
+  }
+
+  /** No turns while something has to be waited for. */
+  private async asynchronously(act: () => Promise<void>): Promise<void> {
+    this.busy = true;
+    try {
+      await act();
+    } catch (error) {
+      // Files that were renamed or deleted since they were listed are listed again in the next turn.
+      this.following = [];
+      const isRace = error instanceof Renamed || (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (isRace) this.hadData = true;
+      else this.options.onFault(error);
+    }
+    this.busy = false;
+  }
+}

@@ -1,0 +1,90 @@
+/** Gives every log file its turns: all of them soon, none for long, and nothing else kept waiting. */
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import type { LogSink } from '../../collector.ts';
+import type { FileTail } from './tail.ts';
+
+/** Time from one look at the files to the next. */
+const LOOK_EVERY_MS = 100;
+/** Quiet files are looked at in every so manieth turn, not all in the same one. */
+const QUIET_EVERY = 4;
+/** What a file is read by in one turn: a few milliseconds' work. */
+const TURN_BYTES = 256 * 1024;
+/** How long turns hold the event loop before metrics and events have theirs. */
+const LONGEST_TURN_MS = 8;
+
+export class Tailer {
+  private readonly tails = new Map<FileTail, LogSink>();
+  private readonly buffer = Buffer.allocUnsafeSlow(TURN_BYTES);
+  private readonly stopping = new AbortController();
+  private readonly onFault: (error: unknown) => void;
+  private running: Promise<void> | undefined;
+  private looks = 0;
+
+  /** @param onFault told what a tail threw; the others go on */
+  constructor(onFault: (error: unknown) => void) {
+    this.onFault = onFault;
+  }
+
+  /** @param sink whose room the tail's lines need */
+  add(tail: FileTail, sink: LogSink): void {
+    this.tails.set(tail, sink);
+    void tail.finished.then(() => this.tails.delete(tail));
+    this.running ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    let unfinished: FileTail[] = [];
+    let nextLook = 0;
+    let since = performance.now();
+    while (!signal.aborted) {
+      const now = performance.now();
+      let due = unfinished;
+      if (now >= nextLook) {
+        nextLook = now + LOOK_EVERY_MS;
+        due = this.due(new Set(unfinished));
+      }
+      unfinished = [];
+      for (const tail of due) {
+        const room = this.tails.get(tail)?.room(signal);
+        if (room !== undefined) await room;
+        if (signal.aborted) return;
+        if (this.turn(tail)) unfinished.push(tail);
+        if (performance.now() - since > LONGEST_TURN_MS) {
+          await setImmediate();
+          since = performance.now();
+        }
+      }
+      if (unfinished.length === 0) {
+        await sleep(Math.max(0, nextLook - performance.now()), undefined, { signal }).catch(() => {});
+        since = performance.now();
+      }
+    }
+  }
+
+  /** Those that have more, and all whose turn it is. */
+  private due(unfinished: ReadonlySet<FileTail>): FileTail[] {
+    const look = this.looks++;
+    let index = 0;
+    const due: FileTail[] = [];
+    for (const tail of this.tails.keys()) {
+      const isTurn = !tail.isQuiet || (index++ + look) % QUIET_EVERY === 0;
+      if (isTurn || unfinished.has(tail)) due.push(tail);
+    }
+    return due;
+  }
+
+  private turn(tail: FileTail): boolean {
+    try {
+      return tail.turn(this.buffer);
+    } catch (error) {
+      this.onFault(error);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** Where a container's log is read: the json-file driver's file where we can, the Engine API where not. */
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import type { Container } from '../../agent/records.ts';
+
+export type LogSource =
+  | { readonly kind: 'file'; readonly path: string }
+  /** `why` the file is not read, in a few words. */
+  | { readonly kind: 'api'; readonly why: string };
+
+/** @param rootfs where the / of the daemon's host is; undefined where it cannot be seen from here */
+export function sourceOf(
+  { logDriver, logPath }: Pick<Container, 'logDriver' | 'logPath'>,
+  rootfs: string | undefined,
+): LogSource {
+  if (logDriver !== 'json-file') return { kind: 'api', why: `log driver ${logDriver || 'unknown'}` };
+  if (rootfs === undefined) return { kind: 'api', why: 'the daemon is on another host' };
+  if (logPath === '') return { kind: 'api', why: 'never started' };
+  const path = join(rootfs, logPath);
+  try {
+    accessSync(path, constants.R_OK);
+    return { kind: 'file', path };
+  } catch (error) {
+    return { kind: 'api', why: `${path}: ${(error as NodeJS.ErrnoException).code}` };
+  }
+}
+
+/**
+ * Log files of containers that were not inspected since their start, by those of others: the daemon keeps all
+ * of them in one place.
+ */
+export class LogPaths {
+  private pattern: string | undefined;
+
+  learn({ id, logPath }: Container): void {
+    if (logPath.includes(id)) this.pattern = logPath.replaceAll(id, '\0');
+  }
+
+  /** The path that the daemon told, or the one that follows from what it told of others; '' if none. */
+  of({ id, logPath }: Container): string {
+    return logPath || (this.pattern?.replaceAll('\0', id) ?? '');
+  }
+}

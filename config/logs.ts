@@ -1,0 +1,118 @@
+/**
+ * What a user can say of logs: for all containers, and, for what is in `steering`, for one of them by its
+ * label `portlight.logs.<key>`.
+ */
+import * as v from 'valibot';
+import { presetNames } from '../agent/logs/multiline.ts';
+import { parserNames } from '../agent/logs/parse.ts';
+import { isPattern } from '../agent/logs/pattern.ts';
+import { isRedaction, presets as redactions } from '../agent/logs/redact.ts';
+import { RANGES } from '../agent/logs/severity.ts';
+import { parseDuration } from './duration.ts';
+import {
+  durationBetween,
+  type Leaf,
+  listOfText,
+  numberBetween,
+  oneOf,
+  option,
+  patterns,
+  sizeBetween,
+  textThat,
+  yesOrNo,
+} from './option.ts';
+
+const MEBIBYTE = 1024 * 1024;
+const PATTERN = 'regular expressions without look-around and back-references';
+const multilineNames = ['none', ...presetNames] as const;
+const severityNames = [
+  'none',
+  ...RANGES.map((name) => name.toLowerCase() as Lowercase<typeof name>),
+] as const;
+const fieldPlaces = ['attributes', 'body'] as const;
+
+/** `last 10m` → milliseconds; undefined for anything else. */
+export function parseLast(text: string): number | undefined {
+  const match = /^last (\S+)$/.exec(text);
+  const duration = match === null ? Number.NaN : parseDuration(match[1]!);
+  return duration > 0 ? duration : undefined;
+}
+
+/** What a container's label can say otherwise. */
+export const steering = {
+  parser: option(
+    'How lines are read: JSON objects and logfmt into attributes, and levels in plain text (auto); only one of the formats; or not at all',
+    { allowed: `one of ${parserNames.join(', ')}`, values: parserNames, flag: 'name' },
+    oneOf(parserNames),
+  ),
+  fields: option(
+    'Where the fields of a parsed line go',
+    { allowed: 'attributes or body', values: fieldPlaces, flag: 'where' },
+    oneOf(fieldPlaces),
+  ),
+  multiline: option(
+    'Which lines are one record: stack traces of a language, or whatever is indented',
+    { allowed: `one of ${multilineNames.join(', ')}`, values: multilineNames, flag: 'name' },
+    oneOf(multilineNames),
+  ),
+  multiline_start: option(
+    'Pattern of the first line of a record; every line up to the next such line belongs to it',
+    { allowed: `one of ${PATTERN}`, flag: 'pattern' },
+    textThat(isPattern),
+  ),
+  multiline_timeout: option(
+    'How long a record waits for a line that belongs to it',
+    { allowed: 'a duration between 10ms and 1m with its unit, such as 1s', flag: 'duration' },
+    durationBetween(10, 60_000),
+  ),
+  max_line: option(
+    'Size of a record above which the rest is left out, marked and counted',
+    { allowed: 'a size between 1KiB and 2MiB with its unit, such as 64KiB', flag: 'size' },
+    sizeBetween(1024, 2 * MEBIBYTE),
+  ),
+  strip_ansi: option(
+    'Whether colours and other terminal control sequences are taken out',
+    { allowed: 'true or false', flag: 'true|false' },
+    yesOrNo,
+  ),
+  redact: option(
+    'What is replaced by [redacted] before anything is stored',
+    {
+      allowed: `a list of ${Object.keys(redactions).join(', ')} or /pattern/replacement/`,
+      flag: 'rules',
+    },
+    listOfText(isRedaction),
+  ),
+  keep: option(
+    'Only lines that fit one of these patterns are kept; all by default',
+    { allowed: PATTERN, flag: 'pattern' },
+    patterns(isPattern),
+  ),
+  drop: option(
+    'Lines that fit one of these patterns are dropped, and counted',
+    { allowed: PATTERN, flag: 'pattern' },
+    patterns(isPattern),
+  ),
+  min_severity: option(
+    'Lines of a lower severity are dropped, and counted; those without one are kept',
+    { allowed: `one of ${severityNames.join(', ')}`, values: severityNames, flag: 'name' },
+    oneOf(severityNames),
+  ),
+  rate_limit: option(
+    'Lines a second of one container above which they are dropped, counted and summed up; 0 is no limit',
+    { allowed: 'a whole number up to 1000000', flag: 'lines' },
+    numberBetween(0, 1_000_000),
+  ),
+};
+
+export const logOptions = {
+  first_sight: option(
+    'Where to begin with the log of a container that was running before the agent first saw it. By default start, and now where the console is the only exporter',
+    { allowed: 'start, now, or last and a duration, such as "last 10m"', flag: 'where' },
+    v.pipe(
+      v.string(),
+      v.check((where) => where === 'start' || where === 'now' || parseLast(where) !== undefined),
+    ) as Leaf<string>,
+  ),
+  ...steering,
+};

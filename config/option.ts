@@ -1,0 +1,103 @@
+/** What options are made of: the shapes of their values, and what else is known of them. */
+import * as v from 'valibot';
+import { parseDuration } from './duration.ts';
+import { parseSize } from './size.ts';
+
+/** What is known of an option besides the shape of its value. */
+export interface OptionFacts {
+  /** What is allowed, as the end of "expected …". */
+  readonly allowed: string;
+  /** The values, where there are few. */
+  readonly values?: readonly string[];
+  /** What a wrong item could have been meant as, where it is not one of few values. */
+  readonly choices?: readonly string[];
+  /** Placeholder of the value in `--help`; an option without one has no flag. */
+  readonly flag?: string;
+  /** OpenTelemetry's own variable for it. */
+  readonly otel?: string;
+  /** From the form of OpenTelemetry's variable to ours. */
+  readonly fromOtel?: (value: string) => string;
+  /** Never shown. */
+  readonly secret?: boolean;
+}
+
+export type Leaf<T> = v.GenericSchema<unknown, T>;
+
+/** What is known of an option besides the shape of its value. */
+export function factsOf(schema: v.GenericSchema): OptionFacts {
+  const { facts } = v.getMetadata(schema as Parameters<typeof v.getMetadata>[0]) as { facts: OptionFacts };
+  return facts;
+}
+
+/** An option: its value's schema with description and facts. */
+export const option = <T>(description: string, facts: OptionFacts, schema: Leaf<T>) =>
+  v.pipe(schema, v.description(description), v.metadata({ facts }));
+
+export const text = v.string() as Leaf<string>;
+export const optionalText = v.optional(v.string()) as Leaf<string | undefined>;
+export const oneOf = <const T extends readonly string[]>(values: T) => v.picklist(values) as Leaf<T[number]>;
+export const matching = (pattern: RegExp) => v.pipe(v.string(), v.regex(pattern)) as Leaf<string>;
+/** A list, or one string with commas as flags and variables give it. */
+const items = v.union([
+  v.pipe(
+    v.string(),
+    v.transform((joined) => joined.split(',').map((item) => item.trim())),
+  ),
+  v.array(v.string()),
+]);
+
+/** A list of some of the values, one at least. */
+export const listOf = <const T extends readonly string[]>(values: T) =>
+  v.pipe(items, v.array(v.picklist(values)), v.minLength(1)) as Leaf<T[number][]>;
+
+/** A list of text, each item of which `fits`. */
+export const listOfText = (fits: (item: string) => boolean) =>
+  v.pipe(items, v.array(v.pipe(v.string(), v.check(fits)))) as Leaf<string[]>;
+
+/** A duration within bounds, in milliseconds. */
+export const durationBetween = (least: number, most: number) =>
+  v.pipe(
+    v.string(),
+    v.transform(parseDuration),
+    v.number(),
+    v.minValue(least),
+    v.maxValue(most),
+  ) as Leaf<number>;
+
+/** Text that `fits`. */
+export const textThat = (fits: (text: string) => boolean) =>
+  v.optional(v.pipe(v.string(), v.check(fits))) as Leaf<string | undefined>;
+
+/** A whole number of something, within bounds. */
+export const numberBetween = (least: number, most: number) =>
+  v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]),
+    v.integer(),
+    v.minValue(least),
+    v.maxValue(most),
+  ) as Leaf<number>;
+
+/** Bytes, such as 64KiB. */
+export const sizeBetween = (least: number, most: number) =>
+  v.pipe(v.string(), v.transform(parseSize), v.number(), v.minValue(least), v.maxValue(most)) as Leaf<number>;
+
+export const yesOrNo = v.union([
+  v.boolean(),
+  v.pipe(
+    v.picklist(['true', 'false']),
+    v.transform((word) => word === 'true'),
+  ),
+]) as Leaf<boolean>;
+
+/** Patterns: a list, or one in a string, in which a comma is a comma. */
+export const patterns = (fits: (item: string) => boolean) =>
+  v.pipe(
+    v.union([
+      v.pipe(
+        v.string(),
+        v.transform((one) => [one]),
+      ),
+      v.array(v.string()),
+    ]),
+    v.array(v.pipe(v.string(), v.check(fits))),
+  ) as Leaf<string[]>;
