@@ -11,6 +11,7 @@ import { beginning } from './position.ts';
 import { LogPaths, sourceOf } from './source.ts';
 
 const STOP_MS = 500;
+const LOOK_EVERY_MS = 5000;
 
 /** Where the positions are kept. */
 export interface LogPositions {
@@ -142,6 +143,7 @@ export class LogCollector implements Collector {
         fromEnd,
         tty: container.tty,
         maxLine,
+        lookMs: LOOK_EVERY_MS,
         onFault,
         onTruncated: () => onFault(new Error(`${path} was emptied: what was not read before is lost`)),
       });

@@ -11,6 +11,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  type Stats,
   statSync,
   unlinkSync,
 } from 'node:fs';
@@ -22,11 +23,16 @@ import type { LogPosition } from '../../../agent/records.ts';
 import type { Timestamp } from '../timestamp.ts';
 import { timeBefore } from './entry.ts';
 
+/**
+ * What a file that is renamed keeps. The number of an inode is given again as soon as it is free, the time of
+ * its birth (where the file system has that) is not.
+ */
+export const identityOf = ({ ino, birthtimeMs }: Stats): string => `${ino}-${birthtimeMs}`;
+
 export interface Generation {
   readonly path: string;
   readonly compressed: boolean;
-  /** Inode number; a file that is renamed keeps it. */
-  readonly inode: number;
+  readonly identity: string;
   /** When it was last written to, seconds since the epoch. */
   readonly written: number;
 }
@@ -67,7 +73,9 @@ function generationsOf(path: string): Generation[] {
   ].flatMap((file) => {
     // What vanishes in between has been deleted, or is on the list under its next name.
     const status = statSync(file.path, { throwIfNoEntry: false });
-    return status === undefined ? [] : { ...file, inode: status.ino, written: status.mtimeMs / 1000 };
+    return status === undefined
+      ? []
+      : { ...file, identity: identityOf(status), written: status.mtimeMs / 1000 };
   });
 }
 
@@ -75,9 +83,9 @@ function generationsOf(path: string): Generation[] {
  * Opens a file that is not compressed.
  * @throws {Renamed} when its name is another's now, and whatever openSync throws
  */
-export function openPlain({ path, inode }: Pick<Generation, 'path' | 'inode'>): number {
+function openPlain({ path, identity }: Generation): number {
   const descriptor = openSync(path, 'r');
-  if (fstatSync(descriptor).ino === inode) return descriptor;
+  if (identityOf(fstatSync(descriptor)) === identity) return descriptor;
   closeSync(descriptor);
   throw new Renamed(`${path} was renamed`);
 }
@@ -117,12 +125,16 @@ function bears(descriptor: number, { seconds, nanos, offset }: LogPosition): boo
 
 /**
  * What is left to be read behind a position.
- * @param inode of the file that the position is in, where that is known
+ * @param identity of the file that the position is in, where that is known
  * @throws {Renamed} when the files are renamed meanwhile
  */
-export async function remainderOf(path: string, position: LogPosition, inode?: number): Promise<Remainder> {
+export async function remainderOf(
+  path: string,
+  position: LogPosition,
+  identity?: string,
+): Promise<Remainder> {
   const all = generationsOf(path);
-  const own = all.findIndex((file) => file.inode === inode);
+  const own = all.findIndex((file) => file.identity === identity);
   if (own !== -1) return { generations: all.slice(own), offset: position.offset, found: true };
   if (position.offset > 0) {
     for (let index = all.length - 1; index >= 0; index--) {

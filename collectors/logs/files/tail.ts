@@ -5,14 +5,12 @@ import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
 import type { LogSink } from '../../collector.ts';
 import type { Follower } from '../follower.ts';
 import { Entry } from './entry.ts';
-import { endOf, type Generation, openGeneration, Renamed, remainderOf } from './generations.ts';
+import { endOf, type Generation, identityOf, openGeneration, Renamed, remainderOf } from './generations.ts';
 
 const NEWLINE = 0x0a;
 const HEAD = Buffer.from('{"log":"');
 /** The driver writes what a container writes in pieces of this size, the last of which may be shorter. */
 const PIECE = 16 * 1024;
-/** How long a file that nothing is written to goes without a look at its name. */
-const LOOK_EVERY_MS = 5000;
 const OPEN_EVERY_MS = 1000;
 /** A container's log is quiet when nothing was written to it for so long. */
 const QUIET_AFTER_MS = 5000;
@@ -38,6 +36,8 @@ export interface TailOptions {
   readonly tty: boolean;
   /** Bytes of a line above which the rest is left out. */
   readonly maxLine: number;
+  /** How long a file that nothing is written to goes without a look at what has become of its name. */
+  readonly lookMs: number;
   /** Called with what went wrong; reading goes on. */
   readonly onFault: (error: unknown) => void;
   /** Called when bytes were gone before they were read. */
@@ -70,7 +70,7 @@ export class FileTail implements Follower {
   private repeats = 0;
 
   private descriptor = -1;
-  private inode = -1;
+  private identity = '';
   /** Where the next line begins in the file that is open. */
   private offset = 0;
   /** Files to be read after the one that is open. */
@@ -93,6 +93,11 @@ export class FileTail implements Follower {
   /** Whether it is worth a look in every turn. */
   get isQuiet(): boolean {
     return performance.now() - this.lastData > QUIET_AFTER_MS;
+  }
+
+  /** Whether something has to be waited for before the next turn can do anything. */
+  get isWaiting(): boolean {
+    return this.busy;
   }
 
   /** The container runs (again). */
@@ -267,7 +272,7 @@ export class FileTail implements Follower {
       return false;
     }
     const now = performance.now();
-    if (!this.hadData && this.isRunning && now - this.lastLook < LOOK_EVERY_MS) return false;
+    if (!this.hadData && this.isRunning && now - this.lastLook < this.options.lookMs) return false;
     this.hadData = false;
     this.lastLook = now;
     return this.look(rest);
@@ -276,7 +281,7 @@ export class FileTail implements Follower {
   /** What has become of the file's name: it was given to a new file, or the file was emptied. */
   private look(rest: Buffer): boolean {
     const named = statSync(this.options.path, { throwIfNoEntry: false });
-    if (named !== undefined && named.ino !== this.inode) {
+    if (named !== undefined && identityOf(named) !== this.identity) {
       // The daemon closed the file before it renamed it: nothing more comes, but what came just now may be unread.
       if (fstatSync(this.descriptor).size > this.offset + rest.length) return true;
       const torn = Buffer.from(rest);
@@ -304,7 +309,7 @@ export class FileTail implements Follower {
   private async rotate(torn: Buffer): Promise<void> {
     const { seconds, nanos } = this.entry.time;
     const reached = { seconds, nanos, count: 0, offset: this.offset };
-    const { generations, found } = await remainderOf(this.options.path, reached, this.inode);
+    const { generations, found } = await remainderOf(this.options.path, reached, this.identity);
     const [next, ...following] = found ? generations.slice(1) : generations;
     if (next === undefined) return;
     const descriptor = await openGeneration(next);
@@ -356,7 +361,7 @@ export class FileTail implements Follower {
   private begin(descriptor: number, offset: number): void {
     if (this.descriptor !== -1) closeSync(this.descriptor);
     this.descriptor = descriptor;
-    this.inode = fstatSync(descriptor).ino;
+    this.identity = identityOf(fstatSync(descriptor));
     this.offset = offset;
     this.lastLook = performance.now();
   }
@@ -370,7 +375,7 @@ export class FileTail implements Follower {
       // Files that were renamed or deleted since they were listed are listed again in the next turn.
       this.following = [];
       const isRace = error instanceof Renamed || (error as NodeJS.ErrnoException).code === 'ENOENT';
-      if (isRace) this.hadData = true;
+      if (isRace) this.lastLook = Number.NEGATIVE_INFINITY;
       else this.options.onFault(error);
     }
     this.busy = false;

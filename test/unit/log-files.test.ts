@@ -1,0 +1,394 @@
+/** Log files as the json-file driver writes them, against a model of what must be handed over. */
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import type { IoStream, LogLine, LogPosition } from '../../agent/records.ts';
+import { Entry } from '../../collectors/logs/files/entry.ts';
+import { FileTail } from '../../collectors/logs/files/tail.ts';
+import { beginning } from '../../collectors/logs/position.ts';
+
+const CHUNK = Buffer.alloc(64 * 1024);
+
+/** As Go's encoder writes a string: control characters, quotes, and what is special in HTML are escaped. */
+const goString = (text: string): string =>
+  JSON.stringify(text).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (special) => `\\u${special.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** RFC 3339 with as many fractional digits as needed, as Go writes it. */
+const goTime = (nanos: bigint): string => {
+  const fraction = String(nanos % 1_000_000_000n)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
+  const whole = new Date(Number(nanos / 1_000_000n)).toISOString().slice(0, 19);
+  return `${whole}${fraction === '' ? '' : `.${fraction}`}Z`;
+};
+
+const entryOf = (text: string, stream: IoStream, nanos: bigint, attributes = ''): string =>
+  `{"log":${goString(text)},"stream":"${stream}"${attributes},"time":"${goTime(nanos)}"}\n`;
+
+test('entries are read as they were written, whatever is escaped in them', (t) => {
+  const entry = new Entry();
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 200 }),
+    fc.string({
+      unit: fc.constantFrom('\\', '"', '\n', 'n', '\u001b', '<', '\u2028', 'ü', '😀'),
+      maxLength: 40,
+    }),
+    fc.json({ maxDepth: 2 }),
+  );
+  const times = fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n });
+  fc.assert(
+    fc.property(
+      texts,
+      fc.boolean(),
+      fc.constantFrom('stdout' as const, 'stderr' as const),
+      times,
+      fc.boolean(),
+      (text, whole, stream, nanos, hasAttributes) => {
+        const attributes = hasAttributes ? ',"attrs":{"time":"\\"time\\":\\"x"}' : '';
+        const written = entryOf(whole ? `${text}\n` : text, stream, nanos, attributes);
+        const bytes = Buffer.from(`garbage${written}more`);
+        const start = 'garbage'.length;
+        t.true(entry.parse(bytes, start, start + Buffer.byteLength(written) - 1), written);
+        const expected = whole || !text.endsWith('\n') ? text : text.slice(0, -1);
+        t.is(entry.source.toString('utf8', entry.start, entry.end), Buffer.from(expected).toString());
+        t.is(entry.whole, whole || text.endsWith('\n'));
+        t.is(entry.stream, stream);
+        t.is(BigInt(entry.time.seconds) * 1_000_000_000n + BigInt(entry.time.nanos), nanos);
+      },
+    ),
+    { numRuns: 20_000 },
+  );
+});
+
+test('any bytes are an entry or none, never an error', (t) => {
+  const entry = new Entry();
+  const valid = entryOf('some "text"\n', 'stdout', 1_700_000_000_000_000_000n);
+  fc.assert(
+    fc.property(
+      fc.nat(valid.length),
+      fc.nat(valid.length),
+      fc.uint8Array({ maxLength: 8 }),
+      (from, to, bytes) => {
+        const spoilt = Buffer.concat([
+          Buffer.from(valid.slice(0, from)),
+          bytes,
+          Buffer.from(valid.slice(to)),
+        ]);
+        t.notThrows(() => entry.parse(spoilt, 0, spoilt.length));
+      },
+    ),
+    { numRuns: 100_000 },
+  );
+});
+
+test('half a pair of surrogates becomes U+FFFD, a pair one character', (t) => {
+  const entry = new Entry();
+  const read = (escaped: string) => {
+    const bytes = Buffer.from(`{"log":"${escaped}\\n","stream":"stdout","time":"2026-11-24T05:43:00Z"}`);
+    t.true(entry.parse(bytes, 0, bytes.length));
+    return entry.source.toString('utf8', entry.start, entry.end);
+  };
+  t.is(read('\\ud83d\\ude00'), '😀');
+  t.is(read('\\ud83dx'), '\ufffdx');
+  t.is(read('a\\u0000b'), 'a\0b');
+});
+
+/** A log that is written to and read, and what was handed over. */
+class Host {
+  readonly path: string;
+  /** Texts with their uids' parts, in order. */
+  readonly lines: { text: string; key: string; stream: string; cut: number; malformed: boolean }[] = [];
+  position: LogPosition = beginning();
+  truncated = 0;
+  tail: FileTail | undefined;
+  private nanos = 1_700_000_000_000_000_000n;
+  private readonly sink = {
+    maxLine: 1024 * 1024,
+    line: (line: LogLine) => {
+      this.lines.push({
+        text: line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end),
+        key: `${line.seconds}.${line.nanos}#${line.count}`,
+        stream: line.stream,
+        cut: line.cut,
+        malformed: line.malformed,
+      });
+    },
+    settled: () => {},
+    room: () => undefined,
+    end: () => {},
+  };
+
+  constructor(t: ExecutionContext) {
+    const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+    this.path = join(directory, 'id-json.log');
+    t.teardown(() => {
+      this.tail?.stop();
+      rmSync(directory, { recursive: true });
+    });
+  }
+
+  write(text: string, stream: IoStream = 'stdout', step = 1n): void {
+    this.nanos += step;
+    appendFileSync(this.path, entryOf(text, stream, this.nanos));
+  }
+
+  raw(bytes: string | Buffer): void {
+    appendFileSync(this.path, bytes);
+  }
+
+  /** As the driver does it: the oldest goes, each moves up, and the first is compressed where it is wanted. */
+  rotate(files: number, compress: boolean): void {
+    const name = (age: number) => (age === 0 ? this.path : `${this.path}.${age}`);
+    for (let age = files - 1; age > 0; age--) {
+      for (const suffix of ['', '.gz']) {
+        const from = name(age - 1) + suffix;
+        if (existsSync(from)) renameSync(from, name(age) + suffix);
+      }
+    }
+    writeFileSync(this.path, '');
+    if (compress && existsSync(name(1))) {
+      writeFileSync(`${name(1)}.gz`, gzipSync(readFileSync(name(1))));
+      rmSync(name(1));
+    }
+  }
+
+  open(fromEnd = false): void {
+    this.tail = new FileTail({
+      path: this.path,
+      sink: this.sink,
+      position: this.position,
+      fromEnd,
+      tty: false,
+      maxLine: this.sink.maxLine,
+      lookMs: 0,
+      onFault: (error) => {
+        throw error;
+      },
+      onTruncated: () => this.truncated++,
+    });
+  }
+
+  /** Turns until there is nothing more, looks at names included. */
+  async drain(): Promise<void> {
+    await this.tail!.opened;
+    let isFinished = false;
+    void this.tail!.finished.then(() => {
+      isFinished = true;
+    });
+    await undefined;
+    for (let idle = 0; idle < 12; ) {
+      // A compressed file is unpacked meanwhile.
+      const isWaiting = !isFinished && this.tail!.isWaiting;
+      idle = this.tail!.turn(CHUNK) || isWaiting ? 0 : idle + 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** As after kill -9: what was kept is a position, perhaps an old one. */
+  restart(kept: LogPosition): void {
+    this.tail?.stop();
+    this.position = { ...kept };
+    this.open();
+  }
+
+  get texts(): string[] {
+    return this.lines.map(({ text }) => text);
+  }
+}
+
+test('whatever is written, rotated and killed, each line is handed over, with one uid', async (t) => {
+  const action = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('write' as const),
+        lines: fc.integer({ min: 1, max: 4 }),
+        same: fc.boolean(),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('piece' as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('drain' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('rotate' as const), compress: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), keep: fc.boolean() }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 25 }), async (actions) => {
+      const host = new Host(t);
+      const expected: string[] = [];
+      let kept: LogPosition = { ...host.position };
+      let count = 0;
+      const write = (text: string, step: bigint) => {
+        host.write(`${text}\n`, count % 3 ? 'stdout' : 'stderr', step);
+        expected.push(text);
+      };
+      writeFileSync(host.path, '');
+      host.open();
+      for (const step of actions) {
+        switch (step.do) {
+          case 'write':
+            for (let line = 0; line < step.lines; line++)
+              write(`line ${count++}`, step.same && line > 0 ? 0n : 1n);
+            break;
+          case 'piece': {
+            // A long line in pieces, a line of the other stream in between.
+            const text = `${count++} `.padEnd(16 * 1024, 'x');
+            host.write(text, 'stdout');
+            host.write(`between ${count}\n`, 'stderr');
+            host.write(`end ${count}\n`, 'stdout');
+            expected.push(`between ${count}`, `${text}end ${count}`);
+            break;
+          }
+          case 'drain':
+            await host.drain();
+            kept = { ...host.position };
+            break;
+          case 'rotate':
+            host.rotate(30, step.compress);
+            break;
+          case 'kill':
+            await host.drain();
+            if (step.keep) kept = { ...host.position };
+            host.restart(kept);
+            break;
+        }
+      }
+      await host.drain();
+      const short = (text: string) => text.replace(/x+/, 'x');
+      t.deepEqual(
+        [...new Set(host.texts.map(short))].sort(),
+        expected.map(short).sort(),
+        JSON.stringify(actions),
+      );
+      const byKey = new Map(host.lines.map(({ key, text }) => [key, text]));
+      t.is(byKey.size, expected.length, 'equal lines have equal uids, and others have others');
+      t.is(host.truncated, 0);
+      host.tail!.stop();
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('an emptied file is read from its start, and that is told', async (t) => {
+  const host = new Host(t);
+  for (const text of ['one', 'two', 'three']) host.write(`${text}\n`);
+  host.open();
+  await host.drain();
+  truncateSync(host.path);
+  host.write('four\n');
+  await host.drain();
+  t.deepEqual(host.texts, ['one', 'two', 'three', 'four']);
+  t.is(host.truncated, 1);
+});
+
+test('a file that was deleted, or replaced by another, loses nothing that it had', async (t) => {
+  const host = new Host(t);
+  host.write('one\n');
+  host.open();
+  await host.drain();
+  host.write('two\n');
+  rmSync(host.path);
+  await host.drain();
+  host.write('three\n');
+  await host.drain();
+  t.deepEqual(host.texts, ['one', 'two', 'three']);
+});
+
+test('what is no entry is handed over as it is, marked: torn lines, foreign text, a line without end', async (t) => {
+  const host = new Host(t);
+  host.write('one\n');
+  host.raw('{"log":"torn when the daemon fell');
+  host.write('two\n');
+  host.raw('not JSON at all\n');
+  host.raw(Buffer.from([0, 0, 0, 0xff, 0x0a]));
+  host.raw(`${'y'.repeat(200_000)}\n`);
+  host.write('three\n');
+  host.raw('{"log":"half');
+  host.open();
+  await host.drain();
+  host.tail!.ended(true);
+  await host.drain();
+  await host.tail!.finished;
+  const told = host.lines.map(({ text, malformed }) => [malformed, text.replaceAll(/y+/g, 'y')]);
+  t.deepEqual(
+    told.filter(([, text]) => text !== 'y'),
+    [
+      [false, 'one'],
+      [true, '{"log":"torn when the daemon fell'],
+      [false, 'two'],
+      [true, 'not JSON at all'],
+      [true, '\0\0\0ÿ'],
+      [false, 'three'],
+      [true, '{"log":"half'],
+    ],
+  );
+  const long = host.lines.filter(({ text }) => text.startsWith('y')).map(({ text }) => text.length);
+  t.is(
+    long.reduce((sum, size) => sum + size, 0),
+    200_000,
+  );
+});
+
+test('a last piece without newline is a line when the container has ended', async (t) => {
+  const host = new Host(t);
+  host.write('x'.repeat(16 * 1024));
+  host.write('no newline');
+  host.write('y'.repeat(16 * 1024));
+  host.open();
+  await host.drain();
+  t.deepEqual(host.texts, [`${'x'.repeat(16 * 1024)}no newline`]);
+  host.tail!.ended(false);
+  await host.drain();
+  await host.tail!.finished;
+  t.is(host.texts[1], 'y'.repeat(16 * 1024));
+});
+
+test('from the end: only what is written from now on, also after a kill before the first line', async (t) => {
+  const host = new Host(t);
+  host.write('before\n');
+  host.open(true);
+  await host.drain();
+  host.write('after\n');
+  host.restart(host.position);
+  await host.drain();
+  t.deepEqual(host.texts, ['after']);
+});
+
+test('a line that is too long is cut, and the next is whole', async (t) => {
+  const host = new Host(t);
+  const pieces = 80;
+  for (let piece = 0; piece < pieces; piece++) host.write('x'.repeat(16 * 1024));
+  host.write('end\n');
+  host.write('next\n');
+  host.open();
+  await host.drain();
+  t.is(host.lines[0]!.text.length, 1024 * 1024);
+  t.is(host.lines[0]!.cut, (pieces - 64) * 16 * 1024 + 3);
+  t.is(host.lines[1]!.text, 'next');
+});
+
+test('a clock that was set back changes nothing', async (t) => {
+  const host = new Host(t);
+  host.write('one\n');
+  host.write('two\n', 'stdout', -3_600_000_000_000n);
+  host.open();
+  await host.drain();
+  host.write('three\n', 'stdout', -60_000_000_000n);
+  host.restart(host.position);
+  await host.drain();
+  t.deepEqual(host.texts, ['one', 'two', 'three']);
+});
