@@ -1,0 +1,354 @@
+/** What is done to lines between the log and the batch. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { type Batches, LogBuffer } from '../../agent/logs/buffer.ts';
+import { parse, parseJson, parseLogfmt, timeOf } from '../../agent/logs/parse.ts';
+import { isPattern, pattern } from '../../agent/logs/pattern.ts';
+import { isRedaction, redaction } from '../../agent/logs/redact.ts';
+import { severityOfText, severityOfValue } from '../../agent/logs/severity.ts';
+import { type Treatment, treatmentOf } from '../../agent/logs/treatment.ts';
+import { decodeLogs } from '../../agent/otlp/decode.ts';
+import { encodeLogs } from '../../agent/otlp/encode.ts';
+import type { LogLine, LogPosition } from '../../agent/records.ts';
+import { loadConfig } from '../../config/load.ts';
+import { fakeContainer } from '../support/container.ts';
+import { logLine } from '../support/log-line.ts';
+
+interface Record {
+  body: string | undefined;
+  severity: number | undefined;
+  attributes: { [key: string]: unknown };
+  time: string | undefined;
+}
+
+/** A buffer with a treatment as a user can say it, and what comes out of it. */
+async function treat(labels: { [label: string]: string }) {
+  const { config } = await loadConfig({}, undefined, {});
+  const mistakes: string[] = [];
+  const treatment: Treatment = treatmentOf(
+    config.logs,
+    Object.fromEntries(Object.entries(labels).map(([key, value]) => [`portlight.logs.${key}`, value])),
+    (mistake) => mistakes.push(mistake),
+  );
+  const records: Record[] = [];
+  const saved: LogPosition[] = [];
+  const dropped: { [reason: string]: number } = {};
+  const container = fakeContainer();
+  const batches: Batches = {
+    async lines(_container, bytes) {
+      const otlp = encodeLogs({ attributes: {} }, 'portlight.logs', bytes);
+      for (const record of decodeLogs(otlp).resourceLogs![0]!.scopeLogs![0]!.logRecords!) {
+        const attributes = Object.fromEntries(
+          (record.attributes ?? []).map(({ key, value }) => [key, Object.values(value ?? {})[0]]),
+        );
+        records.push({
+          body: record.body?.stringValue ?? record.body?.bytesValue,
+          severity: record.severityNumber,
+          attributes,
+          time: record.timeUnixNano,
+        });
+      }
+    },
+    save: (_container, position) => saved.push(position),
+    linger: () => {},
+    room: () => undefined,
+    dropped: (reason, count) => {
+      dropped[reason] = (dropped[reason] ?? 0) + count;
+    },
+  };
+  const position: LogPosition = { seconds: 0, nanos: 0, count: 0, offset: 0 };
+  const buffer = new LogBuffer(container, position, treatment, batches);
+  let written = 0;
+  const write = (body: Buffer | string, facts: Partial<LogLine> = {}) => {
+    written++;
+    buffer.line(logLine(body, { seconds: written, utf8: typeof body === 'string', ...facts }));
+    position.seconds = written;
+    position.offset = written;
+  };
+  const flush = () => {
+    buffer.settled();
+    buffer.flush();
+  };
+  return { buffer, write, flush, records, saved, dropped, mistakes, position };
+}
+
+const bodies = (records: Record[]) => records.map(({ body }) => body);
+
+test('JSON: message, level, time and trace to their places, the rest to attributes', async (t) => {
+  const { write, flush, records } = await treat({});
+  write(
+    '{"level":30,"time":1795512763733,"msg":"hello","pid":7,"err":{"code":"E"},"tags":["a",1],"trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331"}',
+  );
+  write(
+    '{"severity":"WARNING","timestamp":"2026-11-24T05:43:00.5+01:00","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}',
+  );
+  write('{"broken":');
+  flush();
+  t.is(records[0]!.body, 'hello');
+  t.is(records[0]!.severity, 9);
+  t.is(records[0]!.time, '1795512763733000000');
+  t.is(records[0]!.attributes.pid, '7');
+  t.deepEqual(records[0]!.attributes.err, { values: [{ key: 'code', value: { stringValue: 'E' } }] });
+  t.is(records[1]!.severity, 13);
+  t.is(records[1]!.time, String(BigInt(Date.parse('2026-11-24T04:43:00.500Z')) * 1_000_000n));
+  t.regex(records[1]!.body!, /^\{"severity"/);
+  t.is(records[2]!.body, '{"broken":');
+  t.is(records[2]!.severity, undefined);
+});
+
+test('fields into the body, where that is wanted', async (t) => {
+  const { write, flush, records } = await treat({ fields: 'body' });
+  write('{"level":"info","msg":"hello","a":1}');
+  flush();
+  t.is(records[0]!.body, undefined);
+  t.is(records[0]!.attributes.a, undefined);
+});
+
+test('logfmt and levels in plain text; what is neither stays as it is', async (t) => {
+  const { write, flush, records } = await treat({});
+  write('level=error msg="it \\"broke\\"" code=7');
+  write('2026-11-24 05:43:00 WARN something');
+  write('plain');
+  write('a=b only looks like it');
+  flush();
+  t.deepEqual(bodies(records), [
+    'it "broke"',
+    '2026-11-24 05:43:00 WARN something',
+    'plain',
+    'a=b only looks like it',
+  ]);
+  t.deepEqual(
+    records.map(({ severity }) => severity),
+    [17, 13, undefined, undefined],
+  );
+  t.is(records[0]!.attributes.code, '7');
+});
+
+test('severities as programs spell them', (t) => {
+  for (const [text, severity] of [
+    ['I1124 05:43:00.582209       1 main.go:12] started', 9],
+    ['E1124 05:43:00.582209       1 main.go:12] failed', 17],
+    ['<34>1 2026-11-24T05:43:00Z host su - - failed', 18],
+    ['2026/11/24 05:43:00 [error] 7#7: *1 open() failed', 17],
+    ['[2026-11-24 05:43:00,123] ERROR in app', 17],
+    ['WARNING:root:careful', 13],
+    ['05:43:00.123 [main] DEBUG com.example.Main - x', 5],
+    ['panic: runtime error', 21],
+    ['time=now level=warning x', 13],
+    ['[notice] started', 10],
+    ['no errors were found', 0],
+    ['Information is power', 0],
+    ['', 0],
+  ] as const)
+    t.is(severityOfText(text), severity, text);
+  for (const [value, severity] of [
+    [30, 9],
+    [60, 21],
+    [3, 17],
+    ['ERROR', 17],
+    ['W', 13],
+    ['50', 17],
+    ['unknown', 0],
+    [1e9, 0],
+    [null, 0],
+  ] as const)
+    t.is(severityOfValue(value), severity, String(value));
+});
+
+test('times in seconds, milli-, micro- and nanoseconds', (t) => {
+  t.is(timeOf(1795512763.5), 1_795_512_763_500_000_000n);
+  t.is(timeOf(1795512763733), 1_795_512_763_733_000_000n);
+  t.is(timeOf(1795512763733000), 1_795_512_763_733_000_000n);
+  t.is(
+    timeOf('2026-11-24 05:43:00,123456'),
+    BigInt(Date.parse('2026-11-24T05:43:00Z')) * 1_000_000n + 123_456_000n,
+  );
+  t.is(timeOf('yesterday'), undefined);
+  t.is(timeOf(5), undefined);
+});
+
+test('any text is read or left, never an error', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
+      for (const parser of ['auto', 'json', 'logfmt', 'none'] as const) parse(parser, text);
+      severityOfText(text);
+      redaction(['bearer', 'url_password', 'password', 'email', 'card'])!(text);
+    }),
+    { numRuns: 100_000 },
+  );
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.string({ unit: 'grapheme' })),
+      (record) => {
+        const written = Object.entries(record).map(
+          ([key, value]) => `x${key}=${JSON.stringify(value).replaceAll('\\n', '\\n')}`,
+        );
+        const parsed = parseLogfmt(written.join(' '));
+        t.is(parsed === undefined, written.length === 0);
+      },
+    ),
+  );
+  t.is(parseJson('[1]'), undefined);
+});
+
+const TRACES: { [preset: string]: [string[], string[]] } = {
+  java: [
+    [
+      '2026-11-24 05:43:00 ERROR failed',
+      'java.lang.IllegalStateException: no',
+      '\tat com.example.Main.run(Main.java:7)',
+      'Caused by: java.io.IOException: disk',
+      '\t... 12 more',
+    ],
+    ['2026-11-24 05:43:01 INFO next'],
+  ],
+  python: [
+    [
+      'ERROR:root:failed',
+      'Traceback (most recent call last):',
+      '  File "a.py", line 1, in <module>',
+      '    1 / 0',
+      'ZeroDivisionError: division by zero',
+      '',
+      'During handling of the above exception, another exception occurred:',
+    ],
+    ['INFO:root:next'],
+  ],
+  go: [
+    ['panic: boom', '', 'goroutine 1 [running]:', 'main.main()', '\t/src/main.go:7 +0x1d', 'exit status 2'],
+    ['2026/11/24 05:43:00 next'],
+  ],
+  node: [
+    ['Error: boom', '    at run (file:///app/a.js:1:7)', '    at async main {', "  code: 'E'", '}'],
+    ['next'],
+  ],
+  ruby: [["a.rb:1:in `run': boom (RuntimeError)", '\tfrom a.rb:7:in `main'], ['next']],
+  dotnet: [
+    [
+      'Unhandled exception. System.Exception: boom',
+      ' ---> System.IO.IOException: disk',
+      '   at Main.Run() in /src/Main.cs:line 7',
+      '   --- End of inner exception stack trace ---',
+    ],
+    ['next'],
+  ],
+  indent: [['one', '  two', '\tthree'], ['four']],
+};
+
+for (const [preset, [first, second]] of Object.entries(TRACES)) {
+  test(`a stack trace of ${preset} is one record, and the next line another`, async (t) => {
+    const { write, flush, records, buffer } = await treat({ multiline: preset });
+    for (const line of [...first, ...second]) write(line);
+    buffer.end();
+    flush();
+    t.deepEqual(bodies(records), [first.join('\n'), second.join('\n')]);
+  });
+}
+
+test('a record waits no longer than it may, and its position until it is whole', async (t) => {
+  const { write, flush, records, saved } = await treat({ multiline: 'indent', multiline_timeout: '50ms' });
+  write('one');
+  write('  more');
+  flush();
+  await sleep(1);
+  t.deepEqual(bodies(records), []);
+  t.deepEqual(
+    saved.map(({ offset }) => offset),
+    [0],
+    'what waits is not covered',
+  );
+  await sleep(80);
+  flush();
+  await sleep(1);
+  t.deepEqual(bodies(records), ['one\n  more']);
+  t.is(saved.at(-1)!.offset, 2);
+});
+
+test('streams that interleave are joined apart', async (t) => {
+  const { write, records, buffer, flush } = await treat({ multiline_start: '^\\d' });
+  write('1 out');
+  write('1 err', { stream: 'stderr' });
+  write('more out');
+  write('more err', { stream: 'stderr' });
+  buffer.end();
+  flush();
+  t.deepEqual(bodies(records), ['1 out\nmore out', '1 err\nmore err']);
+});
+
+test('rules: keep, drop, severity, colours, rate; what goes is counted', async (t) => {
+  const rules = await treat({ drop: 'noise|health', keep: 'a', min_severity: 'warn', strip_ansi: 'true' });
+  rules.write('a noise');
+  rules.write('b');
+  rules.write('INFO a');
+  rules.write('\u001b[31mERROR\u001b[0m a');
+  rules.write('a plain');
+  rules.flush();
+  t.deepEqual(bodies(rules.records), ['ERROR a', 'a plain']);
+  t.deepEqual(rules.dropped, { filter: 3 });
+  const limited = await treat({ rate_limit: '5' });
+  for (let line = 0; line < 20; line++) limited.write(`${line}`);
+  limited.buffer.end();
+  limited.flush();
+  t.deepEqual(bodies(limited.records).slice(0, 5), ['0', '1', '2', '3', '4']);
+  t.regex(limited.records.at(-1)!.body!, /^15 lines were withheld/);
+  t.is(limited.records.at(-1)!.attributes['portlight.log.withheld'], '15');
+  t.deepEqual(limited.dropped, { rate_limit: 15 });
+});
+
+test('secrets are replaced before anything is read or kept, in text, in JSON, and in what is not UTF-8', async (t) => {
+  const { write, flush, records } = await treat({
+    redact: 'bearer,url_password,password,email,card,/(id=)\\d+/$1X/',
+  });
+  write('Authorization: Bearer abcdef0123456789 for me@example.com');
+  write('postgres://user:pa55@db/x id=1234');
+  write('{"password":"a\\"b","msg":"login","pan":"4111 1111 1111 1111"}');
+  write('4111 1111 1111 1112 is no card number');
+  write(Buffer.from([0xff, ...Buffer.from(' password=hunter2')]));
+  flush();
+  const all = JSON.stringify(records);
+  for (const secret of [
+    'abcdef0123456789',
+    'me@example',
+    'pa55',
+    '1234"',
+    'a\\"b',
+    '4111 1111 1111 1111',
+    'hunter2',
+  ])
+    t.false(all.includes(secret), secret);
+  t.is(records[1]!.body, 'postgres://user:[redacted]@db/x id=X');
+  t.is(records[2]!.body, 'login');
+  t.is(records[2]!.attributes.password, '[redacted]');
+  t.true(records[3]!.body!.startsWith('4111 1111 1111 1112'));
+  t.is(Buffer.from(records[4]!.body!, 'base64').toString('latin1'), 'ÿ password=[redacted]');
+});
+
+test('a pattern that would take for ever does not', (t: ExecutionContext) => {
+  const evil = pattern('^(a+)+$');
+  const begun = performance.now();
+  t.false(evil.test(`${'a'.repeat(5000)}b`));
+  t.true(performance.now() - begun < 5000);
+  t.false(isPattern('(?=a)'));
+  t.false(isPattern('(a)\\1'));
+  t.false(isPattern('('));
+  t.true(isRedaction('/a\\/b/c/'));
+  t.false(isRedaction('/a'));
+  t.false(isRedaction('toString'));
+});
+
+test('a label that cannot be taken is told, and the rest holds', async (t) => {
+  const { mistakes } = await treat({ parser: 'xml', multilin: 'java', rate_limit: '-1', multiline: 'java' });
+  t.is(mistakes.length, 3);
+  t.regex(mistakes[0]!, /^label portlight\.logs\.parser: "xml" is not allowed; expected one of auto/);
+});
+
+test('lines that were cut are marked and counted', async (t) => {
+  const { write, flush, records, dropped } = await treat({ parser: 'none' });
+  write('begin', { cut: 70 });
+  write('next');
+  flush();
+  t.is(records[0]!.attributes['portlight.log.truncated_bytes'], '70');
+  t.is(records[1]!.attributes['portlight.log.truncated_bytes'], undefined);
+  t.deepEqual(dropped, { truncated: 1 });
+});
