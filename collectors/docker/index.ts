@@ -14,6 +14,7 @@ import { isNotFound } from './client.ts';
 import { type DockerEvent, eventAction, eventRecord } from './event-record.ts';
 import { readEvents } from './event-stream.ts';
 import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from './identity.ts';
+import { Watermark } from './watermark.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 /** How far a reconnect asks back: the daemon may have stamped an event before others that we have seen. */
@@ -78,6 +79,9 @@ export class DockerCollector {
   private surroundings: Surroundings;
   private readonly images = new Map<string, ImageInspectInfo>();
   private readonly seen = new Set<string>();
+  /** The last event of each object that is still being handled. */
+  private readonly turns = new Map<string, Promise<void>>();
+  private readonly watermark: Watermark;
   private readonly stopping = new AbortController();
   private last: UnixNano;
   private loop: Promise<void> | undefined;
@@ -86,6 +90,7 @@ export class DockerCollector {
   constructor(options: DockerCollectorOptions) {
     this.options = options;
     this.surroundings = options.surroundings;
+    this.watermark = new Watermark((time) => options.position.save(time));
     const position = options.position.load();
     this.last = position === undefined ? BigInt(Date.now()) * 1_000_000n : position + 1n;
   }
@@ -139,7 +144,7 @@ export class DockerCollector {
       this.ready?.();
       this.ready = undefined;
       for (let result = await next; !result.done; result = await next) {
-        await this.handle(result.value);
+        this.take(result.value);
         next = events.next();
       }
     } finally {
@@ -172,20 +177,36 @@ export class DockerCollector {
     await Promise.all(Array.from({ length: PARALLEL_INSPECTS }, inspectNext));
   }
 
-  private async handle(event: DockerEvent): Promise<void> {
+  /** Events of one object are handled one after the other; those of others do not wait for them. */
+  private take(event: DockerEvent): void {
     if (this.isRepeat(event)) return;
     const time = BigInt(event.timeNano);
     if (time > this.last) this.last = time;
     if (event.Type === 'image') this.images.delete(event.Actor.ID);
+    const done = this.watermark.begin(time);
+    const { ID } = event.Actor;
+    const known = this.containers.get(ID);
+    // What may be gone in a moment is not kept waiting for what was before.
+    if (known !== undefined && event.Action === 'start') this.options.lifecycle.starting(known);
+    const turn = (this.turns.get(ID) ?? Promise.resolve()).then(() => this.handle(event, time, done));
+    this.turns.set(ID, turn);
+    void turn.then(() => {
+      if (this.turns.get(ID) === turn) this.turns.delete(ID);
+    });
+  }
+
+  private async handle(event: DockerEvent, time: UnixNano, done: () => void): Promise<void> {
     try {
       const container = event.Type === 'container' ? await this.follows(event) : undefined;
-      if (container === undefined && event.Type === 'container') return;
+      if (container === undefined && event.Type === 'container') {
+        done();
+        return;
+      }
       const record = eventRecord(event, container?.name);
-      void this.options.sink
-        .event(container?.resource ?? this.options.host, record)
-        .then(() => this.options.position.save(time));
+      void this.options.sink.event(container?.resource ?? this.options.host, record).then(done);
       if (container !== undefined) this.apply(eventAction(event.Action), container, time);
     } catch (error) {
+      done();
       this.options.sink.fault(this.name, error);
     }
   }
