@@ -219,6 +219,7 @@ export interface JsonAnyValue {
 
 export interface JsonLogRecord {
   timeUnixNano?: string;
+  observedTimeUnixNano?: string;
   severityNumber?: number;
   severityText?: string;
   eventName?: string;
@@ -227,7 +228,7 @@ export interface JsonLogRecord {
 }
 
 export interface JsonLogsRequest {
-  resourceLogs?: { scopeLogs?: { logRecords?: JsonLogRecord[] }[] }[];
+  resourceLogs?: { scopeLogs?: { scope?: { name?: string }; logRecords?: JsonLogRecord[] }[] }[];
 }
 
 /** @throws {RangeError} when the bytes are not well-formed protobuf */

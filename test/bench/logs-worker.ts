@@ -1,0 +1,99 @@
+/** Reads the log files that standard input names and ships them: see logs.ts. */
+import { createReadStream, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { treatmentOf } from '../../agent/logs/treatment.ts';
+import { Pipeline } from '../../agent/pipeline.ts';
+import { Positions } from '../../agent/positions.ts';
+import { Telemetry } from '../../agent/telemetry.ts';
+import { LogCollector } from '../../collectors/logs/index.ts';
+import { formatPosition } from '../../collectors/logs/position.ts';
+import { loadConfig } from '../../config/load.ts';
+import { createExporters } from '../../exporters/index.ts';
+import { fakeContainer } from '../support/container.ts';
+import type { LogsResult, LogsTask } from './logs.ts';
+
+const task = JSON.parse(await text(process.stdin)) as LogsTask;
+
+/** The agent's own way: collector, pipeline, exporter and positions as the agent wires them. */
+async function agent(): Promise<() => Promise<void>> {
+  const { config } = await loadConfig(
+    { 'logs.parser': task.way === 'plain' ? 'none' : 'auto' },
+    undefined,
+    {},
+  );
+  const telemetry = new Telemetry(pino({ level: 'warn' }, pino.destination(2)));
+  const positions = new Positions(task.data, (error) => telemetry.fault('positions', error));
+  const pipeline: Pipeline = new Pipeline({
+    exporters: await createExporters(['otlp'], telemetry),
+    telemetry,
+    positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
+    dialect: 'semconv',
+    temporality: 'cumulative',
+    treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
+  });
+  const collector = new LogCollector({
+    docker: undefined as never,
+    sink: pipeline,
+    positions: { load: () => undefined, save() {}, forget() {} },
+    firstSight: { sinceSeconds: 0 },
+    rootfs: '/',
+    ownId: undefined,
+  });
+  for (const [index, logPath] of task.files.entries()) {
+    const id = `${index}`.padStart(64, 'f');
+    collector.attach(fakeContainer({ id, name: `bench-${index}`, logPath, startedAt: 1n }));
+  }
+  return async () => {
+    await collector.stop();
+    positions.close();
+  };
+}
+
+/** What an agent would do that is made of the SDK's parts: read lines, parse them, emit records. */
+async function sdk(): Promise<() => Promise<void>> {
+  const { LoggerProvider, BatchLogRecordProcessor } = await import('@opentelemetry/sdk-logs');
+  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
+  const processor = new BatchLogRecordProcessor({
+    exporter: new OTLPLogExporter(),
+    maxQueueSize: 1e9,
+    maxExportBatchSize: 4096,
+    scheduledDelayMillis: 50,
+  });
+  const provider = new LoggerProvider({ processors: [processor] });
+  for (const file of task.files) {
+    const logger = provider.getLogger('bench');
+    let count = 0;
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      const { log, stream, time } = JSON.parse(line) as { log: string; stream: string; time: string };
+      const body = log.slice(0, -1);
+      logger.emit({ timestamp: new Date(time), body, attributes: { 'log.iostream': stream } });
+      if (++count % 4096 === 0) await provider.forceFlush();
+    }
+  }
+  await provider.forceFlush();
+  return () => provider.shutdown();
+}
+
+const received = async (): Promise<number> =>
+  Number(await (await fetch(`${process.env.OTEL_EXPORTER_OTLP_ENDPOINT}/count`)).text());
+
+const before = process.cpuUsage();
+const begun = performance.now();
+const stop = await (task.way === 'sdk' ? sdk() : agent());
+if (task.idleMs === undefined) while ((await received()) < task.lines) await sleep(20);
+else await sleep(5000);
+const idle = process.cpuUsage();
+if (task.idleMs !== undefined) await sleep(task.idleMs);
+const end = process.cpuUsage(task.idleMs === undefined ? before : idle);
+const rss = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1];
+const result: LogsResult = {
+  cpuMicros: end.user + end.system,
+  wallMs: performance.now() - begun,
+  peakMegabytes: (Number(rss) * 1024) / 1e6,
+};
+console.log(JSON.stringify(result));
+await stop();
+process.exit(0);
