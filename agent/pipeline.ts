@@ -121,6 +121,7 @@ export class Pipeline implements Sink, Batches {
     this.underWay += otlp.length;
     await this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
     this.underWay -= otlp.length;
+    recycle(otlp);
     if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
   }
 

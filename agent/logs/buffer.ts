@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import type { LogSink } from '../../collectors/collector.ts';
-import { encodeLine, encodeParsed, type Origin, uidPrefix } from '../otlp/encode-log.ts';
+import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from '../otlp/encode-log.ts';
 import { Writer } from '../otlp/writer.ts';
 import type { Container, IoStream, LogLine, LogPosition } from '../records.ts';
 import { HEAD, LOOKS_LIKE_LOGFMT, parse } from './parse.ts';
@@ -50,7 +50,7 @@ export class LogBuffer implements LogSink {
   private readonly treatment: Treatment;
   private readonly batches: Batches;
   private readonly writer = new Writer(1024);
-  private readonly prefix: Buffer;
+  private readonly prefixes: Prefixes;
   private readonly groups: Record<IoStream, Group | undefined> = { stdout: undefined, stderr: undefined };
   private readonly bucket: TokenBucket | undefined;
   /** Whether lines need to be looked at as text. */
@@ -69,7 +69,7 @@ export class LogBuffer implements LogSink {
     this.treatment = treatment;
     this.maxLine = treatment.maxLine;
     this.batches = batches;
-    this.prefix = uidPrefix(container.id);
+    this.prefixes = prefixesOf(container.id);
     const { parser, continues, stripAnsi, redact, keep, drop, minSeverity, rateLimit } = treatment;
     this.bucket = rateLimit === 0 ? undefined : new TokenBucket(rateLimit, performance.now());
     this.asText =
@@ -141,15 +141,15 @@ export class LogBuffer implements LogSink {
     const { source, start, end } = line;
     this.count++;
     if (this.treatment.parser === 'none' || line.malformed || !line.utf8) {
-      encodeLine(this.writer, line, this.prefix);
+      encodeLine(this.writer, line, this.prefixes);
       return;
     }
     const head = source.toString('latin1', start, Math.min(end, start + HEAD));
     if (source[start] === BRACE || LOOKS_LIKE_LOGFMT.test(head)) {
       const text = source.toString('utf8', start, end);
       const { fieldsIn } = this.treatment;
-      encodeParsed(this.writer, line, this.prefix, text, parse('auto', text), fieldsIn);
-    } else encodeLine(this.writer, line, this.prefix, severityOfText(head));
+      encodeParsed(this.writer, line, this.prefixes, text, parse('auto', text), fieldsIn);
+    } else encodeLine(this.writer, line, this.prefixes, severityOfText(head));
   }
 
   private text(line: LogLine): void {
@@ -226,10 +226,10 @@ export class LogBuffer implements LogSink {
     }
     if (!this.isAllowed()) return;
     this.count++;
-    if (utf8) encodeParsed(this.writer, origin, this.prefix, text, parsed, fieldsIn);
+    if (utf8) encodeParsed(this.writer, origin, this.prefixes, text, parsed, fieldsIn);
     else {
       const source = Buffer.from(text, 'latin1');
-      encodeLine(this.writer, { ...origin, source, start: 0, end: source.length, utf8 }, this.prefix);
+      encodeLine(this.writer, { ...origin, source, start: 0, end: source.length, utf8 }, this.prefixes);
     }
   }
 
@@ -265,7 +265,7 @@ export class LogBuffer implements LogSink {
     const origin: Origin = { seconds, nanos, count: 1, stream: 'stderr', cut: 0, malformed: false };
     this.withheld = 0;
     this.count++;
-    encodeParsed(this.writer, origin, this.prefix, text, parsed, 'attributes');
+    encodeParsed(this.writer, origin, this.prefixes, text, parsed, 'attributes');
   }
 }
 

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Parsed } from '../logs/parse.ts';
 import type { AttributeValue, IoStream, LogLine } from '../records.ts';
 import { anyValue, keyValue } from './encode.ts';
-import { varintSize, Writer } from './writer.ts';
+import { halves, splitNanos, varintSize, Writer } from './writer.ts';
 
 /** Fields of LogRecord. */
 const TIME = 1;
@@ -33,27 +33,33 @@ const constant = (write: (writer: Writer) => void): Buffer => {
   return Buffer.from(writer.bytes());
 };
 
-const IO_STREAM: Record<IoStream, Buffer> = {
-  stdout: constant((writer) => keyValue(writer, ATTRIBUTE, 'log.iostream', 'stdout')),
-  stderr: constant((writer) => keyValue(writer, ATTRIBUTE, 'log.iostream', 'stderr')),
-};
-
 /**
- * The constant part of a container's `log.record.uid` attributes: everything before the digits. The uid is
- * the line's place in the container's log, by the daemon's time: the same whoever reads it, and how often.
+ * What all records of one stream of a container have in common: the attributes `log.iostream` and
+ * `log.record.uid`, but for the digits at the latter's end. The uid is the line's place in the container's
+ * log, by the daemon's time: the same whoever reads it, and how often.
  */
-export function uidPrefix(containerId: string): Buffer {
-  const whole = constant((writer) =>
-    keyValue(writer, ATTRIBUTE, 'log.record.uid', `${containerId.slice(0, 12)}-${'0'.repeat(UID_DIGITS)}`),
-  );
-  return whole.subarray(0, whole.length - UID_DIGITS);
+export type Prefixes = Readonly<Record<IoStream, Buffer>>;
+
+export function prefixesOf(containerId: string): Prefixes {
+  const uid = `${containerId.slice(0, 12)}-${'0'.repeat(UID_DIGITS)}`;
+  const prefix = (stream: IoStream) => {
+    const whole = constant((writer) => {
+      keyValue(writer, ATTRIBUTE, 'log.iostream', stream);
+      keyValue(writer, ATTRIBUTE, 'log.record.uid', uid);
+    });
+    return whole.subarray(0, whole.length - UID_DIGITS);
+  };
+  return { stdout: prefix('stdout'), stderr: prefix('stderr') };
 }
 
 /** Where a record's uid, stream and observed time come from. */
 export type Origin = Pick<LogLine, 'seconds' | 'nanos' | 'count' | 'stream' | 'cut' | 'malformed'>;
 
-function uid(writer: Writer, prefix: Buffer, { seconds, nanos, count }: Origin): void {
-  writer.raw(prefix);
+/** The attributes that every record has. */
+function common(writer: Writer, prefixes: Prefixes, { seconds, nanos, count, stream }: Origin): void {
+  const prefix = prefixes[stream];
+  writer.reserve(prefix.length + UID_DIGITS);
+  writer.copy(prefix, 0, prefix.length);
   writer.hex(seconds, 8);
   writer.hex(nanos, 8);
   writer.hex((count - 1) % MAX_COUNT, 4);
@@ -69,30 +75,28 @@ function marks(writer: Writer, { cut, malformed }: Origin): void {
  * Appends a line as a `log_records` field; its body is a string, or bytes where it is not valid UTF-8, which
  * receivers refuse in a string together with the whole request.
  */
-export function encodeLine(writer: Writer, line: LogLine, prefix: Buffer, severity = 0): void {
-  const { seconds, nanos, stream, source, start, end, utf8, cut, malformed } = line;
+export function encodeLine(writer: Writer, line: LogLine, prefixes: Prefixes, severity = 0): void {
+  const { seconds, nanos, source, start, end, utf8, cut, malformed } = line;
   const length = end - start;
   const value = 1 + varintSize(length) + length;
-  const iostream = IO_STREAM[stream];
   const extra = cut > 0 || malformed ? constant((into) => marks(into, line)) : undefined;
   const size =
-    TIME_SIZE +
+    2 * TIME_SIZE +
     (severity === 0 ? 0 : 2) +
     (1 + varintSize(value) + value) +
-    iostream.length +
-    (prefix.length + UID_DIGITS) +
-    (extra?.length ?? 0) +
-    TIME_SIZE;
+    (prefixes[line.stream].length + UID_DIGITS) +
+    (extra?.length ?? 0);
   writer.header(2, size);
-  writer.unixNano(TIME, seconds, nanos);
+  splitNanos(seconds, nanos);
+  const { low, high } = halves;
+  writer.fixedNanos(TIME, low, high);
   if (severity !== 0) writer.uint(SEVERITY, severity);
   writer.header(BODY, value);
   const isText = utf8 || isUtf8(source.subarray(start, end));
   writer.slice(isText ? STRING : BYTES, source, start, end);
-  writer.raw(iostream);
-  uid(writer, prefix, line);
+  common(writer, prefixes, line);
   if (extra !== undefined) writer.raw(extra);
-  writer.unixNano(OBSERVED, seconds, nanos);
+  writer.fixedNanos(OBSERVED, low, high);
 }
 
 /** Whatever JSON can hold. */
@@ -145,7 +149,7 @@ function jsonPair(writer: Writer, field: number, key: string, value: unknown): v
 export function encodeParsed(
   writer: Writer,
   origin: Origin,
-  prefix: Buffer,
+  prefixes: Prefixes,
   text: string,
   parsed: Parsed | undefined,
   fieldsIn: 'attributes' | 'body',
@@ -167,8 +171,7 @@ export function encodeParsed(
       for (const key in parsed.fields) jsonPair(writer, ATTRIBUTE, key, parsed.fields[key]);
     }
   }
-  writer.raw(IO_STREAM[origin.stream]);
-  uid(writer, prefix, origin);
+  common(writer, prefixes, origin);
   marks(writer, origin);
   if (parsed?.traceId !== undefined) {
     const trace = Buffer.from(parsed.traceId, 'hex');

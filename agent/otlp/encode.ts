@@ -127,15 +127,15 @@ function timesOf(set: MetricSet): Buffer {
   return writer.bytes();
 }
 
-/** Kept between rounds, which are of like size: what grows anew each time is garbage by the megabyte. */
-const metricsWriter = new Writer(64 * 1024);
+/** Kept between requests, which are of like size: what grows anew each time is garbage by the megabyte. */
+const requestWriter = new Writer(64 * 1024);
 
 /** An `ExportMetricsServiceRequest` with one ResourceMetrics per set, and the number of its data points. */
 export function encodeMetrics(
   sets: readonly MetricSet[],
   temporality: Temporality = 'cumulative',
 ): { otlp: Buffer; count: number } {
-  const writer = metricsWriter;
+  const writer = requestWriter;
   writer.reset();
   let count = 0;
   for (const set of sets) {
@@ -174,14 +174,15 @@ function copyOut(bytes: Buffer): Buffer {
   return backing.subarray(0, bytes.length);
 }
 
-/** Gives back a request that `encodeMetrics` made and that nobody will look at again. */
+/** Gives back a request that was made here and that nobody will look at again. */
 export function recycle(request: Buffer): void {
   if (spare.length < MAX_SPARE) spare.push(Buffer.from(request.buffer));
 }
 
 /** An `ExportLogsServiceRequest` with one resource; `records` are encoded `log_records` fields. */
 export function encodeLogs(resource: Resource, scope: Scope, records: Uint8Array): Buffer {
-  const writer = new Writer(records.length + 1024);
+  const writer = requestWriter;
+  writer.reset();
   const resourceLogs = writer.begin(1);
   writer.raw(resourceField(resource));
   const scopeLogs = writer.begin(2);
@@ -189,7 +190,7 @@ export function encodeLogs(resource: Resource, scope: Scope, records: Uint8Array
   writer.raw(records);
   writer.end(scopeLogs);
   writer.end(resourceLogs);
-  return writer.bytes();
+  return copyOut(writer.bytes());
 }
 
 /** Appends one event as a `log_records` field. */

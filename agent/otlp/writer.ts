@@ -8,7 +8,30 @@ export function varintSize(value: number): number {
 }
 
 /** Bytes below which a loop copies faster than a call into native code. */
-const SMALL = 64;
+const SMALL = 256;
+
+/** The halves of what `splitNanos` split last. */
+export const halves = { low: 0, high: 0 };
+const split = { seconds: -1, low: 0, high: 0 };
+
+/**
+ * Splits nanoseconds since the epoch into `halves` of 32 bits, without a BigInt: the log path does it for
+ * every line, most of which are of the same second as the one before.
+ */
+export function splitNanos(seconds: number, nanos: number): void {
+  if (seconds !== split.seconds) {
+    // seconds × 10⁹ does not fit in a double: multiply the upper and the lower 16 bits apart.
+    const low = (seconds % 0x1_0000) * 1e9;
+    const high = Math.floor(seconds / 0x1_0000) * 1e9 + Math.floor(low / 0x1_0000);
+    split.seconds = seconds;
+    split.low = (high % 0x1_0000) * 0x1_0000 + (low % 0x1_0000);
+    split.high = Math.floor(high / 0x1_0000);
+  }
+  const low = split.low + nanos;
+  const carries = low >= 0x1_0000_0000;
+  halves.low = carries ? low - 0x1_0000_0000 : low;
+  halves.high = carries ? split.high + 1 : split.high;
+}
 
 const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
   new DataView(buffer, byteOffset, byteLength);
@@ -114,14 +137,9 @@ export class Writer {
    * a BigInt: the log path writes one for every line.
    */
   unixNano(field: number, seconds: number, nanos: number): void {
-    this.reserve(11);
-    this.tag(field, 1);
-    // seconds × 10⁹ does not fit in a double: multiply the upper and the lower 16 bits apart.
-    const low = (seconds % 0x1_0000) * 1e9 + nanos;
-    const high = Math.floor(seconds / 0x1_0000) * 1e9 + Math.floor(low / 0x1_0000);
-    this.view.setUint32(this.position, (high % 0x1_0000) * 0x1_0000 + (low % 0x1_0000), true);
-    this.view.setUint32(this.position + 4, Math.floor(high / 0x1_0000), true);
-    this.position += 8;
+    this.reserve(9);
+    splitNanos(seconds, nanos);
+    this.fixedNanos(field, halves.low, halves.high);
   }
 
   string(field: number, value: string): void {
@@ -137,18 +155,13 @@ export class Writer {
     this.reserve(size + 13);
     this.tag(field, 2);
     this.varint(size);
-    this.buffer.set(source.subarray(start, end), this.position);
-    this.position += size;
+    this.copy(source, start, end);
   }
 
   /** Bytes that are a well-formed sequence of fields of the current message already. */
   raw(fields: Uint8Array): void {
-    const size = fields.length;
-    this.reserve(size);
-    if (size < SMALL)
-      for (let index = 0; index < size; index++) this.buffer[this.position + index] = fields[index]!;
-    else this.buffer.set(fields, this.position);
-    this.position += size;
+    this.reserve(fields.length);
+    this.copy(fields, 0, fields.length);
   }
 
   /** The tag and length of a nested message of `size` bytes, which are written next. */
@@ -158,15 +171,30 @@ export class Writer {
     this.varint(size);
   }
 
-  /** `digits` lower-case hexadecimal digits, without a tag. */
+  /** Nanoseconds since the epoch as `fixed64`, for which there is room, from what `splitNanos` made. */
+  fixedNanos(field: number, low: number, high: number): void {
+    this.buffer[this.position++] = field * 8 + 1;
+    this.view.setUint32(this.position, low, true);
+    this.view.setUint32(this.position + 4, high, true);
+    this.position += 8;
+  }
+
+  /** `digits` lower-case hexadecimal digits of a 32-bit number, for which there is room, without a tag. */
   hex(value: number, digits: number): void {
-    this.reserve(digits);
-    let rest = value;
-    for (let index = this.position + digits - 1; index >= this.position; index--) {
-      this.buffer[index] = HEX[rest % 16]!;
-      rest = Math.floor(rest / 16);
+    const { buffer } = this;
+    for (let shift = (digits - 1) * 4; shift >= 0; shift -= 4) {
+      buffer[this.position++] = HEX[(value >>> shift) & 15]!;
     }
-    this.position += digits;
+  }
+
+  /** Copies bytes, for which there is room. */
+  copy(source: Uint8Array, start: number, end: number): void {
+    const { buffer } = this;
+    if (end - start < SMALL) {
+      let position = this.position;
+      for (let index = start; index < end; index++) buffer[position++] = source[index]!;
+    } else buffer.set(source.subarray(start, end), this.position);
+    this.position += end - start;
   }
 
   /** Begins a nested message; give what it returns to `end`. */

@@ -35,27 +35,46 @@ function days(year: number, month: number, day: number): number {
   return era * 146_097 + dayOfEra - 719_468;
 }
 
-/**
- * Reads the time stamp at `start` into `into`; a time before 1970, which OTLP does not know, becomes 1970.
- * @returns its length; 0 when there is none
- */
-export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp): number {
+/** Factors from digits behind the point to nanoseconds, by how many there are. */
+const FRACTIONS = Array.from({ length: 10 }, (_, count) => 10 ** (9 - count));
+
+/** The whole seconds that were read last: most lines are of the same second as the one before. */
+const last = { text: new Uint8Array(WHOLE_SECONDS), seconds: 0 };
+
+/** The whole seconds of the time stamp at `start`; NaN when there is none. */
+function wholeSeconds(bytes: Uint8Array, start: number): number {
+  let same = WHOLE_SECONDS;
+  while (same > 0 && bytes[start + same - 1] === last.text[same - 1]) same--;
+  if (same === 0) return last.seconds;
   const day = days(digits(bytes, start, 4), digits(bytes, start + 5, 2), digits(bytes, start + 8, 2));
   const seconds =
     day * 86_400 +
     digits(bytes, start + 11, 2) * 3600 +
     digits(bytes, start + 14, 2) * 60 +
     digits(bytes, start + 17, 2);
+  if (Number.isNaN(seconds)) return seconds;
+  for (let index = 0; index < WHOLE_SECONDS; index++) last.text[index] = bytes[start + index]!;
+  last.seconds = seconds;
+  return seconds;
+}
+
+/**
+ * Reads the time stamp at `start` into `into`; a time before 1970, which OTLP does not know, becomes 1970.
+ * @returns its length; 0 when there is none
+ */
+export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp): number {
+  const seconds = wholeSeconds(bytes, start);
   let end = start + WHOLE_SECONDS;
   let nanos = 0;
   if (bytes[end] === POINT) {
-    let scale = 100_000_000;
-    for (end++; end < bytes.length && bytes[end] !== Z; end++) {
-      nanos += digits(bytes, end, 1) * scale;
-      scale = Math.floor(scale / 10);
+    const first = ++end;
+    for (let digit = bytes[end]! - ZERO; digit >= 0 && digit <= 9; digit = bytes[++end]! - ZERO) {
+      nanos = nanos * 10 + digit;
     }
+    if (end === first || end - first > 9) return 0;
+    nanos *= FRACTIONS[end - first]!;
   }
-  if (Number.isNaN(seconds) || Number.isNaN(nanos) || bytes[end] !== Z) return 0;
+  if (Number.isNaN(seconds) || bytes[end] !== Z) return 0;
   into.seconds = Math.max(0, seconds);
   into.nanos = seconds < 0 ? 0 : nanos;
   return end + 1 - start;

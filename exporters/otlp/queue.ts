@@ -11,6 +11,8 @@ import { SendError, type Signal, type Transport } from './transport.ts';
 const MAX_REQUEST_BYTES = 3 * 1024 * 1024;
 const LONGEST_WAIT_MS = 30_000;
 
+const NOTHING = Buffer.alloc(0);
+
 interface Item {
   readonly otlp: Buffer;
   readonly count: number;
@@ -32,6 +34,8 @@ export class SendQueue {
   private readonly options: QueueOptions;
   private items: Item[] = [];
   private bytes = 0;
+  /** Kept between requests. */
+  private joined = NOTHING;
   /** How many of the items, from the first on, the current request holds. */
   private underWay = 0;
   private sending: Promise<void> | undefined;
@@ -84,9 +88,7 @@ export class SendQueue {
       const batch = this.next();
       this.underWay = batch.length;
       try {
-        const { rejected, message } = await this.options.transport.send(
-          Buffer.concat(batch.map(({ otlp }) => otlp)),
-        );
+        const { rejected, message } = await this.options.transport.send(this.join(batch));
         const total = batch.reduce((sum, { count }) => sum + count, 0);
         this.count('portlight.records.sent', total - rejected);
         if (rejected > 0) {
@@ -97,6 +99,8 @@ export class SendQueue {
         }
         backoff.reset();
       } catch (error) {
+        // A request that failed may still be on its way.
+        this.joined = NOTHING;
         if (error instanceof SendError && !error.retryable) {
           this.options.telemetry.warn(
             `${this.options.destination}: receiver refused ${this.options.signal}: ${error.message}`,
@@ -118,6 +122,16 @@ export class SendQueue {
         done();
       }
     }
+  }
+
+  /** One request of several; valid until the next, which is not made before this one was answered. */
+  private join(batch: readonly Item[]): Buffer {
+    if (batch.length === 1) return batch[0]!.otlp;
+    const size = batch.reduce((sum, { otlp }) => sum + otlp.length, 0);
+    if (this.joined.length < size) this.joined = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25));
+    let position = 0;
+    for (const { otlp } of batch) position += otlp.copy(this.joined, position);
+    return this.joined.subarray(0, size);
   }
 
   /** The oldest items, as many as make one request; one at least. */

@@ -17,8 +17,11 @@ import type { LogsResult, LogsTask } from './logs.ts';
 
 const task = JSON.parse(await text(process.stdin)) as LogsTask;
 
+/** Begins the work, and gives what ends it. */
+type Start = () => Promise<() => Promise<void>>;
+
 /** The agent's own way: collector, pipeline, exporter and positions as the agent wires them. */
-async function agent(): Promise<() => Promise<void>> {
+async function agent(): Promise<Start> {
   const { config } = await loadConfig(
     { 'logs.parser': task.way === 'plain' ? 'none' : 'auto' },
     undefined,
@@ -42,18 +45,20 @@ async function agent(): Promise<() => Promise<void>> {
     rootfs: '/',
     ownId: undefined,
   });
-  for (const [index, logPath] of task.files.entries()) {
-    const id = `${index}`.padStart(64, 'f');
-    collector.attach(fakeContainer({ id, name: `bench-${index}`, logPath, startedAt: 1n }));
-  }
   return async () => {
-    await collector.stop();
-    positions.close();
+    for (const [index, logPath] of task.files.entries()) {
+      const id = `${index}`.padStart(64, 'f');
+      collector.attach(fakeContainer({ id, name: `bench-${index}`, logPath, startedAt: 1n }));
+    }
+    return async () => {
+      await collector.stop();
+      positions.close();
+    };
   };
 }
 
 /** What an agent would do that is made of the SDK's parts: read lines, parse them, emit records. */
-async function sdk(): Promise<() => Promise<void>> {
+async function sdk(): Promise<Start> {
   const { LoggerProvider, BatchLogRecordProcessor } = await import('@opentelemetry/sdk-logs');
   const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
   const processor = new BatchLogRecordProcessor({
@@ -63,26 +68,30 @@ async function sdk(): Promise<() => Promise<void>> {
     scheduledDelayMillis: 50,
   });
   const provider = new LoggerProvider({ processors: [processor] });
-  for (const file of task.files) {
-    const logger = provider.getLogger('bench');
-    let count = 0;
-    for await (const line of createInterface({ input: createReadStream(file) })) {
-      const { log, stream, time } = JSON.parse(line) as { log: string; stream: string; time: string };
-      const body = log.slice(0, -1);
-      logger.emit({ timestamp: new Date(time), body, attributes: { 'log.iostream': stream } });
-      if (++count % 4096 === 0) await provider.forceFlush();
+  return async () => {
+    for (const file of task.files) {
+      const logger = provider.getLogger('bench');
+      let count = 0;
+      for await (const line of createInterface({ input: createReadStream(file) })) {
+        const { log, stream, time } = JSON.parse(line) as { log: string; stream: string; time: string };
+        const body = log.slice(0, -1);
+        logger.emit({ timestamp: new Date(time), body, attributes: { 'log.iostream': stream } });
+        if (++count % 4096 === 0) await provider.forceFlush();
+      }
     }
-  }
-  await provider.forceFlush();
-  return () => provider.shutdown();
+    await provider.forceFlush();
+    return () => provider.shutdown();
+  };
 }
 
 const received = async (): Promise<number> =>
   Number(await (await fetch(`${process.env.OTEL_EXPORTER_OTLP_ENDPOINT}/count`)).text());
 
+const start = await (task.way === 'sdk' ? sdk() : agent());
+// What is imported and compiled once is not what a line costs.
 const before = process.cpuUsage();
 const begun = performance.now();
-const stop = await (task.way === 'sdk' ? sdk() : agent());
+const stop = await start();
 if (task.idleMs === undefined) while ((await received()) < task.lines) await sleep(20);
 else await sleep(5000);
 const idle = process.cpuUsage();

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import test from 'ava';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import { encodeLogs } from '../../agent/otlp/encode.ts';
-import { encodeLine, uidPrefix } from '../../agent/otlp/encode-log.ts';
+import { encodeLine, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
@@ -37,7 +37,7 @@ test('a log line is printed with time and name, and cannot steer the terminal', 
   const out = new Memory();
   const writer = new Writer();
   const line = Buffer.from('\u001b[2Jhello');
-  encodeLine(writer, logLine(line, { seconds: 0, nanos: 1_000_000 }), uidPrefix('c'));
+  encodeLine(writer, logLine(line, { seconds: 0, nanos: 1_000_000 }), prefixesOf('c'));
   const otlp = encodeLogs(resource, 'portlight.logs', writer.bytes());
   await new ConsoleExporter(out).export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
   t.is(out.text, '00:00:00.001 web | hello\n');

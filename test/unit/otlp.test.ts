@@ -5,7 +5,7 @@ import { catalogue } from '../../agent/catalogue/index.ts';
 import { parseJson } from '../../agent/logs/parse.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
 import { encodeEvent, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
-import { encodeLine, encodeParsed, uidPrefix } from '../../agent/otlp/encode-log.ts';
+import { encodeLine, encodeParsed, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
 import { type AttributeValue, Severity } from '../../agent/records.ts';
@@ -87,7 +87,7 @@ test('our decoder reads the same as the public definitions, log lines of any byt
         const writer = new Writer(16);
         lines.forEach((line, index) => {
           const facts = { seconds: 1_700_000_000 + index, nanos: 999_999_999, cut: index % 3 ? 0 : 7 };
-          encodeLine(writer, logLine(Buffer.from(line), facts), uidPrefix(ID), index % 2 ? 9 : 0);
+          encodeLine(writer, logLine(Buffer.from(line), facts), prefixesOf(ID), index % 2 ? 9 : 0);
         });
         const bytes = encodeLogs({ attributes: resource }, 'portlight.logs', writer.bytes());
         t.deepEqual(
@@ -134,7 +134,7 @@ test('a parsed record of whatever JSON can hold is what was written', (t) => {
       const parsed = parseJson(
         JSON.stringify({ ...fields, trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) }),
       );
-      encodeParsed(writer, logLine(''), uidPrefix(ID), 'the line', parsed, where);
+      encodeParsed(writer, logLine(''), prefixesOf(ID), 'the line', parsed, where);
       const bytes = encodeLogs({ attributes: {} }, 'portlight.logs', writer.bytes());
       const decoded = independent(logs.v1.ExportLogsServiceRequest, bytes);
       // OTLP/JSON writes ids in hexadecimal digits.
