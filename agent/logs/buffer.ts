@@ -4,7 +4,14 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import type { LogSink } from '../../collectors/collector.ts';
-import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from '../otlp/encode-log.ts';
+import {
+  encodeFlatJson,
+  encodeLine,
+  encodeParsed,
+  type Origin,
+  type Prefixes,
+  prefixesOf,
+} from '../otlp/encode-log.ts';
 import { Writer } from '../otlp/writer.ts';
 import type { Container, IoStream, LogLine, LogPosition } from '../records.ts';
 import { HEAD, LOOKS_LIKE_LOGFMT, parse } from './parse.ts';
@@ -144,6 +151,12 @@ export class LogBuffer implements LogSink {
       encodeLine(this.writer, line, this.prefixes);
       return;
     }
+    if (
+      source[start] === BRACE &&
+      this.treatment.fieldsIn === 'attributes' &&
+      encodeFlatJson(this.writer, line, this.prefixes)
+    )
+      return;
     const head = source.toString('latin1', start, Math.min(end, start + HEAD));
     if (source[start] === BRACE || LOOKS_LIKE_LOGFMT.test(head)) {
       const text = source.toString('utf8', start, end);

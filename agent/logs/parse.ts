@@ -1,5 +1,7 @@
 /** What a line says in a format that many programs write: JSON objects, logfmt, or a level in plain text. */
+import { ROLES } from './roles.ts';
 import { severityOfText, severityOfValue } from './severity.ts';
+import type { Timestamp } from './timestamp.ts';
 
 export const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
 export type ParserName = (typeof parserNames)[number];
@@ -12,8 +14,8 @@ export interface Parsed {
   readonly severity: number;
   /** As it was spelt. */
   readonly severityText: string | undefined;
-  /** When the program wrote it, nanoseconds since the Unix epoch. */
-  readonly time: bigint | undefined;
+  /** When the program wrote it, since the Unix epoch. */
+  readonly time: Timestamp | undefined;
   /** Hexadecimal digits, 32. */
   readonly traceId: string | undefined;
   /** Hexadecimal digits, 16. */
@@ -25,33 +27,27 @@ export interface Parsed {
 }
 
 const NO_FIELDS = {};
-const MESSAGES = ['msg', 'message', '@message', 'short_message', 'event'];
-const LEVELS = ['level', 'severity', 'log.level', 'levelname', 'lvl', '@level', 'loglevel', 'severity_text'];
-const TIMES = ['time', 'timestamp', '@timestamp', 'ts', 't', 'datetime'];
-const TRACES = ['trace_id', 'traceId', 'trace.id', 'traceid', 'traceID', 'otelTraceID'];
-const SPANS = ['span_id', 'spanId', 'span.id', 'spanid', 'spanID', 'otelSpanID'];
-
-/** The field's role by its name. */
-const ROLES = new Map<string, 'message' | 'level' | 'time' | 'trace' | 'span' | 'parent'>([
-  ...MESSAGES.map((name) => [name, 'message'] as const),
-  ...LEVELS.map((name) => [name, 'level'] as const),
-  ...TIMES.map((name) => [name, 'time'] as const),
-  ...TRACES.map((name) => [name, 'trace'] as const),
-  ...SPANS.map((name) => [name, 'span'] as const),
-  ['traceparent', 'parent'] as const,
-]);
-
 const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+-]\d\d:?\d\d)?$/;
 /** `00-<trace id>-<span id>-<flags>`: https://www.w3.org/TR/trace-context/ */
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
 
+/** What a number's size tells of its unit: seconds, or a thousandth of what is before. */
+const UNITS = [
+  { below: 1e11, perSecond: 1 },
+  { below: 1e14, perSecond: 1e3 },
+  { below: 1e17, perSecond: 1e6 },
+  { below: 1e19, perSecond: 1e9 },
+];
+
 /** A time as programs write it; a number is in seconds, or in what its size tells. */
-export function timeOf(value: unknown): bigint | undefined {
+export function timeOf(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') {
-    if (!(value > 1e8) || value > 1e19) return undefined;
-    if (value < 1e11) return BigInt(Math.round(value * 1e6)) * 1000n;
-    if (value < 1e14) return BigInt(Math.round(value * 1e3)) * 1000n;
-    return value < 1e17 ? BigInt(Math.round(value)) * 1000n : BigInt(Math.round(value));
+    const unit = UNITS.find(({ below }) => value < below);
+    if (!(value > 1e8) || unit === undefined) return undefined;
+    const seconds = Math.floor(value / unit.perSecond);
+    const rest = value - seconds * unit.perSecond;
+    // No double tells less than a microsecond of a time of today.
+    return { seconds, nanos: Math.floor((rest * 1e6) / unit.perSecond + 1e-3) * 1000 };
   }
   if (typeof value !== 'string') return undefined;
   const match = ISO.exec(value);
@@ -59,7 +55,7 @@ export function timeOf(value: unknown): bigint | undefined {
   const [, date, time, fraction = '', zone = 'Z'] = match;
   const milliseconds = Date.parse(`${date}T${time}${zone}`);
   if (!(milliseconds >= 0)) return undefined;
-  return BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
+  return { seconds: milliseconds / 1000, nanos: Number(fraction.padEnd(9, '0')) };
 }
 
 const isId = (value: unknown, digits: number): value is string =>
@@ -70,10 +66,11 @@ export function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
   let message: string | undefined;
   let severity = 0;
   let severityText: string | undefined;
-  let time: bigint | undefined;
+  let time: Timestamp | undefined;
   let traceId: string | undefined;
   let spanId: string | undefined;
-  const fields: Record<string, unknown> = {};
+  // Without a prototype, `__proto__` is a field as any other.
+  const fields: Record<string, unknown> = Object.create(null);
   for (const key in record) {
     const value = record[key];
     switch (ROLES.get(key)) {
@@ -144,7 +141,7 @@ const PAIR = /([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)\s*/y;
 
 /** A line of `key=value` pairs and nothing else; undefined for anything else. */
 export function parseLogfmt(text: string): Parsed | undefined {
-  const record: Record<string, unknown> = {};
+  const record: Record<string, unknown> = Object.create(null);
   const trimmed = text.trimEnd();
   PAIR.lastIndex = 0;
   let end = 0;

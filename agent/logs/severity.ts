@@ -48,8 +48,9 @@ export const numberOfRange = (name: string): number =>
 /** The severity that a field's value means; 0 where it means none. */
 export function severityOfValue(value: unknown): number {
   if (typeof value === 'number') {
+    if (!Number.isInteger(value)) return 0;
     if (value >= 10 && value <= 60) return BY_TENS[Math.floor(value / 10)]!;
-    return Number.isInteger(value) && value >= 0 && value <= 7 ? BY_SYSLOG[value]! : 0;
+    return value >= 0 && value <= 7 ? BY_SYSLOG[value]! : 0;
   }
   if (typeof value !== 'string') return 0;
   if (value.length === 1) return BY_LETTER[value.toUpperCase()] ?? 0;
@@ -61,21 +62,66 @@ export function severityOfValue(value: unknown): number {
 const KLOG = /^([IWEF])\d{4} \d\d:\d\d:\d\d/;
 /** `<34>1 2026-…` and `<34>Nov 24 …` */
 const SYSLOG = /^<(\d{1,3})>/;
-/** `[error]`, `[ERROR]`, `level=error`, `"level":"error"`, `ERROR`, `ERROR:`: in any case where it is marked. */
-const MARKED = /(?:\[|\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?)\s*([a-z]{3,13})\b/i;
-const WORD =
-  /(?:^|[\s|(<:])(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERR|ERROR|SEVERE|CRIT|CRITICAL|ALERT|FATAL|EMERG|PANIC)(?=[\s:|)\]>,-]|$)/;
+/** What stands before a level that is a field's value: `level=error`, `"level":"error"`, `severity: error`. */
+const LEVEL_IS = /(?:level|lvl|severity)["']?\s*[=:]\s*["']?$/i;
+const LONGEST_KEY = 20;
 /** `panic: …`, with which Go programs end. */
 const PANIC = /^(?:panic|fatal error): /;
 
+const isUpper = (code: number): boolean => code >= 0x41 && code <= 0x5a;
+const isLetter = (code: number): boolean => isUpper(code) || (code >= 0x61 && code <= 0x7a);
+/** What a word can stand behind: the line's start, space, `|`, `(`, `<`, `[`, `:`, `=` and quotes. */
+const isOpening = (code: number): boolean =>
+  code === 0x20 ||
+  code === 0x7c ||
+  code === 0x28 ||
+  code === 0x3c ||
+  code === 0x5b ||
+  code === 0x3a ||
+  code === 0x3d ||
+  code === 0x22 ||
+  code === 0x27 ||
+  code === 0x09;
+/** What a word goes on with: digits and `_`, `.`, `-`, `/`. */
+const isWithinWord = (code: number): boolean =>
+  (code >= 0x30 && code <= 0x39) || code === 0x5f || code === 0x2e || code === 0x2d || code === 0x2f;
+
+/** Whether a word follows on `=` or `:`, with a space or a quote between. */
+const mayBeValue = (head: string, index: number, before: number): boolean => {
+  const sign = before === 0x20 || before === 0x22 || before === 0x27 ? head.charCodeAt(index - 2) : before;
+  return sign === 0x3a || sign === 0x3d;
+};
+
 /** The severity that a line of plain text begins with; 0 where it tells none. */
 export function severityOfText(head: string): number {
-  const klog = KLOG.exec(head)?.[1];
-  if (klog !== undefined) return BY_LETTER[klog]!;
-  const priority = SYSLOG.exec(head)?.[1];
-  if (priority !== undefined && Number(priority) < 192) return BY_SYSLOG[Number(priority) % 8]!;
-  if (PANIC.test(head)) return 21;
-  const marked = BY_NAME.get(MARKED.exec(head)?.[1]?.toLowerCase() ?? '');
-  if (marked !== undefined) return marked;
-  return BY_NAME.get(WORD.exec(head)?.[1]?.toLowerCase() ?? '') ?? 0;
+  const first = head.charCodeAt(0);
+  if (first === 0x3c) {
+    const priority = Number(SYSLOG.exec(head)?.[1] ?? Number.NaN);
+    if (priority < 192) return BY_SYSLOG[priority % 8]!;
+  } else if (isUpper(first)) {
+    const klog = KLOG.exec(head)?.[1];
+    if (klog !== undefined) return BY_LETTER[klog]!;
+  } else if (PANIC.test(head)) return 21;
+  let before = 0x20;
+  for (let index = 0; index < head.length; index++) {
+    const code = head.charCodeAt(index);
+    if (!isLetter(code) || !isOpening(before)) {
+      before = code;
+      continue;
+    }
+    let end = index + 1;
+    while (end < head.length && isLetter(head.charCodeAt(end))) end++;
+    // In capitals a level stands for itself, else where it is marked as one.
+    const isMarked =
+      (isUpper(code) && isUpper(head.charCodeAt(index + 1))) ||
+      before === 0x5b ||
+      (mayBeValue(head, index, before) && LEVEL_IS.test(head.slice(Math.max(0, index - LONGEST_KEY), index)));
+    if (isMarked && end - index >= 3 && !(end < head.length && isWithinWord(head.charCodeAt(end)))) {
+      const severity = BY_NAME.get(head.slice(index, end).toLowerCase());
+      if (severity !== undefined) return severity;
+    }
+    before = head.charCodeAt(end - 1);
+    index = end - 1;
+  }
+  return 0;
 }

@@ -5,8 +5,9 @@
  * TTY the entries follow each other without headers. Each entry begins with its time stamp and a space, and
  * a line longer than the daemon's 16 KiB buffer comes as several entries of which the last ends in a newline.
  */
+
+import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from '../../agent/logs/timestamp.ts';
 import type { IoStream } from '../../agent/records.ts';
-import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from './timestamp.ts';
 
 const HEADER = 8;
 const NEWLINE = 0x0a;

@@ -5,7 +5,7 @@ import { catalogue } from '../../agent/catalogue/index.ts';
 import { parseJson } from '../../agent/logs/parse.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
 import { encodeEvent, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
-import { encodeLine, encodeParsed, prefixesOf } from '../../agent/otlp/encode-log.ts';
+import { encodeFlatJson, encodeLine, encodeParsed, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
 import { type AttributeValue, Severity } from '../../agent/records.ts';
@@ -146,6 +146,66 @@ test('a parsed record of whatever JSON can hold is what was written', (t) => {
       t.is(record.spanId, 'b'.repeat(16));
     }),
     { numRuns: 500 },
+  );
+});
+
+test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
+  const word = fc.stringMatching(/^[ -!#-[\]-~]{0,20}$/);
+  const role = fc.constantFrom(
+    'msg',
+    'message',
+    'level',
+    'severity',
+    'time',
+    'ts',
+    'trace_id',
+    'span_id',
+    '__proto__',
+  );
+  const value = fc.oneof(
+    word,
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.integer(),
+    fc.bigInt({ min: -(2n ** 60n), max: 2n ** 60n }).map(Number),
+    fc.boolean(),
+    fc.constantFrom(null, 'info', 'ERROR', 30, 1_795_512_763_733, 1_795_512_763.25, '2026-11-24T05:43:00.5Z'),
+    fc.constantFrom('2026-11-24 05:43:00,123', 'a'.repeat(32), 'B'.repeat(16), '0'.repeat(32), 'ü😀'),
+  );
+  const name = fc.stringMatching(/^[a-f ü]{0,2}$/);
+  const objects = fc.array(fc.tuple(fc.oneof(name, role), value), { minLength: 1, maxLength: 10 });
+  let read = 0;
+  fc.assert(
+    fc.property(objects, fc.constantFrom('', ' '), (pairs, space) => {
+      const fields = pairs.map(([key, given]) => `${JSON.stringify(key)}:${space}${JSON.stringify(given)}`);
+      const written = `{${space}${fields.join(`${space},${space}`)}${space}}`;
+      const [fast, slow] = [new Writer(16), new Writer(16)];
+      const line = logLine(written, { utf8: true });
+      if (!encodeFlatJson(fast, line, prefixesOf(ID))) return;
+      read++;
+      encodeParsed(slow, line, prefixesOf(ID), written, parseJson(written), 'attributes');
+      const [own, other] = [fast, slow].map((writer) => {
+        const bytes = encodeLogs({ attributes: {} }, 'portlight.logs', writer.bytes());
+        const [record] = decodeLogs(bytes).resourceLogs![0]!.scopeLogs![0]!.logRecords!;
+        // Objects put names that are numbers first.
+        record!.attributes!.sort((one, two) => (one.key < two.key ? -1 : 1));
+        return record;
+      });
+      t.deepEqual(own, other, written);
+    }),
+    { numRuns: 20_000 },
+  );
+  t.true(read > 5000, `${read}`);
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom('{', '}', '"', ':', ',', '1', '-', 'true', 'a', '\\', ' ') }),
+      (text) => {
+        const written = `{${text}`;
+        const writer = new Writer(16);
+        if (encodeFlatJson(writer, logLine(written, { utf8: true }), prefixesOf(ID)))
+          t.notThrows(() => JSON.parse(written), written);
+      },
+    ),
+    { numRuns: 100_000 },
   );
 });
 

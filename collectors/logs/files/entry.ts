@@ -3,8 +3,9 @@
  * `attrs` object where the driver's options ask for one. Parsed on bytes, since every log line passes here.
  * Source: https://docs.docker.com/engine/logging/drivers/json-file/; the escapes are JSON's.
  */
+
+import { readTimestamp, type Timestamp } from '../../../agent/logs/timestamp.ts';
 import type { IoStream } from '../../../agent/records.ts';
-import { readTimestamp, type Timestamp } from '../timestamp.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -19,8 +19,8 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import type { Timestamp } from '../../../agent/logs/timestamp.ts';
 import type { LogPosition } from '../../../agent/records.ts';
-import type { Timestamp } from '../timestamp.ts';
 import { timeBefore } from './entry.ts';
 
 /**

@@ -1,0 +1,165 @@
+/**
+ * Reads the JSON objects that most logging libraries write, flat and without escapes, on their bytes, without
+ * an object or a string for each. Whatever is more than that, `parseJson` reads.
+ */
+import { Writer } from '../otlp/writer.ts';
+import { Interned } from './interned.ts';
+import { ROLES, type Role } from './roles.ts';
+
+/** Kinds of values. */
+export const TEXT = 0;
+export const NUMBER = 1;
+export const TRUE = 2;
+export const FALSE = 3;
+export const NULL = 4;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const SPACE = 0x20;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+/** Digits that a double holds for certain: a quotient of two such numbers is rounded once, as it is when read whole. */
+const SAFE_DIGITS = 15;
+const TENS = Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
+const ANY_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+const MAX_FIELDS = 64;
+
+const WORDS = [
+  { bytes: Buffer.from('true'), kind: TRUE },
+  { bytes: Buffer.from('false'), kind: FALSE },
+  { bytes: Buffer.from('null'), kind: NULL },
+];
+
+/** A field's name, of which there is one object however often it comes. */
+export interface Name {
+  readonly role: Role | undefined;
+  /** The `key` field of a KeyValue. */
+  readonly field: Buffer;
+  /** The scan that it was seen in last: an object must not have it twice. */
+  scan: number;
+}
+
+const interned = new Interned<Name>((text) => {
+  const writer = new Writer(64);
+  writer.string(1, text);
+  return { role: ROLES.get(text), field: Buffer.from(writer.bytes()), scan: 0 };
+});
+
+export class FlatJson {
+  /** The first `count` of each column hold. */
+  count = 0;
+  readonly names: Name[] = [];
+  readonly kinds = new Uint8Array(MAX_FIELDS);
+  /** Where each text begins and ends, without its quotes. */
+  readonly starts = new Uint32Array(MAX_FIELDS);
+  readonly ends = new Uint32Array(MAX_FIELDS);
+  readonly numbers = new Float64Array(MAX_FIELDS);
+  private scans = 0;
+
+  /** @returns whether `bytes[start, end)`, which is UTF-8, is an object that can be read here */
+  scan(bytes: Buffer, start: number, end: number): boolean {
+    this.count = 0;
+    const scan = ++this.scans;
+    let at = start;
+    if (bytes[at++] !== OPEN) return false;
+    for (;;) {
+      while (bytes[at] === SPACE) at++;
+      if (bytes[at++] !== QUOTE) return false;
+      const from = at;
+      let hash = 0;
+      for (let byte = bytes[at]!; byte !== QUOTE; byte = bytes[++at]!) {
+        if (byte === BACKSLASH || byte < SPACE || at >= end) return false;
+        hash = (Math.imul(hash, 31) + byte) | 0;
+      }
+      const name = interned.of(bytes, from, at, hash);
+      if (name === undefined || name.scan === scan || this.count === MAX_FIELDS) return false;
+      name.scan = scan;
+      this.names[this.count] = name;
+      at++;
+      while (bytes[at] === SPACE) at++;
+      if (bytes[at++] !== COLON) return false;
+      while (bytes[at] === SPACE) at++;
+      at = this.value(bytes, at, end);
+      if (at === -1) return false;
+      this.count++;
+      while (bytes[at] === SPACE) at++;
+      const next = bytes[at++];
+      if (next === COMMA) continue;
+      if (next !== CLOSE || at > end) return false;
+      while (at < end && bytes[at] === SPACE) at++;
+      return at === end;
+    }
+  }
+
+  /** Takes the value that begins at `from` as the next field's; returns where it is followed, or -1. */
+  private value(bytes: Buffer, from: number, end: number): number {
+    const { count } = this;
+    const first = bytes[from]!;
+    if (first === QUOTE) {
+      let at = from + 1;
+      for (let byte = bytes[at]!; byte !== QUOTE; byte = bytes[++at]!) {
+        if (byte === BACKSLASH || byte < SPACE || at >= end) return -1;
+      }
+      this.kinds[count] = TEXT;
+      this.starts[count] = from + 1;
+      this.ends[count] = at;
+      return at + 1;
+    }
+    if (first === MINUS || (first >= ZERO && first <= NINE)) return this.number(bytes, from, end);
+    for (const word of WORDS) {
+      let same = 0;
+      while (same < word.bytes.length && bytes[from + same] === word.bytes[same]) same++;
+      if (same !== word.bytes.length || from + same > end) continue;
+      this.kinds[count] = word.kind;
+      return from + same;
+    }
+    return -1;
+  }
+
+  private number(bytes: Buffer, from: number, end: number): number {
+    const isNegative = bytes[from] === MINUS;
+    const first = isNegative ? from + 1 : from;
+    let digits = 0;
+    let point = -1;
+    let at = first;
+    for (let byte = bytes[at]!; at < end; byte = bytes[++at]!) {
+      if (byte >= ZERO && byte <= NINE) digits = digits * 10 + byte - ZERO;
+      else if (byte === POINT && point === -1) point = at;
+      else break;
+    }
+    const whole = (point === -1 ? at : point) - first;
+    const behind = point === -1 ? 0 : at - point - 1;
+    const isSimple =
+      whole > 0 &&
+      (bytes[first] !== ZERO || whole === 1) &&
+      (point === -1 || behind > 0) &&
+      whole + behind <= SAFE_DIGITS &&
+      !isNumeric(bytes[at]!);
+    let value = digits / TENS[behind]!;
+    if (isNegative) value = -value;
+    if (!isSimple) {
+      while (at < end && isNumeric(bytes[at]!)) at++;
+      const text = bytes.toString('latin1', from, at);
+      if (!ANY_NUMBER.test(text)) return -1;
+      value = Number(text);
+    }
+    this.kinds[this.count] = NUMBER;
+    this.numbers[this.count] = value;
+    return at;
+  }
+}
+
+/** Digits, signs, point and exponent. */
+const isNumeric = (byte: number): boolean =>
+  (byte >= ZERO && byte <= NINE) ||
+  byte === POINT ||
+  byte === MINUS ||
+  byte === 0x2b ||
+  (byte | 0x20) === 0x65;

@@ -1,0 +1,39 @@
+/** One object for equal bytes, found without making a string of them; for as many as programs have, not as somebody makes up. */
+const MAX_KNOWN = 4096;
+
+interface Known<T> {
+  readonly bytes: Buffer;
+  readonly value: T;
+}
+
+export class Interned<T> {
+  private readonly byHash = new Map<number, Known<T>[]>();
+  private readonly make: (text: string) => T;
+  private count = 0;
+
+  constructor(make: (text: string) => T) {
+    this.make = make;
+  }
+
+  /**
+   * @param hash any function of the bytes
+   * @returns undefined where there are too many already
+   */
+  of(bytes: Buffer, start: number, end: number, hash: number): T | undefined {
+    const alike = this.byHash.get(hash);
+    if (alike !== undefined) {
+      for (const known of alike) {
+        if (known.bytes.length !== end - start) continue;
+        let same = 0;
+        while (same < known.bytes.length && known.bytes[same] === bytes[start + same]) same++;
+        if (same === known.bytes.length) return known.value;
+      }
+    }
+    if (this.count === MAX_KNOWN) return undefined;
+    this.count++;
+    const text = bytes.toString('utf8', start, end);
+    const known = { bytes: Buffer.from(text), value: this.make(text) };
+    this.byHash.set(hash, [...(alike ?? []), known]);
+    return known.value;
+  }
+}
