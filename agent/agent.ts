@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { CgroupCollector } from '../collectors/cgroup/index.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { connect } from '../collectors/docker/client.ts';
-import { type Endpoint, findEndpoint } from '../collectors/docker/endpoint.ts';
+import { type Endpoint, findEndpoint, isLocal } from '../collectors/docker/endpoint.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
 import { bootTime, HostCollector } from '../collectors/host/index.ts';
@@ -24,6 +24,7 @@ import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { protocolOf } from '../exporters/otlp/environment.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
+import { isReceiver } from './logs/receiver.ts';
 import { isFollowed, treatmentOf } from './logs/treatment.ts';
 import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
@@ -68,8 +69,8 @@ class Attachments {
     this.telemetry = telemetry;
   }
 
-  starting(container: Container): void {
-    void this.each(container, (collector) => collector.anticipate?.(container));
+  starting(id: string, container: Container | undefined): void {
+    for (const collector of this.collectors) collector.anticipate?.(id, container);
   }
 
   started(container: Container): void {
@@ -132,6 +133,9 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     createExporters(config.exporter, telemetry),
     hostAttributes(config.procfs),
   ]);
+  const logsEndpoint = config.exporter.includes('otlp')
+    ? (process.env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT ?? config.otlp.endpoint)
+    : undefined;
   const scrape = new PrometheusExporter();
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape],
@@ -139,10 +143,17 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
-    treatment: ({ name, labels }) =>
-      isFollowed(labels)
-        ? treatmentOf(config.logs, labels, (mistake) => telemetry.warn(`container ${name}: ${mistake}`))
-        : undefined,
+    treatment: (container) => {
+      const { name, labels } = container;
+      if (!isFollowed(labels)) return undefined;
+      if (isReceiver(container, logsEndpoint) && labels['portlight.logs'] !== 'true') {
+        telemetry.warn(
+          `container ${name} is the receiver: its own log is left alone; the label portlight.logs=true has it read`,
+        );
+        return undefined;
+      }
+      return treatmentOf(config.logs, labels, (mistake) => telemetry.warn(`container ${name}: ${mistake}`));
+    },
   });
 
   const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
@@ -155,7 +166,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     ),
   );
   // The disks of a daemon elsewhere cannot be seen from here.
-  const rootfs = endpoint.host.startsWith('unix:') ? config.rootfs : undefined;
+  const rootfs = isLocal(endpoint) ? config.rootfs : undefined;
   const storage = new StorageCollector(docker, pipeline, {
     intervalMs: config.metrics.storage_interval,
     rootfs,
@@ -236,6 +247,8 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     }
   };
   const runRounds = async () => {
+    // Containers that were removed while the agent was down.
+    for (const id of positions.idsOf('logs/')) if (!daemon.exists(id)) positions.forget(`logs/${id}`);
     void storage.ask();
     await round();
     // Rates need a second round, which need not wait for the interval.

@@ -48,6 +48,13 @@ export class Positions {
     this.known = new Map(rows.map(({ source, value }) => [source, value]));
   }
 
+  /** What follows `prefix` in the sources that there are. */
+  idsOf(prefix: string): string[] {
+    return [...this.known.keys()]
+      .filter((source) => source.startsWith(prefix))
+      .map((source) => source.slice(prefix.length));
+  }
+
   load(source: string): string | undefined {
     return this.known.get(source);
   }

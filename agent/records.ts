@@ -39,6 +39,8 @@ export interface Container {
   logPath: string;
   /** `HostConfig.NetworkMode`: `host`, `container:<id>`, or the network's name. */
   networkMode: string;
+  /** Names and addresses on its networks, and `:port` for each published port. */
+  reachedBy: readonly string[];
   /** `State.Status`: created, running, paused, restarting, removing, exited or dead. */
   status: string;
   /** `State.Health.Status`; undefined without a health check. */

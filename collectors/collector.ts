@@ -41,8 +41,11 @@ export interface Collector {
    * Called again after each restart.
    */
   attach?(container: Container): void | Promise<void>;
-  /** A container was started, a moment before `attach`: for what a short-lived one would not wait for. */
-  anticipate?(container: Container): void;
+  /**
+   * A container was started, a moment before `attach`: for what a short-lived one would not wait for. One that
+   * was created just now is not known yet.
+   */
+  anticipate?(id: string, container: Container | undefined): void;
   /** A running container's settings were changed. */
   changed?(container: Container): void;
   /** A container no longer runs. */

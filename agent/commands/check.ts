@@ -5,7 +5,9 @@ import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
 import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
-import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
+import { sourceOf } from '../../collectors/logs/source.ts';
 import { readNamespaces } from '../../collectors/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
@@ -128,6 +130,25 @@ async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Findi
   return all.find((findings) => findings.every(({ status }) => status === 'ok')) ?? all[0]!;
 }
 
+/** Where the logs of the running containers are read, and why not in their files. */
+async function checkLogs({ rootfs, docker_host }: Config, docker: Docker): Promise<Finding> {
+  const root = isLocal(findEndpoint(docker_host)) ? rootfs : undefined;
+  const containers = (await inspectRunning(docker)).map((inspect) => fromInspect(inspect, undefined, {}));
+  const reasons = new Map<string, string[]>();
+  let files = 0;
+  for (const container of containers) {
+    const source = sourceOf(container, root);
+    if (source.kind === 'file') files++;
+    else reasons.set(source.why, [...(reasons.get(source.why) ?? []), container.name]);
+  }
+  const api = [...reasons].map(([why, names]) => `${names.join(', ')} (${why})`);
+  const found = [
+    ...(files > 0 ? [`${files} read from files`] : []),
+    ...(api.length > 0 ? [`through the API: ${api.join('; ')}`] : []),
+  ];
+  return finding('container logs', 'ok', found.join('; ') || 'no container runs: not tried');
+}
+
 function checkDataDirectory({ data_dir }: Config): Finding {
   let existing = data_dir;
   for (;;) {
@@ -186,7 +207,8 @@ export async function check({ output }: { output: string }, command: Command): P
   applyToEnvironment(config);
   const { findings, docker } = await checkDaemon(config);
   findings.push(checkCgroups(config));
-  if (docker !== undefined) findings.push(...(await checkProcesses(config, docker)));
+  if (docker !== undefined)
+    findings.push(...(await checkProcesses(config, docker)), await checkLogs(config, docker));
   findings.push(checkDataDirectory(config), await checkListen(config));
   if (config.exporter.includes('otlp')) {
     findings.push(await checkReceiver(config, 'logs'), await checkReceiver(config, 'metrics'));

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
-import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
+import { sourceOf } from '../../collectors/logs/source.ts';
 import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { cells, columns, figures, rightAligned } from '../../exporters/console/rows.ts';
@@ -37,6 +38,7 @@ export async function ps({ output }: { output: string }, command: Command): Prom
   });
   const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
+  const rootfs = isLocal(endpoint) ? config.rootfs : undefined;
   const telemetry = new Telemetry(createLogger(config.log_level));
   const wanted = [catalogue.cpuUsage, catalogue.memoryWorkingSet, catalogue.memoryLimit, catalogue.pidsCount];
   const cgroup = new CgroupCollector(config.procfs, wanted, new KernelFiles(descriptorLimit(), () => {}));
@@ -67,10 +69,15 @@ export async function ps({ output }: { output: string }, command: Command): Prom
       pid: set.container.pid,
       ...figures(set),
       namespaces: namespacesOf(config.procfs, set.container),
+      logs: sourceOf(set.container, rootfs),
     }));
     console.log(JSON.stringify(rows, null, 2));
     return;
   }
-  const rows = sets.map((set) => [...cells(set), inShort(namespacesOf(config.procfs, set.container))]);
-  console.log(table([...columns, 'NAMESPACES'], rows, rightAligned).join('\n'));
+  const rows = sets.map((set) => [
+    ...cells(set),
+    sourceOf(set.container, rootfs).kind,
+    inShort(namespacesOf(config.procfs, set.container)),
+  ]);
+  console.log(table([...columns, 'LOGS', 'NAMESPACES'], rows, rightAligned).join('\n'));
 }

@@ -29,7 +29,12 @@ const CLOSE = 0x7d;
 const SAFE_DIGITS = 15;
 const TENS = Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
 const ANY_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-const MAX_FIELDS = 64;
+export const MAX_FIELDS = 64;
+
+/** What a string's plain bytes end with: its quote, an escape, or what must not be in it. */
+const STOPS = new Uint8Array(256).fill(1, 0, SPACE);
+STOPS[QUOTE] = 1;
+STOPS[BACKSLASH] = 1;
 
 const WORDS = [
   { bytes: Buffer.from('true'), kind: TRUE },
@@ -74,10 +79,10 @@ export class FlatJson {
       if (bytes[at++] !== QUOTE) return false;
       const from = at;
       let hash = 0;
-      for (let byte = bytes[at]!; byte !== QUOTE; byte = bytes[++at]!) {
-        if (byte === BACKSLASH || byte < SPACE || at >= end) return false;
+      for (let byte = bytes[at]!; STOPS[byte] === 0; byte = bytes[++at]!) {
         hash = (Math.imul(hash, 31) + byte) | 0;
       }
+      if (bytes[at] !== QUOTE || at >= end) return false;
       const name = interned.of(bytes, from, at, hash);
       if (name === undefined || name.scan === scan || this.count === MAX_FIELDS) return false;
       name.scan = scan;
@@ -104,9 +109,8 @@ export class FlatJson {
     const first = bytes[from]!;
     if (first === QUOTE) {
       let at = from + 1;
-      for (let byte = bytes[at]!; byte !== QUOTE; byte = bytes[++at]!) {
-        if (byte === BACKSLASH || byte < SPACE || at >= end) return -1;
-      }
+      while (STOPS[bytes[at]!] === 0) at++;
+      if (bytes[at] !== QUOTE || at >= end) return -1;
       this.kinds[count] = TEXT;
       this.starts[count] = from + 1;
       this.ends[count] = at;

@@ -31,23 +31,15 @@ const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+
 /** `00-<trace id>-<span id>-<flags>`: https://www.w3.org/TR/trace-context/ */
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
 
-/** What a number's size tells of its unit: seconds, or a thousandth of what is before. */
-const UNITS = [
-  { below: 1e11, perSecond: 1 },
-  { below: 1e14, perSecond: 1e3 },
-  { below: 1e17, perSecond: 1e6 },
-  { below: 1e19, perSecond: 1e9 },
-];
-
-/** A time as programs write it; a number is in seconds, or in what its size tells. */
+/** A time as programs write it; a number is in seconds, or in the thousandth parts that its size tells of. */
 export function timeOf(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') {
-    const unit = UNITS.find(({ below }) => value < below);
-    if (!(value > 1e8) || unit === undefined) return undefined;
-    const seconds = Math.floor(value / unit.perSecond);
-    const rest = value - seconds * unit.perSecond;
+    if (!(value > 1e8 && value < 1e19)) return undefined;
+    const perSecond = value < 1e11 ? 1 : value < 1e14 ? 1e3 : value < 1e17 ? 1e6 : 1e9;
+    const seconds = Math.floor(value / perSecond);
+    const rest = value - seconds * perSecond;
     // No double tells less than a microsecond of a time of today.
-    return { seconds, nanos: Math.floor((rest * 1e6) / unit.perSecond + 1e-3) * 1000 };
+    return { seconds, nanos: Math.floor((rest * 1e6) / perSecond + 1e-3) * 1000 };
   }
   if (typeof value !== 'string') return undefined;
   const match = ISO.exec(value);

@@ -1,6 +1,6 @@
 /** Log records → OTLP protobuf (`logs/v1/logs.proto`). */
 import { isUtf8 } from 'node:buffer';
-import { FALSE, FlatJson, NULL, NUMBER, TEXT, TRUE } from '../logs/flat-json.ts';
+import { FALSE, FlatJson, MAX_FIELDS, NULL, NUMBER, TEXT, TRUE } from '../logs/flat-json.ts';
 import { Interned } from '../logs/interned.ts';
 import { type Parsed, timeOf } from '../logs/parse.ts';
 import { severityOfValue } from '../logs/severity.ts';
@@ -75,15 +75,18 @@ function marks(writer: Writer, { cut, malformed }: Origin): void {
   if (malformed) keyValue(writer, ATTRIBUTE, 'portlight.log.malformed', true);
 }
 
+const marksOf = (origin: Origin): Buffer | undefined =>
+  origin.cut > 0 || origin.malformed ? constant((writer) => marks(writer, origin)) : undefined;
+
 /**
  * Appends a line as a `log_records` field; its body is a string, or bytes where it is not valid UTF-8, which
  * receivers refuse in a string together with the whole request.
  */
 export function encodeLine(writer: Writer, line: LogLine, prefixes: Prefixes, severity = 0): void {
-  const { seconds, nanos, source, start, end, utf8, cut, malformed } = line;
+  const { seconds, nanos, source, start, end, utf8 } = line;
   const length = end - start;
   const value = 1 + varintSize(length) + length;
-  const extra = cut > 0 || malformed ? constant((into) => marks(into, line)) : undefined;
+  const extra = marksOf(line);
   const size =
     2 * TIME_SIZE +
     (severity === 0 ? 0 : 2) +
@@ -243,6 +246,10 @@ function severityAt(source: Buffer, index: number): number {
   return levels.of(source, start, end, hash) ?? severityOfValue(source.toString('utf8', start, end));
 }
 
+/** Encoded sizes of the fields' pairs, 0 for what is no attribute, and of their values. */
+const sizes = new Uint32Array(MAX_FIELDS);
+const values = new Uint32Array(MAX_FIELDS);
+
 /** Encoded size of an AnyValue's content, tag included. */
 function sizeOf(index: number): number {
   switch (flat.kinds[index]) {
@@ -315,34 +322,53 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes
       if (span === -1 && isText && readId(source, from, to, 8)) span = index;
     } else return false;
   }
-  const record = writer.begin(2);
+  const from = message === -1 ? start : flat.starts[message]!;
+  const to = message === -1 ? end : flat.ends[message]!;
+  const body = 1 + varintSize(to - from) + to - from;
+  const prefix = prefixes[line.stream];
+  let size = 2 * TIME_SIZE + 1 + varintSize(body) + body + prefix.length + UID_DIGITS;
+  for (let index = 0; index < flat.count; index++) {
+    if (index === message || index === level || index === time || index === trace || index === span) {
+      sizes[index] = 0;
+      continue;
+    }
+    const value = sizeOf(index);
+    const pair = flat.names[index]!.field.length + 1 + varintSize(value) + value;
+    values[index] = value;
+    sizes[index] = pair;
+    size += 1 + varintSize(pair) + pair;
+  }
+  const levelText = level === -1 || flat.kinds[level] === TEXT ? undefined : String(flat.numbers[level]);
+  if (level !== -1) {
+    const length = levelText?.length ?? flat.ends[level]! - flat.starts[level]!;
+    size += 2 + 1 + varintSize(length) + length;
+  }
+  if (trace !== -1) size += 2 + 16;
+  if (span !== -1) size += 2 + 8;
+  const extra = marksOf(line);
+  writer.header(2, size + (extra?.length ?? 0));
   if (time === -1) writer.unixNano(TIME, seconds, nanos);
   else writer.unixNano(TIME, when.seconds, when.nanos);
   if (level !== -1) {
     writer.uint(SEVERITY, severity);
-    if (flat.kinds[level] === TEXT)
-      writer.slice(SEVERITY_TEXT, source, flat.starts[level]!, flat.ends[level]!);
-    else writer.string(SEVERITY_TEXT, String(flat.numbers[level]));
+    if (levelText !== undefined) writer.string(SEVERITY_TEXT, levelText);
+    else writer.slice(SEVERITY_TEXT, source, flat.starts[level]!, flat.ends[level]!);
   }
-  const from = message === -1 ? start : flat.starts[message]!;
-  const to = message === -1 ? end : flat.ends[message]!;
-  writer.header(BODY, 1 + varintSize(to - from) + to - from);
+  writer.header(BODY, body);
   writer.slice(STRING, source, from, to);
   for (let index = 0; index < flat.count; index++) {
-    if (index === message || index === level || index === time || index === trace || index === span) continue;
+    if (sizes[index] === 0) continue;
     const { field } = flat.names[index]!;
-    const value = sizeOf(index);
-    writer.header(ATTRIBUTE, field.length + 1 + varintSize(value) + value);
+    writer.header(ATTRIBUTE, sizes[index]!);
     writer.copy(field, 0, field.length);
-    writer.header(2, value);
+    writer.header(2, values[index]!);
     content(writer, source, index);
   }
   common(writer, prefixes, line);
-  marks(writer, line);
+  if (extra !== undefined) writer.raw(extra);
   if (trace !== -1 && readId(source, flat.starts[trace]!, flat.ends[trace]!, 16))
     writer.slice(TRACE, id, 0, 16);
   if (span !== -1 && readId(source, flat.starts[span]!, flat.ends[span]!, 8)) writer.slice(SPAN, id, 0, 8);
   writer.unixNano(OBSERVED, seconds, nanos);
-  writer.end(record);
   return true;
 }

@@ -45,6 +45,9 @@ function fromContext(name: string, configDirectory: string): Endpoint {
   };
 }
 
+/** Whether the daemon runs on this host, so that its files can be read here. */
+export const isLocal = ({ host }: Endpoint): boolean => host.startsWith('unix:');
+
 /**
  * @param explicit the host that the configuration names, if any
  * @throws {Error} when the chosen Docker context does not exist

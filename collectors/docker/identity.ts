@@ -100,6 +100,7 @@ export function fromInspect(
     logDriver: inspect.HostConfig.LogConfig?.Type ?? '',
     logPath: inspect.LogPath,
     networkMode: inspect.HostConfig.NetworkMode ?? '',
+    reachedBy: reachedBy(inspect),
     status: inspect.State.Status,
     health: healthOf(inspect.State.Health?.Status),
     restarts: inspect.RestartCount,
@@ -107,6 +108,21 @@ export function fromInspect(
     oomKilled: inspect.State.OOMKilled,
     imageCreated: details === undefined ? 0n : parseTime(details.Created),
   };
+}
+
+function reachedBy({ Name, Config, HostConfig, NetworkSettings }: ContainerInspectInfo): string[] {
+  const networks = Object.values(NetworkSettings?.Networks ?? {}).flatMap(
+    ({ Aliases, IPAddress, GlobalIPv6Address }) => [
+      ...(Aliases ?? []),
+      IPAddress,
+      ...(GlobalIPv6Address ? [`[${GlobalIPv6Address}]`] : []),
+    ],
+  );
+  const published = Object.values(
+    (HostConfig.PortBindings ?? {}) as Record<string, { HostPort: string }[] | null>,
+  );
+  const ports = published.flatMap((bindings) => (bindings ?? []).map(({ HostPort }) => `:${HostPort}`));
+  return [Name.replace(/^\//, ''), Config.Hostname, ...networks, ...ports].filter(Boolean);
 }
 
 /** A container without a health check has none, which some versions of the API call "none". */
@@ -133,6 +149,7 @@ export function fromActor(
     logDriver: '',
     logPath: '',
     networkMode: '',
+    reachedBy: [],
     status: 'removing',
     health: undefined,
     restarts: 0,

@@ -37,7 +37,7 @@ const SETTINGS = new Set(['update', 'pause', 'unpause', 'oom']);
 /** What the agent does when a container begins to run, ends, or is gone. */
 export interface Lifecycle {
   /** It was started, and is about to be inspected: what cannot wait for that begins now. */
-  starting(container: Container): void;
+  starting(id: string, container: Container | undefined): void;
   /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
   started(container: Container): void;
   changed(container: Container): void;
@@ -78,6 +78,8 @@ export class DockerCollector {
   /** The host and, once it was reached, the daemon. */
   private surroundings: Surroundings;
   private readonly images = new Map<string, ImageInspectInfo>();
+  /** Ids of all that existed when the inventory was taken. */
+  private listed: ReadonlySet<string> = new Set();
   private readonly seen = new Set<string>();
   /** The last event of each object that is still being handled. */
   private readonly turns = new Map<string, Promise<void>>();
@@ -158,6 +160,7 @@ export class DockerCollector {
     this.surroundings = { ...this.options.surroundings, ...runtimeAttributes(await docker.version()) };
     const listed = await docker.listContainers({ all: true });
     const ids = new Set(listed.map(({ Id }) => Id));
+    this.listed = ids;
     for (const container of [...this.containers.values()]) if (!ids.has(container.id)) this.forget(container);
     for (const id of this.ignored) if (!ids.has(id)) this.ignored.delete(id);
     const queue = listed.map(({ Id }) => Id);
@@ -185,9 +188,9 @@ export class DockerCollector {
     if (event.Type === 'image') this.images.delete(event.Actor.ID);
     const done = this.watermark.begin(time);
     const { ID } = event.Actor;
-    const known = this.containers.get(ID);
     // What may be gone in a moment is not kept waiting for what was before.
-    if (known !== undefined && event.Action === 'start') this.options.lifecycle.starting(known);
+    if (event.Action === 'start' && event.Type === 'container' && !this.ignored.has(ID))
+      this.options.lifecycle.starting(ID, this.containers.get(ID));
     const turn = (this.turns.get(ID) ?? Promise.resolve()).then(() => this.handle(event, time, done));
     this.turns.set(ID, turn);
     void turn.then(() => {
@@ -232,7 +235,6 @@ export class DockerCollector {
       return undefined;
     }
     if (known !== undefined && !CHANGES.has(action)) return known;
-    if (known !== undefined && action === 'start') this.options.lifecycle.starting(known);
     const inspected = action === 'destroy' ? undefined : await this.inspectOrReport(ID);
     if (inspected !== undefined || known !== undefined) return inspected ?? known;
     if (this.ignored.has(ID)) return undefined;
@@ -250,6 +252,11 @@ export class DockerCollector {
     } else if (action === 'destroy') this.forget(container);
     else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
     else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
+  }
+
+  /** Whether there is such a container, observed or not. */
+  exists(id: string): boolean {
+    return this.listed.has(id) || this.containers.has(id);
   }
 
   /** How many containers there are of each status. */

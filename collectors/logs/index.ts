@@ -1,4 +1,6 @@
 /** Follows the log of every container from where it was left. */
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Container, LogPosition } from '../../agent/records.ts';
@@ -8,9 +10,11 @@ import { FileTail } from './files/tail.ts';
 import { Tailer } from './files/tailer.ts';
 import type { Follower } from './follower.ts';
 import { beginning } from './position.ts';
-import { LogPaths, sourceOf } from './source.ts';
+import { LogPaths, type LogSource, sourceOf } from './source.ts';
 
 const STOP_MS = 500;
+/** How long the log of a container that is not described yet is held. */
+const HOLD_MS = 30_000;
 const LOOK_EVERY_MS = 5000;
 
 /** Where the positions are kept. */
@@ -51,16 +55,24 @@ export class LogCollector implements Collector {
   private readonly agentStarted = Math.floor(Date.now() / 1000);
   private readonly tailer: Tailer;
   private readonly paths = new LogPaths();
+  /** Descriptors of log files by the ids of containers that are not described yet. */
+  private readonly early = new Map<string, number>();
   private readonly followed = new Map<string, Followed>();
+  /** How far logs were read that nobody follows now: what is kept may be behind it still. */
+  private readonly reached = new Map<string, LogPosition>();
 
   constructor(options: LogOptions) {
     this.options = options;
     this.tailer = new Tailer((error) => options.sink.fault(this.name, error));
   }
 
-  anticipate(container: Container): void {
+  anticipate(id: string, container: Container | undefined): void {
+    if (container === undefined) {
+      this.openEarly(id);
+      return;
+    }
     this.attach(container);
-    const followed = this.followed.get(container.id);
+    const followed = this.followed.get(id);
     if (followed !== undefined) followed.anticipated = true;
   }
 
@@ -89,7 +101,10 @@ export class LogCollector implements Collector {
   }
 
   remove(container: Container): void {
-    const forget = () => this.options.positions.forget(container);
+    const forget = () => {
+      this.reached.delete(container.id);
+      this.options.positions.forget(container);
+    };
     const followed = this.followed.get(container.id);
     if (followed === undefined) {
       forget();
@@ -109,9 +124,29 @@ export class LogCollector implements Collector {
     ]);
   }
 
+  /** Holds the log of a container that may be gone before it can be described. */
+  private openEarly(id: string): void {
+    const { rootfs } = this.options;
+    const path = this.paths.of({ id, logPath: '' });
+    if (rootfs === undefined || path === '' || this.early.has(id)) return;
+    try {
+      this.early.set(id, openSync(join(rootfs, path), 'r'));
+    } catch {
+      // Another driver's, or gone already: it is tried again when more is known.
+      return;
+    }
+    setTimeout(() => this.closeEarly(id), HOLD_MS).unref();
+  }
+
+  private closeEarly(id: string): void {
+    const descriptor = this.early.get(id);
+    this.early.delete(id);
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+
   private begin(container: Container): void {
     const { sink, positions } = this.options;
-    const kept = positions.load(container.id);
+    const kept = this.reached.get(container.id) ?? positions.load(container.id);
     const position = kept ?? beginning();
     const lines = sink.logs(container, position);
     if (lines === undefined) return;
@@ -120,6 +155,7 @@ export class LogCollector implements Collector {
     this.followed.set(container.id, followed);
     void follower.finished.then(() => {
       this.followed.delete(container.id);
+      this.reached.set(container.id, position);
       // It started once more in the moment between the log's end and now.
       if (followed.restarted) this.begin(container);
     });
@@ -132,15 +168,22 @@ export class LogCollector implements Collector {
       container.startedAt !== 0n && Number(container.startedAt / 1_000_000_000n) < this.agentStarted;
     const fromEnd = isNew && ranBefore && firstSight === 'now';
     if (isNew && ranBefore && firstSight !== 'now') position.seconds = firstSight.sinceSeconds;
-    const source = sourceOf({ ...container, logPath: this.paths.of(container) }, rootfs);
+    const logPath = this.paths.of(container);
+    const held = this.early.get(container.id);
+    const source: LogSource =
+      held === undefined
+        ? sourceOf({ ...container, logPath }, rootfs)
+        : { kind: 'file', path: join(rootfs!, logPath) };
     if (source.kind === 'file') {
       const { maxLine } = sink;
       const { path } = source;
+      this.early.delete(container.id);
       const tail = new FileTail({
         path,
         sink,
         position,
         fromEnd,
+        held,
         tty: container.tty,
         maxLine,
         lookMs: LOOK_EVERY_MS,

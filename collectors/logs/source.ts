@@ -37,7 +37,7 @@ export class LogPaths {
   }
 
   /** The path that the daemon told, or the one that follows from what it told of others; '' if none. */
-  of({ id, logPath }: Container): string {
+  of({ id, logPath }: Pick<Container, 'id' | 'logPath'>): string {
     return logPath || (this.pattern?.replaceAll('\0', id) ?? '');
   }
 }

@@ -12,7 +12,7 @@ import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
 import { table } from '../../exporters/console/table.ts';
 import type { Measured } from './measured.ts';
-import { HEAD, rowsOf } from './report.ts';
+import { HEAD, logsPage, machineOf, rowsOf } from './report.ts';
 
 const FILES = 8;
 const LINES = 200_000;
@@ -47,7 +47,7 @@ const plainText = (index: number): string =>
 const jsonText = (index: number): string =>
   JSON.stringify({
     level: 'info',
-    time: 1_795_512_763_733 + index,
+    time: Date.UTC(2026, 10, 24, 5, 43, Math.floor(index / 10_000) % 60) + Math.floor((index % 10_000) / 10),
     msg: 'request completed',
     method: 'GET',
     path: `/api/items/${index}`,
@@ -108,8 +108,9 @@ async function latency(data: string): Promise<number[]> {
   const dockerd = await startDockerd({ ownNetwork: true });
   const { child, endpoint } = await startReceiver('latency');
   try {
-    const docker = clientOf(dockerd.host);
-    await importBusybox(docker, 'portlight-bench', 'busybox');
+    const client = clientOf(dockerd.host);
+    docker = (await client.version()).Version;
+    await importBusybox(client, 'portlight-bench', 'busybox');
     const agent = spawn(
       join(import.meta.dirname, '../../dist/agent/cli.js'),
       ['run', '--listen', '127.0.0.1:0', '--data-dir', data],
@@ -118,7 +119,7 @@ async function latency(data: string): Promise<number[]> {
         stdio: 'ignore',
       },
     );
-    const container = await docker.createContainer({
+    const container = await client.createContainer({
       Image: 'portlight-bench:busybox',
       Cmd: [
         'sh',
@@ -154,7 +155,14 @@ async function bench(directory: string): Promise<Measured[]> {
   ] as const) {
     const result = await run({ way, files, lines, data: data(`${way}-${what}`) });
     results.push(
-      { what: `${what}: lines per CPU-second`, value: perSecond(result), unit: 'million', baseline, target },
+      {
+        what: `${what}: lines per CPU-second`,
+        value: perSecond(result),
+        unit: 'million',
+        baseline,
+        moreIsBetter: true,
+        target,
+      },
       { what: `${what}: peak memory`, value: result.peakMegabytes, unit: 'MB', target: '≤ 200 MB' },
     );
   }
@@ -195,9 +203,15 @@ async function bench(directory: string): Promise<Measured[]> {
   return results;
 }
 
+/** Version of the daemon, once there was one. */
+let docker = 'unknown';
 const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-logs-'));
 try {
   const results = await bench(directory);
+  writeFileSync(
+    join(import.meta.dirname, '../../docs/performance-logs.md'),
+    logsPage(results, machineOf(docker)),
+  );
   console.log(table(HEAD, rowsOf(results), ['Portlight', 'baseline', 'ratio']).join('\n'));
 } finally {
   rmSync(directory, { recursive: true, force: true });

@@ -5,5 +5,7 @@ export interface Measured {
   readonly unit: string;
   /** The same of what is compared with, from the same run. */
   readonly baseline?: number;
+  /** Whether more is better, and the ratio so many times the baseline. */
+  readonly moreIsBetter?: boolean;
   readonly target: string;
 }

@@ -1,4 +1,5 @@
 /** docs/performance.md and its plot, from the results of one run. */
+import { cpus, release } from 'node:os';
 import type { Measured } from './measured.ts';
 
 export interface Machine {
@@ -12,26 +13,43 @@ export interface Machine {
 const rounded = (value: number): string => String(Number(value.toPrecision(3)));
 
 export function rowsOf(results: readonly Measured[]): string[][] {
-  return results.map(({ what, value, unit, baseline, target }) => [
+  return results.map(({ what, value, unit, baseline, moreIsBetter, target }) => [
     what,
     `${rounded(value)} ${unit}`.trim(),
     baseline === undefined ? '' : `${rounded(baseline)} ${unit}`,
-    baseline === undefined ? '' : `1/${Math.round(baseline / value)}`,
+    baseline === undefined
+      ? ''
+      : moreIsBetter
+        ? `${rounded(value / baseline)} ×`
+        : `1/${Math.round(baseline / value)}`,
     target,
   ]);
 }
 
 export const HEAD = ['what', 'Portlight', 'baseline', 'ratio', 'target'];
 
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+/** What this machine is. */
+export const machineOf = (docker: string): Machine => ({
+  cpu: cpus()[0]?.model ?? 'unknown processor',
+  cores: cpus().length,
+  kernel: release(),
+  node: process.version,
+  docker,
+});
+
+const described = (machine: Machine): string =>
+  `Machine: ${machine.cores} × ${machine.cpu}, Linux ${machine.kernel}, Node ${machine.node}, Docker ${machine.docker}.`;
+
 export function page(results: readonly Measured[], machine: Machine): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
     '# Performance',
     '',
     'Written by `npm run bench`, which measures the agent and what it replaces in the same run. Times depend on the',
     'machine; the ratios are what to look at.',
     '',
-    `Machine: ${machine.cores} × ${machine.cpu}, Linux ${machine.kernel}, Node ${machine.node}, Docker ${machine.docker}.`,
+    described(machine),
     '',
     line(HEAD),
     line(HEAD.map(() => '---')),
@@ -42,6 +60,25 @@ export function page(results: readonly Measured[], machine: Machine): string {
     'containers. With cgroups it is that of the collectors and the encoder alone, over cgroups that the bench makes.',
     '',
     '![CPU time of a round by number of cgroups](performance.svg)',
+    '',
+  ].join('\n');
+}
+
+/** docs/performance-logs.md. */
+export function logsPage(results: readonly Measured[], machine: Machine): string {
+  return [
+    '# Performance of logs',
+    '',
+    'Written by `npm run bench:logs`. "Lines per CPU-second" is from json-file logs on disk to an OTLP receiver that',
+    'has acknowledged them, positions kept, CPU of the whole process; lines are 186 bytes in the file. Its baseline',
+    "reads the same file by line, parses the driver's JSON, and emits through the OpenTelemetry SDK's batch processor",
+    "and exporter. Age on arrival is from the daemon's time stamp to the receiver, of the agent as it is installed.",
+    '',
+    described(machine),
+    '',
+    line(HEAD),
+    line(HEAD.map(() => '---')),
+    ...rowsOf(results).map(line),
     '',
   ].join('\n');
 }

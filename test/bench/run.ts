@@ -5,12 +5,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
 import { table } from '../../exporters/console/table.ts';
 import { metrics } from './metrics.ts';
-import { HEAD, type Machine, page, plot, rowsOf } from './report.ts';
+import { HEAD, machineOf, page, plot, rowsOf } from './report.ts';
 import { costByCount, scale } from './scale.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -26,13 +25,7 @@ try {
   const withContainers = await metrics(dockerd, join(root, 'dist/agent/cli.js'));
   const scaled = await scale();
   const results = [...withContainers, ...scaled];
-  const machine: Machine = {
-    cpu: cpus()[0]?.model ?? 'unknown processor',
-    cores: cpus().length,
-    kernel: release(),
-    node: process.version,
-    docker: Version,
-  };
+  const machine = machineOf(Version);
   console.log(table(HEAD, rowsOf(results), ['Portlight', 'baseline', 'ratio']).join('\n'));
   writeFileSync(join(root, 'bench.json'), `${JSON.stringify({ machine, results }, null, 2)}\n`);
   writeFileSync(join(root, 'docs/performance.md'), page(results, machine));

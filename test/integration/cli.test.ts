@@ -107,8 +107,11 @@ test('ps shows what a container uses', async (t) => {
   t.true(used.cpus > 0.05 && used.cpus < 0.4, String(used.cpus));
   const { stdout, code } = await portlight(t, ['ps']);
   t.is(code, 0);
-  t.regex(stdout, /^NAME +CPU +MEMORY +LIMIT +MEM % +PIDS +UP +NAMESPACES\n/);
-  t.regex(stdout, new RegExp(`^${name} .* 32 MiB .* pid:\\d+ net:\\d+ ipc:\\d+ mnt:\\d+ uts:\\d+$`, 'm'));
+  t.regex(stdout, /^NAME +CPU +MEMORY +LIMIT +MEM % +PIDS +UP +LOGS +NAMESPACES\n/);
+  t.regex(
+    stdout,
+    new RegExp(`^${name} .* 32 MiB .* file +pid:\\d+ net:\\d+ ipc:\\d+ mnt:\\d+ uts:\\d+$`, 'm'),
+  );
 });
 
 test('without a daemon, ps and check say so and exit with 1', async (t) => {
@@ -151,6 +154,7 @@ test('check finds daemon, kernel files and receiver; an unreachable receiver fai
         'cgroup files: ok',
         'container processes: ok',
         'namespaces: ok',
+        'container logs: ok',
         'data directory: ok',
         'listen: ok',
         'receiver of logs: ok',

@@ -14,6 +14,7 @@ export function fakeContainer(facts: Partial<Container> & { attributes?: Attribu
     logDriver: 'json-file',
     logPath: '',
     networkMode: 'bridge',
+    reachedBy: [],
     status: 'running',
     health: undefined,
     restarts: 0,

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { type Batches, LogBuffer } from '../../agent/logs/buffer.ts';
 import { parse, parseJson, parseLogfmt, timeOf } from '../../agent/logs/parse.ts';
 import { isPattern, pattern } from '../../agent/logs/pattern.ts';
+import { isReceiver } from '../../agent/logs/receiver.ts';
 import { isRedaction, redaction } from '../../agent/logs/redact.ts';
 import { severityOfText, severityOfValue } from '../../agent/logs/severity.ts';
 import { type Treatment, treatmentOf } from '../../agent/logs/treatment.ts';
@@ -351,4 +352,18 @@ test('lines that were cut are marked and counted', async (t) => {
   t.is(records[0]!.attributes['portlight.log.truncated_bytes'], '70');
   t.is(records[1]!.attributes['portlight.log.truncated_bytes'], undefined);
   t.deepEqual(dropped, { truncated: 1 });
+});
+
+test('a container is known as the receiver by its names, addresses and ports', (t) => {
+  const container = fakeContainer({ reachedBy: ['otel', '172.18.0.2', ':4318'] });
+  for (const endpoint of ['http://otel:4318', 'http://172.18.0.2:4318', 'http://localhost:4318/v1/logs'])
+    t.true(isReceiver(container, endpoint), endpoint);
+  for (const endpoint of [
+    'http://other:4318',
+    'http://127.0.0.1:4317',
+    'http://localhost',
+    'junk',
+    undefined,
+  ])
+    t.false(isReceiver(container, endpoint), endpoint);
 });

@@ -10,6 +10,7 @@ import type { IoStream } from '../../../agent/records.ts';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NEWLINE = 0x0a;
+const BRACE = 0x7b;
 const LETTER_N = 0x6e;
 const LETTER_U = 0x75;
 
@@ -32,6 +33,11 @@ for (const [letter, byte] of Object.entries({
   t: 0x09,
 }))
   ESCAPES[letter.charCodeAt(0)] = byte;
+
+/** What a string's plain bytes end with: its quote, an escape, or what must not be in it. */
+const STOPS = new Uint8Array(256).fill(1, 0, 0x20);
+STOPS[QUOTE] = 1;
+STOPS[BACKSLASH] = 1;
 
 const startsWith = (bytes: Uint8Array, start: number, text: Uint8Array): boolean => {
   for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text[index]) return false;
@@ -56,6 +62,11 @@ export class Entry {
   parse(bytes: Buffer, start: number, end: number): boolean {
     if (!startsWith(bytes, start, HEAD)) return false;
     const text = start + HEAD.length;
+    // JSON in JSON is full of escapes: no use in looking for the first.
+    if (bytes[text] === BRACE) {
+      const after = this.unescape(bytes, text, end);
+      return after !== -1 && this.facts(bytes, after, end);
+    }
     const quote = bytes.indexOf(QUOTE, text);
     if (quote === -1 || quote >= end) return false;
     const backslash = bytes.indexOf(BACKSLASH, text);
@@ -88,17 +99,18 @@ export class Entry {
     let out = 0;
     let index = from;
     while (index < end) {
-      const byte = bytes[index]!;
+      let byte = bytes[index]!;
+      // The line's newline stops it at the latest.
+      while (STOPS[byte] === 0) {
+        into[out++] = byte;
+        byte = bytes[++index]!;
+      }
       if (byte === QUOTE) {
         const whole = out > 0 && into[out - 1] === NEWLINE;
         this.take(into, 0, whole ? out - 1 : out, whole);
         return index + 1;
       }
-      if (byte !== BACKSLASH) {
-        into[out++] = byte;
-        index++;
-        continue;
-      }
+      if (byte !== BACKSLASH) return -1;
       const letter = bytes[index + 1]!;
       if (letter === LETTER_U) {
         // A pair of surrogates is one character; what is half of one only becomes U+FFFD.

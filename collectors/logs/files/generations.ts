@@ -50,8 +50,29 @@ export interface Remainder {
   readonly found: boolean;
 }
 
-/** The files that exist, the oldest first. */
+/** How often files can be renamed while they are listed before that is given up for now. */
+const MAX_LISTINGS = 100;
+
+/**
+ * The files that exist, the oldest first.
+ * @throws {Renamed} when they are renamed all the time
+ */
 function generationsOf(path: string): Generation[] {
+  let last = listed(path);
+  for (let listing = 0; listing < MAX_LISTINGS; listing++) {
+    // A file that was renamed during the one listing is where it is in the next.
+    const next = listed(path);
+    const isSame = next.length === last.length && next.every((file, index) => isEqual(file, last[index]!));
+    if (isSame) return next;
+    last = next;
+  }
+  throw new Renamed(`${path} is renamed faster than it can be listed`);
+}
+
+const isEqual = (one: Generation, other: Generation): boolean =>
+  one.path === other.path && one.identity === other.identity;
+
+function listed(path: string): Generation[] {
   const base = basename(path);
   const names = readdirSync(dirname(path));
   const aged = names.flatMap((name) => {

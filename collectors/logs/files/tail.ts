@@ -5,7 +5,15 @@ import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
 import type { LogSink } from '../../collector.ts';
 import type { Follower } from '../follower.ts';
 import { Entry } from './entry.ts';
-import { endOf, type Generation, identityOf, openGeneration, Renamed, remainderOf } from './generations.ts';
+import {
+  endOf,
+  type Generation,
+  identityOf,
+  openGeneration,
+  type Remainder,
+  Renamed,
+  remainderOf,
+} from './generations.ts';
 
 const NEWLINE = 0x0a;
 const HEAD = Buffer.from('{"log":"');
@@ -32,6 +40,8 @@ export interface TailOptions {
   readonly position: LogPosition;
   /** Whether to begin at the end, where the position is new. */
   readonly fromEnd: boolean;
+  /** The current file, where it was opened before; the tail closes it. */
+  readonly held?: number | undefined;
   /** Whether lines end in CR LF, as a terminal's do. */
   readonly tty: boolean;
   /** Bytes of a line above which the rest is left out. */
@@ -70,6 +80,7 @@ export class FileTail implements Follower {
   private repeats = 0;
 
   private descriptor = -1;
+  private held: number | undefined;
   private identity = '';
   /** Where the next line begins in the file that is open. */
   private offset = 0;
@@ -84,6 +95,7 @@ export class FileTail implements Follower {
 
   constructor(options: TailOptions) {
     this.options = options;
+    this.held = options.held;
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
     });
@@ -118,6 +130,7 @@ export class FileTail implements Follower {
   private close(): void {
     if (this.descriptor !== -1) closeSync(this.descriptor);
     this.descriptor = -1;
+    this.release();
     this.busy = true;
     this.finish();
   }
@@ -337,13 +350,14 @@ export class FileTail implements Follower {
         this.begin(descriptor, end.offset);
         return;
       }
-      const { generations, offset, found } = await remainderOf(path, position);
+      const { generations, offset, found } = await this.remainder();
       if (!found) {
         this.skipRepeats();
         this.line.count = 0;
       }
       const [first, ...following] = generations;
-      this.begin(first === undefined ? openSync(path, 'r') : await openGeneration(first), offset);
+      this.begin(await this.first(first), offset);
+      this.release();
       this.following = following;
     });
   }
@@ -356,6 +370,34 @@ export class FileTail implements Follower {
     if (this.isRunning) void this.open();
     else this.close();
     return false;
+  }
+
+  /** What there is to read at first; nothing but what is held, where the files are gone already. */
+  private async remainder(): Promise<Remainder> {
+    const { path, position } = this.options;
+    try {
+      return await remainderOf(path, position);
+    } catch (error) {
+      if (this.held === undefined) throw error;
+      return { generations: [], offset: 0, found: true };
+    }
+  }
+
+  /** The oldest file, or, where it was removed in the meantime, what is held. */
+  private async first(generation: Generation | undefined): Promise<number> {
+    try {
+      return generation === undefined ? openSync(this.options.path, 'r') : await openGeneration(generation);
+    } catch (error) {
+      const { held } = this;
+      if (held === undefined) throw error;
+      this.held = undefined;
+      return held;
+    }
+  }
+
+  private release(): void {
+    if (this.held !== undefined) closeSync(this.held);
+    this.held = undefined;
   }
 
   private begin(descriptor: number, offset: number): void {
