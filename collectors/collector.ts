@@ -42,8 +42,8 @@ export interface Collector {
    */
   attach?(container: Container): void | Promise<void>;
   /**
-   * A container was started, a moment before `attach`: for what a short-lived one would not wait for. One that
-   * was created just now is not known yet.
+   * A container was created or started, some moments before `attach`: for what a short-lived one would not wait
+   * for. One that was created just now is not known yet.
    */
   anticipate?(id: string, container: Container | undefined): void;
   /** A running container's settings were changed. */

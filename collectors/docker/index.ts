@@ -36,7 +36,7 @@ const SETTINGS = new Set(['update', 'pause', 'unpause', 'oom']);
 
 /** What the agent does when a container begins to run, ends, or is gone. */
 export interface Lifecycle {
-  /** It was started, and is about to be inspected: what cannot wait for that begins now. */
+  /** It was created or started, and is about to be inspected: what cannot wait for that begins now. */
   starting(id: string, container: Container | undefined): void;
   /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
   started(container: Container): void;
@@ -189,8 +189,8 @@ export class DockerCollector {
     const done = this.watermark.begin(time);
     const { ID } = event.Actor;
     // What may be gone in a moment is not kept waiting for what was before.
-    if (event.Action === 'start' && event.Type === 'container' && !this.ignored.has(ID))
-      this.options.lifecycle.starting(ID, this.containers.get(ID));
+    const isOne = event.Type === 'container' && (event.Action === 'create' || event.Action === 'start');
+    if (isOne && !this.ignored.has(ID)) this.options.lifecycle.starting(ID, this.containers.get(ID));
     const turn = (this.turns.get(ID) ?? Promise.resolve()).then(() => this.handle(event, time, done));
     this.turns.set(ID, turn);
     void turn.then(() => {

@@ -1,5 +1,4 @@
 /** Follows the log of every container from where it was left. */
-import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
@@ -9,12 +8,11 @@ import { ApiFollower } from './api.ts';
 import { FileTail } from './files/tail.ts';
 import { Tailer } from './files/tailer.ts';
 import type { Follower } from './follower.ts';
+import { HeldFiles } from './held.ts';
 import { beginning } from './position.ts';
 import { LogPaths, type LogSource, sourceOf } from './source.ts';
 
 const STOP_MS = 500;
-/** How long the log of a container that is not described yet is held. */
-const HOLD_MS = 30_000;
 const LOOK_EVERY_MS = 5000;
 
 /** Where the positions are kept. */
@@ -55,8 +53,7 @@ export class LogCollector implements Collector {
   private readonly agentStarted = Math.floor(Date.now() / 1000);
   private readonly tailer: Tailer;
   private readonly paths = new LogPaths();
-  /** Descriptors of log files by the ids of containers that are not described yet. */
-  private readonly early = new Map<string, number>();
+  private readonly held = new HeldFiles();
   private readonly followed = new Map<string, Followed>();
   /** How far logs were read that nobody follows now: what is kept may be behind it still. */
   private readonly reached = new Map<string, LogPosition>();
@@ -68,7 +65,9 @@ export class LogCollector implements Collector {
 
   anticipate(id: string, container: Container | undefined): void {
     if (container === undefined) {
-      this.openEarly(id);
+      const { rootfs } = this.options;
+      const path = this.paths.of({ id, logPath: '' });
+      if (rootfs !== undefined && path !== '') this.held.hold(id, join(rootfs, path));
       return;
     }
     this.attach(container);
@@ -116,32 +115,13 @@ export class LogCollector implements Collector {
   }
 
   async stop(): Promise<void> {
+    this.held.stop();
     const all = [...this.followed.values()].map(({ follower }) => follower.stop());
     // A daemon that does not answer must not keep us.
     await Promise.race([
       Promise.all([this.tailer.stop(), ...all]),
       sleep(STOP_MS, undefined, { ref: false }),
     ]);
-  }
-
-  /** Holds the log of a container that may be gone before it can be described. */
-  private openEarly(id: string): void {
-    const { rootfs } = this.options;
-    const path = this.paths.of({ id, logPath: '' });
-    if (rootfs === undefined || path === '' || this.early.has(id)) return;
-    try {
-      this.early.set(id, openSync(join(rootfs, path), 'r'));
-    } catch {
-      // Another driver's, or gone already: it is tried again when more is known.
-      return;
-    }
-    setTimeout(() => this.closeEarly(id), HOLD_MS).unref();
-  }
-
-  private closeEarly(id: string): void {
-    const descriptor = this.early.get(id);
-    this.early.delete(id);
-    if (descriptor !== undefined) closeSync(descriptor);
   }
 
   private begin(container: Container): void {
@@ -169,7 +149,7 @@ export class LogCollector implements Collector {
     const fromEnd = isNew && ranBefore && firstSight === 'now';
     if (isNew && ranBefore && firstSight !== 'now') position.seconds = firstSight.sinceSeconds;
     const logPath = this.paths.of(container);
-    const held = this.early.get(container.id);
+    const held = this.held.take(container.id);
     const source: LogSource =
       held === undefined
         ? sourceOf({ ...container, logPath }, rootfs)
@@ -177,7 +157,6 @@ export class LogCollector implements Collector {
     if (source.kind === 'file') {
       const { maxLine } = sink;
       const { path } = source;
-      this.early.delete(container.id);
       const tail = new FileTail({
         path,
         sink,

@@ -14,6 +14,8 @@ interface Received {
   stream: string;
 }
 
+// One after the other: on a machine that is busy with a flood, a container can be gone before the daemon has told of it.
+
 /** The log records of a container, in the order they came. */
 const linesOf = (receiver: Receiver, name: string): Received[] =>
   receiver
@@ -55,69 +57,72 @@ const observe = async (t: ExecutionContext, variables: Record<string, string> = 
   return { receiver, start };
 };
 
-test('40 containers, rotation, restarts, pauses, and an agent killed 20 times: complete, and each once', async (t) => {
-  const { receiver, start } = await observe(t);
-  let agent = await start();
-  const LINES = 4000;
-  const RATES = [
-    [400, '0.2'],
-    [100, '0.1'],
-    [1000, '1'],
-    [4000, '0'],
-  ] as const;
-  const names: string[] = [];
-  const containers = await Promise.all(
-    Array.from({ length: 40 }, async (_, index) => {
-      const [burst, pause] = RATES[index % RATES.length]!;
-      const name = uniqueName('soak');
-      names.push(name);
-      return runContainer(t, {
-        name,
-        script: writing(LINES, burst, pause),
-        labels: { [FLOOD]: '1' },
-        host: {
-          LogConfig: {
-            Type: 'json-file',
-            Config: { 'max-size': '100k', 'max-file': '20', ...(index % 2 === 0 && { compress: 'true' }) },
+test.serial(
+  '40 containers, rotation, restarts, pauses, and an agent killed 20 times: complete, and each once',
+  async (t) => {
+    const { receiver, start } = await observe(t);
+    let agent = await start();
+    const LINES = 4000;
+    const RATES = [
+      [400, '0.2'],
+      [100, '0.1'],
+      [1000, '1'],
+      [4000, '0'],
+    ] as const;
+    const names: string[] = [];
+    const containers = await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const [burst, pause] = RATES[index % RATES.length]!;
+        const name = uniqueName('soak');
+        names.push(name);
+        return runContainer(t, {
+          name,
+          script: writing(LINES, burst, pause),
+          labels: { [FLOOD]: '1' },
+          host: {
+            LogConfig: {
+              Type: 'json-file',
+              Config: { 'max-size': '100k', 'max-file': '20', ...(index % 2 === 0 && { compress: 'true' }) },
+            },
           },
-        },
-      });
-    }),
-  );
-  const kills = (async () => {
-    for (let kill = 0; kill < 20; kill++) {
-      await sleep(100 + Math.random() * 900);
-      agent.kill('SIGKILL');
-      await agent.exit;
-      agent = await start();
-    }
-  })();
-  // Of what is restarted the numbers begin again; what is paused only waits.
-  for (const container of containers.slice(0, 8)) {
-    await container.pause();
-    await sleep(50);
-    await container.unpause();
-  }
-  await kills;
-  for (const name of names) {
-    await waitFor(
-      `the last line of ${name}`,
-      () => linesOf(receiver, name).some(({ body }) => body === `line ${LINES}`),
-      120_000,
+        });
+      }),
     );
-  }
-  await sleep(1000);
-  let repeats = 0;
-  for (const name of names) {
-    const lines = linesOf(receiver, name);
-    const unique = withoutRepeats(lines);
-    repeats += lines.length - unique.length;
-    t.deepEqual(unique, numbered(LINES), name);
-  }
-  t.log(`${repeats} repeats in ${names.length * LINES} lines after 20 kills`);
-});
+    const kills = (async () => {
+      for (let kill = 0; kill < 20; kill++) {
+        await sleep(100 + Math.random() * 900);
+        agent.kill('SIGKILL');
+        await agent.exit;
+        agent = await start();
+      }
+    })();
+    // Of what is restarted the numbers begin again; what is paused only waits.
+    for (const container of containers.slice(0, 8)) {
+      await container.pause();
+      await sleep(50);
+      await container.unpause();
+    }
+    await kills;
+    for (const name of names) {
+      await waitFor(
+        `the last line of ${name}`,
+        () => linesOf(receiver, name).some(({ body }) => body === `line ${LINES}`),
+        120_000,
+      );
+    }
+    await sleep(1000);
+    let repeats = 0;
+    for (const name of names) {
+      const lines = linesOf(receiver, name);
+      const unique = withoutRepeats(lines);
+      repeats += lines.length - unique.length;
+      t.deepEqual(unique, numbered(LINES), name);
+    }
+    t.log(`${repeats} repeats in ${names.length * LINES} lines after 20 kills`);
+  },
+);
 
-test('a container that is removed while it writes: no gap up to its last line', async (t) => {
+test.serial('a container that is removed while it writes: no gap up to its last line', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const names: string[] = [];
@@ -136,7 +141,7 @@ test('a container that is removed while it writes: no gap up to its last line', 
   }
 });
 
-test('containers with --rm that live for a moment lose none of their lines', async (t) => {
+test.serial('containers with --rm that live for a moment lose none of their lines', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const COUNT = Number(process.env.PORTLIGHT_TEST_SHORT_LIVES ?? 100);
@@ -170,7 +175,7 @@ test('containers with --rm that live for a moment lose none of their lines', asy
     );
 });
 
-test('each driver is read: files, local, the cache of others, a terminal, long lines', async (t) => {
+test.serial('each driver is read: files, local, the cache of others, a terminal, long lines', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const script = 'for i in 1 2 3; do echo "line $i"; done; echo oops >&2; printf "no newline"; sleep 1';
@@ -208,7 +213,7 @@ test('each driver is read: files, local, the cache of others, a terminal, long l
   t.is(second!.body, 'next');
 });
 
-test('labels steer: no logs, stack traces joined, JSON parsed', async (t) => {
+test.serial('labels steer: no logs, stack traces joined, JSON parsed', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const quiet = uniqueName('quiet');
@@ -242,24 +247,27 @@ test('labels steer: no logs, stack traces joined, JSON parsed', async (t) => {
   t.deepEqual(linesOf(receiver, quiet), []);
 });
 
-test('what a container wrote before the agent first ran, and while it was down, is not lost', async (t) => {
-  const { receiver, start } = await observe(t);
-  const name = uniqueName('before');
-  const container = await runContainer(t, { name, script: 'echo "line 1"; exec sleep 600' });
-  await waitFor('its line', async () => (await container.logs({ stdout: true })).length > 0);
-  await container.stop({ t: 0 });
-  const first = await start();
-  const count = () => withoutRepeats(linesOf(receiver, name)).length;
-  await waitFor('the line of a container that had ended', () => count() === 1);
-  await sleep(700);
-  first.kill('SIGKILL');
-  await first.exit;
-  await container.start();
-  await sleep(500);
-  await container.stop({ t: 0 });
-  await start();
-  await waitFor('the line of the time between', () => count() === 2);
-  await container.start();
-  await waitFor('the line of another run', () => count() === 3);
-  t.pass();
-});
+test.serial(
+  'what a container wrote before the agent first ran, and while it was down, is not lost',
+  async (t) => {
+    const { receiver, start } = await observe(t);
+    const name = uniqueName('before');
+    const container = await runContainer(t, { name, script: 'echo "line 1"; exec sleep 600' });
+    await waitFor('its line', async () => (await container.logs({ stdout: true })).length > 0);
+    await container.stop({ t: 0 });
+    const first = await start();
+    const count = () => withoutRepeats(linesOf(receiver, name)).length;
+    await waitFor('the line of a container that had ended', () => count() === 1);
+    await sleep(700);
+    first.kill('SIGKILL');
+    await first.exit;
+    await container.start();
+    await sleep(500);
+    await container.stop({ t: 0 });
+    await start();
+    await waitFor('the line of the time between', () => count() === 2);
+    await container.start();
+    await waitFor('the line of another run', () => count() === 3);
+    t.pass();
+  },
+);
