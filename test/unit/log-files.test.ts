@@ -275,7 +275,11 @@ test('whatever is written, rotated and killed, each line is handed over, with on
         JSON.stringify(actions),
       );
       const byKey = new Map(host.lines.map(({ key, text }) => [key, text]));
-      t.is(byKey.size, expected.length, 'equal lines have equal uids, and others have others');
+      t.is(
+        byKey.size,
+        expected.length,
+        `equal lines have equal uids, and others have others: ${JSON.stringify(actions)} ${JSON.stringify(host.lines.map(({ key, text }) => [key.slice(-8), short(text)]))}`,
+      );
       t.is(host.truncated, 0);
       host.tail!.stop();
     }),

@@ -16,6 +16,7 @@ import {
 } from './generations.ts';
 
 const NEWLINE = 0x0a;
+const NOTHING = Buffer.alloc(0);
 const HEAD = Buffer.from('{"log":"');
 /** The driver writes what a container writes in pieces of this size, the last of which may be shorter. */
 const PIECE = 16 * 1024;
@@ -102,9 +103,9 @@ export class FileTail implements Follower {
     this.opened = this.open();
   }
 
-  /** Whether it is worth a look in every turn. */
-  get isQuiet(): boolean {
-    return performance.now() - this.lastData > QUIET_AFTER_MS;
+  /** Whether nothing was written for a while, at `now` by performance.now(). */
+  isQuiet(now: number): boolean {
+    return now - this.lastData > QUIET_AFTER_MS;
   }
 
   /** Whether something has to be waited for before the next turn can do anything. */
@@ -143,6 +144,7 @@ export class FileTail implements Follower {
     if (this.busy) return false;
     if (this.descriptor === -1) return this.openAgain();
     const length = readSync(this.descriptor, buffer, 0, buffer.length, this.offset);
+    if (length === 0) return this.atEnd(NOTHING);
     const bytes = buffer.subarray(0, length);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end > 0) {
@@ -340,16 +342,14 @@ export class FileTail implements Follower {
   private async open(): Promise<void> {
     const { path, position, fromEnd } = this.options;
     await this.asynchronously(async () => {
-      this.line.seconds = position.seconds;
-      this.line.nanos = position.nanos;
-      this.line.count = position.count;
       if (fromEnd) {
         const descriptor = openSync(path, 'r');
-        const end = endOf(descriptor);
-        Object.assign(position, end);
-        this.begin(descriptor, end.offset);
+        Object.assign(position, endOf(descriptor));
+        this.resume(position);
+        this.begin(descriptor, position.offset);
         return;
       }
+      this.resume(position);
       const { generations, offset, found } = await this.remainder();
       if (!found) {
         this.skipRepeats();
@@ -370,6 +370,12 @@ export class FileTail implements Follower {
     if (this.isRunning) void this.open();
     else this.close();
     return false;
+  }
+
+  /** Takes the last line that was handed over as the one that was read last. */
+  private resume({ seconds, nanos, count }: LogPosition): void {
+    Object.assign(this.entry.time, { seconds, nanos });
+    Object.assign(this.line, { seconds, nanos, count });
   }
 
   /** What there is to read at first; nothing but what is held, where the files are gone already. */

@@ -11,6 +11,8 @@ const QUIET_EVERY = 4;
 const TURN_BYTES = 256 * 1024;
 /** How long turns hold the event loop before metrics and events have theirs. */
 const LONGEST_TURN_MS = 8;
+/** How many turns without much to do go without a look at the clock. */
+const LONGEST_TURNS = 8;
 
 export class Tailer {
   private readonly tails = new Map<FileTail, LogSink>();
@@ -41,20 +43,26 @@ export class Tailer {
     const { signal } = this.stopping;
     let unfinished: FileTail[] = [];
     let nextLook = 0;
+    let turns = 0;
     let since = performance.now();
     while (!signal.aborted) {
       const now = performance.now();
       let due = unfinished;
       if (now >= nextLook) {
         nextLook = now + LOOK_EVERY_MS;
-        due = this.due(new Set(unfinished));
+        due = this.due(new Set(unfinished), now);
       }
       unfinished = [];
       for (const tail of due) {
         const room = this.tails.get(tail)?.room(signal);
         if (room !== undefined) await room;
         if (signal.aborted) return;
-        if (this.turn(tail)) unfinished.push(tail);
+        const isUnfinished = this.turn(tail);
+        if (isUnfinished) unfinished.push(tail);
+        // A turn without anything to do is not worth a look at the clock.
+        turns += isUnfinished ? LONGEST_TURNS : 1;
+        if (turns < LONGEST_TURNS) continue;
+        turns = 0;
         if (performance.now() - since > LONGEST_TURN_MS) {
           await setImmediate();
           since = performance.now();
@@ -68,12 +76,12 @@ export class Tailer {
   }
 
   /** Those that have more, and all whose turn it is. */
-  private due(unfinished: ReadonlySet<FileTail>): FileTail[] {
+  private due(unfinished: ReadonlySet<FileTail>, now: number): FileTail[] {
     const look = this.looks++;
     let index = 0;
     const due: FileTail[] = [];
     for (const tail of this.tails.keys()) {
-      const isTurn = !tail.isQuiet || (index++ + look) % QUIET_EVERY === 0;
+      const isTurn = !tail.isQuiet(now) || (index++ + look) % QUIET_EVERY === 0;
       if (isTurn || unfinished.has(tail)) due.push(tail);
     }
     return due;

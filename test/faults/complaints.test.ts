@@ -1,0 +1,157 @@
+/** What users of other agents complain of in logs, one by one: none of it may happen here. */
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { startAgent, temporaryDirectory } from '../support/agent.ts';
+import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
+import { Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+test.before(ensureImage);
+
+const bodiesOf = (receiver: Receiver, name: string) =>
+  receiver
+    .of(name)
+    .filter(({ scope }) => scope === 'portlight.logs')
+    .map(({ body }) => String(body));
+
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);
+
+async function observe(t: ExecutionContext, variables: Record<string, string> = {}) {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const dataDirectory = temporaryDirectory(t);
+  const start = () =>
+    startAgent(t, {
+      variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'), ...variables },
+      dataDirectory,
+    });
+  return { receiver, start };
+}
+
+/** Says which of its container's runs it is. */
+const RUNS = 'n=$(cat /n 2> /dev/null || echo 0); n=$((n+1)); echo $n > /n; echo "line $n"; exec sleep 600';
+
+for (const driver of ['json-file', 'local']) {
+  test(`${driver}: logs go on after a restart (loki#5259), none are sent again (loki#7103, agent#6200, alloy#7026)`, async (t) => {
+    const { receiver, start } = await observe(t);
+    const agent = await start();
+    const name = uniqueName('restarted');
+    const container = await runContainer(t, {
+      name,
+      script: RUNS,
+      host: { LogConfig: { Type: driver, Config: {} } },
+    });
+    for (let run = 1; run <= 4; run++) {
+      await waitFor(`run ${run}`, () => bodiesOf(receiver, name).includes(`line ${run}`));
+      if (run % 2 === 0) await container.restart({ t: 0 });
+      else {
+        await container.stop({ t: 0 });
+        await sleep(300);
+        await container.start();
+      }
+    }
+    await waitFor('the last run', () => bodiesOf(receiver, name).includes('line 5'));
+    agent.kill('SIGTERM');
+    await agent.exit;
+    await container.stop({ t: 0 });
+    await start();
+    await sleep(1500);
+    await container.start();
+    await waitFor('a run after all that', () => bodiesOf(receiver, name).includes('line 6'));
+    t.deepEqual(bodiesOf(receiver, name), numbered(6));
+  });
+}
+
+test('logs from before the agent, and from while it was down, arrive (vector#7358, vector#20121)', async (t) => {
+  const { receiver, start } = await observe(t);
+  const name = uniqueName('down');
+  await runContainer(t, {
+    name,
+    script: 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done; exec sleep 600',
+  });
+  await sleep(500);
+  const first = await start();
+  await waitFor('some', () => bodiesOf(receiver, name).length > 50);
+  first.kill('SIGTERM');
+  await first.exit;
+  await sleep(1000);
+  await start();
+  await waitFor('the last', () => bodiesOf(receiver, name).includes('line 200'));
+  t.deepEqual(bodiesOf(receiver, name), numbered(200));
+});
+
+/** A way to the daemon that can be cut. */
+async function cuttable(t: ExecutionContext): Promise<{ host: string; cut: () => void }> {
+  const target = new URL(process.env.DOCKER_HOST!).pathname;
+  const path = join(temporaryDirectory(t), 'docker.sock');
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(target);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket
+        .on('error', () => {})
+        .on('close', () => {
+          sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  t.teardown(() => {
+    server.close();
+    cut();
+  });
+  return { host: `unix://${path}`, cut };
+}
+
+test('a log stream that breaks repeats nothing and loses nothing (vector#26023)', async (t) => {
+  const { host, cut } = await cuttable(t);
+  const { receiver, start } = await observe(t, { DOCKER_HOST: host });
+  await start();
+  const names = new Map<string, string>();
+  for (const driver of ['local', 'json-file']) {
+    const name = uniqueName(`broken-${driver}`);
+    names.set(driver, name);
+    await runContainer(t, {
+      name,
+      script: 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done; exec sleep 600',
+      host: { LogConfig: { Type: driver, Config: {} } },
+    });
+  }
+  for (let time = 0; time < 5; time++) {
+    await sleep(600);
+    cut();
+  }
+  for (const [driver, name] of names) {
+    await waitFor(`the last line of ${driver}`, () => bodiesOf(receiver, name).includes('line 400'));
+    t.deepEqual(bodiesOf(receiver, name), numbered(400), driver);
+  }
+});
+
+test('two streams that interleave arrive in the order of their times (vector#17747)', async (t) => {
+  const { receiver, start } = await observe(t);
+  await start();
+  const name = uniqueName('streams');
+  await runContainer(t, {
+    name,
+    script:
+      'i=0; while [ $i -lt 300 ]; do i=$((i+1)); if [ $((i % 2)) -eq 0 ]; then echo "line $i" >&2; else echo "line $i"; fi; done; exec sleep 600',
+  });
+  await waitFor('all', () => bodiesOf(receiver, name).length === 300);
+  const lines = receiver.of(name).filter(({ scope }) => scope === 'portlight.logs');
+  const written = (await docker.getContainer(name).logs({ stdout: true, stderr: true, timestamps: true }))
+    .toString('latin1')
+    .match(/line \d+/g);
+  t.deepEqual(
+    lines.map(({ body }) => body),
+    written,
+  );
+});
