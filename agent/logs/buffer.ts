@@ -27,6 +27,18 @@ const BRACE = 0x7b;
 /** How often it is told how many lines a rate limit withheld. */
 const SUMMARY_MS = 10_000;
 
+/**
+ * Writers that have grown, for whoever has lines next: a thousand containers that kept their own would keep
+ * as many batches' room.
+ */
+const writers: Writer[] = [];
+const MAX_WRITERS = 16;
+
+function giveBack(writer: Writer): void {
+  writer.reset();
+  if (writers.length < MAX_WRITERS) writers.push(writer);
+}
+
 /** Where finished batches go, and what a buffer needs of it. */
 export interface Batches {
   /** `records` are encoded `log_records` fields; resolves when they need their source no longer. */
@@ -56,7 +68,8 @@ export class LogBuffer implements LogSink {
   private readonly position: LogPosition;
   private readonly treatment: Treatment;
   private readonly batches: Batches;
-  private readonly writer = new Writer(1024);
+  /** While there are lines in it. */
+  private borrowed: Writer | undefined;
   private readonly prefixes: Prefixes;
   private readonly groups: Record<IoStream, Group | undefined> = { stdout: undefined, stderr: undefined };
   private readonly bucket: TokenBucket | undefined;
@@ -89,6 +102,11 @@ export class LogBuffer implements LogSink {
       minSeverity > 0;
   }
 
+  private get writer(): Writer {
+    this.borrowed ??= writers.pop() ?? new Writer(1024);
+    return this.borrowed;
+  }
+
   line(line: LogLine): void {
     if (line.cut > 0) this.batches.dropped('truncated', 1);
     if (this.asText) this.text(line);
@@ -104,7 +122,7 @@ export class LogBuffer implements LogSink {
           : stderr
         : (stdout ?? stderr);
     this.reached = { ...(waiting?.before ?? this.position) };
-    if (this.writer.position >= BATCH_BYTES) this.flush();
+    if ((this.borrowed?.position ?? 0) >= BATCH_BYTES) this.flush();
     else this.batches.linger(this);
   }
 
@@ -132,7 +150,8 @@ export class LogBuffer implements LogSink {
       else this.reached = reached;
       return;
     }
-    const records = this.writer.bytes();
+    const { writer } = this;
+    const records = writer.bytes();
     this.count = 0;
     this.underWay++;
     void this.batches.lines(this.container, records, count).then(() => {
@@ -140,7 +159,8 @@ export class LogBuffer implements LogSink {
       if (reached !== undefined) this.batches.save(this.container, reached);
       if (this.underWay === 0 && this.count === 0) this.flush();
     });
-    this.writer.reset();
+    giveBack(writer);
+    this.borrowed = undefined;
   }
 
   /** A line that nothing has to be done to but to read it, where it is in a format that is read. */
