@@ -140,6 +140,9 @@ export interface LogLine {
   utf8: boolean;
   /** Whether the bytes are something else that was found in the log file. */
   malformed: boolean;
+  /** The log file that it stands in, and where its last piece begins there; '' where that is not wanted. */
+  path: string;
+  offset: number;
 }
 
 /** A round's metrics, or a part of them: one request, one resource per container. */

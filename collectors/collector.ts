@@ -4,6 +4,8 @@ import type { Container, EventRecord, LogLine, LogPosition, PointSink, Resource 
 export interface LogSink {
   /** Bytes of a line above which the rest is left out. */
   readonly maxLine: number;
+  /** Whether lines are to tell the file that they stand in. */
+  readonly wantsPlace: boolean;
   /** Takes one line; its bytes are copied. */
   line(line: LogLine): void;
   /** The position covers every line up to now: it is kept once all of them were handed over. */

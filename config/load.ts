@@ -172,6 +172,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('logs.multiline_timeout', '1s');
   fall('logs.max_line', '1MiB');
   fall('logs.strip_ansi', false);
+  fall('logs.file_place', false);
   fall('logs.min_severity', 'none');
   fall('logs.rate_limit', 0);
   fall('otlp.protocol', 'http/protobuf');

@@ -70,6 +70,11 @@ export const steering = {
     { allowed: 'a size between 1KiB and 2MiB with its unit, such as 64KiB', flag: 'size' },
     sizeBetween(1024, 2 * MEBIBYTE),
   ),
+  file_place: option(
+    'Whether records tell the file that they were read from (log.file.path) and where in it (log.file.offset)',
+    { allowed: 'true or false', flag: 'true|false' },
+    yesOrNo,
+  ),
   strip_ansi: option(
     'Whether colours and other terminal control sequences are taken out',
     { allowed: 'true or false', flag: 'true|false' },

@@ -64,6 +64,7 @@ interface Group {
 
 export class LogBuffer implements LogSink {
   readonly maxLine: number;
+  readonly wantsPlace: boolean;
   private readonly container: Container;
   private readonly position: LogPosition;
   private readonly treatment: Treatment;
@@ -88,6 +89,7 @@ export class LogBuffer implements LogSink {
     this.position = position;
     this.treatment = treatment;
     this.maxLine = treatment.maxLine;
+    this.wantsPlace = treatment.wantsPlace;
     this.batches = batches;
     this.prefixes = prefixesOf(container.id);
     const { parser, continues, stripAnsi, redact, keep, drop, minSeverity, rateLimit } = treatment;
@@ -208,9 +210,9 @@ export class LogBuffer implements LogSink {
       group.at = performance.now();
     } else {
       this.finish(line.stream);
-      const { seconds, nanos, count, stream, malformed } = line;
+      const { seconds, nanos, count, stream, malformed, path, offset } = line;
       this.groups[stream] = {
-        origin: { seconds, nanos, count, stream, malformed, cut: 0 },
+        origin: { seconds, nanos, count, stream, malformed, path, offset, cut: 0 },
         lines: [text],
         size: text.length,
         cut: line.cut,
@@ -295,7 +297,16 @@ export class LogBuffer implements LogSink {
     };
     const seconds = Math.floor(now / 1000);
     const nanos = (now % 1000) * 1_000_000;
-    const origin: Origin = { seconds, nanos, count: 1, stream: 'stderr', cut: 0, malformed: false };
+    const origin: Origin = {
+      seconds,
+      nanos,
+      count: 1,
+      stream: 'stderr',
+      cut: 0,
+      malformed: false,
+      path: '',
+      offset: 0,
+    };
     this.withheld = 0;
     this.count++;
     encodeParsed(this.writer, origin, this.prefixes, text, parsed, 'attributes');

@@ -16,6 +16,7 @@ export interface Treatment {
   readonly multilineMs: number;
   /** Bytes. */
   readonly maxLine: number;
+  readonly wantsPlace: boolean;
   readonly stripAnsi: boolean;
   readonly redact: ((text: string) => string) | undefined;
   readonly keep: readonly RegExp[];
@@ -68,6 +69,7 @@ function compile(steering: Steering): Treatment {
     continues: start === undefined ? preset : startsAt(start),
     multilineMs: steering.multiline_timeout,
     maxLine: steering.max_line,
+    wantsPlace: steering.file_place,
     stripAnsi: steering.strip_ansi,
     redact: redaction(steering.redact),
     keep: steering.keep.map((source) => pattern(source)),

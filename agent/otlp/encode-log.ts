@@ -57,7 +57,7 @@ export function prefixesOf(containerId: string): Prefixes {
 }
 
 /** Where a record's uid, stream and observed time come from. */
-export type Origin = Pick<LogLine, 'seconds' | 'nanos' | 'count' | 'stream' | 'cut' | 'malformed'>;
+export type Origin = Omit<LogLine, 'source' | 'start' | 'end' | 'utf8'>;
 
 /** The attributes that every record has. */
 function common(writer: Writer, prefixes: Prefixes, { seconds, nanos, count, stream }: Origin): void {
@@ -70,13 +70,19 @@ function common(writer: Writer, prefixes: Prefixes, { seconds, nanos, count, str
 }
 
 /** Attributes that few lines have. */
-function marks(writer: Writer, { cut, malformed }: Origin): void {
+function marks(writer: Writer, { cut, malformed, path, offset }: Origin): void {
+  if (path !== '') {
+    keyValue(writer, ATTRIBUTE, 'log.file.path', path);
+    keyValue(writer, ATTRIBUTE, 'log.file.offset', offset);
+  }
   if (cut > 0) keyValue(writer, ATTRIBUTE, 'portlight.log.truncated_bytes', cut);
   if (malformed) keyValue(writer, ATTRIBUTE, 'portlight.log.malformed', true);
 }
 
 const marksOf = (origin: Origin): Buffer | undefined =>
-  origin.cut > 0 || origin.malformed ? constant((writer) => marks(writer, origin)) : undefined;
+  origin.cut > 0 || origin.malformed || origin.path !== ''
+    ? constant((writer) => marks(writer, origin))
+    : undefined;
 
 /**
  * Appends a line as a `log_records` field; its body is a string, or bytes where it is not valid UTF-8, which

@@ -121,6 +121,8 @@ export class ApiFollower implements Follower {
       cut: 0,
       utf8: false,
       malformed: false,
+      path: '',
+      offset: -1,
     };
     return (time, stream, source, start, end, cut) => {
       const { seconds, nanos } = time;

@@ -14,6 +14,8 @@ export function logLine(body: Buffer | string, facts: Partial<LogLine> = {}): Lo
     cut: 0,
     utf8: false,
     malformed: false,
+    path: '',
+    offset: 0,
     ...facts,
   };
 }

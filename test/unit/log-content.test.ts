@@ -344,6 +344,17 @@ test('a label that cannot be taken is told, and the rest holds', async (t) => {
   t.regex(mistakes[0]!, /^label portlight\.logs\.parser: "xml" is not allowed; expected one of auto/);
 });
 
+test('a record tells its file and its place there where that is wanted', async (t) => {
+  for (const parser of ['none', 'auto', 'json']) {
+    const { write, flush, records, buffer } = await treat({ file_place: 'true', parser });
+    t.true(buffer.wantsPlace);
+    write('{"a":1}', { path: '/var/x-json.log', offset: 70 });
+    flush();
+    t.is(records[0]!.attributes['log.file.path'], '/var/x-json.log');
+    t.is(records[0]!.attributes['log.file.offset'], '70');
+  }
+});
+
 test('lines that were cut are marked and counted', async (t) => {
   const { write, flush, records, dropped } = await treat({ parser: 'none' });
   write('begin', { cut: 70 });

@@ -119,6 +119,7 @@ class Host {
   private nanos = 1_700_000_000_000_000_000n;
   private readonly sink = {
     maxLine: 1024 * 1024,
+    wantsPlace: false,
     line: (line: LogLine) => {
       this.lines.push({
         text: line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end),
@@ -370,6 +371,23 @@ test('from the end: only what is written from now on, also after a kill before t
   host.restart(host.position);
   await host.drain();
   t.deepEqual(host.texts, ['after']);
+});
+
+test('a line of 100 MB takes no more memory than one that is too long', async (t) => {
+  const host = new Host(t);
+  const piece = entryOf('x'.repeat(16 * 1024), 'stdout', 1_700_000_000_000_000_000n);
+  for (let block = 0; block < 64; block++) host.raw(piece.repeat(100));
+  host.write('end\n');
+  host.write('next\n');
+  host.open();
+  await host.drain();
+  t.deepEqual(
+    host.lines.map(({ text, cut }) => [text.length, cut]),
+    [
+      [1024 * 1024, 6400 * 16 * 1024 + 3 - 1024 * 1024],
+      [4, 0],
+    ],
+  );
 });
 
 test('a line that is too long is cut, and the next is whole', async (t) => {

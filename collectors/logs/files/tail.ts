@@ -74,6 +74,8 @@ export class FileTail implements Follower {
     cut: 0,
     utf8: true,
     malformed: false,
+    path: '',
+    offset: 0,
   };
   private partials: Record<IoStream, Partial | undefined> = { stdout: undefined, stderr: undefined };
   /** Until a line is newer than this one, lines were handed over before. */
@@ -96,6 +98,7 @@ export class FileTail implements Follower {
 
   constructor(options: TailOptions) {
     this.options = options;
+    if (options.sink.wantsPlace) this.line.path = options.path;
     this.held = options.held;
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
@@ -175,6 +178,7 @@ export class FileTail implements Follower {
 
   /** Takes the line `bytes[start, end)`; in front of an entry can stand one that was torn when the daemon fell. */
   private record(bytes: Buffer, from: number, end: number): void {
+    this.line.offset = this.offset + from;
     if (!this.entry.parse(bytes, from, end)) {
       const next = bytes.indexOf(HEAD, from + 1);
       if (next === -1 || next >= end || !this.entry.parse(bytes, next, end)) {
