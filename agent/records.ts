@@ -35,6 +35,8 @@ export interface Container {
   tty: boolean;
   /** `HostConfig.LogConfig.Type`; empty where it is not known. */
   logDriver: string;
+  /** `max-size` of the json-file driver's options, bytes; 0 where its files are not rotated. */
+  logMaxSize: number;
   /** `LogPath`: the json-file driver's file; empty for other drivers, and before the first start. */
   logPath: string;
   /** `HostConfig.NetworkMode`: `host`, `container:<id>`, or the network's name. */
@@ -120,6 +122,8 @@ export interface LogPosition {
   count: number;
   /** Where the next line begins in the log file that the last one is in; -1 where the log is read through the API. */
   offset: number;
+  /** Checksum (CRC-32) of the bytes before that place, by which the file is recognised; -1 where it is not known. */
+  check: number;
 }
 
 /** One line of a container's log; whoever hands lines over uses one object for all of them. */
@@ -140,6 +144,8 @@ export interface LogLine {
   utf8: boolean;
   /** Whether the bytes are something else that was found in the log file. */
   malformed: boolean;
+  /** What tells it from others that bear the same time: its place in the file, or its number among them. */
+  ordinal: number;
   /** The log file that it stands in, and where its last piece begins there; '' where that is not wanted. */
   path: string;
   offset: number;

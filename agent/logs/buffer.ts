@@ -2,6 +2,7 @@
  * One container's lines on their way to a batch: what belongs together is joined, read, filtered, redacted and
  * encoded. A line that nothing has to be done to goes from bytes to bytes.
  */
+import { isUtf8 } from 'node:buffer';
 import { stripVTControlCharacters } from 'node:util';
 import type { LogSink } from '../../collectors/collector.ts';
 import {
@@ -14,8 +15,10 @@ import {
 } from '../otlp/encode-log.ts';
 import { Writer } from '../otlp/writer.ts';
 import type { Container, IoStream, LogLine, LogPosition } from '../records.ts';
-import { HEAD, LOOKS_LIKE_LOGFMT, parse } from './parse.ts';
+import { HEAD, LOOKS_LIKE_LOGFMT, type Parsed, type ParserName, parse } from './parse.ts';
+import type { Pattern } from './pattern.ts';
 import { TokenBucket } from './rate.ts';
+import { redactValues } from './redact.ts';
 import { severityOfText } from './severity.ts';
 import type { Treatment } from './treatment.ts';
 
@@ -24,6 +27,7 @@ const BATCH_BYTES = 256 * 1024;
 /** Lines of one record above which it is taken as whole. */
 const MAX_LINES = 1000;
 const BRACE = 0x7b;
+const LONGEST_BEGIN = 512;
 /** How often it is told how many lines a rate limit withheld. */
 const SUMMARY_MS = 10_000;
 
@@ -47,7 +51,8 @@ export interface Batches {
   /** Calls the buffer's `flush` soon. */
   linger(buffer: LogBuffer): void;
   room(signal: AbortSignal): Promise<void> | undefined;
-  dropped(reason: 'filter' | 'rate_limit' | 'truncated', count: number): void;
+  dropped(reason: 'filter' | 'rate_limit' | 'truncated' | 'unreadable', count: number): void;
+  fault(collector: string, error: unknown, container?: Container): void;
 }
 
 /** Lines of one stream that may not be all of their record. */
@@ -60,6 +65,8 @@ interface Group {
   at: number;
   /** How far everything before the first of them was read. */
   readonly before: LogPosition;
+  /** Which of the container's groups it is. */
+  readonly order: number;
 }
 
 export class LogBuffer implements LogSink {
@@ -80,8 +87,9 @@ export class LogBuffer implements LogSink {
   /** What the lines so far cover, to be kept with their batch. */
   private reached: LogPosition | undefined;
   private underWay = 0;
+  private order = 0;
   private withheld = 0;
-  private summedUp = 0;
+  private summary: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(container: Container, position: LogPosition, treatment: Treatment, batches: Batches) {
@@ -110,16 +118,29 @@ export class LogBuffer implements LogSink {
   }
 
   line(line: LogLine): void {
-    if (line.cut > 0) this.batches.dropped('truncated', 1);
-    if (this.asText) this.text(line);
-    else if (this.isAllowed()) this.bytes(line);
+    if (line.cut > 0) {
+      this.batches.dropped('truncated', 1);
+      trim(line);
+    }
+    const { position } = this.writer;
+    const { count } = this;
+    try {
+      if (this.asText) this.text(line);
+      else if (this.isAllowed()) this.bytes(line);
+    } catch (error) {
+      // Whatever is in a line, it must not keep the next from being read.
+      this.writer.position = position;
+      this.count = count;
+      this.batches.dropped('unreadable', 1);
+      this.batches.fault('logs', error, this.container);
+    }
   }
 
   settled(): void {
     const { stdout, stderr } = this.groups;
     const waiting =
       stdout !== undefined && stderr !== undefined
-        ? isBefore(stdout.before, stderr.before)
+        ? stdout.order < stderr.order
           ? stdout
           : stderr
         : (stdout ?? stderr);
@@ -192,7 +213,9 @@ export class LogBuffer implements LogSink {
     // What is not UTF-8 stays as it is, byte for character, for what rules find in it.
     let text = line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end);
     if (stripAnsi) text = stripVTControlCharacters(text);
-    if (continues === undefined) {
+    // What is not text belongs to no stack trace.
+    if (!line.utf8) this.finish(line.stream);
+    if (continues === undefined || !line.utf8) {
       this.record(line, redact === undefined ? text : redact(text), line.utf8);
       return;
     }
@@ -201,7 +224,7 @@ export class LogBuffer implements LogSink {
       group !== undefined &&
       group.lines.length < MAX_LINES &&
       group.size < maxLine &&
-      continues(text, group.lines.at(-1)!, group.lines[0]!)
+      continues(beginOf(text), beginOf(group.lines.at(-1)!), beginOf(group.lines[0]!))
     ) {
       const taken = Math.max(0, Math.min(text.length, maxLine - group.size));
       group.lines.push(text.slice(0, taken));
@@ -210,14 +233,15 @@ export class LogBuffer implements LogSink {
       group.at = performance.now();
     } else {
       this.finish(line.stream);
-      const { seconds, nanos, count, stream, malformed, path, offset } = line;
+      const { seconds, nanos, count, stream, malformed, ordinal, path, offset } = line;
       this.groups[stream] = {
-        origin: { seconds, nanos, count, stream, malformed, path, offset, cut: 0 },
+        origin: { seconds, nanos, count, stream, malformed, ordinal, path, offset, cut: 0 },
         lines: [text],
         size: text.length,
         cut: line.cut,
         at: performance.now(),
         before: { ...this.position },
+        order: this.order++,
       };
     }
     this.timer ??= setTimeout(() => this.expire(), multilineMs);
@@ -243,18 +267,19 @@ export class LogBuffer implements LogSink {
     if (group === undefined) return;
     this.groups[stream] = undefined;
     const { redact } = this.treatment;
+    if (group.cut > 0) this.batches.dropped('truncated', 1);
     const text = group.lines.join('\n');
     this.record({ ...group.origin, cut: group.cut }, redact === undefined ? text : redact(text), true);
   }
 
   private record(origin: Origin, text: string, utf8: boolean): void {
     const { keep, drop, minSeverity, parser, fieldsIn } = this.treatment;
-    const fits = (rule: RegExp) => rule.test(text);
+    const fits = (rule: Pattern) => rule.test(text);
     if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
       this.batches.dropped('filter', 1);
       return;
     }
-    const parsed = origin.malformed || !utf8 ? undefined : parse(parser, text);
+    const parsed = this.parsed(origin.malformed || !utf8 ? 'none' : parser, text);
     if (parsed !== undefined && parsed.severity > 0 && parsed.severity < minSeverity) {
       this.batches.dropped('filter', 1);
       return;
@@ -268,25 +293,43 @@ export class LogBuffer implements LogSink {
     }
   }
 
+  /** What is in a record; what was escaped in it is redacted once it is not. */
+  private parsed(parser: ParserName, text: string): Parsed | undefined {
+    const parsed = parse(parser, text);
+    const { redact } = this.treatment;
+    if (parsed === undefined || redact === undefined || !parsed.isStructured) return parsed;
+    return {
+      ...parsed,
+      message: parsed.message === undefined ? undefined : redact(parsed.message),
+      fields: redactValues(parsed.fields, redact) as Parsed['fields'],
+    };
+  }
+
   private isAllowed(): boolean {
     if (this.bucket === undefined) return true;
     const now = performance.now();
     const allowed = this.bucket.take(now);
     if (!allowed) {
-      if (this.withheld++ === 0) this.summedUp = now;
+      this.withheld++;
       this.batches.dropped('rate_limit', 1);
+      this.summary ??= setTimeout(() => {
+        this.sumUp();
+        this.settled();
+      }, SUMMARY_MS).unref();
     }
-    if (this.withheld > 0 && now - this.summedUp >= SUMMARY_MS) this.sumUp();
     return allowed;
   }
 
   /** One record for all that a rate limit withheld. */
   private sumUp(): void {
+    clearTimeout(this.summary);
+    this.summary = undefined;
     if (this.withheld === 0) return;
     const text = `${this.withheld} lines were withheld: more than ${this.treatment.rateLimit} a second`;
     const now = Date.now();
     const parsed = {
       message: text,
+      messageName: undefined,
       severity: 13,
       severityText: 'WARN',
       time: undefined,
@@ -304,6 +347,7 @@ export class LogBuffer implements LogSink {
       stream: 'stderr',
       cut: 0,
       malformed: false,
+      ordinal: 0,
       path: '',
       offset: 0,
     };
@@ -313,5 +357,18 @@ export class LogBuffer implements LogSink {
   }
 }
 
-const isBefore = (one: LogPosition, other: LogPosition): boolean =>
-  one.seconds < other.seconds || (one.seconds === other.seconds && one.nanos < other.nanos);
+/** As much of a line as tells what it is. */
+const beginOf = (line: string): string => line.slice(0, LONGEST_BEGIN);
+
+/** Cuts back to a whole character what was cut anywhere. */
+function trim(line: LogLine): void {
+  let last = line.end - 1;
+  while (last >= line.start && last > line.end - 4 && (line.source[last]! & 0xc0) === 0x80) last--;
+  const first = line.source[last] ?? 0;
+  const size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+  if (last >= line.start && last + size > line.end) {
+    line.cut += line.end - last;
+    line.end = last;
+  }
+  line.utf8 = isUtf8(line.source.subarray(line.start, line.end));
+}

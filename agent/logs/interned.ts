@@ -1,5 +1,7 @@
 /** One object for equal bytes, found without making a string of them; for as many as programs have, not as somebody makes up. */
 const MAX_KNOWN = 4096;
+/** With one hash: made up to be so, beyond that. */
+const MAX_ALIKE = 16;
 
 interface Known<T> {
   readonly bytes: Buffer;
@@ -17,7 +19,7 @@ export class Interned<T> {
 
   /**
    * @param hash any function of the bytes
-   * @returns undefined where there are too many already
+   * @returns undefined where too many have that hash
    */
   of(bytes: Buffer, start: number, end: number, hash: number): T | undefined {
     const alike = this.byHash.get(hash);
@@ -29,11 +31,16 @@ export class Interned<T> {
         if (same === known.bytes.length) return known.value;
       }
     }
-    if (this.count === MAX_KNOWN) return undefined;
+    if (alike !== undefined && alike.length >= MAX_ALIKE) return undefined;
+    // Whoever makes names up has them forgotten; those of programs come again.
+    if (this.count === MAX_KNOWN) {
+      this.byHash.clear();
+      this.count = 0;
+    }
     this.count++;
     const text = bytes.toString('utf8', start, end);
     const known = { bytes: Buffer.from(text), value: this.make(text) };
-    this.byHash.set(hash, [...(alike ?? []), known]);
+    this.byHash.set(hash, [...(this.byHash.get(hash) ?? []), known]);
     return known.value;
   }
 }

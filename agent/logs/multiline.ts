@@ -10,8 +10,9 @@ const indented = (line: string): boolean => /^[ \t]+\S/.test(line);
 const PYTHON_TRACEBACK = /^\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):/;
 const PYTHON_BETWEEN = /^(?:During handling of the above exception|The above exception was the direct cause)/;
 const GO_CRASH = /^(?:panic: |fatal error: |goroutine \d+ \[|SIG[A-Z]+: |unexpected fault address)/;
-const GO_GOES_ON =
-  /^(?:\s|$|goroutine \d+|created by |\[signal |[\w./*()-]+\(.*\)$|panic: |exit status |main\.|runtime\.)/;
+const GO_GOES_ON = /^(?:\s|$|goroutine \d+|created by |\[signal |panic: |exit status |main\.|runtime\.)/;
+/** `net/http.(*conn).serve(0xc0000, …)` */
+const GO_CALL = /^[\w./*-]{1,256}\(/;
 
 export const presets = {
   /** Lines that begin with a space or a tab. */
@@ -28,7 +29,8 @@ export const presets = {
     (/^[ \t]/.test(last) && /^[A-Za-z_][\w.]*(?::|$)/.test(line)) ||
     (line === '' && /^[A-Za-z_][\w.]*(?:Error|Exception|Warning)\b/.test(last)) ||
     (last === '' && PYTHON_BETWEEN.test(line)),
-  go: (line, _last, first) => GO_CRASH.test(first) && GO_GOES_ON.test(line),
+  go: (line, _last, first) =>
+    GO_CRASH.test(first) && (GO_GOES_ON.test(line) || (line.endsWith(')') && GO_CALL.test(line))),
   node: (line) => indented(line) || /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line),
   ruby: (line) => indented(line) || /^\s*\d+: from |^\tfrom /.test(line),
   dotnet: (line) => indented(line) || /^ ?--->|^ *--- End of /.test(line),

@@ -10,6 +10,8 @@ export type ParserName = (typeof parserNames)[number];
 export interface Parsed {
   /** The message, where it is a field; else the whole line is. */
   readonly message: string | undefined;
+  /** The name of its field. */
+  readonly messageName: string | undefined;
   /** SeverityNumber; 0 where none is told. */
   readonly severity: number;
   /** As it was spelt. */
@@ -31,10 +33,13 @@ const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+
 /** `00-<trace id>-<span id>-<flags>`: https://www.w3.org/TR/trace-context/ */
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
 
+/** What 64 bits hold of nanoseconds, in milliseconds. */
+const MOST_MS = 2 ** 64 / 1e6;
+
 /** A time as programs write it; a number is in seconds, or in the thousandth parts that its size tells of. */
 export function timeOf(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') {
-    if (!(value > 1e8 && value < 1e19)) return undefined;
+    if (!(value > 1e8 && value < 1.8e19)) return undefined;
     const perSecond = value < 1e11 ? 1 : value < 1e14 ? 1e3 : value < 1e17 ? 1e6 : 1e9;
     const seconds = Math.floor(value / perSecond);
     const rest = value - seconds * perSecond;
@@ -46,7 +51,7 @@ export function timeOf(value: unknown): Timestamp | undefined {
   if (match === null) return undefined;
   const [, date, time, fraction = '', zone = 'Z'] = match;
   const milliseconds = Date.parse(`${date}T${time}${zone}`);
-  if (!(milliseconds >= 0)) return undefined;
+  if (!(milliseconds >= 0 && milliseconds < MOST_MS)) return undefined;
   return { seconds: milliseconds / 1000, nanos: Number(fraction.padEnd(9, '0')) };
 }
 
@@ -56,6 +61,7 @@ const isId = (value: unknown, digits: number): value is string =>
 /** Sorts the fields of a record by what they say. */
 export function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
   let message: string | undefined;
+  let messageName: string | undefined;
   let severity = 0;
   let severityText: string | undefined;
   let time: Timestamp | undefined;
@@ -69,6 +75,7 @@ export function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
       case 'message':
         if (message === undefined && typeof value === 'string') {
           message = value;
+          messageName = key;
           continue;
         }
         break;
@@ -113,11 +120,39 @@ export function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
     }
     fields[key] = value;
   }
-  return { message, severity, severityText, time, traceId, spanId, isStructured: true, fields };
+  return {
+    message,
+    messageName,
+    severity,
+    severityText,
+    time,
+    traceId,
+    spanId,
+    isStructured: true,
+    fields,
+  };
 }
 
-/** A JSON object; undefined for anything else. */
+/** Objects in objects beyond which nobody reads a record, and encoding it would exhaust the stack. */
+const MAX_DEPTH = 64;
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x5c) index++;
+    else if (code === 0x22) inString = !inString;
+    else if (!inString && (code === 0x5b || code === 0x7b)) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if (!inString && (code === 0x5d || code === 0x7d)) depth--;
+  }
+  return false;
+}
+
+/** A JSON object; undefined for anything else, and for one that is nested beyond all measure. */
 export function parseJson(text: string): Parsed | undefined {
+  if (isTooDeep(text)) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -177,6 +212,7 @@ export function parse(parser: ParserName, text: string): Parsed | undefined {
         ? undefined
         : {
             message: undefined,
+            messageName: undefined,
             severity,
             severityText: undefined,
             time: undefined,

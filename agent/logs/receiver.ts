@@ -2,17 +2,26 @@
  * Whether a container is the receiver that logs are sent to: what it logs of each request would come round
  * and round. Known by the names, addresses and ports that the daemon gives it.
  */
+import { hostname, networkInterfaces } from 'node:os';
 import type { Container } from '../records.ts';
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]', '0.0.0.0']);
+/** Names of this host; its addresses are looked up. */
+const HOST_NAMES = ['localhost', '0.0.0.0', 'host.docker.internal', hostname()];
+
+/** Whether it is a name or an address of this host. */
+function isThisHost(name: string): boolean {
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return (
+    HOST_NAMES.includes(name) || addresses.some(({ address }) => address === name || `[${address}]` === name)
+  );
+}
+
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /** @param endpoint the URL that logs are sent to; anything else is nobody's */
 export function isReceiver({ reachedBy }: Container, endpoint: string | undefined): boolean {
   if (endpoint === undefined || !URL.canParse(endpoint)) return false;
-  const { hostname, port, protocol } = new URL(endpoint);
+  const { hostname: name, port, protocol } = new URL(endpoint);
   // A container's published port is one of the host's.
-  return LOOPBACK.has(hostname)
-    ? reachedBy.includes(`:${port || PORTS[protocol]}`)
-    : reachedBy.includes(hostname);
+  return isThisHost(name) ? reachedBy.includes(`:${port || PORTS[protocol]}`) : reachedBy.includes(name);
 }

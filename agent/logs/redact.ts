@@ -5,37 +5,61 @@ const REPLACEMENT = '[redacted]';
 
 type Rule = (text: string) => string;
 
-/** Whether the digits are a card number's by their check digit (ISO/IEC 7812-1, Luhn). */
-function isCard(text: string): boolean {
-  const digits = text.replaceAll(/\D/g, '');
+/** How card numbers begin, and how many digits they have: Visa, Mastercard, Discover, JCB, American Express, Diners. */
+const CARDS = [
+  { begins: /^(?:4|5[1-5]|2[2-7]|6011|65|35)/, length: 16 },
+  { begins: /^3[47]/, length: 15 },
+  { begins: /^3(?:0|6|8)/, length: 14 },
+];
+
+/** Whether the check digit is right (ISO/IEC 7812-1, Luhn). */
+function isChecked(digits: string): boolean {
   let sum = 0;
   for (let index = 0; index < digits.length; index++) {
     const digit = Number(digits[digits.length - 1 - index]);
     const doubled = digit * 2;
     sum += index % 2 === 0 ? digit : doubled > 9 ? doubled - 9 : doubled;
   }
-  return digits.length >= 13 && digits.length <= 19 && sum % 10 === 0;
+  return sum % 10 === 0;
 }
 
-const BEARER = /\b(bearer|basic|token)[ =:]+[A-Za-z0-9._~+/=-]{8,}/gi;
-const URL_PASSWORD = /\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi;
-/** The value keeps its quotes, so that JSON stays JSON. */
+/** Whether a run of digits has a card's number in it; an expiry date or the like can stand behind. */
+function hasCard(text: string): boolean {
+  const digits = text.replaceAll(/\D/g, '');
+  for (let start = 0; start < digits.length; start++) {
+    for (const { begins, length } of CARDS) {
+      const number = digits.slice(start, start + length);
+      if (number.length === length && begins.test(number) && isChecked(number)) return true;
+    }
+  }
+  return false;
+}
+
+// Every repetition has a bound: a line is up to a mebibyte, and anybody may write it.
+const BEARER = /\b(bearer|basic|token)[ =:]{1,8}[A-Za-z0-9._~+/=-]{8,4096}/gi;
+const URL_PASSWORD = /\b([a-z][a-z0-9+.-]{0,20}:(?:\\?\/){2}[^\s:/@]{0,256}):[^\s@/]{1,256}@/gi;
+/** A value's quotes stay, escaped or not, so that JSON stays JSON; one that is cut off has no second one. */
 const PASSWORD =
-  /\b((?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token)["']?\s*[=:]\s*)(?:(")(?:[^"\\]|\\.)*"|(')[^']*'|[^\s,;&"']+)/gi;
-const EMAIL = /\b[\w.%+-]+@[\w-]+(?:\.[\w-]+)+\b/g;
-const CARD = /\b\d(?:[ -]?\d){12,18}\b/g;
+  /((?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token)(?:\\{0,3}["'])?\s{0,8}[=:]\s{0,8})(?:(\\{1,3}")[^"\\]{0,1024}|(")(?:[^"\\]|\\.){0,1024}|(')[^']{0,1024}|[^\s,;&"'}\]]{1,1024})/gi;
+const EMAIL = /\b[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}\b/g;
+const CARD = /\b\d(?:[ -]?\d){12,30}/g;
+
+/** JSON has no bare text: what stands behind a quoted name is quoted. */
+const QUOTED_NAME = /"\s*:\s*$/;
+
+const withoutPasswords = (text: string): string =>
+  text.replace(PASSWORD, (_, before: string, escaped = '', double = '', single = '') => {
+    const opening = escaped || double || single;
+    const quote = opening === '' && QUOTED_NAME.test(before) ? '"' : '';
+    return `${before}${opening}${quote}${REPLACEMENT}${quote}`;
+  });
 
 export const presets = {
   bearer: (text) => text.replace(BEARER, `$1 ${REPLACEMENT}`),
-  url_password: (text) => text.replace(URL_PASSWORD, `$1:${REPLACEMENT}@`),
-  password: (text) =>
-    text.replace(
-      PASSWORD,
-      (_, before: string, double = '', single = '') =>
-        `${before}${double}${single}${REPLACEMENT}${double}${single}`,
-    ),
-  email: (text) => text.replace(EMAIL, REPLACEMENT),
-  card: (text) => text.replace(CARD, (digits) => (isCard(digits) ? REPLACEMENT : digits)),
+  url_password: (text) => (text.includes(':') ? text.replace(URL_PASSWORD, `$1:${REPLACEMENT}@`) : text),
+  password: withoutPasswords,
+  email: (text) => (text.includes('@') ? text.replace(EMAIL, REPLACEMENT) : text),
+  card: (text) => text.replace(CARD, (digits) => (hasCard(digits) ? REPLACEMENT : digits)),
 } satisfies Record<string, Rule>;
 
 const hasPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name);
@@ -54,9 +78,19 @@ export function redaction(rules: readonly string[]): Rule | undefined {
   const each = rules.map((rule): Rule => {
     if (hasPreset(rule)) return presets[rule];
     const [, source = '', replacement = ''] = CUSTOM.exec(rule) ?? [];
-    const matcher = pattern(source, 'g');
+    const matcher = pattern(source);
     const text = replacement.replaceAll('\\/', '/');
-    return (given) => given.replace(matcher, text);
+    return (given) => matcher.replace(given, text);
   });
   return (text) => each.reduce((done, rule) => rule(done), text);
+}
+
+/** A value that JSON can hold, with all text in it redacted. */
+export function redactValues(value: unknown, redact: Rule): unknown {
+  if (typeof value === 'string') return redact(value);
+  if (Array.isArray(value)) return value.map((item) => redactValues(item, redact));
+  if (value === null || typeof value !== 'object') return value;
+  const redacted: Record<string, unknown> = Object.create(null);
+  for (const [key, item] of Object.entries(value)) redacted[key] = redactValues(item, redact);
+  return redacted;
 }

@@ -35,6 +35,9 @@ function days(year: number, month: number, day: number): number {
   return era * 146_097 + dayOfEra - 719_468;
 }
 
+/** The last whole second that 64 bits of nanoseconds hold. */
+const LAST_SECOND = 18_446_744_072;
+
 /** Factors from digits behind the point to nanoseconds, by how many there are. */
 const FRACTIONS = Array.from({ length: 10 }, (_, count) => 10 ** (9 - count));
 
@@ -46,12 +49,14 @@ function wholeSeconds(bytes: Uint8Array, start: number): number {
   let same = WHOLE_SECONDS;
   while (same > 0 && bytes[start + same - 1] === last.text[same - 1]) same--;
   if (same === 0) return last.seconds;
-  const day = days(digits(bytes, start, 4), digits(bytes, start + 5, 2), digits(bytes, start + 8, 2));
-  const seconds =
-    day * 86_400 +
-    digits(bytes, start + 11, 2) * 3600 +
-    digits(bytes, start + 14, 2) * 60 +
-    digits(bytes, start + 17, 2);
+  const month = digits(bytes, start + 5, 2);
+  const day = digits(bytes, start + 8, 2);
+  const hour = digits(bytes, start + 11, 2);
+  const minute = digits(bytes, start + 14, 2);
+  const second = digits(bytes, start + 17, 2);
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour <= 24 && minute <= 59 && second <= 60))
+    return Number.NaN;
+  const seconds = days(digits(bytes, start, 4), month, day) * 86_400 + hour * 3600 + minute * 60 + second;
   if (Number.isNaN(seconds)) return seconds;
   for (let index = 0; index < WHOLE_SECONDS; index++) last.text[index] = bytes[start + index]!;
   last.seconds = seconds;
@@ -59,7 +64,8 @@ function wholeSeconds(bytes: Uint8Array, start: number): number {
 }
 
 /**
- * Reads the time stamp at `start` into `into`; a time before 1970, which OTLP does not know, becomes 1970.
+ * Reads the time stamp at `start` into `into`; a time that OTLP does not know, before 1970 or after
+ * 2554, becomes that.
  * @returns its length; 0 when there is none
  */
 export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp): number {
@@ -75,7 +81,8 @@ export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp)
     nanos *= FRACTIONS[end - first]!;
   }
   if (Number.isNaN(seconds) || bytes[end] !== Z) return 0;
-  into.seconds = Math.max(0, seconds);
-  into.nanos = seconds < 0 ? 0 : nanos;
+  // Beyond either end there is no number for it.
+  into.seconds = Math.min(Math.max(0, seconds), LAST_SECOND);
+  into.nanos = seconds < 0 || seconds > LAST_SECOND ? 0 : nanos;
   return end + 1 - start;
 }

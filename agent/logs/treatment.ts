@@ -5,7 +5,7 @@ import { factsOf, type OptionFacts } from '../../config/option.ts';
 import type { Config } from '../../config/schema.ts';
 import { type Continues, presets, startsAt } from './multiline.ts';
 import type { ParserName } from './parse.ts';
-import { pattern } from './pattern.ts';
+import { type Pattern, pattern } from './pattern.ts';
 import { redaction } from './redact.ts';
 import { numberOfRange } from './severity.ts';
 
@@ -19,8 +19,8 @@ export interface Treatment {
   readonly wantsPlace: boolean;
   readonly stripAnsi: boolean;
   readonly redact: ((text: string) => string) | undefined;
-  readonly keep: readonly RegExp[];
-  readonly drop: readonly RegExp[];
+  readonly keep: readonly Pattern[];
+  readonly drop: readonly Pattern[];
   /** SeverityNumber; 0 for all. */
   readonly minSeverity: number;
   /** Lines a second; 0 for no limit. */

@@ -26,10 +26,8 @@ const BYTES = 7;
 
 /** A tag and a fixed64. */
 const TIME_SIZE = 9;
-/** Digits of a uid's part that differs between the lines of a container: seconds, nanoseconds, and which of them. */
-const UID_DIGITS = 8 + 8 + 4;
-/** A line is hardly the 65,536th of one nanosecond; if it is, its uid is one of 65,536. */
-const MAX_COUNT = 0x1_0000;
+/** Digits of a uid's part that differs between the lines of a container: seconds, nanoseconds, and ordinal. */
+const UID_DIGITS = 8 + 8 + 8;
 
 const constant = (write: (writer: Writer) => void): Buffer => {
   const writer = new Writer(128);
@@ -60,13 +58,13 @@ export function prefixesOf(containerId: string): Prefixes {
 export type Origin = Omit<LogLine, 'source' | 'start' | 'end' | 'utf8'>;
 
 /** The attributes that every record has. */
-function common(writer: Writer, prefixes: Prefixes, { seconds, nanos, count, stream }: Origin): void {
+function common(writer: Writer, prefixes: Prefixes, { seconds, nanos, ordinal, stream }: Origin): void {
   const prefix = prefixes[stream];
   writer.reserve(prefix.length + UID_DIGITS);
   writer.copy(prefix, 0, prefix.length);
   writer.hex(seconds, 8);
   writer.hex(nanos, 8);
-  writer.hex((count - 1) % MAX_COUNT, 4);
+  writer.hex(ordinal, 8);
 }
 
 /** Attributes that few lines have. */
@@ -176,7 +174,8 @@ export function encodeParsed(
   }
   const message = parsed?.message ?? text;
   if (parsed !== undefined && fieldsIn === 'body' && parsed.isStructured) {
-    const own = parsed.message === undefined ? parsed.fields : { message, ...parsed.fields };
+    const own =
+      parsed.messageName === undefined ? parsed.fields : { [parsed.messageName]: message, ...parsed.fields };
     jsonValue(writer, BODY, own);
   } else {
     anyValue(writer, BODY, message);

@@ -99,6 +99,7 @@ export function fromInspect(
     tty: inspect.Config.Tty,
     logDriver: inspect.HostConfig.LogConfig?.Type ?? '',
     logPath: inspect.LogPath,
+    logMaxSize: sizeOf(inspect.HostConfig.LogConfig?.Config?.['max-size']),
     networkMode: inspect.HostConfig.NetworkMode ?? '',
     reachedBy: reachedBy(inspect),
     status: inspect.State.Status,
@@ -118,11 +119,19 @@ function reachedBy({ Name, Config, HostConfig, NetworkSettings }: ContainerInspe
       ...(GlobalIPv6Address ? [`[${GlobalIPv6Address}]`] : []),
     ],
   );
-  const published = Object.values(
-    (HostConfig.PortBindings ?? {}) as Record<string, { HostPort: string }[] | null>,
+  type Bindings = Record<string, { HostPort: string }[] | null>;
+  // What is asked for, and, once it runs, what was given.
+  const published = [HostConfig.PortBindings, NetworkSettings?.Ports].flatMap((bindings) =>
+    Object.values((bindings ?? {}) as Bindings),
   );
   const ports = published.flatMap((bindings) => (bindings ?? []).map(({ HostPort }) => `:${HostPort}`));
   return [Name.replace(/^\//, ''), Config.Hostname, ...networks, ...ports].filter(Boolean);
+}
+
+/** Sizes as Docker's options have them, in powers of 1000; at most what is meant. */
+function sizeOf(text: string | undefined): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text ?? '') ?? [];
+  return number === undefined ? 0 : Number(number) * 1000 ** ' kmgt'.indexOf(unit.toLowerCase() || ' ');
 }
 
 /** A container without a health check has none, which some versions of the API call "none". */
@@ -148,6 +157,7 @@ export function fromActor(
     tty: false,
     logDriver: '',
     logPath: '',
+    logMaxSize: 0,
     networkMode: '',
     reachedBy: [],
     status: 'removing',

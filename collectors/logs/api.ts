@@ -56,19 +56,23 @@ export class ApiFollower implements Follower {
     const { container, sink, onFault } = this.options;
     const { signal } = this.stopping;
     const backoff = new Backoff(LONGEST_WAIT_MS, signal);
-    while (!signal.aborted && (this.isStarted || container.pid !== 0)) {
+    let isClean = false;
+    // Until a stream has ended as it should, there may be more.
+    while (!signal.aborted && (this.isStarted || container.pid !== 0 || !isClean)) {
       const again = !this.isStarted;
       if (again) await backoff.wait();
       this.isStarted = false;
+      isClean = false;
       try {
         await this.read(() => backoff.reset());
+        isClean = true;
       } catch (error) {
         if (signal.aborted) return;
         // Gone before its log could be read, or a log driver that keeps nothing to read: said, and final.
         const { statusCode } = error as { statusCode?: number };
         const isGone = statusCode === 404 || statusCode === 409;
         if (!(isGone && this.hasRead)) onFault(error);
-        if (isGone || statusCode === 501) return;
+        if (isGone || statusCode === 501) break;
       }
     }
     if (!signal.aborted) sink.end();
@@ -121,6 +125,7 @@ export class ApiFollower implements Follower {
       cut: 0,
       utf8: false,
       malformed: false,
+      ordinal: 0,
       path: '',
       offset: -1,
     };
@@ -134,6 +139,7 @@ export class ApiFollower implements Follower {
       line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
       line.seconds = seconds;
       line.nanos = nanos;
+      line.ordinal = line.count - 1;
       line.stream = stream;
       line.source = source;
       line.start = start;
@@ -147,6 +153,7 @@ export class ApiFollower implements Follower {
       position.nanos = nanos;
       position.count = line.count;
       position.offset = -1;
+      position.check = -1;
     };
   }
 }

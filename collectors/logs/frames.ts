@@ -10,6 +10,8 @@ import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from '../../agent/log
 import type { IoStream } from '../../agent/records.ts';
 
 const HEADER = 8;
+/** What the daemon reads from a container at a time. */
+const PIECE = 16 * 1024;
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const EMPTY = Buffer.alloc(0);
@@ -90,15 +92,18 @@ export class FrameSplitter implements LineSplitter {
     if (readTimestamp(bytes, start, this.time) !== TIMESTAMP_LENGTH)
       throw new RangeError('log stream: entry without time stamp');
     const body = start + TIMESTAMP_LENGTH + 1;
-    const complete = end > body && bytes[end - 1] === NEWLINE;
+    const hasNewline = end > body && bytes[end - 1] === NEWLINE;
+    const last = hasNewline ? end - 1 : end;
+    // A shorter piece without a newline is the last that a container wrote: no other belongs to it.
+    const complete = hasNewline || end - body < PIECE;
     const partial = this.partial[stream];
     if (partial === undefined && complete) {
-      const cut = Math.max(0, end - 1 - body - this.maxLine);
-      this.onLine(this.time, stream, bytes, body, end - 1 - cut, cut);
+      const cut = Math.max(0, last - body - this.maxLine);
+      this.onLine(this.time, stream, bytes, body, last - cut, cut);
       return;
     }
     const line = partial ?? { time: { ...this.time }, pieces: [], size: 0, cut: 0 };
-    const size = (complete ? end - 1 : end) - body;
+    const size = last - body;
     const taken = Math.max(0, Math.min(size, this.maxLine - line.size));
     line.pieces.push(Buffer.from(bytes.subarray(body, body + taken)));
     line.size += taken;
@@ -156,9 +161,6 @@ export class RawSplitter implements LineSplitter {
 
 /** Bytes without a newline above which a terminal's line is given on in parts. */
 const MOST_PENDING = 4 * 1024 * 1024;
-
-/** What the daemon reads from a container at a time. */
-const PIECE = 16 * 1024;
 
 /** A long line comes in pieces, each behind a time stamp of its own, which nothing but its place tells apart. */
 function joinPieces(line: Buffer): Buffer {

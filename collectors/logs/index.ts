@@ -70,7 +70,14 @@ export class LogCollector implements Collector {
       if (rootfs !== undefined && path !== '') this.held.hold(id, join(rootfs, path));
       return;
     }
-    this.attach(container);
+    if (id === this.options.ownId) return;
+    // What is known of it is older than its start.
+    const known = this.followed.get(id);
+    if (known === undefined) this.begin(container, true);
+    else {
+      known.restarted = true;
+      known.follower.started();
+    }
     const followed = this.followed.get(id);
     if (followed !== undefined) followed.anticipated = true;
   }
@@ -81,7 +88,7 @@ export class LogCollector implements Collector {
     this.paths.learn(container);
     const known = this.followed.get(container.id);
     if (known === undefined) {
-      this.begin(container);
+      this.begin(container, container.pid !== 0 || container.startedAt === 0n);
       return;
     }
     // A start that was anticipated is no other start.
@@ -124,24 +131,31 @@ export class LogCollector implements Collector {
     ]);
   }
 
-  private begin(container: Container): void {
+  /** @param isRunning whether more is to come than what is there already */
+  private begin(container: Container, isRunning: boolean): void {
     const { sink, positions } = this.options;
     const kept = this.reached.get(container.id) ?? positions.load(container.id);
     const position = kept ?? beginning();
     const lines = sink.logs(container, position);
     if (lines === undefined) return;
-    const follower = this.follow(container, position, lines, kept === undefined);
+    const follower = this.follow(container, position, lines, kept === undefined, isRunning);
     const followed: Followed = { container, position, follower, anticipated: false, restarted: false };
     this.followed.set(container.id, followed);
     void follower.finished.then(() => {
       this.followed.delete(container.id);
       this.reached.set(container.id, position);
       // It started once more in the moment between the log's end and now.
-      if (followed.restarted) this.begin(container);
+      if (followed.restarted) this.begin(container, true);
     });
   }
 
-  private follow(container: Container, position: LogPosition, sink: LogSink, isNew: boolean): Follower {
+  private follow(
+    container: Container,
+    position: LogPosition,
+    sink: LogSink,
+    isNew: boolean,
+    isRunning: boolean,
+  ): Follower {
     const { docker, rootfs, firstSight } = this.options;
     const onFault = (error: unknown) => this.options.sink.fault(this.name, error, container);
     const ranBefore =
@@ -165,6 +179,7 @@ export class LogCollector implements Collector {
         held,
         tty: container.tty,
         maxLine,
+        maxFile: container.logMaxSize,
         lookMs: LOOK_EVERY_MS,
         onFault,
         onTruncated: () => onFault(new Error(`${path} was emptied: what was not read before is lost`)),
@@ -172,8 +187,7 @@ export class LogCollector implements Collector {
       // Where it begins is kept before there is a line: an agent that is killed begins there again.
       if (fromEnd) void tail.opened.then(() => this.options.positions.save(container, position));
       this.tailer.add(tail, sink);
-      if (container.pid === 0 && container.startedAt !== 0n && container.status !== 'created')
-        tail.ended(false);
+      if (!isRunning) tail.ended(false);
       return tail;
     }
     if (fromEnd) {

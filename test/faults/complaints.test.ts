@@ -31,7 +31,8 @@ async function observe(t: ExecutionContext, variables: Record<string, string> = 
 }
 
 /** Says which of its container's runs it is. */
-const RUNS = 'n=$(cat /n 2> /dev/null || echo 0); n=$((n+1)); echo $n > /n; echo "line $n"; exec sleep 600';
+const RUNS =
+  'n=$(cat /n 2> /dev/null || echo 0); n=$((n+1)); echo $n > /n; echo "line $n"; sleep 1.5; echo "late $n"; exec sleep 600';
 
 for (const driver of ['json-file', 'local']) {
   test(`${driver}: logs go on after a restart (loki#5259), none are sent again (loki#7103, agent#6200, alloy#7026)`, async (t) => {
@@ -44,7 +45,7 @@ for (const driver of ['json-file', 'local']) {
       host: { LogConfig: { Type: driver, Config: {} } },
     });
     for (let run = 1; run <= 4; run++) {
-      await waitFor(`run ${run}`, () => bodiesOf(receiver, name).includes(`line ${run}`));
+      await waitFor(`run ${run}`, () => bodiesOf(receiver, name).includes(`late ${run}`));
       if (run % 2 === 0) await container.restart({ t: 0 });
       else {
         await container.stop({ t: 0 });
@@ -52,15 +53,18 @@ for (const driver of ['json-file', 'local']) {
         await container.start();
       }
     }
-    await waitFor('the last run', () => bodiesOf(receiver, name).includes('line 5'));
+    await waitFor('the last run', () => bodiesOf(receiver, name).includes('late 5'));
     agent.kill('SIGTERM');
     await agent.exit;
     await container.stop({ t: 0 });
     await start();
     await sleep(1500);
     await container.start();
-    await waitFor('a run after all that', () => bodiesOf(receiver, name).includes('line 6'));
-    t.deepEqual(bodiesOf(receiver, name), numbered(6));
+    await waitFor('a run after all that', () => bodiesOf(receiver, name).includes('late 6'));
+    t.deepEqual(
+      bodiesOf(receiver, name),
+      numbered(6).flatMap((line) => [line, line.replace('line', 'late')]),
+    );
   });
 }
 

@@ -13,6 +13,7 @@ export function fakeContainer(facts: Partial<Container> & { attributes?: Attribu
     tty: false,
     logDriver: 'json-file',
     logPath: '',
+    logMaxSize: 0,
     networkMode: 'bridge',
     reachedBy: [],
     status: 'running',

@@ -14,6 +14,7 @@ export function logLine(body: Buffer | string, facts: Partial<LogLine> = {}): Lo
     cut: 0,
     utf8: false,
     malformed: false,
+    ordinal: 0,
     path: '',
     offset: 0,
     ...facts,

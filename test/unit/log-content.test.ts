@@ -54,11 +54,14 @@ async function treat(labels: { [label: string]: string }) {
     save: (_container, position) => saved.push(position),
     linger: () => {},
     room: () => undefined,
+    fault: (_collector, error) => {
+      throw error;
+    },
     dropped: (reason, count) => {
       dropped[reason] = (dropped[reason] ?? 0) + count;
     },
   };
-  const position: LogPosition = { seconds: 0, nanos: 0, count: 0, offset: 0 };
+  const position: LogPosition = { seconds: 0, nanos: 0, count: 0, offset: 0, check: -1 };
   const buffer = new LogBuffer(container, position, treatment, batches);
   let written = 0;
   const write = (body: Buffer | string, facts: Partial<LogLine> = {}) => {
@@ -336,6 +339,80 @@ test('a pattern that would take for ever does not', (t: ExecutionContext) => {
   t.true(isRedaction('/a\\/b/c/'));
   t.false(isRedaction('/a'));
   t.false(isRedaction('toString'));
+});
+
+test('no preset takes long over anything', (t) => {
+  const size = 1024 * 1024;
+  const begun = performance.now();
+  for (const text of [
+    'a.',
+    'a@',
+    'http://a:',
+    '1 ',
+    'password="',
+    'bearer ',
+    'x'.repeat(100),
+    '((((',
+    '\\"password\\":',
+  ])
+    redaction(['bearer', 'url_password', 'password', 'email', 'card'])!(text.repeat(size / text.length));
+  // Minutes, where one of them is quadratic.
+  t.true(performance.now() - begun < 60_000);
+});
+
+test('secrets in the forms that they are found in', (t) => {
+  const redact = redaction(['bearer', 'url_password', 'password', 'email', 'card'])!;
+  for (const [text, secret] of [
+    ['POSTGRES_PASSWORD=hunter2', 'hunter2'],
+    ['DB_PASSWORD: hunter2', 'hunter2'],
+    ['client_secret=hunter2', 'hunter2'],
+    ['{"log":"{\\"password\\":\\"hunter2\\"}"}', 'hunter2'],
+    ['https:\\/\\/user:hunter2@host', 'hunter2'],
+    ['4111111111111111 123', '4111111111111111'],
+    ['4111 1111 1111 1111 12/25', '1111 1111'],
+    ['"password":"hunter2', 'hunter2'],
+    ['{"password":12345}', '12345'],
+  ] as const)
+    t.false(redact(text).includes(secret), redact(text));
+  t.deepEqual(JSON.parse(redact('{"password":12345,"a":1}')), { password: '[redacted]', a: 1 });
+  t.deepEqual(JSON.parse(redact('{"password":"a\\"b","a":1}')), { password: '[redacted]', a: 1 });
+  t.is(redact('at 1795512763733000000 id 12345678901234'), 'at 1795512763733000000 id 12345678901234');
+});
+
+test('what is hidden in escapes is redacted once it is read', async (t) => {
+  const { write, flush, records } = await treat({ redact: 'email,url_password' });
+  write('{"msg":"to me\\u0040example.com","deep":{"url":"https:\\/\\/u:hunter2\\u0040h"}}');
+  flush();
+  t.false(JSON.stringify(records).includes('example.com'));
+  t.false(JSON.stringify(records).includes('hunter2'));
+});
+
+test('a line that is nested beyond all measure stays text, and the next is read', async (t) => {
+  const { write, flush, records } = await treat({});
+  write(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`);
+  write('{"msg":"next"}');
+  flush();
+  t.is(records[0]!.body!.length, 100_006);
+  t.is(records[1]!.body, 'next');
+});
+
+test('a line is cut between characters', async (t) => {
+  for (const cut of [1, 2, 3]) {
+    const { write, flush, records } = await treat({ parser: 'none' });
+    const source = Buffer.from('x😀'.repeat(10));
+    write('', { source, start: 0, end: source.length - cut, cut });
+    flush();
+    t.true('x😀'.repeat(10).startsWith(records[0]!.body!), records[0]!.body);
+    t.is(Number(records[0]!.attributes['portlight.log.truncated_bytes']), 4);
+  }
+});
+
+test('a summary of what was withheld comes by itself', async (t) => {
+  const { write, records, buffer } = await treat({ rate_limit: '1' });
+  for (let line = 0; line < 5; line++) write(`${line}`);
+  t.is(records.length, 0);
+  buffer.end();
+  t.true(records.some(({ body }) => body?.startsWith('4 lines were withheld')));
 });
 
 test('a label that cannot be taken is told, and the rest holds', async (t) => {

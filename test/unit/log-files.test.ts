@@ -16,7 +16,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import type { IoStream, LogLine, LogPosition } from '../../agent/records.ts';
 import { Entry } from '../../collectors/logs/files/entry.ts';
-import { FileTail } from '../../collectors/logs/files/tail.ts';
+import { FileTail, type TailOptions } from '../../collectors/logs/files/tail.ts';
 import { beginning } from '../../collectors/logs/position.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024);
@@ -115,6 +115,7 @@ class Host {
   readonly lines: { text: string; key: string; stream: string; cut: number; malformed: boolean }[] = [];
   position: LogPosition = beginning();
   truncated = 0;
+  readonly faults: string[] = [];
   tail: FileTail | undefined;
   private nanos = 1_700_000_000_000_000_000n;
   private readonly sink = {
@@ -123,7 +124,7 @@ class Host {
     line: (line: LogLine) => {
       this.lines.push({
         text: line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end),
-        key: `${line.seconds}.${line.nanos}#${line.count}`,
+        key: `${line.seconds}.${line.nanos}#${line.ordinal}`,
         stream: line.stream,
         cut: line.cut,
         malformed: line.malformed,
@@ -168,7 +169,7 @@ class Host {
     }
   }
 
-  open(fromEnd = false): void {
+  open(fromEnd = false, more: Partial<TailOptions> = {}): void {
     this.tail = new FileTail({
       path: this.path,
       sink: this.sink,
@@ -176,11 +177,11 @@ class Host {
       fromEnd,
       tty: false,
       maxLine: this.sink.maxLine,
+      maxFile: 0,
       lookMs: 0,
-      onFault: (error) => {
-        throw error;
-      },
+      onFault: (error) => this.faults.push(String(error)),
       onTruncated: () => this.truncated++,
+      ...more,
     });
   }
 
@@ -282,10 +283,84 @@ test('whatever is written, rotated and killed, each line is handed over, with on
         `equal lines have equal uids, and others have others: ${JSON.stringify(actions)} ${JSON.stringify(host.lines.map(({ key, text }) => [key.slice(-8), short(text)]))}`,
       );
       t.is(host.truncated, 0);
+      t.deepEqual(host.faults, []);
       host.tail!.stop();
     }),
     { numRuns: 1000 },
   );
+});
+
+test('a file that was emptied and has grown past where it was read is read from its start', async (t) => {
+  const host = new Host(t);
+  for (let line = 10; line < 30; line++) host.write(`line ${line}\n`);
+  host.open();
+  await host.drain();
+  truncateSync(host.path);
+  for (let line = 30; line < 70; line++) host.write(`line ${line}\n`);
+  await host.drain();
+  t.deepEqual(
+    host.texts,
+    Array.from({ length: 60 }, (_, index) => `line ${index + 10}`),
+  );
+  t.is(host.truncated, 1);
+});
+
+test('a compressed file that is damaged gives what can be unpacked, and the rest is read', async (t) => {
+  const host = new Host(t);
+  for (let line = 0; line < 2000; line++) host.write(`line ${line} ${Math.random()}\n`);
+  host.rotate(5, true);
+  const packed = readFileSync(`${host.path}.1.gz`);
+  writeFileSync(`${host.path}.1.gz`, packed.subarray(0, packed.length / 2));
+  host.write('after\n');
+  host.open();
+  await host.drain();
+  t.true(host.texts.length > 100);
+  t.is(host.texts[0]!.slice(0, 7), 'line 0 ');
+  t.is(host.texts.at(-1), 'after');
+  t.is(host.faults.length, 1);
+});
+
+test('a file that a driver may rotate is looked at as soon as it is full, however quiet it is', async (t) => {
+  const host = new Host(t);
+  host.open(false, { lookMs: 60_000, maxFile: 100 });
+  host.write('one, long enough to be full\n');
+  host.write('two, long enough to be full\n');
+  await host.drain();
+  host.rotate(5, false);
+  host.write('three\n');
+  await host.drain();
+  t.is(host.texts.at(-1), 'three');
+});
+
+test('a clock that was set back after a long line, and equal times that do not follow each other', async (t) => {
+  const host = new Host(t);
+  host.write('x'.repeat(16 * 1024));
+  host.write('end of a long line\n');
+  host.open();
+  await host.drain();
+  host.restart(host.position);
+  host.write('an hour before\n', 'stdout', -3_600_000_000_000n);
+  host.write('then again\n', 'stdout', 1n);
+  host.write('back\n', 'stdout', -1n);
+  await host.drain();
+  t.deepEqual(host.texts.slice(1), ['an hour before', 'then again', 'back']);
+  t.is(new Set(host.lines.map(({ key }) => key)).size, 4);
+});
+
+test('one byte that is not UTF-8 changes nothing for the lines around it', async (t) => {
+  const host = new Host(t);
+  host.write('grüße\n');
+  host.raw(
+    Buffer.concat([
+      Buffer.from('{"log":"'),
+      Buffer.from([0xff]),
+      Buffer.from('\\n","stream":"stdout","time":"2026-11-24T05:43:00Z"}\n'),
+    ]),
+  );
+  host.write('grüße\n');
+  host.open();
+  await host.drain();
+  t.deepEqual(host.texts, ['grüße', 'ÿ', 'grüße']);
 });
 
 test('an emptied file is read from its start, and that is told', async (t) => {
@@ -311,6 +386,7 @@ test('a file that was deleted, or replaced by another, loses nothing that it had
   host.write('three\n');
   await host.drain();
   t.deepEqual(host.texts, ['one', 'two', 'three']);
+  t.regex(host.faults.join(), /was rotated away while it was read/);
 });
 
 test('what is no entry is handed over as it is, marked: torn lines, foreign text, a line without end', async (t) => {

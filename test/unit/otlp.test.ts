@@ -104,7 +104,7 @@ test('our decoder reads the same as the public definitions, log lines of any byt
           t.deepEqual(read, line);
           t.is(timeUnixNano, `${1_700_000_000 + index}999999999`);
           const uid = records[index]!.attributes!.find(({ key }) => key === 'log.record.uid');
-          t.is(uid!.value!.stringValue, `${ID}-${(1_700_000_000 + index).toString(16)}3b9ac9ff0000`);
+          t.is(uid!.value!.stringValue, `${ID}-${(1_700_000_000 + index).toString(16)}3b9ac9ff00000000`);
         });
       },
     ),

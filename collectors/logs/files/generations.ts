@@ -18,9 +18,10 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
+import { crc32, createGunzip } from 'node:zlib';
 import type { Timestamp } from '../../../agent/logs/timestamp.ts';
 import type { LogPosition } from '../../../agent/records.ts';
+import { beginning } from '../position.ts';
 import { timeBefore } from './entry.ts';
 
 /**
@@ -114,31 +115,44 @@ function openPlain({ path, identity }: Generation): number {
 /**
  * Opens a file for reading. A compressed one is unpacked into a file that has no name any more, and goes
  * with its descriptor.
- * @throws {Renamed} when its name is another's now, and whatever opening and unpacking throw
+ * @param onDamage told when a compressed file cannot be unpacked to its end
+ * @throws {Renamed} when its name is another's now, and whatever else opening throws
  */
-export async function openGeneration(file: Generation): Promise<number> {
+export async function openGeneration(file: Generation, onDamage: (error: unknown) => void): Promise<number> {
   if (!file.compressed) return openPlain(file);
   const unpacked = join(tmpdir(), `portlight-${randomUUID()}.log`);
-  const descriptor = openSync(unpacked, 'wx+', 0o600);
+  const packed = openPlain(file);
+  const target = openSync(unpacked, 'wx', 0o600);
+  const descriptor = openSync(unpacked, 'r');
+  unlinkSync(unpacked);
   try {
-    unlinkSync(unpacked);
-    const target = createWriteStream(unpacked, { fd: descriptor, autoClose: false });
-    const packed = openPlain(file);
-    await pipeline(createReadStream('', { fd: packed }), createGunzip(), target);
-    return descriptor;
+    await pipeline(
+      createReadStream('', { fd: packed }),
+      createGunzip(),
+      createWriteStream('', { fd: target }),
+    );
   } catch (error) {
-    closeSync(descriptor);
-    throw error;
+    // Of a damaged file there is what could be unpacked.
+    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) onDamage(error);
+    else {
+      closeSync(descriptor);
+      throw error;
+    }
   }
+  return descriptor;
 }
 
-const tail = Buffer.allocUnsafe(128);
+/** By how many bytes before a place a file is recognised: they hold the time stamp of the entry before. */
+export const MARK = 64;
+
+const tail = Buffer.allocUnsafe(MARK);
 const time: Timestamp = { seconds: 0, nanos: 0 };
 
-/** Whether the entry that ends at the position's offset in this file is the one that the position names. */
-function bears(descriptor: number, { seconds, nanos, offset }: LogPosition): boolean {
+/** Whether what ends at the position's offset in this file is what the position names. */
+function bears(descriptor: number, { seconds, nanos, offset, check }: LogPosition): boolean {
   const length = Math.min(offset, tail.length);
   if (length <= 0 || readSync(descriptor, tail, 0, length, offset - length) < length) return false;
+  if (check !== -1) return crc32(tail.subarray(0, length)) === check;
   return (
     timeBefore(tail.subarray(0, length), length, time) && time.seconds === seconds && time.nanos === nanos
   );
@@ -159,7 +173,7 @@ export async function remainderOf(
   if (own !== -1) return { generations: all.slice(own), offset: position.offset, found: true };
   if (position.offset > 0) {
     for (let index = all.length - 1; index >= 0; index--) {
-      const descriptor = await openGeneration(all[index]!);
+      const descriptor = await openGeneration(all[index]!, () => {});
       try {
         if (bears(descriptor, position))
           return { generations: all.slice(index), offset: position.offset, found: true };
@@ -179,8 +193,8 @@ export function endOf(descriptor: number): LogPosition {
   const last = Buffer.allocUnsafe(Math.min(size, LONGEST_ENTRY));
   const length = readSync(descriptor, last, 0, last.length, size - last.length);
   const end = last.lastIndexOf(0x0a, length - 1) + 1;
-  if (!timeBefore(last, end, time)) return { seconds: 0, nanos: 0, count: 0, offset: size - length + end };
-  return { ...time, count: 1, offset: size - length + end };
+  if (!timeBefore(last, end, time)) return { ...beginning(), offset: size - length + end };
+  return { ...time, count: 1, offset: size - length + end, check: -1 };
 }
 
 /** The driver writes 16 KiB of text at a time, of which every byte can be escaped with six. */

@@ -1,6 +1,7 @@
 /** Follows one container's log files from a position on, through rotation, truncation and removal. */
 import { isUtf8 } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
 import type { LogSink } from '../../collector.ts';
 import type { Follower } from '../follower.ts';
@@ -9,6 +10,7 @@ import {
   endOf,
   type Generation,
   identityOf,
+  MARK,
   openGeneration,
   type Remainder,
   Renamed,
@@ -47,6 +49,8 @@ export interface TailOptions {
   readonly tty: boolean;
   /** Bytes of a line above which the rest is left out. */
   readonly maxLine: number;
+  /** Bytes of a file above which the driver rotates it; 0 where it does not. */
+  readonly maxFile: number;
   /** How long a file that nothing is written to goes without a look at what has become of its name. */
   readonly lookMs: number;
   /** Called with what went wrong; reading goes on. */
@@ -74,6 +78,7 @@ export class FileTail implements Follower {
     cut: 0,
     utf8: true,
     malformed: false,
+    ordinal: 0,
     path: '',
     offset: 0,
   };
@@ -81,12 +86,17 @@ export class FileTail implements Follower {
   /** Until a line is newer than this one, lines were handed over before. */
   private resumed: LogPosition | undefined;
   private repeats = 0;
+  /** Whether all of what is being read is UTF-8. */
+  private isUtf8 = true;
 
   private descriptor = -1;
   private held: number | undefined;
   private identity = '';
   /** Where the next line begins in the file that is open. */
   private offset = 0;
+  /** The bytes before that place, as many as are marked. */
+  private readonly mark = Buffer.alloc(MARK);
+  private marked = 0;
   /** Files to be read after the one that is open. */
   private following: Generation[] = [];
   private busy = true;
@@ -146,13 +156,16 @@ export class FileTail implements Follower {
   turn(buffer: Buffer): boolean {
     if (this.busy) return false;
     if (this.descriptor === -1) return this.openAgain();
-    const length = readSync(this.descriptor, buffer, 0, buffer.length, this.offset);
-    if (length === 0) return this.atEnd(NOTHING);
-    const bytes = buffer.subarray(0, length);
+    // What was read last is read again: a file that has grown anew to the same size is another.
+    const { marked } = this;
+    const length = readSync(this.descriptor, buffer, 0, buffer.length, this.offset - marked);
+    if (length < marked || buffer.compare(this.mark, 0, marked, 0, marked) !== 0) return this.emptied();
+    if (length === marked) return this.atEnd(NOTHING);
+    const bytes = buffer.subarray(marked, length);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end > 0) {
       this.entries(bytes.subarray(0, end));
-      this.offset += end;
+      this.move(buffer, marked + end);
       this.settle();
       this.hadData = true;
       this.lastData = performance.now();
@@ -160,16 +173,39 @@ export class FileTail implements Follower {
     }
     if (length === buffer.length) {
       // No entry is as long: it is none, and goes on as what it is.
-      this.malformed(bytes, 0, length);
-      this.offset += length;
+      this.malformed(bytes, 0, bytes.length);
+      this.move(buffer, length);
       this.settle();
       return true;
     }
     return this.atEnd(bytes);
   }
 
+  /** Goes on to what is behind the first `end` bytes of the buffer, which begins with the mark. */
+  private move(buffer: Buffer, end: number): void {
+    this.offset += end - this.marked;
+    this.marked = Math.min(MARK, end);
+    buffer.copy(this.mark, 0, end - this.marked, end);
+    const { position } = this.options;
+    if (position.offset === this.offset) position.check = this.check;
+  }
+
+  /** Checksum of the mark. */
+  private get check(): number {
+    return crc32(this.mark.subarray(0, this.marked));
+  }
+
+  /** Somebody has emptied the file: what is in it now is new. */
+  private emptied(): boolean {
+    this.options.onTruncated();
+    this.partials = { stdout: undefined, stderr: undefined };
+    this.offset = 0;
+    this.marked = 0;
+    return true;
+  }
+
   private entries(bytes: Buffer): void {
-    this.line.utf8 = isUtf8(bytes);
+    this.isUtf8 = isUtf8(bytes);
     for (let start = 0, end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
       this.record(bytes, start, end);
       start = end + 1;
@@ -179,6 +215,7 @@ export class FileTail implements Follower {
   /** Takes the line `bytes[start, end)`; in front of an entry can stand one that was torn when the daemon fell. */
   private record(bytes: Buffer, from: number, end: number): void {
     this.line.offset = this.offset + from;
+    this.line.ordinal = this.line.offset;
     if (!this.entry.parse(bytes, from, end)) {
       const next = bytes.indexOf(HEAD, from + 1);
       if (next === -1 || next >= end || !this.entry.parse(bytes, next, end)) {
@@ -215,7 +252,11 @@ export class FileTail implements Follower {
     this.partials[stream] = undefined;
     const { seconds, nanos, pieces, cut } = partial;
     const whole = Buffer.concat(pieces);
+    const known = this.isUtf8;
+    // Its first pieces were of another read.
+    this.isUtf8 = false;
     this.handOver(seconds, nanos, stream, whole, 0, whole.length, cut);
+    this.isUtf8 = known;
   }
 
   /** Says that the position is `consumed` bytes into what is being read, unless a line is not whole yet. */
@@ -226,6 +267,7 @@ export class FileTail implements Follower {
     position.nanos = this.line.nanos;
     position.count = this.line.count;
     position.offset = this.offset + consumed;
+    position.check = -1;
   }
 
   private handOver(
@@ -247,6 +289,7 @@ export class FileTail implements Follower {
     line.start = start;
     line.end = end;
     line.cut = cut;
+    line.utf8 = this.isUtf8 || isUtf8(source.subarray(start, end));
     this.options.sink.line(line);
   }
 
@@ -264,12 +307,13 @@ export class FileTail implements Follower {
     if (start === end) return;
     const { line } = this;
     const cut = Math.max(0, end - start - this.options.maxLine);
-    if (line.seconds === 0) line.seconds = Math.floor(Date.now() / 1000);
+    // With no entry before it, the time is the file's: the same whenever it is read.
+    if (line.seconds === 0) line.seconds = Math.floor(fstatSync(this.descriptor).birthtimeMs / 1000);
     line.malformed = true;
-    const { utf8 } = line;
-    line.utf8 = isUtf8(bytes.subarray(start, end - cut));
+    const known = this.isUtf8;
+    this.isUtf8 = false;
     this.handOver(line.seconds, line.nanos, 'stdout', bytes, start, end - cut, cut);
-    line.utf8 = utf8;
+    this.isUtf8 = known;
     line.malformed = false;
   }
 
@@ -283,7 +327,7 @@ export class FileTail implements Follower {
     if (next !== undefined) {
       const torn = Buffer.from(rest);
       void this.asynchronously(async () => {
-        const descriptor = await openGeneration(next);
+        const descriptor = await openGeneration(next, this.options.onFault);
         this.malformed(torn, 0, torn.length);
         this.begin(descriptor, 0);
         this.following = following;
@@ -291,7 +335,10 @@ export class FileTail implements Follower {
       return false;
     }
     const now = performance.now();
-    if (!this.hadData && this.isRunning && now - this.lastLook < this.options.lookMs) return false;
+    // A file that is smaller than the driver's limit is not rotated.
+    const mayBeRotated = this.offset >= this.options.maxFile && this.options.maxFile > 0;
+    if (!this.hadData && !mayBeRotated && this.isRunning && now - this.lastLook < this.options.lookMs)
+      return false;
     this.hadData = false;
     this.lastLook = now;
     return this.look(rest);
@@ -307,12 +354,6 @@ export class FileTail implements Follower {
       void this.asynchronously(() => this.rotate(torn));
       return false;
     }
-    if (fstatSync(this.descriptor).size < this.offset) {
-      this.options.onTruncated();
-      this.partials = { stdout: undefined, stderr: undefined };
-      this.offset = 0;
-      return true;
-    }
     if (this.isRunning) return false;
     if (this.isRemoved) this.malformed(rest, 0, rest.length);
     this.join('stdout');
@@ -326,14 +367,22 @@ export class FileTail implements Follower {
 
   /** From the file that was read to its end, which has another name by now, on to the next. */
   private async rotate(torn: Buffer): Promise<void> {
-    const { seconds, nanos } = this.entry.time;
-    const reached = { seconds, nanos, count: 0, offset: this.offset };
+    const { seconds, nanos } = this.line;
+    const reached = { seconds, nanos, count: 0, offset: this.offset, check: this.check };
     const { generations, found } = await remainderOf(this.options.path, reached, this.identity);
     const [next, ...following] = found ? generations.slice(1) : generations;
     if (next === undefined) return;
-    const descriptor = await openGeneration(next);
+    const descriptor = await openGeneration(next, this.options.onFault);
     this.malformed(torn, 0, torn.length);
-    if (!found) this.skipRepeats();
+    if (!found) {
+      this.skipRepeats();
+      if (this.offset > 0)
+        this.options.onFault(
+          new Error(
+            `${this.options.path} was rotated away while it was read: what came after it may be lost`,
+          ),
+        );
+    }
     this.begin(descriptor, 0);
     this.following = following;
   }
@@ -376,9 +425,8 @@ export class FileTail implements Follower {
     return false;
   }
 
-  /** Takes the last line that was handed over as the one that was read last. */
+  /** Takes the last line that was handed over as the one before the next. */
   private resume({ seconds, nanos, count }: LogPosition): void {
-    Object.assign(this.entry.time, { seconds, nanos });
     Object.assign(this.line, { seconds, nanos, count });
   }
 
@@ -396,7 +444,9 @@ export class FileTail implements Follower {
   /** The oldest file, or, where it was removed in the meantime, what is held. */
   private async first(generation: Generation | undefined): Promise<number> {
     try {
-      return generation === undefined ? openSync(this.options.path, 'r') : await openGeneration(generation);
+      return generation === undefined
+        ? openSync(this.options.path, 'r')
+        : await openGeneration(generation, this.options.onFault);
     } catch (error) {
       const { held } = this;
       if (held === undefined) throw error;
@@ -415,6 +465,8 @@ export class FileTail implements Follower {
     this.descriptor = descriptor;
     this.identity = identityOf(fstatSync(descriptor));
     this.offset = offset;
+    this.marked = Math.min(MARK, offset);
+    readSync(descriptor, this.mark, 0, this.marked, offset - this.marked);
     this.lastLook = performance.now();
   }
 
