@@ -8,6 +8,7 @@ import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
 import type { LogSink } from '../collector.ts';
+import { attach } from './attach.ts';
 import type { Follower } from './follower.ts';
 import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from './frames.ts';
 
@@ -31,6 +32,8 @@ export class ApiFollower implements Follower {
   private readonly stopping = new AbortController();
   /** Whether the container has started (again) since the current stream was opened. */
   private isStarted = true;
+  /** Whether the driver keeps nothing that could be read. */
+  private isUnreadable = false;
   /** Whether anything of the log was ever read. */
   private hasRead = false;
 
@@ -64,15 +67,25 @@ export class ApiFollower implements Follower {
       this.isStarted = false;
       isClean = false;
       try {
-        await this.read(() => backoff.reset());
+        if (this.isUnreadable) await attach({ ...this.options, signal });
+        else await this.read(() => backoff.reset());
         isClean = true;
       } catch (error) {
         if (signal.aborted) return;
-        // Gone before its log could be read, or a log driver that keeps nothing to read: said, and final.
         const { statusCode } = error as { statusCode?: number };
+        if (statusCode === 501 && !this.isUnreadable) {
+          // A driver that keeps nothing to read leaves what is written from now on.
+          onFault(
+            new Error('the log driver keeps nothing to read: only what is written from now on is followed'),
+          );
+          this.isUnreadable = true;
+          this.isStarted = true;
+          continue;
+        }
+        // Gone before its log could be read is said, and final.
         const isGone = statusCode === 404 || statusCode === 409;
-        if (!(isGone && this.hasRead)) onFault(error);
-        if (isGone || statusCode === 501) break;
+        if (!isGone || !(this.hasRead || this.isUnreadable)) onFault(error);
+        if (isGone) break;
       }
     }
     if (!signal.aborted) sink.end();

@@ -58,7 +58,7 @@ const observe = async (t: ExecutionContext, variables: Record<string, string> = 
 };
 
 test.serial(
-  '40 containers, rotation, restarts, pauses, and an agent killed 20 times: complete, and each once',
+  '50 containers, rotation, restarts, pauses, and an agent killed 20 times: complete, and each once',
   async (t) => {
     const { receiver, start } = await observe(t);
     let agent = await start();
@@ -71,7 +71,7 @@ test.serial(
     ] as const;
     const names: string[] = [];
     const containers = await Promise.all(
-      Array.from({ length: 40 }, async (_, index) => {
+      Array.from({ length: 50 }, async (_, index) => {
         const [burst, pause] = RATES[index % RATES.length]!;
         const name = uniqueName('soak');
         names.push(name);
@@ -175,7 +175,7 @@ test.serial('containers with --rm that live for a moment lose none of their line
     );
 });
 
-test.serial('each driver is read: files, local, the cache of others, a terminal, long lines', async (t) => {
+test.serial('each driver is read: files, local, the cache of others, long lines', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const script = 'for i in 1 2 3; do echo "line $i"; done; echo oops >&2; printf "no newline"; sleep 1';
@@ -211,6 +211,24 @@ test.serial('each driver is read: files, local, the cache of others, a terminal,
   t.is(String(first!.body).length, 1024 * 1024);
   t.is(first!.attributes['portlight.log.truncated_bytes'], 3_000_000 - 1024 * 1024);
   t.is(second!.body, 'next');
+});
+
+test.serial('a driver that keeps nothing is attached to: what is written from then on arrives', async (t) => {
+  const { receiver, start } = await observe(t);
+  await start();
+  const name = uniqueName('none');
+  const container = await runContainer(t, {
+    name,
+    script: 'sleep 2; for i in 1 2 3; do echo "line $i"; sleep 0.1; done; printf "no newline"; sleep 0.5',
+    host: { LogConfig: { Type: 'none', Config: {} } },
+  });
+  const all = [...numbered(3), 'no newline'];
+  const bodies = () => linesOf(receiver, name).map(({ body }) => body);
+  await waitFor('all lines', () => bodies().length === 4);
+  t.deepEqual(bodies(), all);
+  await container.start();
+  await waitFor('those of another run', () => bodies().length === 8);
+  t.deepEqual(bodies(), [...all, ...all]);
 });
 
 test.serial('labels steer: no logs, stack traces joined, JSON parsed', async (t) => {

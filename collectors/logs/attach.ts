@@ -1,0 +1,140 @@
+/**
+ * Follows what a container writes from now on, where its log driver keeps nothing that could be read. What it
+ * writes while nobody is attached is gone, and its two streams come as one.
+ * Source: https://docs.docker.com/reference/api/engine/ (GET /containers/{id}/attach/ws).
+ */
+import { isUtf8 } from 'node:buffer';
+import type Docker from 'dockerode';
+import { WebSocket } from 'ws';
+import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
+import type { LogSink } from '../collector.ts';
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+export interface AttachOptions {
+  readonly docker: Docker;
+  readonly container: Container;
+  readonly sink: LogSink;
+  /** Kept at the time of the last line, to tell lines apart; nothing can be read from there again. */
+  readonly position: LogPosition;
+  readonly signal: AbortSignal;
+}
+
+/** Where dockerode's requests go; its types leave that out. */
+interface Modem {
+  readonly socketPath?: string;
+  readonly protocol: string;
+  readonly host?: string;
+  readonly port?: number;
+}
+
+function urlOf({ modem }: Docker, id: string): string {
+  const { socketPath, protocol, host, port } = modem as unknown as Modem;
+  const path = `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
+  if (socketPath !== undefined) return `ws+unix:${socketPath}:${path}`;
+  return `${protocol === 'https' ? 'wss' : 'ws'}://${host}:${port}${path}`;
+}
+
+/**
+ * Resolves when the container has ended, or when `signal` aborts.
+ * @throws when the daemon does not let us
+ */
+export async function attach(options: AttachOptions): Promise<void> {
+  const { docker, container, sink, signal } = options;
+  const { ca, cert, key } = docker.modem as unknown as { ca?: string; cert?: string; key?: string };
+  const socket = new WebSocket(urlOf(docker, container.id), { origin: 'http://localhost', ca, cert, key });
+  const lines = new Lines(options);
+  const close = () => socket.terminate();
+  signal.addEventListener('abort', close);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.on('message', (data: Buffer) => {
+        lines.push(data);
+        const room = sink.room(signal);
+        if (room === undefined) return;
+        // What is not taken waits at the daemon.
+        socket.pause();
+        void room.then(() => socket.resume());
+      });
+      socket.on('unexpected-response', (_request, { statusCode, statusMessage }) => {
+        reject(Object.assign(new Error(`attach: ${statusCode} ${statusMessage}`), { statusCode }));
+        socket.terminate();
+      });
+      socket.on('error', reject);
+      socket.on('close', () => resolve());
+    });
+  } finally {
+    signal.removeEventListener('abort', close);
+  }
+  lines.end();
+}
+
+class Lines {
+  private readonly options: AttachOptions;
+  private pending: Buffer = Buffer.alloc(0);
+  private readonly line: LogLine = {
+    seconds: 0,
+    nanos: 0,
+    count: 0,
+    stream: 'stdout',
+    source: this.pending,
+    start: 0,
+    end: 0,
+    cut: 0,
+    utf8: false,
+    malformed: false,
+    ordinal: 0,
+    path: '',
+    offset: 0,
+  };
+
+  constructor(options: AttachOptions) {
+    this.options = options;
+  }
+
+  push(data: Buffer): void {
+    const bytes = this.pending.length === 0 ? data : Buffer.concat([this.pending, data]);
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+      this.hand(bytes, start, end);
+      start = end + 1;
+    }
+    this.pending = Buffer.from(bytes.subarray(start));
+    if (this.pending.length > this.options.sink.maxLine) this.flush();
+    this.options.sink.settled();
+  }
+
+  end(): void {
+    this.flush();
+    this.options.sink.settled();
+  }
+
+  private flush(): void {
+    if (this.pending.length > 0) this.hand(this.pending, 0, this.pending.length);
+    this.pending = Buffer.alloc(0);
+  }
+
+  /** The daemon tells no time: it is that of the arrival. */
+  private hand(source: Buffer, start: number, end: number): void {
+    const { container, position, sink } = this.options;
+    const last = container.tty && end > start && source[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+    const now = Date.now();
+    const seconds = Math.floor(now / 1000);
+    const nanos = (now % 1000) * 1_000_000;
+    const { line } = this;
+    line.count = seconds === position.seconds && nanos === position.nanos ? position.count + 1 : 1;
+    line.seconds = seconds;
+    line.nanos = nanos;
+    line.ordinal = line.count - 1;
+    line.source = source;
+    line.start = start;
+    line.cut = Math.max(0, last - start - sink.maxLine);
+    line.end = last - line.cut;
+    line.utf8 = isUtf8(source.subarray(start, line.end));
+    sink.line(line);
+    position.seconds = seconds;
+    position.nanos = nanos;
+    position.count = line.count;
+  }
+}
