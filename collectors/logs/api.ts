@@ -68,7 +68,11 @@ export class ApiFollower implements Follower {
       isClean = false;
       try {
         if (this.isUnreadable) await attach({ ...this.options, signal });
-        else await this.read(() => backoff.reset());
+        else {
+          await this.read(true, () => backoff.reset());
+          // A daemon that is busy ends the following of a container that ended before its last lines are sent.
+          if (!signal.aborted) await this.read(false, () => {});
+        }
         isClean = true;
       } catch (error) {
         if (signal.aborted) return;
@@ -91,11 +95,11 @@ export class ApiFollower implements Follower {
     if (!signal.aborted) sink.end();
   }
 
-  private async read(reading: () => void): Promise<void> {
+  private async read(follow: boolean, reading: () => void): Promise<void> {
     const { docker, container, sink, position, maxLine } = this.options;
     const { signal } = this.stopping;
     const stream = await docker.getContainer(container.id).logs({
-      follow: true,
+      follow: follow as true,
       stdout: true,
       stderr: true,
       timestamps: true,
@@ -106,7 +110,9 @@ export class ApiFollower implements Follower {
       this.handOver(() => splitter.isWithinLine),
       maxLine,
     );
-    for await (const chunk of stream as unknown as AsyncIterable<Buffer>) {
+    // Without following, the answer comes as a whole.
+    const chunks = (Buffer.isBuffer(stream) ? [stream] : stream) as AsyncIterable<Buffer> | Buffer[];
+    for await (const chunk of chunks) {
       reading();
       this.hasRead = true;
       splitter.push(chunk);
