@@ -5,14 +5,8 @@
 import { isUtf8 } from 'node:buffer';
 import { stripVTControlCharacters } from 'node:util';
 import type { LogSink } from '../../collectors/collector.ts';
-import {
-  encodeFlatJson,
-  encodeLine,
-  encodeParsed,
-  type Origin,
-  type Prefixes,
-  prefixesOf,
-} from '../otlp/encode-log.ts';
+import { encodeFlatJson } from '../otlp/encode-flat-json.ts';
+import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from '../otlp/encode-log.ts';
 import { Writer } from '../otlp/writer.ts';
 import type { Container, IoStream, LogLine, LogPosition } from '../records.ts';
 import { HEAD, LOOKS_LIKE_LOGFMT, type Parsed, type ParserName, parse } from './parse.ts';
