@@ -102,7 +102,8 @@ function sizeOf(index: number): number {
 function content(writer: Writer, source: Buffer, index: number): void {
   switch (flat.kinds[index]) {
     case TEXT:
-      writer.slice(STRING, source, flat.starts[index]!, flat.ends[index]!);
+      writer.roomyHeader(STRING, flat.ends[index]! - flat.starts[index]!);
+      writer.copy(source, flat.starts[index]!, flat.ends[index]!);
       break;
     case NUMBER: {
       const value = flat.numbers[index]!;
@@ -185,14 +186,15 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes
     if (levelText !== undefined) writer.string(SEVERITY_TEXT, levelText);
     else writer.slice(SEVERITY_TEXT, source, flat.starts[level]!, flat.ends[level]!);
   }
-  writer.header(BODY, body);
-  writer.slice(STRING, source, from, to);
+  writer.roomyHeader(BODY, body);
+  writer.roomyHeader(STRING, to - from);
+  writer.copy(source, from, to);
   for (let index = 0; index < flat.count; index++) {
     if (sizes[index] === 0) continue;
     const { field } = flat.names[index]!;
-    writer.header(ATTRIBUTE, sizes[index]!);
+    writer.roomyHeader(ATTRIBUTE, sizes[index]!);
     writer.copy(field, 0, field.length);
-    writer.header(2, values[index]!);
+    writer.roomyHeader(2, values[index]!);
     content(writer, source, index);
   }
   common(writer, prefixes, line);

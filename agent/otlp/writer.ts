@@ -171,6 +171,12 @@ export class Writer {
     this.varint(size);
   }
 
+  /** As `header`, where there is room for it and for what follows. */
+  roomyHeader(field: number, size: number): void {
+    this.buffer[this.position++] = field * 8 + 2;
+    this.varint(size);
+  }
+
   /** Nanoseconds since the epoch as `fixed64`, for which there is room, from what `splitNanos` made. */
   fixedNanos(field: number, low: number, high: number): void {
     this.buffer[this.position++] = field * 8 + 1;

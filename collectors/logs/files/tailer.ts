@@ -6,7 +6,7 @@ import type { FileTail } from './tail.ts';
 /** Time from one look at the files to the next. */
 const LOOK_EVERY_MS = 100;
 /** Quiet files are looked at in every so manieth turn, not all in the same one. */
-const QUIET_EVERY = 4;
+const QUIET_EVERY = 5;
 /** What a file is read by in one turn: a few milliseconds' work. */
 const TURN_BYTES = 256 * 1024;
 /** How long turns hold the event loop before metrics and events have theirs. */
