@@ -1,6 +1,6 @@
 /** Follows one container's log files from a position on, through rotation, truncation and removal. */
 import { isUtf8 } from 'node:buffer';
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
 import type { LogSink } from '../../collector.ts';
@@ -91,6 +91,7 @@ export class FileTail implements Follower {
 
   private descriptor = -1;
   private held: number | undefined;
+  private watcher: FSWatcher | undefined;
   private identity = '';
   /** Where the next line begins in the file that is open. */
   private offset = 0;
@@ -121,6 +122,32 @@ export class FileTail implements Follower {
     return now - this.lastData > QUIET_AFTER_MS;
   }
 
+  /** Whether the kernel tells when a quiet file is written to again, so that it need not be looked at. */
+  get isWatched(): boolean {
+    return this.watcher !== undefined;
+  }
+
+  /** Lets the kernel tell when something is written; where it cannot, the file is looked at as before. */
+  watch(): void {
+    try {
+      this.watcher ??= watch(this.options.path, { persistent: false }, () => this.wake());
+      this.watcher.on('error', () => this.unwatch());
+    } catch {
+      this.unwatch();
+    }
+  }
+
+  private wake(): void {
+    this.lastData = performance.now();
+    this.hadData = true;
+    this.unwatch();
+  }
+
+  private unwatch(): void {
+    this.watcher?.close();
+    this.watcher = undefined;
+  }
+
   /** Whether something has to be waited for before the next turn can do anything. */
   get isWaiting(): boolean {
     return this.busy;
@@ -128,11 +155,13 @@ export class FileTail implements Follower {
 
   /** The container runs (again). */
   started(): void {
+    this.wake();
     this.isRunning = true;
   }
 
   /** The container has ended: what is left is read, and then the files are closed. */
   ended(isRemoved: boolean): void {
+    this.wake();
     this.isRunning = false;
     this.isRemoved ||= isRemoved;
   }
@@ -144,6 +173,7 @@ export class FileTail implements Follower {
   private close(): void {
     if (this.descriptor !== -1) closeSync(this.descriptor);
     this.descriptor = -1;
+    this.unwatch();
     this.release();
     this.busy = true;
     this.finish();

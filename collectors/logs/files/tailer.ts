@@ -7,6 +7,8 @@ import type { FileTail } from './tail.ts';
 const LOOK_EVERY_MS = 100;
 /** Quiet files are looked at in every so manieth turn, not all in the same one. */
 const QUIET_EVERY = 5;
+/** Those that the kernel watches for us are looked at now and then all the same: not every file system tells. */
+const WATCHED_EVERY = 50;
 /** What a file is read by in one turn: a few milliseconds' work. */
 const TURN_BYTES = 256 * 1024;
 /** How long turns hold the event loop before metrics and events have theirs. */
@@ -81,7 +83,9 @@ export class Tailer {
     let index = 0;
     const due: FileTail[] = [];
     for (const tail of this.tails.keys()) {
-      const isTurn = !tail.isQuiet(now) || (index++ + look) % QUIET_EVERY === 0;
+      const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? WATCHED_EVERY : QUIET_EVERY;
+      const isTurn = (index++ + look) % every === 0;
+      if (isTurn && every === QUIET_EVERY) tail.watch();
       if (isTurn || unfinished.has(tail)) due.push(tail);
     }
     return due;
