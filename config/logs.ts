@@ -38,6 +38,9 @@ export function parseLast(text: string): number | undefined {
   return duration > 0 ? duration : undefined;
 }
 
+const whether = (description: string) =>
+  option(description, { allowed: 'true or false', flag: 'true|false' }, yesOrNo);
+
 /** What a container's label can say otherwise. */
 export const steering = {
   parser: option(
@@ -70,16 +73,10 @@ export const steering = {
     { allowed: 'a size between 1KiB and 2MiB with its unit, such as 64KiB', flag: 'size' },
     sizeBetween(1024, 2 * MEBIBYTE),
   ),
-  file_place: option(
+  file_place: whether(
     'Whether records tell the file that they were read from (log.file.path) and where in it (log.file.offset)',
-    { allowed: 'true or false', flag: 'true|false' },
-    yesOrNo,
   ),
-  strip_ansi: option(
-    'Whether colours and other terminal control sequences are taken out',
-    { allowed: 'true or false', flag: 'true|false' },
-    yesOrNo,
-  ),
+  strip_ansi: whether('Whether colours and other terminal control sequences are taken out'),
   redact: option(
     'What is replaced by [redacted] before anything is stored',
     {

@@ -37,6 +37,14 @@ const MAX_STORAGE_INTERVAL_MS = 24 * 3_600_000;
 export const metricNames = ['semconv', 'docker_stats'] as const;
 const temporalities = ['cumulative', 'delta', 'lowmemory'] as const;
 
+/** A directory of the host. */
+const mounted = (directory: string) =>
+  option(
+    `The host's ${directory}, where the agent runs in a container and it is mounted elsewhere`,
+    { allowed: 'a path', flag: 'directory' },
+    text,
+  );
+
 export const schema = v.strictObject({
   docker_host: option(
     'Docker daemon to observe. By default as the docker command finds it: DOCKER_HOST, the Docker context, the default socket, the rootless socket',
@@ -87,16 +95,8 @@ export const schema = v.strictObject({
     { allowed: `one of ${logLevels.join(', ')}`, values: logLevels, flag: 'level' },
     oneOf(logLevels),
   ),
-  procfs: option(
-    "The host's /proc, where the agent runs in a container and it is mounted elsewhere",
-    { allowed: 'a path', flag: 'directory' },
-    text,
-  ),
-  rootfs: option(
-    "The host's /, where the agent runs in a container and it is mounted elsewhere",
-    { allowed: 'a path', flag: 'directory' },
-    text,
-  ),
+  procfs: mounted('/proc'),
+  rootfs: mounted('/'),
   container_labels: option(
     'Container labels that every record of a container bears as container.label.<key>; none by default',
     { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },

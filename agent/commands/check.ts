@@ -3,6 +3,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type Docker from 'dockerode';
+import type { ContainerInspectInfo } from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
 import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
 import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
@@ -123,17 +124,17 @@ function checkProcess(procfs: string, pid: number): Finding[] {
   return findings;
 }
 
-async function checkProcesses({ procfs }: Config, docker: Docker): Promise<Finding[]> {
-  const pids = (await inspectRunning(docker)).map(({ State }) => State.Pid);
+function checkProcesses({ procfs }: Config, running: readonly ContainerInspectInfo[]): Finding[] {
+  const pids = running.map(({ State }) => State.Pid);
   if (pids.length === 0) return [finding('container processes', 'ok', 'no container runs: not tried')];
   const all = pids.map((pid) => checkProcess(procfs, pid));
   return all.find((findings) => findings.every(({ status }) => status === 'ok')) ?? all[0]!;
 }
 
 /** Where the logs of the running containers are read, and why not in their files. */
-async function checkLogs({ rootfs, docker_host }: Config, docker: Docker): Promise<Finding> {
+function checkLogs({ rootfs, docker_host }: Config, running: readonly ContainerInspectInfo[]): Finding {
   const root = isLocal(findEndpoint(docker_host)) ? rootfs : undefined;
-  const containers = (await inspectRunning(docker)).map((inspect) => fromInspect(inspect, undefined, {}));
+  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
   const reasons = new Map<string, string[]>();
   let files = 0;
   for (const container of containers) {
@@ -207,8 +208,10 @@ export async function check({ output }: { output: string }, command: Command): P
   applyToEnvironment(config);
   const { findings, docker } = await checkDaemon(config);
   findings.push(checkCgroups(config));
-  if (docker !== undefined)
-    findings.push(...(await checkProcesses(config, docker)), await checkLogs(config, docker));
+  if (docker !== undefined) {
+    const running = await inspectRunning(docker);
+    findings.push(...checkProcesses(config, running), checkLogs(config, running));
+  }
   findings.push(checkDataDirectory(config), await checkListen(config));
   if (config.exporter.includes('otlp')) {
     findings.push(await checkReceiver(config, 'logs'), await checkReceiver(config, 'metrics'));

@@ -8,12 +8,13 @@ import type { LogSink } from '../../collectors/collector.ts';
 import { encodeFlatJson } from '../otlp/encode-flat-json.ts';
 import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from '../otlp/encode-log.ts';
 import { Writer } from '../otlp/writer.ts';
-import type { Container, IoStream, LogLine, LogPosition } from '../records.ts';
-import { HEAD, LOOKS_LIKE_LOGFMT, type Parsed, type ParserName, parse } from './parse.ts';
+import { type Container, type IoStream, type LogLine, type LogPosition, Severity } from '../records.ts';
+import { HEAD, mayBeStructured, type Parsed, type ParserName, parse } from './parse.ts';
 import type { Pattern } from './pattern.ts';
 import { TokenBucket } from './rate.ts';
 import { redactValues } from './redact.ts';
 import { severityOfText } from './severity.ts';
+import { timestampOf } from './timestamp.ts';
 import type { Treatment } from './treatment.ts';
 
 /** A container's batch is handed on at this size without waiting. */
@@ -116,14 +117,14 @@ export class LogBuffer implements LogSink {
       this.batches.dropped('truncated', 1);
       trim(line);
     }
-    const { position } = this.writer;
+    const position = this.borrowed?.position ?? 0;
     const { count } = this;
     try {
       if (this.asText) this.text(line);
       else if (this.isAllowed()) this.bytes(line);
     } catch (error) {
       // Whatever is in a line, it must not keep the next from being read.
-      this.writer.position = position;
+      if (this.borrowed !== undefined) this.borrowed.position = position;
       this.count = count;
       this.batches.dropped('unreadable', 1);
       this.batches.fault('logs', error, this.container);
@@ -195,7 +196,7 @@ export class LogBuffer implements LogSink {
     )
       return;
     const head = source.toString('latin1', start, Math.min(end, start + HEAD));
-    if (source[start] === BRACE || LOOKS_LIKE_LOGFMT.test(head)) {
+    if (mayBeStructured(head)) {
       const text = source.toString('utf8', start, end);
       const { fieldsIn } = this.treatment;
       encodeParsed(this.writer, line, this.prefixes, text, parse('auto', text), fieldsIn);
@@ -320,11 +321,10 @@ export class LogBuffer implements LogSink {
     this.summary = undefined;
     if (this.withheld === 0) return;
     const text = `${this.withheld} lines were withheld: more than ${this.treatment.rateLimit} a second`;
-    const now = Date.now();
     const parsed = {
       message: text,
       messageName: undefined,
-      severity: 13,
+      severity: Severity.WARN,
       severityText: 'WARN',
       time: undefined,
       traceId: undefined,
@@ -332,11 +332,8 @@ export class LogBuffer implements LogSink {
       isStructured: true,
       fields: { 'portlight.log.withheld': this.withheld },
     };
-    const seconds = Math.floor(now / 1000);
-    const nanos = (now % 1000) * 1_000_000;
     const origin: Origin = {
-      seconds,
-      nanos,
+      ...timestampOf(Date.now()),
       count: 1,
       stream: 'stderr',
       cut: 0,

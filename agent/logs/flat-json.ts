@@ -2,8 +2,9 @@
  * Reads the JSON objects that most logging libraries write, flat and without escapes, on their bytes, without
  * an object or a string for each. Whatever is more than that, `parseJson` reads.
  */
-import { Writer } from '../otlp/writer.ts';
+import { written } from '../otlp/writer.ts';
 import { Interned } from './interned.ts';
+import { QUOTE, STOPS } from './json-string.ts';
 import { ROLES, type Role } from './roles.ts';
 
 /** Kinds of values. */
@@ -13,8 +14,6 @@ export const TRUE = 2;
 export const FALSE = 3;
 export const NULL = 4;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 const COMMA = 0x2c;
 const COLON = 0x3a;
@@ -30,11 +29,6 @@ const SAFE_DIGITS = 15;
 const TENS = Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
 const ANY_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 export const MAX_FIELDS = 64;
-
-/** What a string's plain bytes end with: its quote, an escape, or what must not be in it. */
-const STOPS = new Uint8Array(256).fill(1, 0, SPACE);
-STOPS[QUOTE] = 1;
-STOPS[BACKSLASH] = 1;
 
 const WORDS = [
   { bytes: Buffer.from('true'), kind: TRUE },
@@ -52,9 +46,8 @@ export interface Name {
 }
 
 const interned = new Interned<Name>((text) => {
-  const writer = new Writer(64);
-  writer.string(1, text);
-  return { role: ROLES.get(text), field: Buffer.from(writer.bytes()), scan: 0 };
+  const field = written((writer) => writer.string(1, text));
+  return { role: ROLES.get(text), field, scan: 0 };
 });
 
 export class FlatJson {

@@ -28,6 +28,7 @@ export interface Parsed {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+const BRACE = 0x7b;
 const NO_FIELDS = {};
 const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+-]\d\d:?\d\d)?$/;
 /** `00-<trace id>-<span id>-<flags>`: https://www.w3.org/TR/trace-context/ */
@@ -59,7 +60,7 @@ const isId = (value: unknown, digits: number): value is string =>
   typeof value === 'string' && value.length === digits && /^[\da-f]+$/i.test(value) && !/^0+$/.test(value);
 
 /** Sorts the fields of a record by what they say. */
-export function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
+function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
   let message: string | undefined;
   let messageName: string | undefined;
   let severity = 0;
@@ -188,7 +189,11 @@ export function parseLogfmt(text: string): Parsed | undefined {
 /** Enough of a line to tell its format and level by. */
 export const HEAD = 160;
 /** What a program that writes logfmt begins with. */
-export const LOOKS_LIKE_LOGFMT = /^[\w.@-]+=(?:"|\S*\s+[\w.@-]+=)/;
+const LOOKS_LIKE_LOGFMT = /^[\w.@-]+=(?:"|\S*\s+[\w.@-]+=)/;
+
+/** Whether a line that begins so may be JSON or logfmt. */
+export const mayBeStructured = (head: string): boolean =>
+  head.charCodeAt(0) === BRACE || LOOKS_LIKE_LOGFMT.test(head);
 
 /** What a line says, read by the named parser. */
 export function parse(parser: ParserName, text: string): Parsed | undefined {
@@ -201,7 +206,7 @@ export function parse(parser: ParserName, text: string): Parsed | undefined {
       return parseLogfmt(text);
     case 'auto': {
       const found =
-        text.charCodeAt(0) === 0x7b
+        text.charCodeAt(0) === BRACE
           ? parseJson(text)
           : LOOKS_LIKE_LOGFMT.test(text)
             ? parseLogfmt(text)

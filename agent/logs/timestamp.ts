@@ -9,6 +9,12 @@ export interface Timestamp {
   nanos: number;
 }
 
+/** A moment that the clock tells in milliseconds since the epoch. */
+export const timestampOf = (milliseconds: number): Timestamp => ({
+  seconds: Math.floor(milliseconds / 1000),
+  nanos: (milliseconds % 1000) * 1_000_000,
+});
+
 const ZERO = 0x30;
 const POINT = 0x2e;
 const Z = 0x5a;

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Parsed } from '../logs/parse.ts';
 import type { AttributeValue, IoStream, LogLine } from '../records.ts';
 import { anyValue, keyValue } from './encode.ts';
-import { halves, splitNanos, varintSize, Writer } from './writer.ts';
+import { halves, splitNanos, varintSize, type Writer, written } from './writer.ts';
 
 /** Fields of LogRecord. */
 export const TIME = 1;
@@ -25,12 +25,6 @@ export const TIME_SIZE = 9;
 /** Digits of a uid's part that differs between the lines of a container: seconds, nanoseconds, and ordinal. */
 export const UID_DIGITS = 8 + 8 + 8;
 
-const constant = (write: (writer: Writer) => void): Buffer => {
-  const writer = new Writer(128);
-  write(writer);
-  return Buffer.from(writer.bytes());
-};
-
 /**
  * What all records of one stream of a container have in common: the attributes `log.iostream` and
  * `log.record.uid`, but for the digits at the latter's end. The uid is the line's place in the container's
@@ -41,7 +35,7 @@ export type Prefixes = Readonly<Record<IoStream, Buffer>>;
 export function prefixesOf(containerId: string): Prefixes {
   const uid = `${containerId.slice(0, 12)}-${'0'.repeat(UID_DIGITS)}`;
   const prefix = (stream: IoStream) => {
-    const whole = constant((writer) => {
+    const whole = written((writer) => {
       keyValue(writer, ATTRIBUTE, 'log.iostream', stream);
       keyValue(writer, ATTRIBUTE, 'log.record.uid', uid);
     });
@@ -79,7 +73,7 @@ function marks(writer: Writer, { cut, malformed, path, offset }: Origin): void {
 
 export const marksOf = (origin: Origin): Buffer | undefined =>
   origin.cut > 0 || origin.malformed || origin.path !== ''
-    ? constant((writer) => marks(writer, origin))
+    ? written((writer) => marks(writer, origin))
     : undefined;
 
 /**
@@ -140,7 +134,7 @@ const MAX_KEYS = 4096;
 function keyField(key: string): Buffer {
   let bytes = keys.get(key);
   if (bytes === undefined) {
-    bytes = constant((writer) => writer.string(1, key));
+    bytes = written((writer) => writer.string(1, key));
     if (keys.size < MAX_KEYS) keys.set(key, bytes);
   }
   return bytes;

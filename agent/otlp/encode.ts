@@ -5,7 +5,7 @@
 import type { Points } from '../points.ts';
 import type { Attributes, AttributeValue, EventRecord, Metric, MetricSet, Resource } from '../records.ts';
 import { VERSION } from '../version.ts';
-import { Writer } from './writer.ts';
+import { Writer, written } from './writer.ts';
 
 /** AggregationTemporality. */
 const TEMPORALITY = { delta: 1, cumulative: 2 };
@@ -47,9 +47,7 @@ function memoized<K extends object>(encode: (writer: Writer, key: K) => void): (
   return (key) => {
     let bytes = known.get(key);
     if (bytes === undefined) {
-      const writer = new Writer(512);
-      encode(writer, key);
-      bytes = Buffer.from(writer.bytes());
+      bytes = written((writer) => encode(writer, key));
       known.set(key, bytes);
     }
     return bytes;

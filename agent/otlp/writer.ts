@@ -224,3 +224,10 @@ export class Writer {
     this.position += size;
   }
 }
+
+/** What `write` writes, to be kept. */
+export function written(write: (writer: Writer) => void): Buffer {
+  const writer = new Writer(128);
+  write(writer);
+  return Buffer.from(writer.bytes());
+}

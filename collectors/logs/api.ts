@@ -6,11 +6,12 @@
 import { isUtf8 } from 'node:buffer';
 import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
-import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
+import type { Container, LogPosition } from '../../agent/records.ts';
 import type { LogSink } from '../collector.ts';
 import { attach } from './attach.ts';
 import type { Follower } from './follower.ts';
 import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from './frames.ts';
+import { lineAfter, moveBehind, stamp } from './line.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 
@@ -20,8 +21,6 @@ export interface ApiOptions {
   readonly sink: LogSink;
   /** Where to go on; kept up to date. */
   readonly position: LogPosition;
-  /** Bytes of a line above which the rest is left out. */
-  readonly maxLine: number;
   /** Called with what went wrong; reading goes on, or ends where that is final. */
   readonly onFault: (error: unknown) => void;
 }
@@ -96,7 +95,7 @@ export class ApiFollower implements Follower {
   }
 
   private async read(follow: boolean, reading: () => void): Promise<void> {
-    const { docker, container, sink, position, maxLine } = this.options;
+    const { docker, container, sink, position } = this.options;
     const { signal } = this.stopping;
     const stream = await docker.getContainer(container.id).logs({
       follow: follow as true,
@@ -108,7 +107,7 @@ export class ApiFollower implements Follower {
     });
     const splitter: LineSplitter = new (container.tty ? RawSplitter : FrameSplitter)(
       this.handOver(() => splitter.isWithinLine),
-      maxLine,
+      sink.maxLine,
     );
     // Without following, the answer comes as a whole.
     const chunks = (Buffer.isBuffer(stream) ? [stream] : stream) as AsyncIterable<Buffer> | Buffer[];
@@ -133,21 +132,7 @@ export class ApiFollower implements Follower {
     const { position, sink } = this.options;
     const resumed = { ...position };
     let repeats = resumed.count;
-    const line: LogLine = {
-      seconds: resumed.seconds,
-      nanos: resumed.nanos,
-      count: resumed.count,
-      stream: 'stdout',
-      source: Buffer.alloc(0),
-      start: 0,
-      end: 0,
-      cut: 0,
-      utf8: false,
-      malformed: false,
-      ordinal: 0,
-      path: '',
-      offset: -1,
-    };
+    const line = lineAfter(resumed);
     return (time, stream, source, start, end, cut) => {
       const { seconds, nanos } = time;
       if (repeats > 0 && seconds === resumed.seconds && nanos === resumed.nanos) {
@@ -155,9 +140,7 @@ export class ApiFollower implements Follower {
         return;
       }
       repeats = 0;
-      line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
-      line.seconds = seconds;
-      line.nanos = nanos;
+      stamp(line, time);
       line.ordinal = line.count - 1;
       line.stream = stream;
       line.source = source;
@@ -168,11 +151,7 @@ export class ApiFollower implements Follower {
       sink.line(line);
       // Not before the other stream's line is whole, whose first piece lies before this one.
       if (isWithinLine()) return;
-      position.seconds = seconds;
-      position.nanos = nanos;
-      position.count = line.count;
-      position.offset = -1;
-      position.check = -1;
+      moveBehind(line, position, -1);
     };
   }
 }

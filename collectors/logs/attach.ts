@@ -6,11 +6,10 @@
 import { isUtf8 } from 'node:buffer';
 import type Docker from 'dockerode';
 import { WebSocket } from 'ws';
+import { timestampOf } from '../../agent/logs/timestamp.ts';
 import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
 import type { LogSink } from '../collector.ts';
-
-const NEWLINE = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
+import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, stamp } from './line.ts';
 
 export interface AttachOptions {
   readonly docker: Docker;
@@ -73,24 +72,11 @@ export async function attach(options: AttachOptions): Promise<void> {
 class Lines {
   private readonly options: AttachOptions;
   private pending: Buffer = Buffer.alloc(0);
-  private readonly line: LogLine = {
-    seconds: 0,
-    nanos: 0,
-    count: 0,
-    stream: 'stdout',
-    source: this.pending,
-    start: 0,
-    end: 0,
-    cut: 0,
-    utf8: false,
-    malformed: false,
-    ordinal: 0,
-    path: '',
-    offset: 0,
-  };
+  private readonly line: LogLine;
 
   constructor(options: AttachOptions) {
     this.options = options;
+    this.line = lineAfter(options.position);
   }
 
   push(data: Buffer): void {
@@ -119,13 +105,8 @@ class Lines {
   private hand(source: Buffer, start: number, end: number): void {
     const { container, position, sink } = this.options;
     const last = container.tty && end > start && source[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
-    const now = Date.now();
-    const seconds = Math.floor(now / 1000);
-    const nanos = (now % 1000) * 1_000_000;
     const { line } = this;
-    line.count = seconds === position.seconds && nanos === position.nanos ? position.count + 1 : 1;
-    line.seconds = seconds;
-    line.nanos = nanos;
+    stamp(line, timestampOf(Date.now()));
     line.ordinal = line.count - 1;
     line.source = source;
     line.start = start;
@@ -133,8 +114,6 @@ class Lines {
     line.end = last - line.cut;
     line.utf8 = isUtf8(source.subarray(start, line.end));
     sink.line(line);
-    position.seconds = seconds;
-    position.nanos = nanos;
-    position.count = line.count;
+    moveBehind(line, position, -1);
   }
 }

@@ -8,17 +8,14 @@
 
 import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from '../../agent/logs/timestamp.ts';
 import type { IoStream } from '../../agent/records.ts';
+import { CARRIAGE_RETURN, NEWLINE, PIECE, Pieces } from './line.ts';
 
 const HEADER = 8;
-/** What the daemon reads from a container at a time. */
-const PIECE = 16 * 1024;
-const NEWLINE = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
 const EMPTY = Buffer.alloc(0);
 
 /** A line's bytes are `source[start, end)`, and stay valid only during the call. */
 export type OnLine = (
-  time: Timestamp,
+  time: Readonly<Timestamp>,
   stream: IoStream,
   source: Buffer,
   start: number,
@@ -36,20 +33,12 @@ export interface LineSplitter {
   end(): void;
 }
 
-/** What has arrived of a line, and when its first piece was written. */
-interface Partial {
-  time: Timestamp;
-  pieces: Buffer[];
-  size: number;
-  cut: number;
-}
-
 /** @throws {RangeError} from `push` when the stream is not in the daemon's format */
 export class FrameSplitter implements LineSplitter {
   private readonly onLine: OnLine;
   private readonly maxLine: number;
   private pending: Buffer = EMPTY;
-  private readonly partial: Record<IoStream, Partial | undefined> = { stdout: undefined, stderr: undefined };
+  private readonly partial: Record<IoStream, Pieces | undefined> = { stdout: undefined, stderr: undefined };
   private readonly time: Timestamp = { seconds: 0, nanos: 0 };
 
   /** @param maxLine bytes of a line above which the rest is left out */
@@ -84,8 +73,9 @@ export class FrameSplitter implements LineSplitter {
     }
   }
 
-  private whole({ time, pieces, size, cut }: Partial, stream: IoStream): void {
-    this.onLine(time, stream, Buffer.concat(pieces), 0, size, cut);
+  private whole(pieces: Pieces, stream: IoStream): void {
+    const line = pieces.join();
+    this.onLine(pieces.time, stream, line, 0, line.length, pieces.cut);
   }
 
   private entry(stream: IoStream, bytes: Buffer, start: number, end: number): void {
@@ -102,12 +92,8 @@ export class FrameSplitter implements LineSplitter {
       this.onLine(this.time, stream, bytes, body, last - cut, cut);
       return;
     }
-    const line = partial ?? { time: { ...this.time }, pieces: [], size: 0, cut: 0 };
-    const size = last - body;
-    const taken = Math.max(0, Math.min(size, this.maxLine - line.size));
-    line.pieces.push(Buffer.from(bytes.subarray(body, body + taken)));
-    line.size += taken;
-    line.cut += size - taken;
+    const line = partial ?? new Pieces(this.time);
+    line.add(bytes, body, last, this.maxLine);
     this.partial[stream] = complete ? undefined : line;
     if (complete) this.whole(line, stream);
   }

@@ -38,8 +38,6 @@ export interface LogOptions {
 }
 
 interface Followed {
-  readonly container: Container;
-  readonly position: LogPosition;
   readonly follower: Follower;
   /** Whether the start that comes next is being followed already. */
   anticipated: boolean;
@@ -139,7 +137,7 @@ export class LogCollector implements Collector {
     const lines = sink.logs(container, position);
     if (lines === undefined) return;
     const follower = this.follow(container, position, lines, kept === undefined, isRunning);
-    const followed: Followed = { container, position, follower, anticipated: false, restarted: false };
+    const followed: Followed = { follower, anticipated: false, restarted: false };
     this.followed.set(container.id, followed);
     void follower.finished.then(() => {
       this.followed.delete(container.id);
@@ -169,7 +167,6 @@ export class LogCollector implements Collector {
         ? sourceOf({ ...container, logPath }, rootfs)
         : { kind: 'file', path: join(rootfs!, logPath) };
     if (source.kind === 'file') {
-      const { maxLine } = sink;
       const { path } = source;
       const tail = new FileTail({
         path,
@@ -178,7 +175,6 @@ export class LogCollector implements Collector {
         fromEnd,
         held,
         tty: container.tty,
-        maxLine,
         maxFile: container.logMaxSize,
         lookMs: LOOK_EVERY_MS,
         onFault,
@@ -194,6 +190,6 @@ export class LogCollector implements Collector {
       position.seconds = this.agentStarted;
       this.options.positions.save(container, position);
     }
-    return new ApiFollower({ docker, container, sink, position, maxLine: sink.maxLine, onFault });
+    return new ApiFollower({ docker, container, sink, position, onFault });
   }
 }

@@ -30,6 +30,9 @@ export const HEAD = ['what', 'Portlight', 'baseline', 'ratio', 'target'];
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
+const tableOf = (results: readonly Measured[]): string[] =>
+  [HEAD, HEAD.map(() => '---'), ...rowsOf(results)].map(line);
+
 /** What this machine is. */
 export const machineOf = (docker: string): Machine => ({
   cpu: cpus()[0]?.model ?? 'unknown processor',
@@ -51,9 +54,7 @@ export function page(results: readonly Measured[], machine: Machine): string {
     '',
     described(machine),
     '',
-    line(HEAD),
-    line(HEAD.map(() => '---')),
-    ...rowsOf(results).map(line),
+    ...tableOf(results),
     '',
     '"CPU per container and round" with containers is CPU time of agent, dockerd and containerd together, less what the',
     'daemon takes when nobody asks, at an interval of 1 s; its baseline is a one-shot poll of the stats API for the same',
@@ -76,9 +77,7 @@ export function logsPage(results: readonly Measured[], machine: Machine): string
     '',
     described(machine),
     '',
-    line(HEAD),
-    line(HEAD.map(() => '---')),
-    ...rowsOf(results).map(line),
+    ...tableOf(results),
     '',
   ].join('\n');
 }

@@ -5,18 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
+import { bodiesOf, linesOf, numbered } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);
-
-const bodiesOf = (receiver: Receiver, name: string) =>
-  receiver
-    .of(name)
-    .filter(({ scope }) => scope === 'portlight.logs')
-    .map(({ body }) => String(body));
-
-const numbered = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);
 
 async function observe(t: ExecutionContext, variables: Record<string, string> = {}) {
   const receiver = await Receiver.start();
@@ -150,7 +143,7 @@ test('two streams that interleave arrive in the order of their times (vector#177
       'i=0; while [ $i -lt 300 ]; do i=$((i+1)); if [ $((i % 2)) -eq 0 ]; then echo "line $i" >&2; else echo "line $i"; fi; done; exec sleep 600',
   });
   await waitFor('all', () => bodiesOf(receiver, name).length === 300);
-  const lines = receiver.of(name).filter(({ scope }) => scope === 'portlight.logs');
+  const lines = linesOf(receiver, name);
   const written = (await docker.getContainer(name).logs({ stdout: true, stderr: true, timestamps: true }))
     .toString('latin1')
     .match(/line \d+/g);

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { AgentProcess, CLI, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, execute, FLOOD, runContainer, uniqueName } from '../support/docker.ts';
+import { bodiesOf } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -15,12 +16,6 @@ test.before(ensureImage);
 const counting = (count: number) =>
   `i=0; while [ $i -lt ${count} ]; do i=$((i+1)); echo $i; sleep 0.02; done; echo end; sleep 600`;
 const numbers = (count: number) => [...Array.from({ length: count }, (_, index) => String(index + 1)), 'end'];
-
-const bodiesOf = (receiver: Receiver, name: string) =>
-  receiver
-    .of(name)
-    .filter(({ scope }) => scope === 'portlight.logs')
-    .map(({ body }) => body);
 
 for (const { protocol, status } of [
   { protocol: 'http/protobuf', status: 503 },

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, FLOOD, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
+import { numbered, linesOf as recordsOf } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -18,14 +19,11 @@ interface Received {
 
 /** The log records of a container, in the order they came. */
 const linesOf = (receiver: Receiver, name: string): Received[] =>
-  receiver
-    .of(name)
-    .filter(({ scope }) => scope === 'portlight.logs')
-    .map(({ body, attributes }) => ({
-      body: String(body),
-      uid: String(attributes['log.record.uid']),
-      stream: String(attributes['log.iostream']),
-    }));
+  recordsOf(receiver, name).map(({ body, attributes }) => ({
+    body: String(body),
+    uid: String(attributes['log.record.uid']),
+    stream: String(attributes['log.iostream']),
+  }));
 
 /** What is left when records with an equal uid are dropped but the first. */
 function withoutRepeats(lines: readonly Received[]): string[] {
@@ -33,8 +31,6 @@ function withoutRepeats(lines: readonly Received[]): string[] {
   for (const { uid, body } of lines) if (!byUid.has(uid)) byUid.set(uid, body);
   return [...byUid.values()];
 }
-
-const numbered = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);
 
 /** Numbered lines: `burst` at once, so many bursts, a pause between them. */
 const writing = (count: number, burst: number, pause: string) =>
@@ -207,7 +203,7 @@ test.serial('each driver is read: files, local, the cache of others, long lines'
     script: 'head -c 3000000 /dev/zero | tr "\\0" x; echo; echo next; exec sleep 600',
   });
   await waitFor('what follows a long line', () => linesOf(receiver, long).length === 2);
-  const [first, second] = receiver.of(long).filter(({ scope }) => scope === 'portlight.logs');
+  const [first, second] = recordsOf(receiver, long);
   t.is(String(first!.body).length, 1024 * 1024);
   t.is(first!.attributes['portlight.log.truncated_bytes'], 3_000_000 - 1024 * 1024);
   t.is(second!.body, 'next');
@@ -258,7 +254,7 @@ test.serial('labels steer: no logs, stack traces joined, JSON parsed', async (t)
     ['ERROR failed\njava.lang.Error: no\n\tat a.B.c(B.java:7)', 'INFO next'],
   );
   await waitFor('the parsed line', () => linesOf(receiver, json).length === 1);
-  const [parsed] = receiver.of(json).filter(({ scope }) => scope === 'portlight.logs');
+  const [parsed] = recordsOf(receiver, json);
   t.is(parsed!.body, 'low');
   t.is(parsed!.severityNumber, 13);
   t.is(parsed!.attributes.free, 7);

@@ -176,7 +176,6 @@ class Host {
       position: this.position,
       fromEnd,
       tty: false,
-      maxLine: this.sink.maxLine,
       maxFile: 0,
       lookMs: 0,
       onFault: (error) => this.faults.push(String(error)),

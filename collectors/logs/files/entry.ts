@@ -4,17 +4,17 @@
  * Source: https://docs.docker.com/engine/logging/drivers/json-file/; the escapes are JSON's.
  */
 
+import { BACKSLASH, QUOTE, STOPS } from '../../../agent/logs/json-string.ts';
 import { readTimestamp, type Timestamp } from '../../../agent/logs/timestamp.ts';
 import type { IoStream } from '../../../agent/records.ts';
+import { NEWLINE } from '../line.ts';
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const NEWLINE = 0x0a;
 const BRACE = 0x7b;
 const LETTER_N = 0x6e;
 const LETTER_U = 0x75;
 
-const HEAD = Buffer.from('{"log":"');
+/** How every entry begins. */
+export const HEAD = Buffer.from('{"log":"');
 const STREAM = Buffer.from(',"stream":"std');
 const OUT = Buffer.from('out"');
 const ERR = Buffer.from('err"');
@@ -33,11 +33,6 @@ for (const [letter, byte] of Object.entries({
   t: 0x09,
 }))
   ESCAPES[letter.charCodeAt(0)] = byte;
-
-/** What a string's plain bytes end with: its quote, an escape, or what must not be in it. */
-const STOPS = new Uint8Array(256).fill(1, 0, 0x20);
-STOPS[QUOTE] = 1;
-STOPS[BACKSLASH] = 1;
 
 const startsWith = (bytes: Uint8Array, start: number, text: Uint8Array): boolean => {
   for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text[index]) return false;

@@ -2,10 +2,13 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import type { Timestamp } from '../../../agent/logs/timestamp.ts';
 import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
 import type { LogSink } from '../../collector.ts';
 import type { Follower } from '../follower.ts';
-import { Entry } from './entry.ts';
+import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, PIECE, Pieces, stamp } from '../line.ts';
+import { beginning } from '../position.ts';
+import { Entry, HEAD } from './entry.ts';
 import {
   endOf,
   type Generation,
@@ -17,24 +20,10 @@ import {
   remainderOf,
 } from './generations.ts';
 
-const NEWLINE = 0x0a;
 const NOTHING = Buffer.alloc(0);
-const HEAD = Buffer.from('{"log":"');
-/** The driver writes what a container writes in pieces of this size, the last of which may be shorter. */
-const PIECE = 16 * 1024;
 const OPEN_EVERY_MS = 1000;
 /** A container's log is quiet when nothing was written to it for so long. */
 const QUIET_AFTER_MS = 5000;
-
-/** Pieces of a line that is not whole yet. */
-interface Partial {
-  readonly seconds: number;
-  readonly nanos: number;
-  readonly pieces: Buffer[];
-  size: number;
-  /** Bytes that were left out, because the line is too long. */
-  cut: number;
-}
 
 export interface TailOptions {
   readonly path: string;
@@ -47,8 +36,6 @@ export interface TailOptions {
   readonly held?: number | undefined;
   /** Whether lines end in CR LF, as a terminal's do. */
   readonly tty: boolean;
-  /** Bytes of a line above which the rest is left out. */
-  readonly maxLine: number;
   /** Bytes of a file above which the driver rotates it; 0 where it does not. */
   readonly maxFile: number;
   /** How long a file that nothing is written to goes without a look at what has become of its name. */
@@ -67,22 +54,8 @@ export class FileTail implements Follower {
   private finish!: () => void;
   private readonly options: TailOptions;
   private readonly entry = new Entry();
-  private readonly line: LogLine = {
-    seconds: 0,
-    nanos: 0,
-    count: 0,
-    stream: 'stdout',
-    source: HEAD,
-    start: 0,
-    end: 0,
-    cut: 0,
-    utf8: true,
-    malformed: false,
-    ordinal: 0,
-    path: '',
-    offset: 0,
-  };
-  private partials: Record<IoStream, Partial | undefined> = { stdout: undefined, stderr: undefined };
+  private readonly line: LogLine = lineAfter(beginning());
+  private partials: Record<IoStream, Pieces | undefined> = { stdout: undefined, stderr: undefined };
   /** Until a line is newer than this one, lines were handed over before. */
   private resumed: LogPosition | undefined;
   private repeats = 0;
@@ -167,10 +140,6 @@ export class FileTail implements Follower {
   }
 
   stop(): void {
-    this.close();
-  }
-
-  private close(): void {
     if (this.descriptor !== -1) closeSync(this.descriptor);
     this.descriptor = -1;
     this.unwatch();
@@ -196,7 +165,7 @@ export class FileTail implements Follower {
     if (end > 0) {
       this.entries(bytes.subarray(0, end));
       this.move(buffer, marked + end);
-      this.settle();
+      this.options.sink.settled();
       this.hadData = true;
       this.lastData = performance.now();
       return length === buffer.length || this.following.length > 0;
@@ -205,7 +174,7 @@ export class FileTail implements Follower {
       // No entry is as long: it is none, and goes on as what it is.
       this.malformed(bytes, 0, bytes.length);
       this.move(buffer, length);
-      this.settle();
+      this.options.sink.settled();
       return true;
     }
     return this.atEnd(bytes);
@@ -257,20 +226,20 @@ export class FileTail implements Follower {
     }
     const { time, stream, source, whole } = this.entry;
     const last =
-      this.options.tty && source[this.entry.end - 1] === 0x0d && whole ? this.entry.end - 1 : this.entry.end;
-    const size = last - this.entry.start;
+      this.options.tty && source[this.entry.end - 1] === CARRIAGE_RETURN && whole
+        ? this.entry.end - 1
+        : this.entry.end;
+    const { start } = this.entry;
+    const isDone = whole || last - start < PIECE;
+    const { maxLine } = this.options.sink;
     const partial = this.partials[stream];
-    const isDone = whole || size < PIECE;
     if (partial === undefined && isDone) {
-      const cut = Math.max(0, size - this.options.maxLine);
-      this.handOver(time.seconds, time.nanos, stream, source, this.entry.start, last - cut, cut);
+      const cut = Math.max(0, last - start - maxLine);
+      this.handOver(time, stream, source, start, last - cut, cut, this.isUtf8);
     } else {
-      const into = partial ?? { ...time, pieces: [], size: 0, cut: 0 };
-      this.partials[stream] = into;
-      const taken = Math.max(0, Math.min(size, this.options.maxLine - into.size));
-      into.pieces.push(Buffer.from(source.subarray(this.entry.start, this.entry.start + taken)));
-      into.size += taken;
-      into.cut += size - taken;
+      const pieces = partial ?? new Pieces(time);
+      this.partials[stream] = pieces;
+      pieces.add(source, start, last, maxLine);
       if (isDone) this.join(stream);
     }
     this.advance(end + 1);
@@ -280,46 +249,35 @@ export class FileTail implements Follower {
     const partial = this.partials[stream];
     if (partial === undefined) return;
     this.partials[stream] = undefined;
-    const { seconds, nanos, pieces, cut } = partial;
-    const whole = Buffer.concat(pieces);
-    const known = this.isUtf8;
-    // Its first pieces were of another read.
-    this.isUtf8 = false;
-    this.handOver(seconds, nanos, stream, whole, 0, whole.length, cut);
-    this.isUtf8 = known;
+    const whole = partial.join();
+    // Its first pieces were of another read: whether they are UTF-8 is not known.
+    this.handOver(partial.time, stream, whole, 0, whole.length, partial.cut, false);
   }
 
   /** Says that the position is `consumed` bytes into what is being read, unless a line is not whole yet. */
   private advance(consumed: number): void {
     if (this.partials.stdout !== undefined || this.partials.stderr !== undefined) return;
-    const { position } = this.options;
-    position.seconds = this.line.seconds;
-    position.nanos = this.line.nanos;
-    position.count = this.line.count;
-    position.offset = this.offset + consumed;
-    position.check = -1;
+    moveBehind(this.line, this.options.position, this.offset + consumed);
   }
 
   private handOver(
-    seconds: number,
-    nanos: number,
+    time: Readonly<Timestamp>,
     stream: IoStream,
     source: Buffer,
     start: number,
     end: number,
     cut: number,
+    isUtf8Known: boolean,
   ): void {
     const { line } = this;
-    line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
-    line.seconds = seconds;
-    line.nanos = nanos;
+    stamp(line, time);
     if (this.resumed !== undefined && this.isRepeat(this.resumed)) return;
     line.stream = stream;
     line.source = source;
     line.start = start;
     line.end = end;
     line.cut = cut;
-    line.utf8 = this.isUtf8 || isUtf8(source.subarray(start, end));
+    line.utf8 = isUtf8Known || isUtf8(source.subarray(start, end));
     this.options.sink.line(line);
   }
 
@@ -336,19 +294,12 @@ export class FileTail implements Follower {
   private malformed(bytes: Buffer, start: number, end: number): void {
     if (start === end) return;
     const { line } = this;
-    const cut = Math.max(0, end - start - this.options.maxLine);
+    const cut = Math.max(0, end - start - this.options.sink.maxLine);
     // With no entry before it, the time is the file's: the same whenever it is read.
     if (line.seconds === 0) line.seconds = Math.floor(fstatSync(this.descriptor).birthtimeMs / 1000);
     line.malformed = true;
-    const known = this.isUtf8;
-    this.isUtf8 = false;
-    this.handOver(line.seconds, line.nanos, 'stdout', bytes, start, end - cut, cut);
-    this.isUtf8 = known;
+    this.handOver(line, 'stdout', bytes, start, end - cut, cut, false);
     line.malformed = false;
-  }
-
-  private settle(): void {
-    this.options.sink.settled();
   }
 
   /** `rest` is what stands behind the last newline. */
@@ -356,12 +307,7 @@ export class FileTail implements Follower {
     const [next, ...following] = this.following;
     if (next !== undefined) {
       const torn = Buffer.from(rest);
-      void this.asynchronously(async () => {
-        const descriptor = await openGeneration(next, this.options.onFault);
-        this.malformed(torn, 0, torn.length);
-        this.begin(descriptor, 0);
-        this.following = following;
-      });
+      void this.asynchronously(() => this.leave(torn, next, following));
       return false;
     }
     const now = performance.now();
@@ -389,9 +335,9 @@ export class FileTail implements Follower {
     this.join('stdout');
     this.join('stderr');
     this.advance(this.isRemoved ? rest.length : 0);
-    this.settle();
+    this.options.sink.settled();
     this.options.sink.end();
-    this.close();
+    this.stop();
     return false;
   }
 
@@ -402,17 +348,23 @@ export class FileTail implements Follower {
     const { generations, found } = await remainderOf(this.options.path, reached, this.identity);
     const [next, ...following] = found ? generations.slice(1) : generations;
     if (next === undefined) return;
-    const descriptor = await openGeneration(next, this.options.onFault);
-    this.malformed(torn, 0, torn.length);
+    const isLost = !found && this.offset > 0;
+    await this.leave(torn, next, following);
     if (!found) {
       this.skipRepeats();
-      if (this.offset > 0)
+      if (isLost)
         this.options.onFault(
           new Error(
             `${this.options.path} was rotated away while it was read: what came after it may be lost`,
           ),
         );
     }
+  }
+
+  /** Goes on to the next file; what has no newline in this one will have none. */
+  private async leave(torn: Buffer, next: Generation, following: Generation[]): Promise<void> {
+    const descriptor = await openGeneration(next, this.options.onFault);
+    this.malformed(torn, 0, torn.length);
     this.begin(descriptor, 0);
     this.following = following;
   }
@@ -451,7 +403,7 @@ export class FileTail implements Follower {
     if (now - this.lastLook < OPEN_EVERY_MS) return false;
     this.lastLook = now;
     if (this.isRunning) void this.open();
-    else this.close();
+    else this.stop();
     return false;
   }
 
