@@ -225,6 +225,8 @@ test('a restarted container is followed on, each line once', async (t) => {
       .filter(({ scope }) => scope === 'portlight.logs')
       .map(({ body }) => body);
   await waitFor('the first run', () => bodies().length === 1);
+  // Its line can be here before a round of metrics has seen it.
+  await waitFor('a point of the first run', () => receiver.pointsOf(name, 'container.cpu.time').length > 0);
   await container.restart({ t: 0 });
   await waitFor('the second run', () => bodies().length >= 2);
   await container.restart({ t: 0 });
