@@ -14,8 +14,11 @@ import { ownContainerId } from '../collectors/host/own-container.ts';
 import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
 import { type FirstSight, LogCollector } from '../collectors/logs/index.ts';
 import { formatPosition, parsePosition } from '../collectors/logs/position.ts';
-import { NamespaceCollector } from '../collectors/namespaces.ts';
+import { confinementAttributes, readConfinement } from '../collectors/namespaces/confinement.ts';
+import { NamespaceCollector, namespaceAttributes } from '../collectors/namespaces/index.ts';
+import { readNamespaces } from '../collectors/namespaces/read.ts';
 import { NetworkCollector } from '../collectors/network.ts';
+import { ObjectCollector } from '../collectors/objects.ts';
 import { ProcessCollector } from '../collectors/processes.ts';
 import { StateCollector } from '../collectors/state.ts';
 import { StorageCollector } from '../collectors/storage.ts';
@@ -24,13 +27,16 @@ import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { protocolOf } from '../exporters/otlp/environment.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
+import { catalogue } from './catalogue/index.ts';
+import { Evidence } from './evidence.ts';
 import { isReceiver } from './logs/receiver.ts';
+import { commandRedaction } from './logs/redact.ts';
 import { isFollowed, treatmentOf } from './logs/treatment.ts';
 import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
-import type { Container, Metric } from './records.ts';
+import type { Attributes, Container, Metric } from './records.ts';
 import { Round } from './round.ts';
-import { isSelected, selectMetrics } from './selection.ts';
+import { isSelected, matches, selectMetrics } from './selection.ts';
 import { healthPages, listen, type Pages, urlOf } from './server.ts';
 import { messageOf, Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
@@ -83,14 +89,16 @@ class Attachments {
     void this.each(container, (collector) => collector.changed?.(container));
   }
 
-  stopped(container: Container): void {
+  async stopped(container: Container): Promise<void> {
     this.runs.delete(container.id);
-    void this.each(container, (collector) => collector.detach?.(container));
+    const left: (Promise<void> | void)[] = [];
+    await this.each(container, (collector) => void left.push(collector.detach?.(container)));
+    await Promise.all(left);
   }
 
   removed(container: Container): void {
     container.pid = 0;
-    this.stopped(container);
+    void this.stopped(container);
     void this.each(container, (collector) => collector.remove?.(container));
   }
 
@@ -106,6 +114,24 @@ class Attachments {
         if (!isGone(error)) this.telemetry.fault(collector.name, error, container.name);
       }
     }
+  }
+}
+
+/** Resource attributes that are off by default; absent for a container that does not run. */
+function describe({ pid, ...container }: Container, { container_attributes, procfs }: Config): Attributes {
+  if (pid === 0 || container_attributes.length === 0) return {};
+  try {
+    return {
+      ...(container_attributes.includes('namespaces')
+        ? namespaceAttributes(readNamespaces(procfs, pid))
+        : {}),
+      ...(container_attributes.includes('security')
+        ? confinementAttributes(readConfinement(procfs, pid), { pid, ...container })
+        : {}),
+    };
+  } catch (error) {
+    if (isGone(error)) return {};
+    throw error;
   }
 }
 
@@ -137,12 +163,16 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     ? (process.env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT ?? config.otlp.endpoint)
     : undefined;
   const scrape = new PrometheusExporter();
+  const evidence = new Evidence(config.procfs);
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape],
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
+    wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
+    traces: config.traces.enabled && config.exporter.includes('otlp'),
+    onLines: (container, records) => evidence.lines(container, records),
     treatment: (container) => {
       const { name, labels } = container;
       if (!isFollowed(labels)) return undefined;
@@ -171,6 +201,13 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     intervalMs: config.metrics.storage_interval,
     rootfs,
   });
+  const objects = new ObjectCollector({
+    docker,
+    sink: pipeline,
+    host: hostResource,
+    containers: () => daemon.containers.values(),
+    store: positions,
+  });
   const collectors: Collector[] = [
     new CgroupCollector(config.procfs, rows, files),
     new NetworkCollector(config.procfs, enabled, files),
@@ -178,7 +215,17 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     new StateCollector(),
     storage,
     new HostCollector(config.procfs, config.rootfs, files),
-    new NamespaceCollector(config.procfs, pipeline),
+    new NamespaceCollector({
+      procfs: config.procfs,
+      sink: pipeline,
+      isMeasured: enabled.has(catalogue.namespace),
+      runs: {
+        load: (id) => positions.load(`namespaces/${id}`),
+        save: (id, startedAt) => positions.save(`namespaces/${id}`, startedAt),
+        forget: (id) => positions.forget(`namespaces/${id}`),
+      },
+    }),
+    objects,
     new LogCollector({
       docker,
       sink: pipeline,
@@ -187,6 +234,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
         save: (container, position) => pipeline.save(container, position),
         forget(container) {
           pipeline.forget(container);
+          evidence.forget(container.id);
           positions.forget(`logs/${container.id}`);
         },
       },
@@ -195,13 +243,18 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
       ownId: ownContainerId(),
     }),
   ];
-  const daemon = new DockerCollector({
+  const daemon: DockerCollector = new DockerCollector({
     docker,
     surroundings: host,
     host: hostResource,
     labels: config.container_labels,
     selects: (container) => isSelected(container, config.containers.include, config.containers.exclude),
+    describe: (container) => describe(container, config),
     sink: pipeline,
+    store: positions,
+    evidence,
+    command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
+    objectChanged: (type) => objects.objectChanged(type),
     lifecycle: new Attachments(collectors, telemetry),
     position: {
       load: () => {
@@ -241,15 +294,19 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const stopRounds = new AbortController();
   const round = async () => {
     try {
-      await pipeline.metrics(await rounds.collect(daemon.containers.values(), hostResource));
+      const sets = await rounds.collect(daemon.containers.values(), hostResource);
+      evidence.round(sets);
+      await pipeline.metrics(sets);
     } catch (error) {
       telemetry.fault('round', error);
     }
   };
   const runRounds = async () => {
     // Containers that were removed while the agent was down.
-    for (const id of positions.idsOf('logs/')) if (!daemon.exists(id)) positions.forget(`logs/${id}`);
+    for (const prefix of ['logs/', 'namespaces/'])
+      for (const id of positions.idsOf(prefix)) if (!daemon.exists(id)) positions.forget(prefix + id);
     void storage.ask();
+    void objects.begin();
     await round();
     // Rates need a second round, which need not wait for the interval.
     let due = performance.now();

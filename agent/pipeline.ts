@@ -9,9 +9,16 @@ import { type Dialect, Translator } from './dialect.ts';
 import { type Batches, LogBuffer } from './logs/buffer.ts';
 import type { Treatment } from './logs/treatment.ts';
 import { DeltaConversion } from './otlp/delta.ts';
-import { encodeEvent, encodeLogs, encodeMetrics, recycle, type Temporality } from './otlp/encode.ts';
+import {
+  encodeEvent,
+  encodeMetrics,
+  encodeRequest,
+  encodeSpan,
+  recycle,
+  type Temporality,
+} from './otlp/encode.ts';
 import { Writer } from './otlp/writer.ts';
-import type { Batch, Container, EventRecord, LogPosition, MetricSet, Resource } from './records.ts';
+import type { Batch, Container, EventRecord, LogPosition, MetricSet, Resource, Span } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Lines wait this long for others to share their batch. */
@@ -35,8 +42,14 @@ export interface PipelineOptions {
   /** In which names metrics are sent by OTLP. */
   readonly dialect: 'semconv' | Dialect;
   readonly temporality: Temporality;
+  /** Whether an event of this name is wanted. */
+  readonly wantsEvent: (name: string) => boolean;
+  /** Whether traces are wanted. */
+  readonly traces: boolean;
   /** What is done to a container's log; undefined where it is not wanted. */
   readonly treatment: (container: Container) => Treatment | undefined;
+  /** Told of each batch of a container's log: encoded `log_records` fields, to be copied. */
+  readonly onLines: (container: Container, records: Buffer) => void;
 }
 
 export class Pipeline implements Sink, Batches {
@@ -44,6 +57,9 @@ export class Pipeline implements Sink, Batches {
   private readonly telemetry: Telemetry;
   private readonly positions: LogPositionStore;
   private readonly treatment: PipelineOptions['treatment'];
+  private readonly onLines: PipelineOptions['onLines'];
+  private readonly wantsEvent: PipelineOptions['wantsEvent'];
+  private readonly traces: boolean;
   /** From the catalogue's names to those that are sent. */
   private readonly translator: Translator | undefined;
   private readonly deltas: DeltaConversion | undefined;
@@ -54,8 +70,12 @@ export class Pipeline implements Sink, Batches {
   private underWay = 0;
   private readonly roomWaiters = new Set<() => void>();
 
-  constructor({ exporters, telemetry, positions, dialect, temporality, treatment }: PipelineOptions) {
-    this.treatment = treatment;
+  constructor(options: PipelineOptions) {
+    const { exporters, telemetry, positions, dialect, temporality } = options;
+    this.treatment = options.treatment;
+    this.onLines = options.onLines;
+    this.wantsEvent = options.wantsEvent;
+    this.traces = options.traces;
     this.exporters = exporters;
     this.telemetry = telemetry;
     this.positions = positions;
@@ -81,10 +101,26 @@ export class Pipeline implements Sink, Batches {
   }
 
   event(resource: Resource, event: EventRecord): Promise<void> {
+    if (!this.wantsEvent(event.eventName)) {
+      this.telemetry.add('portlight.records.dropped', 1, {
+        signal: 'events',
+        exporter: 'all',
+        reason: 'filter',
+      });
+      return Promise.resolve();
+    }
     const writer = new Writer(512);
     encodeEvent(writer, event, BigInt(Date.now()) * 1_000_000n);
-    const otlp = encodeLogs(resource, 'portlight.events', writer.bytes());
+    const otlp = encodeRequest(resource, 'portlight.events', writer.bytes());
     return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp });
+  }
+
+  span(resource: Resource, span: Span): Promise<void> {
+    if (!this.traces) return Promise.resolve();
+    const writer = new Writer(512);
+    encodeSpan(writer, span);
+    const otlp = encodeRequest(resource, 'portlight.traces', writer.bytes());
+    return this.hand({ signal: 'traces', count: 1, otlp });
   }
 
   logs(container: Container, position: LogPosition): LogSink | undefined {
@@ -117,7 +153,8 @@ export class Pipeline implements Sink, Batches {
 
   /** @internal for LogBuffer */
   async lines(container: Container, records: Buffer, count: number): Promise<void> {
-    const otlp = encodeLogs(container.resource, 'portlight.logs', records);
+    this.onLines(container, records);
+    const otlp = encodeRequest(container.resource, 'portlight.logs', records);
     this.underWay += otlp.length;
     await this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
     this.underWay -= otlp.length;
@@ -155,7 +192,7 @@ export class Pipeline implements Sink, Batches {
 
   private async hand(batch: Batch): Promise<void> {
     this.telemetry.add('portlight.records.collected', batch.count, {
-      signal: batch.signal === 'logs' ? `${batch.kind}s` : 'metrics',
+      signal: batch.signal === 'logs' ? `${batch.kind}s` : batch.signal,
     });
     await Promise.all(this.exporters.map((exporter) => exporter.export(batch)));
   }

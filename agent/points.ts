@@ -28,6 +28,12 @@ export class Points implements Iterable<Point> {
     this.attributes[index] = attributes;
   }
 
+  /** The value of a metric's first point; undefined where there is none. */
+  firstOf(metric: Metric): number | undefined {
+    const index = this.metrics.indexOf(metric);
+    return index === -1 || index >= this.count ? undefined : this.values[index];
+  }
+
   clear(): void {
     this.count = 0;
   }

@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
-const WRITE_AFTER_MS = 500;
+const WRITE_AFTER_MS = 50;
 /** How long another process's lock is waited for. */
 const BUSY_MS = 250;
 

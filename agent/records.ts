@@ -29,8 +29,12 @@ export interface Container {
   resource: Resource;
   /** Process id of the container's init in the agent's view of /proc; 0 when it does not run. */
   pid: number;
+  /** `Created`; 0n where it is not known. */
+  createdAt: UnixNano;
   /** `State.StartedAt`; 0n when it never ran. */
   startedAt: UnixNano;
+  /** `State.FinishedAt`: the end of the last run that has ended; 0n when none has. */
+  finishedAt: UnixNano;
   /** Whether the log is one raw stream (`Config.Tty`). */
   tty: boolean;
   /** `HostConfig.LogConfig.Type`; empty where it is not known. */
@@ -53,6 +57,22 @@ export interface Container {
   exitCode: number;
   /** `State.OOMKilled` of the last run. */
   oomKilled: boolean;
+  /** When the health check that decided on `health` ended; 0n where it is not known. */
+  healthAt: UnixNano;
+  /** `Config.StopSignal`, such as SIGTERM. */
+  stopSignal: string;
+  /** The command of the health check as exec events tell it; empty without one. */
+  healthCommand: string;
+  /** `HostConfig.Privileged`. */
+  privileged: boolean;
+  /** What of the host is mounted in it. */
+  mounts: readonly { readonly source: string; readonly destination: string; readonly writable: boolean }[];
+  /** `HostConfig.SecurityOpt`. */
+  securityOptions: readonly string[];
+  /** Checksum of what `docker update` can change. */
+  settings: number;
+  /** `HostConfig.Memory`, bytes; 0 without a limit. */
+  memoryLimit: number;
   /** When the image was created; 0n where it is not known. */
   imageCreated: UnixNano;
   /** The container's cgroup in its hierarchy, such as `/docker/<id>`, once it was located. */
@@ -101,6 +121,12 @@ export interface MetricSet {
 export const Severity = { INFO: 9, WARN: 13, ERROR: 17 } as const;
 export type SeverityNumber = (typeof Severity)[keyof typeof Severity];
 
+/** Which trace, and which span in it, in hexadecimal: 32 and 16 digits. */
+export interface SpanContext {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
 /** A lifecycle event: an OTLP log record with an event name. */
 export interface EventRecord {
   readonly eventName: string;
@@ -109,6 +135,22 @@ export interface EventRecord {
   /** One sentence for a person. */
   readonly body: string;
   readonly attributes: Attributes;
+  /** The container's life that it is part of. */
+  readonly context?: SpanContext | undefined;
+}
+
+/** Something that lasted, in the life of a container. */
+export interface Span {
+  readonly context: SpanContext;
+  /** Undefined for the root of its trace. */
+  readonly parentSpanId: string | undefined;
+  readonly name: string;
+  readonly start: UnixNano;
+  readonly end: UnixNano;
+  readonly attributes: Attributes;
+  /** Why it did not end well; undefined where it did. */
+  readonly error: string | undefined;
+  readonly links: readonly SpanContext[];
 }
 
 export type IoStream = 'stdout' | 'stderr';
@@ -174,4 +216,13 @@ export interface LogBatch {
   readonly otlp: Buffer;
 }
 
-export type Batch = MetricBatch | LogBatch;
+/** Spans of one resource. */
+export interface TraceBatch {
+  readonly signal: 'traces';
+  /** Number of spans. */
+  readonly count: number;
+  /** An encoded `ExportTraceServiceRequest` with this one resource. */
+  readonly otlp: Buffer;
+}
+
+export type Batch = MetricBatch | LogBatch | TraceBatch;

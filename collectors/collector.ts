@@ -1,4 +1,12 @@
-import type { Container, EventRecord, LogLine, LogPosition, PointSink, Resource } from '../agent/records.ts';
+import type {
+  Container,
+  EventRecord,
+  LogLine,
+  LogPosition,
+  PointSink,
+  Resource,
+  Span,
+} from '../agent/records.ts';
 
 /** Where one container's log lines go. */
 export interface LogSink {
@@ -23,6 +31,8 @@ export interface LogSink {
 export interface Sink {
   /** Resolves when every exporter has taken charge of the event. */
   event(resource: Resource, event: EventRecord): Promise<void>;
+  /** As `event`; resolves at once where no traces are wanted. */
+  span(resource: Resource, span: Span): Promise<void>;
   /**
    * @param position how far the lines that were given were read; whoever gives them keeps it up to date
    * @returns undefined where the container's log is not wanted
@@ -50,8 +60,8 @@ export interface Collector {
   anticipate?(id: string, container: Container | undefined): void;
   /** A running container's settings were changed. */
   changed?(container: Container): void;
-  /** A container no longer runs. */
-  detach?(container: Container): void;
+  /** A container no longer runs. Resolves when nothing of its run is left to be read. */
+  detach?(container: Container): void | Promise<void>;
   /** A container no longer exists. */
   remove?(container: Container): void;
   /**

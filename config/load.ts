@@ -150,7 +150,9 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('procfs', '/proc');
   fall('rootfs', '/');
   for (const path of [
+    'container_attributes',
     'container_labels',
+    'events.exclude',
     'containers.include',
     'containers.exclude',
     'metrics.enable',
@@ -162,6 +164,8 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
     fall(path, []);
   }
   fall('metrics.storage_interval', '5m');
+  fall('events.exec_commands', false);
+  fall('traces.enabled', true);
   fall('otlp.metric_names', 'semconv');
   fall('otlp.temporality', 'cumulative');
   const exporters = String(settings.get('exporter')!.value);

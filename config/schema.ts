@@ -17,6 +17,7 @@ import {
   option,
   optionalText,
   text,
+  yesOrNo,
 } from './option.ts';
 
 const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
@@ -33,6 +34,11 @@ const MIN_INTERVAL_MS = 100;
 const MAX_INTERVAL_MS = 3_600_000;
 const MIN_STORAGE_INTERVAL_MS = 10_000;
 const MAX_STORAGE_INTERVAL_MS = 24 * 3_600_000;
+
+/** Sets of resource attributes that are off by default. */
+export const attributeSets = ['namespaces', 'security'] as const;
+
+const EVENT_PATTERN = /^[\w.*-]+$/;
 
 export const metricNames = ['semconv', 'docker_stats'] as const;
 const temporalities = ['cumulative', 'delta', 'lowmemory'] as const;
@@ -97,6 +103,15 @@ export const schema = v.strictObject({
   ),
   procfs: mounted('/proc'),
   rootfs: mounted('/'),
+  container_attributes: option(
+    'What else every record of a running container bears: the inodes of its namespaces, what confines it; none by default',
+    {
+      allowed: `a list of ${attributeSets.join(', ')}`,
+      values: attributeSets,
+      flag: 'sets',
+    },
+    listOfText((name) => (attributeSets as readonly string[]).includes(name)),
+  ),
   container_labels: option(
     'Container labels that every record of a container bears as container.label.<key>; none by default',
     { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },
@@ -132,6 +147,30 @@ export const schema = v.strictObject({
     ),
   }),
   logs: v.strictObject(logOptions),
+  events: v.strictObject({
+    exclude: option(
+      'Events not to tell, by name: docker.container.exec_* leaves out what health checks cause',
+      { allowed: 'a list of event names, with * as wildcard', flag: 'names' },
+      listOfText((pattern) => EVENT_PATTERN.test(pattern)),
+    ),
+    exec_commands: option(
+      'Whether events of docker exec tell the command; passwords and the like in it are redacted',
+      { allowed: 'true or false', flag: 'true|false' },
+      yesOrNo,
+    ),
+  }),
+  traces: v.strictObject({
+    enabled: option(
+      'Whether the life of each container is sent as a trace',
+      {
+        allowed: 'true or false',
+        flag: 'true|false',
+        otel: 'OTEL_TRACES_EXPORTER',
+        fromOtel: (names) => (names === 'none' ? 'false' : names === 'otlp' ? 'true' : names),
+      },
+      yesOrNo,
+    ),
+  }),
   otlp: v.strictObject({
     endpoint: option(
       'OTLP receiver',

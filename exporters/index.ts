@@ -16,7 +16,10 @@ const factories: Readonly<Record<ExporterName, (telemetry: Telemetry) => Promise
       import('./otlp/index.ts'),
       import('./otlp/environment.ts'),
     ]);
-    return OtlpExporter.create({ logs: protocolOf('logs'), metrics: protocolOf('metrics') }, telemetry);
+    return OtlpExporter.create(
+      { logs: protocolOf('logs'), metrics: protocolOf('metrics'), traces: protocolOf('traces') },
+      telemetry,
+    );
   },
 };
 

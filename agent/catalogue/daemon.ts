@@ -29,6 +29,9 @@ export const daemon = {
   daemonVolumeSize: row('daemon', 'docker.volumes.size', 'updowncounter', 'By', 'Disk use of a volume', {
     source: `${DF}, Volumes[].UsageData.Size`,
   }),
+  daemonNetworks: row('daemon', 'docker.networks', 'updowncounter', '{network}', 'Networks by driver', {
+    source: 'GET /networks',
+  }),
   daemonBuildCache: row(
     'daemon',
     'docker.build_cache.size',

@@ -101,6 +101,22 @@ export const state = {
       source: `${INSPECT}, State.OOMKilled`,
     },
   ),
+  namespace: row(
+    'namespace',
+    'portlight.container.namespace',
+    'updowncounter',
+    '{namespace}',
+    "1 for each namespace that the container lives in: its type, inode, and whether it is the host's, shared with another container, or private",
+    { optIn: true, source: '/proc/<pid>/ns' },
+  ),
+  imageOutdated: row(
+    'state',
+    'container.image.outdated',
+    'gauge',
+    '{boolean}',
+    'Whether the name that the running container was made from means another image by now',
+    { source: 'GET /images/json, RepoTags' },
+  ),
   imageAge: row('state', 'container.image.age', 'gauge', 's', 'Time since the image was created', {
     source: 'GET /images/{id}/json, Created',
   }),

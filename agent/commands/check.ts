@@ -9,7 +9,7 @@ import { accessHint, connect, inspectRunning } from '../../collectors/docker/cli
 import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
-import { readNamespaces } from '../../collectors/namespaces.ts';
+import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { applyToEnvironment, protocolOf } from '../../exporters/otlp/environment.ts';

@@ -7,7 +7,7 @@ import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
-import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces.ts';
+import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces/read.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { cells, columns, figures, rightAligned } from '../../exporters/console/rows.ts';
 import { table } from '../../exporters/console/table.ts';

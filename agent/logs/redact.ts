@@ -85,6 +85,18 @@ export function redaction(rules: readonly string[]): Rule | undefined {
   return (text) => each.reduce((done, rule) => rule(done), text);
 }
 
+/** `--password x`, `-token=x`: how command lines name what is secret. */
+const SECRET_OPTION = /(\s--?[\w-]{0,64}(?:password|passwd|secret|token|key)[\w-]{0,64}[ =])\S{1,4096}/gi;
+
+/**
+ * A command line without its secrets, as far as their names tell.
+ * @param rules what else is to be redacted
+ */
+export function commandRedaction(rules: readonly string[]): Rule {
+  const redact = redaction(['bearer', 'url_password', 'password', ...rules])!;
+  return (text) => redact(text.replaceAll(SECRET_OPTION, `$1${REPLACEMENT}`));
+}
+
 /** A value that JSON can hold, with all text in it redacted. */
 export function redactValues(value: unknown, redact: Rule): unknown {
   if (typeof value === 'string') return redact(value);

@@ -108,7 +108,33 @@ const MetricsRequest: Message = {
   }),
 };
 
-/** `ExportLogsPartialSuccess` and `ExportMetricsPartialSuccess` have the same shape. */
+const SpanMessage: Message = {
+  1: one('traceId', 'hex'),
+  2: one('spanId', 'hex'),
+  3: one('traceState', 'string'),
+  4: one('parentSpanId', 'hex'),
+  5: one('name', 'string'),
+  6: one('kind', 'uint'),
+  7: one('startTimeUnixNano', 'fixed64'),
+  8: one('endTimeUnixNano', 'fixed64'),
+  9: many('attributes', KeyValue),
+  13: many('links', { 1: one('traceId', 'hex'), 2: one('spanId', 'hex') }),
+  15: one('status', { 2: one('message', 'string'), 3: one('code', 'uint') }),
+};
+
+const TracesRequest: Message = {
+  1: many('resourceSpans', {
+    1: one('resource', Resource),
+    2: many('scopeSpans', {
+      1: one('scope', Scope),
+      2: many('spans', SpanMessage),
+      3: one('schemaUrl', 'string'),
+    }),
+    3: one('schemaUrl', 'string'),
+  }),
+};
+
+/** `ExportLogsPartialSuccess` and those of metrics and traces have the same shape. */
 const ExportResponse: Message = {
   1: one('partialSuccess', { 1: one('rejected', 'int64'), 2: one('errorMessage', 'string') }),
 };
@@ -234,12 +260,23 @@ export interface JsonLogsRequest {
 /** @throws {RangeError} when the bytes are not well-formed protobuf */
 export const decodeLogs = (bytes: Uint8Array): JsonLogsRequest => decode(bytes, LogsRequest);
 
+/**
+ * @param records encoded `log_records` fields
+ * @throws {RangeError} when the bytes are not well-formed protobuf
+ */
+export const decodeRecords = (records: Uint8Array): JsonLogRecord[] =>
+  (decode(records, { 2: many('logRecords', LogRecordMessage) }) as { logRecords?: JsonLogRecord[] })
+    .logRecords ?? [];
+
 /** @throws {RangeError} when the bytes are not well-formed protobuf */
 export const decodeMetrics = (bytes: Uint8Array): Record<string, unknown> => decode(bytes, MetricsRequest);
 
+/** @throws {RangeError} when the bytes are not well-formed protobuf */
+export const decodeTraces = (bytes: Uint8Array): Record<string, unknown> => decode(bytes, TracesRequest);
+
 /** What a receiver refused of a request that it accepted otherwise. */
 export interface PartialSuccess {
-  /** Number of rejected log records or data points. */
+  /** Number of rejected log records, data points or spans. */
   rejected: number;
   message: string;
 }

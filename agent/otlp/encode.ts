@@ -1,9 +1,17 @@
 /**
  * Records → OTLP protobuf. Field numbers are those of opentelemetry-proto 1.x
- * (`metrics/v1/metrics.proto`, `logs/v1/logs.proto`, `common/v1/common.proto`).
+ * (`metrics/v1/metrics.proto`, `logs/v1/logs.proto`, `trace/v1/trace.proto`, `common/v1/common.proto`).
  */
 import type { Points } from '../points.ts';
-import type { Attributes, AttributeValue, EventRecord, Metric, MetricSet, Resource } from '../records.ts';
+import type {
+  Attributes,
+  AttributeValue,
+  EventRecord,
+  Metric,
+  MetricSet,
+  Resource,
+  Span,
+} from '../records.ts';
 import { VERSION } from '../version.ts';
 import { Writer, written } from './writer.ts';
 
@@ -13,7 +21,7 @@ export type Temporality = keyof typeof TEMPORALITY;
 const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR' };
 
 /** The instrumentation scope: which part of the agent made a record. */
-export type Scope = 'portlight.metrics' | 'portlight.logs' | 'portlight.events';
+export type Scope = 'portlight.metrics' | 'portlight.logs' | 'portlight.events' | 'portlight.traces';
 
 export function anyValue(writer: Writer, field: number, value: AttributeValue): void {
   const mark = writer.begin(field);
@@ -54,7 +62,7 @@ function memoized<K extends object>(encode: (writer: Writer, key: K) => void): (
   };
 }
 
-/** The `resource` field of ResourceMetrics and ResourceLogs. */
+/** The `resource` field of ResourceMetrics, ResourceLogs and ResourceSpans. */
 const resourceField = memoized<Resource>((writer, resource) => {
   const mark = writer.begin(1);
   attributes(writer, 1, resource.attributes);
@@ -177,18 +185,27 @@ export function recycle(request: Buffer): void {
   if (spare.length < MAX_SPARE) spare.push(Buffer.from(request.buffer));
 }
 
-/** An `ExportLogsServiceRequest` with one resource; `records` are encoded `log_records` fields. */
-export function encodeLogs(resource: Resource, scope: Scope, records: Uint8Array): Buffer {
+/**
+ * An `ExportLogsServiceRequest` or `ExportTraceServiceRequest`, which have one shape, with one resource;
+ * `records` are encoded `log_records` or `spans` fields.
+ */
+export function encodeRequest(resource: Resource, scope: Scope, records: Uint8Array): Buffer {
   const writer = requestWriter;
   writer.reset();
-  const resourceLogs = writer.begin(1);
+  const ofResource = writer.begin(1);
   writer.raw(resourceField(resource));
-  const scopeLogs = writer.begin(2);
+  const ofScope = writer.begin(2);
   scopeField(writer, scope);
   writer.raw(records);
-  writer.end(scopeLogs);
-  writer.end(resourceLogs);
+  writer.end(ofScope);
+  writer.end(ofResource);
   return copyOut(writer.bytes());
+}
+
+/** A trace's or span's id. */
+function identifier(writer: Writer, field: number, hex: string): void {
+  const bytes = Buffer.from(hex, 'hex');
+  writer.slice(field, bytes, 0, bytes.length);
 }
 
 /** Appends one event as a `log_records` field. */
@@ -199,7 +216,40 @@ export function encodeEvent(writer: Writer, event: EventRecord, observed: bigint
   writer.string(3, SEVERITY_TEXT[event.severity]!);
   anyValue(writer, 5, event.body);
   attributes(writer, 6, event.attributes);
+  if (event.context !== undefined) {
+    identifier(writer, 9, event.context.traceId);
+    identifier(writer, 10, event.context.spanId);
+  }
   writer.fixed64(11, observed);
   writer.string(12, event.eventName);
+  writer.end(record);
+}
+
+const SPAN_KIND_INTERNAL = 1;
+const STATUS_CODE_ERROR = 2;
+
+/** Appends one span as a `spans` field. */
+export function encodeSpan(writer: Writer, span: Span): void {
+  const record = writer.begin(2);
+  identifier(writer, 1, span.context.traceId);
+  identifier(writer, 2, span.context.spanId);
+  if (span.parentSpanId !== undefined) identifier(writer, 4, span.parentSpanId);
+  writer.string(5, span.name);
+  writer.uint(6, SPAN_KIND_INTERNAL);
+  writer.fixed64(7, span.start);
+  writer.fixed64(8, span.end);
+  attributes(writer, 9, span.attributes);
+  for (const { traceId, spanId } of span.links) {
+    const link = writer.begin(13);
+    identifier(writer, 1, traceId);
+    identifier(writer, 2, spanId);
+    writer.end(link);
+  }
+  if (span.error !== undefined) {
+    const status = writer.begin(15);
+    writer.string(2, span.error);
+    writer.uint(3, STATUS_CODE_ERROR);
+    writer.end(status);
+  }
   writer.end(record);
 }

@@ -1,6 +1,9 @@
-/** `npm run docs`: writes the pages of docs/ that are generated. A test finds them out of date. */
+/** `npm run docs`: writes the pages of docs/ that are generated. Tests find them out of date. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventsPage } from '../../collectors/docker/reference.ts';
 import { referencePage } from '../catalogue/reference.ts';
 
-writeFileSync(join(import.meta.dirname, '../../docs/metrics.md'), referencePage());
+const pages = { 'metrics.md': referencePage, 'events.md': eventsPage };
+for (const [name, page] of Object.entries(pages))
+  writeFileSync(join(import.meta.dirname, '../../docs', name), page());

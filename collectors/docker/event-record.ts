@@ -1,8 +1,13 @@
-/**
- * The daemon's events → event records.
- * Source: https://docs.docker.com/reference/api/engine/ (GET /events) and docker-system-events(1).
- */
-import { type AttributeValue, type EventRecord, Severity, type SeverityNumber } from '../../agent/records.ts';
+/** The daemon's events → event records. */
+import type {
+  Attributes,
+  AttributeValue,
+  EventRecord,
+  SeverityNumber,
+  SpanContext,
+} from '../../agent/records.ts';
+import { type Action, actionOf, nameOfAction } from './actions.ts';
+import { parseImageReference } from './identity.ts';
 
 /** A message of GET /events. */
 export interface DockerEvent {
@@ -11,64 +16,101 @@ export interface DockerEvent {
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly scope?: string;
   readonly timeNano: number | bigint;
+  /** That no daemon sent it, and whether its time is known or the latest that it can have. */
+  readonly synthesized?: 'known' | 'estimated';
 }
 
-/**
- * An actor's attributes that describe the event, not the object: the name that each is exported by, and the
- * events that have it. In any other it is a label, for labels stand among the attributes.
- */
-const described: readonly { key: string; name: string; events: RegExp }[] = [
-  { key: 'signal', name: 'docker.event.signal', events: /^container (kill|die)$/ },
-  { key: 'execID', name: 'docker.exec.id', events: /^container exec_/ },
-  { key: 'execDuration', name: 'docker.event.duration', events: /^container (exec_die|die)$/ },
-  { key: 'oldName', name: 'docker.container.previous_name', events: /^container rename$/ },
-  { key: 'container', name: 'container.id', events: /^(network|volume) / },
-];
+export const actionOfEvent = ({ Type, Action: action }: DockerEvent): Action =>
+  actionOf(Type, nameOfAction(Type, action));
+
+/** The exec that an event is about. */
+export const execOf = ({ Type, Action: action, Actor }: DockerEvent): string | undefined =>
+  Type === 'container' && action.startsWith('exec') ? Actor.Attributes.execID : undefined;
+
+/** The container that a network's or a volume's event is about. */
+export const memberOf = ({ Type, Actor }: DockerEvent): string | undefined =>
+  Type === 'network' || Type === 'volume' ? Actor.Attributes.container : undefined;
+
+/** What tells an event from all others, and the same whenever it is told. */
+export function uidOf(event: DockerEvent): string {
+  const { timeNano, Type, Action: action, Actor } = event;
+  const subject = execOf(event) ?? `${memberOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`;
+  return `${timeNano}-${Type}-${nameOfAction(Type, action)}-${subject.slice(0, 24)}`;
+}
+
 const HAS_EXIT_CODE = /^(die|exec_die)$/;
 
-/**
- * `health_status: healthy` → `health_status.healthy`. The command behind `exec_create:` and `exec_start:`
- * is cut off: it can hold secrets.
- */
-export function eventAction(action: string): string {
-  const [verb, detail] = action.split(': ', 2);
-  return verb === 'health_status' && detail !== undefined ? `${verb}.${detail}` : verb!;
+/** The exit code that an event tells. */
+export function exitCodeOf(event: DockerEvent): number | undefined {
+  const { exitCode } = event.Actor.Attributes;
+  const { type, action } = actionOfEvent(event);
+  return type === 'container' && HAS_EXIT_CODE.test(action) && /^\d+$/.test(exitCode ?? '')
+    ? Number(exitCode)
+    : undefined;
 }
 
-function severityOf(action: string, exitCode: number | undefined): SeverityNumber {
-  if (action === 'oom') return Severity.ERROR;
-  if (action === 'die' && exitCode !== 0) return Severity.ERROR;
-  if (action === 'health_status.unhealthy') return Severity.WARN;
-  return Severity.INFO;
+/** What an image's event says in semantic conventions: its id, or the reference that it was pulled by. */
+function imageAttributes({ ID, Attributes }: DockerEvent['Actor']): Attributes {
+  const reference = [Attributes.name, ID].find((text) => text && !/^(sha256:)?[0-9a-f]{64}$/.test(text));
+  const attributes: Record<string, AttributeValue> = {};
+  if (ID.startsWith('sha256:')) attributes['container.image.id'] = ID;
+  if (reference === undefined) return attributes;
+  const { name, tag } = parseImageReference(reference);
+  attributes['container.image.name'] = name;
+  if (tag !== undefined) attributes['container.image.tags'] = [tag];
+  return attributes;
 }
 
-/** @param container name of the container that the event is about, if it is about one */
-export function eventRecord(event: DockerEvent, container: string | undefined): EventRecord {
-  const { ID, Attributes } = event.Actor;
-  const action = eventAction(event.Action);
-  const hasExitCode =
-    event.Type === 'container' && HAS_EXIT_CODE.test(action) && /^\d+$/.test(Attributes.exitCode ?? '');
-  const exitCode = hasExitCode ? Number(Attributes.exitCode) : undefined;
+/** `replicas.old` and `replicas.new` of a service: Swarm says before and after of whatever was changed. */
+const CHANGE = /^[a-z]+\.(old|new)$/;
+
+export interface Telling {
+  /** Name of the container that the event is about, if it is about one. */
+  readonly container?: string | undefined;
+  /** Seconds since what it ends began. */
+  readonly duration?: number | undefined;
+  readonly severity?: SeverityNumber;
+  /** How the sentence goes on. */
+  readonly tail?: string;
+  readonly attributes?: Attributes;
+  readonly context?: SpanContext | undefined;
+}
+
+export function eventRecord(event: DockerEvent, telling: Telling = {}): EventRecord {
+  const { ID, Attributes: actor } = event.Actor;
+  const { type, action, severity, attributes: described } = actionOfEvent(event);
+  const { container, duration, tail = '' } = telling;
+  const exitCode = exitCodeOf(event);
   const attributes: Record<string, AttributeValue> = {
-    'docker.event.type': event.Type,
+    'docker.event.type': type,
     'docker.event.action': action,
+    'log.record.uid': uidOf(event),
   };
   if (event.scope) attributes['docker.event.scope'] = event.scope;
-  if (container === undefined) {
-    attributes['docker.actor.id'] = ID;
-    if (Attributes.name !== undefined) attributes['docker.actor.name'] = Attributes.name;
+  if (type !== 'container' || container === undefined) {
+    if (ID !== '') attributes['docker.actor.id'] = ID;
+    if (actor.name !== undefined) attributes['docker.actor.name'] = actor.name;
+  }
+  if (type === 'image') Object.assign(attributes, imageAttributes(event.Actor));
+  for (const [key, name] of Object.entries(described)) if (actor[key]) attributes[name] = actor[key];
+  if (event.scope === 'swarm') {
+    for (const [key, value] of Object.entries(actor))
+      if (CHANGE.test(key)) attributes[`docker.${type}.${key}`] = value;
   }
   if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
-  for (const { key, name, events } of described) {
-    const value = Attributes[key];
-    if (value !== undefined && events.test(`${event.Type} ${action}`)) attributes[name] = value;
+  if (duration !== undefined) attributes['docker.event.duration'] = duration;
+  if (event.synthesized !== undefined) {
+    attributes['portlight.event.synthesized'] = true;
+    attributes['portlight.event.time'] = event.synthesized;
   }
-  const subject = container ?? Attributes.name ?? ID;
+  const subject = (type === 'container' ? container : undefined) ?? actor.name ?? ID;
+  const code = exitCode === undefined ? '' : ` with exit code ${exitCode}`;
   return {
-    eventName: `docker.${event.Type}.${action}`,
+    eventName: `docker.${type}.${action}`,
     time: BigInt(event.timeNano),
-    severity: severityOf(action, exitCode),
-    body: `${event.Type} ${subject} ${action}${exitCode === undefined ? '' : ` with exit code ${exitCode}`}`,
-    attributes,
+    severity: telling.severity ?? severity,
+    body: `${type} ${subject} ${action}${code}${tail}`,
+    attributes: { ...attributes, ...telling.attributes },
+    context: telling.context,
   };
 }

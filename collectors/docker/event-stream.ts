@@ -14,20 +14,24 @@ export function parseEvent(line: string): DockerEvent {
   return JSON.parse(line, reviveTime as (key: string, value: unknown) => unknown);
 }
 
-/**
- * The daemon's events from `since` on; ends when the daemon closes the connection.
- * @param malformed told of each line that is no event; it is passed over
- * @throws when the daemon cannot be reached or the connection breaks
- */
-export async function* readEvents(
+/** How long the daemon may take to tell what it remembers. */
+const PAST_MS = 3000;
+
+type Malformed = (error: unknown) => void;
+
+async function* read(
   docker: Docker,
-  since: UnixNano,
+  range: { since: UnixNano; until?: UnixNano },
   signal: AbortSignal,
-  malformed: (error: unknown) => void,
+  malformed: Malformed,
 ): AsyncGenerator<DockerEvent> {
+  const { since, until } = range;
   // The Engine API takes a decimal string; the type declarations know whole seconds only.
-  const from = formatSince(since) as unknown as number;
-  const stream: NodeJS.ReadableStream = await docker.getEvents({ since: from, abortSignal: signal });
+  const stream: NodeJS.ReadableStream = await docker.getEvents({
+    since: formatSince(since) as unknown as number,
+    ...(until === undefined ? {} : { until: formatSince(until) as unknown as number }),
+    abortSignal: signal,
+  });
   stream.setEncoding('utf8');
   let pending = '';
   for await (const chunk of stream) {
@@ -45,4 +49,39 @@ export async function* readEvents(
       yield event;
     }
   }
+}
+
+/**
+ * The daemon's events from `since` on; ends when the daemon closes the connection.
+ * @param malformed told of each line that is no event; it is passed over
+ * @throws when the daemon cannot be reached or the connection breaks
+ */
+export const readEvents = (
+  docker: Docker,
+  since: UnixNano,
+  signal: AbortSignal,
+  malformed: Malformed,
+): AsyncGenerator<DockerEvent> => read(docker, { since }, signal, malformed);
+
+/**
+ * What the daemon remembers of a time that has passed: its last 256 events at most.
+ * @throws when the daemon cannot be reached
+ */
+export async function pastEvents(
+  docker: Docker,
+  since: UnixNano,
+  until: UnixNano,
+  signal: AbortSignal,
+  malformed: Malformed,
+): Promise<DockerEvent[]> {
+  const timeout = AbortSignal.timeout(PAST_MS);
+  const events: DockerEvent[] = [];
+  try {
+    for await (const event of read(docker, { since, until }, AbortSignal.any([signal, timeout]), malformed))
+      events.push(event);
+  } catch (error) {
+    // One that goes on listening all the same has told what it has.
+    if (!timeout.aborted) throw error;
+  }
+  return events;
 }

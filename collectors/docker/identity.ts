@@ -2,9 +2,11 @@
  * One container, one identity: the OpenTelemetry resource that every record of a container carries.
  * Source: https://opentelemetry.io/docs/specs/semconv/resource/container/
  */
+import { crc32 } from 'node:zlib';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
 import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
 import { matches } from '../../agent/selection.ts';
+import { DEFAULT_STOP_SIGNAL, signalName } from './exit.ts';
 import { parseTime } from './time.ts';
 
 export interface ImageReference {
@@ -25,6 +27,15 @@ export function parseImageReference(reference: string): ImageReference {
 export function serviceName(name: string, labels: Readonly<Record<string, string>>): string {
   return labels['com.docker.swarm.service.name'] ?? labels['com.docker.compose.service'] ?? name;
 }
+
+/** Labels by which Swarm says whose task a container is. */
+const SWARM: Readonly<Record<string, string>> = {
+  'com.docker.swarm.service.id': 'docker.swarm.service.id',
+  'com.docker.swarm.service.name': 'docker.swarm.service.name',
+  'com.docker.swarm.task.id': 'docker.swarm.task.id',
+  'com.docker.swarm.task.name': 'docker.swarm.task.name',
+  'com.docker.swarm.node.id': 'docker.swarm.node.id',
+};
 
 interface Known {
   id: string;
@@ -65,6 +76,9 @@ export function resourceAttributes(
     'container.image.name': reference.name,
   };
   if (namespace !== undefined) attributes['service.namespace'] = namespace;
+  for (const [label, attribute] of Object.entries(SWARM)) {
+    if (labels[label]) attributes[attribute] = labels[label];
+  }
   if (reference.tag !== undefined) attributes['container.image.tags'] = [reference.tag];
   if (imageId !== undefined) attributes['container.image.id'] = imageId;
   if (details?.RepoDigests?.length) attributes['container.image.repo_digests'] = details.RepoDigests;
@@ -95,7 +109,9 @@ export function fromInspect(
     labels: known.labels,
     resource: { attributes: resourceAttributes(known, details, surroundings, wantedLabels) },
     pid: inspect.State.Running ? inspect.State.Pid : 0,
+    createdAt: parseTime(inspect.Created),
     startedAt: parseTime(inspect.State.StartedAt),
+    finishedAt: parseTime(inspect.State.FinishedAt),
     tty: inspect.Config.Tty,
     logDriver: inspect.HostConfig.LogConfig?.Type ?? '',
     logPath: inspect.LogPath,
@@ -107,6 +123,18 @@ export function fromInspect(
     restarts: inspect.RestartCount,
     exitCode: inspect.State.ExitCode,
     oomKilled: inspect.State.OOMKilled,
+    healthAt: parseTime(inspect.State.Health?.Log?.at(-1)?.End ?? ''),
+    stopSignal: signalName(
+      (inspect.Config as { StopSignal?: string | number }).StopSignal ?? DEFAULT_STOP_SIGNAL,
+    ),
+    healthCommand: healthCommandOf(inspect.Config.Healthcheck?.Test),
+    privileged: inspect.HostConfig.Privileged ?? false,
+    mounts: (inspect.Mounts ?? [])
+      .filter(({ Type }) => Type === 'bind')
+      .map(({ Source, Destination, RW }) => ({ source: Source, destination: Destination, writable: RW })),
+    securityOptions: inspect.HostConfig.SecurityOpt ?? [],
+    settings: settingsOf(inspect.HostConfig),
+    memoryLimit: inspect.HostConfig.Memory ?? 0,
     imageCreated: details === undefined ? 0n : parseTime(details.Created),
   };
 }
@@ -134,6 +162,36 @@ function sizeOf(text: string | undefined): number {
   return number === undefined ? 0 : Number(number) * 1000 ** ' kmgt'.indexOf(unit.toLowerCase() || ' ');
 }
 
+/** `["CMD", "curl", "-f", …]` or `["CMD-SHELL", "curl -f …"]` → the command line that an exec event tells. */
+function healthCommandOf([kind, ...words]: readonly string[] = []): string {
+  if (kind === 'CMD') return words.join(' ');
+  return kind === 'CMD-SHELL' ? `/bin/sh -c ${words.join(' ')}` : '';
+}
+
+/** What `docker update` can change: https://docs.docker.com/reference/cli/docker/container/update/ */
+const UPDATABLE = [
+  'BlkioWeight',
+  'CpuPeriod',
+  'CpuQuota',
+  'CpuRealtimePeriod',
+  'CpuRealtimeRuntime',
+  'CpuShares',
+  'CpusetCpus',
+  'CpusetMems',
+  'KernelMemory',
+  'Memory',
+  'MemoryReservation',
+  'MemorySwap',
+  'NanoCpus',
+  'PidsLimit',
+  'RestartPolicy',
+] as const;
+
+function settingsOf(host: ContainerInspectInfo['HostConfig']): number {
+  const values = UPDATABLE.map((key) => (host as Readonly<Record<string, unknown>>)[key] ?? null);
+  return crc32(JSON.stringify(values));
+}
+
 /** A container without a health check has none, which some versions of the API call "none". */
 const healthOf = (status: string | undefined): string | undefined =>
   status === 'none' || status === '' ? undefined : status;
@@ -153,7 +211,9 @@ export function fromActor(
     ...known,
     resource: { attributes: resourceAttributes(known, undefined, surroundings, wantedLabels) },
     pid: 0,
+    createdAt: 0n,
     startedAt: 0n,
+    finishedAt: 0n,
     tty: false,
     logDriver: '',
     logPath: '',
@@ -165,6 +225,14 @@ export function fromActor(
     restarts: 0,
     exitCode: 0,
     oomKilled: false,
+    healthAt: 0n,
+    stopSignal: DEFAULT_STOP_SIGNAL,
+    healthCommand: '',
+    privileged: false,
+    mounts: [],
+    securityOptions: [],
+    settings: 0,
+    memoryLimit: 0,
     imageCreated: 0n,
   };
 }

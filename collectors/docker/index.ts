@@ -1,35 +1,39 @@
 /**
  * The daemon: its containers and its events. What it sees decides which containers the other collectors
- * follow: the event stream is the trigger, and the inventory, taken anew after each (re)connect, the
- * safety net.
+ * follow: the event stream is the trigger, and the inventory, taken anew after each (re)connect and every few
+ * minutes, the safety net.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { ContainerInspectInfo, ImageInspectInfo } from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import type { Container, PointSink, Resource, UnixNano } from '../../agent/records.ts';
 import type { Sink } from '../collector.ts';
-import { isNotFound } from './client.ts';
-import { type DockerEvent, eventAction, eventRecord } from './event-record.ts';
-import { readEvents } from './event-stream.ts';
-import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from './identity.ts';
+import { Containers, type ContainersOptions } from './containers.ts';
+import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
+import { pastEvents, readEvents } from './event-stream.ts';
+import { missedEvents } from './reconcile.ts';
+import { Story, type StoryOptions } from './story.ts';
 import { Watermark } from './watermark.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 /** How far a reconnect asks back: the daemon may have stamped an event before others that we have seen. */
 const OVERLAP: UnixNano = 1_000_000_000n;
 /** How many events are remembered to recognise repeats; the daemon itself keeps 256. */
-const REMEMBERED = 1024;
+const REMEMBERED = 4096;
 /** How long an answer of the daemon is waited for at the end. */
 const STOP_MS = 500;
-/** How long the daemon may take to describe one container: events wait for it. */
-const ANSWER_MS = 3000;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
+/** How long the end of a container is not told yet, for the last lines of its log to be read. */
+const LAST_WORDS_MS = 30;
+/** How often a container is looked at again that goes on changing while its events are caught up with. */
+const RECONCILE_ROUNDS = 3;
+/** From one look at whether the events were all to the next. */
+const RECONCILE_MS = 300_000;
 
 /** Actions after which a container's facts are read anew. */
-const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'unpause']);
+const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'unpause', 'restore']);
 
 /** Actions after which a running container's cgroup has other settings. */
 const SETTINGS = new Set(['update', 'pause', 'unpause', 'oom']);
@@ -41,7 +45,8 @@ export interface Lifecycle {
   /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
   started(container: Container): void;
   changed(container: Container): void;
-  stopped(container: Container): void;
+  /** Resolves when nothing of its run is left to be read. */
+  stopped(container: Container): Promise<void>;
   removed(container: Container): void;
 }
 
@@ -51,33 +56,26 @@ export interface EventPosition {
   save(time: UnixNano): void;
 }
 
-export interface DockerCollectorOptions {
+export interface DockerCollectorOptions
+  extends Omit<ContainersOptions, 'onFault' | 'stopping'>,
+    StoryOptions {
   readonly docker: Docker;
-  /** `host.*` and `os.*`. */
-  readonly surroundings: Surroundings;
   /** The host, for events that are about no container. */
   readonly host: Resource;
-  /** Patterns of container labels that the resource bears. */
-  readonly labels: readonly string[];
-  /** Whether a container is observed at all. */
-  readonly selects: (container: Container) => boolean;
   readonly sink: Sink;
   readonly lifecycle: Lifecycle;
   readonly position: EventPosition;
+  /** Told of each event of an object that is no container, once it was told. */
+  readonly objectChanged: (type: string) => void;
 }
 
 export class DockerCollector {
   readonly name = 'docker';
-  /** Every container that exists and is observed, by id. */
-  readonly containers = new Map<string, Container>();
-  /** Ids of those that exist and are not. */
-  private readonly ignored = new Set<string>();
   /** Whether the event stream is connected and the inventory taken. */
   connected = false;
   private readonly options: DockerCollectorOptions;
-  /** The host and, once it was reached, the daemon. */
-  private surroundings: Surroundings;
-  private readonly images = new Map<string, ImageInspectInfo>();
+  private readonly all: Containers;
+  private readonly story: Story;
   /** Ids of all that existed when the inventory was taken. */
   private listed: ReadonlySet<string> = new Set();
   private readonly seen = new Set<string>();
@@ -86,15 +84,28 @@ export class DockerCollector {
   private readonly watermark: Watermark;
   private readonly stopping = new AbortController();
   private last: UnixNano;
+  /** When the daemon was last lost and found again: what happened in between, nobody watched. */
+  private away: { from: UnixNano; to: UnixNano | undefined } | undefined;
   private loop: Promise<void> | undefined;
   private ready: (() => void) | undefined;
+  private reconciling: NodeJS.Timeout | undefined;
 
   constructor(options: DockerCollectorOptions) {
     this.options = options;
-    this.surroundings = options.surroundings;
+    this.all = new Containers({
+      ...options,
+      onFault: (error) => options.sink.fault(this.name, error),
+      stopping: this.stopping.signal,
+    });
+    this.story = new Story(options);
     this.watermark = new Watermark((time) => options.position.save(time));
     const position = options.position.load();
-    this.last = position === undefined ? BigInt(Date.now()) * 1_000_000n : position + 1n;
+    this.last = position === undefined ? now() : position + 1n;
+  }
+
+  /** Every container that exists and is observed, by id. */
+  get containers(): ReadonlyMap<string, Container> {
+    return this.all.known;
   }
 
   /**
@@ -104,154 +115,16 @@ export class DockerCollector {
   start(ready: () => void): void {
     this.ready = ready;
     this.loop = this.run();
+    this.reconciling = setInterval(() => {
+      if (this.connected) this.reconcile().catch((error) => this.fault(error));
+    }, RECONCILE_MS).unref();
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    clearInterval(this.reconciling);
     // A daemon that does not answer must not keep us.
     await Promise.race([this.loop, sleep(STOP_MS, undefined, { ref: false })]);
-  }
-
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
-    while (!signal.aborted) {
-      try {
-        await this.follow(signal, backoff);
-        if (!signal.aborted) throw new Error('the daemon closed the event stream');
-      } catch (error) {
-        if (signal.aborted) break;
-        this.options.sink.fault(this.name, error);
-      }
-      this.connected = false;
-      await backoff.wait();
-    }
-    this.connected = false;
-  }
-
-  private async follow(signal: AbortSignal, backoff: Backoff): Promise<void> {
-    const since = this.seen.size === 0 ? this.last : this.last - OVERLAP;
-    const attempt = new AbortController();
-    const either = AbortSignal.any([signal, attempt.signal]);
-    try {
-      const malformed = (error: unknown) => this.options.sink.fault(this.name, error);
-      const events = readEvents(this.options.docker, since, either, malformed);
-      // The subscription is asked for before the inventory: what happens in between shows in both, and is
-      // recognised.
-      let next = events.next();
-      next.catch(() => {});
-      await this.takeInventory();
-      backoff.reset();
-      this.connected = true;
-      this.ready?.();
-      this.ready = undefined;
-      for (let result = await next; !result.done; result = await next) {
-        this.take(result.value);
-        next = events.next();
-      }
-    } finally {
-      attempt.abort();
-    }
-  }
-
-  /** Brings what is known in line with what the daemon says exists. */
-  private async takeInventory(): Promise<void> {
-    const { docker } = this.options;
-    this.surroundings = { ...this.options.surroundings, ...runtimeAttributes(await docker.version()) };
-    const listed = await docker.listContainers({ all: true });
-    const ids = new Set(listed.map(({ Id }) => Id));
-    this.listed = ids;
-    for (const container of [...this.containers.values()]) if (!ids.has(container.id)) this.forget(container);
-    for (const id of this.ignored) if (!ids.has(id)) this.ignored.delete(id);
-    const queue = listed.map(({ Id }) => Id);
-    const inspectNext = async () => {
-      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-        try {
-          const container = await this.inspect(id);
-          if (container === undefined || container.startedAt === 0n) continue;
-          this.options.lifecycle.started(container);
-          if (container.pid === 0) this.options.lifecycle.stopped(container);
-        } catch (error) {
-          // One container that the daemon cannot describe must not hide the others.
-          this.options.sink.fault(this.name, error);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL_INSPECTS }, inspectNext));
-  }
-
-  /** Events of one object are handled one after the other; those of others do not wait for them. */
-  private take(event: DockerEvent): void {
-    if (this.isRepeat(event)) return;
-    const time = BigInt(event.timeNano);
-    if (time > this.last) this.last = time;
-    if (event.Type === 'image') this.images.delete(event.Actor.ID);
-    const done = this.watermark.begin(time);
-    const { ID } = event.Actor;
-    // What may be gone in a moment is not kept waiting for what was before.
-    const isOne = event.Type === 'container' && (event.Action === 'create' || event.Action === 'start');
-    if (isOne && !this.ignored.has(ID)) this.options.lifecycle.starting(ID, this.containers.get(ID));
-    const turn = (this.turns.get(ID) ?? Promise.resolve()).then(() => this.handle(event, time, done));
-    this.turns.set(ID, turn);
-    void turn.then(() => {
-      if (this.turns.get(ID) === turn) this.turns.delete(ID);
-    });
-  }
-
-  private async handle(event: DockerEvent, time: UnixNano, done: () => void): Promise<void> {
-    try {
-      const container = event.Type === 'container' ? await this.follows(event) : undefined;
-      if (container === undefined && event.Type === 'container') {
-        done();
-        return;
-      }
-      const record = eventRecord(event, container?.name);
-      void this.options.sink.event(container?.resource ?? this.options.host, record).then(done);
-      if (container !== undefined) this.apply(eventAction(event.Action), container, time);
-    } catch (error) {
-      done();
-      this.options.sink.fault(this.name, error);
-    }
-  }
-
-  private isRepeat(event: DockerEvent): boolean {
-    const key = `${event.timeNano} ${event.Type} ${event.Action} ${event.Actor.ID}`;
-    if (this.seen.has(key)) return true;
-    this.seen.add(key);
-    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value!);
-    return false;
-  }
-
-  /**
-   * The container that an event is about, inspected anew where the event says that it has changed; undefined
-   * where it is not observed.
-   */
-  private async follows(event: DockerEvent): Promise<Container | undefined> {
-    const { ID, Attributes } = event.Actor;
-    const known = this.containers.get(ID);
-    const action = eventAction(event.Action);
-    if (this.ignored.has(ID)) {
-      if (action === 'destroy') this.ignored.delete(ID);
-      return undefined;
-    }
-    if (known !== undefined && !CHANGES.has(action)) return known;
-    const inspected = action === 'destroy' ? undefined : await this.inspectOrReport(ID);
-    if (inspected !== undefined || known !== undefined) return inspected ?? known;
-    if (this.ignored.has(ID)) return undefined;
-    const told = fromActor(ID, Attributes, this.surroundings, this.options.labels);
-    return this.options.selects(told) ? told : undefined;
-  }
-
-  private apply(action: string, container: Container, time: UnixNano): void {
-    // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end
-    // that lies before it is another run's.
-    if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
-    if (action === 'die' && time >= container.startedAt) {
-      container.pid = 0;
-      this.options.lifecycle.stopped(container);
-    } else if (action === 'destroy') this.forget(container);
-    else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
-    else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
   }
 
   /** Whether there is such a container, observed or not. */
@@ -268,65 +141,257 @@ export class DockerCollector {
     }
   }
 
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
+    while (!signal.aborted) {
+      try {
+        await this.follow(signal, backoff);
+        if (!signal.aborted) throw new Error('the daemon closed the event stream');
+      } catch (error) {
+        if (signal.aborted) break;
+        this.fault(error);
+      }
+      if (this.connected) this.away = { from: now(), to: undefined };
+      this.connected = false;
+      await backoff.wait();
+    }
+    this.connected = false;
+  }
+
+  private async follow(signal: AbortSignal, backoff: Backoff): Promise<void> {
+    const since = this.seen.size === 0 ? this.last : this.last - OVERLAP;
+    const attempt = new AbortController();
+    const either = AbortSignal.any([signal, attempt.signal]);
+    try {
+      const events = readEvents(this.options.docker, since, either, (error) => this.fault(error));
+      // The subscription is asked for before the inventory: what happens in between shows in both, and is
+      // recognised.
+      let next = events.next();
+      next.catch(() => {});
+      this.all.runBy(await this.options.docker.version());
+      if (this.away !== undefined) this.away.to ??= now();
+      // What the daemon still knows of comes before what can only be made up.
+      await this.catchUp(since);
+      await this.reconcile();
+      backoff.reset();
+      this.connected = true;
+      this.ready?.();
+      this.ready = undefined;
+      for (let result = await next; !result.done; result = await next) {
+        this.take(result.value);
+        next = events.next();
+      }
+    } finally {
+      attempt.abort();
+    }
+  }
+
+  /** Takes what the daemon remembers of the time from `since` until now, and waits until it is told. */
+  private async catchUp(since: UnixNano): Promise<void> {
+    const malformed = (error: unknown) => this.fault(error);
+    for (const event of await pastEvents(this.options.docker, since, now(), this.stopping.signal, malformed))
+      this.take(event);
+    await Promise.all(this.turns.values());
+  }
+
+  /**
+   * Brings what is known, and what was told, in line with what the daemon says exists. What happened without
+   * an event is told as if there had been one.
+   */
+  private async reconcile(): Promise<void> {
+    const began = now();
+    const listed = await this.options.docker.listContainers({ all: true });
+    const ids = new Set(listed.map(({ Id }) => Id));
+    this.listed = ids;
+    for (const id of this.all.ignored) if (!ids.has(id)) this.all.ignored.delete(id);
+    let rest = new Set([...ids, ...this.story.ids(), ...this.containers.keys()]);
+    for (let round = 0; round < RECONCILE_ROUNDS && rest.size > 0; round++) {
+      const found = await this.inspectAll([...rest].filter((id) => ids.has(id)));
+      // Events of what was found are told by then, and are no news any more.
+      await this.catchUp(began - OVERLAP);
+      const again = new Set<string>();
+      for (const id of rest) {
+        const state = found.get(id);
+        if (state === undefined && ids.has(id)) continue;
+        this.inTurn([id], async () => {
+          if (state !== undefined && state.count !== this.story.countOf(id)) again.add(id);
+          else this.tellMissed(id, state?.container);
+        });
+      }
+      await Promise.all(this.turns.values());
+      rest = again;
+    }
+    this.story.begin();
+  }
+
+  /** Containers as they are now, and how many events were told of each by then. */
+  private async inspectAll(
+    ids: readonly string[],
+  ): Promise<Map<string, { container: Container; count: number }>> {
+    const found = new Map<string, { container: Container; count: number }>();
+    const queue = ids.filter((id) => !this.all.ignored.has(id));
+    const inspectNext = async () => {
+      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+        const count = this.story.countOf(id);
+        const container = await this.inspectOrReport(id);
+        // A copy: it is what was found that is compared, whatever becomes of it meanwhile.
+        if (container !== undefined) found.set(id, { container: { ...container }, count });
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_INSPECTS }, inspectNext));
+    return found;
+  }
+
+  /** @param state the container as it was found; undefined where it is not any more */
+  private tellMissed(id: string, state: Container | undefined): void {
+    const container = this.containers.get(id);
+    if (container === undefined && state !== undefined) return;
+    const told = this.story.of(id);
+    if (container !== undefined && told === undefined && !this.story.isContinued) this.story.meet(container);
+    else if (told !== undefined || container !== undefined) {
+      const missed = missedEvents(id, told, state, now());
+      for (const event of missed) {
+        const about = container ?? this.all.remembered(id, event.Actor.Attributes, told);
+        if (about !== undefined) void this.story.tell(about, event, this.wasAway(BigInt(event.timeNano)));
+      }
+    }
+    if (container === undefined) return;
+    if (state === undefined) this.forget(container);
+    else if (container.startedAt !== 0n) {
+      this.options.lifecycle.started(container);
+      if (container.pid === 0) void this.options.lifecycle.stopped(container);
+    }
+  }
+
+  /** Events of one object are handled one after the other; those of others do not wait for them. */
+  private take(event: DockerEvent): void {
+    if (this.isRepeat(event)) return;
+    const time = BigInt(event.timeNano);
+    if (time > this.last) this.last = time;
+    const done = this.watermark.begin(time);
+    const { ID } = event.Actor;
+    const action = actionOfEvent(event);
+    if (action.type === 'image') {
+      this.all.imageChanged(ID);
+      this.story.arrived(event, action);
+    }
+    // What may be gone in a moment is not kept waiting for what was before.
+    const isStart = action.type === 'container' && (action.action === 'create' || action.action === 'start');
+    if (isStart && !this.all.ignored.has(ID)) this.options.lifecycle.starting(ID, this.containers.get(ID));
+    // A container that is connected to a network is in the middle of its own story.
+    const objects = [ID, memberOf(event)].filter((id) => id !== undefined && id !== '') as string[];
+    this.inTurn(objects, async () => {
+      try {
+        const told =
+          action.type === 'container' && ID !== ''
+            ? this.tellContainer(event, action.action, time)
+            : this.tellObject(event);
+        void (await told).sent.then(done);
+      } catch (error) {
+        done();
+        this.fault(error);
+      }
+    });
+  }
+
+  /** Does something when all that was begun before for any of the objects is done. */
+  private inTurn(objects: readonly string[], act: () => Promise<void>): void {
+    const turn = Promise.all(objects.map((id) => this.turns.get(id))).then(act);
+    for (const id of objects) this.turns.set(id, turn);
+    void turn.then(() => {
+      for (const id of objects) if (this.turns.get(id) === turn) this.turns.delete(id);
+    });
+  }
+
+  /** @returns `sent` resolves when every exporter has taken charge of it */
+  private async tellContainer(
+    event: DockerEvent,
+    action: string,
+    time: UnixNano,
+  ): Promise<{ sent: Promise<void> }> {
+    const container = await this.follows(event, action);
+    if (container === undefined) return NOTHING_SENT;
+    // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end that
+    // lies before it is another run's.
+    if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
+    if (action === 'die' && time >= container.startedAt) {
+      container.pid = 0;
+      const read = this.options.lifecycle.stopped(container);
+      if (exitCodeOf(event) !== 0)
+        await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+    }
+    const sent = this.story.tell(container, event, this.wasAway(time));
+    if (action === 'destroy') this.forget(container);
+    else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
+    else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
+    return { sent };
+  }
+
+  private async tellObject(event: DockerEvent): Promise<{ sent: Promise<void> }> {
+    const member = memberOf(event);
+    if (member !== undefined && this.all.ignored.has(member)) return NOTHING_SENT;
+    const container = member === undefined ? undefined : this.containers.get(member);
+    const record = eventRecord(event, {
+      container: container?.name,
+      tail: container === undefined ? '' : `: container ${container.name}`,
+      context: container === undefined ? undefined : this.story.of(container.id)?.life,
+    });
+    this.options.objectChanged(event.Type);
+    return { sent: this.options.sink.event(container?.resource ?? this.options.host, record) };
+  }
+
+  /** Whether nobody watched the daemon then. */
+  private wasAway(time: UnixNano): boolean {
+    const { away } = this;
+    return away !== undefined && time >= away.from && (away.to === undefined || time <= away.to);
+  }
+
+  private isRepeat(event: DockerEvent): boolean {
+    const key = `${event.timeNano} ${event.Type} ${event.Action} ${event.Actor.ID}`;
+    if (this.seen.has(key)) return true;
+    this.seen.add(key);
+    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value!);
+    return false;
+  }
+
+  /**
+   * The container that an event is about, inspected anew where the event says that it has changed; undefined
+   * where it is not observed.
+   */
+  private async follows(event: DockerEvent, action: string): Promise<Container | undefined> {
+    const { ID, Attributes } = event.Actor;
+    const known = this.containers.get(ID);
+    if (this.all.ignored.has(ID)) {
+      if (action === 'destroy') this.all.ignored.delete(ID);
+      return undefined;
+    }
+    if (known !== undefined && !CHANGES.has(action)) return known;
+    const inspected = action === 'destroy' ? undefined : await this.inspectOrReport(ID);
+    if (inspected !== undefined || known !== undefined) return inspected ?? known;
+    return this.all.ignored.has(ID) ? undefined : this.all.remembered(ID, Attributes, this.story.of(ID));
+  }
+
   private forget(container: Container): void {
-    this.containers.delete(container.id);
+    this.all.known.delete(container.id);
     this.options.lifecycle.removed(container);
   }
 
   /** An event is told even where its container cannot be described. */
   private async inspectOrReport(id: string): Promise<Container | undefined> {
     try {
-      return await this.inspect(id);
+      return await this.all.inspect(id);
     } catch (error) {
-      this.options.sink.fault(this.name, error);
+      this.fault(error);
       return undefined;
     }
   }
 
-  /** Reads a container's facts into its one object; undefined when it no longer exists, or is not observed. */
-  private async inspect(id: string): Promise<Container | undefined> {
-    const { docker } = this.options;
-    let inspect: ContainerInspectInfo;
-    try {
-      inspect = await docker.getContainer(id).inspect({ abortSignal: this.within() } as object);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
-    const fresh = fromInspect(
-      inspect,
-      await this.image(inspect.Image),
-      this.surroundings,
-      this.options.labels,
-    );
-    const known = this.containers.get(id);
-    if (known === undefined && !this.options.selects(fresh)) {
-      this.ignored.add(id);
-      return undefined;
-    }
-    if (known === undefined) this.containers.set(id, fresh);
-    return known === undefined ? fresh : Object.assign(known, fresh);
-  }
-
-  /** An image's facts never change but for its tags; undefined when it was deleted since. */
-  private async image(id: string): Promise<ImageInspectInfo | undefined> {
-    const known = this.images.get(id);
-    if (known !== undefined) return known;
-    try {
-      const details = await this.options.docker
-        .getImage(id)
-        .inspect({ abortSignal: this.within() } as object);
-      this.images.set(id, details);
-      return details;
-    } catch (error) {
-      // A container is worth more than what its image adds to it.
-      if (!isNotFound(error)) this.options.sink.fault(this.name, error);
-      return undefined;
-    }
-  }
-
-  /** The time that the daemon has for one answer: it can hang on a lock of one container's. */
-  private within(): AbortSignal {
-    return AbortSignal.any([this.stopping.signal, AbortSignal.timeout(ANSWER_MS)]);
+  private fault(error: unknown): void {
+    this.options.sink.fault(this.name, error);
   }
 }
+
+const NOTHING_SENT = { sent: Promise.resolve() };
+
+const now = (): UnixNano => BigInt(Date.now()) * 1_000_000n;

@@ -97,11 +97,12 @@ export class LogCollector implements Collector {
     known.anticipated = false;
   }
 
-  detach(container: Container): void {
+  detach(container: Container): Promise<void> | undefined {
     const followed = this.followed.get(container.id);
-    if (followed === undefined) return;
+    if (followed === undefined) return undefined;
     followed.restarted = false;
     followed.follower.ended(false);
+    return followed.follower.finished;
   }
 
   remove(container: Container): void {

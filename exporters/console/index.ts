@@ -50,7 +50,8 @@ export class ConsoleExporter implements Exporter {
   }
 
   export(batch: Batch): Promise<void> {
-    const lines = batch.signal === 'metrics' ? this.metrics(batch) : this.logs(batch);
+    const lines =
+      batch.signal === 'metrics' ? this.metrics(batch) : batch.signal === 'logs' ? this.logs(batch) : [];
     return new Promise((resolve) => {
       if (lines.length === 0 || this.closed) resolve();
       else this.out.write(`${lines.join('\n')}\n`, () => resolve());

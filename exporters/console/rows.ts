@@ -1,25 +1,20 @@
 /** One container's latest metrics as a row for a person. */
 import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Metric, MetricSet } from '../../agent/records.ts';
+import type { MetricSet } from '../../agent/records.ts';
 import { bytes, duration, percent } from './format.ts';
-
-function latest({ points }: MetricSet, metric: Metric): number | undefined {
-  const index = points.metrics.indexOf(metric);
-  return index === -1 || index >= points.length ? undefined : points.values[index];
-}
 
 /** The figures of a container, in base units; undefined where the host does not give them. */
 export function figures(set: MetricSet) {
   return {
     /** CPUs in use: 1 is one whole CPU. */
-    cpus: latest(set, catalogue.cpuUsage),
+    cpus: set.points.firstOf(catalogue.cpuUsage),
     /** Working set, bytes: what `docker stats` shows as use. */
-    memory: latest(set, catalogue.memoryWorkingSet),
+    memory: set.points.firstOf(catalogue.memoryWorkingSet),
     /** Bytes. */
-    memoryLimit: latest(set, catalogue.memoryLimit),
-    pids: latest(set, catalogue.pidsCount),
+    memoryLimit: set.points.firstOf(catalogue.memoryLimit),
+    pids: set.points.firstOf(catalogue.pidsCount),
     /** Seconds. */
-    uptime: latest(set, catalogue.uptime),
+    uptime: set.points.firstOf(catalogue.uptime),
   };
 }
 

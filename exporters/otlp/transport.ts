@@ -5,11 +5,17 @@
 import { ExportResultCode } from '@opentelemetry/core';
 import type { IOtlpExportDelegate } from '@opentelemetry/otlp-exporter-base';
 import type { IExporterMetricsHelper, ISerializer } from '@opentelemetry/otlp-transformer';
-import { decodeLogs, decodeMetrics, decodeResponse, type PartialSuccess } from '../../agent/otlp/decode.ts';
+import {
+  decodeLogs,
+  decodeMetrics,
+  decodeResponse,
+  decodeTraces,
+  type PartialSuccess,
+} from '../../agent/otlp/decode.ts';
 
 export const protocols = ['http/protobuf', 'http/json', 'grpc'] as const;
 export type Protocol = (typeof protocols)[number];
-export type Signal = 'logs' | 'metrics';
+export type Signal = 'logs' | 'metrics' | 'traces';
 
 export class SendError extends Error {
   override readonly name = 'SendError';
@@ -41,6 +47,7 @@ interface JsonPartialSuccess {
   partialSuccess?: {
     rejectedLogRecords?: string | number;
     rejectedDataPoints?: string | number;
+    rejectedSpans?: string | number;
     errorMessage?: string;
   };
 }
@@ -48,20 +55,31 @@ interface JsonPartialSuccess {
 function decodeJsonResponse(bytes: Uint8Array): PartialSuccess {
   const { partialSuccess: partial } = JSON.parse(Buffer.from(bytes).toString('utf8')) as JsonPartialSuccess;
   return {
-    rejected: Number(partial?.rejectedLogRecords ?? partial?.rejectedDataPoints ?? 0),
+    rejected: Number(
+      partial?.rejectedLogRecords ?? partial?.rejectedDataPoints ?? partial?.rejectedSpans ?? 0,
+    ),
     message: partial?.errorMessage ?? '',
   };
 }
 
+/** What the signals have names of their own for. */
+const facts: Readonly<
+  Record<Signal, { decode: (request: Uint8Array) => unknown; item: string; scope: string; service: string }>
+> = {
+  logs: { decode: decodeLogs, item: 'log', scope: 'logs', service: 'LogsService' },
+  metrics: { decode: decodeMetrics, item: 'metric_data_point', scope: 'metrics', service: 'MetricsService' },
+  traces: { decode: decodeTraces, item: 'span', scope: 'trace', service: 'TraceService' },
+};
+
 function toJson(signal: Signal, request: Uint8Array): Uint8Array {
-  return Buffer.from(JSON.stringify(signal === 'logs' ? decodeLogs(request) : decodeMetrics(request)));
+  return Buffer.from(JSON.stringify(facts[signal].decode(request)));
 }
 
 type Serializer = ISerializer<Uint8Array, PartialSuccess>;
 
 /** The delegates count records for metrics of their own, which we leave off: ours are counted by destination. */
 const uncounted = (signal: Signal): IExporterMetricsHelper<Uint8Array> => ({
-  name: signal === 'logs' ? 'log' : 'metric_data_point',
+  name: facts[signal].item as 'log',
   countItems: () => 0,
 });
 
@@ -74,7 +92,7 @@ async function createDelegate(
   const identifier = signal.toUpperCase();
   if (protocol === 'grpc') {
     const grpc = await import('@opentelemetry/otlp-grpc-exporter-base');
-    const service = signal === 'logs' ? 'LogsService' : 'MetricsService';
+    const { scope, service } = facts[signal];
     return grpc.createOtlpGrpcExportDelegate(
       grpc.convertLegacyOtlpGrpcOptions({}, identifier),
       serializer,
@@ -82,7 +100,7 @@ async function createDelegate(
       uncounted(signal),
       undefined,
       `${service}Export`,
-      `/opentelemetry.proto.collector.${signal}.v1.${service}/Export`,
+      `/opentelemetry.proto.collector.${scope}.v1.${service}/Export`,
     );
   }
   const http = await import('@opentelemetry/otlp-exporter-base/node-http');

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { Evidence } from '../../agent/evidence.ts';
 import { treatmentOf } from '../../agent/logs/treatment.ts';
 import { Pipeline } from '../../agent/pipeline.ts';
 import { Positions } from '../../agent/positions.ts';
@@ -29,12 +30,16 @@ async function agent(): Promise<Start> {
   );
   const telemetry = new Telemetry(pino({ level: 'warn' }, pino.destination(2)));
   const positions = new Positions(task.data, (error) => telemetry.fault('positions', error));
+  const evidence = new Evidence('/proc');
   const pipeline: Pipeline = new Pipeline({
     exporters: await createExporters(['otlp'], telemetry),
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: 'semconv',
     temporality: 'cumulative',
+    wantsEvent: () => true,
+    traces: false,
+    onLines: (container, records) => evidence.lines(container, records),
     treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
   });
   const collector = new LogCollector({

@@ -59,6 +59,9 @@ const pipeline = new Pipeline({
   positions: { save() {} },
   dialect: 'semconv',
   temporality: 'cumulative',
+  wantsEvent: () => true,
+  traces: false,
+  onLines() {},
   treatment: () => undefined,
 });
 const round = async () => pipeline.metrics(await rounds.collect(containers));

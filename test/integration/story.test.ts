@@ -16,9 +16,18 @@ import { waitFor } from '../support/wait.ts';
 
 const LINES = 1000;
 /** What a person sees who runs a container, executes a command in it, kills and removes it. */
-const STORY = ['create', 'start', 'exec_create', 'exec_start', 'exec_die', 'kill', 'die', 'destroy'].map(
-  (action) => `docker.container.${action}`,
-);
+const STORY = [
+  'container.create',
+  'network.connect',
+  'container.start',
+  'container.exec_create',
+  'container.exec_start',
+  'container.exec_die',
+  'container.kill',
+  'container.die',
+  'network.disconnect',
+  'container.destroy',
+].map((action) => `docker.${action}`);
 
 test.before(ensureImage);
 
@@ -85,7 +94,8 @@ for (const protocol of protocolNames) {
     );
     const byAction = new Map(events().map((event) => [event.eventName, event]));
     t.is(byAction.get('docker.container.die')!.attributes['process.exit.code'], 137);
-    t.is(byAction.get('docker.container.die')!.severityNumber, 17);
+    t.is(byAction.get('docker.container.die')!.severityNumber, 13);
+    t.is(byAction.get('docker.container.die')!.attributes['portlight.exit.reason'], 'killed');
     t.is(byAction.get('docker.container.kill')!.attributes['docker.event.signal'], '9');
 
     const records = receiver.of(name);

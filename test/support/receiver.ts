@@ -9,14 +9,21 @@ import { gunzipSync } from 'node:zlib';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 
 const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
-const { logs, metrics } = opentelemetry.proto.collector;
+const { logs, metrics, trace } = opentelemetry.proto.collector;
 const types = {
   logs: { request: logs.v1.ExportLogsServiceRequest, response: logs.v1.ExportLogsServiceResponse },
   metrics: {
     request: metrics.v1.ExportMetricsServiceRequest,
     response: metrics.v1.ExportMetricsServiceResponse,
   },
+  traces: { request: trace.v1.ExportTraceServiceRequest, response: trace.v1.ExportTraceServiceResponse },
 };
+const services = {
+  logs: 'logs.v1.LogsService',
+  metrics: 'metrics.v1.MetricsService',
+  traces: 'trace.v1.TraceService',
+};
+const signals = ['logs', 'metrics', 'traces'] as const;
 type Signal = keyof typeof types;
 
 export type Value = string | number | boolean | Buffer | Value[] | undefined;
@@ -31,6 +38,8 @@ export interface ReceivedLog {
   readonly severityNumber: number;
   readonly body: Value;
   readonly attributes: Values;
+  /** `traceId spanId`; empty where it is part of no trace. */
+  readonly context: string;
 }
 
 export interface ReceivedPoint {
@@ -47,6 +56,20 @@ export interface ReceivedPoint {
   readonly attributes: Values;
   /** Number of the request that brought it. */
   readonly request: number;
+}
+
+export interface ReceivedSpan {
+  readonly resource: Values;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly name: string;
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly attributes: Values;
+  readonly isError: boolean;
+  /** `traceId spanId` of each. */
+  readonly links: readonly string[];
 }
 
 /** What a fault makes of a request: an HTTP status, or a gRPC one. */
@@ -68,6 +91,33 @@ function value(any: Message): Value {
 const values = (list: Message): Values =>
   Object.fromEntries((list ?? []).map((pair: Message) => [pair.key, value(pair.value)]));
 
+/** JSON has ids in hexadecimal; of protobuf, the decoder makes base64. */
+const hexOf = (id: string | undefined): string =>
+  /^([0-9a-f]{16}){1,2}$/.test(id ?? '') ? id! : Buffer.from(id ?? '', 'base64').toString('hex');
+
+function readSpans(message: Message): ReceivedSpan[] {
+  const spans: ReceivedSpan[] = [];
+  for (const { resource, scopeSpans } of message.resourceSpans ?? []) {
+    for (const { spans: list } of scopeSpans ?? []) {
+      for (const span of list ?? []) {
+        spans.push({
+          resource: values(resource?.attributes),
+          traceId: hexOf(span.traceId),
+          spanId: hexOf(span.spanId),
+          parentSpanId: hexOf(span.parentSpanId),
+          name: span.name,
+          start: BigInt(span.startTimeUnixNano),
+          end: BigInt(span.endTimeUnixNano),
+          attributes: values(span.attributes),
+          isError: span.status?.code === 2,
+          links: (span.links ?? []).map((link: Message) => `${hexOf(link.traceId)} ${hexOf(link.spanId)}`),
+        });
+      }
+    }
+  }
+  return spans;
+}
+
 function readLogs(message: Message): ReceivedLog[] {
   const records: ReceivedLog[] = [];
   for (const { resource, scopeLogs } of message.resourceLogs ?? []) {
@@ -82,6 +132,7 @@ function readLogs(message: Message): ReceivedLog[] {
           severityNumber: record.severityNumber ?? 0,
           body: value(record.body),
           attributes: values(record.attributes),
+          context: record.traceId ? `${hexOf(record.traceId)} ${hexOf(record.spanId)}` : '',
         });
       }
     }
@@ -92,10 +143,11 @@ function readLogs(message: Message): ReceivedLog[] {
 export class Receiver {
   readonly logs: ReceivedLog[] = [];
   readonly points: ReceivedPoint[] = [];
+  readonly spans: ReceivedSpan[] = [];
   /** Log records of requests that a fault refused. */
   readonly refused: ReceivedLog[] = [];
   /** Number of requests by signal, the refused ones included. */
-  readonly requests: Record<Signal, number> = { logs: 0, metrics: 0 };
+  readonly requests: Record<Signal, number> = { logs: 0, metrics: 0, traces: 0 };
   /** Content types that arrived over HTTP. */
   readonly contentTypes = new Set<string>();
   fault: Fault = () => undefined;
@@ -110,7 +162,7 @@ export class Receiver {
   static async start(): Promise<Receiver> {
     const receiver = new Receiver();
     await new Promise<void>((resolve) => receiver.http.listen(0, '127.0.0.1', resolve));
-    for (const signal of ['logs', 'metrics'] as const) receiver.serve(signal);
+    for (const signal of signals) receiver.serve(signal);
     receiver.grpcPort = await new Promise((resolve, reject) =>
       receiver.grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
         error === null ? resolve(port) : reject(error),
@@ -136,6 +188,10 @@ export class Receiver {
     return this.logs.filter(({ resource }) => resource['container.name'] === container);
   }
 
+  spansOf(container: string): ReceivedSpan[] {
+    return this.spans.filter(({ resource }) => resource['container.name'] === container);
+  }
+
   pointsOf(container: string, metric: string): ReceivedPoint[] {
     return this.points.filter(
       ({ resource, name }) => resource['container.name'] === container && name === metric,
@@ -145,8 +201,7 @@ export class Receiver {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    const signal =
-      request.url === '/v1/logs' ? 'logs' : request.url === '/v1/metrics' ? 'metrics' : undefined;
+    const signal = signals.find((known) => request.url === `/v1/${known}`);
     if (signal === undefined || request.method !== 'POST') {
       response.writeHead(404).end();
       return;
@@ -172,12 +227,11 @@ export class Receiver {
   }
 
   private serve(signal: Signal): void {
-    const service = signal === 'logs' ? 'LogsService' : 'MetricsService';
     const { request, response } = types[signal];
     this.grpc.addService(
       {
         Export: {
-          path: `/opentelemetry.proto.collector.${signal}.v1.${service}/Export`,
+          path: `/opentelemetry.proto.collector.${services[signal]}/Export`,
           requestStream: false,
           responseStream: false,
           requestSerialize: (message: Message) => Buffer.from(request.encode(message).finish()),
@@ -208,6 +262,7 @@ export class Receiver {
 
   private take(signal: Signal, message: Message): void {
     if (signal === 'logs') this.logs.push(...readLogs(message));
+    else if (signal === 'traces') this.spans.push(...readSpans(message));
     else this.takeMetrics(message);
   }
 

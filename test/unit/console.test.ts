@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import test from 'ava';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import { encodeLogs } from '../../agent/otlp/encode.ts';
+import { encodeRequest } from '../../agent/otlp/encode.ts';
 import { encodeLine, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
@@ -38,7 +38,7 @@ test('a log line is printed with time and name, and cannot steer the terminal', 
   const writer = new Writer();
   const line = Buffer.from('\u001b[2Jhello');
   encodeLine(writer, logLine(line, { seconds: 0, nanos: 1_000_000 }), prefixesOf('c'));
-  const otlp = encodeLogs(resource, 'portlight.logs', writer.bytes());
+  const otlp = encodeRequest(resource, 'portlight.logs', writer.bytes());
   await new ConsoleExporter(out).export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
   t.is(out.text, '00:00:00.001 web | hello\n');
 });

@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { nameOfAction } from '../../collectors/docker/actions.ts';
 import { connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
-import { eventAction, eventRecord } from '../../collectors/docker/event-record.ts';
+import { eventRecord } from '../../collectors/docker/event-record.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { parseImageReference, resourceAttributes } from '../../collectors/docker/identity.ts';
 import { formatSince, parseTime } from '../../collectors/docker/time.ts';
@@ -102,15 +103,16 @@ test('times are kept to the nanosecond both ways, and "never" is 0', (t) => {
 test('an event keeps its nanoseconds, says its exit code, and never an exec command', (t) => {
   const line =
     '{"Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"137","image":"i","name":"web"}},"scope":"local","time":1795498983,"timeNano":1795498983000000001}';
-  const record = eventRecord(parseEvent(line), 'web');
+  const record = eventRecord(parseEvent(line), { container: 'web' });
   t.is(record.time, 1_795_498_983_000_000_001n);
   t.is(record.eventName, 'docker.container.die');
-  t.is(record.severity, 17);
   t.is(record.body, 'container web die with exit code 137');
   t.is(record.attributes['process.exit.code'], 137);
-  t.is(eventAction('exec_create: sh -c "echo $PASSWORD: x"'), 'exec_create');
-  t.is(eventAction('health_status: unhealthy'), 'health_status.unhealthy');
-  const exec = eventRecord(parseEvent(line.replace('"die"', '"exec_start: cat /secret"')), 'web');
+  t.is(nameOfAction('container', 'exec_create: sh -c "echo $PASSWORD: x"'), 'exec_create');
+  t.is(nameOfAction('container', 'health_status: unhealthy'), 'health_status.unhealthy');
+  const exec = eventRecord(parseEvent(line.replace('"die"', '"exec_start: cat /secret"')), {
+    container: 'web',
+  });
   t.false(
     JSON.stringify(exec, (_, value) => (typeof value === 'bigint' ? String(value) : value)).includes(
       '/secret',
@@ -129,7 +131,7 @@ test("labels stand among an event's attributes, and are never taken for its fact
           timeNano: 5,
         }),
       ),
-      'web',
+      { container: 'web' },
     );
   const labels = { exitCode: 'abc', signal: 'q', container: 'zzz', oldName: 'x', timeNano: 'boom' };
   for (const action of ['create', 'start', 'die', 'exec_start']) {

@@ -10,7 +10,7 @@ import { isRedaction, redaction } from '../../agent/logs/redact.ts';
 import { severityOfText, severityOfValue } from '../../agent/logs/severity.ts';
 import { type Treatment, treatmentOf } from '../../agent/logs/treatment.ts';
 import { decodeLogs } from '../../agent/otlp/decode.ts';
-import { encodeLogs } from '../../agent/otlp/encode.ts';
+import { encodeRequest } from '../../agent/otlp/encode.ts';
 import type { LogLine, LogPosition } from '../../agent/records.ts';
 import { loadConfig } from '../../config/load.ts';
 import { fakeContainer } from '../support/container.ts';
@@ -38,7 +38,7 @@ async function treat(labels: { [label: string]: string }) {
   const container = fakeContainer();
   const batches: Batches = {
     async lines(_container, bytes) {
-      const otlp = encodeLogs({ attributes: {} }, 'portlight.logs', bytes);
+      const otlp = encodeRequest({ attributes: {} }, 'portlight.logs', bytes);
       for (const record of decodeLogs(otlp).resourceLogs![0]!.scopeLogs![0]!.logRecords!) {
         const attributes = Object.fromEntries(
           (record.attributes ?? []).map(({ key, value }) => [key, Object.values(value ?? {})[0]]),

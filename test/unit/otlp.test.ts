@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import { parseJson } from '../../agent/logs/parse.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
-import { encodeEvent, encodeLogs, encodeMetrics } from '../../agent/otlp/encode.ts';
+import { encodeEvent, encodeMetrics, encodeRequest } from '../../agent/otlp/encode.ts';
 import { encodeFlatJson } from '../../agent/otlp/encode-flat-json.ts';
 import { encodeLine, encodeParsed, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
@@ -60,7 +60,7 @@ test('events are decoded by the public definitions to what was written', (t) => 
           { eventName: name, time, severity: Severity.WARN, body, attributes: values },
           time + 1n,
         );
-        const bytes = encodeLogs({ attributes: resource }, 'portlight.events', writer.bytes());
+        const bytes = encodeRequest({ attributes: resource }, 'portlight.events', writer.bytes());
         const decoded = independent(logs.v1.ExportLogsServiceRequest, bytes);
         const [{ resource: about, scopeLogs }] = decoded.resourceLogs;
         const [record] = scopeLogs[0].logRecords;
@@ -90,7 +90,7 @@ test('our decoder reads the same as the public definitions, log lines of any byt
           const facts = { seconds: 1_700_000_000 + index, nanos: 999_999_999, cut: index % 3 ? 0 : 7 };
           encodeLine(writer, logLine(Buffer.from(line), facts), prefixesOf(ID), index % 2 ? 9 : 0);
         });
-        const bytes = encodeLogs({ attributes: resource }, 'portlight.logs', writer.bytes());
+        const bytes = encodeRequest({ attributes: resource }, 'portlight.logs', writer.bytes());
         t.deepEqual(
           JSON.parse(JSON.stringify(decodeLogs(bytes))),
           independent(logs.v1.ExportLogsServiceRequest, bytes),
@@ -136,7 +136,7 @@ test('a parsed record of whatever JSON can hold is what was written', (t) => {
         JSON.stringify({ ...fields, trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) }),
       );
       encodeParsed(writer, logLine(''), prefixesOf(ID), 'the line', parsed, where);
-      const bytes = encodeLogs({ attributes: {} }, 'portlight.logs', writer.bytes());
+      const bytes = encodeRequest({ attributes: {} }, 'portlight.logs', writer.bytes());
       const decoded = independent(logs.v1.ExportLogsServiceRequest, bytes);
       // OTLP/JSON writes ids in hexadecimal digits.
       const [record] = decoded.resourceLogs[0].scopeLogs[0].logRecords;
@@ -185,7 +185,7 @@ test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
       read++;
       encodeParsed(slow, line, prefixesOf(ID), written, parseJson(written), 'attributes');
       const [own, other] = [fast, slow].map((writer) => {
-        const bytes = encodeLogs({ attributes: {} }, 'portlight.logs', writer.bytes());
+        const bytes = encodeRequest({ attributes: {} }, 'portlight.logs', writer.bytes());
         const [record] = decodeLogs(bytes).resourceLogs![0]!.scopeLogs![0]!.logRecords!;
         // Objects put names that are numbers first.
         record!.attributes!.sort((one, two) => (one.key < two.key ? -1 : 1));

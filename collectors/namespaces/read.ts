@@ -1,14 +1,10 @@
 /**
- * The namespaces that a container's init process lives in.
+ * The namespaces that a process lives in.
  * Source: namespaces(7), /proc/<pid>/ns: each link reads `type:[inode]`, and two processes share a
  * namespace when the inodes are equal.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Attributes, Container } from '../agent/records.ts';
-import { Severity } from '../agent/records.ts';
-import { requireProcessOf } from './cgroup/locate.ts';
-import type { Collector, Sink } from './collector.ts';
 
 export const namespaceTypes = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof namespaceTypes)[number];
@@ -76,35 +72,9 @@ export function inShort(namespaces: Namespaces): string {
     .join(' ');
 }
 
-/** Tells each container's namespaces, in an event whenever it starts or is found running. */
-export class NamespaceCollector implements Collector {
-  readonly name = 'namespaces';
-  private readonly procfs: string;
-  private readonly sink: Sink;
+/** Whose a container's namespace is. */
+export type Relation = 'host' | 'shared' | 'private';
 
-  constructor(procfs: string, sink: Sink) {
-    this.procfs = procfs;
-    this.sink = sink;
-  }
-
-  attach(container: Container): void {
-    if (container.pid === 0) return;
-    const namespaces = readNamespaces(this.procfs, container.pid);
-    requireProcessOf(this.procfs, container.pid, container.id);
-    const attributes: Record<string, Attributes[string]> = {};
-    for (const [type, { inode, host }] of Object.entries(namespaces)) {
-      attributes[`linux.namespace.${type}.inode`] = inode;
-      if (host !== undefined) attributes[`linux.namespace.${type}.host`] = host;
-    }
-    // Whose network it is: the owner's counters are the sharer's too, and reported there only.
-    const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
-    if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
-    void this.sink.event(container.resource, {
-      eventName: 'portlight.container.namespaces',
-      time: BigInt(Date.now()) * 1_000_000n,
-      severity: Severity.INFO,
-      body: `container ${container.name} namespaces ${inShort(namespaces)}`,
-      attributes,
-    });
-  }
-}
+/** @param sharers how many other containers have the same */
+export const relationOf = ({ host }: Namespace, sharers: number): Relation =>
+  host ? 'host' : sharers > 0 ? 'shared' : 'private';

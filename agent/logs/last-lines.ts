@@ -1,0 +1,88 @@
+/** The last records of each container's log, as they were handed on: what was redacted stays redacted. */
+import { decodeRecords } from '../otlp/decode.ts';
+
+const MAX_LINES = 10;
+/** Of one line, in characters; of all of a container's, in bytes. */
+const MAX_LINE = 1024;
+const MAX_BYTES = 8 * 1024;
+const LEAST_BYTES = 512;
+
+/** A ring of the offsets at which the last records begin; one for all, for it is used at one go. */
+const starts = new Array<number>(MAX_LINES).fill(0);
+
+/** Where each of the last records begins; a record is a tag of one byte, its size, and so many bytes. */
+function lastStarts(records: Buffer): number[] {
+  let count = 0;
+  for (let position = 0; position < records.length; count++) {
+    starts[count % MAX_LINES] = position;
+    let size = 0;
+    let byte = 0x80;
+    position++;
+    for (let shift = 0; byte >= 0x80; shift += 7) {
+      byte = records[position++]!;
+      size += (byte & 0x7f) * 2 ** shift;
+    }
+    position += size;
+  }
+  return Array.from(
+    { length: Math.min(count, MAX_LINES) },
+    (_, index) => starts[(Math.max(0, count - MAX_LINES) + index) % MAX_LINES]!,
+  );
+}
+
+interface Tail {
+  /** Records are in its first `length` bytes. */
+  room: Buffer;
+  length: number;
+  /** The last line, where it alone is too long to be kept as a record. */
+  long: string | undefined;
+}
+
+function textOf(records: Uint8Array): string[] {
+  return decodeRecords(records).map(({ body }) => (body?.stringValue ?? '').slice(0, MAX_LINE));
+}
+
+export class LastLines {
+  private readonly tails = new Map<string, Tail>();
+
+  /** @param records encoded `log_records` fields, one at least */
+  take(id: string, records: Buffer): void {
+    let tail = this.tails.get(id);
+    if (tail === undefined) {
+      tail = { room: Buffer.allocUnsafeSlow(LEAST_BYTES), length: 0, long: undefined };
+      this.tails.set(id, tail);
+    }
+    const begins = lastStarts(records);
+    const from = begins.find((start) => records.length - start <= MAX_BYTES);
+    if (from === undefined) {
+      tail.long = textOf(records.subarray(begins.at(-1)))[0];
+      tail.length = 0;
+      return;
+    }
+    tail.long = undefined;
+    // Of what was there before, as many as there is room for.
+    const kept = tail.room.subarray(0, tail.length);
+    const size = records.length - from;
+    const before = begins.length === MAX_LINES ? [] : lastStarts(kept).slice(begins.length - MAX_LINES);
+    const start = before.find((begin) => tail.length - begin + size <= MAX_BYTES) ?? tail.length;
+    const length = tail.length - start + size;
+    if (length > tail.room.length) {
+      const room = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, 2 ** Math.ceil(Math.log2(length))));
+      kept.copy(room, 0, start);
+      tail.room = room;
+    } else tail.room.copyWithin(0, start, tail.length);
+    records.copy(tail.room, tail.length - start, from);
+    tail.length = length;
+  }
+
+  /** The last lines, oldest first. */
+  of(id: string): string[] {
+    const tail = this.tails.get(id);
+    if (tail === undefined) return [];
+    return tail.long === undefined ? textOf(tail.room.subarray(0, tail.length)) : [tail.long];
+  }
+
+  forget(id: string): void {
+    this.tails.delete(id);
+  }
+}

@@ -1,0 +1,115 @@
+/** The containers that exist, each as one object, described by the daemon. */
+import type Docker from 'dockerode';
+import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
+import type { Attributes, Container } from '../../agent/records.ts';
+import { isNotFound } from './client.ts';
+import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from './identity.ts';
+import type { Told } from './told.ts';
+
+/** How long the daemon may take to describe one container: events wait for it. */
+const ANSWER_MS = 3000;
+
+export interface ContainersOptions {
+  readonly docker: Docker;
+  /** `host.*` and `os.*`. */
+  readonly surroundings: Surroundings;
+  /** Patterns of container labels that the resource bears. */
+  readonly labels: readonly string[];
+  /** Whether a container is observed at all. */
+  readonly selects: (container: Container) => boolean;
+  /** What else the resource of a running container is to bear. */
+  readonly describe: (container: Container, inspect: ContainerInspectInfo) => Attributes;
+  readonly onFault: (error: unknown) => void;
+  readonly stopping: AbortSignal;
+}
+
+export class Containers {
+  /** Every container that exists and is observed, by id. */
+  readonly known = new Map<string, Container>();
+  /** Ids of those that exist and are not. */
+  readonly ignored = new Set<string>();
+  private readonly options: ContainersOptions;
+  /** The host and, once it was reached, the daemon. */
+  private surroundings: Surroundings;
+  private readonly images = new Map<string, ImageInspectInfo>();
+
+  constructor(options: ContainersOptions) {
+    this.options = options;
+    this.surroundings = options.surroundings;
+  }
+
+  /** From now on each container bears who runs it. */
+  runBy(version: DockerVersion): void {
+    this.surroundings = { ...this.options.surroundings, ...runtimeAttributes(version) };
+  }
+
+  /** An image was changed: its names, or that it is there. */
+  imageChanged(id: string): void {
+    this.images.delete(id);
+  }
+
+  /**
+   * Reads a container's facts into its one object; undefined when it no longer exists, or is not observed.
+   * @throws when the daemon cannot describe it
+   */
+  async inspect(id: string): Promise<Container | undefined> {
+    const { docker, labels, selects, describe } = this.options;
+    let inspect: ContainerInspectInfo;
+    try {
+      inspect = await docker.getContainer(id).inspect({ abortSignal: this.within() } as object);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+    const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, labels);
+    const known = this.known.get(id);
+    if (known === undefined && !selects(fresh)) {
+      this.ignored.add(id);
+      return undefined;
+    }
+    const more = describe(fresh, inspect);
+    if (Object.keys(more).length > 0)
+      fresh.resource = { attributes: { ...fresh.resource.attributes, ...more } };
+    if (known === undefined) this.known.set(id, fresh);
+    return known === undefined ? fresh : Object.assign(known, fresh);
+  }
+
+  /**
+   * A container of which only an event is left, and what was told of it; undefined when it is not observed.
+   */
+  remembered(
+    id: string,
+    actor: Readonly<Record<string, string>>,
+    told: Told | undefined,
+  ): Container | undefined {
+    const container = fromActor(id, actor, this.surroundings, this.options.labels);
+    if (told !== undefined) {
+      container.name = told.name;
+      container.resource = { attributes: told.resource };
+      return container;
+    }
+    return this.options.selects(container) ? container : undefined;
+  }
+
+  /** An image's facts never change but for its tags; undefined when it was deleted since. */
+  private async image(id: string): Promise<ImageInspectInfo | undefined> {
+    const known = this.images.get(id);
+    if (known !== undefined) return known;
+    try {
+      const details = await this.options.docker
+        .getImage(id)
+        .inspect({ abortSignal: this.within() } as object);
+      this.images.set(id, details);
+      return details;
+    } catch (error) {
+      // A container is worth more than what its image adds to it.
+      if (!isNotFound(error)) this.options.onFault(error);
+      return undefined;
+    }
+  }
+
+  /** The time that the daemon has for one answer: it can hang on a lock of one container's. */
+  private within(): AbortSignal {
+    return AbortSignal.any([this.options.stopping, AbortSignal.timeout(ANSWER_MS)]);
+  }
+}

@@ -1,0 +1,375 @@
+/**
+ * Tells what happens to containers: each event in the light of what was told before it, and what can be
+ * recognised in it. What was told is kept, so that nothing is told twice or left out across restarts.
+ */
+import { type OwnEvent, ownEvents, recordOf } from '../../agent/events.ts';
+import {
+  type Attributes,
+  type AttributeValue,
+  type Container,
+  Severity,
+  type SpanContext,
+  type UnixNano,
+} from '../../agent/records.ts';
+import type { Sink } from '../collector.ts';
+import { type Action, commandOf } from './actions.ts';
+import { actionOfEvent, type DockerEvent, eventRecord, execOf, exitCodeOf } from './event-record.ts';
+import {
+  type ExitReason,
+  exitReason,
+  exitReasons,
+  exitSeverity,
+  isOrdered,
+  signalName,
+  signalOf,
+} from './exit.ts';
+import { type Lasting, lifeOf, rootSpan, spanIn } from './spans.ts';
+import { formatTold, note, PATTERN_WINDOW, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
+
+/** Ends within the window that make a restart loop. */
+const LOOP = 3;
+/** Changes of health within the window that make it flap. */
+const FLAPPING = 4;
+/** How long before a container's creation the arrival of its image is part of its life. */
+const ARRIVAL: UnixNano = 600_000_000_000n;
+const MAX_ARRIVALS = 256;
+/** Services whose last life is remembered. */
+const MAX_LIVES = 1000;
+/** How far apart an event and what was made up in its place can lie. */
+const SAME: UnixNano = 3_000_000_000n;
+/** Containers whose end was made up, to recognise the daemon's word for it. */
+const MAX_GONE = 1024;
+
+/** Where what was told is kept; each value a text. */
+export interface TextStore {
+  /** The part of each key behind `prefix`. */
+  idsOf(prefix: string): Iterable<string>;
+  load(key: string): string | undefined;
+  save(key: string, value: string): void;
+  forget(key: string): void;
+}
+
+const CONTAINER = 'container/';
+const LIFE = 'life/';
+/** That there was an inventory before: what is new to the next one came in between. */
+const BEGUN = 'told';
+
+/** What others know that bears on a container's end. */
+export interface Evidence {
+  /** What is known of a container's last moments. */
+  of(container: Container): Attributes;
+  /** A container told that a process of it was killed for want of memory. */
+  oomTold(): void;
+  /** Whether the kernel has just killed something for want of memory that no container told of. */
+  isHostShort(): boolean;
+}
+
+export interface StoryOptions {
+  readonly sink: Sink;
+  readonly store: TextStore;
+  readonly evidence: Evidence;
+  /** Makes the command of an exec fit to be told; undefined where it is not wanted. */
+  readonly command: ((text: string) => string) | undefined;
+}
+
+const seconds = (nanos: UnixNano): number => Number(nanos) / 1e9;
+
+/** What survives the container: the Compose service, or the name. */
+function placeOf({ name, labels }: Container): string {
+  const service = labels['com.docker.compose.service'];
+  if (service === undefined) return name;
+  const project = labels['com.docker.compose.project'] ?? '';
+  return `${project}/${service}/${labels['com.docker.compose.container-number'] ?? ''}`;
+}
+
+export class Story {
+  private readonly options: StoryOptions;
+  private readonly told = new Map<string, Told>();
+  /** The last life of each service or name. */
+  private readonly lives = new Map<string, SpanContext>();
+  /** When an image came to this host, and how, by reference and by id. */
+  private readonly arrivals = new Map<string, { readonly action: string; readonly time: UnixNano }>();
+  private readonly gone = new Set<string>();
+  /** How many events were told of each container, by this process. */
+  private readonly counts = new Map<string, number>();
+  private hasBegun: boolean;
+
+  constructor(options: StoryOptions) {
+    this.options = options;
+    const { store } = options;
+    this.hasBegun = store.load(BEGUN) !== undefined;
+    for (const id of store.idsOf(CONTAINER)) {
+      const told = parseTold(store.load(CONTAINER + id) ?? '');
+      if (told !== undefined) this.told.set(id, told);
+    }
+    for (const place of store.idsOf(LIFE)) {
+      const [traceId = '', spanId = ''] = (store.load(LIFE + place) ?? '').split(' ');
+      this.lives.set(place, { traceId, spanId });
+    }
+  }
+
+  /** Ids of all containers that were told of and not told to be gone. */
+  ids(): Iterable<string> {
+    return this.told.keys();
+  }
+
+  of(id: string): Told | undefined {
+    return this.told.get(id);
+  }
+
+  /** Rises with each event that is told of a container. */
+  countOf(id: string): number {
+    return this.counts.get(id) ?? 0;
+  }
+
+  /** Whether there was an inventory before, so that a container nobody told of is a new one. */
+  get isContinued(): boolean {
+    return this.hasBegun;
+  }
+
+  begin(): void {
+    if (!this.hasBegun) this.options.store.save(BEGUN, 'yes');
+    this.hasBegun = true;
+  }
+
+  /** A container that was there before anything could be told of it. */
+  meet(container: Container): void {
+    const told = toldOf(container);
+    this.told.set(container.id, told);
+    this.options.store.save(CONTAINER + container.id, formatTold(told));
+  }
+
+  /** An image came to this host, or got a name. */
+  arrived({ Actor, timeNano }: DockerEvent, { action }: Action): void {
+    if (!['pull', 'load', 'import', 'create', 'tag'].includes(action)) return;
+    for (const key of [Actor.ID, Actor.Attributes.name]) {
+      if (key === undefined) continue;
+      this.arrivals.delete(key);
+      this.arrivals.set(key, { action, time: BigInt(timeNano) });
+      if (this.arrivals.size > MAX_ARRIVALS) this.arrivals.delete(this.arrivals.keys().next().value!);
+    }
+  }
+
+  /**
+   * @param isDaemonAway whether the daemon was away when it happened, or just coming back
+   * @returns resolves when every exporter has taken charge of all that was told
+   */
+  async tell(container: Container, event: DockerEvent, isDaemonAway: boolean): Promise<void> {
+    const { sink, store } = this.options;
+    const { id } = container;
+    const action = actionOfEvent(event);
+    const name = action.action;
+    const time = BigInt(event.timeNano);
+    if (this.isTold(container, name, event)) return;
+    const told = this.told.get(id) ?? toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n });
+    this.told.set(id, told);
+    this.counts.set(id, this.countOf(id) + 1);
+    if (name === 'oom') this.options.evidence.oomTold();
+    this.beginLife(told, container, name, time);
+
+    const exec = execOf(event);
+    const began = sinceWhen(told, action.since, exec);
+    const exit = name === 'die' ? this.exit(told, container, event, time, isDaemonAway) : undefined;
+    const details: Record<string, AttributeValue> = { ...exit?.attributes };
+    const command = commandOf(event.Action);
+    if (command !== undefined && this.options.command !== undefined)
+      details['process.command_line'] = this.options.command(command);
+    const record = eventRecord(event, {
+      container: container.name,
+      duration: began === undefined ? undefined : seconds(time - began),
+      attributes: details,
+      context: told.life,
+      ...(exit === undefined ? {} : { severity: exit.severity, tail: `: ${exitReasons[exit.reason].what}` }),
+    });
+    const sent = [sink.event(container.resource, record), ...this.spans(told, container, event, began, exit)];
+
+    const { signal } = event.Actor.Attributes;
+    note(told, name, time, {
+      signal: name === 'kill' && signal !== undefined ? signalName(signal) : undefined,
+      exec,
+      isCheck: command === undefined ? undefined : command === container.healthCommand,
+    });
+    this.remember(told, container, name, event);
+    sent.push(...this.patterns(told, container, name, time, exit?.reason));
+
+    if (name === 'destroy') {
+      this.told.delete(id);
+      this.counts.delete(id);
+      await Promise.all(sent);
+      store.forget(CONTAINER + id);
+      return;
+    }
+    const text = formatTold(told);
+    await Promise.all(sent);
+    // What comes late must not bring a container back.
+    if (this.told.has(id)) store.save(CONTAINER + id, text);
+  }
+
+  /** Whether it is the daemon's word for something that was made up in its place. */
+  private isTold(container: Container, action: string, event: DockerEvent): boolean {
+    const { id } = container;
+    const told = this.told.get(id);
+    if (action === 'destroy') {
+      if (this.gone.has(id)) return true;
+      if (event.synthesized !== undefined) this.gone.add(id);
+      if (this.gone.size > MAX_GONE) this.gone.delete(this.gone.values().next().value!);
+    }
+    if (told === undefined || event.synthesized !== undefined) return false;
+    const madeUp = told.at[`synthesized ${action}`];
+    delete told.at[`synthesized ${action}`];
+    const apart = madeUp === undefined ? SAME : BigInt(event.timeNano) - madeUp;
+    return apart < SAME && apart > -SAME;
+  }
+
+  private remember(told: Told, container: Container, action: string, event: DockerEvent): void {
+    told.name = container.name;
+    told.resource = container.resource.attributes;
+    if (event.synthesized === 'known') told.at[`synthesized ${action}`] = BigInt(event.timeNano);
+    if (action === 'start') told.startedAt = container.startedAt;
+    if (action === 'create' || action === 'update' || action === 'start') told.settings = container.settings;
+  }
+
+  private beginLife(told: Told, container: Container, action: string, time: UnixNano): void {
+    const isNew = action === 'create' || (action === 'start' && told.status === 'exited');
+    if (!isNew && told.life !== undefined) return;
+    // One that was met in the middle of a life: that began with its last start.
+    const since = isNew ? time : (told.at.start ?? told.at.create ?? time);
+    told.life = lifeOf(container.id, since);
+    told.lifeSince = since;
+    const arrival = action === 'create' ? this.arrivalOf(container) : undefined;
+    if (arrival === undefined || time - arrival.time > ARRIVAL) return;
+    told.lifeSince = arrival.time;
+    // How long it took is told by nobody.
+    const moment = { name: `image.${arrival.action}`, start: arrival.time, end: arrival.time };
+    void this.options.sink.span(container.resource, spanIn(told.life, moment));
+  }
+
+  private arrivalOf({ image, resource }: Container): { action: string; time: UnixNano } | undefined {
+    const keys = [image, `${image}:latest`, String(resource.attributes['container.image.id'])];
+    return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
+  }
+
+  private exit(told: Told, container: Container, event: DockerEvent, time: UnixNano, isDaemonAway: boolean) {
+    const exitCode = exitCodeOf(event);
+    const reason = exitReason({
+      time,
+      exitCode,
+      signals: told.signals,
+      stopSignal: container.stopSignal,
+      oomAt: told.oomAt,
+      isLimited: container.memoryLimit > 0,
+      isHostShort: this.options.evidence.isHostShort(),
+      isDaemonAway,
+    });
+    const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
+    const signal = signalOf(exitCode);
+    if (signal !== undefined) attributes['portlight.exit.signal'] = signal;
+    const severity = exitSeverity(reason, exitCode);
+    if (severity > Severity.INFO) Object.assign(attributes, this.options.evidence.of(container));
+    return { reason, severity, attributes, exitCode };
+  }
+
+  /** What ended with an event. */
+  private spans(
+    told: Told,
+    container: Container,
+    event: DockerEvent,
+    began: UnixNano | undefined,
+    exit: { reason: ExitReason; exitCode: number | undefined; attributes: Attributes } | undefined,
+  ): Promise<void>[] {
+    const { life } = told;
+    const { action, span } = actionOfEvent(event);
+    const end = BigInt(event.timeNano);
+    const exec = execOf(event);
+    const isCheck = exec !== undefined && told.execs[exec]?.isCheck === true;
+    // A life begins with each start but the first: there is nothing before it.
+    const isOutside = action === 'start' && told.at.die !== undefined;
+    if (life === undefined || span === undefined || isCheck || isOutside) return [];
+    const { sink } = this.options;
+    const tell = (lasting: Lasting) => sink.span(container.resource, spanIn(life, lasting));
+    if (exit === undefined) {
+      if (began === undefined) return [];
+      const attributes: Record<string, AttributeValue> = {};
+      let error: string | undefined;
+      if (exec !== undefined) {
+        const code = exitCodeOf(event);
+        attributes['docker.exec.id'] = exec;
+        if (code !== undefined) attributes['process.exit.code'] = code;
+        if (code !== 0 && code !== undefined) error = `exit code ${code}`;
+      }
+      if (action.startsWith('health_status.')) {
+        attributes['container.health.status'] = told.health ?? 'starting';
+        if (action === 'health_status.unhealthy') error = 'unhealthy';
+      }
+      return [tell({ name: span, start: began, end, attributes, error })];
+    }
+
+    const { reason, exitCode } = exit;
+    const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
+    if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
+    const error = exitSeverity(reason, exitCode) > Severity.INFO && reason !== 'stopped' ? reason : undefined;
+    const place = placeOf(container);
+    const previous = this.lives.get(place);
+    const links = previous === undefined ? [] : [previous];
+    const [signal] = told.signals;
+    const sent: Promise<void>[] = [];
+    if (signal !== undefined && isOrdered(reason))
+      sent.push(tell({ name: 'container.stop', start: signal.at, end, attributes, error }));
+    if (began !== undefined) sent.push(tell({ name: span, start: began, end, attributes, error, links }));
+    const whole = { name: 'container', start: told.lifeSince, end, attributes, error, links };
+    sent.push(sink.span(container.resource, rootSpan(life, whole)));
+    this.rememberLife(place, life);
+    return sent;
+  }
+
+  private rememberLife(place: string, life: SpanContext): void {
+    const { store } = this.options;
+    this.lives.delete(place);
+    this.lives.set(place, life);
+    store.save(LIFE + place, `${life.traceId} ${life.spanId}`);
+    if (this.lives.size <= MAX_LIVES) return;
+    const oldest = this.lives.keys().next().value!;
+    this.lives.delete(oldest);
+    store.forget(LIFE + oldest);
+  }
+
+  /** What is recognised in several events. */
+  private patterns(
+    told: Told,
+    container: Container,
+    action: string,
+    time: UnixNano,
+    reason: ExitReason | undefined,
+  ): Promise<void>[] {
+    if (reason !== undefined && !isOrdered(reason)) told.crashes = within(told.crashes, time);
+    const inWindow = (moments: readonly UnixNano[]) =>
+      moments.filter((moment) => time - moment < PATTERN_WINDOW).length;
+    const ends = inWindow(told.crashes);
+    const changes = inWindow(told.healthChanges);
+    const sent: Promise<void>[] = [];
+    const tell = (pattern: OwnEvent, body: string, attributes: Attributes) => {
+      if (time - (told.patterns[pattern.name] ?? 0n) < PATTERN_WINDOW) return;
+      told.patterns[pattern.name] = time;
+      const occasion = { time, subject: container.id, body, attributes, context: told.life };
+      sent.push(this.options.sink.event(container.resource, recordOf(pattern, occasion)));
+    };
+    const window = seconds(PATTERN_WINDOW);
+    if (action === 'start' && ends >= LOOP)
+      tell(
+        ownEvents.restartLoop,
+        `container ${container.name} restarts over and over: ${ends} ends in ${window / 60} minutes`,
+        {
+          'portlight.restart_loop.ends': ends,
+          'portlight.restart_loop.window': window,
+          'container.restarts': container.restarts,
+        },
+      );
+    if (action.startsWith('health_status.') && changes >= FLAPPING)
+      tell(
+        ownEvents.healthFlapping,
+        `container ${container.name} is healthy and unhealthy by turns: ${changes} changes in ${window / 60} minutes`,
+        { 'portlight.health_flapping.changes': changes, 'portlight.health_flapping.window': window },
+      );
+    return sent;
+  }
+}

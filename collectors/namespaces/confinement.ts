@@ -1,0 +1,122 @@
+/**
+ * What keeps a container's processes within bounds, as the kernel enforces it.
+ * Source: capabilities(7), proc_pid_status(5) (CapBnd, Seccomp, NoNewPrivs), proc_pid_attr(5) (the AppArmor
+ * profile), proc_pid_uid_map(5), proc_pid_mountinfo(5).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
+import type { Namespaces } from './read.ts';
+
+/** By the numbers of the kernel's linux/capability.h. */
+const CAPABILITIES =
+  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'.split(
+    ' ',
+  );
+
+/** Those with which a process can get at what is outside of its container. */
+const FAR_REACHING = ['SYS_ADMIN', 'SYS_MODULE', 'SYS_PTRACE', 'SYS_RAWIO', 'DAC_READ_SEARCH', 'BPF'];
+
+const SECCOMP: Readonly<Record<string, string>> = { '0': 'disabled', '1': 'strict', '2': 'filter' };
+
+/** Sockets that command the whole host, by the ends of their paths. */
+const SOCKETS = /\/(docker|podman|containerd|crio)\.sock$/;
+/** Directories that such a socket is in. */
+const SOCKET_DIRECTORIES = new Set([
+  '/run',
+  '/var/run',
+  '/var',
+  '/run/podman',
+  '/run/containerd',
+  '/run/crio',
+]);
+
+export interface Confinement {
+  /** Names of the capabilities that its processes can ever have, without CAP_. */
+  readonly capabilities: readonly string[];
+  /** `disabled`, `strict` or `filter`; undefined where the kernel has no seccomp. */
+  readonly seccomp: string | undefined;
+  /** AppArmor's profile; undefined where the kernel has none. */
+  readonly apparmor: string | undefined;
+  readonly noNewPrivileges: boolean;
+  readonly readonlyRoot: boolean;
+  /** `inside:outside:length` of each range of user ids; empty where they are the host's. */
+  readonly uidMap: readonly string[];
+}
+
+/** The whole range, mapped to itself: no mapping. */
+const IDENTITY = '0:0:4294967295';
+
+function optional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+export function capabilitiesOf(mask: string): string[] {
+  const bits = BigInt(`0x${mask}`);
+  return CAPABILITIES.filter((_, number) => (bits >> BigInt(number)) & 1n);
+}
+
+/** @throws when the process has vanished */
+export function readConfinement(procfs: string, pid: number): Confinement {
+  const directory = join(procfs, String(pid));
+  const status = readFileSync(join(directory, 'status'), 'utf8');
+  const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)$`, 'm').exec(status)?.[1];
+  const profile = optional(join(directory, 'attr/current'))?.replace(/[\0\n]+$/, '');
+  // The last mount over / is the one that shows: id, parent, device, root, mount point, options.
+  const root = optional(join(directory, 'mountinfo'))
+    ?.split('\n')
+    .map((line) => line.split(' '))
+    .findLast(([, , , , point]) => point === '/');
+  const ranges = (optional(join(directory, 'uid_map')) ?? '')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.trim().split(/\s+/).join(':'));
+  return {
+    capabilities: capabilitiesOf(field('CapBnd') ?? '0'),
+    seccomp: SECCOMP[field('Seccomp') ?? ''],
+    apparmor: profile === '' ? undefined : profile,
+    noNewPrivileges: field('NoNewPrivs') === '1',
+    readonlyRoot: root?.[5]?.split(',')[0] === 'ro',
+    uidMap: ranges.length === 1 && ranges[0] === IDENTITY ? [] : ranges,
+  };
+}
+
+export function confinementAttributes(confinement: Confinement, { privileged }: Container): Attributes {
+  const { capabilities, seccomp, apparmor, noNewPrivileges, readonlyRoot, uidMap } = confinement;
+  const attributes: Record<string, AttributeValue> = {
+    'container.security.privileged': privileged,
+    'container.security.capabilities': capabilities,
+    'container.security.no_new_privileges': noNewPrivileges,
+    'container.security.readonly_rootfs': readonlyRoot,
+  };
+  if (seccomp !== undefined) attributes['container.security.seccomp'] = seccomp;
+  if (apparmor !== undefined) attributes['container.security.apparmor'] = apparmor;
+  if (uidMap.length > 0) attributes['linux.namespace.user.uid_map'] = uidMap;
+  return attributes;
+}
+
+/** What gives a container access beyond its own bounds; empty for most. */
+export function elevations(
+  { privileged, mounts, securityOptions }: Container,
+  namespaces: Namespaces,
+  { capabilities }: Confinement,
+): string[] {
+  const reasons: string[] = [];
+  if (privileged) reasons.push('privileged');
+  if (namespaces.pid?.host) reasons.push('host_pid');
+  if (mounts.some(({ source }) => SOCKETS.test(source) || SOCKET_DIRECTORIES.has(source)))
+    reasons.push('docker_socket');
+  if (mounts.some(({ source, writable }) => source === '/' && writable)) reasons.push('host_root');
+  // A privileged one has them all.
+  if (privileged) return reasons;
+  reasons.push(
+    ...FAR_REACHING.filter((name) => capabilities.includes(name)).map((name) => `cap_${name.toLowerCase()}`),
+  );
+  if (securityOptions.some((option) => /^seccomp[=:]unconfined$/.test(option)))
+    reasons.push('seccomp_unconfined');
+  return reasons;
+}

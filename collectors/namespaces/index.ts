@@ -1,0 +1,145 @@
+/** Which namespaces containers live in, with whom they share them, and what else confines them. */
+import { catalogue } from '../../agent/catalogue/index.ts';
+import { ownEvents, recordOf } from '../../agent/events.ts';
+import type { Attributes, AttributeValue, Container, PointSink } from '../../agent/records.ts';
+import { requireProcessOf } from '../cgroup/locate.ts';
+import type { Collector, Sink } from '../collector.ts';
+import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
+import { inShort, type Namespaces, type NamespaceType, readNamespaces, relationOf } from './read.ts';
+
+export interface NamespaceOptions {
+  readonly procfs: string;
+  readonly sink: Sink;
+  /** Whether `portlight.container.namespace` is wanted: eight points a container. */
+  readonly isMeasured: boolean;
+  /** Which run of each container was told of, so that none is told twice. */
+  readonly runs: {
+    load(id: string): string | undefined;
+    save(id: string, startedAt: string): void;
+    forget(id: string): void;
+  };
+}
+
+/** `net 4026532184`: the same for all that share it. */
+const keyOf = (type: string, inode: number): string => `${type} ${inode}`;
+
+type Entries = [NamespaceType, { inode: number; host: boolean | undefined }][];
+const entriesOf = (namespaces: Namespaces) => Object.entries(namespaces) as Entries;
+
+/** The inodes, as attributes of whatever is about the container. */
+export function namespaceAttributes(namespaces: Namespaces): Attributes {
+  const attributes: Record<string, AttributeValue> = {};
+  for (const [type, { inode, host }] of entriesOf(namespaces)) {
+    attributes[`linux.namespace.${type}.inode`] = inode;
+    if (host !== undefined) attributes[`linux.namespace.${type}.host`] = host;
+  }
+  return attributes;
+}
+
+export class NamespaceCollector implements Collector {
+  readonly name = 'namespaces';
+  private readonly options: NamespaceOptions;
+  private readonly known = new Map<string, { container: Container; namespaces: Namespaces }>();
+  /** Who lives in each namespace. */
+  private readonly members = new Map<string, Set<string>>();
+
+  constructor(options: NamespaceOptions) {
+    this.options = options;
+  }
+
+  attach(container: Container): void {
+    if (container.pid === 0) return;
+    const { procfs, runs } = this.options;
+    const namespaces = readNamespaces(procfs, container.pid);
+    const confinement = readConfinement(procfs, container.pid);
+    requireProcessOf(procfs, container.pid, container.id);
+    this.detach(container);
+    this.known.set(container.id, { container, namespaces });
+    for (const [type, { inode }] of entriesOf(namespaces)) {
+      const key = keyOf(type, inode);
+      const members = this.members.get(key) ?? new Set();
+      this.members.set(key, members.add(container.id));
+    }
+    const run = String(container.startedAt);
+    if (runs.load(container.id) === run) return;
+    const told = [
+      this.tell(container, namespaces, confinement),
+      this.warn(container, elevations(container, namespaces, confinement)),
+    ];
+    void Promise.all(told).then(() => {
+      if (this.known.has(container.id)) runs.save(container.id, run);
+    });
+  }
+
+  detach({ id }: Container): void {
+    const known = this.known.get(id);
+    if (known === undefined) return;
+    this.known.delete(id);
+    for (const [type, { inode }] of entriesOf(known.namespaces)) {
+      const key = keyOf(type, inode);
+      const members = this.members.get(key);
+      members?.delete(id);
+      if (members?.size === 0) this.members.delete(key);
+    }
+  }
+
+  remove(container: Container): void {
+    this.detach(container);
+    this.options.runs.forget(container.id);
+  }
+
+  collect({ id }: Container, points: PointSink): void {
+    if (!this.options.isMeasured) return;
+    for (const [type, namespace] of entriesOf(this.known.get(id)?.namespaces ?? {})) {
+      points.push({
+        metric: catalogue.namespace,
+        value: 1,
+        attributes: {
+          'linux.namespace.type': type,
+          'linux.namespace.inode': namespace.inode,
+          'linux.namespace.relation': relationOf(namespace, this.sharers(id, type, namespace.inode).length),
+        },
+      });
+    }
+  }
+
+  /** Other containers in the same namespace, by id. */
+  private sharers(id: string, type: string, inode: number): string[] {
+    return [...(this.members.get(keyOf(type, inode)) ?? [])].filter((member) => member !== id);
+  }
+
+  private tell(container: Container, namespaces: Namespaces, confinement: Confinement): Promise<void> {
+    const attributes: Record<string, AttributeValue> = {
+      ...namespaceAttributes(namespaces),
+      ...confinementAttributes(confinement, container),
+    };
+    for (const [type, namespace] of entriesOf(namespaces)) {
+      const sharers = this.sharers(container.id, type, namespace.inode);
+      const relation = relationOf(namespace, sharers.length);
+      attributes[`linux.namespace.${type}.relation`] = relation;
+      if (relation === 'shared') attributes[`linux.namespace.${type}.shared_with`] = sharers;
+    }
+    // Whose network it is: the owner's counters are the sharer's too, and reported there only.
+    const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
+    if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
+    const body = `container ${container.name} namespaces ${inShort(namespaces)}`;
+    const record = recordOf(ownEvents.namespaces, {
+      time: container.startedAt,
+      subject: container.id,
+      body,
+      attributes,
+    });
+    return this.options.sink.event(container.resource, record);
+  }
+
+  private async warn(container: Container, reasons: readonly string[]): Promise<void> {
+    if (reasons.length === 0) return;
+    const record = recordOf(ownEvents.elevated, {
+      time: container.startedAt,
+      subject: container.id,
+      body: `container ${container.name} has access beyond its bounds: ${reasons.join(', ')}`,
+      attributes: { 'portlight.elevated.reasons': reasons },
+    });
+    await this.options.sink.event(container.resource, record);
+  }
+}

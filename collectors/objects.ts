@@ -1,0 +1,332 @@
+/**
+ * What else the daemon keeps: images, volumes and networks. Each is told of when it is found, has changed or is
+ * gone, and running containers are compared with what the name of their image means by now.
+ * Source: GET /images/json, /volumes, /networks, /networks/{id}.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import type { ImageInfo, NetworkInspectInfo, VolumeInspectInfo } from 'dockerode';
+import { catalogue } from '../agent/catalogue/index.ts';
+import { type OwnEvent, ownEvents, recordOf } from '../agent/events.ts';
+import type {
+  Attributes,
+  AttributeValue,
+  Container,
+  PointSink,
+  Resource,
+  UnixNano,
+} from '../agent/records.ts';
+import type { Collector, Sink } from './collector.ts';
+import { isNotFound } from './docker/client.ts';
+
+/** Changes that come together are looked at together. */
+const SETTLE_MS = 500;
+const NONE = '<none>:<none>';
+
+const kinds = ['image', 'volume', 'network'] as const;
+type Kind = (typeof kinds)[number];
+const isKind = (type: string): type is Kind => (kinds as readonly string[]).includes(type);
+const events: Readonly<Record<Kind, OwnEvent>> = {
+  image: ownEvents.image,
+  volume: ownEvents.volume,
+  network: ownEvents.network,
+};
+
+/** One object as it is told. */
+interface Item {
+  readonly id: string;
+  /** What a person calls it. */
+  readonly name: string;
+  /** A change of these is a change of the object. */
+  readonly attributes: Attributes;
+  /** What changes by itself, or with others. */
+  readonly passing: Attributes;
+}
+
+export interface ObjectOptions {
+  readonly docker: Docker;
+  readonly sink: Sink;
+  /** What the events are about: the host. */
+  readonly host: Resource;
+  readonly containers: () => Iterable<Container>;
+  /** Names of the objects that were told of, by `<kind>/<id>`, for those that vanish while nobody looks. */
+  readonly store: {
+    idsOf(prefix: string): Iterable<string>;
+    load(key: string): string | undefined;
+    save(key: string, name: string): void;
+    forget(key: string): void;
+  };
+}
+
+/** The reference that a container was made from, as images list it; undefined for a bare id. */
+export function listedReference(image: string): string | undefined {
+  if (image === '' || image.startsWith('sha256:') || image.includes('@')) return undefined;
+  return image.includes(':', image.lastIndexOf('/') + 1) ? image : `${image}:latest`;
+}
+
+const imageIdOf = ({ resource }: Container): string | undefined => {
+  const id = resource.attributes['container.image.id'];
+  return typeof id === 'string' ? id : undefined;
+};
+
+export class ObjectCollector implements Collector {
+  readonly name = 'objects';
+  private readonly options: ObjectOptions;
+  private readonly known: Readonly<Record<Kind, Map<string, Item>>> = {
+    image: new Map(),
+    volume: new Map(),
+    network: new Map(),
+  };
+  /** Image ids by reference. */
+  private references = new Map<string, string>();
+  /** What was looked at once, by this process. */
+  private readonly looked = new Set<Kind>();
+  /** Containers that were told to be outdated. */
+  private readonly outdated = new WeakSet<Container>();
+  private readonly dirty = new Set<Kind>();
+  private readonly stopping = new AbortController();
+  private looking: Promise<void> | undefined;
+
+  constructor(options: ObjectOptions) {
+    this.options = options;
+  }
+
+  /** The daemon has told that something has happened to an object of this type; at start, to any. */
+  objectChanged(type: string): void {
+    if (isKind(type)) this.dirty.add(type);
+    if (this.dirty.size > 0 && !this.stopping.signal.aborted)
+      this.looking ??= this.look().finally(() => {
+        this.looking = undefined;
+        if (this.dirty.size > 0) this.objectChanged('');
+      });
+  }
+
+  /** Looks at everything. */
+  async begin(): Promise<void> {
+    for (const kind of kinds) this.objectChanged(kind);
+    await this.looking;
+  }
+
+  attach(container: Container): void {
+    if (container.pid !== 0 && this.references.size > 0) void this.compare([container]);
+  }
+
+  remove(): void {
+    // A volume that nobody uses any more.
+    this.objectChanged('volume');
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  collect(container: Container, points: PointSink): void {
+    if (container.pid === 0 || this.references.size === 0) return;
+    points.push({
+      metric: catalogue.imageOutdated,
+      value: this.newerImage(container) === undefined ? 0 : 1,
+    });
+  }
+
+  collectHost(points: PointSink): void {
+    const drivers = new Map<string, number>();
+    for (const { attributes } of this.known.network.values()) {
+      const driver = String(attributes['docker.network.driver']);
+      drivers.set(driver, (drivers.get(driver) ?? 0) + 1);
+    }
+    for (const [driver, value] of drivers)
+      points.push({
+        metric: catalogue.daemonNetworks,
+        value,
+        attributes: { 'docker.network.driver': driver },
+      });
+  }
+
+  private async look(): Promise<void> {
+    const { signal } = this.stopping;
+    while (this.dirty.size > 0 && !signal.aborted) {
+      await sleep(SETTLE_MS, undefined, { signal, ref: false }).catch(() => {});
+      for (const kind of [...this.dirty]) {
+        this.dirty.delete(kind);
+        if (signal.aborted) return;
+        try {
+          this.take(kind, await this.read[kind]());
+          if (kind === 'image') await this.compare(this.options.containers());
+        } catch (error) {
+          if (!signal.aborted) this.options.sink.fault(this.name, error);
+        }
+      }
+    }
+  }
+
+  private readonly read: Readonly<Record<Kind, () => Promise<Item[]>>> = {
+    image: async () => {
+      const images = await this.options.docker.listImages({ abortSignal: this.stopping.signal } as object);
+      this.references = new Map(
+        images.flatMap(({ Id, RepoTags }) => namesOf(RepoTags).map((tag) => [tag, Id])),
+      );
+      const used = new Map<string, number>();
+      for (const container of this.options.containers()) {
+        const id = container.pid === 0 ? undefined : imageIdOf(container);
+        if (id !== undefined) used.set(id, (used.get(id) ?? 0) + 1);
+      }
+      return images.map((image) => imageItem(image, used.get(image.Id) ?? 0));
+    },
+    volume: async () => {
+      const { docker } = this.options;
+      const list = (filters: object) =>
+        docker.listVolumes({ ...filters, abortSignal: this.stopping.signal } as object);
+      const [all, dangling] = await Promise.all([list({}), list({ filters: { dangling: ['true'] } })]);
+      const unused = new Set((dangling.Volumes ?? []).map(({ Name }) => Name));
+      return (all.Volumes ?? []).map((volume) => volumeItem(volume, !unused.has(volume.Name)));
+    },
+    network: async () => {
+      const { docker } = this.options;
+      const list = await docker.listNetworks({ abortSignal: this.stopping.signal } as object);
+      const networks: NetworkInspectInfo[] = [];
+      for (const { Id } of list) {
+        try {
+          networks.push(await docker.getNetwork(Id).inspect());
+        } catch (error) {
+          if (!isNotFound(error)) throw error;
+        }
+      }
+      return networks.map(networkItem);
+    },
+  };
+
+  /** Tells what is other than it was. */
+  private take(kind: Kind, items: readonly Item[]): void {
+    const { store } = this.options;
+    const known = this.known[kind];
+    const prefix = `object/${kind}/`;
+    const gone = new Map([...store.idsOf(prefix)].map((id) => [id, store.load(prefix + id) ?? '']));
+    // Nothing that there is at the first look of all is new.
+    const isFirst = gone.size === 0 && known.size === 0;
+    for (const item of items) {
+      const wasKept = gone.delete(item.id);
+      const before = known.get(item.id);
+      known.set(item.id, item);
+      const isFound = isFirst || (before === undefined && !this.looked.has(kind) && wasKept);
+      if (before === undefined) void this.tell(kind, item, isFound ? 'found' : 'new');
+      else if (JSON.stringify(before.attributes) !== JSON.stringify(item.attributes))
+        void this.tell(kind, item, 'changed');
+      else continue;
+      store.save(prefix + item.id, item.name);
+    }
+    for (const [id, name] of gone) {
+      const item = known.get(id) ?? { id, name, attributes: identity[kind](id, name), passing: {} };
+      known.delete(id);
+      store.forget(prefix + id);
+      void this.tell(kind, item, 'removed');
+    }
+    this.looked.add(kind);
+  }
+
+  private tell(
+    kind: Kind,
+    { id, name, attributes, passing }: Item,
+    change: 'new' | 'found' | 'changed' | 'removed',
+  ): Promise<void> {
+    const record = recordOf(events[kind], {
+      time: now(),
+      subject: id,
+      body: `${kind} ${name} ${change}`,
+      attributes: {
+        'portlight.inventory.change': change,
+        ...attributes,
+        ...(change === 'removed' ? {} : passing),
+      },
+    });
+    return this.options.sink.event(this.options.host, record);
+  }
+
+  /** The image that a container would be made from now; undefined where that is its own. */
+  private newerImage(container: Container): string | undefined {
+    const reference = listedReference(container.image);
+    const current = reference === undefined ? undefined : this.references.get(reference);
+    const own = imageIdOf(container);
+    return current === undefined || own === undefined || current === own ? undefined : current;
+  }
+
+  private async compare(containers: Iterable<Container>): Promise<void> {
+    for (const container of containers) {
+      const newer = container.pid === 0 ? undefined : this.newerImage(container);
+      if (newer === undefined) this.outdated.delete(container);
+      else if (!this.outdated.has(container)) {
+        this.outdated.add(container);
+        const record = recordOf(ownEvents.outdated, {
+          time: now(),
+          subject: container.id,
+          body: `container ${container.name} runs an image that ${container.image} does not mean any more`,
+          attributes: { 'docker.image.reference': container.image, 'docker.image.current_id': newer },
+        });
+        await this.options.sink.event(container.resource, record);
+      }
+    }
+  }
+}
+
+const now = (): UnixNano => BigInt(Date.now()) * 1_000_000n;
+
+/** Without what stands for none. */
+const namesOf = (references: readonly string[] | null | undefined): string[] =>
+  (references ?? []).filter((reference) => reference !== NONE && !reference.startsWith('<none>@'));
+
+/** What is left of an object of which only id and name are known. */
+const identity: Readonly<Record<Kind, (id: string, name: string) => Attributes>> = {
+  image: (id) => ({ 'container.image.id': id }),
+  volume: (id) => ({ 'docker.volume.name': id }),
+  network: (id, name) => ({ 'docker.network.id': id, 'docker.network.name': name }),
+};
+
+function imageItem(image: ImageInfo, containers: number): Item {
+  const references = namesOf(image.RepoTags);
+  const name = references[0] ?? image.Id.replace('sha256:', '').slice(0, 12);
+  return {
+    id: image.Id,
+    name,
+    attributes: {
+      ...identity.image(image.Id, name),
+      'docker.image.references': references,
+      'container.image.repo_digests': namesOf(image.RepoDigests),
+      'docker.image.dangling': references.length === 0,
+      'docker.image.created': new Date(image.Created * 1000).toISOString(),
+      'docker.image.size': image.Size,
+    },
+    passing: {
+      'docker.image.age': Math.max(0, Math.round(Date.now() / 1000 - image.Created)),
+      'docker.image.containers': containers,
+    },
+  };
+}
+
+function volumeItem({ Name, Driver, Scope }: VolumeInspectInfo, isUsed: boolean): Item {
+  return {
+    id: Name,
+    name: Name,
+    attributes: {
+      ...identity.volume(Name, Name),
+      'docker.volume.driver': Driver,
+      'docker.volume.scope': Scope,
+      'docker.volume.used': isUsed,
+    },
+    passing: {},
+  };
+}
+
+function networkItem(network: NetworkInspectInfo): Item {
+  const members = Object.values(network.Containers ?? {});
+  const attributes: Record<string, AttributeValue> = {
+    ...identity.network(network.Id, network.Name),
+    'docker.network.driver': network.Driver,
+    'docker.network.scope': network.Scope,
+    'docker.network.internal': network.Internal,
+    'docker.network.subnets': (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
+    // With their addresses: `web 172.17.0.2/16`.
+    'docker.network.members': members
+      .map(({ Name, IPv4Address, IPv6Address }) => [Name, IPv4Address, IPv6Address].filter(Boolean).join(' '))
+      .sort(),
+  };
+  return { id: network.Id, name: network.Name, attributes, passing: {} };
+}
