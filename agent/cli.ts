@@ -30,6 +30,8 @@ Examples:
   $ OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 portlight run
                                                    ship to an OpenTelemetry Collector
   $ portlight ps                                   what each container uses, once
+  $ portlight logs -f web                          the log of one container
+  $ portlight namespaces                           who shares what with whom
   $ portlight check                                what works here, and what is missing
 
 Every option is also a variable (PORTLIGHT_INTERVAL) and a key of portlight.yaml (interval);
@@ -48,6 +50,47 @@ withConfig(program.command('ps').description('list running containers: CPU, memo
 ])
   .addOption(output())
   .action(async (options, command) => (await import('./commands/ps.ts')).ps(options, command));
+
+const ON_DAEMON = ['docker_host'];
+
+withConfig(
+  program
+    .command('logs <container>')
+    .description('print the log of a container')
+    .option('-f, --follow', 'go on with what is written from now on')
+    .option('-n, --tail <lines>', 'only the last lines', 'all')
+    .option('--since <time>', 'only lines from then on: a duration such as 10m, or a time')
+    .option('-t, --timestamps', 'with the time of each line'),
+  ON_DAEMON,
+)
+  .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
+  .action(async (name, options, command) =>
+    (await import('./commands/logs.ts')).logs(name, options, command),
+  );
+
+withConfig(
+  program.command('images').description('list images: age, size, and the containers that use them'),
+  ON_DAEMON,
+)
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/images.ts')).images(options, command));
+
+withConfig(program.command('info').description('tell what daemon and host these are'), ON_DAEMON)
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/info.ts')).info(options, command));
+
+withConfig(
+  program
+    .command('namespaces')
+    .description('tell who shares which namespace with whom, and what confines each container'),
+  [...ON_DAEMON, 'procfs'],
+)
+  .addOption(
+    new Option('-o, --output <format>', 'how to print').choices(['tree', 'json', 'dot']).default('tree'),
+  )
+  .action(async (options, command) =>
+    (await import('./commands/namespaces.ts')).namespaces(options, command),
+  );
 
 withConfig(
   program

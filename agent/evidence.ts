@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from './catalogue/index.ts';
 import { LastLines } from './logs/last-lines.ts';
-import type { Attributes, AttributeValue, Container, Metric, MetricSet } from './records.ts';
+import type { Attributes, AttributeValue, Container, Metric, MetricSet, UnixNano } from './records.ts';
 
 /** How far back throttling is looked at, ms, and how far apart its samples are at least. */
 const WINDOW_MS = 60_000;
@@ -18,6 +18,17 @@ interface Throttling {
   readonly at: number;
   readonly periods: number;
   readonly throttled: number;
+}
+
+/** What a container used when it was last looked at. */
+interface Vitals {
+  /** Which run of it: when that was started. */
+  run: UnixNano;
+  time: UnixNano;
+  /** As `figures` has them. */
+  readonly values: (number | undefined)[];
+  /** The last minute, oldest first; the last of all rounds at its end. */
+  throttling: Throttling[];
 }
 
 /** The figures of the last round that a person looks for after a crash. */
@@ -32,8 +43,7 @@ const figures: readonly [string, Metric][] = [
 export class Evidence {
   private readonly vmstat: string;
   private readonly logs = new LastLines();
-  private sets = new Map<string, MetricSet>();
-  private throttling = new Map<string, Throttling[]>();
+  private vitals = new Map<string, Vitals>();
   /** The kernel's count of kills for want of memory, and when it was last seen to rise. */
   private oomKills: number | undefined;
   private roseAt = Number.NEGATIVE_INFINITY;
@@ -49,28 +59,33 @@ export class Evidence {
     this.logs.take(container.id, records);
   }
 
-  /** A round's metrics; they stay as they are until the round after the next. */
   round(sets: readonly MetricSet[]): void {
     this.isHostShort();
     const now = performance.now();
-    const throttling = new Map<string, Throttling[]>();
-    this.sets = new Map();
-    for (const set of sets) {
-      if (set.container === undefined) continue;
-      const { id } = set.container;
-      this.sets.set(id, set);
-      const periods = set.points.firstOf(catalogue.cpuPeriods);
-      const throttled = set.points.firstOf(catalogue.cpuThrottledPeriods);
+    const vitals = new Map<string, Vitals>();
+    for (const { container, startTime, time, points } of sets) {
+      if (container === undefined) continue;
+      const known = this.vitals.get(container.id) ?? { run: 0n, time, values: [], throttling: [] };
+      vitals.set(container.id, known);
+      // One that has just ended has no figures any more: those that it had are what is asked for.
+      if (points.firstOf(catalogue.memoryUsage) === undefined) continue;
+      if (known.run !== startTime) known.throttling = [];
+      known.run = startTime;
+      known.time = time;
+      figures.forEach(([, metric], index) => {
+        known.values[index] = points.firstOf(metric);
+      });
+      const periods = points.firstOf(catalogue.cpuPeriods);
+      const throttled = points.firstOf(catalogue.cpuThrottledPeriods);
       if (periods === undefined || throttled === undefined) continue;
-      const samples = (this.throttling.get(id) ?? []).filter(({ at }) => now - at < WINDOW_MS);
-      const last = samples.at(-1);
-      // Counters that are less than they were count another run.
-      if (last !== undefined && last.periods > periods) samples.length = 0;
-      if (last === undefined || now - last.at >= STEP_MS || samples.length === 0)
-        samples.push({ at: now, periods, throttled });
-      throttling.set(id, samples);
+      const { throttling } = known;
+      // The last one is replaced until it is far enough from the one before it.
+      const [before, last] = [throttling.at(-2), throttling.at(-1)];
+      if (before !== undefined && last !== undefined && last.at - before.at < STEP_MS) throttling.pop();
+      throttling.push({ at: now, periods, throttled });
+      while (now - throttling[0]!.at > WINDOW_MS) throttling.shift();
     }
-    this.throttling = throttling;
+    this.vitals = vitals;
   }
 
   /** The container exists no more. */
@@ -79,24 +94,22 @@ export class Evidence {
   }
 
   /** Of its last run; what is not known is absent. */
-  of({ id, memoryLimit }: Container): Attributes {
+  of({ id, memoryLimit, startedAt }: Container): Attributes {
     const attributes: Record<string, AttributeValue> = {};
     const lines = this.logs.of(id);
     if (lines.length > 0) attributes['portlight.exit.log'] = lines;
     if (memoryLimit > 0) attributes['portlight.exit.memory.limit'] = memoryLimit;
-    const set = this.sets.get(id);
-    if (set === undefined) return attributes;
-    for (const [name, metric] of figures) {
-      const value = set.points.firstOf(metric);
+    const vitals = this.vitals.get(id);
+    if (vitals === undefined || vitals.run !== startedAt) return attributes;
+    figures.forEach(([name], index) => {
+      const value = vitals.values[index];
       if (value !== undefined) attributes[name] = value;
-    }
-    // How old these figures are.
-    attributes['portlight.exit.sample.age'] = Date.now() / 1000 - Number(set.time / 1_000_000n) / 1000;
-    const [first] = this.throttling.get(id) ?? [];
-    const periods = set.points.firstOf(catalogue.cpuPeriods);
-    const throttled = set.points.firstOf(catalogue.cpuThrottledPeriods);
-    if (first !== undefined && periods !== undefined && throttled !== undefined && periods > first.periods)
-      attributes['portlight.exit.cpu.throttled'] = (throttled - first.throttled) / (periods - first.periods);
+    });
+    attributes['portlight.exit.sample.age'] = (Date.now() - Number(vitals.time / 1_000_000n)) / 1000;
+    const [first, last] = [vitals.throttling[0], vitals.throttling.at(-1)];
+    if (first !== undefined && last !== undefined && last.periods > first.periods)
+      attributes['portlight.exit.cpu.throttled'] =
+        (last.throttled - first.throttled) / (last.periods - first.periods);
     return attributes;
   }
 

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
-import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { inspectRunning } from '../../collectors/docker/client.ts';
+import { isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
@@ -15,7 +15,8 @@ import { catalogue } from '../catalogue/index.ts';
 import { createLogger } from '../logger.ts';
 import type { Container, Metric } from '../records.ts';
 import { Round } from '../round.ts';
-import { messageOf, Telemetry } from '../telemetry.ts';
+import { Telemetry } from '../telemetry.ts';
+import { daemonOf } from './daemon.ts';
 import { configOf } from './options.ts';
 
 /** How long CPU use is measured. */
@@ -31,11 +32,8 @@ function namespacesOf(procfs: string, container: Container): Namespaces {
 
 export async function ps({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  const endpoint = findEndpoint(config.docker_host);
-  const docker = connect(endpoint);
-  const running = await inspectRunning(docker).catch((error) => {
-    throw new Error(`${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${accessHint(error)}`);
-  });
+  const { docker, endpoint, ask } = daemonOf(config);
+  const running = await ask(inspectRunning(docker));
   const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
   const rootfs = isLocal(endpoint) ? config.rootfs : undefined;

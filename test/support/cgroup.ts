@@ -1,6 +1,7 @@
 /** The kernel's own word on a container, read as plainly as can be: what exported values are held against. */
-import { existsSync, readFileSync } from 'node:fs';
-import { docker } from './docker.ts';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import type { ExecutionContext } from 'ava';
+import { docker, uniqueName } from './docker.ts';
 
 /** A file of the container's cgroup, wherever this host keeps it. */
 export async function readCgroup(id: string, controller: string, file: string): Promise<string> {
@@ -49,4 +50,25 @@ export async function kernelValues(id: string): Promise<KernelValues> {
     memoryLimit: Number(await readCgroup(id, 'memory', 'memory.limit_in_bytes')),
     pids: Number(await readCgroup(id, 'pids', 'pids.current')),
   };
+}
+
+const V1_MEMORY = '/sys/fs/cgroup/memory';
+
+/**
+ * A cgroup to put containers under, whose memory is limited as a whole.
+ * @returns `--cgroup-parent` for it; undefined where there is no cgroup v1 to make it in
+ */
+export function limitedParent(t: ExecutionContext, bytes: number): string | undefined {
+  if (!existsSync(`${V1_MEMORY}/memory.limit_in_bytes`)) return undefined;
+  const parent = `/${uniqueName('parent')}`;
+  mkdirSync(V1_MEMORY + parent);
+  writeFileSync(`${V1_MEMORY}${parent}/memory.limit_in_bytes`, String(bytes));
+  t.teardown(() => {
+    // The daemon makes it in every other hierarchy.
+    for (const controller of readdirSync('/sys/fs/cgroup')) {
+      const directory = `/sys/fs/cgroup/${controller}${parent}`;
+      if (existsSync(directory)) rmdirSync(directory);
+    }
+  });
+  return parent;
 }

@@ -31,6 +31,8 @@ export interface ContainerOptions {
   readonly tty?: boolean;
   readonly labels?: Record<string, string>;
   readonly host?: Docker.HostConfig;
+  /** What else it is created with. */
+  readonly create?: Docker.ContainerCreateOptions;
 }
 
 /** A name that no other container has. */
@@ -49,6 +51,7 @@ export async function createContainer(
     Tty: options.tty ?? false,
     Labels: { [LABEL]: 'true', ...options.labels },
     HostConfig: { ...options.host },
+    ...options.create,
   });
   t.teardown(() => container.remove({ force: true, v: true }).catch(() => {}));
   return container;

@@ -1,0 +1,83 @@
+/** `portlight info`: the daemon and its host in short. */
+import type { Command } from 'commander';
+import { bytes } from '../../exporters/console/format.ts';
+import { table } from '../../exporters/console/table.ts';
+import { daemonOf } from './daemon.ts';
+import { configOf } from './options.ts';
+
+/** What GET /info says beyond what its type declarations know. */
+interface Info {
+  readonly Name: string;
+  readonly OperatingSystem: string;
+  readonly KernelVersion: string;
+  readonly Architecture: string;
+  readonly NCPU: number;
+  readonly MemTotal: number;
+  readonly Driver: string;
+  readonly LoggingDriver: string;
+  readonly CgroupDriver: string;
+  readonly CgroupVersion?: string;
+  readonly DockerRootDir: string;
+  readonly SecurityOptions?: readonly string[] | null;
+  readonly LiveRestoreEnabled?: boolean;
+  readonly Containers: number;
+  readonly ContainersRunning: number;
+  readonly ContainersPaused: number;
+  readonly ContainersStopped: number;
+  readonly Images: number;
+  readonly Warnings?: readonly string[] | null;
+  readonly Swarm?: {
+    readonly LocalNodeState: string;
+    readonly NodeID: string;
+    readonly ControlAvailable: boolean;
+  };
+}
+
+export async function info({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const { docker, endpoint, ask } = daemonOf(config);
+  const [version, given, volumes, networks] = await ask(
+    Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()]),
+  );
+  const info = given as Info;
+  const swarm = info.Swarm?.LocalNodeState ?? 'inactive';
+  const facts = {
+    endpoint: endpoint.host,
+    engine: version.Components?.[0]?.Name ?? 'Engine',
+    version: version.Version,
+    api_version: version.ApiVersion,
+    host: info.Name,
+    operating_system: info.OperatingSystem,
+    kernel: info.KernelVersion,
+    architecture: info.Architecture,
+    cpus: info.NCPU,
+    memory: info.MemTotal,
+    storage_driver: info.Driver,
+    log_driver: info.LoggingDriver,
+    cgroup: `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`,
+    data: info.DockerRootDir,
+    security: (info.SecurityOptions ?? []).map((option) => option.replace(/^name=/, '')),
+    live_restore: info.LiveRestoreEnabled ?? false,
+    containers: info.Containers,
+    containers_running: info.ContainersRunning,
+    containers_paused: info.ContainersPaused,
+    containers_stopped: info.ContainersStopped,
+    images: info.Images,
+    volumes: volumes.Volumes?.length ?? 0,
+    networks: networks.length,
+    swarm,
+    ...(swarm === 'active'
+      ? { swarm_node: info.Swarm!.NodeID, swarm_role: info.Swarm!.ControlAvailable ? 'manager' : 'worker' }
+      : {}),
+    warnings: info.Warnings ?? [],
+  };
+  if (output === 'json') {
+    console.log(JSON.stringify(facts, null, 2));
+    return;
+  }
+  const shown = Object.entries({ ...facts, memory: bytes(facts.memory) }).map(([key, value]) => [
+    key.replaceAll('_', ' '),
+    Array.isArray(value) ? value.join(', ') || '-' : String(value),
+  ]);
+  console.log(table(['WHAT', 'VALUE'], shown).join('\n'));
+}

@@ -1,0 +1,139 @@
+/** `portlight namespaces`: who shares which namespace with whom, and what confines each container. */
+import type { Command } from 'commander';
+import type { ContainerInspectInfo } from 'dockerode';
+import { inspectRunning } from '../../collectors/docker/client.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
+import { type Confinement, elevations, readConfinement } from '../../collectors/namespaces/confinement.ts';
+import {
+  type Namespaces,
+  namespaceTypes,
+  readNamespaces,
+  relationOf,
+} from '../../collectors/namespaces/read.ts';
+import { messageOf } from '../telemetry.ts';
+import { daemonOf } from './daemon.ts';
+import { configOf } from './options.ts';
+
+interface Inhabitant {
+  readonly id: string;
+  readonly name: string;
+  readonly namespaces: Namespaces;
+  readonly confinement: Confinement;
+  readonly elevated: readonly string[];
+}
+
+interface Room {
+  readonly type: string;
+  readonly inode: number;
+  readonly host: boolean;
+  readonly members: readonly string[];
+}
+
+function inhabitant(procfs: string, inspect: ContainerInspectInfo): Inhabitant | undefined {
+  const container = fromInspect(inspect, undefined, {});
+  try {
+    const namespaces = readNamespaces(procfs, container.pid);
+    const confinement = readConfinement(procfs, container.pid);
+    const elevated = elevations(container, namespaces, confinement);
+    return { id: container.id, name: container.name, namespaces, confinement, elevated };
+  } catch (error) {
+    console.error(`portlight: container ${container.name}: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** Every namespace with who lives in it: by type, the host's own first, then the fullest. */
+function roomsOf(inhabitants: readonly Inhabitant[]): Room[] {
+  return namespaceTypes.flatMap((type) => {
+    const rooms = new Map<number, { host: boolean; members: string[] }>();
+    for (const { name, namespaces } of inhabitants) {
+      const namespace = namespaces[type];
+      if (namespace === undefined) continue;
+      const room = rooms.get(namespace.inode) ?? { host: namespace.host === true, members: [] };
+      room.members.push(name);
+      rooms.set(namespace.inode, room);
+    }
+    return [...rooms]
+      .map(([inode, room]) => ({ type, inode, ...room }))
+      .sort((a, b) => Number(b.host) - Number(a.host) || b.members.length - a.members.length);
+  });
+}
+
+function tree(inhabitants: readonly Inhabitant[]): string {
+  const rooms = roomsOf(inhabitants);
+  const lines: string[] = [];
+  for (const type of namespaceTypes) {
+    const ofType = rooms.filter((room) => room.type === type);
+    if (ofType.length > 0) lines.push(type);
+    ofType.forEach(({ inode, host, members }, index) => {
+      const branch = index === ofType.length - 1 ? '└─' : '├─';
+      const whose = host ? 'host' : members.length > 1 ? 'shared' : 'private';
+      lines.push(`${branch} ${inode} ${whose}: ${members.join(', ')}`);
+    });
+  }
+  for (const { name, elevated } of inhabitants)
+    if (elevated.length > 0) lines.push(`! ${name} has access beyond its bounds: ${elevated.join(', ')}`);
+  return lines.join('\n');
+}
+
+/** What Graphviz draws: a box for each container, a line to each namespace that is not its own alone. */
+function dot(inhabitants: readonly Inhabitant[]): string {
+  const quoted = (text: string) => JSON.stringify(text);
+  const shared = roomsOf(inhabitants).filter(({ host, members }) => host || members.length > 1);
+  return [
+    'graph namespaces {',
+    '  node [fontname="sans-serif"];',
+    ...inhabitants.map(
+      ({ name, elevated }) => `  ${quoted(name)} [shape=box${elevated.length > 0 ? ', color=red' : ''}];`,
+    ),
+    ...shared.flatMap(({ type, inode, host, members }) => {
+      const node = quoted(`${type} ${inode}`);
+      return [
+        `  ${node} [shape=ellipse, label=${quoted(host ? `${type} of the host` : `${type} ${inode}`)}];`,
+        ...members.map((name) => `  ${quoted(name)} -- ${node};`),
+      ];
+    }),
+    '}',
+  ].join('\n');
+}
+
+function facts(inhabitants: readonly Inhabitant[]): object[] {
+  const rooms = roomsOf(inhabitants);
+  return inhabitants.map(({ id, name, namespaces, confinement, elevated }) => ({
+    id,
+    name,
+    namespaces: Object.fromEntries(
+      Object.entries(namespaces).map(([type, namespace]) => {
+        const room = rooms.find((known) => known.type === type && known.inode === namespace.inode);
+        const sharers = (room?.members ?? []).filter((member) => member !== name);
+        const relation = relationOf(namespace, sharers.length);
+        return [
+          type,
+          { inode: namespace.inode, relation, shared_with: relation === 'shared' ? sharers : [] },
+        ];
+      }),
+    ),
+    capabilities: confinement.capabilities,
+    seccomp: confinement.seccomp ?? null,
+    apparmor: confinement.apparmor ?? null,
+    no_new_privileges: confinement.noNewPrivileges,
+    readonly_rootfs: confinement.readonlyRoot,
+    uid_map: confinement.uidMap,
+    elevated,
+  }));
+}
+
+export async function namespaces({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const { docker, ask } = daemonOf(config);
+  const inhabitants = (await ask(inspectRunning(docker)))
+    .map((inspect) => inhabitant(config.procfs, inspect))
+    .filter((found) => found !== undefined)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const views: Readonly<Record<string, (all: readonly Inhabitant[]) => string>> = {
+    tree,
+    dot,
+    json: (all) => JSON.stringify(facts(all), null, 2),
+  };
+  console.log(views[output]!(inhabitants));
+}
