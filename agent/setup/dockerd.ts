@@ -17,6 +17,8 @@ export interface PrivateDockerd {
   readonly directory: string;
   /** Ends it as a fault would; `stop` still deletes its data. */
   kill(signal: NodeJS.Signals): void;
+  /** As `kill`, and waits until it has ended. */
+  end(signal: NodeJS.Signals): Promise<void>;
   /** Removes its containers, ends it, and deletes its data. */
   stop(): Promise<void>;
 }
@@ -129,6 +131,10 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
     pid: child.pid!,
     directory,
     kill: (signal) => void child.kill(signal),
+    end(signal) {
+      child.kill(signal);
+      return exited(child);
+    },
     async stop() {
       const containers = await docker.listContainers({ all: true }).catch(() => []);
       await Promise.all(

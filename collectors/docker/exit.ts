@@ -32,7 +32,7 @@ export const exitReasons = {
   },
   error: { what: 'ended by itself, with an exit code other than 0', severity: Severity.ERROR },
   daemon_restart: { what: 'ended because the daemon was restarted', severity: Severity.WARN },
-  unknown: { what: 'ended while nobody looked, and left no trace of why', severity: Severity.WARN },
+  unknown: { what: 'ended while nobody looked, and left no trace of who ended it', severity: Severity.WARN },
 } as const satisfies Readonly<Record<string, { what: string; severity: SeverityNumber }>>;
 
 export type ExitReason = keyof typeof exitReasons;
@@ -68,6 +68,8 @@ export interface ExitFacts {
   readonly isHostShort: boolean;
   /** Whether the daemon was away at that time, or just coming back. */
   readonly isDaemonAway: boolean;
+  /** Whether nobody would have told of a signal: the end itself was concluded. */
+  readonly isUnseen: boolean;
 }
 
 /** `9`, `KILL`, `SIGKILL` → `SIGKILL`: daemons and clients have all three. */
@@ -100,5 +102,6 @@ export function exitReason(facts: ExitFacts): ExitReason {
   if (exitCode === undefined) return 'unknown';
   if (exitCode === 0) return 'completed';
   if (exitCode === KILLED && facts.isHostShort) return 'oom_killed_by_host';
-  return signalOf(exitCode) === undefined ? 'error' : 'signal';
+  if (signalOf(exitCode) === undefined) return 'error';
+  return facts.isUnseen ? 'unknown' : 'signal';
 }

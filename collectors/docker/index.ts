@@ -83,6 +83,8 @@ export class DockerCollector {
   private readonly turns = new Map<string, Promise<void>>();
   private readonly watermark: Watermark;
   private readonly stopping = new AbortController();
+  /** What was before is told, or none of this agent's. */
+  private readonly floor: UnixNano;
   private last: UnixNano;
   /** When the daemon was last lost and found again: what happened in between, nobody watched. */
   private away: { from: UnixNano; to: UnixNano | undefined } | undefined;
@@ -100,7 +102,8 @@ export class DockerCollector {
     this.story = new Story(options);
     this.watermark = new Watermark((time) => options.position.save(time));
     const position = options.position.load();
-    this.last = position === undefined ? now() : position + 1n;
+    this.floor = position === undefined ? now() : position + 1n;
+    this.last = this.floor;
   }
 
   /** Every container that exists and is observed, by id. */
@@ -160,7 +163,7 @@ export class DockerCollector {
   }
 
   private async follow(signal: AbortSignal, backoff: Backoff): Promise<void> {
-    const since = this.seen.size === 0 ? this.last : this.last - OVERLAP;
+    const since = this.overlapping(this.last);
     const attempt = new AbortController();
     const either = AbortSignal.any([signal, attempt.signal]);
     try {
@@ -209,7 +212,7 @@ export class DockerCollector {
     for (let round = 0; round < RECONCILE_ROUNDS && rest.size > 0; round++) {
       const found = await this.inspectAll([...rest].filter((id) => ids.has(id)));
       // Events of what was found are told by then, and are no news any more.
-      await this.catchUp(began - OVERLAP);
+      await this.catchUp(this.overlapping(began));
       const again = new Set<string>();
       for (const id of rest) {
         const state = found.get(id);
@@ -339,6 +342,10 @@ export class DockerCollector {
     });
     this.options.objectChanged(event.Type);
     return { sent: this.options.sink.event(container?.resource ?? this.options.host, record) };
+  }
+
+  private overlapping(time: UnixNano): UnixNano {
+    return time - OVERLAP < this.floor ? this.floor : time - OVERLAP;
   }
 
   /** Whether nobody watched the daemon then. */

@@ -92,6 +92,8 @@ export class Story {
   private readonly gone = new Set<string>();
   /** How many events were told of each container, by this process. */
   private readonly counts = new Map<string, number>();
+  /** What is not kept yet of each container, because exporters still have it. */
+  private readonly keeping = new Map<string, Promise<void>>();
   private hasBegun: boolean;
 
   constructor(options: StoryOptions) {
@@ -154,13 +156,13 @@ export class Story {
    * @param isDaemonAway whether the daemon was away when it happened, or just coming back
    * @returns resolves when every exporter has taken charge of all that was told
    */
-  async tell(container: Container, event: DockerEvent, isDaemonAway: boolean): Promise<void> {
+  tell(container: Container, event: DockerEvent, isDaemonAway: boolean): Promise<void> {
     const { sink, store } = this.options;
     const { id } = container;
     const action = actionOfEvent(event);
     const name = action.action;
     const time = BigInt(event.timeNano);
-    if (this.isTold(container, name, event)) return;
+    if (this.isTold(container, name, event)) return Promise.resolve();
     const told = this.told.get(id) ?? toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n });
     this.told.set(id, told);
     this.counts.set(id, this.countOf(id) + 1);
@@ -192,17 +194,19 @@ export class Story {
     this.remember(told, container, name, event);
     sent.push(...this.patterns(told, container, name, time, exit?.reason));
 
+    // Logs and traces are acknowledged each in its time; what was told is kept in the order that it was told.
+    const text = name === 'destroy' ? undefined : formatTold(told);
+    const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
+      if (text === undefined) store.forget(CONTAINER + id);
+      else store.save(CONTAINER + id, text);
+      if (this.keeping.get(id) === kept) this.keeping.delete(id);
+    });
+    this.keeping.set(id, kept);
     if (name === 'destroy') {
       this.told.delete(id);
       this.counts.delete(id);
-      await Promise.all(sent);
-      store.forget(CONTAINER + id);
-      return;
     }
-    const text = formatTold(told);
-    await Promise.all(sent);
-    // What comes late must not bring a container back.
-    if (this.told.has(id)) store.save(CONTAINER + id, text);
+    return kept;
   }
 
   /** Whether it is the daemon's word for something that was made up in its place. */
@@ -256,10 +260,12 @@ export class Story {
       exitCode,
       signals: told.signals,
       stopSignal: container.stopSignal,
-      oomAt: told.oomAt,
+      // The daemon keeps it too, for whoever has missed the event.
+      oomAt: told.oomAt ?? (event.synthesized !== undefined && container.oomKilled ? time : undefined),
       isLimited: container.memoryLimit > 0,
       isHostShort: this.options.evidence.isHostShort(),
       isDaemonAway,
+      isUnseen: event.synthesized !== undefined,
     });
     const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
     const signal = signalOf(exitCode);

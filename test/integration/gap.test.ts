@@ -1,0 +1,182 @@
+/** What happens while the agent or the daemon is away is told afterwards, once, and as what it is. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import { AgentProcess, listenUrl, temporaryDirectory } from '../support/agent.ts';
+import { IMAGE } from '../support/docker.ts';
+import { ownDaemon } from '../support/dockerd.ts';
+import { type ReceivedLog, Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+/** Positions are written together; by then they are. */
+const SOON_KEPT_MS = 500;
+
+type Start = () => Promise<AgentProcess>;
+
+/** Starts agents one after the other, on one data directory. */
+function agents(t: ExecutionContext, host: string, receiver: Receiver): Start {
+  const data = temporaryDirectory(t);
+  return async () => {
+    const agent = new AgentProcess(
+      ['run', '--docker-host', host, '--data-dir', data, '--listen', '127.0.0.1:0', '--interval', '500ms'],
+      { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
+      data,
+    );
+    t.teardown(() => agent.kill('SIGKILL'));
+    const url = await listenUrl(agent);
+    await waitFor('the agent to be ready', async () => (await fetch(`${url}/readyz`)).ok, 60_000);
+    return agent;
+  };
+}
+
+const create = (
+  docker: Docker,
+  name: string,
+  script = 'sleep 600',
+  more: Docker.ContainerCreateOptions = {},
+) => docker.createContainer({ name, Image: IMAGE, Cmd: ['sh', '-c', script], ...more });
+
+const story = (receiver: Receiver, id: string): ReceivedLog[] =>
+  receiver.logs.filter(
+    ({ resource, eventName }) => resource['container.id'] === id && eventName.startsWith('docker.container.'),
+  );
+const actions = (events: readonly ReceivedLog[]) =>
+  events.map(({ eventName }) => eventName.replace('docker.container.', ''));
+const isMadeUp = ({ attributes }: ReceivedLog) => attributes['portlight.event.synthesized'] === true;
+const time = (text: string) => BigInt(Date.parse(text)) * 1_000_000n;
+
+test('what happened while the agent was away is told, more than the daemon remembers', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const { docker, host } = await ownDaemon(t);
+  const start = agents(t, host, receiver);
+  const names = ['removed', 'restarted', 'paused', 'renamed', 'updated', 'ended', 'untouched'];
+  const containers = new Map<string, Docker.Container>();
+  for (const name of names) {
+    const container = await create(docker, name);
+    await container.start();
+    containers.set(name, container);
+  }
+  const of = (name: string) => containers.get(name)!;
+  const first = await start();
+  await waitFor('all of them', () => names.every((name) => receiver.of(name).length > 0));
+  // The reader's positions are on disk.
+  const before = receiver.logs.length;
+  await docker.createVolume({ Name: 'marker' });
+  await waitFor('the marker', () => receiver.logs.length > before);
+  await sleep(SOON_KEPT_MS);
+  first.kill('SIGKILL');
+  await first.exit;
+
+  await of('removed').remove({ force: true });
+  await of('restarted').restart({ t: 0 });
+  await of('paused').pause();
+  await of('renamed').rename({ name: 'renamed-2' });
+  await of('updated').update({ Memory: 32 * 1024 * 1024, MemorySwap: 32 * 1024 * 1024 });
+  await of('ended').kill();
+  const brandNew = await create(docker, 'new');
+  await brandNew.start();
+  containers.set('new', brandNew);
+  // 300 events of something else: the daemon forgets all of the above.
+  for (let index = 0; index < 150; index++) {
+    const { name } = await docker.createVolume({ Name: `flood${index}` });
+    await docker.getVolume(name).remove();
+  }
+  const second = await start();
+  const told = (name: string) => story(receiver, of(name).id);
+  const expected: Record<string, string[]> = {
+    removed: ['die', 'destroy'],
+    restarted: ['die', 'start'],
+    paused: ['pause'],
+    renamed: ['rename'],
+    updated: ['update'],
+    ended: ['die'],
+    untouched: [],
+    new: ['create', 'start'],
+  };
+  for (const [name, wanted] of Object.entries(expected)) {
+    await waitFor(`what happened to ${name}`, () => told(name).length >= wanted.length);
+    t.deepEqual(actions(told(name)), wanted, name);
+    t.true(told(name).every(isMadeUp), name);
+  }
+  const ended = (await of('ended').inspect()).State;
+  const [die] = told('ended');
+  t.is(die!.time / 1_000_000n, time(ended.FinishedAt) / 1_000_000n, 'at the time that the daemon says');
+  t.is(die!.attributes['process.exit.code'], 137);
+  t.is(die!.attributes['portlight.event.time'], 'known');
+  t.is(die!.resource['container.name'], 'ended');
+  const restarted = (await of('restarted').inspect()).State;
+  t.is(told('restarted')[1]!.time / 1_000_000n, time(restarted.StartedAt) / 1_000_000n);
+  t.is(told('removed')[0]!.resource['container.name'], 'removed', 'its identity is remembered');
+  t.is(told('removed')[0]!.attributes['portlight.exit.reason'], 'unknown');
+  t.is(told('renamed')[0]!.attributes['docker.container.previous_name'], '/renamed');
+
+  // Nothing of it is told again.
+  const madeUp = () => receiver.logs.filter(isMadeUp).map(({ body }) => body);
+  const count = madeUp();
+  await second.stop();
+  const third = await start();
+  await of('untouched').kill();
+  await waitFor('an event of now', () =>
+    told('untouched').some(({ eventName }) => eventName.endsWith('.die')),
+  );
+  t.deepEqual(madeUp(), count);
+  t.false(told('untouched').some(isMadeUp));
+  await third.stop();
+});
+
+test('events that the daemon still remembers are told as they were', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const { docker, host } = await ownDaemon(t);
+  const start = agents(t, host, receiver);
+  const first = await start();
+  const before = await create(docker, 'before');
+  await waitFor('its creation', () => story(receiver, before.id).length === 1);
+  await first.stop();
+  await before.start();
+  await before.kill();
+  await before.wait();
+  const during = await create(docker, 'during', 'exit 4');
+  await during.start();
+  await during.wait();
+  await during.remove();
+  await start();
+  await waitFor('the last of them', () => actions(story(receiver, during.id)).includes('destroy'));
+  t.deepEqual(actions(story(receiver, before.id)), ['create', 'start', 'kill', 'die']);
+  t.deepEqual(actions(story(receiver, during.id)), ['create', 'start', 'die', 'destroy']);
+  t.false(receiver.logs.some(isMadeUp));
+  const die = story(receiver, during.id)[2]!;
+  t.is(die.attributes['process.exit.code'], 4);
+  t.true(Number(die.attributes['docker.event.duration']) > 0, 'it knows since when');
+});
+
+for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+  test(`a daemon that ends by ${signal} and comes back: its containers' story goes on without a gap`, async (t) => {
+    const receiver = await Receiver.start();
+    t.teardown(() => receiver.stop());
+    const { docker, host, restart } = await ownDaemon(t);
+    const start = agents(t, host, receiver);
+    const obedient = 'trap exit TERM; while :; do sleep 0.05; done';
+    const once = await create(docker, 'once', obedient);
+    const always = await create(docker, 'always', obedient, {
+      HostConfig: { RestartPolicy: { Name: 'always' } },
+    });
+    await once.start();
+    await always.start();
+    await start();
+    await waitFor('both', () => receiver.of('once').length > 0 && receiver.of('always').length > 0);
+    await restart(signal);
+    await waitFor('the second run', () => actions(story(receiver, always.id)).includes('start'), 60_000);
+    await waitFor('the end of the first', () => actions(story(receiver, once.id)).includes('die'));
+    const ends = (id: string) =>
+      actions(story(receiver, id)).filter((action) => ['die', 'start'].includes(action));
+    t.deepEqual(ends(once.id), ['die']);
+    t.deepEqual(ends(always.id), ['die', 'start']);
+    const { attributes } = story(receiver, once.id).find(({ eventName }) => eventName.endsWith('.die'))!;
+    // A daemon that is told to end tells its containers to end while it still answers.
+    t.is(attributes['portlight.exit.reason'], signal === 'SIGKILL' ? 'daemon_restart' : 'stopped');
+    const uids = receiver.logs.map(({ attributes: { 'log.record.uid': uid } }) => uid).filter(Boolean);
+    t.is(new Set(uids).size, uids.length, 'nothing twice');
+  });
+}

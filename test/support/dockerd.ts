@@ -1,0 +1,42 @@
+/** A Docker daemon for one test, ended with it. */
+import type { ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import {
+  clientOf,
+  type DockerdOptions,
+  type PrivateDockerd,
+  startDockerd,
+} from '../../agent/setup/dockerd.ts';
+import { importBusybox } from '../../agent/setup/images.ts';
+import { temporaryDirectory } from './agent.ts';
+import { IMAGE } from './docker.ts';
+
+export interface OwnDaemon {
+  readonly host: string;
+  readonly docker: Docker;
+  /** The daemon's process as a fault would end it, and another in its place. */
+  restart(signal: NodeJS.Signals, whileAway?: () => Promise<void>): Promise<void>;
+}
+
+/** @param options what it is to be like; a network of its own by default */
+export async function ownDaemon(
+  t: ExecutionContext,
+  options: Partial<DockerdOptions> = {},
+): Promise<OwnDaemon> {
+  const directory = temporaryDirectory(t);
+  const start = () => startDockerd({ ownNetwork: true, ...options, directory });
+  let dockerd: PrivateDockerd = await start();
+  t.teardown(() => dockerd.stop());
+  const docker = clientOf(dockerd.host);
+  const [repository = '', tag = ''] = IMAGE.split(':');
+  await importBusybox(docker, repository, tag);
+  return {
+    host: dockerd.host,
+    docker,
+    async restart(signal, whileAway) {
+      await dockerd.end(signal);
+      await whileAway?.();
+      dockerd = await start();
+    },
+  };
+}
