@@ -5,6 +5,7 @@ import type {
   EventRecord,
   SeverityNumber,
   SpanContext,
+  UnixNano,
 } from '../../agent/records.ts';
 import { type Action, actionOf, nameOfAction } from './actions.ts';
 import { parseImageReference } from './identity.ts';
@@ -18,6 +19,8 @@ export interface DockerEvent {
   readonly timeNano: number | bigint;
   /** That no daemon sent it, and whether its time is known or the latest that it can have. */
   readonly synthesized?: 'known' | 'estimated';
+  /** Time of what was told before it, where its own is estimated: that is the same at each attempt. */
+  readonly after?: UnixNano;
 }
 
 export const actionOfEvent = ({ Type, Action: action }: DockerEvent): Action =>
@@ -31,11 +34,16 @@ export const execOf = ({ Type, Action: action, Actor }: DockerEvent): string | u
 export const memberOf = ({ Type, Actor }: DockerEvent): string | undefined =>
   Type === 'network' || Type === 'volume' ? Actor.Attributes.container : undefined;
 
+const ONCE = new Set(['create', 'destroy']);
+
 /** What tells an event from all others, and the same whenever it is told. */
 export function uidOf(event: DockerEvent): string {
-  const { timeNano, Type, Action: action, Actor } = event;
-  const subject = execOf(event) ?? `${memberOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`;
-  return `${timeNano}-${Type}-${nameOfAction(Type, action)}-${subject.slice(0, 24)}`;
+  const { timeNano, after, Type, Action: given, Actor } = event;
+  const action = nameOfAction(Type, given);
+  const subject = (execOf(event) ?? `${memberOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`).slice(0, 24);
+  // A container is created and destroyed once, whoever tells it.
+  if (Type === 'container' && ONCE.has(action) && subject !== '') return `${Type}-${action}-${subject}`;
+  return `${after === undefined ? timeNano : `after-${after}`}-${Type}-${action}-${subject}`;
 }
 
 const HAS_EXIT_CODE = /^(die|exec_die)$/;

@@ -9,6 +9,8 @@ const ANSWER: UnixNano = 600_000_000_000n;
 /** How long after a process of it was killed for want of memory an end counts as what came of it. */
 const AFTERMATH: UnixNano = 5_000_000_000n;
 const KILLED = 137;
+/** What the daemon says of a container that ended while it was away itself. */
+const NOT_KNOWN = 255;
 /** Exit codes above this are 128 and the number of a signal: wait(2), and every shell's convention. */
 const SIGNALLED = 128;
 
@@ -99,7 +101,7 @@ export function exitReason(facts: ExitFacts): ExitReason {
     if (!wasKilled) return 'stopped';
     return signals[0]!.signal === 'SIGKILL' ? 'killed' : 'killed_after_grace';
   }
-  if (exitCode === undefined) return 'unknown';
+  if (exitCode === undefined || (facts.isUnseen && exitCode === NOT_KNOWN)) return 'unknown';
   if (exitCode === 0) return 'completed';
   if (exitCode === KILLED && facts.isHostShort) return 'oom_killed_by_host';
   if (signalOf(exitCode) === undefined) return 'error';

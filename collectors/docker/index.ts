@@ -12,7 +12,7 @@ import type { Sink } from '../collector.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
 import { pastEvents, readEvents } from './event-stream.ts';
-import { missedEvents } from './reconcile.ts';
+import { impliedEvents, missedEvents } from './reconcile.ts';
 import { Story, type StoryOptions } from './story.ts';
 import { Watermark } from './watermark.ts';
 
@@ -323,6 +323,11 @@ export class DockerCollector {
       const read = this.options.lifecycle.stopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+    }
+    const told = this.story.of(container.id);
+    if (!this.story.isOld(container.id, time) && (told !== undefined || this.story.isContinued)) {
+      for (const implied of impliedEvents(told, container, action, time))
+        void this.story.tell(container, implied, this.wasAway(BigInt(implied.timeNano)));
     }
     const sent = this.story.tell(container, event, this.wasAway(time));
     if (action === 'destroy') this.forget(container);

@@ -43,6 +43,31 @@ function between(told: Told | undefined, found: Container): Missed[] {
 }
 
 /**
+ * What must have happened before an event can have: a container that ends has been started.
+ * @param told what was told; undefined for a container that nobody has told of
+ * @param container as it is by now, which may be later than the event
+ * @returns the events that were missed, oldest first
+ */
+export function impliedEvents(
+  told: Told | undefined,
+  container: Container,
+  action: string,
+  time: UnixNano,
+): DockerEvent[] {
+  const missed: Missed[] = [];
+  const ifBefore = (moment: UnixNano) => (moment <= time ? moment : 0n);
+  if (told === undefined && action !== 'create')
+    missed.push({ action: 'create', time: ifBefore(container.createdAt) });
+  const { startedAt, finishedAt } = container;
+  if ((action === 'die' || action === 'pause') && !isUnder(told))
+    missed.push({ action: 'start', time: ifBefore(startedAt) });
+  if (action === 'start' && isUnder(told))
+    missed.push({ action: 'die', time: finishedAt > told!.startedAt ? ifBefore(finishedAt) : 0n });
+  const attributes = { name: container.name, image: container.image };
+  return eventsOf(container.id, attributes, missed, time, told);
+}
+
+/**
  * @param told what was told; undefined for a container that is new
  * @param found the container; undefined where it exists no more
  * @param now the time of what nothing tells the time of
@@ -54,17 +79,21 @@ export function missedEvents(
   found: Container | undefined,
   now: UnixNano,
 ): DockerEvent[] {
-  const missed: readonly Missed[] =
-    found !== undefined
-      ? between(told, found)
-      : [
-          ...(isUnder(told) ? [{ action: 'die', time: undefined }] : []),
-          { action: 'destroy', time: undefined },
-        ];
-  const attributes: Readonly<Record<string, string>> =
-    found === undefined ? { name: told!.name } : { name: found.name, image: found.image };
+  if (found !== undefined)
+    return eventsOf(id, { name: found.name, image: found.image }, between(told, found), now, told);
+  const end: Missed[] = isUnder(told) ? [{ action: 'die', time: undefined }] : [];
+  return eventsOf(id, { name: told!.name }, [...end, { action: 'destroy', time: undefined }], now, told);
+}
+
+function eventsOf(
+  id: string,
+  attributes: Readonly<Record<string, string>>,
+  missed: readonly Missed[],
+  latest: UnixNano,
+  told: Told | undefined,
+): DockerEvent[] {
   // What nothing tells the time of happened before what comes next.
-  let next = now;
+  let next = latest;
   const times = missed.toReversed().map(({ time }) => {
     next = time || next;
     return next;
@@ -75,6 +104,8 @@ export function missedEvents(
     Actor: { ID: id, Attributes: { ...attributes, ...own } },
     scope: 'local',
     timeNano: times[missed.length - 1 - index]!,
-    synthesized: time ? 'known' : 'estimated',
+    ...(time
+      ? { synthesized: 'known' as const }
+      : { synthesized: 'estimated' as const, after: told?.last ?? 0n }),
   }));
 }

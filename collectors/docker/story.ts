@@ -37,7 +37,7 @@ const MAX_ARRIVALS = 256;
 const MAX_LIVES = 1000;
 /** How far apart an event and what was made up in its place can lie. */
 const SAME: UnixNano = 3_000_000_000n;
-/** Containers whose end was made up, to recognise the daemon's word for it. */
+/** Containers that are gone, to recognise what the daemon says of them late. */
 const MAX_GONE = 1024;
 
 /** Where what was told is kept; each value a text. */
@@ -51,6 +51,7 @@ export interface TextStore {
 
 const CONTAINER = 'container/';
 const LIFE = 'life/';
+const GONE = 'gone/';
 /** That there was an inventory before: what is new to the next one came in between. */
 const BEGUN = 'told';
 
@@ -90,6 +91,8 @@ export class Story {
   /** When an image came to this host, and how, by reference and by id. */
   private readonly arrivals = new Map<string, { readonly action: string; readonly time: UnixNano }>();
   private readonly gone = new Set<string>();
+  /** Until when an earlier agent told of each container: what the daemon repeats of that is no news. */
+  private readonly toldUntil = new Map<string, UnixNano>();
   /** How many events were told of each container, by this process. */
   private readonly counts = new Map<string, number>();
   /** What is not kept yet of each container, because exporters still have it. */
@@ -102,8 +105,11 @@ export class Story {
     this.hasBegun = store.load(BEGUN) !== undefined;
     for (const id of store.idsOf(CONTAINER)) {
       const told = parseTold(store.load(CONTAINER + id) ?? '');
-      if (told !== undefined) this.told.set(id, told);
+      if (told === undefined) continue;
+      this.told.set(id, told);
+      this.toldUntil.set(id, told.last);
     }
+    for (const id of store.idsOf(GONE)) this.gone.add(id);
     for (const place of store.idsOf(LIFE)) {
       const [traceId = '', spanId = ''] = (store.load(LIFE + place) ?? '').split(' ');
       this.lives.set(place, { traceId, spanId });
@@ -113,6 +119,11 @@ export class Story {
   /** Ids of all containers that were told of and not told to be gone. */
   ids(): Iterable<string> {
     return this.told.keys();
+  }
+
+  /** Whether an event of a container was told by an earlier agent, or is one of a container that is gone. */
+  isOld(id: string, time: UnixNano): boolean {
+    return this.gone.has(id) || time <= (this.toldUntil.get(id) ?? -1n);
   }
 
   of(id: string): Told | undefined {
@@ -197,14 +208,18 @@ export class Story {
     // Logs and traces are acknowledged each in its time; what was told is kept in the order that it was told.
     const text = name === 'destroy' ? undefined : formatTold(told);
     const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
-      if (text === undefined) store.forget(CONTAINER + id);
-      else store.save(CONTAINER + id, text);
+      if (text === undefined) {
+        store.forget(CONTAINER + id);
+        store.save(GONE + id, String(time));
+      } else store.save(CONTAINER + id, text);
       if (this.keeping.get(id) === kept) this.keeping.delete(id);
     });
     this.keeping.set(id, kept);
     if (name === 'destroy') {
       this.told.delete(id);
+      this.toldUntil.delete(id);
       this.counts.delete(id);
+      this.rememberGone(id);
     }
     return kept;
   }
@@ -213,12 +228,10 @@ export class Story {
   private isTold(container: Container, action: string, event: DockerEvent): boolean {
     const { id } = container;
     const told = this.told.get(id);
-    if (action === 'destroy') {
-      if (this.gone.has(id)) return true;
-      if (event.synthesized !== undefined) this.gone.add(id);
-      if (this.gone.size > MAX_GONE) this.gone.delete(this.gone.values().next().value!);
-    }
+    // Ids are never given twice: whatever comes after the end was told of before it, or made up.
+    if (this.gone.has(id)) return true;
     if (told === undefined || event.synthesized !== undefined) return false;
+    if (this.isOld(id, BigInt(event.timeNano))) return true;
     const madeUp = told.at[`synthesized ${action}`];
     delete told.at[`synthesized ${action}`];
     const apart = madeUp === undefined ? SAME : BigInt(event.timeNano) - madeUp;
@@ -228,6 +241,7 @@ export class Story {
   private remember(told: Told, container: Container, action: string, event: DockerEvent): void {
     told.name = container.name;
     told.resource = container.resource.attributes;
+    if (event.synthesized === undefined) told.last = BigInt(event.timeNano);
     if (event.synthesized === 'known') told.at[`synthesized ${action}`] = BigInt(event.timeNano);
     if (action === 'start') told.startedAt = container.startedAt;
     if (action === 'create' || action === 'update' || action === 'start') told.settings = container.settings;
@@ -326,6 +340,14 @@ export class Story {
     sent.push(sink.span(container.resource, rootSpan(life, whole)));
     this.rememberLife(place, life);
     return sent;
+  }
+
+  private rememberGone(id: string): void {
+    this.gone.add(id);
+    if (this.gone.size <= MAX_GONE) return;
+    const oldest = this.gone.values().next().value!;
+    this.gone.delete(oldest);
+    this.options.store.forget(GONE + oldest);
   }
 
   private rememberLife(place: string, life: SpanContext): void {

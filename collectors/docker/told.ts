@@ -21,6 +21,8 @@ export interface Told {
   settings: number;
   /** `State.StartedAt` of the last run that was told of. */
   startedAt: UnixNano;
+  /** Time of the last event that the daemon sent. */
+  last: UnixNano;
   /** When each action was last told of. */
   at: Record<string, UnixNano>;
   /** Each exec that runs: since when, and whether it is the health check. */
@@ -48,6 +50,7 @@ export function newlyTold(container: Container): Told {
     health: undefined,
     settings: container.settings,
     startedAt: 0n,
+    last: 0n,
     at: {},
     execs: {},
     signals: [],
