@@ -46,11 +46,14 @@ export async function logs(name: string, options: LogsOptions, command: Command)
   const { config } = await configOf(command);
   const { docker, endpoint, ask } = daemonOf(config);
   const container = docker.getContainer(name);
-  const { Config, HostConfig } = await ask(
+  const inspected = await ask(
     container.inspect().catch((error) => {
-      throw isNotFound(error) ? new Error(`there is no container ${name}`) : error;
+      if (!isNotFound(error)) throw error;
+      return undefined;
     }),
   );
+  if (inspected === undefined) throw new Error(`there is no container ${name}`);
+  const { Config, HostConfig } = inspected;
   const print: OnLine = (time, stream, source, start, end) => {
     const body = source.toString('utf8', start, end);
     if (options.output === 'json') {

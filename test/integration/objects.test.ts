@@ -1,0 +1,95 @@
+/** Images, volumes and networks: what there is, what becomes of it, and who runs what is out of date. */
+import test from 'ava';
+import { portlight, startAgent } from '../support/agent.ts';
+import { IMAGE } from '../support/docker.ts';
+import { ownDaemon } from '../support/dockerd.ts';
+import { Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+test('objects are told of at start and on change, and a container of an old image is found', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const { docker, host } = await ownDaemon(t);
+  await docker.createVolume({ Name: 'kept' });
+  await docker.createNetwork({
+    Name: 'shop',
+    IPAM: { Driver: 'default', Config: [{ Subnet: '10.77.0.0/24' }] },
+  });
+  const web = await docker.createContainer({
+    name: 'web',
+    Image: IMAGE,
+    Cmd: ['sleep', '600'],
+    HostConfig: { NetworkMode: 'shop', Mounts: [{ Type: 'volume', Source: 'kept', Target: '/v' }] },
+  });
+  await web.start();
+  await startAgent(t, {
+    variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
+    args: ['--docker-host', host],
+  });
+  const told = (kind: string, name: string) =>
+    receiver.logs
+      .filter(
+        ({ eventName, attributes }) =>
+          eventName === `portlight.inventory.${kind}` &&
+          [
+            attributes['docker.volume.name'],
+            attributes['docker.network.name'],
+            ...((attributes['docker.image.references'] as string[] | undefined) ?? []),
+          ].includes(name),
+      )
+      .map(({ attributes }) => attributes);
+  const last = (kind: string, name: string) => told(kind, name).at(-1);
+  await waitFor(
+    'the inventory',
+    () => last('image', IMAGE) && last('volume', 'kept') && last('network', 'shop'),
+  );
+
+  const { Id, Size } = await docker.getImage(IMAGE).inspect();
+  t.like(last('image', IMAGE), {
+    'portlight.inventory.change': 'found',
+    'container.image.id': Id,
+    'docker.image.size': Size,
+    'docker.image.containers': 1,
+    'docker.image.dangling': false,
+  });
+  t.true(Number(last('image', IMAGE)!['docker.image.age']) >= 0);
+  t.is(last('volume', 'kept')!['docker.volume.used'], true);
+  const address = (await web.inspect()).NetworkSettings.Networks.shop!.IPAddress;
+  t.deepEqual(last('network', 'shop')!['docker.network.members'], [`web ${address}/24`]);
+  t.deepEqual(last('network', 'shop')!['docker.network.subnets'], ['10.77.0.0/24']);
+
+  // The name moves on to another image.
+  const outdated = () =>
+    receiver.of('web').filter(({ eventName }) => eventName === 'portlight.container.image_outdated');
+  const measured = () => receiver.pointsOf('web', 'container.image.outdated').at(-1)?.value;
+  await waitFor('the metric', () => measured() === 0);
+  t.is(outdated().length, 0);
+  const [repo = '', tag = ''] = IMAGE.split(':');
+  const { Id: newId } = (await web.commit({ repo, tag })) as { Id: string };
+  await waitFor('it to be told', () => outdated().length === 1);
+  t.is(outdated()[0]!.severityNumber, 13);
+  t.is(outdated()[0]!.attributes['docker.image.current_id'], newId);
+  await waitFor('it to be measured', () => measured() === 1);
+  const images = JSON.parse((await portlight(t, ['images', '-o', 'json', '--docker-host', host])).stdout);
+  t.deepEqual(images.find(({ id }: { id: string }) => id === Id).outdated, ['web']);
+
+  // What comes, changes and goes.
+  await docker.createVolume({ Name: 'new' });
+  await waitFor('a new volume', () => last('volume', 'new')?.['portlight.inventory.change'] === 'new');
+  t.is(last('volume', 'new')!['docker.volume.used'], false, 'dangling');
+  await web.remove({ force: true });
+  await waitFor('a volume that nobody uses', () => last('volume', 'kept')?.['docker.volume.used'] === false);
+  await waitFor(
+    'a network without members',
+    () => (last('network', 'shop')?.['docker.network.members'] as string[]).length === 0,
+  );
+  t.is(last('network', 'shop')!['portlight.inventory.change'], 'changed');
+  await docker.getVolume('new').remove();
+  await waitFor('its removal', () => last('volume', 'new')?.['portlight.inventory.change'] === 'removed');
+  await waitFor('counts', () =>
+    receiver.points.some(
+      ({ name, attributes, value }) =>
+        name === 'docker.networks' && attributes['docker.network.driver'] === 'bridge' && value === 2,
+    ),
+  );
+});
