@@ -64,6 +64,32 @@ export function listedReference(image: string): string | undefined {
   return image.includes(':', image.lastIndexOf('/') + 1) ? image : `${image}:latest`;
 }
 
+/** What is told of an image. */
+export type ListedImage = Pick<ImageInfo, 'Id' | 'RepoTags' | 'RepoDigests' | 'Created' | 'Size'>;
+
+/**
+ * The images that the daemon lists, and those that it does not list because another was made of them, where a
+ * container uses them.
+ */
+export async function listImages(
+  docker: Docker,
+  used: Iterable<string>,
+  signal?: AbortSignal,
+): Promise<ListedImage[]> {
+  const images: ListedImage[] = await docker.listImages({ abortSignal: signal } as object);
+  const listed = new Set(images.map(({ Id }) => Id));
+  for (const id of new Set(used)) {
+    if (listed.has(id)) continue;
+    try {
+      const { Id, RepoTags, RepoDigests, Created, Size } = await docker.getImage(id).inspect();
+      images.push({ Id, RepoTags, RepoDigests, Created: Date.parse(Created) / 1000, Size });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+  return images;
+}
+
 const imageIdOf = ({ resource }: Container): string | undefined => {
   const id = resource.attributes['container.image.id'];
   return typeof id === 'string' ? id : undefined;
@@ -161,7 +187,8 @@ export class ObjectCollector implements Collector {
 
   private readonly read: Readonly<Record<Kind, () => Promise<Item[]>>> = {
     image: async () => {
-      const images = await this.options.docker.listImages({ abortSignal: this.stopping.signal } as object);
+      const all = [...this.options.containers()].map(imageIdOf).filter((id) => id !== undefined);
+      const images = await listImages(this.options.docker, all, this.stopping.signal);
       this.references = new Map(
         images.flatMap(({ Id, RepoTags }) => namesOf(RepoTags).map((tag) => [tag, Id])),
       );
@@ -280,7 +307,7 @@ const identity: Readonly<Record<Kind, (id: string, name: string) => Attributes>>
   network: (id, name) => ({ 'docker.network.id': id, 'docker.network.name': name }),
 };
 
-function imageItem(image: ImageInfo, containers: number): Item {
+function imageItem(image: ListedImage, containers: number): Item {
   const references = namesOf(image.RepoTags);
   const name = references[0] ?? image.Id.replace('sha256:', '').slice(0, 12);
   return {

@@ -1,7 +1,8 @@
 /** `portlight images`: the images that the daemon has, and which containers use them. */
 import type { Command } from 'commander';
+import { inspectRunning } from '../../collectors/docker/client.ts';
 import { parseImageReference } from '../../collectors/docker/identity.ts';
-import { listedReference } from '../../collectors/objects.ts';
+import { listedReference, listImages } from '../../collectors/objects.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import { table } from '../../exporters/console/table.ts';
 import { daemonOf } from './daemon.ts';
@@ -12,15 +13,22 @@ const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 export async function images({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
   const { docker, ask } = daemonOf(config);
-  const [listed, running] = await ask(Promise.all([docker.listImages(), docker.listContainers()]));
+  // The list of containers has only an id where the name means another image by now.
+  const running = await ask(inspectRunning(docker));
+  const listed = await ask(
+    listImages(
+      docker,
+      running.map(({ Image }) => Image),
+    ),
+  );
   const current = new Map(listed.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [tag, Id])));
-  const containers = running.map(({ Names, Image, ImageID }) => {
-    const reference = listedReference(Image);
+  const containers = running.map(({ Name, Config, Image }) => {
+    const reference = listedReference(Config.Image);
     const means = reference === undefined ? undefined : current.get(reference);
     return {
-      name: (Names[0] ?? '').replace(/^\//, ''),
-      imageId: ImageID,
-      isOutdated: means !== undefined && means !== ImageID,
+      name: Name.replace(/^\//, ''),
+      imageId: Image,
+      isOutdated: means !== undefined && means !== Image,
     };
   });
   const rows = listed
