@@ -94,7 +94,7 @@ const SECRET_OPTION = /(\s--?[\w-]{0,64}(?:password|passwd|secret|token|key)[\w-
  */
 export function commandRedaction(rules: readonly string[]): Rule {
   const redact = redaction(['bearer', 'url_password', 'password', ...rules])!;
-  return (text) => redact(text.replaceAll(SECRET_OPTION, `$1${REPLACEMENT}`));
+  return (text) => redact(text).replaceAll(SECRET_OPTION, `$1${REPLACEMENT}`);
 }
 
 /** A value that JSON can hold, with all text in it redacted. */

@@ -18,7 +18,7 @@ export interface ContainersOptions {
   /** Whether a container is observed at all. */
   readonly selects: (container: Container) => boolean;
   /** What else the resource of a running container is to bear. */
-  readonly describe: (container: Container, inspect: ContainerInspectInfo) => Attributes;
+  readonly describe: (container: Container) => Attributes;
   readonly onFault: (error: unknown) => void;
   readonly stopping: AbortSignal;
 }
@@ -32,6 +32,9 @@ export class Containers {
   /** The host and, once it was reached, the daemon. */
   private surroundings: Surroundings;
   private readonly images = new Map<string, ImageInspectInfo>();
+  /** Counts questions, and which of them each container's facts are the answer to. */
+  private asked = 0;
+  private readonly renewed = new WeakMap<Container, number>();
 
   constructor(options: ContainersOptions) {
     this.options = options;
@@ -53,7 +56,40 @@ export class Containers {
    * @throws when the daemon cannot describe it
    */
   async inspect(id: string): Promise<Container | undefined> {
-    const { docker, labels, selects, describe } = this.options;
+    const order = ++this.asked;
+    const fresh = await this.ask(id);
+    if (fresh === undefined) return undefined;
+    const known = this.known.get(id);
+    if (known !== undefined) return this.renew(known, fresh, order);
+    if (!this.options.selects(fresh)) {
+      this.ignored.add(id);
+      return undefined;
+    }
+    this.known.set(id, fresh);
+    this.renewed.set(fresh, order);
+    return fresh;
+  }
+
+  /**
+   * Reads the facts of a container anew that may be gone by the time they are there.
+   * @throws when the daemon cannot describe it
+   */
+  async refresh(id: string): Promise<void> {
+    const order = ++this.asked;
+    const fresh = await this.ask(id);
+    const known = this.known.get(id);
+    if (fresh !== undefined && known !== undefined) this.renew(known, fresh, order);
+  }
+
+  /** Answers can overtake each other: the last question's counts. */
+  private renew(known: Container, fresh: Container, order: number): Container {
+    if (order < (this.renewed.get(known) ?? 0)) return known;
+    this.renewed.set(known, order);
+    return Object.assign(known, fresh);
+  }
+
+  private async ask(id: string): Promise<Container | undefined> {
+    const { docker, labels, describe } = this.options;
     let inspect: ContainerInspectInfo;
     try {
       inspect = await docker.getContainer(id).inspect({ abortSignal: this.within() } as object);
@@ -62,16 +98,10 @@ export class Containers {
       throw error;
     }
     const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, labels);
-    const known = this.known.get(id);
-    if (known === undefined && !selects(fresh)) {
-      this.ignored.add(id);
-      return undefined;
-    }
-    const more = describe(fresh, inspect);
+    const more = describe(fresh);
     if (Object.keys(more).length > 0)
       fresh.resource = { attributes: { ...fresh.resource.attributes, ...more } };
-    if (known === undefined) this.known.set(id, fresh);
-    return known === undefined ? fresh : Object.assign(known, fresh);
+    return fresh;
   }
 
   /**

@@ -32,8 +32,17 @@ const RECONCILE_ROUNDS = 3;
 /** From one look at whether the events were all to the next. */
 const RECONCILE_MS = 300_000;
 
-/** Actions after which a container's facts are read anew. */
-const CHANGES = new Set(['start', 'rename', 'update', 'die', 'oom', 'pause', 'unpause', 'restore']);
+/** Actions after which a container's facts are read anew, before they are told. */
+const CHANGES = new Set(['start', 'rename', 'update', 'restore']);
+
+/**
+ * Actions after which they are read anew once it was told: the daemon does not describe a container while it starts
+ * it again.
+ */
+const LATE_CHANGES = new Set(['die', 'oom']);
+
+/** Statuses that follow from an action alone. */
+const STATUSES: Readonly<Record<string, string>> = { die: 'exited', pause: 'paused', unpause: 'running' };
 
 /** Actions after which a running container's cgroup has other settings. */
 const SETTINGS = new Set(['update', 'pause', 'unpause', 'oom']);
@@ -318,8 +327,11 @@ export class DockerCollector {
     // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end that
     // lies before it is another run's.
     if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
-    if (action === 'die' && time >= container.startedAt) {
+    const isOfThisRun = time >= container.startedAt;
+    if (isOfThisRun && STATUSES[action] !== undefined) container.status = STATUSES[action];
+    if (action === 'die' && isOfThisRun) {
       container.pid = 0;
+      container.exitCode = exitCodeOf(event) ?? container.exitCode;
       const read = this.options.lifecycle.stopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
@@ -330,6 +342,7 @@ export class DockerCollector {
         void this.story.tell(container, implied, this.wasAway(BigInt(implied.timeNano)));
     }
     const sent = this.story.tell(container, event, this.wasAway(time));
+    if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));
     if (action === 'destroy') this.forget(container);
     else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
     else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
@@ -360,7 +373,9 @@ export class DockerCollector {
   }
 
   private isRepeat(event: DockerEvent): boolean {
-    const key = `${event.timeNano} ${event.Type} ${event.Action} ${event.Actor.ID}`;
+    const { timeNano, Type, Action, Actor } = event;
+    const { name = '', container = '', execID = '' } = Actor.Attributes;
+    const key = [timeNano, Type, Action, Actor.ID, name, container, execID].join(' ');
     if (this.seen.has(key)) return true;
     this.seen.add(key);
     if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value!);

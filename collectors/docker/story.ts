@@ -376,7 +376,8 @@ export class Story {
     const changes = inWindow(told.healthChanges);
     const sent: Promise<void>[] = [];
     const tell = (pattern: OwnEvent, body: string, attributes: Attributes) => {
-      if (time - (told.patterns[pattern.name] ?? 0n) < PATTERN_WINDOW) return;
+      const before = told.patterns[pattern.name];
+      if (before !== undefined && time - before < PATTERN_WINDOW) return;
       told.patterns[pattern.name] = time;
       const occasion = { time, subject: container.id, body, attributes, context: told.life };
       sent.push(this.options.sink.event(container.resource, recordOf(pattern, occasion)));

@@ -12,7 +12,7 @@ import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
 import { table } from '../../exporters/console/table.ts';
 import type { Measured } from './measured.ts';
-import { HEAD, logsPage, machineOf, rowsOf } from './report.ts';
+import { HEAD, logsPage, machineOf, quantile, rowsOf } from './report.ts';
 
 const FILES = 8;
 const LINES = 200_000;
@@ -96,9 +96,6 @@ async function run(task: LogsTask): Promise<LogsResult> {
     child.kill();
   }
 }
-
-const quantile = (sorted: readonly number[], part: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
 
 /** Age of lines on arrival, ms, sorted: a container that writes 1,000 lines a second. */
 async function latency(data: string): Promise<number[]> {

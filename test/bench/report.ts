@@ -82,6 +82,28 @@ export function logsPage(results: readonly Measured[], machine: Machine): string
   ].join('\n');
 }
 
+/** docs/performance-events.md. */
+export function eventsPerformancePage(results: readonly Measured[], machine: Machine): string {
+  return [
+    '# Performance of events',
+    '',
+    'Written by `npm run bench:events`: containers are paused, let go on and restarted on a host with 100 of them. Age',
+    "on arrival is from the daemon's time stamp to the receiver, of the agent as it is installed, with metrics every",
+    '10 s beside. Its baseline is a bare reader of `GET /events` in the process that causes the events.',
+    '',
+    described(machine),
+    '',
+    ...tableOf(results),
+    '',
+  ].join('\n');
+}
+
+/** The value below which that part of the values lies. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
+}
+
 const WIDTH = 640;
 const HEIGHT = 320;
 const LEFT = 70;

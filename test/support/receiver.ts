@@ -38,6 +38,8 @@ export interface ReceivedLog {
   readonly severityNumber: number;
   readonly body: Value;
   readonly attributes: Values;
+  /** When it arrived, ms since the epoch. */
+  readonly at: number;
   /** `traceId spanId`; empty where it is part of no trace. */
   readonly context: string;
 }
@@ -132,6 +134,7 @@ function readLogs(message: Message): ReceivedLog[] {
           severityNumber: record.severityNumber ?? 0,
           body: value(record.body),
           attributes: values(record.attributes),
+          at: performance.timeOrigin + performance.now(),
           context: record.traceId ? `${hexOf(record.traceId)} ${hexOf(record.spanId)}` : '',
         });
       }

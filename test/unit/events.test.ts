@@ -1,0 +1,457 @@
+/** What is told of containers, without a daemon: tables, reasons, what was missed, and what is kept. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { ownEvents } from '../../agent/events.ts';
+import { LastLines } from '../../agent/logs/last-lines.ts';
+import { commandRedaction } from '../../agent/logs/redact.ts';
+import { encodeEvent } from '../../agent/otlp/encode.ts';
+import { Writer } from '../../agent/otlp/writer.ts';
+import type { Container, EventRecord, Span } from '../../agent/records.ts';
+import { actionOf, actions, nameOfAction } from '../../collectors/docker/actions.ts';
+import type { DockerEvent } from '../../collectors/docker/event-record.ts';
+import { eventRecord, uidOf } from '../../collectors/docker/event-record.ts';
+import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/docker/exit.ts';
+import { impliedEvents, missedEvents } from '../../collectors/docker/reconcile.ts';
+import { eventsPage } from '../../collectors/docker/reference.ts';
+import { Story } from '../../collectors/docker/story.ts';
+import { formatTold, newlyTold, parseTold, type Told, toldOf } from '../../collectors/docker/told.ts';
+import { capabilitiesOf, elevations } from '../../collectors/namespaces/confinement.ts';
+import { listedReference } from '../../collectors/objects.ts';
+import { fakeContainer } from '../support/container.ts';
+
+const SECOND = 1_000_000_000n;
+
+test('docs/events.md is what the tables say; npm run docs writes it', (t) => {
+  t.is(readFileSync(join(import.meta.dirname, '../../docs/events.md'), 'utf8'), eventsPage());
+});
+
+test('every action that the Engine documents has a row, and refers to others that have one', (t) => {
+  // https://docs.docker.com/reference/cli/docker/system/events/
+  const documented: Readonly<Record<string, string>> = {
+    container:
+      'attach commit copy create destroy detach die exec_create exec_detach exec_die exec_start export health_status.healthy health_status.unhealthy kill oom pause rename resize restart start stop top unpause update archive-path extract-to-dir prune',
+    image: 'delete import load pull push save tag untag prune create',
+    plugin: 'enable disable install remove',
+    volume: 'create destroy mount unmount prune',
+    network: 'create connect destroy disconnect remove prune update',
+    daemon: 'reload',
+    builder: 'prune',
+    service: 'create remove update',
+    node: 'create remove update',
+    secret: 'create remove update',
+    config: 'create remove update',
+  };
+  for (const [type, list] of Object.entries(documented)) {
+    for (const action of list.split(' ')) t.not(actionOf(type, action).what, '', `${type} ${action}`);
+  }
+  for (const { type, since } of actions)
+    for (const action of since) t.not(actionOf(type, action).what, '', `${type} ${action}`);
+  const names = actions.map(({ type, action }) => `${type}.${action}`);
+  t.is(new Set(names).size, names.length);
+  t.is(nameOfAction('container', 'remove'), 'destroy');
+  t.is(nameOfAction('container', 'exec_died'), 'exec_die');
+  t.is(nameOfAction('service', 'remove'), 'remove');
+});
+
+const event = (
+  Type: string,
+  Action: string,
+  Attributes: Record<string, string>,
+  more: Partial<DockerEvent> = {},
+) => ({ Type, Action, Actor: { ID: 'c1', Attributes }, timeNano: 7n, ...more }) satisfies DockerEvent;
+
+test('an action that nobody knows yet is told with what all have', (t) => {
+  const record = eventRecord(event('teapot', 'boil', { name: 'pot', secret: 'x' }));
+  t.is(record.eventName, 'docker.teapot.boil');
+  t.deepEqual(Object.keys(record.attributes), [
+    'docker.event.type',
+    'docker.event.action',
+    'log.record.uid',
+    'docker.actor.id',
+    'docker.actor.name',
+  ]);
+});
+
+test('a uid is the same whenever an event is told, and another for another', (t) => {
+  const uids = [
+    event('container', 'start', {}),
+    event('container', 'start', {}, { timeNano: 8n }),
+    event('container', 'die', {}),
+    event('container', 'exec_start: a', { execID: 'e1' }),
+    event('container', 'exec_start: a', { execID: 'e2' }),
+    event('network', 'connect', { container: 'a'.repeat(64) }),
+    event('network', 'connect', { container: 'b'.repeat(64) }),
+    event('container', 'create', {}),
+  ].map(uidOf);
+  t.is(new Set(uids).size, uids.length);
+  const once = (timeNano: bigint) => uidOf(event('container', 'destroy', {}, { timeNano }));
+  t.is(once(1n), once(2n), 'a container is destroyed once');
+  const estimated = (timeNano: bigint) =>
+    uidOf(event('container', 'die', {}, { timeNano, synthesized: 'estimated', after: 5n }));
+  t.is(estimated(100n), estimated(200n), 'whenever it is concluded');
+});
+
+const facts = (given: Partial<ExitFacts>): ExitFacts => ({
+  time: 1000n * SECOND,
+  exitCode: 0,
+  signals: [],
+  stopSignal: 'SIGTERM',
+  oomAt: undefined,
+  isLimited: false,
+  isHostShort: false,
+  isDaemonAway: false,
+  isUnseen: false,
+  ...given,
+});
+
+test('reasons of an end', (t) => {
+  const at = 999n * SECOND;
+  const cases: [Partial<ExitFacts>, string][] = [
+    [{}, 'completed'],
+    [{ exitCode: 1 }, 'error'],
+    [{ exitCode: 139 }, 'signal'],
+    [{ exitCode: 137 }, 'signal'],
+    [{ exitCode: 137, isUnseen: true }, 'unknown'],
+    [{ exitCode: 255, isUnseen: true }, 'unknown'],
+    [{ exitCode: 255 }, 'error'],
+    [{ exitCode: undefined }, 'unknown'],
+    [{ exitCode: 143, signals: [{ signal: 'SIGTERM', at }] }, 'stopped'],
+    [{ exitCode: 0, signals: [{ signal: 'SIGTERM', at }] }, 'stopped'],
+    [{ exitCode: 0, stopSignal: 'SIGUSR1', signals: [{ signal: 'SIGUSR1', at }] }, 'stopped'],
+    // A signal to reload its configuration ends nothing.
+    [{ exitCode: 1, signals: [{ signal: 'SIGHUP', at }] }, 'error'],
+    // One that it survived for a day is not what it died of.
+    [{ time: 100_000n * SECOND, exitCode: 1, signals: [{ signal: 'SIGTERM', at }] }, 'error'],
+    [{ exitCode: 137, signals: [{ signal: 'SIGKILL', at }] }, 'killed'],
+    [
+      {
+        exitCode: 137,
+        signals: [
+          { signal: 'SIGTERM', at },
+          { signal: 'SIGKILL', at },
+        ],
+      },
+      'killed_after_grace',
+    ],
+    [{ exitCode: 137, oomAt: at, isLimited: true }, 'oom_killed'],
+    [{ exitCode: 137, oomAt: at }, 'oom_killed_by_host'],
+    // The process that was killed was a child; its parent gave up.
+    [{ exitCode: 1, oomAt: at, isLimited: true }, 'oom_killed'],
+    // It lived on for a long time, and was then killed by command.
+    [{ exitCode: 137, oomAt: at, isLimited: true, signals: [{ signal: 'SIGKILL', at }] }, 'killed'],
+    [{ exitCode: 137, isHostShort: true }, 'oom_killed_by_host'],
+    [{ exitCode: 1, isHostShort: true }, 'error'],
+    [{ exitCode: 0, isDaemonAway: true, signals: [{ signal: 'SIGTERM', at }] }, 'daemon_restart'],
+    [{ exitCode: 3, isDaemonAway: true }, 'error'],
+  ];
+  for (const [given, reason] of cases)
+    t.is(
+      exitReason(facts(given)),
+      reason as never,
+      JSON.stringify(given, (_, v) => (typeof v === 'bigint' ? `${v}` : v)),
+    );
+  t.is(signalOf(139), 'SIGSEGV');
+  t.is(signalOf(128), undefined);
+  for (const name of ['9', 'kill', 'SIGKILL']) t.is(signalName(name), 'SIGKILL');
+});
+
+const running = (more: Partial<Container> = {}): Container =>
+  fakeContainer({ createdAt: 10n, startedAt: 20n, pid: 7, status: 'running', ...more });
+const exited = (more: Partial<Container> = {}): Container =>
+  running({ pid: 0, status: 'exited', finishedAt: 30n, ...more });
+const shown = (events: readonly DockerEvent[]) =>
+  events.map(({ Action, timeNano, synthesized }) => `${Action} ${timeNano} ${synthesized}`);
+
+test('what was missed is the difference between what was told and what there is', (t) => {
+  const missed = (told: Told | undefined, found: Container | undefined) =>
+    shown(missedEvents('c', told, found, 99n));
+  const cases: [Told | undefined, Container | undefined, string[]][] = [
+    [toldOf(running()), running(), []],
+    [toldOf(exited()), exited(), []],
+    [undefined, running(), ['create 10 known', 'start 20 known']],
+    [undefined, exited({ exitCode: 3 }), ['create 10 known', 'start 20 known', 'die 30 known']],
+    [undefined, running({ startedAt: 0n, pid: 0, status: 'created' }), ['create 10 known']],
+    [toldOf(running()), exited(), ['die 30 known']],
+    [toldOf(running()), undefined, ['die 99 estimated', 'destroy 99 estimated']],
+    [toldOf(exited()), undefined, ['destroy 99 estimated']],
+    [toldOf(running()), running({ startedAt: 50n, finishedAt: 40n }), ['die 40 known', 'start 50 known']],
+    // It ended twice and runs no more: the daemon remembers only the second end.
+    [
+      toldOf(running()),
+      exited({ startedAt: 50n, finishedAt: 60n }),
+      ['die 50 estimated', 'start 50 known', 'die 60 known'],
+    ],
+    [toldOf(exited()), running({ startedAt: 50n, finishedAt: 30n }), ['start 50 known']],
+    [toldOf(running()), running({ name: 'other' }), ['rename 99 estimated']],
+    [toldOf(running()), running({ status: 'paused' }), ['pause 99 estimated']],
+    [toldOf(running({ status: 'paused' })), running(), ['unpause 99 estimated']],
+    [toldOf(running({ settings: 1 })), running({ settings: 2 }), ['update 99 estimated']],
+    [toldOf(running()), running({ health: 'healthy', healthAt: 25n }), ['health_status: healthy 25 known']],
+    [toldOf(running({ health: 'healthy' })), running({ health: 'starting' }), []],
+  ];
+  for (const [told, found, expected] of cases) t.deepEqual(missed(told, found), expected);
+});
+
+test('what must have happened before an event is told before it', (t) => {
+  const implied = (told: Told | undefined, action: string, container = exited(), time = 30n) =>
+    shown(impliedEvents(told, container, action, time));
+  const created = toldOf(running({ startedAt: 0n, pid: 0 }));
+  t.deepEqual(implied(created, 'die'), ['start 20 known']);
+  t.deepEqual(implied(undefined, 'die'), ['create 10 known', 'start 20 known']);
+  t.deepEqual(implied(undefined, 'create'), []);
+  t.deepEqual(implied(toldOf(running()), 'die'), []);
+  t.deepEqual(implied(toldOf(running()), 'start', running({ startedAt: 50n, finishedAt: 40n }), 50n), [
+    'die 40 known',
+  ]);
+  // What is known by now can be of a later run.
+  t.deepEqual(implied(created, 'die', exited({ startedAt: 40n }), 30n), ['start 30 estimated']);
+});
+
+test('what was told survives being written down', (t) => {
+  const told = toldOf(
+    running({ health: 'healthy', healthAt: 25n, attributes: { 'container.name': '5n' } } as never),
+  );
+  told.signals.push({ signal: 'SIGTERM', at: 1_795_498_983_000_000_001n });
+  told.execs.e1 = { at: 3n, isCheck: false };
+  t.deepEqual({ ...newlyTold(running()), ...parseTold(formatTold(told)) }, told);
+  t.is(parseTold('{"name":'), undefined);
+});
+
+/** A story with everything that it told, and a store that can be given to the next one. */
+function storyOf(kept = new Map<string, string>()) {
+  const events: EventRecord[] = [];
+  const spans: Span[] = [];
+  const story = new Story({
+    sink: {
+      event: async (_, record) => void events.push(record),
+      span: async (_, span) => void spans.push(span),
+      logs: () => undefined,
+      fault() {},
+    },
+    store: {
+      idsOf: (prefix) =>
+        [...kept.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
+      load: (key) => kept.get(key),
+      save: (key, value) => void kept.set(key, value),
+      forget: (key) => void kept.delete(key),
+    },
+    evidence: { of: () => ({}), oomTold() {}, isHostShort: () => false },
+    command: undefined,
+  });
+  const tell = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
+    story.tell(
+      fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }),
+      event('container', action, attributes, {
+        timeNano: BigInt(seconds) * SECOND,
+        Actor: { ID: 'c', Attributes: attributes },
+      }),
+      false,
+    );
+  return { story, events, spans, kept, tell };
+}
+const names = (events: readonly EventRecord[]) =>
+  events.map(({ eventName }) => eventName.replace(/^docker\.container\./, ''));
+
+test('three ends that nobody asked for within ten minutes are a loop; ends that were asked for are none', async (t) => {
+  const { events, tell } = storyOf();
+  await tell('create', 1);
+  for (let run = 0; run < 4; run++) {
+    await tell('start', 10 + run * 10);
+    await tell('die', 15 + run * 10, { exitCode: '1' });
+  }
+  const loop = ownEvents.restartLoop.name;
+  t.is(names(events).filter((name) => name === loop).length, 1);
+  t.is(
+    names(events).indexOf(loop),
+    names(events).lastIndexOf('start') + 1,
+    'with the start after the third end',
+  );
+
+  const calm = storyOf();
+  await calm.tell('create', 1);
+  for (let run = 0; run < 6; run++) {
+    await calm.tell('start', 10 + run * 10);
+    await calm.tell('kill', 14 + run * 10, { signal: '15' });
+    await calm.tell('die', 15 + run * 10, { exitCode: '143' });
+  }
+  t.false(names(calm.events).includes(loop));
+
+  const slow = storyOf();
+  await slow.tell('create', 1);
+  for (let run = 0; run < 6; run++) {
+    await slow.tell('start', 10 + run * 400);
+    await slow.tell('die', 15 + run * 400, { exitCode: '1' });
+  }
+  t.false(names(slow.events).includes(loop), 'far apart is no loop');
+});
+
+test('an agent that begins anew knows since when, and does not tell again what the daemon repeats', async (t) => {
+  const first = storyOf();
+  await first.tell('create', 1);
+  await first.tell('start', 2);
+  const second = storyOf(first.kept);
+  await second.tell('start', 2);
+  t.is(second.events.length, 0);
+  await second.tell('die', 5, { exitCode: '0' });
+  t.is(second.events[0]!.attributes['docker.event.duration'], 3);
+  t.deepEqual(
+    second.spans.map(({ name, start, end }) => `${name} ${start / SECOND} ${end / SECOND}`),
+    ['container.run 2 5', 'container 1 5'],
+  );
+  t.is(second.spans[1]!.context.traceId, first.spans[0]!.context.traceId, 'in the same trace');
+  await second.tell('destroy', 6);
+  const third = storyOf(second.kept);
+  await third.tell('die', 5, { exitCode: '0' });
+  t.is(third.events.length, 0, 'nothing of one that is gone');
+});
+
+test("the health check's own commands are no spans, and a label is no exec", async (t) => {
+  const { spans, events, story } = storyOf();
+  const container = fakeContainer({
+    id: 'c',
+    createdAt: 0n,
+    startedAt: 0n,
+    healthCommand: '/bin/sh -c check',
+  });
+  const tell = (action: string, seconds: number, attributes: Record<string, string>) =>
+    story.tell(
+      container,
+      event('container', action, attributes, { timeNano: BigInt(seconds) * SECOND }),
+      false,
+    );
+  await tell('create', 1, {});
+  await tell('start', 2, { execID: 'a label' });
+  for (const [id, command] of [
+    ['e1', '/bin/sh -c check'],
+    ['e2', 'sh'],
+  ] as const) {
+    await tell(`exec_create: ${command}`, 3, { execID: id });
+    await tell(`exec_start: ${command}`, 4, { execID: id });
+    await tell('exec_die', 6, { execID: id, exitCode: '0' });
+  }
+  t.deepEqual(
+    spans
+      .filter(({ name }) => name === 'container.exec')
+      .map(({ attributes }) => attributes['docker.exec.id']),
+    ['e2'],
+  );
+  t.is(events.filter(({ eventName }) => eventName.endsWith('exec_die')).length, 2);
+  t.false(
+    JSON.stringify(events, (_, v) => (typeof v === 'bigint' ? `${v}` : v)).includes('check'),
+    'commands are not told',
+  );
+});
+
+test('an image that arrived right before is the beginning of the life', async (t) => {
+  const { spans, story } = storyOf();
+  const pull = event(
+    'image',
+    'pull',
+    { name: 'shop/web' },
+    { Actor: { ID: 'shop/web:1', Attributes: {} }, timeNano: 5n * SECOND },
+  );
+  story.arrived(pull, actionOf('image', 'pull'));
+  const container = fakeContainer({ id: 'c', image: 'shop/web:1', createdAt: 0n, startedAt: 0n });
+  const tell = (action: string, seconds: number) =>
+    story.tell(container, event('container', action, {}, { timeNano: BigInt(seconds) * SECOND }), false);
+  await tell('create', 8);
+  await tell('start', 9);
+  await tell('die', 20);
+  t.deepEqual(
+    spans.map(({ name, start, end }) => `${name} ${start / SECOND} ${end / SECOND}`),
+    ['image.pull 5 5', 'container.start 8 9', 'container.run 9 20', 'container 5 20'],
+  );
+});
+
+test('the last ten lines are kept, however they came, as they were sent', (t) => {
+  const records = (...lines: string[]) => {
+    const writer = new Writer(64);
+    for (const body of lines)
+      encodeEvent(writer, { eventName: '', time: 1n, severity: 9, body, attributes: {} }, 1n);
+    return writer.bytes();
+  };
+  const kept = new LastLines();
+  t.deepEqual(kept.of('a'), []);
+  kept.take('a', records('1', '2'));
+  kept.take('a', records('3'));
+  t.deepEqual(kept.of('a'), ['1', '2', '3']);
+  const many = Array.from({ length: 25 }, (_, index) => `line ${index}`);
+  kept.take('a', records(...many));
+  t.deepEqual(kept.of('a'), many.slice(-10));
+  kept.take('a', records('last', 'very last'));
+  t.deepEqual(kept.of('a'), [...many.slice(-8), 'last', 'very last']);
+  const long = 'x'.repeat(3000);
+  for (let index = 0; index < 5; index++) kept.take('a', records(`${index} ${long}`));
+  t.deepEqual(
+    kept.of('a').map((line) => line.slice(0, 2).trim()),
+    ['3', '4'],
+    'no more than there is room for',
+  );
+  t.true(
+    kept.of('a').every((line) => line.length === 1024),
+    'each cut',
+  );
+  kept.take('a', records(`huge ${'y'.repeat(100_000)}`));
+  t.is(kept.of('a').length, 1);
+  t.is(kept.of('a')[0]!.length, 1024);
+  kept.take('a', records('after'));
+  t.deepEqual(kept.of('a'), ['after']);
+  kept.forget('a');
+  t.deepEqual(kept.of('a'), []);
+});
+
+test('what is secret in a command is redacted', (t) => {
+  const redact = commandRedaction(['email']);
+  t.is(redact('mysql --password hunter2 -u root'), 'mysql --password [redacted] -u root');
+  t.is(redact('login --api-key=abc --user me@example.com'), 'login --api-key=[redacted] --user [redacted]');
+  t.is(redact('psql postgres://u:pw@db/x'), 'psql postgres://u:[redacted]@db/x');
+  t.is(redact('cat /etc/hosts'), 'cat /etc/hosts');
+});
+
+test('capabilities by their numbers, and what of a container reaches beyond it', (t) => {
+  t.deepEqual(capabilitiesOf('00000000a80425fb'), [
+    ...[
+      'CHOWN',
+      'DAC_OVERRIDE',
+      'FOWNER',
+      'FSETID',
+      'KILL',
+      'SETGID',
+      'SETUID',
+      'SETPCAP',
+      'NET_BIND_SERVICE',
+    ],
+    ...['NET_RAW', 'SYS_CHROOT', 'MKNOD', 'AUDIT_WRITE', 'SETFCAP'],
+  ]);
+  t.is(capabilitiesOf('000001ffffffffff').length, 41);
+  const confinement = {
+    capabilities: [] as string[],
+    seccomp: 'filter',
+    apparmor: undefined,
+    noNewPrivileges: false,
+    readonlyRoot: false,
+    uidMap: [],
+  };
+  const reasons = (container: Partial<Container>, capabilities: string[] = [], pid = false) =>
+    elevations(fakeContainer(container), { pid: { inode: 1, host: pid } }, { ...confinement, capabilities });
+  const mount = (source: string, writable = true) => ({ mounts: [{ source, destination: '/x', writable }] });
+  t.deepEqual(reasons({}), []);
+  t.deepEqual(reasons({ privileged: true }, ['SYS_ADMIN']), ['privileged']);
+  t.deepEqual(reasons({}, ['SYS_ADMIN', 'CHOWN']), ['cap_sys_admin']);
+  t.deepEqual(reasons({}, [], true), ['host_pid']);
+  t.deepEqual(reasons(mount('/run/docker.sock')), ['docker_socket']);
+  t.deepEqual(reasons(mount('/var/run')), ['docker_socket']);
+  t.deepEqual(reasons(mount('/home/docker.socket')), []);
+  t.deepEqual(reasons(mount('/')), ['host_root']);
+  t.deepEqual(reasons(mount('/', false)), []);
+  t.deepEqual(reasons({ securityOptions: ['seccomp=unconfined'] }), ['seccomp_unconfined']);
+});
+
+test("a container's image as the daemon lists images", (t) => {
+  t.is(listedReference('web'), 'web:latest');
+  t.is(listedReference('registry:5000/web'), 'registry:5000/web:latest');
+  t.is(listedReference('registry:5000/web:2'), 'registry:5000/web:2');
+  t.is(listedReference('web@sha256:abc'), undefined);
+  t.is(listedReference('sha256:abc'), undefined);
+});
