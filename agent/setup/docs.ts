@@ -1,8 +1,8 @@
 /** `npm run docs`: writes the pages of docs/ that are generated. Tests find them out of date. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventsPage } from '../../collectors/docker/reference.ts';
 import { referencePage } from '../catalogue/reference.ts';
+import { eventsPage } from './events-page.ts';
 
 const pages = { 'metrics.md': referencePage, 'events.md': eventsPage };
 for (const [name, page] of Object.entries(pages))

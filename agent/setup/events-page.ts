@@ -1,8 +1,9 @@
 /** The text of docs/events.md, from the tables that the code tells events by. */
-import { ownEvents } from '../../agent/events.ts';
-import { Severity } from '../../agent/records.ts';
-import { type Action, actions } from './actions.ts';
-import { exitReasons } from './exit.ts';
+
+import { type Action, actions } from '../../collectors/docker/actions.ts';
+import { exitReasons } from '../../collectors/docker/exit.ts';
+import { ownEvents } from '../events.ts';
+import { Severity } from '../records.ts';
 
 const TITLES: Readonly<Record<string, string>> = {
   container: 'Containers',
