@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Logger } from 'pino';
 import { CgroupCollector } from '../collectors/cgroup/index.ts';
+import { requireProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { connect } from '../collectors/docker/client.ts';
 import { type Endpoint, findEndpoint, isLocal } from '../collectors/docker/endpoint.ts';
@@ -117,10 +118,26 @@ class Attachments {
   }
 }
 
+/** Where only the other signals are given a receiver, that is no receiver of traces. */
+function hasTraceEndpoint({ otlp }: Config): boolean {
+  const {
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+  } = process.env;
+  if (otlp.endpoint !== undefined || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return true;
+  return !OTEL_EXPORTER_OTLP_LOGS_ENDPOINT && !OTEL_EXPORTER_OTLP_METRICS_ENDPOINT;
+}
+
 /** Resource attributes that are off by default; absent for a container that does not run. */
-function describe({ pid, ...container }: Container, { container_attributes, procfs }: Config): Attributes {
+function describe(
+  { pid, ...container }: Container,
+  { container_attributes, procfs }: Config,
+  onFault: (error: unknown) => void,
+): Attributes {
   if (pid === 0 || container_attributes.length === 0) return {};
   try {
+    requireProcessOf(procfs, pid, container.id);
     return {
       ...(container_attributes.includes('namespaces')
         ? namespaceAttributes(readNamespaces(procfs, pid))
@@ -130,8 +147,9 @@ function describe({ pid, ...container }: Container, { container_attributes, proc
         : {}),
     };
   } catch (error) {
-    if (isGone(error)) return {};
-    throw error;
+    // Without the privilege to look there, a container is still worth what else is known of it.
+    if (!isGone(error)) onFault(error);
+    return {};
   }
 }
 
@@ -171,7 +189,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
     wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
-    traces: config.traces.enabled && config.exporter.includes('otlp'),
+    traces: config.traces.enabled && config.exporter.includes('otlp') && hasTraceEndpoint(config),
     onLines: (container, records) => evidence.lines(container, records),
     treatment: (container) => {
       const { name, labels } = container;
@@ -249,12 +267,17 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     host: hostResource,
     labels: config.container_labels,
     selects: (container) => isSelected(container, config.containers.include, config.containers.exclude),
-    describe: (container) => describe(container, config),
+    // The processes of a daemon elsewhere cannot be seen from here.
+    describe: (container) =>
+      isLocal(endpoint)
+        ? describe(container, config, (error) => telemetry.fault('docker', error, container.name))
+        : {},
     sink: pipeline,
     store: positions,
     evidence,
     command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
     objectChanged: (type) => objects.objectChanged(type),
+    reconciled: () => void objects.begin(),
     lifecycle: new Attachments(collectors, telemetry),
     position: {
       load: () => {
@@ -306,7 +329,6 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     for (const prefix of ['logs/', 'namespaces/'])
       for (const id of positions.idsOf(prefix)) if (!daemon.exists(id)) positions.forget(prefix + id);
     void storage.ask();
-    void objects.begin();
     await round();
     // Rates need a second round, which need not wait for the interval.
     let due = performance.now();

@@ -37,6 +37,11 @@ export const ownEvents = {
     Severity.WARN,
     'The health of a container changed 4 times or more within 10 minutes; told again every 10 minutes while it lasts',
   ),
+  daemonStopped: event(
+    'portlight.container.stopped_by_daemon',
+    Severity.INFO,
+    'A container whose end looked as if somebody had stopped it was ended by the daemon, which was stopped itself; told when the daemon is back',
+  ),
   outdated: event(
     'portlight.container.image_outdated',
     Severity.WARN,

@@ -88,6 +88,11 @@ export class Evidence {
     this.vitals = vitals;
   }
 
+  /** A run of a container begins: what was before is none of it. */
+  begin(id: string): void {
+    this.logs.forget(id);
+  }
+
   /** The container exists no more. */
   forget(id: string): void {
     this.logs.forget(id);

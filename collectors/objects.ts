@@ -17,10 +17,13 @@ import type {
   UnixNano,
 } from '../agent/records.ts';
 import type { Collector, Sink } from './collector.ts';
-import { isNotFound } from './docker/client.ts';
+import { inTime, isNotFound } from './docker/client.ts';
+import { familiar } from './docker/identity.ts';
 
 /** Changes that come together are looked at together. */
 const SETTLE_MS = 500;
+/** How long the daemon may take for one answer. */
+const ANSWER_MS = 10_000;
 const NONE = '<none>:<none>';
 
 const kinds = ['image', 'volume', 'network'] as const;
@@ -61,7 +64,8 @@ export interface ObjectOptions {
 /** The reference that a container was made from, as images list it; undefined for a bare id. */
 export function listedReference(image: string): string | undefined {
   if (image === '' || image.startsWith('sha256:') || image.includes('@')) return undefined;
-  return image.includes(':', image.lastIndexOf('/') + 1) ? image : `${image}:latest`;
+  const name = familiar(image);
+  return name.includes(':', name.lastIndexOf('/') + 1) ? name : `${name}:latest`;
 }
 
 /** What is told of an image. */
@@ -71,12 +75,8 @@ export type ListedImage = Pick<ImageInfo, 'Id' | 'RepoTags' | 'RepoDigests' | 'C
  * The images that the daemon lists, and those that it does not list because another was made of them, where a
  * container uses them.
  */
-export async function listImages(
-  docker: Docker,
-  used: Iterable<string>,
-  signal?: AbortSignal,
-): Promise<ListedImage[]> {
-  const images: ListedImage[] = await docker.listImages({ abortSignal: signal } as object);
+export async function listImages(docker: Docker, used: Iterable<string>): Promise<ListedImage[]> {
+  const images: ListedImage[] = await docker.listImages();
   const listed = new Set(images.map(({ Id }) => Id));
   for (const id of new Set(used)) {
     if (listed.has(id)) continue;
@@ -105,6 +105,8 @@ export class ObjectCollector implements Collector {
   };
   /** Image ids by reference. */
   private references = new Map<string, string>();
+  /** What is gone and told to be, while exporters still have that. */
+  private readonly removed = new Set<string>();
   /** What was looked at once, by this process. */
   private readonly looked = new Set<Kind>();
   /** Containers that were told to be outdated. */
@@ -188,9 +190,9 @@ export class ObjectCollector implements Collector {
   private readonly read: Readonly<Record<Kind, () => Promise<Item[]>>> = {
     image: async () => {
       const all = [...this.options.containers()].map(imageIdOf).filter((id) => id !== undefined);
-      const images = await listImages(this.options.docker, all, this.stopping.signal);
+      const images = await this.answer(listImages(this.options.docker, all));
       this.references = new Map(
-        images.flatMap(({ Id, RepoTags }) => namesOf(RepoTags).map((tag) => [tag, Id])),
+        images.flatMap(({ Id, RepoTags }) => namesOf(RepoTags).map((tag) => [familiar(tag), Id])),
       );
       const used = new Map<string, number>();
       for (const container of this.options.containers()) {
@@ -201,19 +203,18 @@ export class ObjectCollector implements Collector {
     },
     volume: async () => {
       const { docker } = this.options;
-      const list = (filters: object) =>
-        docker.listVolumes({ ...filters, abortSignal: this.stopping.signal } as object);
+      const list = (filters: object) => this.answer(docker.listVolumes(filters));
       const [all, dangling] = await Promise.all([list({}), list({ filters: { dangling: ['true'] } })]);
       const unused = new Set((dangling.Volumes ?? []).map(({ Name }) => Name));
       return (all.Volumes ?? []).map((volume) => volumeItem(volume, !unused.has(volume.Name)));
     },
     network: async () => {
       const { docker } = this.options;
-      const list = await docker.listNetworks({ abortSignal: this.stopping.signal } as object);
+      const list = await this.answer(docker.listNetworks());
       const networks: NetworkInspectInfo[] = [];
       for (const { Id } of list) {
         try {
-          networks.push(await docker.getNetwork(Id).inspect());
+          networks.push(await this.answer(docker.getNetwork(Id).inspect()));
         } catch (error) {
           if (!isNotFound(error)) throw error;
         }
@@ -222,30 +223,43 @@ export class ObjectCollector implements Collector {
     },
   };
 
+  private answer<T>(answer: Promise<T>): Promise<T> {
+    return inTime(answer, ANSWER_MS, this.stopping.signal);
+  }
+
   /** Tells what is other than it was. */
   private take(kind: Kind, items: readonly Item[]): void {
     const { store } = this.options;
     const known = this.known[kind];
     const prefix = `object/${kind}/`;
-    const gone = new Map([...store.idsOf(prefix)].map((id) => [id, store.load(prefix + id) ?? '']));
+    const kept = [...store.idsOf(prefix)].filter((id) => !this.removed.has(prefix + id));
+    const gone = new Map(
+      [...kept, ...known.keys()].map((id) => [id, known.get(id)?.name ?? store.load(prefix + id) ?? '']),
+    );
     // Nothing that there is at the first look of all is new.
-    const isFirst = gone.size === 0 && known.size === 0;
+    const isFirst = gone.size === 0 && !this.looked.has(kind);
     for (const item of items) {
       const wasKept = gone.delete(item.id);
       const before = known.get(item.id);
       known.set(item.id, item);
       const isFound = isFirst || (before === undefined && !this.looked.has(kind) && wasKept);
-      if (before === undefined) void this.tell(kind, item, isFound ? 'found' : 'new');
-      else if (JSON.stringify(before.attributes) !== JSON.stringify(item.attributes))
-        void this.tell(kind, item, 'changed');
-      else continue;
-      store.save(prefix + item.id, item.name);
+      const isChanged =
+        before !== undefined && JSON.stringify(before.attributes) !== JSON.stringify(item.attributes);
+      if (before !== undefined && !isChanged) continue;
+      const told = this.tell(kind, item, isChanged ? 'changed' : isFound ? 'found' : 'new');
+      // What a killed agent could not hand over is new to the next one.
+      void told.then(() => {
+        if (known.has(item.id)) store.save(prefix + item.id, item.name);
+      });
     }
     for (const [id, name] of gone) {
       const item = known.get(id) ?? { id, name, attributes: identity[kind](id, name), passing: {} };
       known.delete(id);
-      store.forget(prefix + id);
-      void this.tell(kind, item, 'removed');
+      this.removed.add(prefix + id);
+      void this.tell(kind, item, 'removed').then(() => {
+        this.removed.delete(prefix + id);
+        store.forget(prefix + id);
+      });
     }
     this.looked.add(kind);
   }

@@ -1,7 +1,7 @@
 /** `portlight images`: the images that the daemon has, and which containers use them. */
 import type { Command } from 'commander';
 import { inspectRunning } from '../../collectors/docker/client.ts';
-import { parseImageReference } from '../../collectors/docker/identity.ts';
+import { familiar, parseImageReference } from '../../collectors/docker/identity.ts';
 import { listedReference, listImages } from '../../collectors/objects.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import { table } from '../../exporters/console/table.ts';
@@ -21,7 +21,9 @@ export async function images({ output }: { output: string }, command: Command): 
       running.map(({ Image }) => Image),
     ),
   );
-  const current = new Map(listed.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [tag, Id])));
+  const current = new Map(
+    listed.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
+  );
   const containers = running.map(({ Name, Config, Image }) => {
     const reference = listedReference(Config.Image);
     const means = reference === undefined ? undefined : current.get(reference);

@@ -34,7 +34,7 @@ interface Tail {
   /** Records are in its first `length` bytes. */
   room: Buffer;
   length: number;
-  /** The last line, where it alone is too long to be kept as a record. */
+  /** A line before them that was too long to be kept as a record. */
   long: string | undefined;
 }
 
@@ -59,12 +59,13 @@ export class LastLines {
       tail.length = 0;
       return;
     }
-    tail.long = undefined;
-    // Of what was there before, as many as there is room for.
+    // Of what was there before, as many as there is room for; nothing where there would be a hole behind it.
     const kept = tail.room.subarray(0, tail.length);
     const size = records.length - from;
-    const before = begins.length === MAX_LINES ? [] : lastStarts(kept).slice(begins.length - MAX_LINES);
+    const isWhole = from === 0;
+    const before = isWhole ? lastStarts(kept).slice(begins.length - MAX_LINES) : [];
     const start = before.find((begin) => tail.length - begin + size <= MAX_BYTES) ?? tail.length;
+    if (!isWhole || start !== 0) tail.long = undefined;
     const length = tail.length - start + size;
     if (length > tail.room.length) {
       const room = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, 2 ** Math.ceil(Math.log2(length))));
@@ -79,7 +80,8 @@ export class LastLines {
   of(id: string): string[] {
     const tail = this.tails.get(id);
     if (tail === undefined) return [];
-    return tail.long === undefined ? textOf(tail.room.subarray(0, tail.length)) : [tail.long];
+    const lines = textOf(tail.room.subarray(0, tail.length));
+    return (tail.long === undefined ? lines : [tail.long, ...lines]).slice(-MAX_LINES);
   }
 
   forget(id: string): void {

@@ -85,8 +85,19 @@ export function redaction(rules: readonly string[]): Rule | undefined {
   return (text) => each.reduce((done, rule) => rule(done), text);
 }
 
-/** `--password x`, `-token=x`: how command lines name what is secret. */
-const SECRET_OPTION = /(\s--?[\w-]{0,64}(?:password|passwd|secret|token|key)[\w-]{0,64}[ =])\S{1,4096}/gi;
+/** How command lines name what is secret; of each, all but what stands behind is kept. */
+const SECRETS = [
+  // --password x, -token=x
+  /(\s--?[\w-]{0,64}(?:pass|secret|token|key|credential)[\w-]{0,64}[ =])\S{1,4096}/gi,
+  // AWS_SECRET_ACCESS_KEY=x, DB_PASS=x
+  /(\b\w{0,64}(?:pass|secret|token|key|pwd|credential)\w{0,64}=)\S{1,4096}/gi,
+  // curl -u name:x
+  /(\s(?:-u|--user)[ =]?[^\s:]{1,256}:)\S{1,4096}/g,
+  // mysql -px, redis-cli -a x, docker login -p x, sshpass -p x
+  /(\b(?:mysql|mariadb)[\w-]{0,16}\s(?:.{0,1024}?\s)?-p)\S{1,4096}/g,
+  /(\b(?:redis-cli|valkey-cli)\s(?:.{0,1024}?\s)?-a[ =]?)\S{1,4096}/g,
+  /(\b(?:login|sshpass)\s(?:.{0,1024}?\s)?-p[ =]?)\S{1,4096}/g,
+];
 
 /**
  * A command line without its secrets, as far as their names tell.
@@ -94,7 +105,8 @@ const SECRET_OPTION = /(\s--?[\w-]{0,64}(?:password|passwd|secret|token|key)[\w-
  */
 export function commandRedaction(rules: readonly string[]): Rule {
   const redact = redaction(['bearer', 'url_password', 'password', ...rules])!;
-  return (text) => redact(text).replaceAll(SECRET_OPTION, `$1${REPLACEMENT}`);
+  return (text) =>
+    SECRETS.reduce((done, secret) => done.replaceAll(secret, `$1${REPLACEMENT}`), redact(text));
 }
 
 /** A value that JSON can hold, with all text in it redacted. */

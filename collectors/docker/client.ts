@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import type { Endpoint } from './endpoint.ts';
 
@@ -53,6 +54,24 @@ export function connect(endpoint: Endpoint): Docker {
     dial(request, callback);
   };
   return docker;
+}
+
+/**
+ * An answer of the daemon, which can hang on a lock of one object's.
+ * @throws {Error} when it does not come in time
+ */
+export async function inTime<T>(answer: Promise<T>, ms: number, stopping: AbortSignal): Promise<T> {
+  const given = new AbortController();
+  const signal = AbortSignal.any([stopping, given.signal]);
+  const late = sleep(ms, undefined, { signal, ref: false }).then(
+    () => Promise.reject(new Error(`the daemon did not answer within ${ms} ms`)),
+    () => new Promise<never>((_, reject) => stopping.aborted && reject(new Error('stopped'))),
+  );
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    given.abort();
+  }
 }
 
 /** Whether the daemon answered that the object does not exist (any more). */

@@ -2,7 +2,7 @@
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
 import type { Attributes, Container } from '../../agent/records.ts';
-import { isNotFound } from './client.ts';
+import { inTime, isNotFound } from './client.ts';
 import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from './identity.ts';
 import type { Told } from './told.ts';
 
@@ -19,6 +19,8 @@ export interface ContainersOptions {
   readonly selects: (container: Container) => boolean;
   /** What else the resource of a running container is to bear. */
   readonly describe: (container: Container) => Attributes;
+  /** Whether it was told that a container is gone: what the daemon said of it before comes too late. */
+  readonly isGone: (id: string) => boolean;
   readonly onFault: (error: unknown) => void;
   readonly stopping: AbortSignal;
 }
@@ -61,6 +63,7 @@ export class Containers {
     if (fresh === undefined) return undefined;
     const known = this.known.get(id);
     if (known !== undefined) return this.renew(known, fresh, order);
+    if (this.options.isGone(id)) return undefined;
     if (!this.options.selects(fresh)) {
       this.ignored.add(id);
       return undefined;
@@ -92,7 +95,8 @@ export class Containers {
     const { docker, labels, describe } = this.options;
     let inspect: ContainerInspectInfo;
     try {
-      inspect = await docker.getContainer(id).inspect({ abortSignal: this.within() } as object);
+      const abortSignal = AbortSignal.any([this.options.stopping, AbortSignal.timeout(ANSWER_MS)]);
+      inspect = await docker.getContainer(id).inspect({ abortSignal } as object);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -126,9 +130,7 @@ export class Containers {
     const known = this.images.get(id);
     if (known !== undefined) return known;
     try {
-      const details = await this.options.docker
-        .getImage(id)
-        .inspect({ abortSignal: this.within() } as object);
+      const details = await this.answer(this.options.docker.getImage(id).inspect());
       this.images.set(id, details);
       return details;
     } catch (error) {
@@ -138,8 +140,7 @@ export class Containers {
     }
   }
 
-  /** The time that the daemon has for one answer: it can hang on a lock of one container's. */
-  private within(): AbortSignal {
-    return AbortSignal.any([this.options.stopping, AbortSignal.timeout(ANSWER_MS)]);
+  private answer<T>(answer: Promise<T>): Promise<T> {
+    return inTime(answer, ANSWER_MS, this.options.stopping);
   }
 }

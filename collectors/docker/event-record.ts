@@ -50,8 +50,9 @@ const HAS_EXIT_CODE = /^(die|exec_die)$/;
 
 /** The exit code that an event tells. */
 export function exitCodeOf(event: DockerEvent): number | undefined {
-  const { exitCode } = event.Actor.Attributes;
   const { type, action } = actionOfEvent(event);
+  const { exitCode = action === 'exec_die' ? event.Actor.Attributes.containerExitCode : undefined } =
+    event.Actor.Attributes;
   return type === 'container' && HAS_EXIT_CODE.test(action) && /^\d+$/.test(exitCode ?? '')
     ? Number(exitCode)
     : undefined;

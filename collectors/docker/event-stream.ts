@@ -9,9 +9,22 @@ function reviveTime(key: string, value: unknown, context?: { source: string }): 
   return key === 'timeNano' && typeof value === 'number' ? BigInt(context!.source) : value;
 }
 
-/** @throws {SyntaxError} when the line is not JSON */
+/** @throws {SyntaxError} when the line is no event */
 export function parseEvent(line: string): DockerEvent {
-  return JSON.parse(line, reviveTime as (key: string, value: unknown) => unknown);
+  const event = JSON.parse(
+    line,
+    reviveTime as (key: string, value: unknown) => unknown,
+  ) as Partial<DockerEvent> | null;
+  const { Type, Action, Actor, timeNano } = event ?? {};
+  const isEvent =
+    typeof Type === 'string' &&
+    typeof Action === 'string' &&
+    typeof Actor?.ID === 'string' &&
+    typeof timeNano === 'bigint';
+  if (!isEvent) throw new SyntaxError(`the daemon sent what is no event: ${line.slice(0, 200)}`);
+  const given = Object.entries(Actor.Attributes ?? {});
+  const Attributes = Object.fromEntries(given.filter(([, value]) => typeof value === 'string'));
+  return { ...(event as DockerEvent), Actor: { ID: Actor.ID, Attributes } };
 }
 
 /** How long the daemon may take to tell what it remembers. */

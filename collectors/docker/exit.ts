@@ -7,7 +7,7 @@ export const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 /** How long after it was signalled an end counts as an answer to the signal. */
 const ANSWER: UnixNano = 600_000_000_000n;
 /** How long after a process of it was killed for want of memory an end counts as what came of it. */
-const AFTERMATH: UnixNano = 5_000_000_000n;
+const AFTERMATH: UnixNano = 10_000_000_000n;
 const KILLED = 137;
 /** What the daemon says of a container that ended while it was away itself. */
 const NOT_KNOWN = 255;
@@ -49,6 +49,13 @@ export function exitSeverity(reason: ExitReason, exitCode: number | undefined): 
   return exitCode === 0 && isOrdered(reason) ? Severity.INFO : severity;
 }
 
+/** A signal of which the daemon does not say which (Podman). */
+export const UNNAMED = '';
+
+/** Whether it ended because it was told to, in time or not. */
+export const isToldTo = (reason: ExitReason | undefined): boolean =>
+  reason === 'stopped' || reason === 'killed_after_grace';
+
 export interface SentSignal {
   /** As `signalName` gives it. */
   readonly signal: string;
@@ -70,7 +77,7 @@ export interface ExitFacts {
   readonly isHostShort: boolean;
   /** Whether the daemon was away at that time, or just coming back. */
   readonly isDaemonAway: boolean;
-  /** Whether nobody would have told of a signal: the end itself was concluded. */
+  /** Whether nobody would have told of a signal: the end itself was concluded, or it is Podman's. */
   readonly isUnseen: boolean;
 }
 
@@ -91,15 +98,26 @@ export function signalOf(exitCode: number | undefined): string | undefined {
 
 export function exitReason(facts: ExitFacts): ExitReason {
   const { time, exitCode, oomAt } = facts;
-  const ending = new Set(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGKILL', facts.stopSignal]);
+  const ending = new Set(['SIGTERM', 'SIGINT', 'SIGKILL', UNNAMED, facts.stopSignal]);
   const signals = facts.signals.filter(({ signal, at }) => ending.has(signal) && time - at < ANSWER);
-  const wasKilled = signals.some(({ signal }) => signal === 'SIGKILL');
-  if (facts.isDaemonAway && (signals.length > 0 || exitCode === undefined)) return 'daemon_restart';
-  if (oomAt !== undefined && !wasKilled && (exitCode === KILLED || time - oomAt < AFTERMATH))
+  const isKill = ({ signal }: SentSignal) =>
+    signal === 'SIGKILL' || (signal === UNNAMED && exitCode === KILLED);
+  const wasKilled = signals.some(isKill);
+  // One that it died of, and that nobody sent, is what it died of.
+  const own = signalOf(exitCode);
+  const isFault =
+    own !== undefined &&
+    exitCode !== KILLED &&
+    !facts.signals.some(({ signal }) => signal === own || signal === UNNAMED);
+  const isOrderedEnd = signals.length > 0 && !isFault;
+  if (facts.isDaemonAway && (isOrderedEnd || exitCode === undefined)) return 'daemon_restart';
+  // What it was told to do after that is not for want of memory.
+  const isOom = oomAt !== undefined && exitCode !== 0 && time - oomAt < AFTERMATH;
+  if (isOom && !signals.some(({ at }) => at > oomAt))
     return facts.isLimited ? 'oom_killed' : 'oom_killed_by_host';
-  if (signals.length > 0) {
+  if (isOrderedEnd) {
     if (!wasKilled) return 'stopped';
-    return signals[0]!.signal === 'SIGKILL' ? 'killed' : 'killed_after_grace';
+    return isKill(signals[0]!) ? 'killed' : 'killed_after_grace';
   }
   if (exitCode === undefined || (facts.isUnseen && exitCode === NOT_KNOWN)) return 'unknown';
   if (exitCode === 0) return 'completed';

@@ -23,6 +23,10 @@ export function parseImageReference(reference: string): ImageReference {
   return { name: withoutDigest!.slice(0, colon), tag: withoutDigest!.slice(colon + 1) };
 }
 
+/** `docker.io/library/nginx` → `nginx`, as the daemon itself lists it. */
+export const familiar = (reference: string): string =>
+  reference.replace(/^(?:index\.)?docker\.io\/(?:library\/)?/, '');
+
 /** Who runs it, in a person's terms: the Compose or Swarm service, else the container's name. */
 export function serviceName(name: string, labels: Readonly<Record<string, string>>): string {
   return labels['com.docker.swarm.service.name'] ?? labels['com.docker.compose.service'] ?? name;
@@ -127,7 +131,7 @@ export function fromInspect(
     stopSignal: signalName(
       (inspect.Config as { StopSignal?: string | number }).StopSignal ?? DEFAULT_STOP_SIGNAL,
     ),
-    healthCommand: healthCommandOf(inspect.Config.Healthcheck?.Test),
+    healthCommand: healthCommandOf(inspect.Config),
     privileged: inspect.HostConfig.Privileged ?? false,
     mounts: (inspect.Mounts ?? [])
       .filter(({ Type }) => Type === 'bind')
@@ -163,9 +167,11 @@ function sizeOf(text: string | undefined): number {
 }
 
 /** `["CMD", "curl", "-f", …]` or `["CMD-SHELL", "curl -f …"]` → the command line that an exec event tells. */
-function healthCommandOf([kind, ...words]: readonly string[] = []): string {
-  if (kind === 'CMD') return words.join(' ');
-  return kind === 'CMD-SHELL' ? `/bin/sh -c ${words.join(' ')}` : '';
+function healthCommandOf(config: ContainerInspectInfo['Config']): string {
+  const [kind, ...words] = config.Healthcheck?.Test ?? [];
+  if (kind === 'CMD') return words.join(' ').trimEnd();
+  const { Shell = ['/bin/sh', '-c'] } = config as { Shell?: readonly string[] };
+  return kind === 'CMD-SHELL' ? [...Shell, ...words].join(' ').trimEnd() : '';
 }
 
 /** What `docker update` can change: https://docs.docker.com/reference/cli/docker/container/update/ */

@@ -12,7 +12,8 @@ import type { Sink } from '../collector.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
 import { pastEvents, readEvents } from './event-stream.ts';
-import { impliedEvents, missedEvents } from './reconcile.ts';
+import { isToldTo } from './exit.ts';
+import { missedEvents } from './reconcile.ts';
 import { Story, type StoryOptions } from './story.ts';
 import { Watermark } from './watermark.ts';
 
@@ -27,8 +28,17 @@ const STOP_MS = 500;
 const PARALLEL_INSPECTS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read. */
 const LAST_WORDS_MS = 30;
-/** How often a container is looked at again that goes on changing while its events are caught up with. */
-const RECONCILE_ROUNDS = 3;
+/**
+ * What is told nowhere is concluded only when it still is after this time, and nothing else of the container was
+ * told meanwhile: the daemon shows some things before it tells them.
+ */
+const SETTLE_MS = 2000;
+/** How often a container is looked at again of which other things go on being told. */
+const SETTLE_ROUNDS = 3;
+/** How long before the daemon is lost the ends lie that it may have caused by ending itself. */
+const SHUTDOWN: UnixNano = 20_000_000_000n;
+/** What connecting fails with when there is no daemon. */
+const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
 /** From one look at whether the events were all to the next. */
 const RECONCILE_MS = 300_000;
 
@@ -66,7 +76,7 @@ export interface EventPosition {
 }
 
 export interface DockerCollectorOptions
-  extends Omit<ContainersOptions, 'onFault' | 'stopping'>,
+  extends Omit<ContainersOptions, 'onFault' | 'stopping' | 'isGone'>,
     StoryOptions {
   readonly docker: Docker;
   /** The host, for events that are about no container. */
@@ -76,6 +86,18 @@ export interface DockerCollectorOptions
   readonly position: EventPosition;
   /** Told of each event of an object that is no container, once it was told. */
   readonly objectChanged: (type: string) => void;
+  /** Told whenever containers were compared with what there is: other objects may have changed unseen too. */
+  readonly reconciled: () => void;
+}
+
+/** A time in which nobody watched the daemon. */
+interface Absence {
+  readonly from: UnixNano;
+  to: UnixNano | undefined;
+  /** Whether the daemon itself was away, and not only the way to it. */
+  isDaemons: boolean;
+  /** Containers that seem to have ended because the daemon was told to end. */
+  readonly ended: readonly Container[];
 }
 
 export class DockerCollector {
@@ -95,20 +117,23 @@ export class DockerCollector {
   /** What was before is told, or none of this agent's. */
   private readonly floor: UnixNano;
   private last: UnixNano;
-  /** When the daemon was last lost and found again: what happened in between, nobody watched. */
-  private away: { from: UnixNano; to: UnixNano | undefined } | undefined;
+  /** The last event that the daemon is known to have told: one that does not know of it is another process. */
+  private landmark: DockerEvent | undefined;
+  /** The last time that the daemon was lost. */
+  private away: Absence | undefined;
   private loop: Promise<void> | undefined;
   private ready: (() => void) | undefined;
   private reconciling: NodeJS.Timeout | undefined;
 
   constructor(options: DockerCollectorOptions) {
     this.options = options;
+    this.story = new Story(options);
     this.all = new Containers({
       ...options,
+      isGone: (id) => this.story.isGone(id),
       onFault: (error) => options.sink.fault(this.name, error),
       stopping: this.stopping.signal,
     });
-    this.story = new Story(options);
     this.watermark = new Watermark((time) => options.position.save(time));
     const position = options.position.load();
     this.floor = position === undefined ? now() : position + 1n;
@@ -163,8 +188,10 @@ export class DockerCollector {
       } catch (error) {
         if (signal.aborted) break;
         this.fault(error);
+        if (this.away !== undefined && REFUSED.has((error as NodeJS.ErrnoException).code ?? ''))
+          this.away.isDaemons = true;
       }
-      if (this.connected) this.away = { from: now(), to: undefined };
+      if (this.connected) this.away = this.absence();
       this.connected = false;
       await backoff.wait();
     }
@@ -182,9 +209,12 @@ export class DockerCollector {
       let next = events.next();
       next.catch(() => {});
       this.all.runBy(await this.options.docker.version());
-      if (this.away !== undefined) this.away.to ??= now();
       // What the daemon still knows of comes before what can only be made up.
-      await this.catchUp(since);
+      const past = await this.past(this.landmark === undefined ? 0n : BigInt(this.landmark.timeNano));
+      if (this.away !== undefined && this.away.to === undefined) this.isBack(this.away, past);
+      this.landmark = past.at(-1) ?? this.landmark;
+      for (const event of past) if (BigInt(event.timeNano) >= since) this.take(event);
+      await Promise.all(this.turns.values());
       await this.reconcile();
       backoff.reset();
       this.connected = true;
@@ -199,12 +229,24 @@ export class DockerCollector {
     }
   }
 
-  /** Takes what the daemon remembers of the time from `since` until now, and waits until it is told. */
+  /** What the daemon remembers of the time from `since` until now. */
+  private past(since: UnixNano): Promise<DockerEvent[]> {
+    const { signal } = this.stopping;
+    return pastEvents(this.options.docker, since, now(), signal, (error) => this.fault(error));
+  }
+
+  /** Takes what the daemon remembers, and waits until it is told. */
   private async catchUp(since: UnixNano): Promise<void> {
-    const malformed = (error: unknown) => this.fault(error);
-    for (const event of await pastEvents(this.options.docker, since, now(), this.stopping.signal, malformed))
-      this.take(event);
+    for (const event of await this.past(since)) this.take(event);
     await Promise.all(this.turns.values());
+  }
+
+  /** The daemon is there again: one that remembers nothing of what it told before is another process. */
+  private isBack(away: Absence, past: readonly DockerEvent[]): void {
+    away.to = now();
+    const { landmark } = this;
+    if (landmark !== undefined) away.isDaemons = !past.some((event) => keyOf(event) === keyOf(landmark));
+    if (away.isDaemons) for (const container of away.ended) this.story.explain(container);
   }
 
   /**
@@ -212,73 +254,105 @@ export class DockerCollector {
    * an event is told as if there had been one.
    */
   private async reconcile(): Promise<void> {
+    // One that is created while the daemon makes its list need not be on it.
+    const before = [...this.story.ids(), ...this.containers.keys()];
     const began = now();
-    const listed = await this.options.docker.listContainers({ all: true });
-    const ids = new Set(listed.map(({ Id }) => Id));
+    const { ids, found } = await this.inventory();
     this.listed = ids;
     for (const id of this.all.ignored) if (!ids.has(id)) this.all.ignored.delete(id);
-    let rest = new Set([...ids, ...this.story.ids(), ...this.containers.keys()]);
-    for (let round = 0; round < RECONCILE_ROUNDS && rest.size > 0; round++) {
-      const found = await this.inspectAll([...rest].filter((id) => ids.has(id)));
-      // Events of what was found are told by then, and are no news any more.
+    // Events of what was found are told by then, and are no news any more.
+    await this.catchUp(this.overlapping(began));
+    const suspects = new Map<string, number>();
+    for (const id of new Set([...ids, ...before])) {
+      this.inTurn([id], async () => {
+        if (this.all.ignored.has(id)) this.story.drop(id);
+        else if (this.compare(id, found.get(id), ids.has(id))) suspects.set(id, this.story.countOf(id));
+      });
+    }
+    await Promise.all(this.turns.values());
+    this.story.begin();
+    this.settle(suspects, SETTLE_ROUNDS);
+    this.options.reconciled();
+  }
+
+  /** @param suspects containers of which something seems to be missing, and how many events were told of each */
+  private settle(suspects: ReadonlyMap<string, number>, rounds: number): void {
+    if (suspects.size === 0 || rounds === 0) return;
+    const conclude = async () => {
+      if (!this.connected) return;
+      const began = now();
+      const { ids, found } = await this.inventory(suspects);
       await this.catchUp(this.overlapping(began));
-      const again = new Set<string>();
-      for (const id of rest) {
-        const state = found.get(id);
-        if (state === undefined && ids.has(id)) continue;
+      const later = new Map<string, number>();
+      for (const [id, count] of suspects) {
         this.inTurn([id], async () => {
-          if (state !== undefined && state.count !== this.story.countOf(id)) again.add(id);
-          else this.tellMissed(id, state?.container);
+          if (this.story.countOf(id) !== count) later.set(id, this.story.countOf(id));
+          else if (found.has(id) || !ids.has(id)) this.tellMissed(id, found.get(id));
         });
       }
       await Promise.all(this.turns.values());
-      rest = again;
-    }
-    this.story.begin();
+      this.settle(later, rounds - 1);
+    };
+    setTimeout(() => conclude().catch((error) => this.fault(error)), SETTLE_MS).unref();
   }
 
-  /** Containers as they are now, and how many events were told of each by then. */
-  private async inspectAll(
-    ids: readonly string[],
-  ): Promise<Map<string, { container: Container; count: number }>> {
-    const found = new Map<string, { container: Container; count: number }>();
-    const queue = ids.filter((id) => !this.all.ignored.has(id));
+  /**
+   * What the daemon has.
+   * @param wanted containers to describe; all by default
+   */
+  private async inventory(
+    wanted?: ReadonlyMap<string, number>,
+  ): Promise<{ ids: ReadonlySet<string>; found: ReadonlyMap<string, Container> }> {
+    const listed = await this.options.docker.listContainers({ all: true });
+    const ids = new Set(listed.map(({ Id }) => Id));
+    const found = new Map<string, Container>();
+    const queue = [...ids].filter(
+      (id) => !this.all.ignored.has(id) && (wanted === undefined || wanted.has(id)),
+    );
     const inspectNext = async () => {
       for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-        const count = this.story.countOf(id);
         const container = await this.inspectOrReport(id);
         // A copy: it is what was found that is compared, whatever becomes of it meanwhile.
-        if (container !== undefined) found.set(id, { container: { ...container }, count });
+        if (container !== undefined) found.set(id, { ...container });
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_INSPECTS }, inspectNext));
-    return found;
+    return { ids, found };
+  }
+
+  /**
+   * Lets the other collectors know of a container that is there.
+   * @param state the container as it was found; undefined where the daemon could not describe it, or has it no more
+   * @returns whether something seems to be missing in what was told of it
+   */
+  private compare(id: string, state: Container | undefined, exists: boolean): boolean {
+    const container = this.containers.get(id);
+    const told = this.story.of(id);
+    if (state === undefined) return !exists && (told !== undefined || container !== undefined);
+    if (container === undefined) return false;
+    if (told === undefined && !this.story.isContinued) this.story.meet(container);
+    if (container.startedAt !== 0n) {
+      this.options.lifecycle.started(container);
+      if (container.pid === 0) void this.options.lifecycle.stopped(container);
+    }
+    return missedEvents(id, this.story.of(id), state, now()).length > 0;
   }
 
   /** @param state the container as it was found; undefined where it is not any more */
   private tellMissed(id: string, state: Container | undefined): void {
     const container = this.containers.get(id);
-    if (container === undefined && state !== undefined) return;
     const told = this.story.of(id);
-    if (container !== undefined && told === undefined && !this.story.isContinued) this.story.meet(container);
-    else if (told !== undefined || container !== undefined) {
-      const missed = missedEvents(id, told, state, now());
-      for (const event of missed) {
-        const about = container ?? this.all.remembered(id, event.Actor.Attributes, told);
-        if (about !== undefined) void this.story.tell(about, event, this.wasAway(BigInt(event.timeNano)));
-      }
+    for (const event of missedEvents(id, told, state, now())) {
+      const about = container ?? this.all.remembered(id, event.Actor.Attributes, told);
+      if (about !== undefined) void this.story.tell(about, event, this.wasAway(BigInt(event.timeNano)));
     }
-    if (container === undefined) return;
-    if (state === undefined) this.forget(container);
-    else if (container.startedAt !== 0n) {
-      this.options.lifecycle.started(container);
-      if (container.pid === 0) void this.options.lifecycle.stopped(container);
-    }
+    if (state === undefined && container !== undefined) this.forget(container);
   }
 
   /** Events of one object are handled one after the other; those of others do not wait for them. */
   private take(event: DockerEvent): void {
     if (this.isRepeat(event)) return;
+    this.landmark = event;
     const time = BigInt(event.timeNano);
     if (time > this.last) this.last = time;
     const done = this.watermark.begin(time);
@@ -309,7 +383,9 @@ export class DockerCollector {
 
   /** Does something when all that was begun before for any of the objects is done. */
   private inTurn(objects: readonly string[], act: () => Promise<void>): void {
-    const turn = Promise.all(objects.map((id) => this.turns.get(id))).then(act);
+    const turn = Promise.all(objects.map((id) => this.turns.get(id)))
+      .then(act)
+      .catch((error) => this.fault(error));
     for (const id of objects) this.turns.set(id, turn);
     void turn.then(() => {
       for (const id of objects) if (this.turns.get(id) === turn) this.turns.delete(id);
@@ -324,6 +400,8 @@ export class DockerCollector {
   ): Promise<{ sent: Promise<void> }> {
     const container = await this.follows(event, action);
     if (container === undefined) return NOTHING_SENT;
+    // Podman tells each run of the check, and not what came of it.
+    if (action === 'health_status') return this.tellHealth(event, container, time);
     // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end that
     // lies before it is another run's.
     if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
@@ -336,17 +414,25 @@ export class DockerCollector {
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     }
-    const told = this.story.of(container.id);
-    if (!this.story.isOld(container.id, time) && (told !== undefined || this.story.isContinued)) {
-      for (const implied of impliedEvents(told, container, action, time))
-        void this.story.tell(container, implied, this.wasAway(BigInt(implied.timeNano)));
-    }
     const sent = this.story.tell(container, event, this.wasAway(time));
     if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));
     if (action === 'destroy') this.forget(container);
     else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
     else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
     return { sent };
+  }
+
+  private async tellHealth(
+    event: DockerEvent,
+    container: Container,
+    time: UnixNano,
+  ): Promise<{ sent: Promise<void> }> {
+    await this.inspectOrReport(container.id);
+    const { health } = container;
+    const isNews =
+      health !== this.story.of(container.id)?.health && health !== undefined && health !== 'starting';
+    const about = isNews ? { ...event, Action: `health_status: ${health}` } : event;
+    return { sent: this.story.tell(container, about, this.wasAway(time)) };
   }
 
   private async tellObject(event: DockerEvent): Promise<{ sent: Promise<void> }> {
@@ -366,16 +452,26 @@ export class DockerCollector {
     return time - OVERLAP < this.floor ? this.floor : time - OVERLAP;
   }
 
-  /** Whether nobody watched the daemon then. */
+  /** Whether the daemon was away then. */
   private wasAway(time: UnixNano): boolean {
     const { away } = this;
-    return away !== undefined && time >= away.from && (away.to === undefined || time <= away.to);
+    return away?.isDaemons === true && time >= away.from && (away.to === undefined || time <= away.to);
+  }
+
+  /** The daemon is lost. One that is told to end ends all containers before. */
+  private absence(): Absence {
+    const from = now();
+    const all = [...this.containers.values()];
+    const ended = all.filter(({ id, pid }) => {
+      const told = this.story.of(id);
+      const at = told?.at.die;
+      return pid === 0 && at !== undefined && from - at < SHUTDOWN && isToldTo(told?.exit);
+    });
+    return { from, to: undefined, isDaemons: false, ended: all.every(({ pid }) => pid === 0) ? ended : [] };
   }
 
   private isRepeat(event: DockerEvent): boolean {
-    const { timeNano, Type, Action, Actor } = event;
-    const { name = '', container = '', execID = '' } = Actor.Attributes;
-    const key = [timeNano, Type, Action, Actor.ID, name, container, execID].join(' ');
+    const key = keyOf(event);
     if (this.seen.has(key)) return true;
     this.seen.add(key);
     if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value!);
@@ -417,6 +513,12 @@ export class DockerCollector {
   private fault(error: unknown): void {
     this.options.sink.fault(this.name, error);
   }
+}
+
+/** What tells an event from all others that the daemon remembers. */
+function keyOf({ timeNano, Type, Action, Actor }: DockerEvent): string {
+  const { name = '', container = '', execID = '' } = Actor.Attributes;
+  return [timeNano, Type, Action, Actor.ID, name, container, execID].join(' ');
 }
 
 const NOTHING_SENT = { sent: Promise.resolve() };

@@ -42,6 +42,9 @@ function between(told: Told | undefined, found: Container): Missed[] {
   return missed;
 }
 
+/** Actions that do not need the container to run. */
+const BEFORE_A_RUN = new Set(['create', 'init', 'start', 'restore', 'destroy', 'rename', 'update', 'attach']);
+
 /**
  * What must have happened before an event can have: a container that ends has been started.
  * @param told what was told; undefined for a container that nobody has told of
@@ -59,8 +62,9 @@ export function impliedEvents(
   if (told === undefined && action !== 'create')
     missed.push({ action: 'create', time: ifBefore(container.createdAt) });
   const { startedAt, finishedAt } = container;
-  if ((action === 'die' || action === 'pause') && !isUnder(told))
-    missed.push({ action: 'start', time: ifBefore(startedAt) });
+  const isAlive = container.pid !== 0 && startedAt <= time && startedAt !== told?.startedAt;
+  const isOfRun = action === 'die' || action === 'pause' || (isAlive && !BEFORE_A_RUN.has(action));
+  if (isOfRun && !isUnder(told)) missed.push({ action: 'start', time: ifBefore(startedAt) });
   if (action === 'start' && isUnder(told))
     missed.push({ action: 'die', time: finishedAt > told!.startedAt ? ifBefore(finishedAt) : 0n });
   const attributes = { name: container.name, image: container.image };
@@ -79,6 +83,7 @@ export function missedEvents(
   found: Container | undefined,
   now: UnixNano,
 ): DockerEvent[] {
+  if (found === undefined && told === undefined) return [];
   if (found !== undefined)
     return eventsOf(id, { name: found.name, image: found.image }, between(told, found), now, told);
   const end: Missed[] = isUnder(told) ? [{ action: 'die', time: undefined }] : [];
@@ -106,6 +111,6 @@ function eventsOf(
     timeNano: times[missed.length - 1 - index]!,
     ...(time
       ? { synthesized: 'known' as const }
-      : { synthesized: 'estimated' as const, after: told?.last ?? 0n }),
+      : { synthesized: 'estimated' as const, after: told?.lastOfAny ?? 0n }),
   }));
 }

@@ -2,7 +2,7 @@
  * Tells what happens to containers: each event in the light of what was told before it, and what can be
  * recognised in it. What was told is kept, so that nothing is told twice or left out across restarts.
  */
-import { type OwnEvent, ownEvents, recordOf } from '../../agent/events.ts';
+import { ownEvents, recordOf } from '../../agent/events.ts';
 import {
   type Attributes,
   type AttributeValue,
@@ -22,14 +22,14 @@ import {
   isOrdered,
   signalName,
   signalOf,
+  UNNAMED,
 } from './exit.ts';
+import { familiar } from './identity.ts';
+import { newPattern, type Pattern } from './patterns.ts';
+import { impliedEvents } from './reconcile.ts';
 import { type Lasting, lifeOf, rootSpan, spanIn } from './spans.ts';
-import { formatTold, note, PATTERN_WINDOW, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
+import { formatTold, note, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
 
-/** Ends within the window that make a restart loop. */
-const LOOP = 3;
-/** Changes of health within the window that make it flap. */
-const FLAPPING = 4;
 /** How long before a container's creation the arrival of its image is part of its life. */
 const ARRIVAL: UnixNano = 600_000_000_000n;
 const MAX_ARRIVALS = 256;
@@ -57,7 +57,9 @@ const BEGUN = 'told';
 
 /** What others know that bears on a container's end. */
 export interface Evidence {
-  /** What is known of a container's last moments. */
+  /** A run of a container begins. */
+  begin(id: string): void;
+  /** What is known of the last moments of its last run. */
   of(container: Container): Attributes;
   /** A container told that a process of it was killed for want of memory. */
   oomTold(): void;
@@ -121,9 +123,25 @@ export class Story {
     return this.told.keys();
   }
 
-  /** Whether an event of a container was told by an earlier agent, or is one of a container that is gone. */
-  isOld(id: string, time: UnixNano): boolean {
-    return this.gone.has(id) || time <= (this.toldUntil.get(id) ?? -1n);
+  /** Whether it was told that a container is gone. */
+  isGone(id: string): boolean {
+    return this.gone.has(id);
+  }
+
+  /** A container is not to be told of any more. */
+  drop(id: string): void {
+    if (this.told.delete(id)) this.options.store.forget(CONTAINER + id);
+  }
+
+  /** A container has ended, as it seemed by command, because the daemon was about to end. */
+  explain(container: Container): void {
+    const told = this.told.get(container.id);
+    if (told?.at.die === undefined) return;
+    void this.own(told, container, told.at.die, {
+      event: ownEvents.daemonStopped,
+      body: `container ${container.name} was ended by the daemon, which was stopped`,
+      attributes: { 'portlight.exit.reason': 'daemon_restart' },
+    });
   }
 
   of(id: string): Told | undefined {
@@ -155,8 +173,9 @@ export class Story {
   /** An image came to this host, or got a name. */
   arrived({ Actor, timeNano }: DockerEvent, { action }: Action): void {
     if (!['pull', 'load', 'import', 'create', 'tag'].includes(action)) return;
-    for (const key of [Actor.ID, Actor.Attributes.name]) {
-      if (key === undefined) continue;
+    for (const given of [Actor.ID, Actor.Attributes.name]) {
+      if (given === undefined) continue;
+      const key = familiar(given);
       this.arrivals.delete(key);
       this.arrivals.set(key, { action, time: BigInt(timeNano) });
       if (this.arrivals.size > MAX_ARRIVALS) this.arrivals.delete(this.arrivals.keys().next().value!);
@@ -174,8 +193,17 @@ export class Story {
     const name = action.action;
     const time = BigInt(event.timeNano);
     if (this.isTold(container, name, event)) return Promise.resolve();
-    const told = this.told.get(id) ?? toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n });
+    const known = this.told.get(id);
+    const before =
+      event.synthesized === undefined && (known !== undefined || this.hasBegun)
+        ? impliedEvents(known, container, name, time)
+        : [];
+    for (const implied of before) void this.tell(container, implied, isDaemonAway);
+    const told =
+      this.told.get(id) ??
+      toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
     this.told.set(id, told);
+    if (name === 'start') this.options.evidence.begin(id);
     this.counts.set(id, this.countOf(id) + 1);
     if (name === 'oom') this.options.evidence.oomTold();
     this.beginLife(told, container, name, time);
@@ -194,18 +222,23 @@ export class Story {
       context: told.life,
       ...(exit === undefined ? {} : { severity: exit.severity, tail: `: ${exitReasons[exit.reason].what}` }),
     });
-    const sent = [sink.event(container.resource, record), ...this.spans(told, container, event, began, exit)];
+    const sent = [sink.event(container.resource, record)];
+    // A receiver that takes no traces must not keep what else was told from being remembered.
+    this.tellSpans(told, container, event, began, exit);
 
     const { signal } = event.Actor.Attributes;
     note(told, name, time, {
-      signal: name === 'kill' && signal !== undefined ? signalName(signal) : undefined,
+      signal: name !== 'kill' ? undefined : signal === undefined ? UNNAMED : signalName(signal),
       exec,
-      isCheck: command === undefined ? undefined : command === container.healthCommand,
+      isCheck: command === undefined ? undefined : command.trimEnd() === container.healthCommand,
     });
+    if (exit !== undefined) told.exit = exit.reason;
     this.remember(told, container, name, event);
-    sent.push(...this.patterns(told, container, name, time, exit?.reason));
+    if (exit !== undefined && !isOrdered(exit.reason)) told.crashes = within(told.crashes, time);
+    const pattern = newPattern(told, container, name, time);
+    if (pattern !== undefined) sent.push(this.own(told, container, time, pattern));
 
-    // Logs and traces are acknowledged each in its time; what was told is kept in the order that it was told.
+    // What was told is kept in the order that it was told.
     const text = name === 'destroy' ? undefined : formatTold(told);
     const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
       if (text === undefined) {
@@ -224,6 +257,17 @@ export class Story {
     return kept;
   }
 
+  /** Something of the agent's own about a container. */
+  private own(
+    told: Told,
+    { id, resource }: Container,
+    time: UnixNano,
+    { event, ...what }: Pattern,
+  ): Promise<void> {
+    const record = recordOf(event, { ...what, time, subject: id, context: told.life });
+    return this.options.sink.event(resource, record);
+  }
+
   /** Whether it is the daemon's word for something that was made up in its place. */
   private isTold(container: Container, action: string, event: DockerEvent): boolean {
     const { id } = container;
@@ -231,18 +275,21 @@ export class Story {
     // Ids are never given twice: whatever comes after the end was told of before it, or made up.
     if (this.gone.has(id)) return true;
     if (told === undefined || event.synthesized !== undefined) return false;
-    if (this.isOld(id, BigInt(event.timeNano))) return true;
-    const madeUp = told.at[`synthesized ${action}`];
-    delete told.at[`synthesized ${action}`];
-    const apart = madeUp === undefined ? SAME : BigInt(event.timeNano) - madeUp;
+    const time = BigInt(event.timeNano);
+    if (time <= (this.toldUntil.get(id) ?? -1n)) return true;
+    const { madeUp } = told;
+    if (madeUp?.action !== action) return false;
+    const apart = time - madeUp.time;
     return apart < SAME && apart > -SAME;
   }
 
   private remember(told: Told, container: Container, action: string, event: DockerEvent): void {
     told.name = container.name;
     told.resource = container.resource.attributes;
-    if (event.synthesized === undefined) told.last = BigInt(event.timeNano);
-    if (event.synthesized === 'known') told.at[`synthesized ${action}`] = BigInt(event.timeNano);
+    const time = BigInt(event.timeNano);
+    told.lastOfAny = time;
+    told.madeUp = event.synthesized === 'known' ? { action, time } : undefined;
+    if (event.synthesized === undefined) told.last = time;
     if (action === 'start') told.startedAt = container.startedAt;
     if (action === 'create' || action === 'update' || action === 'start') told.settings = container.settings;
   }
@@ -263,7 +310,8 @@ export class Story {
   }
 
   private arrivalOf({ image, resource }: Container): { action: string; time: UnixNano } | undefined {
-    const keys = [image, `${image}:latest`, String(resource.attributes['container.image.id'])];
+    const name = familiar(image);
+    const keys = [name, `${name}:latest`, String(resource.attributes['container.image.id'])];
     return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
   }
 
@@ -279,7 +327,9 @@ export class Story {
       isLimited: container.memoryLimit > 0,
       isHostShort: this.options.evidence.isHostShort(),
       isDaemonAway,
-      isUnseen: event.synthesized !== undefined,
+      isUnseen:
+        event.synthesized !== undefined ||
+        container.resource.attributes['container.runtime.name'] === 'podman',
     });
     const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
     const signal = signalOf(exitCode);
@@ -290,13 +340,13 @@ export class Story {
   }
 
   /** What ended with an event. */
-  private spans(
+  private tellSpans(
     told: Told,
     container: Container,
     event: DockerEvent,
     began: UnixNano | undefined,
     exit: { reason: ExitReason; exitCode: number | undefined; attributes: Attributes } | undefined,
-  ): Promise<void>[] {
+  ): void {
     const { life } = told;
     const { action, span } = actionOfEvent(event);
     const end = BigInt(event.timeNano);
@@ -304,11 +354,11 @@ export class Story {
     const isCheck = exec !== undefined && told.execs[exec]?.isCheck === true;
     // A life begins with each start but the first: there is nothing before it.
     const isOutside = action === 'start' && told.at.die !== undefined;
-    if (life === undefined || span === undefined || isCheck || isOutside) return [];
+    if (life === undefined || span === undefined || isCheck || isOutside) return;
     const { sink } = this.options;
-    const tell = (lasting: Lasting) => sink.span(container.resource, spanIn(life, lasting));
+    const tell = (lasting: Lasting) => void sink.span(container.resource, spanIn(life, lasting));
     if (exit === undefined) {
-      if (began === undefined) return [];
+      if (began === undefined) return;
       const attributes: Record<string, AttributeValue> = {};
       let error: string | undefined;
       if (exec !== undefined) {
@@ -321,7 +371,8 @@ export class Story {
         attributes['container.health.status'] = told.health ?? 'starting';
         if (action === 'health_status.unhealthy') error = 'unhealthy';
       }
-      return [tell({ name: span, start: began, end, attributes, error })];
+      tell({ name: span, start: began, end, attributes, error });
+      return;
     }
 
     const { reason, exitCode } = exit;
@@ -332,14 +383,12 @@ export class Story {
     const previous = this.lives.get(place);
     const links = previous === undefined ? [] : [previous];
     const [signal] = told.signals;
-    const sent: Promise<void>[] = [];
     if (signal !== undefined && isOrdered(reason))
-      sent.push(tell({ name: 'container.stop', start: signal.at, end, attributes, error }));
-    if (began !== undefined) sent.push(tell({ name: span, start: began, end, attributes, error, links }));
+      tell({ name: 'container.stop', start: signal.at, end, attributes, error });
+    if (began !== undefined) tell({ name: span, start: began, end, attributes, error, links });
     const whole = { name: 'container', start: told.lifeSince, end, attributes, error, links };
-    sent.push(sink.span(container.resource, rootSpan(life, whole)));
+    void sink.span(container.resource, rootSpan(life, whole));
     this.rememberLife(place, life);
-    return sent;
   }
 
   private rememberGone(id: string): void {
@@ -359,46 +408,5 @@ export class Story {
     const oldest = this.lives.keys().next().value!;
     this.lives.delete(oldest);
     store.forget(LIFE + oldest);
-  }
-
-  /** What is recognised in several events. */
-  private patterns(
-    told: Told,
-    container: Container,
-    action: string,
-    time: UnixNano,
-    reason: ExitReason | undefined,
-  ): Promise<void>[] {
-    if (reason !== undefined && !isOrdered(reason)) told.crashes = within(told.crashes, time);
-    const inWindow = (moments: readonly UnixNano[]) =>
-      moments.filter((moment) => time - moment < PATTERN_WINDOW).length;
-    const ends = inWindow(told.crashes);
-    const changes = inWindow(told.healthChanges);
-    const sent: Promise<void>[] = [];
-    const tell = (pattern: OwnEvent, body: string, attributes: Attributes) => {
-      const before = told.patterns[pattern.name];
-      if (before !== undefined && time - before < PATTERN_WINDOW) return;
-      told.patterns[pattern.name] = time;
-      const occasion = { time, subject: container.id, body, attributes, context: told.life };
-      sent.push(this.options.sink.event(container.resource, recordOf(pattern, occasion)));
-    };
-    const window = seconds(PATTERN_WINDOW);
-    if (action === 'start' && ends >= LOOP)
-      tell(
-        ownEvents.restartLoop,
-        `container ${container.name} restarts over and over: ${ends} ends in ${window / 60} minutes`,
-        {
-          'portlight.restart_loop.ends': ends,
-          'portlight.restart_loop.window': window,
-          'container.restarts': container.restarts,
-        },
-      );
-    if (action.startsWith('health_status.') && changes >= FLAPPING)
-      tell(
-        ownEvents.healthFlapping,
-        `container ${container.name} is healthy and unhealthy by turns: ${changes} changes in ${window / 60} minutes`,
-        { 'portlight.health_flapping.changes': changes, 'portlight.health_flapping.window': window },
-      );
-    return sent;
   }
 }

@@ -3,7 +3,7 @@
  * away) it can be compared with what the daemon says, and so that what began before the gap has its duration.
  */
 import type { Attributes, Container, SpanContext, UnixNano } from '../../agent/records.ts';
-import type { SentSignal } from './exit.ts';
+import type { ExitReason, SentSignal } from './exit.ts';
 
 /** How far back ends and changes of health count as one pattern. */
 export const PATTERN_WINDOW: UnixNano = 600_000_000_000n;
@@ -21,8 +21,13 @@ export interface Told {
   settings: number;
   /** `State.StartedAt` of the last run that was told of. */
   startedAt: UnixNano;
-  /** Time of the last event that the daemon sent. */
+  /** Time of the last event that the daemon sent, and of the last one of all. */
   last: UnixNano;
+  lastOfAny: UnixNano;
+  /** The last event, where it was concluded from what the daemon says. */
+  madeUp: { readonly action: string; readonly time: UnixNano } | undefined;
+  /** Why the last run ended. */
+  exit: ExitReason | undefined;
   /** When each action was last told of. */
   at: Record<string, UnixNano>;
   /** Each exec that runs: since when, and whether it is the health check. */
@@ -51,6 +56,9 @@ export function newlyTold(container: Container): Told {
     settings: container.settings,
     startedAt: 0n,
     last: 0n,
+    lastOfAny: 0n,
+    madeUp: undefined,
+    exit: undefined,
     at: {},
     execs: {},
     signals: [],

@@ -110,7 +110,8 @@ export function elevations(
   if (namespaces.pid?.host) reasons.push('host_pid');
   if (mounts.some(({ source }) => SOCKETS.test(source) || SOCKET_DIRECTORIES.has(source)))
     reasons.push('docker_socket');
-  if (mounts.some(({ source, writable }) => source === '/' && writable)) reasons.push('host_root');
+  // Read-only, it still shows all of the host, and sockets take no notice of it.
+  if (mounts.some(({ source }) => source === '/')) reasons.push('host_root');
   // A privileged one has them all.
   if (privileged) return reasons;
   reasons.push(

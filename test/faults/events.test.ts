@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type Docker from 'dockerode';
+import { importBusybox } from '../../agent/setup/images.ts';
 import { AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
-import { ensureImage, IMAGE, docker as shared, uniqueName } from '../support/docker.ts';
+import { IMAGE, docker as shared, uniqueName } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -95,8 +96,10 @@ function histories(receiver: Receiver): Map<string, ReceivedLog[]> {
   return all;
 }
 
-/** create, then start and die by turns, then perhaps destroy. */
-const LEGAL = /^create( start die)*( start)?( destroy)?$/;
+/** None of them is started twice: what comes more often is made up. */
+const LEGAL = /^create( start( die)?)?( destroy)?$/;
+/** Events under way when an agent is killed come again with the same uid; so many of them at most for each kill. */
+const UNDER_WAY = 10;
 
 test.serial(
   'daemon and agent killed in turns, ten times each, in a storm of starts and removals',
@@ -196,18 +199,22 @@ test.serial(
     t.log(
       `${storm.deeds.length} containers, ${told} told of, ${silent} came and went unseen; ${raw.length} events, ${raw.length - distinct} repeats with the same uid`,
     );
+    t.true(raw.length - distinct <= KILLS * UNDER_WAY);
     t.true(told > 20);
     t.true(silent <= told / 10);
   },
 );
 
 test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
-  await ensureImage();
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  // An image of its own: others' tests lose names too.
   const repository = uniqueName('burst');
-  const image = shared.getImage(IMAGE);
+  await importBusybox(shared, repository, 'base');
+  const image = shared.getImage(`${repository}:base`);
+  const { Id } = await image.inspect();
+  t.teardown(() => image.remove().catch(() => {}));
   const tags = Array.from({ length: 1000 }, (_, index) => `t${index}`);
   t.teardown(async () => {
     for (const tag of tags)
@@ -228,9 +235,11 @@ test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
   const of = (event: string) =>
     receiver.logs.filter(
       ({ eventName, attributes }) =>
-        eventName === event && String(attributes['docker.actor.name']).startsWith(repository),
+        eventName === event &&
+        attributes['docker.actor.id'] === Id &&
+        attributes['docker.actor.name'] !== `${repository}:base`,
     );
-  const untagged = () => receiver.logs.filter(({ eventName }) => eventName === 'docker.image.untag');
+  const untagged = () => of('docker.image.untag');
   await waitFor(
     'all of them',
     () => of('docker.image.tag').length >= 1000 && untagged().length >= 1000,
@@ -240,5 +249,6 @@ test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
     ({ attributes }) => attributes['log.record.uid'],
   );
   t.is(of('docker.image.tag').length, 1000);
+  t.is(untagged().length, 1000);
   t.is(new Set(uids).size, uids.length);
 });

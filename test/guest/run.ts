@@ -20,7 +20,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { install } from '../../agent/setup/packages.ts';
 
-const TESTS = ['metrics', 'catalogue', 'namespaces', 'exits'].map((name) => `test/integration/${name}.test.ts`);
+const TESTS = ['metrics', 'catalogue', 'namespaces', 'exits'].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
 const PACKAGES = [
   'systemd',
   'systemd-sysv',

@@ -176,6 +176,17 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const { attributes } = story(receiver, once.id).find(({ eventName }) => eventName.endsWith('.die'))!;
     // A daemon that is told to end tells its containers to end while it still answers.
     t.is(attributes['portlight.exit.reason'], signal === 'SIGKILL' ? 'daemon_restart' : 'stopped');
+    const explained = () =>
+      receiver.logs.filter(({ eventName }) => eventName === 'portlight.container.stopped_by_daemon');
+    if (signal === 'SIGTERM') {
+      await waitFor('it to be explained', () => explained().length === 2);
+      t.deepEqual(
+        explained()
+          .map(({ resource }) => resource['container.name'])
+          .sort(),
+        ['always', 'once'],
+      );
+    } else t.is(explained().length, 0);
     const uids = receiver.logs.map(({ attributes: { 'log.record.uid': uid } }) => uid).filter(Boolean);
     t.is(new Set(uids).size, uids.length, 'nothing twice');
   });

@@ -12,6 +12,7 @@ import { eventsPage } from '../../agent/setup/events-page.ts';
 import { actionOf, actions, nameOfAction } from '../../collectors/docker/actions.ts';
 import type { DockerEvent } from '../../collectors/docker/event-record.ts';
 import { eventRecord, uidOf } from '../../collectors/docker/event-record.ts';
+import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/docker/exit.ts';
 import { impliedEvents, missedEvents } from '../../collectors/docker/reconcile.ts';
 import { Story } from '../../collectors/docker/story.ts';
@@ -136,10 +137,18 @@ test('reasons of an end', (t) => {
     ],
     [{ exitCode: 137, oomAt: at, isLimited: true }, 'oom_killed'],
     [{ exitCode: 137, oomAt: at }, 'oom_killed_by_host'],
+    // A thread dump was asked for, and it went on; then it crashed.
+    [{ exitCode: 139, signals: [{ signal: 'SIGQUIT', at }] }, 'signal'],
+    [{ exitCode: 139, signals: [{ signal: 'SIGTERM', at }] }, 'signal'],
+    // What was short an hour ago is not what it dies of now.
+    [{ exitCode: 137, oomAt: 1n, isLimited: true }, 'signal'],
+    [{ exitCode: 0, oomAt: at, isLimited: true }, 'completed'],
+    [{ exitCode: 137, signals: [{ signal: '', at }] }, 'killed'],
+    [{ exitCode: 143, signals: [{ signal: '', at }] }, 'stopped'],
     // The process that was killed was a child; its parent gave up.
     [{ exitCode: 1, oomAt: at, isLimited: true }, 'oom_killed'],
     // It lived on for a long time, and was then killed by command.
-    [{ exitCode: 137, oomAt: at, isLimited: true, signals: [{ signal: 'SIGKILL', at }] }, 'killed'],
+    [{ exitCode: 137, oomAt: at, isLimited: true, signals: [{ signal: 'SIGKILL', at: at + 1n }] }, 'killed'],
     [{ exitCode: 137, isHostShort: true }, 'oom_killed_by_host'],
     [{ exitCode: 1, isHostShort: true }, 'error'],
     [{ exitCode: 0, isDaemonAway: true, signals: [{ signal: 'SIGTERM', at }] }, 'daemon_restart'],
@@ -236,7 +245,7 @@ function storyOf(kept = new Map<string, string>()) {
       save: (key, value) => void kept.set(key, value),
       forget: (key) => void kept.delete(key),
     },
-    evidence: { of: () => ({}), oomTold() {}, isHostShort: () => false },
+    evidence: { begin() {}, of: () => ({}), oomTold() {}, isHostShort: () => false },
     command: undefined,
   });
   const tell = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
@@ -396,9 +405,33 @@ test('the last ten lines are kept, however they came, as they were sent', (t) =>
   t.is(kept.of('a').length, 1);
   t.is(kept.of('a')[0]!.length, 1024);
   kept.take('a', records('after'));
-  t.deepEqual(kept.of('a'), ['after']);
+  t.deepEqual(
+    kept.of('a').map((line) => line.slice(0, 5)),
+    ['huge ', 'after'],
+  );
+  kept.take('a', records(`hole ${'z'.repeat(8000)}`, `${'w'.repeat(900)}`));
+  t.deepEqual(
+    kept.of('a').map((line) => line[0]),
+    ['w'],
+    'nothing before what is missing',
+  );
   kept.forget('a');
   t.deepEqual(kept.of('a'), []);
+});
+
+test('what the daemon sends that is no event is said, and passed over', (t) => {
+  for (const line of [
+    '{}',
+    'null',
+    '5',
+    '"x"',
+    '{"Type":"container","Action":5,"Actor":{"ID":"c"},"timeNano":1}',
+  ])
+    t.throws(() => parseEvent(line), { instanceOf: SyntaxError }, line);
+  const bare = parseEvent(
+    '{"Type":"image","Action":"prune","Actor":{"ID":"","Attributes":null},"timeNano":1}',
+  );
+  t.deepEqual(bare.Actor.Attributes, {});
 });
 
 test('what is secret in a command is redacted', (t) => {
@@ -406,7 +439,19 @@ test('what is secret in a command is redacted', (t) => {
   t.is(redact('mysql --password hunter2 -u root'), 'mysql --password [redacted] -u root');
   t.is(redact('login --api-key=abc --user me@example.com'), 'login --api-key=[redacted] --user [redacted]');
   t.is(redact('psql postgres://u:pw@db/x'), 'psql postgres://u:[redacted]@db/x');
-  t.is(redact('cat /etc/hosts'), 'cat /etc/hosts');
+  for (const secret of [
+    'env AWS_SECRET_ACCESS_KEY=hunter2 aws',
+    'env GITHUB_TOKEN=hunter2 gh',
+    'env DB_PASS=hunter2 x',
+    'mysql -phunter2',
+    'mysqldump -u root -phunter2 shop',
+    'curl -u admin:hunter2 http://x',
+    'redis-cli -h x -a hunter2 ping',
+    'docker login -u me -p hunter2',
+  ])
+    t.false(redact(secret).includes('hunter2'), redact(secret));
+  for (const plain of ['cat /etc/hosts', 'mkdir -p /a/b', 'docker run -p 80:80 web', 'ls -a /tmp'])
+    t.is(redact(plain), plain);
 });
 
 test('capabilities by their numbers, and what of a container reaches beyond it', (t) => {
@@ -444,12 +489,14 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
   t.deepEqual(reasons(mount('/var/run')), ['docker_socket']);
   t.deepEqual(reasons(mount('/home/docker.socket')), []);
   t.deepEqual(reasons(mount('/')), ['host_root']);
-  t.deepEqual(reasons(mount('/', false)), []);
+  t.deepEqual(reasons(mount('/', false)), ['host_root']);
   t.deepEqual(reasons({ securityOptions: ['seccomp=unconfined'] }), ['seccomp_unconfined']);
 });
 
 test("a container's image as the daemon lists images", (t) => {
   t.is(listedReference('web'), 'web:latest');
+  t.is(listedReference('docker.io/library/web'), 'web:latest');
+  t.is(listedReference('docker.io/shop/web:2'), 'shop/web:2');
   t.is(listedReference('registry:5000/web'), 'registry:5000/web:latest');
   t.is(listedReference('registry:5000/web:2'), 'registry:5000/web:2');
   t.is(listedReference('web@sha256:abc'), undefined);
