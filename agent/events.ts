@@ -20,7 +20,7 @@ export const ownEvents = {
   namespaces: event(
     'portlight.container.namespaces',
     Severity.INFO,
-    'The namespaces of a container that was started or found, whose they are (`host`, `shared`, `private`), its user mapping and what confines it; once a run',
+    'The namespaces of a container that was started or found, whose they are (`host`, `shared`, `private`), its user mapping and what confines it; once a run, and once more when another container begins to share one that was its own',
   ),
   elevated: event(
     'portlight.container.elevated',

@@ -1,7 +1,7 @@
 /** Which namespaces containers live in, with whom they share them, and what else confines them. */
 import { catalogue } from '../../agent/catalogue/index.ts';
 import { ownEvents, recordOf } from '../../agent/events.ts';
-import type { Attributes, AttributeValue, Container, PointSink } from '../../agent/records.ts';
+import type { Attributes, AttributeValue, Container, PointSink, UnixNano } from '../../agent/records.ts';
 import { requireProcessOf } from '../cgroup/locate.ts';
 import type { Collector, Sink } from '../collector.ts';
 import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
@@ -63,12 +63,26 @@ export class NamespaceCollector implements Collector {
     const run = String(container.startedAt);
     if (runs.load(container.id) === run) return;
     const told = [
-      this.tell(container, namespaces, confinement),
+      this.tell(container, container.startedAt, namespaces, confinement),
       this.warn(container, elevations(container, namespaces, confinement)),
     ];
     void Promise.all(told).then(() => {
       if (this.known.has(container.id)) runs.save(container.id, run);
     });
+    this.correct(container, namespaces);
+  }
+
+  /** Those that were alone in a namespace until now are told of once more. */
+  private correct(container: Container, namespaces: Namespaces): void {
+    const joined = entriesOf(namespaces).flatMap(([type, { inode, host }]) => {
+      const sharers = host ? [] : this.sharers(container.id, type, inode);
+      return sharers.length === 1 ? sharers : [];
+    });
+    for (const id of new Set(joined)) {
+      const { container: other, namespaces: theirs } = this.known.get(id)!;
+      const now = BigInt(Date.now()) * 1_000_000n;
+      void this.tell(other, now, theirs, readConfinement(this.options.procfs, other.pid));
+    }
   }
 
   detach({ id }: Container): void {
@@ -108,7 +122,12 @@ export class NamespaceCollector implements Collector {
     return [...(this.members.get(keyOf(type, inode)) ?? [])].filter((member) => member !== id);
   }
 
-  private tell(container: Container, namespaces: Namespaces, confinement: Confinement): Promise<void> {
+  private tell(
+    container: Container,
+    time: UnixNano,
+    namespaces: Namespaces,
+    confinement: Confinement,
+  ): Promise<void> {
     const attributes: Record<string, AttributeValue> = {
       ...namespaceAttributes(namespaces),
       ...confinementAttributes(confinement, container),
@@ -124,7 +143,7 @@ export class NamespaceCollector implements Collector {
     if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
     const body = `container ${container.name} namespaces ${inShort(namespaces)}`;
     const record = recordOf(ownEvents.namespaces, {
-      time: container.startedAt,
+      time,
       subject: container.id,
       body,
       attributes,

@@ -99,6 +99,11 @@ test('what is shared, and with whom, is told, measured and drawn', async (t) => 
     t.deepEqual(beside[`linux.namespace.${type}.shared_with`], [web.id], type);
   }
   t.is(beside['linux.namespace.mnt.relation'], 'private');
+  const corrected = () =>
+    receiver.of(names.web).findLast(({ eventName }) => eventName === 'portlight.container.namespaces')!
+      .attributes;
+  await waitFor('the first to be told again', () => corrected()['linux.namespace.net.relation'] === 'shared');
+  t.deepEqual(corrected()['linux.namespace.net.shared_with'], [sidecar.id]);
   t.true((beside['container.security.capabilities'] as string[]).includes('NET_BIND_SERVICE'));
   t.false((beside['container.security.capabilities'] as string[]).includes('SYS_ADMIN'));
 

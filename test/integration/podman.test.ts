@@ -68,7 +68,7 @@ test("a container's story on Podman reads like one on Docker", async (t) => {
       .filter((name) => name.startsWith('docker.container.'))
       .map((name) => name.replace('docker.container.', ''));
   await waitFor('its start', () => actions().includes('start'));
-  await execute(container, 'true');
+  await execute(container, 'exit 5');
   await container.pause();
   await container.unpause();
   await container.kill();
@@ -82,6 +82,9 @@ test("a container's story on Podman reads like one on Docker", async (t) => {
   );
   const die = receiver.of('podded').find(({ eventName }) => eventName === 'docker.container.die')!;
   t.is(die.attributes['process.exit.code'], 137);
+  t.is(die.attributes['portlight.exit.reason'], 'killed');
+  const exec = receiver.of('podded').find(({ eventName }) => eventName === 'docker.container.exec_die')!;
+  t.is(exec.attributes['process.exit.code'], 5);
   t.is(die.resource['container.runtime.name'], 'podman');
   t.true(Number(die.attributes['docker.event.duration']) > 0);
   t.false(receiver.logs.some(({ attributes }) => attributes['portlight.event.synthesized'] === true));

@@ -1,0 +1,253 @@
+/**
+ * What a real daemon does in moments that no test can choose: answers that overtake events, and lines that are
+ * none. The daemon here is a script.
+ */
+import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
+import test, { type ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import type { Container } from '../../agent/records.ts';
+import { DockerCollector } from '../../collectors/docker/index.ts';
+import { waitFor } from '../support/wait.ts';
+
+interface State {
+  name: string;
+  pid: number;
+  startedAt: string;
+  finishedAt: string;
+  status: string;
+  exitCode: number;
+}
+
+const NEVER = '0001-01-01T00:00:00Z';
+const at = (text: string): bigint => BigInt(Date.parse(text)) * 1_000_000n;
+const iso = (offset = 0): string => new Date(Date.now() + offset).toISOString();
+
+class Daemon extends EventEmitter {
+  readonly states = new Map<string, State>();
+  /** What GET /events has told, and tells again when it is asked for the past. */
+  readonly lines: string[] = [];
+  private readonly streams = new Set<PassThrough>();
+  /** What happens while the list of containers is made, after it was made. */
+  whileListing: (() => void) | undefined;
+  /** What happens while a container is described, after that was written down. */
+  whileDescribing: ((id: string) => void) | undefined;
+
+  emitEvent(action: string, id: string, time: bigint, attributes: Record<string, string> = {}): void {
+    const name = this.states.get(id)?.name ?? id;
+    const Actor = { ID: id, Attributes: { name, image: 'i', ...attributes } };
+    const line = JSON.stringify({ Type: 'container', Action: action, Actor, scope: 'local' }).replace(
+      /}$/,
+      `,"timeNano":${time}}`,
+    );
+    this.write(line);
+  }
+
+  write(line: string): void {
+    this.lines.push(line);
+    for (const stream of this.streams) stream.write(`${line}\n`);
+  }
+
+  add(id: string, state: Partial<State> = {}): void {
+    const startedAt = iso(-60_000);
+    this.states.set(id, {
+      name: id,
+      pid: 7,
+      startedAt,
+      finishedAt: NEVER,
+      status: 'running',
+      exitCode: 0,
+      ...state,
+    });
+  }
+
+  get docker(): Docker {
+    const missing = () => Object.assign(new Error('no such container'), { statusCode: 404 });
+    return {
+      version: async () => ({ Version: '1', Components: [{ Name: 'Engine' }] }),
+      listContainers: async () => {
+        const list = [...this.states.keys()].map((Id) => ({ Id }));
+        this.whileListing?.();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return list;
+      },
+      getImage: () => ({ inspect: () => Promise.reject(missing()) }),
+      getContainer: (id: string) => ({
+        inspect: async () => {
+          const state = this.states.get(id);
+          if (state === undefined) throw missing();
+          const { name, pid, startedAt, finishedAt, status, exitCode } = { ...state };
+          this.whileDescribing?.(id);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          return {
+            Id: id,
+            Name: `/${name}`,
+            Created: iso(-120_000),
+            Image: 'sha256:1',
+            Config: { Image: 'i', Labels: {} },
+            HostConfig: {},
+            State: {
+              Running: pid !== 0,
+              Pid: pid,
+              StartedAt: startedAt,
+              FinishedAt: finishedAt,
+              Status: status,
+              ExitCode: exitCode,
+              OOMKilled: false,
+            },
+          };
+        },
+      }),
+      getEvents: async ({
+        since,
+        until,
+        abortSignal,
+      }: {
+        since: string;
+        until?: string;
+        abortSignal: AbortSignal;
+      }) => {
+        const stream = new PassThrough();
+        const from = BigInt(since.replace('.', ''));
+        for (const line of this.lines) {
+          const time = /"timeNano":(\d+)/.exec(line)?.[1];
+          if (time === undefined || BigInt(time) >= from) stream.write(`${line}\n`);
+        }
+        if (until !== undefined) stream.end();
+        else {
+          this.streams.add(stream);
+          abortSignal.addEventListener('abort', () => stream.destroy());
+        }
+        return stream;
+      },
+    } as unknown as Docker;
+  }
+}
+
+async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<string, string>()) {
+  const told: string[] = [];
+  const faults: unknown[] = [];
+  const nothing = () => {};
+  const collector = new DockerCollector({
+    docker: daemon.docker,
+    surroundings: {},
+    host: { attributes: {} },
+    labels: [],
+    selects: () => true,
+    describe: () => ({}),
+    sink: {
+      event: async ({ attributes }, { eventName, attributes: own }) => {
+        if (!eventName.startsWith('docker.container.')) return;
+        const made = own['portlight.event.synthesized'] === true ? '*' : '';
+        told.push(`${attributes['container.name']} ${eventName.replace('docker.container.', '')}${made}`);
+      },
+      span: async () => {},
+      logs: () => undefined,
+      fault: (_, error) => void faults.push(error),
+    },
+    lifecycle: {
+      starting: nothing,
+      started: nothing,
+      changed: nothing,
+      stopped: async (_: Container) => {},
+      removed: nothing,
+    },
+    position: { load: () => undefined, save: nothing },
+    objectChanged: nothing,
+    reconciled: nothing,
+    store: {
+      idsOf: (prefix) =>
+        [...kept.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
+      load: (key) => kept.get(key),
+      save: (key, value) => void kept.set(key, value),
+      forget: (key) => void kept.delete(key),
+    },
+    evidence: { begin: nothing, of: () => ({}), oomTold: nothing, isHostShort: () => false },
+    command: undefined,
+  });
+  collector.start(nothing);
+  t.teardown(() => collector.stop());
+  await waitFor('the inventory', () => collector.connected);
+  return { told, faults, collector };
+}
+
+/** Until what seems to be missing is concluded. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 2500));
+const BEGUN = () => new Map([['told', 'yes']]);
+
+test('a container that is created while the list is made is not told to be gone', async (t) => {
+  const daemon = new Daemon();
+  daemon.whileListing = () => {
+    daemon.whileListing = undefined;
+    daemon.add('new', { startedAt: NEVER, pid: 0, status: 'created' });
+    daemon.emitEvent('create', 'new', at(iso()));
+  };
+  const { told, collector } = await observed(t, daemon, BEGUN());
+  await settled();
+  t.deepEqual(told, ['new create']);
+  t.true(collector.containers.has('new'));
+});
+
+test('what the daemon shows before it tells it is told once, and as it was', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const { told } = await observed(t, daemon);
+  const state = daemon.states.get('web')!;
+  // Another agent's start finds it ended; the event is still on its way.
+  Object.assign(state, { pid: 0, status: 'exited', finishedAt: iso(), exitCode: 3 });
+  const second = await observed(t, daemon, BEGUN());
+  daemon.emitEvent('die', 'web', at(iso()), { exitCode: '3' });
+  await settled();
+  t.deepEqual(told, ['web die']);
+  t.deepEqual(
+    second.told,
+    ['web create*', 'web start*', 'web die'],
+    'what the second never saw is concluded',
+  );
+});
+
+test('what nobody tells is concluded, and the next run is told as it was', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const kept = new Map<string, string>();
+  const first = await observed(t, daemon, kept);
+  await first.collector.stop();
+  Object.assign(daemon.states.get('web')!, { startedAt: iso(-5000), finishedAt: iso(-6000) });
+  const { told } = await observed(t, daemon, kept);
+  await waitFor('it to be concluded', () => told.length === 2);
+  t.deepEqual(told, ['web die*', 'web start*']);
+  Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt: iso() });
+  daemon.emitEvent('die', 'web', at(iso()), { exitCode: '3' });
+  await waitFor('the end', () => told.length === 3);
+  await settled();
+  t.deepEqual(told, ['web die*', 'web start*', 'web die']);
+});
+
+test('a container that is removed while it is described leaves nothing behind', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const kept = new Map<string, string>();
+  const first = await observed(t, daemon, kept);
+  await first.collector.stop();
+  daemon.whileDescribing = (id) => {
+    daemon.whileDescribing = undefined;
+    daemon.states.delete(id);
+    daemon.emitEvent('destroy', id, at(iso()));
+  };
+  const { told, collector, faults } = await observed(t, daemon, kept);
+  await settled();
+  t.deepEqual(told, ['web destroy']);
+  t.is(collector.containers.size, 0);
+  t.deepEqual(faults, []);
+});
+
+test('lines that are no events are passed over, and said', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const { told, faults, collector } = await observed(t, daemon);
+  for (const line of ['{}', 'null', '{"Type":"container","Action":"die"}', 'nonsense']) daemon.write(line);
+  daemon.emitEvent('kill', 'web', at(iso()), { signal: '1' });
+  await waitFor('the event behind them', () => told.length === 1);
+  t.true(collector.connected);
+  t.is(faults.length, 4);
+});
