@@ -88,20 +88,18 @@ export class Evidence {
     this.vitals = vitals;
   }
 
-  /** A run of a container begins: what was before is none of it. */
-  begin(id: string): void {
-    this.logs.forget(id);
-  }
-
   /** The container exists no more. */
   forget(id: string): void {
     this.logs.forget(id);
   }
 
-  /** Of its last run; what is not known is absent. */
-  of({ id, memoryLimit, startedAt }: Container): Attributes {
+  /**
+   * Of its last run; what is not known is absent.
+   * @param since the end of the run before: what was written until then is none of this one's
+   */
+  of({ id, memoryLimit, startedAt }: Container, since: UnixNano): Attributes {
     const attributes: Record<string, AttributeValue> = {};
-    const lines = this.logs.of(id);
+    const lines = this.logs.of(id, since);
     if (lines.length > 0) attributes['portlight.exit.log'] = lines;
     if (memoryLimit > 0) attributes['portlight.exit.memory.limit'] = memoryLimit;
     const vitals = this.vitals.get(id);

@@ -23,6 +23,8 @@ export interface LogSink {
    * waits here, so a slow receiver costs no memory.
    */
   room(signal: AbortSignal): Promise<void> | undefined;
+  /** Hands on what there is, without waiting for more. */
+  flush(): void;
   /** Nothing more comes for now: what waits for a line that could belong to it waits no longer. */
   end(): void;
 }

@@ -1,5 +1,6 @@
 /** The last records of each container's log, as they were handed on: what was redacted stays redacted. */
 import { decodeRecords } from '../otlp/decode.ts';
+import type { UnixNano } from '../records.ts';
 
 const MAX_LINES = 10;
 /** Of one line, in characters; of all of a container's, in bytes. */
@@ -35,12 +36,19 @@ interface Tail {
   room: Buffer;
   length: number;
   /** A line before them that was too long to be kept as a record. */
-  long: string | undefined;
+  long: Line | undefined;
 }
 
-function textOf(records: Uint8Array): string[] {
-  return decodeRecords(records).map(({ body }) => (body?.stringValue ?? '').slice(0, MAX_LINE));
+interface Line {
+  readonly time: UnixNano;
+  readonly text: string;
 }
+
+const linesOf = (records: Uint8Array): Line[] =>
+  decodeRecords(records).map(({ timeUnixNano = '0', body }) => ({
+    time: BigInt(timeUnixNano),
+    text: (body?.stringValue ?? '').slice(0, MAX_LINE),
+  }));
 
 export class LastLines {
   private readonly tails = new Map<string, Tail>();
@@ -55,7 +63,7 @@ export class LastLines {
     const begins = lastStarts(records);
     const from = begins.find((start) => records.length - start <= MAX_BYTES);
     if (from === undefined) {
-      tail.long = textOf(records.subarray(begins.at(-1)))[0];
+      tail.long = linesOf(records.subarray(begins.at(-1)))[0];
       tail.length = 0;
       return;
     }
@@ -76,12 +84,15 @@ export class LastLines {
     tail.length = length;
   }
 
-  /** The last lines, oldest first. */
-  of(id: string): string[] {
+  /** The last lines that were written after `since`, oldest first. */
+  of(id: string, since: UnixNano): string[] {
     const tail = this.tails.get(id);
     if (tail === undefined) return [];
-    const lines = textOf(tail.room.subarray(0, tail.length));
-    return (tail.long === undefined ? lines : [tail.long, ...lines]).slice(-MAX_LINES);
+    const lines = linesOf(tail.room.subarray(0, tail.length));
+    return (tail.long === undefined ? lines : [tail.long, ...lines])
+      .slice(-MAX_LINES)
+      .filter(({ time }) => time > since)
+      .map(({ text }) => text);
   }
 
   forget(id: string): void {

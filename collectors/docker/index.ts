@@ -26,8 +26,8 @@ const REMEMBERED = 4096;
 const STOP_MS = 500;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
-/** How long the end of a container is not told yet, for the last lines of its log to be read. */
-const LAST_WORDS_MS = 30;
+/** How long the end of a container is not told yet, for the last lines of its log to be read: most are at once. */
+const LAST_WORDS_MS = 250;
 /**
  * What is told nowhere is concluded only when it still is after this time, and nothing else of the container was
  * told meanwhile: the daemon shows some things before it tells them.

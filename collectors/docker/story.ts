@@ -57,10 +57,11 @@ const BEGUN = 'told';
 
 /** What others know that bears on a container's end. */
 export interface Evidence {
-  /** A run of a container begins. */
-  begin(id: string): void;
-  /** What is known of the last moments of its last run. */
-  of(container: Container): Attributes;
+  /**
+   * What is known of the last moments of its last run.
+   * @param since the end of the run before
+   */
+  of(container: Container, since: UnixNano): Attributes;
   /** A container told that a process of it was killed for want of memory. */
   oomTold(): void;
   /** Whether the kernel has just killed something for want of memory that no container told of. */
@@ -203,7 +204,6 @@ export class Story {
       this.told.get(id) ??
       toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
     this.told.set(id, told);
-    if (name === 'start') this.options.evidence.begin(id);
     this.counts.set(id, this.countOf(id) + 1);
     if (name === 'oom') this.options.evidence.oomTold();
     this.beginLife(told, container, name, time);
@@ -335,7 +335,8 @@ export class Story {
     const signal = signalOf(exitCode);
     if (signal !== undefined) attributes['portlight.exit.signal'] = signal;
     const severity = exitSeverity(reason, exitCode);
-    if (severity > Severity.INFO) Object.assign(attributes, this.options.evidence.of(container));
+    if (severity > Severity.INFO)
+      Object.assign(attributes, this.options.evidence.of(container, told.at.die ?? 0n));
     return { reason, severity, attributes, exitCode };
   }
 

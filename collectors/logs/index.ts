@@ -39,6 +39,8 @@ export interface LogOptions {
 
 interface Followed {
   readonly follower: Follower;
+  /** Hands over at once all that there is, where that can be done; whether it was. */
+  readonly hurry: () => boolean;
   /** Whether the start that comes next is being followed already. */
   anticipated: boolean;
   /** Whether it was started again since it ended. */
@@ -102,7 +104,7 @@ export class LogCollector implements Collector {
     if (followed === undefined) return undefined;
     followed.restarted = false;
     followed.follower.ended(false);
-    return followed.follower.finished;
+    return followed.hurry() ? undefined : followed.follower.finished;
   }
 
   remove(container: Container): void {
@@ -138,7 +140,12 @@ export class LogCollector implements Collector {
     const lines = sink.logs(container, position);
     if (lines === undefined) return;
     const follower = this.follow(container, position, lines, kept === undefined, isRunning);
-    const followed: Followed = { follower, anticipated: false, restarted: false };
+    const hurry = () => {
+      const isDone = follower instanceof FileTail && this.tailer.hurry(follower);
+      lines.flush();
+      return isDone;
+    };
+    const followed: Followed = { follower, hurry, anticipated: false, restarted: false };
     this.followed.set(container.id, followed);
     void follower.finished.then(() => {
       this.followed.delete(container.id);

@@ -163,7 +163,14 @@ test('a short-lived --rm container leaves all its events', async (t) => {
     .filter((event) => event.startsWith('docker.'));
   t.deepEqual(
     actions,
-    ['create', 'start', 'die', 'destroy'].map((action) => `docker.container.${action}`),
+    [
+      'container.create',
+      'network.connect',
+      'container.start',
+      'container.die',
+      'network.disconnect',
+      'container.destroy',
+    ].map((action) => `docker.${action}`),
   );
   t.is((await docker.listContainers({ all: true, filters: { name: [name] } })).length, 0);
 });

@@ -190,7 +190,10 @@ test.serial(
           t.true(state.ExitCode === 255 || code === state.ExitCode, `${name}: ${code} ${state.ExitCode}`);
         }
       }
-      if (started === 'yes') t.regex(history, / start/, `${name} was started: ${history}`);
+      // Of one that was removed while nobody watched it is only known that it was there.
+      const isConcluded = story(id).at(-1)?.attributes['portlight.event.synthesized'] === true;
+      if (started === 'yes' && !(state === undefined && isConcluded))
+        t.regex(history, / start/, `${name} was started: ${history}`);
       told++;
     }
     const silent = storm.deeds.filter(({ id }) => id !== undefined && words(id) === '').length;

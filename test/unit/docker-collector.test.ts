@@ -162,7 +162,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
       save: (key, value) => void kept.set(key, value),
       forget: (key) => void kept.delete(key),
     },
-    evidence: { begin: nothing, of: () => ({}), oomTold: nothing, isHostShort: () => false },
+    evidence: { of: () => ({}), oomTold: nothing, isHostShort: () => false },
     command: undefined,
   });
   collector.start(nothing);

@@ -245,7 +245,7 @@ function storyOf(kept = new Map<string, string>()) {
       save: (key, value) => void kept.set(key, value),
       forget: (key) => void kept.delete(key),
     },
-    evidence: { begin() {}, of: () => ({}), oomTold() {}, isHostShort: () => false },
+    evidence: { of: () => ({}), oomTold() {}, isHostShort: () => false },
     command: undefined,
   });
   const tell = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
@@ -381,42 +381,43 @@ test('the last ten lines are kept, however they came, as they were sent', (t) =>
     return writer.bytes();
   };
   const kept = new LastLines();
-  t.deepEqual(kept.of('a'), []);
+  t.deepEqual(kept.of('a', 0n), []);
   kept.take('a', records('1', '2'));
   kept.take('a', records('3'));
-  t.deepEqual(kept.of('a'), ['1', '2', '3']);
+  t.deepEqual(kept.of('a', 0n), ['1', '2', '3']);
   const many = Array.from({ length: 25 }, (_, index) => `line ${index}`);
   kept.take('a', records(...many));
-  t.deepEqual(kept.of('a'), many.slice(-10));
+  t.deepEqual(kept.of('a', 0n), many.slice(-10));
   kept.take('a', records('last', 'very last'));
-  t.deepEqual(kept.of('a'), [...many.slice(-8), 'last', 'very last']);
+  t.deepEqual(kept.of('a', 0n), [...many.slice(-8), 'last', 'very last']);
   const long = 'x'.repeat(3000);
   for (let index = 0; index < 5; index++) kept.take('a', records(`${index} ${long}`));
   t.deepEqual(
-    kept.of('a').map((line) => line.slice(0, 2).trim()),
+    kept.of('a', 0n).map((line) => line.slice(0, 2).trim()),
     ['3', '4'],
     'no more than there is room for',
   );
   t.true(
-    kept.of('a').every((line) => line.length === 1024),
+    kept.of('a', 0n).every((line) => line.length === 1024),
     'each cut',
   );
   kept.take('a', records(`huge ${'y'.repeat(100_000)}`));
-  t.is(kept.of('a').length, 1);
-  t.is(kept.of('a')[0]!.length, 1024);
+  t.is(kept.of('a', 0n).length, 1);
+  t.is(kept.of('a', 0n)[0]!.length, 1024);
   kept.take('a', records('after'));
   t.deepEqual(
-    kept.of('a').map((line) => line.slice(0, 5)),
+    kept.of('a', 0n).map((line) => line.slice(0, 5)),
     ['huge ', 'after'],
   );
   kept.take('a', records(`hole ${'z'.repeat(8000)}`, `${'w'.repeat(900)}`));
   t.deepEqual(
-    kept.of('a').map((line) => line[0]),
+    kept.of('a', 0n).map((line) => line[0]),
     ['w'],
     'nothing before what is missing',
   );
+  t.deepEqual(kept.of('a', 1n), [], 'of a later run');
   kept.forget('a');
-  t.deepEqual(kept.of('a'), []);
+  t.deepEqual(kept.of('a', 0n), []);
 });
 
 test('what the daemon sends that is no event is said, and passed over', (t) => {

@@ -132,6 +132,7 @@ class Host {
     },
     settled: () => {},
     room: () => undefined,
+    flush() {},
     end: () => {},
   };
 
