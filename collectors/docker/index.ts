@@ -438,7 +438,7 @@ export class DockerCollector {
   private async tellObject(event: DockerEvent): Promise<{ sent: Promise<void> }> {
     const member = memberOf(event);
     if (member !== undefined && this.all.ignored.has(member)) return NOTHING_SENT;
-    const container = member === undefined ? undefined : this.containers.get(member);
+    const container = member === undefined ? undefined : this.existingOrTold(member);
     const record = eventRecord(event, {
       container: container?.name,
       tail: container === undefined ? '' : `: container ${container.name}`,
@@ -446,6 +446,12 @@ export class DockerCollector {
     });
     this.options.objectChanged(event.Type);
     return { sent: this.options.sink.event(container?.resource ?? this.options.host, record) };
+  }
+
+  /** A container that is or was there. */
+  private existingOrTold(id: string): Container | undefined {
+    const told = this.story.of(id);
+    return this.containers.get(id) ?? (told === undefined ? undefined : this.all.remembered(id, {}, told));
   }
 
   private overlapping(time: UnixNano): UnixNano {

@@ -23,7 +23,7 @@ function between(told: Told | undefined, found: Container): Missed[] {
   if (told === undefined) add('create', found.createdAt);
   else if (told.name !== found.name) add('rename', undefined, { oldName: `/${told.name}` });
   const runs = found.pid !== 0;
-  const isOtherRun = found.startedAt !== 0n && found.startedAt !== (told?.startedAt ?? 0n);
+  const isOtherRun = found.startedAt > (told?.startedAt ?? 0n);
   // The end of a run in between; the daemon remembers only one.
   if (isOtherRun && isUnder(told))
     add('die', runs && found.finishedAt > told!.startedAt ? found.finishedAt : undefined);
@@ -62,7 +62,7 @@ export function impliedEvents(
   if (told === undefined && action !== 'create')
     missed.push({ action: 'create', time: ifBefore(container.createdAt) });
   const { startedAt, finishedAt } = container;
-  const isAlive = container.pid !== 0 && startedAt <= time && startedAt !== told?.startedAt;
+  const isAlive = container.pid !== 0 && startedAt <= time && startedAt > (told?.startedAt ?? 0n);
   const isOfRun = action === 'die' || action === 'pause' || (isAlive && !BEFORE_A_RUN.has(action));
   if (isOfRun && !isUnder(told)) missed.push({ action: 'start', time: ifBefore(startedAt) });
   if (action === 'start' && isUnder(told))

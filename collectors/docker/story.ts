@@ -290,7 +290,8 @@ export class Story {
     told.lastOfAny = time;
     told.madeUp = event.synthesized === 'known' ? { action, time } : undefined;
     if (event.synthesized === undefined) told.last = time;
-    if (action === 'start') told.startedAt = container.startedAt;
+    // One that could not be described has started a moment before that was told.
+    if (action === 'start') told.startedAt = container.startedAt === 0n ? time : container.startedAt;
     if (action === 'create' || action === 'update' || action === 'start') told.settings = container.settings;
   }
 

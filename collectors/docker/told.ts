@@ -19,7 +19,7 @@ export interface Told {
   status: 'created' | 'running' | 'paused' | 'exited';
   health: string | undefined;
   settings: number;
-  /** `State.StartedAt` of the last run that was told of. */
+  /** `State.StartedAt` of the last run that was told of, or a moment after it. */
   startedAt: UnixNano;
   /** Time of the last event that the daemon sent, and of the last one of all. */
   last: UnixNano;
