@@ -122,6 +122,6 @@ export function exitReason(facts: ExitFacts): ExitReason {
   if (exitCode === undefined || (facts.isUnseen && exitCode === NOT_KNOWN)) return 'unknown';
   if (exitCode === 0) return 'completed';
   if (exitCode === KILLED && facts.isHostShort) return 'oom_killed_by_host';
-  if (signalOf(exitCode) === undefined) return 'error';
-  return facts.isUnseen ? 'unknown' : 'signal';
+  if (own === undefined) return 'error';
+  return facts.isUnseen && ending.has(own) ? 'unknown' : 'signal';
 }

@@ -114,6 +114,7 @@ test('reasons of an end', (t) => {
     [{ exitCode: 139 }, 'signal'],
     [{ exitCode: 137 }, 'signal'],
     [{ exitCode: 137, isUnseen: true }, 'unknown'],
+    [{ exitCode: 139, isUnseen: true }, 'signal'],
     [{ exitCode: 255, isUnseen: true }, 'unknown'],
     [{ exitCode: 255 }, 'error'],
     [{ exitCode: undefined }, 'unknown'],
