@@ -34,6 +34,10 @@ function clock(unixNano: string | undefined): string {
   return new Date(Number(BigInt(unixNano ?? 0) / 1_000_000n)).toISOString().slice(11, 23);
 }
 
+/** A hundred images that were there before are no news to whoever looks on. */
+const isFound = ({ attributes = [] }: JsonLogRecord): boolean =>
+  attributes.some(({ key, value }) => key === 'portlight.inventory.change' && value.stringValue === 'found');
+
 export class ConsoleExporter implements Exporter {
   readonly name = 'console';
   private readonly out: Writable;
@@ -66,7 +70,9 @@ export class ConsoleExporter implements Exporter {
     const records = requests.flatMap(({ scopeLogs = [] }) =>
       scopeLogs.flatMap(({ logRecords = [] }) => logRecords),
     );
-    return records.map((record) => (batch.kind === 'event' ? this.event(record) : this.line(name, record)));
+    return batch.kind === 'event'
+      ? records.filter((record) => !isFound(record)).map((record) => this.event(record))
+      : records.map((record) => this.line(name, record));
   }
 
   private line(name: string, record: JsonLogRecord): string {

@@ -1,6 +1,7 @@
 /** Images, volumes and networks: what there is, what becomes of it, and who runs what is out of date. */
 import test from 'ava';
 import { portlight, startAgent } from '../support/agent.ts';
+import { dockerCommand } from '../support/command.ts';
 import { IMAGE } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -92,4 +93,31 @@ test('objects are told of at start and on change, and a container of an old imag
         name === 'docker.networks' && attributes['docker.network.driver'] === 'bridge' && value === 2,
     ),
   );
+});
+
+test('prunes and a reload are told, and nothing of the configuration', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const { host, signal } = await ownDaemon(t);
+  await startAgent(t, {
+    variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
+    args: ['--docker-host', host],
+  });
+  await dockerCommand(['system', 'prune', '--force', '--volumes'], host);
+  signal('SIGHUP');
+  const find = (event: string) => receiver.logs.find(({ eventName }) => eventName === `docker.${event}`);
+  for (const type of ['container', 'image', 'network', 'volume', 'builder']) {
+    const prune = await waitFor(`prune of ${type}`, () => find(`${type}.prune`));
+    t.is(prune.attributes['docker.prune.reclaimed'], '0');
+    t.is(prune.resource['service.name'], 'portlight');
+  }
+  const { attributes } = await waitFor('the reload', () => find('daemon.reload'));
+  t.deepEqual(Object.keys(attributes).sort(), [
+    'docker.actor.id',
+    'docker.actor.name',
+    'docker.event.action',
+    'docker.event.scope',
+    'docker.event.type',
+    'log.record.uid',
+  ]);
 });
