@@ -108,7 +108,14 @@ export function elevations(
   const reasons: string[] = [];
   if (privileged) reasons.push('privileged');
   if (namespaces.pid?.host) reasons.push('host_pid');
-  if (mounts.some(({ source }) => SOCKETS.test(source) || SOCKET_DIRECTORIES.has(source)))
+  // A socket that has another name on the host is called by its usual one inside.
+  const isSocket = (path: string) => SOCKETS.test(path);
+  if (
+    mounts.some(
+      ({ source, destination }) =>
+        isSocket(source) || isSocket(destination) || SOCKET_DIRECTORIES.has(source),
+    )
+  )
     reasons.push('docker_socket');
   // Read-only, it still shows all of the host, and sockets take no notice of it.
   if (mounts.some(({ source }) => source === '/')) reasons.push('host_root');

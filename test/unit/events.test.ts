@@ -490,6 +490,10 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
   t.deepEqual(reasons(mount('/run/docker.sock')), ['docker_socket']);
   t.deepEqual(reasons(mount('/var/run')), ['docker_socket']);
   t.deepEqual(reasons(mount('/home/docker.socket')), []);
+  t.deepEqual(
+    reasons({ mounts: [{ source: '/run/other', destination: '/var/run/docker.sock', writable: true }] }),
+    ['docker_socket'],
+  );
   t.deepEqual(reasons(mount('/')), ['host_root']);
   t.deepEqual(reasons(mount('/', false)), ['host_root']);
   t.deepEqual(reasons({ securityOptions: ['seccomp=unconfined'] }), ['seccomp_unconfined']);
