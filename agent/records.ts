@@ -63,6 +63,8 @@ export interface Container {
   stopSignal: string;
   /** The command of the health check as exec events tell it; empty without one. */
   healthCommand: string;
+  /** `HostConfig.RestartPolicy.Name`. */
+  restartPolicy: string;
   /** `HostConfig.Privileged`. */
   privileged: boolean;
   /** What of the host is mounted in it. */

@@ -136,7 +136,7 @@ export class ObjectCollector implements Collector {
   }
 
   attach(container: Container): void {
-    if (container.pid !== 0 && this.references.size > 0) void this.compare([container]);
+    if (container.pid !== 0 && this.references.size > 0) this.compare([container]);
   }
 
   remove(): void {
@@ -179,7 +179,7 @@ export class ObjectCollector implements Collector {
         if (signal.aborted) return;
         try {
           this.take(kind, await this.read[kind]());
-          if (kind === 'image') await this.compare(this.options.containers());
+          if (kind === 'image') this.compare(this.options.containers());
         } catch (error) {
           if (!signal.aborted) this.options.sink.fault(this.name, error);
         }
@@ -290,7 +290,7 @@ export class ObjectCollector implements Collector {
     return current === undefined || own === undefined || current === own ? undefined : current;
   }
 
-  private async compare(containers: Iterable<Container>): Promise<void> {
+  private compare(containers: Iterable<Container>): void {
     for (const container of containers) {
       const newer = container.pid === 0 ? undefined : this.newerImage(container);
       if (newer === undefined) this.outdated.delete(container);
@@ -302,7 +302,7 @@ export class ObjectCollector implements Collector {
           body: `container ${container.name} runs an image that ${container.image} does not mean any more`,
           attributes: { 'docker.image.reference': container.image, 'docker.image.current_id': newer },
         });
-        await this.options.sink.event(container.resource, record);
+        void this.options.sink.event(container.resource, record);
       }
     }
   }

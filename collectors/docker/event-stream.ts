@@ -76,6 +76,15 @@ export const readEvents = (
   malformed: Malformed,
 ): AsyncGenerator<DockerEvent> => read(docker, { since }, signal, malformed);
 
+/** How many events the daemon remembers. */
+const REMEMBERED = 256;
+
+export interface Past {
+  readonly events: readonly DockerEvent[];
+  /** Whether there was nothing else: the daemon remembers no more than so many, and can be late. */
+  readonly isComplete: boolean;
+}
+
 /**
  * What the daemon remembers of a time that has passed: its last 256 events at most.
  * @throws when the daemon cannot be reached
@@ -86,7 +95,7 @@ export async function pastEvents(
   until: UnixNano,
   signal: AbortSignal,
   malformed: Malformed,
-): Promise<DockerEvent[]> {
+): Promise<Past> {
   const timeout = AbortSignal.timeout(PAST_MS);
   const events: DockerEvent[] = [];
   try {
@@ -95,6 +104,7 @@ export async function pastEvents(
   } catch (error) {
     // One that goes on listening all the same has told what it has.
     if (!timeout.aborted) throw error;
+    return { events, isComplete: false };
   }
-  return events;
+  return { events, isComplete: events.length < REMEMBERED };
 }

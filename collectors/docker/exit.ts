@@ -98,13 +98,14 @@ export function signalOf(exitCode: number | undefined): string | undefined {
 
 export function exitReason(facts: ExitFacts): ExitReason {
   const { time, exitCode, oomAt } = facts;
-  const ending = new Set(['SIGTERM', 'SIGINT', 'SIGKILL', UNNAMED, facts.stopSignal]);
+  const polite = new Set(['SIGTERM', 'SIGINT', facts.stopSignal]);
+  const own = signalOf(exitCode);
+  // What it has died of, it was sent to die of, whatever that is for.
+  const ending = new Set([...polite, 'SIGKILL', UNNAMED, own]);
   const signals = facts.signals.filter(({ signal, at }) => ending.has(signal) && time - at < ANSWER);
-  const isKill = ({ signal }: SentSignal) =>
-    signal === 'SIGKILL' || (signal === UNNAMED && exitCode === KILLED);
+  const isKill = ({ signal }: SentSignal) => (signal === UNNAMED ? exitCode === KILLED : !polite.has(signal));
   const wasKilled = signals.some(isKill);
   // One that it died of, and that nobody sent, is what it died of.
-  const own = signalOf(exitCode);
   const isFault =
     own !== undefined &&
     exitCode !== KILLED &&
@@ -123,5 +124,5 @@ export function exitReason(facts: ExitFacts): ExitReason {
   if (exitCode === 0) return 'completed';
   if (exitCode === KILLED && facts.isHostShort) return 'oom_killed_by_host';
   if (own === undefined) return 'error';
-  return facts.isUnseen && ending.has(own) ? 'unknown' : 'signal';
+  return facts.isUnseen && (polite.has(own) || exitCode === KILLED) ? 'unknown' : 'signal';
 }

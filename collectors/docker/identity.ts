@@ -132,6 +132,7 @@ export function fromInspect(
       (inspect.Config as { StopSignal?: string | number }).StopSignal ?? DEFAULT_STOP_SIGNAL,
     ),
     healthCommand: healthCommandOf(inspect.Config),
+    restartPolicy: inspect.HostConfig.RestartPolicy?.Name ?? '',
     privileged: inspect.HostConfig.Privileged ?? false,
     mounts: (inspect.Mounts ?? [])
       .filter(({ Type }) => Type === 'bind')
@@ -234,6 +235,7 @@ export function fromActor(
     healthAt: 0n,
     stopSignal: DEFAULT_STOP_SIGNAL,
     healthCommand: '',
+    restartPolicy: '',
     privileged: false,
     mounts: [],
     securityOptions: [],

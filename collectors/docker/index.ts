@@ -11,7 +11,7 @@ import type { Container, PointSink, Resource, UnixNano } from '../../agent/recor
 import type { Sink } from '../collector.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
-import { pastEvents, readEvents } from './event-stream.ts';
+import { type Past, pastEvents, readEvents } from './event-stream.ts';
 import { isToldTo } from './exit.ts';
 import { missedEvents } from './reconcile.ts';
 import { Story, type StoryOptions } from './story.ts';
@@ -109,6 +109,8 @@ export class DockerCollector {
   private readonly story: Story;
   /** Ids of all that existed when the inventory was taken. */
   private listed: ReadonlySet<string> = new Set();
+  /** Containers that were there before anything could be told of them, and could not be described then. */
+  private readonly unmet = new Set<string>();
   private readonly seen = new Set<string>();
   /** The last event of each object that is still being handled. */
   private readonly turns = new Map<string, Promise<void>>();
@@ -212,8 +214,8 @@ export class DockerCollector {
       // What the daemon still knows of comes before what can only be made up.
       const past = await this.past(this.landmark === undefined ? 0n : BigInt(this.landmark.timeNano));
       if (this.away !== undefined && this.away.to === undefined) this.isBack(this.away, past);
-      this.landmark = past.at(-1) ?? this.landmark;
-      for (const event of past) if (BigInt(event.timeNano) >= since) this.take(event);
+      this.landmark = past.events.at(-1) ?? this.landmark;
+      for (const event of past.events) if (BigInt(event.timeNano) >= since) this.take(event);
       await Promise.all(this.turns.values());
       await this.reconcile();
       backoff.reset();
@@ -230,22 +232,23 @@ export class DockerCollector {
   }
 
   /** What the daemon remembers of the time from `since` until now. */
-  private past(since: UnixNano): Promise<DockerEvent[]> {
+  private past(since: UnixNano): Promise<Past> {
     const { signal } = this.stopping;
     return pastEvents(this.options.docker, since, now(), signal, (error) => this.fault(error));
   }
 
   /** Takes what the daemon remembers, and waits until it is told. */
   private async catchUp(since: UnixNano): Promise<void> {
-    for (const event of await this.past(since)) this.take(event);
+    for (const event of (await this.past(since)).events) this.take(event);
     await Promise.all(this.turns.values());
   }
 
   /** The daemon is there again: one that remembers nothing of what it told before is another process. */
-  private isBack(away: Absence, past: readonly DockerEvent[]): void {
+  private isBack(away: Absence, { events, isComplete }: Past): void {
     away.to = now();
     const { landmark } = this;
-    if (landmark !== undefined) away.isDaemons = !past.some((event) => keyOf(event) === keyOf(landmark));
+    if (landmark !== undefined && isComplete)
+      away.isDaemons = !events.some((event) => keyOf(event) === keyOf(landmark));
     if (away.isDaemons) for (const container of away.ended) this.story.explain(container);
   }
 
@@ -328,9 +331,13 @@ export class DockerCollector {
   private compare(id: string, state: Container | undefined, exists: boolean): boolean {
     const container = this.containers.get(id);
     const told = this.story.of(id);
-    if (state === undefined) return !exists && (told !== undefined || container !== undefined);
+    if (state === undefined) {
+      if (exists && !this.story.isContinued) this.unmet.add(id);
+      return !exists && (told !== undefined || container !== undefined);
+    }
     if (container === undefined) return false;
-    if (told === undefined && !this.story.isContinued) this.story.meet(container);
+    if (told === undefined && (!this.story.isContinued || this.unmet.has(id))) this.story.meet(container);
+    this.unmet.delete(id);
     if (container.startedAt !== 0n) {
       this.options.lifecycle.started(container);
       if (container.pid === 0) void this.options.lifecycle.stopped(container);

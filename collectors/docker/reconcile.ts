@@ -38,12 +38,14 @@ function between(told: Told | undefined, found: Container): Missed[] {
   const known = isOtherRun ? undefined : told?.health;
   if ((health === 'healthy' || health === 'unhealthy') && health !== known)
     add(`health_status: ${health}`, found.healthAt === 0n ? undefined : found.healthAt);
-  if (told !== undefined && told.settings !== found.settings) add('update', undefined);
+  // 0 stands for those that were not to be had.
+  const isUpdated = told !== undefined && told.settings !== found.settings;
+  if (isUpdated && told.settings !== 0 && found.settings !== 0) add('update', undefined);
   return missed;
 }
 
-/** Actions that do not need the container to run. */
-const BEFORE_A_RUN = new Set(['create', 'init', 'start', 'restore', 'destroy', 'rename', 'update', 'attach']);
+/** Actions that are part of no run: what came before them is another matter. */
+const OUTSIDE_RUNS = new Set(['create', 'init', 'start', 'restore', 'destroy']);
 
 /**
  * What must have happened before an event can have: a container that ends has been started.
@@ -62,11 +64,17 @@ export function impliedEvents(
   if (told === undefined && action !== 'create')
     missed.push({ action: 'create', time: ifBefore(container.createdAt) });
   const { startedAt, finishedAt } = container;
-  const isAlive = container.pid !== 0 && startedAt <= time && startedAt > (told?.startedAt ?? 0n);
-  const isOfRun = action === 'die' || action === 'pause' || (isAlive && !BEFORE_A_RUN.has(action));
-  if (isOfRun && !isUnder(told)) missed.push({ action: 'start', time: ifBefore(startedAt) });
-  if (action === 'start' && isUnder(told))
-    missed.push({ action: 'die', time: finishedAt > told!.startedAt ? ifBefore(finishedAt) : 0n });
+  const last = told?.startedAt ?? 0n;
+  const end = {
+    action: 'die',
+    time: finishedAt > last && finishedAt <= startedAt ? ifBefore(finishedAt) : 0n,
+  };
+  // Another run than the one that was told of.
+  const isLaterRun = startedAt > last && startedAt <= time && !OUTSIDE_RUNS.has(action);
+  if (isLaterRun || action === 'start' || action === 'destroy') if (isUnder(told)) missed.push(end);
+  if (isLaterRun) missed.push({ action: 'start', time: startedAt });
+  else if ((action === 'die' || action === 'pause') && !isUnder(told))
+    missed.push({ action: 'start', time: ifBefore(startedAt) });
   const attributes = { name: container.name, image: container.image };
   return eventsOf(container.id, attributes, missed, time, told);
 }

@@ -76,6 +76,13 @@ export interface StoryOptions {
   readonly command: ((text: string) => string) | undefined;
 }
 
+/** Restart policies that start again what has ended well. */
+const KEPT_UP = new Set(['always', 'unless-stopped']);
+
+/** Whether an action bears on what the inventory is compared with. */
+const bears = (action: string): boolean =>
+  /^(create|start|restore|die|pause|unpause|rename|update|destroy|health_status\..*)$/.test(action);
+
 const seconds = (nanos: UnixNano): number => Number(nanos) / 1e9;
 
 /** What survives the container: the Compose service, or the name. */
@@ -112,11 +119,19 @@ export class Story {
       this.told.set(id, told);
       this.toldUntil.set(id, told.last);
     }
-    for (const id of store.idsOf(GONE)) this.gone.add(id);
-    for (const place of store.idsOf(LIFE)) {
-      const [traceId = '', spanId = ''] = (store.load(LIFE + place) ?? '').split(' ');
+    for (const [id] of this.byTime(GONE)) this.gone.add(id);
+    for (const [place, [, traceId = '', spanId = '']] of this.byTime(LIFE))
       this.lives.set(place, { traceId, spanId });
-    }
+  }
+
+  /** What is kept under a prefix, each a time and what else there is, oldest first. */
+  private byTime(prefix: string): [string, string[]][] {
+    const { store } = this.options;
+    const all = [...store.idsOf(prefix)].map((id): [string, string[]] => [
+      id,
+      (store.load(prefix + id) ?? '').split(' '),
+    ]);
+    return all.sort(([, [one = '']], [, [other = '']]) => Number(one) - Number(other));
   }
 
   /** Ids of all containers that were told of and not told to be gone. */
@@ -200,11 +215,9 @@ export class Story {
         ? impliedEvents(known, container, name, time)
         : [];
     for (const implied of before) void this.tell(container, implied, isDaemonAway);
-    const told =
-      this.told.get(id) ??
-      toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
+    const told = this.told.get(id) ?? this.firstTold(container, name);
     this.told.set(id, told);
-    this.counts.set(id, this.countOf(id) + 1);
+    if (bears(name)) this.counts.set(id, this.countOf(id) + 1);
     if (name === 'oom') this.options.evidence.oomTold();
     this.beginLife(told, container, name, time);
 
@@ -234,7 +247,9 @@ export class Story {
     });
     if (exit !== undefined) told.exit = exit.reason;
     this.remember(told, container, name, event);
-    if (exit !== undefined && !isOrdered(exit.reason)) told.crashes = within(told.crashes, time);
+    // A job that is done is no crash, unless it is started again and again for that.
+    const isDone = exit?.exitCode === 0 && !KEPT_UP.has(container.restartPolicy);
+    if (exit !== undefined && !isOrdered(exit.reason) && !isDone) told.crashes = within(told.crashes, time);
     const pattern = newPattern(told, container, name, time);
     if (pattern !== undefined) sent.push(this.own(told, container, time, pattern));
 
@@ -243,7 +258,8 @@ export class Story {
     const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
       if (text === undefined) {
         store.forget(CONTAINER + id);
-        store.save(GONE + id, String(time));
+        // It can be out of those that are remembered by now.
+        if (this.gone.has(id)) store.save(GONE + id, String(time));
       } else store.save(CONTAINER + id, text);
       if (this.keeping.get(id) === kept) this.keeping.delete(id);
     });
@@ -255,6 +271,12 @@ export class Story {
       this.rememberGone(id);
     }
     return kept;
+  }
+
+  /** Of a container that nobody has told of: at the first start of all, what was before is not to be told. */
+  private firstTold(container: Container, action: string): Told {
+    if (!this.hasBegun && action !== 'create' && action !== 'start') return toldOf(container);
+    return toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
   }
 
   /** Something of the agent's own about a container. */
@@ -284,7 +306,7 @@ export class Story {
   }
 
   private remember(told: Told, container: Container, action: string, event: DockerEvent): void {
-    told.name = container.name;
+    if (action === 'create' || action === 'rename') told.name = container.name;
     told.resource = container.resource.attributes;
     const time = BigInt(event.timeNano);
     told.lastOfAny = time;
@@ -292,7 +314,8 @@ export class Story {
     if (event.synthesized === undefined) told.last = time;
     // One that could not be described has started a moment before that was told.
     if (action === 'start') told.startedAt = container.startedAt === 0n ? time : container.startedAt;
-    if (action === 'create' || action === 'update' || action === 'start') told.settings = container.settings;
+    const isSet = action === 'create' || action === 'update' || action === 'start';
+    if (isSet && container.settings !== 0) told.settings = container.settings;
   }
 
   private beginLife(told: Told, container: Container, action: string, time: UnixNano): void {
@@ -390,22 +413,23 @@ export class Story {
     if (began !== undefined) tell({ name: span, start: began, end, attributes, error, links });
     const whole = { name: 'container', start: told.lifeSince, end, attributes, error, links };
     void sink.span(container.resource, rootSpan(life, whole));
-    this.rememberLife(place, life);
+    this.rememberLife(place, life, end);
   }
 
   private rememberGone(id: string): void {
     this.gone.add(id);
-    if (this.gone.size <= MAX_GONE) return;
-    const oldest = this.gone.values().next().value!;
-    this.gone.delete(oldest);
-    this.options.store.forget(GONE + oldest);
+    while (this.gone.size > MAX_GONE) {
+      const oldest = this.gone.values().next().value!;
+      this.gone.delete(oldest);
+      this.options.store.forget(GONE + oldest);
+    }
   }
 
-  private rememberLife(place: string, life: SpanContext): void {
+  private rememberLife(place: string, life: SpanContext, time: UnixNano): void {
     const { store } = this.options;
     this.lives.delete(place);
     this.lives.set(place, life);
-    store.save(LIFE + place, `${life.traceId} ${life.spanId}`);
+    store.save(LIFE + place, `${time} ${life.traceId} ${life.spanId}`);
     if (this.lives.size <= MAX_LIVES) return;
     const oldest = this.lives.keys().next().value!;
     this.lives.delete(oldest);

@@ -153,8 +153,9 @@ export function note(told: Told, action: string, time: UnixNano, { signal, exec,
       break;
     case 'health_status.healthy':
     case 'health_status.unhealthy':
+      // What it is at first is no change.
+      if (told.health !== undefined) told.healthChanges = within(told.healthChanges, time);
       told.health = action.slice('health_status.'.length);
-      told.healthChanges = within(told.healthChanges, time);
       break;
   }
 }

@@ -26,6 +26,7 @@ export function fakeContainer(facts: Partial<Container> & { attributes?: Attribu
     healthAt: 0n,
     stopSignal: 'SIGTERM',
     healthCommand: '',
+    restartPolicy: '',
     privileged: false,
     mounts: [],
     securityOptions: [],

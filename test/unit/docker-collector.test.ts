@@ -236,7 +236,7 @@ test('a container that is removed while it is described leaves nothing behind', 
   };
   const { told, collector, faults } = await observed(t, daemon, kept);
   await settled();
-  t.deepEqual(told, ['web destroy']);
+  t.deepEqual(told, ['web die*', 'web destroy']);
   t.is(collector.containers.size, 0);
   t.deepEqual(faults, []);
 });
@@ -250,4 +250,66 @@ test('lines that are no events are passed over, and said', async (t) => {
   await waitFor('the event behind them', () => told.length === 1);
   t.true(collector.connected);
   t.is(faults.length, 4);
+});
+
+/** An agent that told of a run, and was away while the next one began. */
+async function restartedUnseen(t: ExecutionContext, act: (daemon: Daemon) => void): Promise<string[]> {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const kept = new Map<string, string>();
+  const first = await observed(t, daemon, kept);
+  await first.collector.stop();
+  Object.assign(daemon.states.get('web')!, { startedAt: iso(-5000), finishedAt: iso(-6000) });
+  const { told } = await observed(t, daemon, kept);
+  act(daemon);
+  await settled();
+  return told;
+}
+
+test('an event of a run that nobody told of brings its beginning with it', async (t) => {
+  const end = (daemon: Daemon) => {
+    const finishedAt = iso(-1);
+    Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt, exitCode: 3 });
+    daemon.emitEvent('die', 'web', at(iso()), { exitCode: '3' });
+  };
+  t.deepEqual(await restartedUnseen(t, end), ['web die*', 'web start*', 'web die']);
+  const pause = (daemon: Daemon) => {
+    daemon.states.get('web')!.status = 'paused';
+    daemon.emitEvent('pause', 'web', at(iso()));
+  };
+  t.deepEqual(await restartedUnseen(t, pause), ['web die*', 'web start*', 'web pause']);
+});
+
+test('what is missing is concluded of a container that is busy with other things', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const kept = new Map<string, string>();
+  const first = await observed(t, daemon, kept);
+  await first.collector.stop();
+  daemon.states.get('web')!.name = 'web2';
+  const { told } = await observed(t, daemon, kept);
+  const timer = setInterval(() => daemon.emitEvent('top', 'web', at(iso())), 300);
+  t.teardown(() => clearInterval(timer));
+  await waitFor('it to be concluded', () => told.includes('web2 rename*'));
+  t.is(told.filter((event) => event === 'web2 rename*').length, 1);
+});
+
+test('the first agent of all tells what happens from then on, and nothing of before', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('old', { startedAt: iso(-86_400_000) });
+  daemon.add('done', {
+    startedAt: iso(-86_400_000),
+    finishedAt: iso(-80_000_000),
+    pid: 0,
+    status: 'exited',
+    exitCode: 1,
+  });
+  daemon.whileListing = () => {
+    daemon.whileListing = undefined;
+    daemon.emitEvent('top', 'old', at(iso(1)));
+    daemon.emitEvent('archive-path', 'done', at(iso(2)));
+  };
+  const { told } = await observed(t, daemon);
+  await settled();
+  t.deepEqual(told.sort(), ['done archive-path', 'old top']);
 });

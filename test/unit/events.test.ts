@@ -145,6 +145,7 @@ test('reasons of an end', (t) => {
     [{ exitCode: 137, oomAt: 1n, isLimited: true }, 'signal'],
     [{ exitCode: 0, oomAt: at, isLimited: true }, 'completed'],
     [{ exitCode: 137, signals: [{ signal: '', at }] }, 'killed'],
+    [{ exitCode: 129, signals: [{ signal: 'SIGHUP', at }] }, 'killed'],
     [{ exitCode: 143, signals: [{ signal: '', at }] }, 'stopped'],
     // The process that was killed was a child; its parent gave up.
     [{ exitCode: 1, oomAt: at, isLimited: true }, 'oom_killed'],
@@ -294,6 +295,44 @@ test('three ends that nobody asked for within ten minutes are a loop; ends that 
     await slow.tell('die', 15 + run * 400, { exitCode: '1' });
   }
   t.false(names(slow.events).includes(loop), 'far apart is no loop');
+});
+
+test('a job that is run over and over by hand is no loop; a new beginning is no change of health', async (t) => {
+  const { events, tell } = storyOf();
+  await tell('create', 1);
+  for (let run = 0; run < 6; run++) {
+    await tell('start', 10 + run * 10);
+    await tell('health_status: healthy', 12 + run * 10);
+    await tell('die', 15 + run * 10, { exitCode: '0' });
+  }
+  t.false(names(events).some((name) => name.startsWith('portlight.')));
+});
+
+test('what is remembered of those that are gone is bounded, and is the latest', async (t) => {
+  const { story, kept, events } = storyOf();
+  const act = (tale: typeof story, id: string, action: string, seconds: number) =>
+    tale.tell(
+      fakeContainer({ id, name: id, createdAt: 0n, startedAt: 0n }),
+      event(
+        'container',
+        action,
+        {},
+        { timeNano: BigInt(seconds) * SECOND, Actor: { ID: id, Attributes: {} } },
+      ),
+      false,
+    );
+  for (let index = 0; index < 1500; index++) {
+    await act(story, `c${index}`, 'create', index + 1);
+    await act(story, `c${index}`, 'destroy', index + 1);
+  }
+  t.is([...kept.keys()].filter((key) => key.startsWith('gone/')).length, 1024);
+  const next = storyOf(kept);
+  await act(next.story, 'other', 'create', 2000);
+  await act(next.story, 'other', 'destroy', 2000);
+  const before = next.events.length;
+  await act(next.story, 'c1499', 'destroy', 1500);
+  t.is(next.events.length, before, 'the last of them is remembered');
+  t.is(events.length, 3000);
 });
 
 test('an agent that begins anew knows since when, and does not tell again what the daemon repeats', async (t) => {
