@@ -106,7 +106,7 @@ export function eventsPage(): string {
     'a moment, for nobody tells when a pull began), or with the start that is not the first, and ends with the run. It is',
     'sent when the run ends; its children, the spans in the tables above and `container.stop` (from the first signal to',
     'the end), when they do. `container` and `container.run` link to the last life of the same Compose service, or of',
-    "the same name. Health checks' own commands are no spans. `traces.enabled: false` switches traces off.",
+    "the same name. Health checks' own commands are no spans. `traces.enabled: false` switches traces off; they are not\nsent either where only logs and metrics are given a receiver (`OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, …).",
     '',
   ].join('\n');
 }

@@ -19,7 +19,7 @@ export function rowsOf(results: readonly Measured[]): string[][] {
     baseline === undefined ? '' : `${rounded(baseline)} ${unit}`,
     baseline === undefined
       ? ''
-      : moreIsBetter
+      : moreIsBetter || baseline < value
         ? `${rounded(value / baseline)} ×`
         : `1/${Math.round(baseline / value)}`,
     target,
