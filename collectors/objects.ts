@@ -103,6 +103,8 @@ export class ObjectCollector implements Collector {
     volume: new Map(),
     network: new Map(),
   };
+  /** Ids of the images that the names of containers' images mean now. */
+  private readonly current = new Map<string, string | undefined>();
   /** Image ids by reference. */
   private references = new Map<string, string>();
   /** What is gone and told to be, while exporters still have that. */
@@ -191,6 +193,7 @@ export class ObjectCollector implements Collector {
     image: async () => {
       const all = [...this.options.containers()].map(imageIdOf).filter((id) => id !== undefined);
       const images = await this.answer(listImages(this.options.docker, all));
+      this.current.clear();
       this.references = new Map(
         images.flatMap(({ Id, RepoTags }) => namesOf(RepoTags).map((tag) => [familiar(tag), Id])),
       );
@@ -284,8 +287,13 @@ export class ObjectCollector implements Collector {
 
   /** The image that a container would be made from now; undefined where that is its own. */
   private newerImage(container: Container): string | undefined {
-    const reference = listedReference(container.image);
-    const current = reference === undefined ? undefined : this.references.get(reference);
+    const { image } = container;
+    // Asked for each container in each round.
+    if (!this.current.has(image)) {
+      const reference = listedReference(image);
+      this.current.set(image, reference === undefined ? undefined : this.references.get(reference));
+    }
+    const current = this.current.get(image);
     const own = imageIdOf(container);
     return current === undefined || own === undefined || current === own ? undefined : current;
   }
