@@ -12,7 +12,7 @@ import { connect } from '../collectors/docker/client.ts';
 import { findEndpoint } from '../collectors/docker/endpoint.ts';
 
 /** Debian packages of what users run beside the agent. */
-const PEERS = ['prometheus', 'docker-registry', 'podman'];
+const PEERS = ['prometheus', 'docker-registry', 'podman', 'netavark'];
 
 const root = join(import.meta.dirname, '..');
 const say = (text: string) => console.error(`portlight test: ${text}`);
@@ -78,6 +78,8 @@ async function main(args: readonly string[]): Promise<boolean> {
   ].every(Boolean);
   installPackages([...imagePackages, ...PEERS]);
   const { host, own } = await findDaemon();
+  // Debian 13 has the client in a package of its own.
+  if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
   try {
     return (await runAva(host, args)) && checked;
   } finally {

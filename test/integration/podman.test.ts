@@ -10,7 +10,7 @@ import { execute } from '../support/docker.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** Without systemd there is no journal for its events, and no cgroup manager. */
+/** Without systemd there is no journal for its events, and no cgroup manager; runc comes with Docker. */
 const CONFIGURATION = `
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -18,6 +18,7 @@ log_driver = "k8s-file"
 [engine]
 events_logger = "file"
 cgroup_manager = "cgroupfs"
+runtime = "runc"
 `;
 
 test("a container's story on Podman reads like one on Docker", async (t) => {
