@@ -73,7 +73,14 @@ export function impliedEvents(
   const isLaterRun = startedAt > last && startedAt <= time && !OUTSIDE_RUNS.has(action);
   if (isLaterRun || action === 'start' || action === 'destroy') if (isUnder(told)) missed.push(end);
   if (isLaterRun) missed.push({ action: 'start', time: startedAt });
-  else if ((action === 'die' || action === 'pause') && !isUnder(told))
+  else if (action === 'destroy' && startedAt > last && startedAt <= time) {
+    // A whole run of which only the inventory knew.
+    const exitCode = String(container.exitCode);
+    const ended = { action: 'die', time: finishedAt >= startedAt ? ifBefore(finishedAt) : 0n };
+    missed.push({ action: 'start', time: startedAt });
+    missed.push(finishedAt >= startedAt ? { ...ended, attributes: { exitCode } } : ended);
+  }
+  if (!isLaterRun && (action === 'die' || action === 'pause') && !isUnder(told))
     missed.push({ action: 'start', time: ifBefore(startedAt) });
   const attributes = { name: container.name, image: container.image };
   return eventsOf(container.id, attributes, missed, time, told);

@@ -166,6 +166,7 @@ test.serial(
     });
 
     let told = 0;
+    const unseen: string[] = [];
     for (const { id, name, started, removed } of storm.deeds) {
       if (id === undefined) continue;
       const history = words(id);
@@ -190,10 +191,9 @@ test.serial(
           t.true(state.ExitCode === 255 || code === state.ExitCode, `${name}: ${code} ${state.ExitCode}`);
         }
       }
-      // Of one that was removed while nobody watched it is only known that it was there.
-      const isConcluded = story(id).at(-1)?.attributes['portlight.event.synthesized'] === true;
-      if (started === 'yes' && !(state === undefined && isConcluded))
-        t.regex(history, / start/, `${name} was started: ${history}`);
+      // Of one that was started and removed while nobody watched it is only known that it was there.
+      if (state === undefined && started === 'yes' && !history.includes(' start')) unseen.push(name);
+      else if (started === 'yes') t.regex(history, / start/, `${name} was started: ${history}`);
       told++;
     }
     const silent = storm.deeds.filter(({ id }) => id !== undefined && words(id) === '').length;
@@ -204,7 +204,7 @@ test.serial(
     );
     t.true(raw.length - distinct <= KILLS * UNDER_WAY);
     t.true(told > 20);
-    t.true(silent <= told / 10);
+    t.true(silent + unseen.length <= told / 10, unseen.join(' '));
   },
 );
 

@@ -215,6 +215,9 @@ test('what must have happened before an event is told before it', (t) => {
   t.deepEqual(implied(toldOf(running()), 'start', running({ startedAt: 50n, finishedAt: 40n }), 50n), [
     'die 40 known',
   ]);
+  t.deepEqual(implied(created, 'destroy', exited(), 40n), ['start 20 known', 'die 30 known']);
+  t.deepEqual(implied(toldOf(running()), 'destroy', running(), 40n), ['die 40 estimated']);
+  t.deepEqual(implied(toldOf(exited()), 'destroy', exited(), 40n), []);
   // What is known by now can be of a later run.
   t.deepEqual(implied(created, 'die', exited({ startedAt: 40n }), 30n), ['start 30 estimated']);
 });
