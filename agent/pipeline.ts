@@ -18,7 +18,16 @@ import {
   type Temporality,
 } from './otlp/encode.ts';
 import { Writer } from './otlp/writer.ts';
-import type { Batch, Container, EventRecord, LogPosition, MetricSet, Resource, Span } from './records.ts';
+import {
+  type Batch,
+  type Container,
+  type EventRecord,
+  type LogPosition,
+  type MetricSet,
+  type Resource,
+  type Span,
+  unixNow,
+} from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Lines wait this long for others to share their batch. */
@@ -80,7 +89,7 @@ export class Pipeline implements Sink, Batches {
     this.telemetry = telemetry;
     this.positions = positions;
     this.translator = dialect === 'semconv' ? undefined : new Translator(dialect);
-    this.deltas = temporality === 'delta' ? new DeltaConversion(BigInt(Date.now()) * 1_000_000n) : undefined;
+    this.deltas = temporality === 'delta' ? new DeltaConversion(unixNow()) : undefined;
   }
 
   /** One round's metrics. */
@@ -110,7 +119,7 @@ export class Pipeline implements Sink, Batches {
       return Promise.resolve();
     }
     const writer = new Writer(512);
-    encodeEvent(writer, event, BigInt(Date.now()) * 1_000_000n);
+    encodeEvent(writer, event, unixNow());
     const otlp = encodeRequest(resource, 'portlight.events', writer.bytes());
     return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp });
   }

@@ -6,6 +6,9 @@ import type { Points } from './points.ts';
 /** Nanoseconds since the Unix epoch. */
 export type UnixNano = bigint;
 
+/** The clock, to the millisecond that it gives. */
+export const unixNow = (): UnixNano => BigInt(Date.now()) * 1_000_000n;
+
 /** OpenTelemetry attribute values. An integral number is sent as an integer, any other as a double. */
 export type AttributeValue = string | number | boolean | readonly string[];
 export type Attributes = Readonly<Record<string, AttributeValue>>;

@@ -2,7 +2,15 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Collector } from '../collectors/collector.ts';
 import { Points } from './points.ts';
-import type { Container, Metric, MetricSet, Point, Resource, UnixNano } from './records.ts';
+import {
+  type Container,
+  type Metric,
+  type MetricSet,
+  type Point,
+  type Resource,
+  type UnixNano,
+  unixNow,
+} from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Bound of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
@@ -46,7 +54,7 @@ export class Round {
    * @param host the resource of what is about no container; without it, the host is left out
    */
   async collect(containers: Iterable<Container>, host?: Resource): Promise<MetricSet[]> {
-    const time = BigInt(Date.now()) * 1_000_000n;
+    const time = unixNow();
     const spent = new Map<string, number>();
     const sets: MetricSet[] = [];
     const rooms = new Map<string, Room>();

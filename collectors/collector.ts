@@ -44,6 +44,15 @@ export interface Sink {
   fault(collector: string, error: unknown, container?: Container): void;
 }
 
+/** Where a collector keeps what must survive a restart; each value a text. */
+export interface TextStore {
+  /** The part of each key behind `prefix`. */
+  idsOf(prefix: string): Iterable<string>;
+  load(key: string): string | undefined;
+  save(key: string, value: string): void;
+  forget(key: string): void;
+}
+
 /**
  * Turns one thing on the host into records. A collector that fails reports a fault and never takes the
  * agent down.

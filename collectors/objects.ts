@@ -8,15 +8,15 @@ import type Docker from 'dockerode';
 import type { ImageInfo, NetworkInspectInfo, VolumeInspectInfo } from 'dockerode';
 import { catalogue } from '../agent/catalogue/index.ts';
 import { type OwnEvent, ownEvents, recordOf } from '../agent/events.ts';
-import type {
-  Attributes,
-  AttributeValue,
-  Container,
-  PointSink,
-  Resource,
-  UnixNano,
+import {
+  type Attributes,
+  type AttributeValue,
+  type Container,
+  type PointSink,
+  type Resource,
+  unixNow,
 } from '../agent/records.ts';
-import type { Collector, Sink } from './collector.ts';
+import type { Collector, Sink, TextStore } from './collector.ts';
 import { inTime, isNotFound } from './docker/client.ts';
 import { familiar } from './docker/identity.ts';
 
@@ -53,12 +53,7 @@ export interface ObjectOptions {
   readonly host: Resource;
   readonly containers: () => Iterable<Container>;
   /** Names of the objects that were told of, by `<kind>/<id>`, for those that vanish while nobody looks. */
-  readonly store: {
-    idsOf(prefix: string): Iterable<string>;
-    load(key: string): string | undefined;
-    save(key: string, name: string): void;
-    forget(key: string): void;
-  };
+  readonly store: TextStore;
 }
 
 /** The reference that a container was made from, as images list it; undefined for a bare id. */
@@ -273,7 +268,7 @@ export class ObjectCollector implements Collector {
     change: 'new' | 'found' | 'changed' | 'removed',
   ): Promise<void> {
     const record = recordOf(events[kind], {
-      time: now(),
+      time: unixNow(),
       subject: id,
       body: `${kind} ${name} ${change}`,
       attributes: {
@@ -305,7 +300,7 @@ export class ObjectCollector implements Collector {
       else if (!this.outdated.has(container)) {
         this.outdated.add(container);
         const record = recordOf(ownEvents.outdated, {
-          time: now(),
+          time: unixNow(),
           subject: container.id,
           body: `container ${container.name} runs an image that ${container.image} does not mean any more`,
           attributes: { 'docker.image.reference': container.image, 'docker.image.current_id': newer },
@@ -316,10 +311,8 @@ export class ObjectCollector implements Collector {
   }
 }
 
-const now = (): UnixNano => BigInt(Date.now()) * 1_000_000n;
-
 /** Without what stands for none. */
-const namesOf = (references: readonly string[] | null | undefined): string[] =>
+export const namesOf = (references: readonly string[] | null | undefined): string[] =>
   (references ?? []).filter((reference) => reference !== NONE && !reference.startsWith('<none>@'));
 
 /** What is left of an object of which only id and name are known. */

@@ -1,6 +1,6 @@
 /** What the daemon says of each container, running or not; kept current by its events. */
 import { catalogue } from '../agent/catalogue/index.ts';
-import type { Attributes, Container, Point, PointSink } from '../agent/records.ts';
+import { type Attributes, type Container, type Point, type PointSink, unixNow } from '../agent/records.ts';
 import type { Collector } from './collector.ts';
 
 /** The Engine API's values of State.Status and State.Health.Status. */
@@ -18,7 +18,7 @@ export class StateCollector implements Collector {
   readonly name = 'state';
 
   collect(container: Container, points: PointSink): void {
-    const now = BigInt(Date.now()) * 1_000_000n;
+    const now = unixNow();
     const add = (metric: Point['metric'], value: number, attributes?: Attributes) =>
       points.push({ metric, value, attributes });
     add(catalogue.lastSeen, seconds(now));

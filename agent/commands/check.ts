@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
+import { connect, inspectRunning } from '../../collectors/docker/client.ts';
 import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
@@ -16,6 +16,7 @@ import { applyToEnvironment, protocolOf } from '../../exporters/otlp/environment
 import { createTransport, SendError, type Signal } from '../../exporters/otlp/transport.ts';
 import { listen } from '../server.ts';
 import { messageOf } from '../telemetry.ts';
+import { unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
 
 /** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
@@ -54,13 +55,7 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
     };
   } catch (error) {
     return {
-      findings: [
-        finding(
-          'docker daemon',
-          'fail',
-          `${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${accessHint(error)}`,
-        ),
-      ],
+      findings: [finding('docker daemon', 'fail', unanswered(endpoint, error))],
     };
   }
 }

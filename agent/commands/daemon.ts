@@ -5,6 +5,10 @@ import { type Endpoint, findEndpoint } from '../../collectors/docker/endpoint.ts
 import type { Config } from '../../config/schema.ts';
 import { messageOf } from '../telemetry.ts';
 
+/** A daemon that does not answer, and what can be done about it. */
+export const unanswered = ({ host, origin }: Endpoint, error: unknown): string =>
+  `${host} (${origin}): ${messageOf(error)}${accessHint(error)}`;
+
 export interface Daemon {
   readonly docker: Docker;
   readonly endpoint: Endpoint;
@@ -19,7 +23,7 @@ export function daemonOf(config: Config): Daemon {
     endpoint,
     ask: (question) =>
       question.catch((error) => {
-        throw new Error(`${endpoint.host} (${endpoint.origin}): ${messageOf(error)}${accessHint(error)}`);
+        throw new Error(unanswered(endpoint, error));
       }),
   };
 }

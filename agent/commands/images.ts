@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { inspectRunning } from '../../collectors/docker/client.ts';
 import { familiar, parseImageReference } from '../../collectors/docker/identity.ts';
-import { listedReference, listImages } from '../../collectors/objects.ts';
+import { listedReference, listImages, namesOf } from '../../collectors/objects.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import { table } from '../../exporters/console/table.ts';
 import { daemonOf } from './daemon.ts';
@@ -36,8 +36,8 @@ export async function images({ output }: { output: string }, command: Command): 
   const rows = listed
     .map((image) => ({
       id: image.Id,
-      references: (image.RepoTags ?? []).filter((reference) => reference !== '<none>:<none>'),
-      digests: (image.RepoDigests ?? []).filter((digest) => !digest.startsWith('<none>@')),
+      references: namesOf(image.RepoTags),
+      digests: namesOf(image.RepoDigests),
       created: new Date(image.Created * 1000).toISOString(),
       size: image.Size,
       /** Running containers that were made from it. */

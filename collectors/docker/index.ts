@@ -7,7 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Container, PointSink, Resource, UnixNano } from '../../agent/records.ts';
+import {
+  type Container,
+  type PointSink,
+  type Resource,
+  type UnixNano,
+  unixNow,
+} from '../../agent/records.ts';
 import type { Sink } from '../collector.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
@@ -138,7 +144,7 @@ export class DockerCollector {
     });
     this.watermark = new Watermark((time) => options.position.save(time));
     const position = options.position.load();
-    this.floor = position === undefined ? now() : position + 1n;
+    this.floor = position === undefined ? unixNow() : position + 1n;
     this.last = this.floor;
   }
 
@@ -234,7 +240,7 @@ export class DockerCollector {
   /** What the daemon remembers of the time from `since` until now. */
   private past(since: UnixNano): Promise<Past> {
     const { signal } = this.stopping;
-    return pastEvents(this.options.docker, since, now(), signal, (error) => this.fault(error));
+    return pastEvents(this.options.docker, since, unixNow(), signal, (error) => this.fault(error));
   }
 
   /** Takes what the daemon remembers, and waits until it is told. */
@@ -245,7 +251,7 @@ export class DockerCollector {
 
   /** The daemon is there again: one that remembers nothing of what it told before is another process. */
   private isBack(away: Absence, { events, isComplete }: Past): void {
-    away.to = now();
+    away.to = unixNow();
     const { landmark } = this;
     if (landmark !== undefined && isComplete)
       away.isDaemons = !events.some((event) => keyOf(event) === keyOf(landmark));
@@ -259,7 +265,7 @@ export class DockerCollector {
   private async reconcile(): Promise<void> {
     // One that is created while the daemon makes its list need not be on it.
     const before = [...this.story.ids(), ...this.containers.keys()];
-    const began = now();
+    const began = unixNow();
     const { ids, found } = await this.inventory();
     this.listed = ids;
     for (const id of this.all.ignored) if (!ids.has(id)) this.all.ignored.delete(id);
@@ -283,7 +289,7 @@ export class DockerCollector {
     if (suspects.size === 0 || rounds === 0) return;
     const conclude = async () => {
       if (!this.connected) return;
-      const began = now();
+      const began = unixNow();
       const { ids, found } = await this.inventory(suspects);
       await this.catchUp(this.overlapping(began));
       const later = new Map<string, number>();
@@ -342,14 +348,14 @@ export class DockerCollector {
       this.options.lifecycle.started(container);
       if (container.pid === 0) void this.options.lifecycle.stopped(container);
     }
-    return missedEvents(id, this.story.of(id), state, now()).length > 0;
+    return missedEvents(id, this.story.of(id), state, unixNow()).length > 0;
   }
 
   /** @param state the container as it was found; undefined where it is not any more */
   private tellMissed(id: string, state: Container | undefined): void {
     const container = this.containers.get(id);
     const told = this.story.of(id);
-    for (const event of missedEvents(id, told, state, now())) {
+    for (const event of missedEvents(id, told, state, unixNow())) {
       const about = container ?? this.all.remembered(id, event.Actor.Attributes, told);
       if (about !== undefined) void this.story.tell(about, event, this.wasAway(BigInt(event.timeNano)));
     }
@@ -473,7 +479,7 @@ export class DockerCollector {
 
   /** The daemon is lost. One that is told to end ends all containers before. */
   private absence(): Absence {
-    const from = now();
+    const from = unixNow();
     const all = [...this.containers.values()];
     const ended = all.filter(({ id, pid }) => {
       const told = this.story.of(id);
@@ -535,5 +541,3 @@ function keyOf({ timeNano, Type, Action, Actor }: DockerEvent): string {
 }
 
 const NOTHING_SENT = { sent: Promise.resolve() };
-
-const now = (): UnixNano => BigInt(Date.now()) * 1_000_000n;

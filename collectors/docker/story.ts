@@ -11,7 +11,7 @@ import {
   type SpanContext,
   type UnixNano,
 } from '../../agent/records.ts';
-import type { Sink } from '../collector.ts';
+import type { Sink, TextStore } from '../collector.ts';
 import { type Action, commandOf } from './actions.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, execOf, exitCodeOf } from './event-record.ts';
 import {
@@ -39,15 +39,6 @@ const MAX_LIVES = 1000;
 const SAME: UnixNano = 3_000_000_000n;
 /** Containers that are gone, to recognise what the daemon says of them late. */
 const MAX_GONE = 1024;
-
-/** Where what was told is kept; each value a text. */
-export interface TextStore {
-  /** The part of each key behind `prefix`. */
-  idsOf(prefix: string): Iterable<string>;
-  load(key: string): string | undefined;
-  save(key: string, value: string): void;
-  forget(key: string): void;
-}
 
 const CONTAINER = 'container/';
 const LIFE = 'life/';

@@ -1,7 +1,14 @@
 /** Which namespaces containers live in, with whom they share them, and what else confines them. */
 import { catalogue } from '../../agent/catalogue/index.ts';
 import { ownEvents, recordOf } from '../../agent/events.ts';
-import type { Attributes, AttributeValue, Container, PointSink, UnixNano } from '../../agent/records.ts';
+import {
+  type Attributes,
+  type AttributeValue,
+  type Container,
+  type PointSink,
+  type UnixNano,
+  unixNow,
+} from '../../agent/records.ts';
 import { requireProcessOf } from '../cgroup/locate.ts';
 import type { Collector, Sink } from '../collector.ts';
 import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
@@ -80,7 +87,7 @@ export class NamespaceCollector implements Collector {
     });
     for (const id of new Set(joined)) {
       const { container: other, namespaces: theirs } = this.known.get(id)!;
-      const now = BigInt(Date.now()) * 1_000_000n;
+      const now = unixNow();
       void this.tell(other, now, theirs, readConfinement(this.options.procfs, other.pid));
     }
   }

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import type { Container } from '../../agent/records.ts';
 import { DockerCollector } from '../../collectors/docker/index.ts';
+import { storeOn } from '../support/store.ts';
 import { waitFor } from '../support/wait.ts';
 
 interface State {
@@ -155,13 +156,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
     position: { load: () => undefined, save: nothing },
     objectChanged: nothing,
     reconciled: nothing,
-    store: {
-      idsOf: (prefix) =>
-        [...kept.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
-      load: (key) => kept.get(key),
-      save: (key, value) => void kept.set(key, value),
-      forget: (key) => void kept.delete(key),
-    },
+    store: storeOn(kept),
     evidence: { of: () => ({}), oomTold: nothing, isHostShort: () => false },
     command: undefined,
   });

@@ -20,6 +20,7 @@ import { formatTold, newlyTold, parseTold, type Told, toldOf } from '../../colle
 import { capabilitiesOf, elevations } from '../../collectors/namespaces/confinement.ts';
 import { listedReference } from '../../collectors/objects.ts';
 import { fakeContainer } from '../support/container.ts';
+import { storeOn } from '../support/store.ts';
 
 const SECOND = 1_000_000_000n;
 
@@ -243,13 +244,7 @@ function storyOf(kept = new Map<string, string>()) {
       logs: () => undefined,
       fault() {},
     },
-    store: {
-      idsOf: (prefix) =>
-        [...kept.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
-      load: (key) => kept.get(key),
-      save: (key, value) => void kept.set(key, value),
-      forget: (key) => void kept.delete(key),
-    },
+    store: storeOn(kept),
     evidence: { of: () => ({}), oomTold() {}, isHostShort: () => false },
     command: undefined,
   });
