@@ -52,7 +52,7 @@ const container = (action: string, what: string, details?: Details) =>
 const swarm = (type: string) => [
   row(type, 'create', `A ${type} was created`),
   row(type, 'update', `A ${type} was changed; \`docker.${type}.<what>.old\` and \`.new\` say how`),
-  row(type, 'remove', `A ${type} was removed`, { since: ['create'] }),
+  row(type, 'remove', `A ${type} was removed`),
 ];
 
 export const actions: readonly Action[] = [
@@ -125,8 +125,8 @@ export const actions: readonly Action[] = [
   row('network', 'connect', 'A container was connected', { attributes: MEMBER }),
   row('network', 'disconnect', 'A container was disconnected', { attributes: MEMBER }),
   row('network', 'update', 'A network was changed', { attributes: NETWORK }),
-  row('network', 'remove', 'A network was removed (Swarm)', { attributes: NETWORK, since: ['create'] }),
-  row('network', 'destroy', 'A network was removed', { attributes: NETWORK, since: ['create'] }),
+  row('network', 'remove', 'A network was removed (Swarm)', { attributes: NETWORK }),
+  row('network', 'destroy', 'A network was removed', { attributes: NETWORK }),
   row('network', 'prune', 'Networks that were not used were removed', { attributes: RECLAIMED }),
 
   row('volume', 'create', 'A volume was created', { attributes: DRIVER }),
@@ -141,9 +141,8 @@ export const actions: readonly Action[] = [
   }),
   row('volume', 'unmount', 'A container let go of it', {
     attributes: { ...DRIVER, container: 'container.id' },
-    since: ['mount'],
   }),
-  row('volume', 'destroy', 'A volume was removed', { attributes: DRIVER, since: ['create'] }),
+  row('volume', 'destroy', 'A volume was removed', { attributes: DRIVER }),
   row('volume', 'prune', 'Volumes that were not used were removed', { attributes: RECLAIMED }),
 
   row('plugin', 'pull', 'A plugin was pulled'),
