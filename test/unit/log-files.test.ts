@@ -3,6 +3,7 @@ import {
   appendFileSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -303,6 +304,27 @@ test('a file that was emptied and has grown past where it was read is read from 
     Array.from({ length: 60 }, (_, index) => `line ${index + 10}`),
   );
   t.is(host.truncated, 1);
+});
+
+test('files that are renamed while they are opened are not given up for the one that is held', async (t) => {
+  const host = new Host(t);
+  for (let line = 0; line < 10; line++) host.write(`line ${line}\n`);
+  host.open();
+  await host.drain();
+  for (let line = 10; line < 20; line++) host.write(`line ${line}\n`);
+  host.rotate(5, true);
+  host.write('line 20\n');
+  host.tail!.stop();
+  host.position = { ...host.position };
+  host.open(false, { held: openSync(host.path, 'r') });
+  // The position is looked for in the compressed file, which takes more than a turn.
+  host.rotate(5, true);
+  host.write('line 21\n');
+  await host.drain();
+  t.deepEqual(
+    host.texts,
+    Array.from({ length: 22 }, (_, index) => `line ${index}`),
+  );
 });
 
 test('a compressed file that is damaged gives what can be unpacked, and the rest is read', async (t) => {

@@ -38,7 +38,7 @@ export interface Generation {
   readonly written: number;
 }
 
-/** Names have moved on by one file since they were listed. */
+/** Names have moved on by one file since they were listed, or the file has been compressed. */
 export class Renamed extends Error {
   override readonly name = 'Renamed';
 }
@@ -103,12 +103,17 @@ function listed(path: string): Generation[] {
 
 /**
  * Opens a file that is not compressed.
- * @throws {Renamed} when its name is another's now, and whatever openSync throws
+ * @throws {Renamed} when its name is another's now or nobody's, and whatever else openSync throws
  */
 function openPlain({ path, identity }: Generation): number {
-  const descriptor = openSync(path, 'r');
-  if (identityOf(fstatSync(descriptor)) === identity) return descriptor;
-  closeSync(descriptor);
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  if (descriptor !== undefined && identityOf(fstatSync(descriptor)) === identity) return descriptor;
+  if (descriptor !== undefined) closeSync(descriptor);
   throw new Renamed(`${path} was renamed`);
 }
 
@@ -116,7 +121,7 @@ function openPlain({ path, identity }: Generation): number {
  * Opens a file for reading. A compressed one is unpacked into a file that has no name any more, and goes
  * with its descriptor.
  * @param onDamage told when a compressed file cannot be unpacked to its end
- * @throws {Renamed} when its name is another's now, and whatever else opening throws
+ * @throws {Renamed} when its name is another's now or nobody's, and whatever else opening throws
  */
 export async function openGeneration(file: Generation, onDamage: (error: unknown) => void): Promise<number> {
   if (!file.compressed) return openPlain(file);

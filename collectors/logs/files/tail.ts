@@ -74,6 +74,8 @@ export class FileTail implements Follower {
   /** Files to be read after the one that is open. */
   private following: Generation[] = [];
   private busy = true;
+  /** Whether files were renamed while they were opened. */
+  private isRace = false;
   private isRunning = true;
   private isRemoved = false;
   private hadData = false;
@@ -397,12 +399,12 @@ export class FileTail implements Follower {
     });
   }
 
-  /** There was no file: it comes, or the container has gone. */
+  /** There was no file: it comes, has another name by now, or the container has gone. */
   private openAgain(): boolean {
     const now = performance.now();
     if (now - this.lastLook < OPEN_EVERY_MS) return false;
     this.lastLook = now;
-    if (this.isRunning) void this.open();
+    if (this.isRunning || this.isRace) void this.open();
     else this.stop();
     return false;
   }
@@ -418,7 +420,8 @@ export class FileTail implements Follower {
     try {
       return await remainderOf(path, position);
     } catch (error) {
-      if (this.held === undefined) throw error;
+      // Files that are only renamed are there still, and what is held is the last of them.
+      if (this.held === undefined || error instanceof Renamed) throw error;
       return { generations: [], offset: 0, found: true };
     }
   }
@@ -431,7 +434,7 @@ export class FileTail implements Follower {
         : await openGeneration(generation, this.options.onFault);
     } catch (error) {
       const { held } = this;
-      if (held === undefined) throw error;
+      if (held === undefined || error instanceof Renamed) throw error;
       this.held = undefined;
       return held;
     }
@@ -455,13 +458,15 @@ export class FileTail implements Follower {
   /** No turns while something has to be waited for. */
   private async asynchronously(act: () => Promise<void>): Promise<void> {
     this.busy = true;
+    this.isRace = false;
     try {
       await act();
     } catch (error) {
       // Files that were renamed or deleted since they were listed are listed again in the next turn.
       this.following = [];
-      const isRace = error instanceof Renamed || (error as NodeJS.ErrnoException).code === 'ENOENT';
-      if (isRace) this.lastLook = Number.NEGATIVE_INFINITY;
+      this.isRace = error instanceof Renamed;
+      if (this.isRace || (error as NodeJS.ErrnoException).code === 'ENOENT')
+        this.lastLook = Number.NEGATIVE_INFINITY;
       else this.options.onFault(error);
     }
     this.busy = false;
