@@ -302,7 +302,12 @@ export class DockerCollector {
       await Promise.all(this.turns.values());
       this.settle(later, rounds - 1);
     };
-    setTimeout(() => conclude().catch((error) => this.fault(error)), SETTLE_MS).unref();
+    const again = (error: unknown) => {
+      this.fault(error);
+      // A daemon that did not answer in time is asked once more; one that is lost is compared when it is back.
+      if (this.connected) this.settle(suspects, rounds);
+    };
+    setTimeout(() => conclude().catch(again), SETTLE_MS).unref();
   }
 
   /**

@@ -157,7 +157,7 @@ test.serial(
         if (id === undefined || removed === 'perhaps') return false;
         return removed === 'yes' ? !/^$|destroy$/.test(words(id)) : words(id) === '';
       });
-    await waitFor('the last events', () => open().length === 0).catch(() => {
+    await waitFor('the last events', () => open().length === 0, 90_000).catch(() => {
       t.fail(
         open()
           .map(({ id, name }) => `${name}: ${words(id!)}`)

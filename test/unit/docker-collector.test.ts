@@ -29,6 +29,8 @@ class Daemon extends EventEmitter {
   /** What GET /events has told, and tells again when it is asked for the past. */
   readonly lines: string[] = [];
   private readonly streams = new Set<PassThrough>();
+  /** How many of the next lists the daemon does not answer. */
+  failures = 0;
   /** What happens while the list of containers is made, after it was made. */
   whileListing: (() => void) | undefined;
   /** What happens while a container is described, after that was written down. */
@@ -68,6 +70,7 @@ class Daemon extends EventEmitter {
       version: async () => ({ Version: '1', Components: [{ Name: 'Engine' }] }),
       listContainers: async () => {
         const list = [...this.states.keys()].map((Id) => ({ Id }));
+        if (this.failures-- > 0) throw new Error('no answer in time');
         this.whileListing?.();
         await new Promise((resolve) => setTimeout(resolve, 20));
         return list;
@@ -216,6 +219,20 @@ test('what nobody tells is concluded, and the next run is told as it was', async
   await waitFor('the end', () => told.length === 3);
   await settled();
   t.deepEqual(told, ['web die*', 'web start*', 'web die']);
+});
+
+test('a daemon that does not answer in time is asked once more what is missing', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web');
+  const kept = new Map<string, string>();
+  const first = await observed(t, daemon, kept);
+  await first.collector.stop();
+  daemon.states.delete('web');
+  const { told, faults } = await observed(t, daemon, kept);
+  daemon.failures = 1;
+  await waitFor('the conclusion', () => told.length === 2);
+  t.deepEqual(told, ['web die*', 'web destroy*']);
+  t.is(faults.length, 1);
 });
 
 test('a container that is removed while it is described leaves nothing behind', async (t) => {
