@@ -23,27 +23,32 @@ import { ObjectCollector } from '../collectors/objects.ts';
 import { ProcessCollector } from '../collectors/processes.ts';
 import { StateCollector } from '../collectors/state.ts';
 import { StorageCollector } from '../collectors/storage.ts';
+import { destinationsOf } from '../config/destinations.ts';
 import { parseLast } from '../config/logs.ts';
+import { parsePairs } from '../config/receiver.ts';
 import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
-import { protocolOf } from '../exporters/otlp/environment.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { catalogue } from './catalogue/index.ts';
 import { Evidence } from './evidence.ts';
 import { isReceiver } from './logs/receiver.ts';
 import { commandRedaction } from './logs/redact.ts';
 import { isFollowed, treatmentOf } from './logs/treatment.ts';
+import { untilPhase } from './phase.ts';
 import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
 import type { Attributes, Container, Metric } from './records.ts';
 import { Round } from './round.ts';
 import { isSelected, matches, selectMetrics } from './selection.ts';
 import { healthPages, listen, type Pages, urlOf } from './server.ts';
-import { messageOf, Telemetry } from './telemetry.ts';
+import { statusOf } from './status.ts';
+import { messageOf, type Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 /** Time that is left to exporters at the end; the whole stop stays below 5 s. */
 const FLUSH_MS = 3500;
+/** The agent's own state moves slowly, and each export costs as much as a round. */
+const OWN_INTERVAL_MS = 60_000;
 /** The first round comes at once, a second one soon after it: rates need two. */
 const FIRST_INTERVAL_MS = 1000;
 
@@ -118,15 +123,20 @@ class Attachments {
   }
 }
 
-/** Where only the other signals are given a receiver, that is no receiver of traces. */
-function hasTraceEndpoint({ otlp }: Config): boolean {
-  const {
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
-    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
-  } = process.env;
-  if (otlp.endpoint !== undefined || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return true;
-  return !OTEL_EXPORTER_OTLP_LOGS_ENDPOINT && !OTEL_EXPORTER_OTLP_METRICS_ENDPOINT;
+/** What the user wants every record to bear, and what only the agent's own. */
+function givenAttributes({ resource_attributes, service_name }: Config): {
+  own: Attributes;
+  common: Attributes;
+} {
+  const given = Object.entries(parsePairs(resource_attributes ?? '') ?? {});
+  const isOwn = ([name]: [string, string]) => name.startsWith('service.');
+  return {
+    own: {
+      ...Object.fromEntries(given.filter(isOwn)),
+      ...(service_name !== undefined && { 'service.name': service_name }),
+    },
+    common: Object.fromEntries(given.filter((pair) => !isOwn(pair))),
+  };
 }
 
 /** Resource attributes that are off by default; absent for a container that does not run. */
@@ -168,19 +178,23 @@ function isGone(error: unknown): boolean {
  * @throws {Error} when something that the configuration names cannot be had: the Docker context, the
  *   address to listen on
  */
-export async function startAgent(config: Config, logger: Logger): Promise<RunningAgent> {
+export async function startAgent(
+  config: Config,
+  logger: Logger,
+  telemetry: Telemetry,
+): Promise<RunningAgent> {
+  const since = new Date();
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
-  const telemetry = new Telemetry(logger);
   const positions = openPositions(config.data_dir, logger, telemetry);
-  const [exporters, host] = await Promise.all([
-    createExporters(config.exporter, telemetry),
+  const [exporters, found] = await Promise.all([
+    createExporters(config, telemetry),
     hostAttributes(config.procfs),
   ]);
-  const logsEndpoint = config.exporter.includes('otlp')
-    ? (process.env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT ?? config.otlp.endpoint)
-    : undefined;
-  const scrape = new PrometheusExporter();
+  const { own, common } = givenAttributes(config);
+  const host = { ...found, ...common };
+  const destinations = destinationsOf(config);
+  const scrape = new PrometheusExporter(telemetry);
   const evidence = new Evidence(config.procfs);
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape],
@@ -189,12 +203,13 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
     wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
-    traces: config.traces.enabled && config.exporter.includes('otlp') && hasTraceEndpoint(config),
+    traces: destinations.some((destination) => destination.kinds.includes('traces')),
     onLines: (container, records) => evidence.lines(container, records),
     treatment: (container) => {
       const { name, labels } = container;
       if (!isFollowed(labels)) return undefined;
-      if (isReceiver(container, logsEndpoint) && labels['portlight.logs'] !== 'true') {
+      const isOneOfThem = destinations.some(({ targets }) => isReceiver(container, targets.logs?.url));
+      if (isOneOfThem && labels['portlight.logs'] !== 'true') {
         telemetry.warn(
           `container ${name} is the receiver: its own log is left alone; the label portlight.logs=true has it read`,
         );
@@ -206,7 +221,7 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
 
   const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
   const enabled = new Set<Metric>(rows);
-  const hostResource = { attributes: { 'service.name': 'portlight', ...host } };
+  const hostResource = { attributes: { 'service.name': 'portlight', ...host, ...own } };
   const limit = descriptorLimit();
   const files = new KernelFiles(limit, () =>
     telemetry.warn(
@@ -292,6 +307,11 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const pages: Pages = {
     ...healthPages(() => daemon.connected),
     '/metrics': ({ headers }) => scrape.metrics(headers.accept),
+    '/status': () => {
+      const state = { host: endpoint.host, connected: daemon.connected, containers: daemon.containers.size };
+      const body = JSON.stringify(statusOf(telemetry, exporters, state, since));
+      return { contentType: 'application/json', body };
+    },
     '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
   };
   let server: Server;
@@ -314,7 +334,43 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     'portlight runs',
   );
 
+  const waiting = () =>
+    exporters.flatMap((exporter) =>
+      (exporter.status?.().waiting ?? []).map(({ signal, bytes, oldest }) => ({
+        attributes: { signal, destination: exporter.name },
+        bytes,
+        age: oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000),
+      })),
+    );
+  telemetry.watch('portlight.spool.size', () =>
+    waiting().map(({ attributes, bytes }) => ({ attributes, value: bytes })),
+  );
+  telemetry.watch('portlight.spool.age', () =>
+    waiting().map(({ attributes, age }) => ({ attributes, value: age })),
+  );
+
+  const sdk =
+    destinations.length === 0
+      ? undefined
+      : import('./sdk.ts').then(({ startSdk }) =>
+          startSdk({
+            telemetry,
+            resource: hostResource.attributes,
+            temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
+            take: (otlp, count) => pipeline.ownMetrics(hostResource, otlp, count),
+          }),
+        );
+  sdk?.catch((error) => telemetry.fault('sdk', error));
+  const tellOwn = async () => {
+    try {
+      await (await sdk)?.collect();
+    } catch (error) {
+      telemetry.fault('sdk', error);
+    }
+  };
+
   const stopRounds = new AbortController();
+  let toldOwn = performance.now();
   const round = async () => {
     try {
       const sets = await rounds.collect(daemon.containers.values(), hostResource);
@@ -323,18 +379,23 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
     } catch (error) {
       telemetry.fault('round', error);
     }
+    if (performance.now() - toldOwn < OWN_INTERVAL_MS) return;
+    toldOwn = performance.now();
+    await tellOwn();
   };
   const runRounds = async () => {
+    const { signal } = stopRounds;
     // Containers that were removed while the agent was down.
     for (const prefix of ['logs/', 'namespaces/'])
       for (const id of positions.idsOf(prefix)) if (!daemon.exists(id)) positions.forget(prefix + id);
     void storage.ask();
     await round();
     // Rates need a second round, which need not wait for the interval.
-    let due = performance.now();
-    for (let wait = Math.min(FIRST_INTERVAL_MS, config.interval); ; wait = config.interval) {
-      due = Math.max(due + wait, performance.now());
-      await sleep(due - performance.now(), undefined, { signal: stopRounds.signal });
+    await sleep(Math.min(FIRST_INTERVAL_MS, config.interval), undefined, { signal });
+    await round();
+    const first = untilPhase(String(host['host.id'] ?? ''), config.interval, Date.now());
+    for (let due = performance.now() + first; ; due = Math.max(due + config.interval, performance.now())) {
+      await sleep(Math.max(0, due - performance.now()), undefined, { signal });
       await round();
     }
   };
@@ -342,26 +403,20 @@ export async function startAgent(config: Config, logger: Logger): Promise<Runnin
   const startRounds = () => void runRounds().catch(() => {});
   daemon.start(startRounds);
 
-  const sdk = config.exporter.includes('otlp')
-    ? import('./sdk.ts').then(({ startSdk }) =>
-        startSdk({ telemetry, protocol: protocolOf('metrics'), host }),
-      )
-    : undefined;
-  sdk?.catch((error) => telemetry.fault('sdk', error));
-
   return {
     async stop() {
       const deadline = AbortSignal.timeout(FLUSH_MS);
       stopRounds.abort();
-      server.close();
+      const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
+      await closed;
       await daemon.stop();
       await Promise.all(collectors.map((collector) => collector.stop?.()));
       pipeline.flush();
-      const aborted = new Promise((resolve) => deadline.addEventListener('abort', resolve));
+      await tellOwn();
       const ended = await Promise.allSettled([
         ...exporters.map((exporter) => exporter.stop(deadline)),
-        Promise.race([sdk?.then((shutdown) => shutdown()), aborted]),
+        sdk?.then((started) => started.stop()),
       ]);
       for (const end of ended) if (end.status === 'rejected') telemetry.fault('exporters', end.reason);
       // Acknowledgements on their way become positions.

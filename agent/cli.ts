@@ -102,6 +102,10 @@ withConfig(
   .addOption(output())
   .action(async (options, command) => (await import('./commands/check.ts')).check(options, command));
 
+withConfig(program.command('status').description('ask the running agent how its deliveries go'), ['listen'])
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/status.ts')).status(options, command));
+
 program
   .command('metrics')
   .description('what can be collected')

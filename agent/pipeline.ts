@@ -105,15 +105,23 @@ export class Pipeline implements Sink, Batches {
       const { otlp, count } = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
       const raw = sets.slice(from, from + SETS_PER_REQUEST);
       const isLast = from + SETS_PER_REQUEST >= sets.length;
-      void this.hand({ signal: 'metrics', sets: raw, isLast, count, otlp }).then(() => recycle(otlp));
+      const resources = part.map(({ resource }) => resource);
+      void this.hand({ signal: 'metrics', sets: raw, resources, isLast, count, otlp }).then(() =>
+        recycle(otlp),
+      );
     }
+  }
+
+  /** The agent's own metrics, encoded already. */
+  ownMetrics(resource: Resource, otlp: Buffer, count: number): void {
+    void this.hand({ signal: 'metrics', sets: [], resources: [resource], isLast: false, count, otlp });
   }
 
   event(resource: Resource, event: EventRecord): Promise<void> {
     if (!this.wantsEvent(event.eventName)) {
       this.telemetry.add('portlight.records.dropped', 1, {
         signal: 'events',
-        exporter: 'all',
+        destination: 'all',
         reason: 'filter',
       });
       return Promise.resolve();
@@ -129,7 +137,7 @@ export class Pipeline implements Sink, Batches {
     const writer = new Writer(512);
     encodeSpan(writer, span);
     const otlp = encodeRequest(resource, 'portlight.traces', writer.bytes());
-    return this.hand({ signal: 'traces', count: 1, otlp });
+    return this.hand({ signal: 'traces', resource, count: 1, otlp });
   }
 
   logs(container: Container, position: LogPosition): LogSink | undefined {
@@ -178,7 +186,7 @@ export class Pipeline implements Sink, Batches {
 
   /** @internal for LogBuffer */
   dropped(reason: string, count: number): void {
-    this.telemetry.add('portlight.records.dropped', count, { signal: 'logs', exporter: 'all', reason });
+    this.telemetry.add('portlight.records.dropped', count, { signal: 'logs', destination: 'all', reason });
   }
 
   room(signal: AbortSignal): Promise<void> | undefined {

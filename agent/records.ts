@@ -19,6 +19,16 @@ export type Attributes = Readonly<Record<string, AttributeValue>>;
  */
 export interface Resource {
   readonly attributes: Attributes;
+  /** The container that it is; undefined for the host and its daemon. */
+  readonly subject?: Subject;
+}
+
+/** What rules choose containers by. */
+export interface Subject {
+  readonly name: string;
+  /** Image reference as the user gave it. */
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A container as the collectors know it. One object per container id for as long as the container exists. */
@@ -202,6 +212,8 @@ export interface LogLine {
 export interface MetricBatch {
   readonly signal: 'metrics';
   readonly sets: readonly MetricSet[];
+  /** Of whom each resource in `otlp` is, in order. */
+  readonly resources: readonly Resource[];
   /** Whether the round ends with it. */
   readonly isLast: boolean;
   /** Number of data points. */
@@ -224,6 +236,7 @@ export interface LogBatch {
 /** Spans of one resource. */
 export interface TraceBatch {
   readonly signal: 'traces';
+  readonly resource: Resource;
   /** Number of spans. */
   readonly count: number;
   /** An encoded `ExportTraceServiceRequest` with this one resource. */

@@ -110,7 +110,7 @@ export class Round {
     if (excess > 0) {
       this.telemetry.add('portlight.records.dropped', excess, {
         signal: 'metrics',
-        exporter: 'all',
+        destination: 'all',
         reason: 'cardinality',
       });
       this.telemetry.warn(

@@ -1,56 +1,53 @@
-/** Ships the agent's own telemetry through OpenTelemetry's SDK. */
-import type { Attributes } from '@opentelemetry/api';
-import { DiagLogLevel, diag, metrics } from '@opentelemetry/api';
-import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
-import type { Protocol } from '../exporters/otlp/transport.ts';
-import { type OwnMetric, ownMetrics, type Telemetry } from './telemetry.ts';
+/**
+ * The agent's own telemetry in OpenTelemetry's SDK, which names, describes and aggregates it. What it makes goes the
+ * way of everything else: through the pipeline, the spool and the destinations.
+ */
+import { metrics } from '@opentelemetry/api';
+import type { Attributes } from './records.ts';
+import { type OwnGauge, type OwnMetric, ownGauges, ownMetrics, type Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
-
-async function metricExporter(protocol: Protocol): Promise<PushMetricExporter> {
-  switch (protocol) {
-    case 'grpc':
-      return new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter();
-    case 'http/json':
-      return new (await import('@opentelemetry/exporter-metrics-otlp-http')).OTLPMetricExporter();
-    case 'http/protobuf':
-      return new (await import('@opentelemetry/exporter-metrics-otlp-proto')).OTLPMetricExporter();
-  }
-}
-
-/** The specification's default. The agent's own state moves slowly, and each export costs as much as a round. */
-const INTERVAL_MS = 60_000;
 
 export interface SdkOptions {
   readonly telemetry: Telemetry;
-  readonly protocol: Protocol;
-  readonly host: Attributes;
+  /** Of the agent itself. */
+  readonly resource: Attributes;
+  readonly temporality: 'cumulative' | 'delta';
+  /** Takes an encoded request of so many data points. */
+  readonly take: (otlp: Buffer, count: number) => void;
 }
 
-/** @returns what stops it, after a last export */
-export async function startSdk({ telemetry, protocol, host }: SdkOptions): Promise<() => Promise<void>> {
+export interface Sdk {
+  /** Hands over what is counted up to now. */
+  collect(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startSdk({ telemetry, resource, temporality, take }: SdkOptions): Promise<Sdk> {
   // The SDK is by far the largest library here: it is loaded after the agent has begun its work.
-  const [{ NodeSDK }, { PeriodicExportingMetricReader }, { resourceFromAttributes }, exporter] =
-    await Promise.all([
-      import('@opentelemetry/sdk-node'),
-      import('@opentelemetry/sdk-metrics'),
-      import('@opentelemetry/resources'),
-      metricExporter(protocol),
-    ]);
-  // The SDK's own complaints, of the receiver above all, are those of our exporters once more.
-  diag.setLogger({ error() {}, warn() {}, info() {}, debug() {}, verbose() {} }, DiagLogLevel.ERROR);
+  const [
+    { NodeSDK },
+    { AggregationTemporality, MetricReader },
+    { resourceFromAttributes },
+    { ProtobufMetricsSerializer },
+  ] = await Promise.all([
+    import('@opentelemetry/sdk-node'),
+    import('@opentelemetry/sdk-metrics'),
+    import('@opentelemetry/resources'),
+    import('@opentelemetry/otlp-transformer'),
+  ]);
+  const { DELTA, CUMULATIVE } = AggregationTemporality;
+  /** Is asked by the agent's rounds, and has no clock of its own. */
+  class Reader extends MetricReader {
+    protected override async onShutdown(): Promise<void> {}
+    protected override async onForceFlush(): Promise<void> {}
+  }
+  const reader = new Reader({
+    aggregationTemporalitySelector: () => (temporality === 'delta' ? DELTA : CUMULATIVE),
+  });
   const sdk = new NodeSDK({
     autoDetectResources: false,
-    resource: resourceFromAttributes({
-      'service.name': process.env.OTEL_SERVICE_NAME || 'portlight',
-      'service.version': VERSION,
-      ...host,
-    }),
-    metricReaders: [
-      new PeriodicExportingMetricReader({
-        exporter,
-        exportIntervalMillis: INTERVAL_MS,
-      }),
-    ],
+    resource: resourceFromAttributes({ ...resource, 'service.version': VERSION }),
+    metricReaders: [reader],
     spanProcessors: [],
     logRecordProcessors: [],
   });
@@ -62,5 +59,25 @@ export async function startSdk({ telemetry, protocol, host }: SdkOptions): Promi
         result.observe(value, attributes);
     });
   }
-  return () => sdk.shutdown();
+  for (const [name, [unit, description]] of Object.entries(ownGauges)) {
+    meter.createObservableGauge(name, { unit, description }).addCallback((result) => {
+      for (const { attributes, value } of telemetry.observed(name as OwnGauge))
+        result.observe(value, attributes);
+    });
+  }
+  return {
+    async collect() {
+      const { resourceMetrics } = await reader.collect();
+      const count = resourceMetrics.scopeMetrics
+        .flatMap((scope) => scope.metrics)
+        .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
+      const bytes = ProtobufMetricsSerializer.serializeRequest(resourceMetrics);
+      if (bytes !== undefined && count > 0) take(Buffer.from(bytes), count);
+    },
+    async stop() {
+      await sdk.shutdown();
+      // Another agent in this process, after a reload, has a provider of its own.
+      metrics.disable();
+    },
+  };
 }

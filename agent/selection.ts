@@ -1,7 +1,7 @@
 /** Which metrics are collected, and which containers are observed. */
 import { type CatalogueEntry, groups } from './catalogue/entry.ts';
 import { metrics } from './catalogue/index.ts';
-import type { Container } from './records.ts';
+import type { Subject } from './records.ts';
 
 /** Whether a pattern, in which `*` stands for anything, fits the whole text. */
 export function matches(pattern: string, text: string): boolean {
@@ -36,7 +36,7 @@ export function selectMetrics(enable: readonly string[], disable: readonly strin
  * A rule such as `name=web*`, `image=nginx:*`, `label=com.example.team=shop` or `label=portlight.*`; of a
  * label without a value, being there is enough.
  */
-function fits(rule: string, container: Container): boolean {
+function fits(rule: string, container: Subject): boolean {
   const [, kind, pattern = ''] = /^(name|image|label)=(.*)$/s.exec(rule) ?? [];
   if (kind === 'name') return matches(pattern, container.name);
   if (kind === 'image') return matches(pattern, container.image);
@@ -50,7 +50,7 @@ export const RULE = /^(name|image|label)=.+/s;
 
 /** Whether a container is observed: any include rule fits, or there is none, and no exclude rule does. */
 export function isSelected(
-  container: Container,
+  container: Subject,
   include: readonly string[],
   exclude: readonly string[],
 ): boolean {

@@ -1,24 +1,31 @@
 /**
- * What the agent says of itself: counters by name and attributes, faults logged at a bounded rate, and
- * (where there is an OTLP receiver) both shipped through OpenTelemetry's own SDK as `service.name`
- * `portlight`.
+ * What the agent says of itself: counters by name and attributes, gauges, and faults logged at a bounded rate.
  */
 import type { Logger } from 'pino';
 
 /** The agent's own metrics; unit and description of each. */
 export const ownMetrics = {
   'portlight.records.collected': ['{record}', 'Records handed from collectors to exporters'],
+  'portlight.records.spooled': ['{record}', 'Records put into the spool of a destination'],
   'portlight.records.sent': ['{record}', 'Records that a destination acknowledged'],
   'portlight.records.dropped': ['{record}', 'Records given up, by reason'],
+  'portlight.exporter.sent': ['By', 'OTLP bytes that a destination acknowledged, before compression'],
   'portlight.exporter.retries': ['{request}', 'Requests that had to be sent again'],
   'portlight.collector.errors': ['{error}', 'Faults of collectors'],
   'portlight.collector.duration': ['s', 'Time that collectors took in rounds of metrics'],
 } as const;
 
+/** What is as it is at a moment. */
+export const ownGauges = {
+  'portlight.spool.size': ['By', 'OTLP bytes that wait for a destination'],
+  'portlight.spool.age': ['s', 'Age of the oldest record that waits for a destination'],
+} as const;
+
+export type OwnGauge = keyof typeof ownGauges;
 export type OwnMetric = keyof typeof ownMetrics;
 export type OwnAttributes = Readonly<Record<string, string>>;
 
-interface Series {
+export interface Series {
   readonly attributes: OwnAttributes;
   value: number;
 }
@@ -40,6 +47,7 @@ export function messageOf(error: unknown): string {
 export class Telemetry {
   private readonly logger: Logger;
   private readonly metrics = new Map<OwnMetric, Map<string, Series>>();
+  private readonly gauges = new Map<OwnGauge, () => Iterable<Readonly<Series>>>();
   private readonly faults = new Map<string, Fault>();
 
   constructor(logger: Logger) {
@@ -53,6 +61,16 @@ export class Telemetry {
     const series = all.get(key);
     if (series === undefined) all.set(key, { attributes, value });
     else series.value += value;
+  }
+
+  /** Has a gauge tell what `observe` finds whenever it is asked, from now on. */
+  watch(gauge: OwnGauge, observe: () => Iterable<Readonly<Series>>): void {
+    this.gauges.set(gauge, observe);
+  }
+
+  /** The series of a gauge as they are now. */
+  observed(gauge: OwnGauge): Readonly<Series>[] {
+    return [...(this.gauges.get(gauge)?.() ?? [])];
   }
 
   /** The series of a metric. */

@@ -7,7 +7,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
-import { type Config, type Option, options, schema } from './schema.ts';
+import { destinationsOf, kinds } from './destinations.ts';
+import { factsOf, type OptionFacts } from './option.ts';
+import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -139,9 +141,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   const fall = (path: string, value: unknown) => {
     if (!settings.has(path)) settings.set(path, { value, origin: 'default' });
   };
-  const hasReceiver =
-    settings.has('otlp.endpoint') ||
-    Boolean(env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT || env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT);
+  const hasReceiver = [...settings.keys()].some((path) => /^(otlp\..*endpoint|destinations)$/.test(path));
   fall('exporter', [hasReceiver ? 'otlp' : 'console']);
   fall('interval', '10s');
   fall('data_dir', defaultDataDirectory(env));
@@ -166,6 +166,13 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('metrics.storage_interval', '5m');
   fall('events.exec_commands', false);
   fall('traces.enabled', true);
+  fall('spool.max_size', '1GiB');
+  fall('spool.max_age', '24h');
+  fall('spool.backlog_rate', '1MiB');
+  fall('destinations', {});
+  fall('otlp.enabled', true);
+  fall('otlp.signals', [...kinds]);
+  fall('otlp.metrics_order', 'newest');
   fall('otlp.metric_names', 'semconv');
   fall('otlp.temporality', 'cumulative');
   const exporters = String(settings.get('exporter')!.value);
@@ -180,6 +187,8 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('logs.min_severity', 'none');
   fall('logs.rate_limit', 0);
   fall('otlp.protocol', 'http/protobuf');
+  fall('otlp.timeout', '10s');
+  fall('otlp.compression', 'none');
 }
 
 function nest(settings: ReadonlyMap<string, Setting>): object {
@@ -198,16 +207,44 @@ function nest(settings: ReadonlyMap<string, Setting>): object {
   return root;
 }
 
-function mistakeOf(option: Option, { value, origin }: Setting): string {
-  const shown = option.secret ? 'the value' : JSON.stringify(value);
-  const where = origin.startsWith('--') || /^[A-Z_]+$/.test(origin) ? origin : `${origin}: ${option.path}`;
-  const candidates = option.values ?? option.choices;
+/** What is wrong with a value. @param facts of the option */
+function notAllowed(value: unknown, { secret, values, choices, allowed }: OptionFacts): string {
+  const shown = secret ? 'the value' : JSON.stringify(value);
+  const candidates = values ?? choices;
   const items = String(value)
     .split(',')
     .map((item) => item.trim());
   const wrong = items.find((item) => !candidates?.some((candidate) => candidate === item)) ?? '';
   const near = candidates === undefined ? undefined : nearest(wrong, candidates);
-  return `${where}: ${shown} is not allowed; expected ${option.allowed}${suggestion(near)}`;
+  return `${shown} is not allowed; expected ${allowed}${suggestion(near)}`;
+}
+
+function mistakeOf(option: Option, { value, origin }: Setting): string {
+  const where = origin.startsWith('--') || /^[A-Z_]+$/.test(origin) ? origin : `${origin}: ${option.path}`;
+  return `${where}: ${notAllowed(value, option)}`;
+}
+
+/** What is wrong in one of `destinations`. @param keys its name, and the keys below it */
+function destinationMistake(keys: readonly string[], { value, origin }: Setting): string {
+  const [name = '', ...below] = keys;
+  const where = `${origin}: ${['destinations', ...keys].join('.')}`;
+  let entries: Readonly<Record<string, unknown>> = destinationOptions;
+  let given = (value as Record<string, unknown> | undefined)?.[name];
+  for (const key of below) {
+    const leaf = entries[key] as v.GenericSchema | undefined;
+    given = (given as Record<string, unknown> | undefined)?.[key];
+    if (leaf === undefined)
+      return `${where}: is not a known key${suggestion(nearest(key, Object.keys(entries)))}`;
+    const inner = 'wrapped' in leaf ? (leaf.wrapped as { entries?: typeof entries }).entries : undefined;
+    if (inner === undefined) {
+      const facts = factsOf(leaf);
+      return given === undefined
+        ? `${where}: is missing; expected ${facts.allowed}`
+        : `${where}: ${notAllowed(given, facts)}`;
+    }
+    entries = inner;
+  }
+  return `${where}: ${notAllowed(below.length === 0 ? name : given, factsOf(schema.entries.destinations))}`;
 }
 
 /**
@@ -233,11 +270,22 @@ export async function loadConfig(
   const result = v.safeParse(schema, nest(settings));
   if (!result.success) {
     const wrong = new Set(
-      result.issues.map((issue) => findOption(issue.path?.map(({ key }) => String(key)) ?? [])),
+      result.issues.map((issue) => {
+        const keys = issue.path?.map(({ key }) => String(key)) ?? [];
+        const option = findOption(keys);
+        const setting = settings.get(option.path)!;
+        const isInside = option.path === 'destinations' && keys.length > 1;
+        return isInside ? destinationMistake(keys.slice(1), setting) : mistakeOf(option, setting);
+      }),
     );
-    for (const option of wrong) mistakes.push(mistakeOf(option, settings.get(option.path)!));
+    mistakes.push(...wrong);
   }
   if (mistakes.length > 0 || !result.success) throw new ConfigError(mistakes);
+  try {
+    destinationsOf(result.output);
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
   return { config: result.output, settings };
 }
 

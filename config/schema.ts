@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { RULE, selectable, unknownMetrics } from '../agent/selection.ts';
+import { GENERAL, type Kind, kinds } from './destinations.ts';
 import { logOptions } from './logs.ts';
 import {
   durationBetween,
@@ -16,9 +17,12 @@ import {
   oneOf,
   option,
   optionalText,
+  sizeBetween,
   text,
+  textThat,
   yesOrNo,
 } from './option.ts';
+import { parsePairs, receiverOptions } from './receiver.ts';
 
 const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
 const isContainerRule = (rule: string): boolean => RULE.test(rule);
@@ -27,7 +31,6 @@ const METRIC_PATTERNS =
 const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as wildcard';
 
 export const exporterNames = ['otlp', 'console'] as const;
-export const protocolNames = ['http/protobuf', 'http/json', 'grpc'] as const;
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const MIN_INTERVAL_MS = 100;
@@ -41,6 +44,15 @@ export const attributeSets = ['namespaces', 'security'] as const;
 const EVENT_PATTERN = /^[\w.*-]+$/;
 
 export const metricNames = ['semconv', 'docker_stats'] as const;
+const metricsOrders = ['newest', 'oldest'] as const;
+
+const MIN_SPOOL_BYTES = 16 * 1024 ** 2;
+const MAX_SPOOL_BYTES = 1024 ** 4;
+const MIN_SPOOL_AGE_MS = 60_000;
+const MAX_SPOOL_AGE_MS = 8760 * 3_600_000;
+const MIN_BACKLOG_RATE = 1024;
+const MAX_BACKLOG_RATE = 1024 ** 3;
+
 const temporalities = ['cumulative', 'delta', 'lowmemory'] as const;
 
 /** A directory of the host. */
@@ -50,6 +62,38 @@ const mounted = (directory: string) =>
     { allowed: 'a path', flag: 'directory' },
     text,
   );
+
+const SIGNALS = { allowed: `a list of ${kinds.join(', ')}`, values: kinds } as const;
+
+/** What can be said of each of `destinations`. */
+export const destinationOptions = {
+  ...receiverOptions(''),
+  endpoint: option(
+    'OTLP receiver',
+    { allowed: 'an http:// or https:// URL; for gRPC also host:port' },
+    v.nonOptional(receiverOptions('').endpoint) as unknown as Leaf<string>,
+  ),
+  signals: option('What is sent', SIGNALS, v.optional(listOf(kinds)) as Leaf<Kind[] | undefined>),
+  metrics_order: option(
+    'Which metrics are sent first where several rounds wait',
+    { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
+    v.optional(oneOf(metricsOrders)) as Leaf<(typeof metricsOrders)[number] | undefined>,
+  ),
+  containers: v.optional(
+    v.strictObject({
+      include: option(
+        'Containers whose records are sent',
+        { allowed: CONTAINER_RULES },
+        v.optional(listOfText(isContainerRule)) as Leaf<string[] | undefined>,
+      ),
+      exclude: option(
+        'Containers whose records are not sent',
+        { allowed: CONTAINER_RULES },
+        v.optional(listOfText(isContainerRule)) as Leaf<string[] | undefined>,
+      ),
+    }),
+  ),
+};
 
 export const schema = v.strictObject({
   docker_host: option(
@@ -171,20 +215,55 @@ export const schema = v.strictObject({
       yesOrNo,
     ),
   }),
-  otlp: v.strictObject({
-    endpoint: option(
-      'OTLP receiver',
-      { allowed: 'an http:// or https:// URL', otel: 'OTEL_EXPORTER_OTLP_ENDPOINT' },
-      v.optional(matching(/^https?:\/\/[^/\s]+/)) as Leaf<string | undefined>,
-    ),
-    protocol: option(
-      'OTLP protocol',
+  resource_attributes: option(
+    "Attributes that every record bears besides its own, such as deployment.environment.name=prod; those of service.* are the agent's alone",
+    {
+      allowed: 'key=value pairs with commas, percent-encoded',
+      otel: 'OTEL_RESOURCE_ATTRIBUTES',
+    },
+    textThat((text) => parsePairs(text) !== undefined),
+  ),
+  service_name: option(
+    "service.name of the agent's own records",
+    { allowed: 'a name', otel: 'OTEL_SERVICE_NAME' },
+    optionalText,
+  ),
+  spool: v.strictObject({
+    max_size: option(
+      'Disk space for what waits for a destination; when it is used up, metrics go first, then traces, then logs, the oldest of each',
       {
-        allowed: `one of ${protocolNames.join(', ')}`,
-        values: protocolNames,
-        otel: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+        allowed: 'a size between 16MiB and 1024GiB with its unit (B, KiB, MiB, GiB), such as 1GiB',
+        flag: 'size',
       },
-      oneOf(protocolNames),
+      sizeBetween(MIN_SPOOL_BYTES, MAX_SPOOL_BYTES),
+    ),
+    max_age: option(
+      'How long what a destination does not take is kept',
+      { allowed: 'a duration between 1m and 8760h with its unit, such as 24h', flag: 'duration' },
+      durationBetween(MIN_SPOOL_AGE_MS, MAX_SPOOL_AGE_MS),
+    ),
+    backlog_rate: option(
+      'How much a second of what waited for a destination is sent to it once it is back',
+      { allowed: 'a size between 1KiB and 1GiB with its unit, such as 1MiB', flag: 'size' },
+      sizeBetween(MIN_BACKLOG_RATE, MAX_BACKLOG_RATE),
+    ),
+  }),
+  otlp: v.strictObject({
+    ...receiverOptions(''),
+    enabled: option(
+      'Whether anything is sent by OTLP',
+      {
+        allowed: 'true or false',
+        otel: 'OTEL_SDK_DISABLED',
+        fromOtel: (disabled) => (disabled.toLowerCase() === 'true' ? 'false' : 'true'),
+      },
+      yesOrNo,
+    ),
+    signals: option('What is sent', SIGNALS, listOf(kinds)),
+    metrics_order: option(
+      'Which metrics are sent first where several rounds wait; a receiver that takes none older than it has wants oldest',
+      { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
+      oneOf(metricsOrders),
     ),
     metric_names: option(
       "Metrics under OpenTelemetry's semantic conventions, or under the names of the docker_stats receiver",
@@ -201,12 +280,18 @@ export const schema = v.strictObject({
       },
       oneOf(temporalities),
     ),
-    headers: option(
-      'Headers of each OTLP request, such as api-key=…; several with commas',
-      { allowed: 'key=value pairs with commas', otel: 'OTEL_EXPORTER_OTLP_HEADERS', secret: true },
-      optionalText,
-    ),
+    logs: v.strictObject(receiverOptions('logs')),
+    metrics: v.strictObject(receiverOptions('metrics')),
+    traces: v.strictObject(receiverOptions('traces')),
   }),
+  destinations: option(
+    'More OTLP destinations, each with a spool of its own, by a name for each',
+    { allowed: 'names of letters, digits, _ and -, each with endpoint and whatever else it needs' },
+    v.record(
+      v.pipe(v.string(), v.regex(/^[\w-]+$/), v.notValue(GENERAL)),
+      v.strictObject(destinationOptions),
+    ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof destinationOptions, undefined>>>>,
+  ),
 });
 
 export type Config = v.InferOutput<typeof schema>;

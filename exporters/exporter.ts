@@ -4,10 +4,28 @@ import type { Batch } from '../agent/records.ts';
 export interface Exporter {
   readonly name: string;
   /**
-   * Resolves when the batch no longer needs its source: it was delivered, or given up and counted. Never
-   * rejects. Batches of one signal are delivered in the order they came.
+   * Resolves when the batch no longer needs its source: it is where no crash loses it, was delivered, or given up and
+   * counted. Never rejects. Batches of one kind are delivered in the order they came, but for metrics that waited.
    */
   export(batch: Batch): Promise<void>;
-  /** Tries to deliver what is left until `deadline` aborts, then gives it up; called once, at the end. */
+  /** How its destination is; absent where there is nothing to wait for. */
+  status?(): DestinationStatus;
+  /** Tries to deliver what is left until `deadline` aborts, then leaves or gives it up; called once, at the end. */
   stop(deadline: AbortSignal): Promise<void>;
+}
+
+export interface DestinationStatus {
+  /** Whether its receivers answered when they were last asked. */
+  readonly isReachable: boolean;
+  readonly waiting: readonly Waiting[];
+}
+
+/** What waits for a destination. */
+export interface Waiting {
+  /** `logs`, `events`, `metrics` or `traces`. */
+  readonly signal: string;
+  /** OTLP bytes. */
+  readonly bytes: number;
+  /** When the oldest of it was added, ms since the epoch; undefined when nothing waits. */
+  readonly oldest: number | undefined;
 }

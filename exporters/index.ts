@@ -1,28 +1,33 @@
 /** The exporters by name; a new one is added here. */
+import { join } from 'node:path';
 import type { Telemetry } from '../agent/telemetry.ts';
-import type { exporterNames } from '../config/schema.ts';
+import { destinationsOf } from '../config/destinations.ts';
+import type { Config, exporterNames } from '../config/schema.ts';
 import type { Exporter } from './exporter.ts';
 
 type ExporterName = (typeof exporterNames)[number];
 
 /** Each is imported only when it is used. */
-const factories: Readonly<Record<ExporterName, (telemetry: Telemetry) => Promise<Exporter>>> = {
+const factories: Readonly<
+  Record<ExporterName, (config: Config, telemetry: Telemetry) => Promise<Exporter[]>>
+> = {
   async console() {
     const { ConsoleExporter } = await import('./console/index.ts');
-    return new ConsoleExporter();
+    return [new ConsoleExporter()];
   },
-  async otlp(telemetry) {
-    const [{ OtlpExporter }, { protocolOf }] = await Promise.all([
-      import('./otlp/index.ts'),
-      import('./otlp/environment.ts'),
-    ]);
-    return OtlpExporter.create(
-      { logs: protocolOf('logs'), metrics: protocolOf('metrics'), traces: protocolOf('traces') },
-      telemetry,
+  async otlp(config, telemetry) {
+    const { OtlpExporter } = await import('./otlp/index.ts');
+    const directory = join(config.data_dir, 'spool');
+    return Promise.all(
+      destinationsOf(config).map((destination) => OtlpExporter.create(destination, directory, telemetry)),
     );
   },
 };
 
-export function createExporters(names: readonly ExporterName[], telemetry: Telemetry): Promise<Exporter[]> {
-  return Promise.all([...new Set(names)].map((name) => factories[name](telemetry)));
+/** @throws {Error} naming what the configuration names and cannot be had */
+export async function createExporters(config: Config, telemetry: Telemetry): Promise<Exporter[]> {
+  const all = await Promise.all(
+    [...new Set(config.exporter)].map((name) => factories[name](config, telemetry)),
+  );
+  return all.flat();
 }

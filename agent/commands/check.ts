@@ -10,10 +10,10 @@ import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
+import { destinationsOf, GENERAL, signalOf, type Target } from '../../config/destinations.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
-import { applyToEnvironment, protocolOf } from '../../exporters/otlp/environment.ts';
-import { createTransport, SendError, type Signal } from '../../exporters/otlp/transport.ts';
+import { createTransport } from '../../exporters/otlp/transport.ts';
 import { listen } from '../server.ts';
 import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
@@ -181,26 +181,23 @@ async function checkListen({ listen: address }: Config): Promise<Finding> {
 }
 
 /** An empty request is valid OTLP: whatever answers it as such is a receiver. */
-async function checkReceiver(config: Config, signal: Signal): Promise<Finding> {
-  const name = `receiver of ${signal}`;
+async function checkReceiver(destination: string, target: Target): Promise<Finding> {
+  const { signal, protocol, url } = target;
+  const name = destination === GENERAL ? `receiver of ${signal}` : `${destination}, receiver of ${signal}`;
   try {
-    const transport = await createTransport(signal, protocolOf(signal));
-    await transport.send(new Uint8Array());
-    transport.shutdown();
-    return finding(
-      name,
-      'ok',
-      `${config.otlp.endpoint ?? 'as OTEL_EXPORTER_OTLP_* say'} takes ${protocolOf(signal)}`,
-    );
+    const transport = await createTransport(target);
+    const verdict = await transport.send(Buffer.alloc(0));
+    transport.close();
+    if (verdict.kind === 'accepted') return finding(name, 'ok', `${url.href} takes ${protocol}`);
+    const wait = verdict.kind === 'retry' ? '; records would wait for it' : '';
+    return finding(name, 'fail', `${url.href}: ${verdict.message}${wait}`);
   } catch (error) {
-    const wait = error instanceof SendError && error.retryable ? '; records would wait for it' : '';
-    return finding(name, 'fail', `${config.otlp.endpoint ?? 'endpoint'}: ${messageOf(error)}${wait}`);
+    return finding(name, 'fail', messageOf(error));
   }
 }
 
 export async function check({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  applyToEnvironment(config);
   const { findings, docker } = await checkDaemon(config);
   findings.push(checkCgroups(config));
   if (docker !== undefined) {
@@ -208,8 +205,9 @@ export async function check({ output }: { output: string }, command: Command): P
     findings.push(...checkProcesses(config, running), checkLogs(config, running));
   }
   findings.push(checkDataDirectory(config), await checkListen(config));
-  if (config.exporter.includes('otlp')) {
-    findings.push(await checkReceiver(config, 'logs'), await checkReceiver(config, 'metrics'));
+  for (const { name, targets, kinds } of destinationsOf(config)) {
+    const signals = new Set(kinds.map(signalOf));
+    for (const signal of signals) findings.push(await checkReceiver(name, targets[signal]!));
   }
   if (output === 'json') console.log(JSON.stringify(findings, null, 2));
   else {

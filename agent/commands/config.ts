@@ -6,19 +6,27 @@ import { configOf } from './options.ts';
 
 const MASK = '********';
 
+/** Destinations without what nobody may see. */
+const masked = (destinations: unknown): unknown =>
+  JSON.parse(JSON.stringify(destinations, (key, value) => (key === 'headers' ? MASK : value)));
+
 export async function printConfig({ output }: { output: string }, command: Command): Promise<void> {
   const { settings } = await configOf(command);
   const rows = options
     .filter(({ path }) => settings.has(path))
     .map(({ path, secret }) => {
       const { value, origin } = settings.get(path)!;
-      return { key: path, value: secret ? MASK : value, origin };
+      return { key: path, value: secret ? MASK : path === 'destinations' ? masked(value) : value, origin };
     });
   if (output === 'json') console.log(JSON.stringify(rows, null, 2));
   else {
     const cells = rows.map(({ key, value, origin }) => [
       key,
-      Array.isArray(value) ? value.join(',') : String(value),
+      Array.isArray(value)
+        ? value.join(',')
+        : typeof value === 'object'
+          ? JSON.stringify(value)
+          : String(value),
       origin,
     ]);
     console.log(table(['KEY', 'VALUE', 'FROM'], cells).join('\n'));

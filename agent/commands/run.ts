@@ -1,32 +1,70 @@
 /** `portlight run`: the agent itself. */
 import type { Command } from 'commander';
-import { applyToEnvironment } from '../../exporters/otlp/environment.ts';
+import { ConfigError } from '../../config/load.ts';
+import type { Config } from '../../config/schema.ts';
 import { type RunningAgent, startAgent } from '../agent.ts';
 import { createLogger } from '../logger.ts';
-import { messageOf } from '../telemetry.ts';
+import { messageOf, Telemetry } from '../telemetry.ts';
 import { configOf } from './options.ts';
 
 export async function run(_options: unknown, command: Command): Promise<void> {
-  const { config } = await configOf(command);
-  applyToEnvironment(config);
+  let { config } = await configOf(command);
   const logger = createLogger(config.log_level);
+  // What was counted is counted on after a reload.
+  const telemetry = new Telemetry(logger);
 
   let agent: RunningAgent | undefined;
   let stopping = false;
+  let reloading: Promise<void> | undefined;
   const stop = (signal: NodeJS.Signals) => {
     // A second signal means "now"; before there is anything to stop, so does the first.
-    if (stopping || agent === undefined) process.exit(stopping ? 1 : 0);
+    if (stopping || (agent === undefined && reloading === undefined)) process.exit(stopping ? 1 : 0);
     stopping = true;
     logger.info(`${signal}: stopping`);
-    agent.stop().then(
-      () => process.exit(0),
-      (error) => {
-        logger.error(`stop: ${messageOf(error)}`);
-        process.exit(1);
-      },
-    );
+    Promise.resolve(reloading)
+      .then(() => agent!.stop())
+      .then(
+        () => process.exit(0),
+        (error) => {
+          logger.error(`stop: ${messageOf(error)}`);
+          process.exit(1);
+        },
+      );
+  };
+
+  const refuse = (mistakes: readonly string[]) => {
+    for (const mistake of mistakes)
+      logger.error(`SIGHUP: the configuration is refused, the old one stays: ${mistake}`);
+  };
+  /** Nothing is lost in between: positions, the spool and the daemon's events are gone on from. */
+  const reload = async () => {
+    let next: Config;
+    try {
+      next = (await configOf(command)).config;
+    } catch (error) {
+      refuse(error instanceof ConfigError ? error.mistakes : [messageOf(error)]);
+      return;
+    }
+    await agent!.stop();
+    try {
+      agent = await startAgent(next, logger, telemetry);
+      config = next;
+      logger.level = config.log_level;
+      logger.info('SIGHUP: the configuration is applied');
+    } catch (error) {
+      refuse([messageOf(error)]);
+      agent = await startAgent(config, logger, telemetry);
+    }
+  };
+  const onReload = () => {
+    if (stopping || agent === undefined) return;
+    reloading = (reloading ?? Promise.resolve()).then(reload).catch((error) => {
+      logger.fatal(`SIGHUP: ${messageOf(error)}`);
+      process.exit(1);
+    });
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  agent = await startAgent(config, logger);
+  process.on('SIGHUP', onReload);
+  agent = await startAgent(config, logger, telemetry);
 }

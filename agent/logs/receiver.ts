@@ -18,10 +18,10 @@ function isThisHost(name: string): boolean {
 
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
-/** @param endpoint the URL that logs are sent to; anything else is nobody's */
-export function isReceiver({ reachedBy }: Container, endpoint: string | undefined): boolean {
-  if (endpoint === undefined || !URL.canParse(endpoint)) return false;
-  const { hostname: name, port, protocol } = new URL(endpoint);
+/** @param url that logs are sent to */
+export function isReceiver({ reachedBy }: Container, url: URL | undefined): boolean {
+  if (url === undefined) return false;
+  const { hostname: name, port, protocol } = url;
   // A container's published port is one of the host's.
   return isThisHost(name) ? reachedBy.includes(`:${port || PORTS[protocol]}`) : reachedBy.includes(name);
 }

@@ -139,6 +139,12 @@ const ExportResponse: Message = {
   1: one('partialSuccess', { 1: one('rejected', 'int64'), 2: one('errorMessage', 'string') }),
 };
 
+/** `google.rpc.Status`, and the `google.rpc.RetryInfo` that can be among its details. */
+const RpcStatus: Message = {
+  3: many('details', { 1: one('typeUrl', 'string'), 2: one('value', 'bytes') }),
+};
+const RetryInfo: Message = { 1: one('retryDelay', { 1: one('seconds', 'int64'), 2: one('nanos', 'uint') }) };
+
 class Reader {
   private readonly buffer: Buffer;
   position: number;
@@ -287,4 +293,26 @@ export function decodeResponse(bytes: Uint8Array): PartialSuccess {
     partialSuccess?: { rejected?: string; errorMessage?: string };
   };
   return { rejected: Number(partialSuccess?.rejected ?? 0), message: partialSuccess?.errorMessage ?? '' };
+}
+
+/**
+ * How long a receiver wants to be left alone, ms.
+ * @param status an encoded `google.rpc.Status`
+ * @returns undefined where it does not say so
+ */
+export function decodeRetryDelay(status: Uint8Array): number | undefined {
+  try {
+    const { details = [] } = decode(status, RpcStatus) as {
+      details?: { typeUrl?: string; value?: string }[];
+    };
+    const info = details.find(({ typeUrl }) => typeUrl?.endsWith('/google.rpc.RetryInfo'));
+    if (info === undefined) return undefined;
+    const { retryDelay } = decode(Buffer.from(info.value ?? '', 'base64'), RetryInfo) as {
+      retryDelay?: { seconds?: string; nanos?: number };
+    };
+    return Number(retryDelay?.seconds ?? 0) * 1000 + (retryDelay?.nanos ?? 0) / 1e6;
+  } catch {
+    // Whatever it is, it is no delay.
+    return undefined;
+  }
 }

@@ -104,7 +104,7 @@ export class Containers {
     const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, labels);
     const more = describe(fresh);
     if (Object.keys(more).length > 0)
-      fresh.resource = { attributes: { ...fresh.resource.attributes, ...more } };
+      fresh.resource = { ...fresh.resource, attributes: { ...fresh.resource.attributes, ...more } };
     return fresh;
   }
 
@@ -119,7 +119,7 @@ export class Containers {
     const container = fromActor(id, actor, this.surroundings, this.options.labels);
     if (told !== undefined) {
       container.name = told.name;
-      container.resource = { attributes: told.resource };
+      container.resource = { ...container.resource, attributes: told.resource };
       return container;
     }
     return this.options.selects(container) ? container : undefined;

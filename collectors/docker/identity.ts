@@ -111,7 +111,7 @@ export function fromInspect(
     name: known.name,
     image: known.image,
     labels: known.labels,
-    resource: { attributes: resourceAttributes(known, details, surroundings, wantedLabels) },
+    resource: { attributes: resourceAttributes(known, details, surroundings, wantedLabels), subject: known },
     pid: inspect.State.Running ? inspect.State.Pid : 0,
     createdAt: parseTime(inspect.Created),
     startedAt: parseTime(inspect.State.StartedAt),
@@ -216,7 +216,10 @@ export function fromActor(
   const known = { id, name: actor.name ?? id.slice(0, 12), image: actor.image ?? '', labels: actor };
   return {
     ...known,
-    resource: { attributes: resourceAttributes(known, undefined, surroundings, wantedLabels) },
+    resource: {
+      attributes: resourceAttributes(known, undefined, surroundings, wantedLabels),
+      subject: known,
+    },
     pid: 0,
     createdAt: 0n,
     startedAt: 0n,

@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises';
 import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
-import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
 import type { AttributeValue } from '../../agent/records.ts';
 
 /** OpenTelemetry's names of processor architectures where Node's differ. */
@@ -24,10 +23,7 @@ async function readFirst(paths: readonly string[]): Promise<string | undefined> 
   return undefined;
 }
 
-/**
- * `host.*` and `os.*` of every record, and what OTEL_RESOURCE_ATTRIBUTES adds or overrides. What this host
- * does not tell is absent.
- */
+/** `host.*` and `os.*` of every record. What this host does not tell is absent. */
 export async function hostAttributes(procfs: string): Promise<Record<string, AttributeValue>> {
   // systeminformation reads the distribution's release file in its many forms.
   const { osInfo } = await import('systeminformation');
@@ -44,7 +40,6 @@ export async function hostAttributes(procfs: string): Promise<Record<string, Att
     'os.name': os.distro || undefined,
     'os.version': os.release || undefined,
     'os.description': `Linux ${release()}`,
-    ...parseKeyPairsIntoRecord(process.env.OTEL_RESOURCE_ATTRIBUTES),
   };
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined)) as Record<
     string,

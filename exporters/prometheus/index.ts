@@ -4,7 +4,22 @@
  */
 import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
 import { Translator } from '../../agent/dialect.ts';
-import type { Attributes, AttributeValue, Batch, Metric, MetricSet } from '../../agent/records.ts';
+import type {
+  Attributes,
+  AttributeValue,
+  Batch,
+  Metric,
+  MetricKind,
+  MetricSet,
+} from '../../agent/records.ts';
+import {
+  type OwnGauge,
+  type OwnMetric,
+  ownGauges,
+  ownMetrics,
+  type Series,
+  type Telemetry,
+} from '../../agent/telemetry.ts';
 import type { Exporter } from '../exporter.ts';
 import { familyName, sanitize } from './names.ts';
 import { contentTypes, escapeLabel, type Family, type Format, negotiate, render } from './text.ts';
@@ -77,6 +92,7 @@ export interface Answer {
 
 export class PrometheusExporter implements Exporter {
   readonly name = 'prometheus';
+  private readonly telemetry: Telemetry;
   private readonly cadvisor = new Translator('cadvisor');
   private last: readonly MetricSet[] = [];
   /** What has come of the round that is being handed over. */
@@ -92,6 +108,11 @@ export class PrometheusExporter implements Exporter {
 
   async stop(): Promise<void> {}
 
+  /** @param telemetry the agent's own, of which /metrics tells too */
+  constructor(telemetry: Telemetry) {
+    this.telemetry = telemetry;
+  }
+
   /** /metrics, in the format that the Accept header prefers. */
   metrics(accept: string | undefined): Answer {
     const found = families(this.last, familyName, containerIdentity);
@@ -105,7 +126,7 @@ export class PrometheusExporter implements Exporter {
         value: 1,
       })),
     });
-    return this.answer(found.values(), negotiate(accept));
+    return this.answer([...found.values(), ...this.own()], negotiate(accept));
   }
 
   /** /metrics/cadvisor, in the format that the Accept header prefers. */
@@ -114,6 +135,29 @@ export class PrometheusExporter implements Exporter {
     const running = this.last.filter(({ container }) => container === undefined || container.pid !== 0);
     const sets = running.map((set) => this.cadvisor.translate(set));
     return this.answer(families(sets, asItIs, cadvisorIdentity).values(), negotiate(accept));
+  }
+
+  private own(): Family[] {
+    const family = (
+      name: string,
+      [unit, help]: readonly [string, string],
+      kind: MetricKind,
+      all: Iterable<Series>,
+    ) => ({
+      ...familyName({ name, unit, kind }),
+      type: kind === 'counter' ? ('counter' as const) : ('gauge' as const),
+      help,
+      samples: [...all].map(({ attributes, value }) => ({ labels: labelsOf(attributes), value })),
+    });
+    const { telemetry } = this;
+    return [
+      ...Object.entries(ownMetrics).map(([name, facts]) =>
+        family(name, facts, 'counter', telemetry.series(name as OwnMetric)),
+      ),
+      ...Object.entries(ownGauges).map(([name, facts]) =>
+        family(name, facts, 'gauge', telemetry.observed(name as OwnGauge)),
+      ),
+    ].filter(({ samples }) => samples.length > 0);
   }
 
   private answer(found: Iterable<Family>, format: Format): Answer {

@@ -17,7 +17,10 @@ export const sanitize = (name: string): string =>
   name.replaceAll(/[^a-zA-Z0-9_]/g, '_').replace(/^(\d)/, '_$1');
 
 /** The family's name without `_total`, and its unit. */
-export function familyName({ name, unit, kind }: Metric): { name: string; unit: string } {
+export function familyName({ name, unit, kind }: Pick<Metric, 'name' | 'unit' | 'kind'>): {
+  name: string;
+  unit: string;
+} {
   const suffix = UNITS[unit] ?? (unit === '1' && kind === 'gauge' ? 'ratio' : '');
   // Prometheus keeps the ending `_count` for histograms.
   const base = sanitize(name).replace(kind === 'counter' ? /_total$/ : /_(total|count)$/, '');

@@ -32,7 +32,7 @@ async function agent(): Promise<Start> {
   const positions = new Positions(task.data, (error) => telemetry.fault('positions', error));
   const evidence = new Evidence('/proc');
   const pipeline: Pipeline = new Pipeline({
-    exporters: await createExporters(['otlp'], telemetry),
+    exporters: await createExporters({ ...config, exporter: ['otlp'], data_dir: task.data }, telemetry),
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: 'semconv',

@@ -210,7 +210,7 @@ test('selection: opt-in, names, groups and patterns; containers by name, image a
 
 test("Prometheus names follow OpenTelemetry's rules, and text escapes what it must", (t) => {
   const named = (name: string, unit: string, kind: 'counter' | 'gauge') =>
-    familyName({ name, unit, kind, integer: true, description: '' }).name;
+    familyName({ name, unit, kind }).name;
   t.is(named('container.cpu.time', 's', 'counter'), 'container_cpu_time_seconds');
   t.is(named('container.memory.usage', 'By', 'gauge'), 'container_memory_usage_bytes');
   t.is(named('a.ratio', '1', 'gauge'), 'a_ratio');

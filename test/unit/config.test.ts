@@ -102,7 +102,7 @@ test('flags and variables are named by themselves', async (t) => {
 
 test('a secret is not shown, not even when it is wrong', async (t) => {
   const [line] = await mistakesOf(t, 'otlp:\n  headers: [s3cret]\n');
-  t.is(line, 'otlp.headers: the value is not allowed; expected key=value pairs with commas');
+  t.is(line, 'otlp.headers: the value is not allowed; expected key=value pairs with commas, percent-encoded');
 });
 
 test('an empty file is a configuration', async (t) => {

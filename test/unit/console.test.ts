@@ -55,6 +55,7 @@ test('a round is a table; what a host does not give is a dash', async (t) => {
   await new ConsoleExporter(out).export({
     signal: 'metrics',
     sets: [set],
+    resources: [container.resource],
     isLast: true,
     count: 3,
     otlp: Buffer.alloc(0),

@@ -445,13 +445,8 @@ test('lines that were cut are marked and counted', async (t) => {
 test('a container is known as the receiver by its names, addresses and ports', (t) => {
   const container = fakeContainer({ reachedBy: ['otel', '172.18.0.2', ':4318'] });
   for (const endpoint of ['http://otel:4318', 'http://172.18.0.2:4318', 'http://localhost:4318/v1/logs'])
-    t.true(isReceiver(container, endpoint), endpoint);
-  for (const endpoint of [
-    'http://other:4318',
-    'http://127.0.0.1:4317',
-    'http://localhost',
-    'junk',
-    undefined,
-  ])
-    t.false(isReceiver(container, endpoint), endpoint);
+    t.true(isReceiver(container, new URL(endpoint)), endpoint);
+  for (const endpoint of ['http://other:4318', 'http://127.0.0.1:4317', 'http://localhost'])
+    t.false(isReceiver(container, new URL(endpoint)), endpoint);
+  t.false(isReceiver(container, undefined));
 });

@@ -1,0 +1,38 @@
+/**
+ * What became of a request, as the OTLP specification has it.
+ * Source: https://opentelemetry.io/docs/specs/otlp/#failures
+ */
+
+export type Verdict =
+  /** Taken, but for `rejected` of its records, which `message` explains. */
+  | { readonly kind: 'accepted'; readonly rejected: number; readonly message: string }
+  /** To be sent again, not before `afterMs` where the receiver said so. */
+  | { readonly kind: 'retry'; readonly message: string; readonly afterMs: number | undefined }
+  /** Never to be sent again as it is; `isContent` where one of its records can be the cause. */
+  | { readonly kind: 'refused'; readonly isContent: boolean; readonly message: string }
+  /** Refused for its size alone. */
+  | { readonly kind: 'too_large'; readonly message: string };
+
+/** Sends ready-made OTLP requests to one target. */
+export interface Transport {
+  /** Never rejects. */
+  send(request: Buffer): Promise<Verdict>;
+  close(): void;
+}
+
+/** Nobody may keep us away for longer, whatever he says. */
+const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
+
+export const retry = (message: string, afterMs?: number): Verdict => ({
+  kind: 'retry',
+  message,
+  afterMs: afterMs === undefined ? undefined : Math.max(0, Math.min(afterMs, LONGEST_RETRY_AFTER_MS)),
+});
+
+export const refused = (message: string, isContent: boolean): Verdict => ({
+  kind: 'refused',
+  isContent,
+  message,
+});
+
+export const tooLarge = (message: string): Verdict => ({ kind: 'too_large', message });

@@ -1,0 +1,109 @@
+/**
+ * The durable queue before one destination: a lane a signal, bounded in bytes and age. When it is full, what
+ * matters least goes first: metrics, traces, logs, events.
+ */
+import { join } from 'node:path';
+import { Aside } from './aside.ts';
+import { type DropReason, Lane, type Order } from './lane.ts';
+
+/** The first of them goes first. */
+export const laneNames = ['metrics', 'traces', 'logs', 'events'] as const;
+export type LaneName = (typeof laneNames)[number];
+
+const EXPIRE_EVERY_MS = 30_000;
+/** What may wait in memory where the disk cannot take it. Of logs, the pipeline bounds what is under way. */
+const MAX_MEMORY: Readonly<Record<LaneName, number>> = {
+  metrics: 16 * 1024 * 1024,
+  traces: 8 * 1024 * 1024,
+  logs: Number.POSITIVE_INFINITY,
+  events: 16 * 1024 * 1024,
+};
+
+export interface SpoolOptions {
+  /** Where it is; undefined keeps all in memory. */
+  readonly directory: string | undefined;
+  /** Bytes on the disk. */
+  readonly maxBytes: number;
+  /** How long what nobody takes is kept, ms. */
+  readonly maxAgeMs: number;
+  /** Which metrics are sent first where several rounds wait. */
+  readonly metrics: Order;
+  readonly onDropped: (lane: LaneName, count: number, reason: DropReason) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+export class Spool {
+  readonly lanes: Readonly<Record<LaneName, Lane>>;
+  private readonly options: SpoolOptions;
+  private readonly aside: Aside;
+  private readonly timer: NodeJS.Timeout;
+
+  /** @throws when the directory cannot be made or read */
+  constructor(options: SpoolOptions) {
+    this.options = options;
+    const { directory, maxAgeMs, metrics, onFault } = options;
+    this.aside = new Aside(directory && join(directory, 'aside'), onFault);
+    const lane = (name: LaneName) =>
+      new Lane({
+        directory: directory && join(directory, name),
+        order: name === 'metrics' ? metrics : 'oldest',
+        maxMemory: MAX_MEMORY[name],
+        // A log waits in its file, or with the daemon.
+        givesUp: name !== 'logs',
+        makeRoom: (bytes, isFull) => this.makeRoom(name, bytes, isFull),
+        onDropped: (count, reason) => options.onDropped(name, count, reason),
+        onDamage: (bytes) => this.damaged(name, bytes),
+        onFault,
+      });
+    this.lanes = {
+      metrics: lane('metrics'),
+      traces: lane('traces'),
+      logs: lane('logs'),
+      events: lane('events'),
+    };
+    this.timer = setInterval(() => {
+      const limit = Date.now() - maxAgeMs;
+      for (const one of Object.values(this.lanes)) one.expire(limit);
+    }, EXPIRE_EVERY_MS).unref();
+  }
+
+  /** Keeps what a receiver refused for good where somebody can look at it. */
+  refused(lane: LaneName, otlp: Uint8Array): void {
+    this.aside.put(otlp, `${lane}.otlp`);
+  }
+
+  /**
+   * Leaves what is on the disk there.
+   * @returns the number of records that are not, by lane
+   */
+  async stop(): Promise<Readonly<Record<LaneName, number>>> {
+    clearInterval(this.timer);
+    const { metrics, traces, logs, events } = this.lanes;
+    const left = await Promise.all([metrics.stop(), traces.stop(), logs.stop(), events.stop()]);
+    return { metrics: left[0], traces: left[1], logs: left[2], events: left[3] };
+  }
+
+  private damaged(lane: LaneName, bytes: Buffer): void {
+    this.aside.put(bytes, `${lane}.damaged`);
+    // How many records it was is not known.
+    this.options.onDropped(lane, 1, 'damaged');
+    this.options.onFault(
+      new Error(`${bytes.length} bytes of the spool's ${lane} are damaged, and set aside`),
+    );
+  }
+
+  /** Gives up what matters less than the lane, and then, unless it is logs', of its own. */
+  private makeRoom(name: LaneName, bytes: number, isFull: boolean): boolean {
+    const { maxBytes } = this.options;
+    const size = () => Object.values(this.lanes).reduce((sum, lane) => sum + lane.diskBytes, bytes);
+    const upTo = laneNames.indexOf(name);
+    const victims = laneNames.filter((_, index) => index < upTo || (index === upTo && name !== 'logs'));
+    let freed = !isFull;
+    while (!freed || size() > maxBytes) {
+      if (!victims.some((victim) => this.lanes[victim].giveUpOldest(isFull ? 'disk_full' : 'spool_full')))
+        return false;
+      freed = true;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,490 @@
+/**
+ * One signal's batches on their way to one destination, in segment files. What was just added is kept in memory
+ * too until it is sent or on the disk for good: with a receiver that keeps up nothing is read back.
+ */
+import { mkdirSync, readdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Frame } from './frame.ts';
+import { Segment } from './segment.ts';
+
+/** A file is full at this size: what is given up for want of room is given up by file. */
+const SEGMENT_BYTES = 4 * 1024 * 1024;
+/** One that is empty begins anew at this size. */
+const SPENT_BYTES = 1024 * 1024;
+/** What has waited for so long is made to survive a loss of power; what was delivered by then need not be. */
+const SYNC_AFTER_MS = 500;
+/** So much of it does not wait. */
+const SYNC_BYTES = 4 * 1024 * 1024;
+/** How often a disk that was full is tried again. */
+const TRY_AGAIN_MS = 1000;
+
+const NOTHING = Buffer.alloc(0);
+
+/** Why the spool gives a record up. */
+export type DropReason = 'spool_full' | 'disk_full' | 'expired' | 'damaged';
+
+/** Which batches are sent first where several wait. */
+export type Order = 'oldest' | 'newest';
+
+export interface LaneOptions {
+  /** Where its files are; undefined keeps all in memory. */
+  readonly directory: string | undefined;
+  readonly order: Order;
+  /** Bytes of batches that could not be written and may wait in memory; above it the oldest is given up. */
+  readonly maxMemory: number;
+  /**
+   * Makes room for so many bytes on the disk.
+   * @param isFull whether the disk itself is, and not only what the spool may take of it
+   * @returns whether there is room now
+   */
+  readonly makeRoom: (bytes: number, isFull: boolean) => boolean;
+  /** Whether a batch that finds no room is given up; else its source waits. */
+  readonly givesUp: boolean;
+  readonly onDropped: (count: number, reason: DropReason) => void;
+  /** Told of bytes in a file that are no batch. */
+  readonly onDamage: (bytes: Buffer) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** A batch whose bytes are in memory. */
+interface Entry {
+  readonly otlp: Buffer;
+  readonly count: number;
+  readonly time: number;
+  /** Where it is on the disk, once it is. */
+  place: { readonly segment: Segment; readonly frame: Frame } | undefined;
+  /** Whether it survives a loss of power. */
+  durable: boolean;
+  /** Lets its source go on. */
+  readonly settle: () => void;
+}
+
+/** Batches that are being sent as one request. */
+export interface Taken {
+  /** One request of all of them. */
+  readonly otlp: Buffer;
+  /** Number of records. */
+  readonly count: number;
+  /** When the oldest of them was added, ms since the epoch. */
+  readonly time: number;
+  /** Where they are on the disk; undefined where they are in memory only. */
+  readonly segment: Segment | undefined;
+  readonly batches: number;
+}
+
+export class Lane {
+  private readonly options: LaneOptions;
+  /** The oldest first. */
+  private readonly segments: Segment[] = [];
+  /** The last of them, while batches are added to it. */
+  private active: Segment | undefined;
+  private nextId = 1;
+  /** Batches that are on the disk, but only since a moment ago. */
+  private readonly recent = new Map<Frame, Entry>();
+  /** Batches that are not on the disk yet, the oldest first. */
+  private unwritten: Entry[] = [];
+  private unwrittenBytes = 0;
+  private unsyncedBytes = 0;
+  private taken: { readonly what: Taken; readonly entries: ReadonlySet<Entry> } | undefined;
+  /** Kept between requests. */
+  private joined = NOTHING;
+  private isNewFile = false;
+  private syncing: Promise<void> | undefined;
+  private isStopped = false;
+  private syncTimer: NodeJS.Timeout | undefined;
+  private retryTimer: NodeJS.Timeout | undefined;
+  private wake: (() => void) | undefined;
+
+  /** @throws when the directory cannot be read or made */
+  constructor(options: LaneOptions) {
+    this.options = options;
+    const { directory } = options;
+    if (directory === undefined) return;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const ids = readdirSync(directory)
+      .map((name) => Number(/^(\d+)\.seg$/.exec(name)?.[1]))
+      .filter((id) => !Number.isNaN(id))
+      .sort((one, other) => one - other);
+    for (const id of ids) this.segments.push(Segment.open(this.pathOf(id), id));
+    // A file of an earlier process is never added to: what it holds after a loss of power is not known.
+    this.nextId = (ids.at(-1) ?? 0) + 1;
+  }
+
+  /** Bytes of its files. */
+  get diskBytes(): number {
+    return this.segments.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Bytes that wait, in files and in memory. */
+  get bytes(): number {
+    return this.segments.reduce((sum, { left }) => sum + left, 0) + this.unwrittenBytes;
+  }
+
+  /** When the oldest batch that waits was added, ms since the epoch; undefined when none does. */
+  get oldest(): number | undefined {
+    const segment = this.segments.find(({ isEmpty }) => !isEmpty);
+    return (segment === undefined ? undefined : this.framesOf(segment)[0]?.time) ?? this.unwritten[0]?.time;
+  }
+
+  /** Resolves when the batch survives whatever happens, was delivered, or was given up. */
+  add(otlp: Buffer, count: number): Promise<void> {
+    return new Promise((settle) => {
+      this.unwritten.push({ otlp, count, time: Date.now(), place: undefined, durable: false, settle });
+      this.unwrittenBytes += otlp.length;
+      this.write();
+      while (this.unwrittenBytes > this.options.maxMemory && this.giveUpUnwritten());
+      this.wake?.();
+    });
+  }
+
+  /** Resolves when there is something to send, or the signal aborts. */
+  async something(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.segments.every(({ isEmpty }) => isEmpty) && this.unwritten.length === 0) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          signal.removeEventListener('abort', done);
+          this.wake = undefined;
+          resolve();
+        };
+        signal.addEventListener('abort', done);
+        this.wake = done;
+      });
+    }
+  }
+
+  /**
+   * What is to be sent next, as one request of `maxBytes` at most; one batch at least. It is done with by `done`,
+   * or put back by `release`, before the next is taken.
+   */
+  take(maxBytes: number): Taken | undefined {
+    const isNewest = this.options.order === 'newest';
+    if (isNewest && this.unwritten.length > 0) return this.takeUnwritten(maxBytes);
+    for (;;) {
+      const left = this.segments.filter(({ isEmpty }) => !isEmpty);
+      const segment = isNewest ? left.at(-1) : left[0];
+      if (segment === undefined) return this.takeUnwritten(maxBytes);
+      const taken = this.takeFrom(segment, maxBytes);
+      if (taken !== undefined) return taken;
+      if (segment.isEmpty) this.tidy(segment);
+      // One that cannot be read now is left to the next process.
+      else this.segments.splice(this.segments.indexOf(segment), 1);
+    }
+  }
+
+  /** What was taken was delivered, or given up. */
+  done(): void {
+    const { what, entries } = this.taken!;
+    this.taken = undefined;
+    const { segment, batches } = what;
+    if (segment === undefined) {
+      this.unwritten = this.unwritten.filter((entry) => !entries.has(entry));
+      for (const { otlp, settle } of entries) {
+        this.unwrittenBytes -= otlp.length;
+        settle();
+      }
+      this.write();
+      return;
+    }
+    try {
+      if (this.options.order === 'newest') segment.dropLast(batches);
+      else segment.dropFirst(batches);
+    } catch (error) {
+      // Only what is on the disk says that they are there still: after a crash they come again.
+      this.options.onFault(error);
+    }
+    for (const entry of entries) this.settle(entry);
+    this.tidy(segment);
+    this.write();
+  }
+
+  /** What was taken is taken again later. */
+  release(): void {
+    const { entries } = this.taken!;
+    this.taken = undefined;
+    // A request that failed may still be on its way.
+    this.joined = NOTHING;
+    for (const entry of entries) if (entry.durable) this.settle(entry);
+    this.write();
+  }
+
+  /**
+   * Gives up the oldest file.
+   * @returns whether there was one
+   */
+  giveUpOldest(reason: DropReason): boolean {
+    const segment = this.segments.find((one) => one !== this.taken?.what.segment);
+    if (segment === undefined) return false;
+    const frames = this.framesOf(segment);
+    this.options.onDropped(
+      frames.reduce((sum, { count }) => sum + count, 0),
+      reason,
+    );
+    for (const frame of frames) {
+      const entry = this.recent.get(frame);
+      if (entry !== undefined) this.settle(entry);
+    }
+    this.discard(segment);
+    return true;
+  }
+
+  /** Gives up the files that nothing was added to since `time`, ms since the epoch. */
+  expire(time: number): void {
+    for (;;) {
+      const oldest = this.segments.find((one) => one !== this.taken?.what.segment);
+      if (oldest === undefined || oldest.isEmpty || oldest.lastTime >= time) return;
+      this.giveUpOldest('expired');
+    }
+  }
+
+  /** Leaves what is on the disk there. @returns the number of records that are not */
+  async stop(): Promise<number> {
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.syncTimer);
+    this.write();
+    clearTimeout(this.retryTimer);
+    this.isStopped = true;
+    // One that is under way does not know of what was just written.
+    await this.syncing;
+    await this.sync();
+    for (const segment of this.segments) segment.forget();
+    return this.unwritten.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  private takeFrom(segment: Segment, maxBytes: number): Taken | undefined {
+    const all = this.framesOf(segment);
+    if (all.length === 0) return undefined;
+    const frames = this.choose(all, maxBytes);
+    const entries = frames.map((frame) => this.recent.get(frame));
+    const parts = entries.includes(undefined)
+      ? this.read(segment, frames)
+      : entries.map((entry) => entry!.otlp);
+    const whole = frames.filter((frame, index) => {
+      if (parts[index] !== undefined) return true;
+      this.options.onDropped(frame.count, 'damaged');
+      return false;
+    });
+    // Nobody adds to a file whose end is being sent.
+    if (this.options.order === 'newest' && segment === this.active) this.active = undefined;
+    const what: Taken = {
+      otlp: this.join(parts.filter((part) => part !== undefined)),
+      count: whole.reduce((sum, { count }) => sum + count, 0),
+      time: frames[0]!.time,
+      segment,
+      batches: frames.length,
+    };
+    this.taken = { what, entries: new Set(entries.filter((entry) => entry !== undefined)) };
+    return what;
+  }
+
+  private read(segment: Segment, frames: readonly Frame[]): (Buffer | undefined)[] {
+    try {
+      return segment.read(frames);
+    } catch (error) {
+      this.options.onFault(error);
+      return frames.map(() => undefined);
+    }
+  }
+
+  private takeUnwritten(maxBytes: number): Taken | undefined {
+    if (this.unwritten.length === 0) return undefined;
+    const sizes = this.unwritten.map((entry) => ({ entry, bytes: entry.otlp.length }));
+    const entries = this.choose(sizes, maxBytes).map(({ entry }) => entry);
+    const what: Taken = {
+      otlp: this.join(entries.map(({ otlp }) => otlp)),
+      count: entries.reduce((sum, { count }) => sum + count, 0),
+      time: entries[0]!.time,
+      segment: undefined,
+      batches: entries.length,
+    };
+    this.taken = { what, entries: new Set(entries) };
+    return what;
+  }
+
+  /** From the side that goes first, as many as fit; one at least. */
+  private choose<T extends { readonly bytes: number }>(all: readonly T[], maxBytes: number): readonly T[] {
+    let size = 0;
+    if (this.options.order === 'oldest') {
+      const end = all.findIndex(({ bytes }, index) => {
+        size += bytes;
+        return index > 0 && size > maxBytes;
+      });
+      return end === -1 ? all.slice() : all.slice(0, end);
+    }
+    const before = all.findLastIndex(({ bytes }, index) => {
+      size += bytes;
+      return index < all.length - 1 && size > maxBytes;
+    });
+    return all.slice(before + 1);
+  }
+
+  /** One request of several; valid until the next, which is not made before this one was answered. */
+  private join(parts: readonly Buffer[]): Buffer {
+    if (parts.length === 1) return parts[0]!;
+    const size = parts.reduce((sum, { length }) => sum + length, 0);
+    if (this.joined.length < size) this.joined = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25));
+    let position = 0;
+    for (const part of parts) position += part.copy(this.joined, position);
+    return this.joined.subarray(0, size);
+  }
+
+  /** Puts on the disk what is not there, as far as there is room. */
+  private write(): void {
+    const { directory, makeRoom, givesUp } = this.options;
+    // What is being sent from memory is not written under it.
+    if (directory === undefined || (this.taken !== undefined && this.taken.what.segment === undefined))
+      return;
+    while (this.unwritten.length > 0) {
+      const entry = this.unwritten[0]!;
+      const { length } = entry.otlp;
+      if (!makeRoom(length, false)) {
+        if (!givesUp) {
+          this.tryAgain();
+          return;
+        }
+        this.options.onDropped(entry.count, 'spool_full');
+        this.unwritten.shift();
+        entry.settle();
+      } else {
+        if (!this.append(entry)) {
+          this.tryAgain();
+          return;
+        }
+        this.unwritten.shift();
+        this.unsyncedBytes += length;
+      }
+      this.unwrittenBytes -= length;
+    }
+    if (this.unsyncedBytes > SYNC_BYTES) void this.sync();
+    else if (this.recent.size > 0) this.syncTimer ??= setTimeout(() => void this.sync(), SYNC_AFTER_MS);
+  }
+
+  /** @returns whether the disk took it */
+  private append(entry: Entry): boolean {
+    const { otlp, count, time } = entry;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.active === undefined || this.active.size > SEGMENT_BYTES) this.begin();
+        const segment = this.active!;
+        const frame = segment.append(otlp, count, time);
+        entry.place = { segment, frame };
+        this.recent.set(frame, entry);
+        return true;
+      } catch (error) {
+        this.options.onFault(error);
+        if (attempt > 1 || !this.options.makeRoom(otlp.length, true)) return false;
+      }
+    }
+  }
+
+  private begin(): void {
+    const id = this.nextId++;
+    this.active = Segment.create(this.pathOf(id), id);
+    this.segments.push(this.active);
+    this.isNewFile = true;
+  }
+
+  private pathOf(id: number): string {
+    return join(this.options.directory!, `${String(id).padStart(10, '0')}.seg`);
+  }
+
+  private tryAgain(): void {
+    this.retryTimer ??= setTimeout(() => {
+      this.retryTimer = undefined;
+      this.write();
+    }, TRY_AGAIN_MS);
+  }
+
+  /** Sees to it that what was written survives a loss of power; once at a time. */
+  private sync(): Promise<void> {
+    clearTimeout(this.syncTimer);
+    this.syncTimer = undefined;
+    this.syncing ??= this.syncRecent().finally(() => {
+      this.syncing = undefined;
+      if (!this.isStopped && this.unsynced().length > 0)
+        this.syncTimer ??= setTimeout(
+          () => void this.sync(),
+          this.unsyncedBytes > SYNC_BYTES ? 0 : SYNC_AFTER_MS,
+        );
+    });
+    return this.syncing;
+  }
+
+  private unsynced(): Entry[] {
+    return [...this.recent.values()].filter(({ durable }) => !durable);
+  }
+
+  private async syncRecent(): Promise<void> {
+    const entries = this.unsynced();
+    this.unsyncedBytes = 0;
+    try {
+      await Promise.all([...new Set(entries.map(({ place }) => place!.segment))].map((one) => one.sync()));
+      if (this.isNewFile) await this.syncDirectory();
+    } catch (error) {
+      this.options.onFault(error);
+      return;
+    }
+    for (const entry of entries) {
+      entry.durable = true;
+      if (this.taken?.entries.has(entry) !== true) this.settle(entry);
+    }
+    for (const { place } of entries) this.rest(place!.segment);
+  }
+
+  /** That a file is there has to be written too. */
+  private async syncDirectory(): Promise<void> {
+    this.isNewFile = false;
+    const directory = await open(this.options.directory!, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+
+  /** Lets a batch's source go on, which may write over its bytes. */
+  private settle(entry: Entry): void {
+    if (this.recent.delete(entry.place!.frame)) entry.settle();
+  }
+
+  /** A full file that waits for its turn needs no memory meanwhile. */
+  private rest(segment: Segment): void {
+    if (segment === this.active || segment === this.taken?.what.segment) return;
+    for (const { place } of this.recent.values()) if (place!.segment === segment) return;
+    segment.forget();
+  }
+
+  private giveUpUnwritten(): boolean {
+    const index = this.unwritten.findIndex((entry) => this.taken?.entries.has(entry) !== true);
+    if (index === -1) return false;
+    const [entry] = this.unwritten.splice(index, 1);
+    this.unwrittenBytes -= entry!.otlp.length;
+    this.options.onDropped(entry!.count, 'disk_full');
+    entry!.settle();
+    return true;
+  }
+
+  private framesOf(segment: Segment): readonly Frame[] {
+    try {
+      return segment.frames(this.options.onDamage);
+    } catch (error) {
+      this.options.onFault(error);
+      return [];
+    }
+  }
+
+  /** Removes a file that nothing is left in, unless it is to be added to. */
+  private tidy(segment: Segment): void {
+    if (segment.isEmpty && (segment !== this.active || segment.size > SPENT_BYTES)) this.discard(segment);
+  }
+
+  private discard(segment: Segment): void {
+    if (segment === this.active) this.active = undefined;
+    this.segments.splice(this.segments.indexOf(segment), 1);
+    try {
+      segment.remove();
+    } catch (error) {
+      this.options.onFault(error);
+    }
+  }
+}

@@ -1,0 +1,321 @@
+/** The spool against a model of what must come out of it, and against broken files and full disks. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { endOf, HEADER_BYTES, headerOf, scan } from '../../exporters/spool/frame.ts';
+import { Spool, type SpoolOptions } from '../../exporters/spool/index.ts';
+import { Lane, type LaneOptions, type Order } from '../../exporters/spool/lane.ts';
+import { waitFor } from '../support/wait.ts';
+
+function directoryOf(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function laneOn(
+  t: ExecutionContext,
+  directory: string | undefined,
+  options: Partial<LaneOptions> = {},
+): Lane {
+  const lane = new Lane({
+    directory,
+    order: 'oldest',
+    maxMemory: 1024 * 1024,
+    givesUp: true,
+    makeRoom: () => true,
+    onDropped: (count, reason) => t.fail(`${count} dropped: ${reason}`),
+    onDamage: (bytes) => t.fail(`${bytes.length} bytes damaged`),
+    onFault: (error) => t.fail(String(error)),
+    ...options,
+  });
+  t.teardown(() => lane.stop().then(() => {}));
+  return lane;
+}
+
+/** What is taken from a lane until nothing is left, in order. */
+function drain(lane: Lane, maxBytes = 1): string[] {
+  const all: string[] = [];
+  for (let taken = lane.take(maxBytes); taken !== undefined; taken = lane.take(maxBytes)) {
+    all.push(...taken.otlp.toString().split('\n').filter(Boolean));
+    lane.done();
+  }
+  return all;
+}
+
+const line = (text: string): Buffer => Buffer.from(`${text}\n`);
+
+for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
+  test(`whatever is added, sent, put back and killed, each batch comes once or again, ${order} first`, async (t) => {
+    const action = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ do: fc.constant('add' as const), size: fc.nat(300) }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), bytes: fc.nat(1000) }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('fail' as const), bytes: fc.nat(1000) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 40 }), async (actions) => {
+        const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+        // One that was killed does nothing more, and so cannot fail.
+        let current = 0;
+        const begin = () => {
+          const own = ++current;
+          return laneOn(t, directory, {
+            order,
+            onFault: (error) => own === current && t.fail(String(error)),
+          });
+        };
+        let lane = begin();
+        const added: string[] = [];
+        const sent: string[] = [];
+        let settled = 0;
+        for (const step of actions) {
+          switch (step.do) {
+            case 'add': {
+              const text = `${added.length} `.padEnd(step.size, 'x');
+              added.push(text);
+              void lane.add(line(text), 1).then(() => settled++);
+              break;
+            }
+            case 'send':
+            case 'fail': {
+              const taken = lane.take(step.bytes);
+              if (taken === undefined) break;
+              const texts = taken.otlp.toString().split('\n').filter(Boolean);
+              t.is(taken.count, texts.length);
+              // What comes while it is under way.
+              if (step.bytes % 2 === 0) {
+                const text = `${added.length} meanwhile`;
+                added.push(text);
+                void lane.add(line(text), 1).then(() => settled++);
+              }
+              if (step.do === 'send') {
+                sent.push(...texts);
+                lane.done();
+              } else lane.release();
+              break;
+            }
+            case 'kill':
+              lane = begin();
+              break;
+            case 'restart':
+              t.is(await lane.stop(), 0);
+              lane = begin();
+              break;
+          }
+        }
+        const left = drain(lane, 500);
+        t.deepEqual([...sent, ...left].sort(), [...added].sort(), JSON.stringify(actions));
+        if (order === 'oldest') t.deepEqual([...sent, ...left], added);
+        t.is(lane.bytes, 0);
+        await lane.stop();
+        current++;
+        rmSync(directory, { recursive: true });
+      }),
+      { numRuns: 500 },
+    );
+  });
+}
+
+test('of metrics that wait, the newest is sent first, those of an earlier process after it', (t) => {
+  const directory = directoryOf(t);
+  const first = laneOn(t, directory, { order: 'newest' });
+  for (const text of ['1', '2', '3']) void first.add(line(text), 1);
+  const lane = laneOn(t, directory, { order: 'newest' });
+  for (const text of ['4', '5']) void lane.add(line(text), 1);
+  lane.take(1);
+  void lane.add(line('6'), 1);
+  lane.release();
+  t.deepEqual(drain(lane), ['6', '5', '4', '3', '2', '1']);
+});
+
+test('a source goes on when its batch was sent, or is on the disk for good, and not before', async (t) => {
+  const lane = laneOn(t, directoryOf(t));
+  const done: string[] = [];
+  void lane.add(line('sent'), 1).then(() => done.push('sent'));
+  lane.take(1);
+  lane.done();
+  await undefined;
+  t.deepEqual(done, ['sent']);
+  void lane.add(line('kept'), 1).then(() => done.push('kept'));
+  await undefined;
+  t.deepEqual(done, ['sent']);
+  await waitFor('the disk', () => done.length === 2);
+  t.deepEqual(drain(lane), ['kept']);
+});
+
+test('the bytes of a batch that is being sent are its own until it was', async (t) => {
+  const lane = laneOn(t, directoryOf(t));
+  const otlp = line('under way');
+  let isSettled = false;
+  void lane.add(otlp, 1).then(() => {
+    isSettled = true;
+    otlp.fill('!');
+  });
+  const taken = lane.take(1)!;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  t.false(isSettled, 'it is on the disk, but under way');
+  t.is(taken.otlp.toString(), 'under way\n');
+  lane.release();
+  await undefined;
+  t.true(isSettled);
+  t.deepEqual(drain(lane), ['under way'], 'it is read from the disk now');
+});
+
+test('bits that flip cost what they are in, and nothing else', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 1500 }), fc.integer({ min: 0, max: 7 }), (at, bit) => {
+      const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+      const writer = laneOn(t, directory, { onFault: () => {} });
+      for (let index = 0; index < 10; index++) void writer.add(line(`${index} PLF1 `.padEnd(150, 'x')), 1);
+      const path = join(directory, readdirSync(directory)[0]!);
+      const bytes = readFileSync(path);
+      bytes[at]! ^= 1 << bit;
+      writeFileSync(path, bytes);
+      let damaged = 0;
+      const lane = laneOn(t, directory, {
+        onDamage: (lost) => {
+          damaged += lost.length;
+        },
+        onFault: () => {},
+      });
+      const numbers = drain(lane, 400).map((text) => Number.parseInt(text, 10));
+      t.true(numbers.length >= 9, `${numbers}`);
+      t.deepEqual(
+        numbers,
+        [...new Set(numbers)].sort((one, other) => one - other),
+      );
+      t.is(numbers.length, damaged === 0 ? 10 : 9);
+      rmSync(directory, { recursive: true });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a file that is cut short loses what it ends in', (t) => {
+  const directory = directoryOf(t);
+  const writer = laneOn(t, directory);
+  for (const text of ['one', 'two', 'three']) void writer.add(line(text), 1);
+  const path = join(directory, readdirSync(directory)[0]!);
+  writeFileSync(path, readFileSync(path).subarray(0, -3));
+  let damaged = 0;
+  const lane = laneOn(t, directory, { onDamage: () => damaged++ });
+  t.deepEqual(drain(lane), ['one', 'two']);
+  t.is(damaged, 1);
+});
+
+test('frames are found behind whatever is broken', (t) => {
+  const frame = (text: string) => {
+    const otlp = Buffer.from(text);
+    return Buffer.concat([headerOf(otlp, 3, 1.5), otlp]);
+  };
+  const bytes = Buffer.concat([Buffer.from('PLF1 garbage'), frame('one'), Buffer.from('PLF1'), frame('two')]);
+  const { frames, damaged } = scan(bytes, 100);
+  t.deepEqual(frames, [
+    { offset: 112, bytes: 3, count: 3, time: 1.5 },
+    { offset: 112 + HEADER_BYTES + 3 + 4, bytes: 3, count: 3, time: 1.5 },
+  ]);
+  t.is(endOf(frames[1]!), 100 + bytes.length);
+  t.deepEqual(damaged, [
+    { from: 100, to: 112 },
+    { from: 112 + HEADER_BYTES + 3, to: 112 + HEADER_BYTES + 3 + 4 },
+  ]);
+});
+
+function spoolOn(
+  t: ExecutionContext,
+  options: Partial<SpoolOptions>,
+): { spool: Spool; dropped: string[]; faults: string[] } {
+  const dropped: string[] = [];
+  const faults: string[] = [];
+  const spool = new Spool({
+    directory: directoryOf(t),
+    maxBytes: 20_000_000,
+    maxAgeMs: 3_600_000,
+    metrics: 'newest',
+    onDropped: (lane, count, reason) => dropped.push(`${count} ${lane} ${reason}`),
+    onFault: (error) => faults.push(String(error)),
+    ...options,
+  });
+  t.teardown(() => spool.stop().then(() => {}));
+  return { spool, dropped, faults };
+}
+
+const MEGABYTE = Buffer.alloc(1_000_000, 'x');
+const sum = (dropped: readonly string[], what: string): number =>
+  dropped.filter((text) => text.endsWith(what)).reduce((total, text) => total + Number.parseInt(text, 10), 0);
+
+test('a full spool gives up metrics first, then traces, then logs; logs themselves wait', async (t) => {
+  const { spool, dropped } = spoolOn(t, {});
+  const { metrics, traces, logs, events } = spool.lanes;
+  for (let index = 0; index < 6; index++) void metrics.add(MEGABYTE, 1);
+  for (let index = 0; index < 6; index++) void traces.add(MEGABYTE, 1);
+  let going = 0;
+  for (let index = 0; index < 25; index++) void logs.add(MEGABYTE, 1).then(() => going++);
+  t.is(sum(dropped, 'metrics spool_full'), 6);
+  t.is(sum(dropped, 'traces spool_full'), 6);
+  t.is(sum(dropped, 'logs spool_full'), 0);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  t.true(going >= 15 && going < 20, `${going} logs are on the disk, the others wait`);
+  void events.add(MEGABYTE, 1);
+  t.true(sum(dropped, 'logs spool_full') > 0, 'an event is worth more than the oldest logs');
+  t.is(sum(dropped, 'events spool_full'), 0);
+  t.true(Object.values(spool.lanes).reduce((total, { diskBytes }) => total + diskBytes, 0) <= 20_000_000);
+});
+
+test('metrics that find no room beside what is worth more are given up, the newest kept as long as there is', (t) => {
+  const { spool, dropped } = spoolOn(t, { maxBytes: 16_777_216 });
+  for (let index = 0; index < 16; index++) void spool.lanes.logs.add(MEGABYTE, 1);
+  void spool.lanes.metrics.add(MEGABYTE, 7);
+  t.deepEqual(dropped, ['7 metrics spool_full']);
+});
+
+test('what nobody takes for too long is given up, and counted', async (t) => {
+  const dropped: string[] = [];
+  const lane = laneOn(t, directoryOf(t), {
+    onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
+  });
+  for (let index = 0; index < 12; index++) void lane.add(MEGABYTE, 1);
+  lane.expire(Date.now() - 60_000);
+  t.deepEqual(dropped, []);
+  lane.expire(Date.now() + 1);
+  t.is(sum(dropped, 'expired'), 12);
+  t.is(lane.bytes, 0);
+});
+
+test('without a directory batches wait in memory, and above its bound the oldest is given up', (t) => {
+  const dropped: string[] = [];
+  const lane = laneOn(t, undefined, {
+    maxMemory: 20,
+    onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
+  });
+  for (const text of ['12345678', '2', '3', '12345678901']) void lane.add(line(text), 1);
+  t.deepEqual(dropped, ['1 disk_full']);
+  t.deepEqual(drain(lane), ['2', '3', '12345678901']);
+});
+
+test('files are removed when what is in them was sent', (t) => {
+  const directory = directoryOf(t);
+  const lane = laneOn(t, directory);
+  for (let index = 0; index < 20; index++) void lane.add(MEGABYTE, 1);
+  t.true(readdirSync(directory).length > 3);
+  while (lane.take(1) !== undefined) lane.done();
+  t.is(readdirSync(directory).length, 0);
+  void lane.add(line('next'), 1);
+  t.deepEqual(drain(lane), ['next']);
+  const files = readdirSync(directory);
+  t.true(files.length <= 1 && files.every((name) => statSync(join(directory, name)).size < 100));
+});
+
+test('what a receiver refuses for good, and what is damaged, is kept up to a size', async (t) => {
+  const directory = directoryOf(t);
+  const { spool } = spoolOn(t, { directory });
+  for (let index = 0; index < 70; index++) spool.refused('logs', MEGABYTE);
+  const files = readdirSync(join(directory, 'aside'));
+  t.true(files.length < 70 && files.length > 60, `${files.length}`);
+  t.true(files.every((name) => name.endsWith('.logs.otlp')));
+  t.true(existsSync(join(directory, 'logs')));
+});
