@@ -61,6 +61,7 @@ export class LogCollector implements Collector {
   constructor(options: LogOptions) {
     this.options = options;
     this.tailer = new Tailer((error) => options.sink.fault(this.name, error));
+    if (options.rootfs !== undefined) void this.learnRoot();
   }
 
   anticipate(id: string, container: Container | undefined): void {
@@ -73,8 +74,11 @@ export class LogCollector implements Collector {
     if (id === this.options.ownId) return;
     // What is known of it is older than its start.
     const known = this.followed.get(id);
-    if (known === undefined) this.begin(container, true);
-    else {
+    if (known === undefined) {
+      // Read through the API now and from its file later, a line would have two uids.
+      const isInFile = container.logDriver === 'json-file' && this.options.rootfs !== undefined;
+      if (!isInFile || this.paths.of(container) !== '') this.begin(container, true);
+    } else {
       known.restarted = true;
       known.follower.started();
     }
@@ -130,6 +134,17 @@ export class LogCollector implements Collector {
       Promise.all([this.tailer.stop(), ...all]),
       sleep(STOP_MS, undefined, { ref: false }),
     ]);
+  }
+
+  /** Only Docker has its containers' logs there; of others' paths those of containers tell. */
+  private async learnRoot(): Promise<void> {
+    try {
+      const { docker } = this.options;
+      const [{ DockerRootDir }, { Components = [] }] = await Promise.all([docker.info(), docker.version()]);
+      if (Components.some(({ Name }) => Name === 'Engine')) this.paths.learnRoot(DockerRootDir);
+    } catch {
+      // A daemon that is away is no fault of the logs; its containers tell their paths later.
+    }
   }
 
   /** @param isRunning whether more is to come than what is there already */

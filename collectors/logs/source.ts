@@ -1,6 +1,6 @@
 /** Where a container's log is read: the json-file driver's file where we can, the Engine API where not. */
-import { accessSync, constants } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Container } from '../../agent/records.ts';
 
 export type LogSource =
@@ -21,7 +21,10 @@ export function sourceOf(
     accessSync(path, constants.R_OK);
     return { kind: 'file', path };
   } catch (error) {
-    return { kind: 'api', why: `${path}: ${(error as NodeJS.ErrnoException).code}` };
+    const { code } = error as NodeJS.ErrnoException;
+    // Where the daemon's directory can be seen, a file that is not there is about to be, or has just been removed.
+    if (code === 'ENOENT' && existsSync(dirname(dirname(path)))) return { kind: 'file', path };
+    return { kind: 'api', why: `${path}: ${code}` };
   }
 }
 
@@ -31,6 +34,11 @@ export function sourceOf(
  */
 export class LogPaths {
   private pattern: string | undefined;
+
+  /** @param root `DockerRootDir`, below which Docker keeps them all */
+  learnRoot(root: string): void {
+    this.pattern ??= join(root, 'containers', '\0', '\0-json.log');
+  }
 
   learn({ id, logPath }: Container): void {
     if (logPath.includes(id)) this.pattern = logPath.replaceAll(id, '\0');

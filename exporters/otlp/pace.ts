@@ -24,9 +24,9 @@ export class Pace {
     if (ms >= OUTAGE_MS) this.before = Date.now();
   }
 
-  /** What an earlier process left is backlog too. */
+  /** What an earlier process left is backlog too, where that was a while ago. */
   begin(): void {
-    this.before = Date.now();
+    this.before = Date.now() - OUTAGE_MS;
   }
 
   /** For how long what was added at `time` has to wait yet, ms. */

@@ -13,9 +13,9 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** One that is empty begins anew at this size. */
 const SPENT_BYTES = 1024 * 1024;
 /** What has waited for so long is made to survive a loss of power; what was delivered by then need not be. */
-const SYNC_AFTER_MS = 500;
+const SYNC_AFTER_MS = 100;
 /** So much of it does not wait. */
-const SYNC_BYTES = 4 * 1024 * 1024;
+const SYNC_BYTES = 1024 * 1024;
 /** How often a disk that was full is tried again. */
 const TRY_AGAIN_MS = 1000;
 

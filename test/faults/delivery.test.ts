@@ -1,10 +1,12 @@
 /** What happens to records when the receiver, the agent or the daemon fails. */
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import type { Status } from '../../agent/status.ts';
 import { AgentProcess, CLI, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, execute, FLOOD, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf } from '../support/logs.ts';
@@ -47,8 +49,10 @@ test('what a receiver refuses for good is given up and counted, and the rest goe
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   receiver.fault = (signal) => (signal === 'logs' ? { status: 400 } : undefined);
+  const dataDirectory = temporaryDirectory(t);
   const agent = await startAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
+    dataDirectory,
   });
   const name = uniqueName('refused');
   const container = await runContainer(t, { name, script: 'echo lost; sleep 600' });
@@ -56,12 +60,20 @@ test('what a receiver refuses for good is given up and counted, and the rest goe
     receiver.refused.some(({ resource, body }) => resource['container.name'] === name && body === 'lost'),
   );
   await waitFor('the warning', () => agent.stderr.includes('HTTP 400'));
+  const aside = join(dataDirectory, 'spool/otlp/aside');
+  await waitFor('what was refused to be kept for whoever wants to look at it', () =>
+    readdirSync(aside)
+      .filter((file) => file.endsWith('.logs.otlp'))
+      .some((file) => readFileSync(join(aside, file)).includes('lost')),
+  );
   receiver.fault = () => undefined;
   await execute(container, 'echo kept > /proc/1/fd/1');
   await waitFor('the next line', () => bodiesOf(receiver, name).includes('kept'));
   await agent.stop();
-  const dropped = receiver.points.find(({ name: metric }) => metric === 'portlight.records.dropped');
-  t.deepEqual(dropped?.attributes, { exporter: 'otlp', reason: 'refused', signal: 'logs' });
+  const dropped = receiver.points.find(
+    ({ name: metric, attributes }) => metric === 'portlight.records.dropped' && attributes.signal === 'logs',
+  );
+  t.deepEqual(dropped?.attributes, { destination: 'otlp', reason: 'refused', signal: 'logs' });
   t.true(dropped!.value > 0);
   t.deepEqual(bodiesOf(receiver, name), ['kept']);
 });
@@ -129,17 +141,48 @@ test('a stopped agent has delivered what it read, and its successor repeats noth
   t.deepEqual(bodiesOf(receiver, name), numbers(300));
 });
 
-test('with a receiver that is down, SIGTERM still ends the agent with 0, and a second signal at once', async (t) => {
-  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_EXPORTER_OTLP_TIMEOUT: '1000' };
+test('with a receiver that is down, SIGTERM ends the agent with 0, and what waits is on the disk', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  receiver.fault = () => ({ status: 503 });
+  const dataDirectory = temporaryDirectory(t);
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
+  const name = uniqueName('down');
+  const agent = await startAgent(t, { variables, dataDirectory });
+  await runContainer(t, { name, script: counting(50) });
+  await waitFor('the failure to be noticed', () => agent.stderr.includes('cannot send logs'));
+  await waitFor('the last line', async () => {
+    const status = (await (await fetch(`${await listenUrl(agent)}/status`)).json()) as Status;
+    return status.deliveries.some(({ signal, spooled }) => signal === 'logs' && spooled >= 51);
+  });
+  const begun = performance.now();
+  t.is((await agent.stop()).code, 0);
+  t.true(performance.now() - begun < 3000, 'there is nothing to wait for');
+  receiver.fault = () => undefined;
+  t.deepEqual(bodiesOf(receiver, name), []);
+  await startAgent(t, { variables, dataDirectory });
+  await waitFor('what waited', () => bodiesOf(receiver, name).includes('end'));
+  t.deepEqual(bodiesOf(receiver, name), numbers(50));
+});
+
+test('with a receiver that never answers, SIGTERM ends the agent with 0, and a second signal at once', async (t) => {
+  const server = createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const variables = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+  };
   await runContainer(t, { script: 'while :; do echo tick; sleep 0.1; done' });
   const patient = await startAgent(t, { variables });
-  await waitFor('the failure to be noticed', () => patient.stderr.includes('cannot send logs'));
+  await sleep(1000);
   const begun = performance.now();
   t.is((await patient.stop()).code, 0);
   const patience = performance.now() - begun;
 
   const hurried = await startAgent(t, { variables });
-  await waitFor('the failure to be noticed', () => hurried.stderr.includes('cannot send logs'));
+  await sleep(1000);
   hurried.kill('SIGINT');
   await waitFor('the first signal to be heard', () => hurried.stderr.includes('stopping'));
   const again = performance.now();

@@ -112,7 +112,10 @@ test.serial(
       const lines = linesOf(receiver, name);
       const unique = withoutRepeats(lines);
       repeats += lines.length - unique.length;
-      t.deepEqual(unique, numbered(LINES), name);
+      const wrong = unique.findIndex((body, index) => body !== `line ${index + 1}`);
+      const told = lines.filter(({ body }) => body === unique[wrong]).map(({ uid }) => uid);
+      t.is(wrong, -1, `${name}: ${unique[wrong]} instead of line ${wrong + 1}; ${told.join(' and ')}`);
+      t.is(unique.length, LINES, name);
     }
     t.log(`${repeats} repeats in ${names.length * LINES} lines after 20 kills`);
   },

@@ -159,6 +159,7 @@ test('check finds daemon, kernel files and receiver; an unreachable receiver fai
         'listen: ok',
         'receiver of logs: ok',
         'receiver of metrics: ok',
+        'receiver of traces: ok',
       ],
     );
   }

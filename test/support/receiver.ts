@@ -2,11 +2,11 @@
  * An OTLP receiver: HTTP (protobuf and JSON) and gRPC on loopback. It decodes with code generated from the
  * public protocol definitions, and shares none with what encodes.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 
 const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
 const { logs, metrics, trace } = opentelemetry.proto.collector;
@@ -24,7 +24,7 @@ const services = {
   traces: 'trace.v1.TraceService',
 };
 const signals = ['logs', 'metrics', 'traces'] as const;
-type Signal = keyof typeof types;
+export type Signal = keyof typeof types;
 
 export type Value = string | number | boolean | Buffer | Value[] | undefined;
 export type Values = Record<string, Value>;
@@ -74,8 +74,20 @@ export interface ReceivedSpan {
   readonly links: readonly string[];
 }
 
-/** What a fault makes of a request: an HTTP status, or a gRPC one. */
-export type Fault = (signal: Signal) => { status: number; retryAfter?: string } | undefined;
+/** What a fault makes of a request. */
+export interface Answer {
+  /** An HTTP status, or a gRPC one; 0 and 200 take the request. */
+  readonly status: number;
+  readonly retryAfter?: string;
+  /** gRPC's way to say that. */
+  readonly retryDelayMs?: number;
+  /** Records that are rejected in a request that is taken otherwise. */
+  readonly rejected?: number;
+}
+
+/** @param message the decoded request */
+// biome-ignore lint/suspicious/noExplicitAny: the decoded messages have no types
+export type Fault = (signal: Signal, message: any) => Answer | undefined;
 
 // biome-ignore lint/suspicious/noExplicitAny: the decoded messages have no types
 type Message = any;
@@ -143,6 +155,30 @@ function readLogs(message: Message): ReceivedLog[] {
   return records;
 }
 
+/** The public definitions' names of what is rejected. */
+const rejectedOf = {
+  logs: 'rejectedLogRecords',
+  metrics: 'rejectedDataPoints',
+  traces: 'rejectedSpans',
+} as const;
+
+const answerOf = (signal: Signal, fault: Answer | undefined): Message =>
+  fault?.rejected === undefined
+    ? {}
+    : { partialSuccess: { [rejectedOf[signal]]: fault.rejected, errorMessage: 'rejected by the test' } };
+
+/** A `google.rpc.Status` with a `google.rpc.RetryInfo` of less than 128 s. */
+function statusWithDelay(code: number, ms: number): Buffer {
+  const field = (number: number, bytes: Buffer) =>
+    Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
+  const duration = Buffer.from([8, Math.floor(ms / 1000)]);
+  const any = Buffer.concat([
+    field(1, Buffer.from('type.googleapis.com/google.rpc.RetryInfo')),
+    field(2, field(1, duration)),
+  ]);
+  return Buffer.concat([Buffer.from([8, code]), field(3, any)]);
+}
+
 export class Receiver {
   readonly logs: ReceivedLog[] = [];
   readonly points: ReceivedPoint[] = [];
@@ -151,12 +187,14 @@ export class Receiver {
   readonly refused: ReceivedLog[] = [];
   /** Number of requests by signal, the refused ones included. */
   readonly requests: Record<Signal, number> = { logs: 0, metrics: 0, traces: 0 };
+  /** Of the last request. */
+  headers: IncomingHttpHeaders = {};
   /** Content types that arrived over HTTP. */
   readonly contentTypes = new Set<string>();
   fault: Fault = () => undefined;
   private readonly http = createServer((request, response) => {
     // A sender that is killed in the middle of a request has sent nothing.
-    this.answer(request, response).catch(() => response.destroy());
+    this.handle(request, response).catch(() => response.destroy());
   });
   private readonly grpc = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024 });
   private grpcPort = 0;
@@ -201,7 +239,8 @@ export class Receiver {
     );
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Takes a request and answers it. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const signal = signals.find((known) => request.url === `/v1/${known}`);
@@ -216,8 +255,9 @@ export class Receiver {
     this.contentTypes.add(contentType);
     const isJson = contentType === 'application/json';
     const message = isJson ? JSON.parse(bytes.toString('utf8')) : this.decode(signal, bytes);
-    const fault = this.fault(signal);
-    if (fault !== undefined) {
+    this.headers = request.headers;
+    const fault = this.fault(signal, message);
+    if (fault !== undefined && fault.status !== 200) {
       if (signal === 'logs') this.refused.push(...readLogs(message));
       response
         .writeHead(fault.status, fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter })
@@ -225,8 +265,9 @@ export class Receiver {
       return;
     }
     this.take(signal, message);
+    const answer = answerOf(signal, fault);
     response.writeHead(200, { 'content-type': contentType });
-    response.end(isJson ? '{}' : types[signal].response.encode({}).finish());
+    response.end(isJson ? JSON.stringify(answer) : types[signal].response.encode(answer).finish());
   }
 
   private serve(signal: Signal): void {
@@ -246,24 +287,32 @@ export class Receiver {
       {
         Export: (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) => {
           this.requests[signal]++;
-          const fault = this.fault(signal);
-          if (fault !== undefined) {
-            callback({ code: fault.status, details: 'fault of the test' });
+          const fault = this.fault(signal, call.request);
+          if (fault !== undefined && fault.status !== 0) {
+            const metadata = new Metadata();
+            if (fault.retryDelayMs !== undefined)
+              metadata.set('grpc-status-details-bin', statusWithDelay(fault.status, fault.retryDelayMs));
+            callback({ code: fault.status, details: 'fault of the test', metadata });
             return;
           }
+          this.headers = call.metadata.getMap() as IncomingHttpHeaders;
           this.take(signal, call.request);
-          callback(null, {});
+          callback(null, answerOf(signal, fault));
         },
       },
     );
   }
 
-  private decode(signal: Signal, bytes: Uint8Array): Message {
+  encodeAnswer(signal: Signal, answer: Answer): Uint8Array {
+    return types[signal].response.encode(answerOf(signal, answer)).finish();
+  }
+
+  decode(signal: Signal, bytes: Uint8Array): Message {
     const { request } = types[signal];
     return request.toObject(request.decode(bytes), { longs: String, bytes: String, enums: Number });
   }
 
-  private take(signal: Signal, message: Message): void {
+  take(signal: Signal, message: Message): void {
     if (signal === 'logs') this.logs.push(...readLogs(message));
     else if (signal === 'traces') this.spans.push(...readSpans(message));
     else this.takeMetrics(message);

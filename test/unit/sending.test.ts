@@ -1,0 +1,326 @@
+/** Requests on their way to a receiver that takes, refuses, delays and misunderstands them. No daemon is needed. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import pino from 'pino';
+import { encodeEvent, encodeRequest } from '../../agent/otlp/encode.ts';
+import { countRecords, halve } from '../../agent/otlp/split.ts';
+import { Writer } from '../../agent/otlp/writer.ts';
+import type { Batch, Resource } from '../../agent/records.ts';
+import { type OwnMetric, Telemetry } from '../../agent/telemetry.ts';
+import type { Destination, Target } from '../../config/destinations.ts';
+import { Gate } from '../../exporters/otlp/gate.ts';
+import { OtlpExporter } from '../../exporters/otlp/index.ts';
+import { createTransport } from '../../exporters/otlp/transport.ts';
+import { Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+const PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
+
+const targetOf = (url: string, more: Partial<Target> = {}): Target => ({
+  signal: 'logs',
+  protocol: 'http/protobuf',
+  url: new URL(url),
+  headers: {},
+  headersFile: undefined,
+  timeoutMs: 10_000,
+  compression: 'none',
+  certificate: undefined,
+  clientCertificate: undefined,
+  clientKey: undefined,
+  ...more,
+});
+
+const urlOf = (receiver: Receiver, protocol: Target['protocol']): string =>
+  protocol === 'grpc' ? receiver.endpoint('grpc') : `${receiver.endpoint('http')}/v1/logs`;
+
+/** A request of log records with these bodies. */
+function requestOf(
+  bodies: readonly string[],
+  resource: Resource = { attributes: { 'service.name': 'test' } },
+): Buffer {
+  const writer = new Writer(1024);
+  for (const body of bodies)
+    encodeEvent(writer, { eventName: 'test', time: 1n, severity: 9, body, attributes: {} }, 1n);
+  return encodeRequest(resource, 'portlight.events', writer.bytes());
+}
+
+const batchOf = (bodies: readonly string[], resource?: Resource): Batch => ({
+  signal: 'logs',
+  kind: 'log',
+  resource: resource ?? { attributes: {} },
+  count: bodies.length,
+  otlp: requestOf(bodies, resource),
+});
+
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `record ${index}`);
+
+async function exporterTo(t: ExecutionContext, target: Target, more: Partial<Destination> = {}) {
+  const telemetry = new Telemetry(pino({ level: 'silent' }));
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  const exporter = await OtlpExporter.create(
+    {
+      name: 'test',
+      kinds: ['logs'],
+      targets: { logs: target, metrics: undefined, traces: undefined },
+      containers: { include: [], exclude: [] },
+      metricsOrder: 'newest',
+      backlogRate: 1e9,
+      maxBytes: 1e8,
+      maxAgeMs: 3_600_000,
+      ...more,
+    },
+    directory,
+    telemetry,
+  );
+  t.teardown(async () => {
+    await exporter.stop(AbortSignal.abort());
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const counted = (metric: OwnMetric, reason?: string): number =>
+    [...telemetry.series(metric)]
+      .filter(({ attributes }) => reason === undefined || attributes.reason === reason)
+      .reduce((sum, { value }) => sum + value, 0);
+  return { exporter, counted };
+}
+
+const bodiesOf = (receiver: Receiver): string[] => receiver.logs.map(({ body }) => String(body));
+
+const receiverFor = async (t: ExecutionContext): Promise<Receiver> => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  return receiver;
+};
+
+test('requests are halved by records, and nothing of them is lost', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(fc.string({ maxLength: 200 }), { maxLength: 6 }), { minLength: 1, maxLength: 5 }),
+      (resources) => {
+        const request = Buffer.concat(
+          resources.map((bodies, index) =>
+            requestOf(bodies, { attributes: { 'service.name': `s${index}` } }),
+          ),
+        );
+        const bodies = resources.flat();
+        t.is(countRecords(request), bodies.length);
+        const halves = halve(request);
+        if (bodies.length < 2) {
+          t.is(halves, undefined);
+          return;
+        }
+        const [one, other] = halves!;
+        t.is(countRecords(one), Math.ceil(bodies.length / 2));
+        t.is(countRecords(other), Math.floor(bodies.length / 2));
+      },
+    ),
+  );
+});
+
+for (const protocol of PROTOCOLS) {
+  const isGrpc = protocol === 'grpc';
+
+  test(`a record that is refused over ${protocol} is found among many, and the others arrive in order`, async (t) => {
+    const receiver = await receiverFor(t);
+    const bad = new Set(['record 17', 'record 80']);
+    receiver.fault = (_, message) =>
+      JSON.stringify(message)
+        .match(/record \d+/g)!
+        .some((body) => bad.has(body))
+        ? { status: isGrpc ? 3 : 400 }
+        : undefined;
+    const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
+    await exporter.export(batchOf(numbered(100)));
+    await waitFor('the last record', () => bodiesOf(receiver).includes('record 99'));
+    await waitFor('all of it', () => counted('portlight.records.sent') === 98);
+    t.deepEqual(
+      bodiesOf(receiver),
+      numbered(100).filter((body) => !bad.has(body)),
+    );
+    t.is(counted('portlight.records.dropped', 'refused'), 2);
+    t.true(receiver.requests.logs < 40, `${receiver.requests.logs} requests`);
+  });
+
+  test(`a request that is too large for a receiver over ${protocol} is sent in parts`, async (t) => {
+    const receiver = await receiverFor(t);
+    if (!isGrpc)
+      receiver.fault = (_, message) =>
+        JSON.stringify(message).length > 100_000 ? { status: 413 } : undefined;
+    const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
+    const bodies = numbered(isGrpc ? 70 : 64).map((body) => body.padEnd(isGrpc ? 100_000 : 5000, '.'));
+    await exporter.export(batchOf(bodies));
+    await waitFor('all of it', () => counted('portlight.records.sent') === bodies.length);
+    t.deepEqual(bodiesOf(receiver), bodies);
+    t.is(counted('portlight.records.dropped'), 0);
+  });
+
+  test(`what is rejected over ${protocol} of a request that is taken is counted, and not sent again`, async (t) => {
+    const receiver = await receiverFor(t);
+    receiver.fault = () => ({ status: isGrpc ? 0 : 200, rejected: 3 });
+    const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
+    await exporter.export(batchOf(numbered(10)));
+    await waitFor('the answer', () => counted('portlight.records.sent') === 7);
+    t.is(counted('portlight.records.dropped', 'rejected'), 3);
+    t.is(receiver.requests.logs, 1);
+  });
+
+  test(`a receiver that wants to be left alone for a while over ${protocol} is`, async (t) => {
+    const receiver = await receiverFor(t);
+    const times: number[] = [];
+    receiver.fault = () => {
+      times.push(performance.now());
+      if (times.length > 1) return undefined;
+      return { status: isGrpc ? 8 : 429, retryAfter: '2', retryDelayMs: 2000 };
+    };
+    const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
+    await exporter.export(batchOf(numbered(1)));
+    await waitFor('it to be taken', () => counted('portlight.records.sent') === 1);
+    t.true(times[1]! - times[0]! >= 1990, `${times[1]! - times[0]!} ms`);
+  });
+}
+
+test('each answer is understood as the specification has it', async (t) => {
+  const receiver = await receiverFor(t);
+  const kindOf = async (protocol: Target['protocol'], answer: { status: number; retryDelayMs?: number }) => {
+    receiver.fault = () => answer;
+    const transport = await createTransport(targetOf(urlOf(receiver, protocol), { protocol }));
+    const { kind } = await transport.send(requestOf(['one']));
+    transport.close();
+    return kind;
+  };
+  const http = {
+    400: 'refused',
+    401: 'refused',
+    403: 'refused',
+    404: 'refused',
+    413: 'too_large',
+    429: 'retry',
+  };
+  for (const [status, kind] of Object.entries({
+    ...http,
+    500: 'refused',
+    501: 'refused',
+    502: 'retry',
+    503: 'retry',
+    504: 'retry',
+  }))
+    t.is(await kindOf('http/protobuf', { status: Number(status) }), kind as 'retry', status);
+  const retried = new Set([1, 4, 10, 11, 14, 15]);
+  for (let status = 1; status <= 16; status++)
+    t.is(await kindOf('grpc', { status }), retried.has(status) ? 'retry' : 'refused', `gRPC ${status}`);
+  t.is(await kindOf('grpc', { status: 8, retryDelayMs: 1000 }), 'retry', 'RESOURCE_EXHAUSTED with RetryInfo');
+});
+
+/** A server of raw bytes. */
+async function serve(t: ExecutionContext, onData: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('data', () => onData(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n';
+
+test('silence, dripping, resets, cuts and junk end by the deadline, and are tried again', async (t) => {
+  const dripping = (socket: Socket) => {
+    socket.write(HEAD);
+    const timer = setInterval(() => socket.write('x'), 50);
+    socket.on('close', () => clearInterval(timer));
+  };
+  const bad: Record<string, (socket: Socket) => void> = {
+    silent: () => {},
+    dripping,
+    reset: (socket) => void socket.resetAndDestroy(),
+    cut: (socket) => void socket.end(`${HEAD}xx`),
+    junk: (socket) => void socket.end('SSH-2.0-OpenSSH\r\n'),
+  };
+  for (const [name, act] of Object.entries(bad)) {
+    const url = await serve(t, act);
+    for (const protocol of PROTOCOLS) {
+      const transport = await createTransport(targetOf(url, { protocol, timeoutMs: 500 }));
+      const begun = performance.now();
+      const verdict = await transport.send(requestOf(['one']));
+      transport.close();
+      t.is(verdict.kind, 'retry', `${name} ${protocol}`);
+      t.true(performance.now() - begun < 5000, `${name} ${protocol} ${performance.now() - begun}`);
+    }
+  }
+});
+
+test('headers, those of a file too, and gzip', async (t) => {
+  const receiver = await receiverFor(t);
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const headersFile = join(directory, 'headers');
+  writeFileSync(headersFile, '# secrets\nAuthorization: Bearer abc=\n\nx-scope = b\n');
+  for (const protocol of PROTOCOLS) {
+    const transport = await createTransport(
+      targetOf(urlOf(receiver, protocol), {
+        protocol,
+        headers: { 'x-scope': 'a', 'api-key': 'k' },
+        headersFile,
+        compression: 'gzip',
+      }),
+    );
+    t.is((await transport.send(requestOf(numbered(50)))).kind, 'accepted');
+    transport.close();
+    const { authorization, 'api-key': key, 'x-scope': scope } = receiver.headers;
+    t.deepEqual({ authorization, key, scope }, { authorization: 'Bearer abc=', key: 'k', scope: 'b' });
+    t.true(String(receiver.headers['user-agent']).includes('portlight/'));
+  }
+  t.is(receiver.logs.length, 150);
+  writeFileSync(headersFile, 'secret without colon\n');
+  await t.throwsAsync(createTransport(targetOf('http://127.0.0.1:9', { headersFile })), {
+    message: /^headers_file: line 1 of .* is not allowed; expected name: value$/,
+  });
+  await t.throwsAsync(createTransport(targetOf('https://127.0.0.1:9', { certificate: '/nowhere.pem' })), {
+    message: /^certificate: \/nowhere.pem cannot be read/,
+  });
+});
+
+test('a destination gets what its rules choose, and nothing else', async (t) => {
+  const receiver = await receiverFor(t);
+  const { exporter } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')), {
+    containers: { include: ['name=web*'], exclude: [] },
+  });
+  const of = (name: string): Resource => ({
+    attributes: { 'container.name': name },
+    subject: { name, image: 'i', labels: {} },
+  });
+  await exporter.export(batchOf(['not wanted'], of('db')));
+  await exporter.export(batchOf(['wanted'], of('web-1')));
+  await exporter.export(batchOf(['of the host']));
+  await exporter.export({ ...batchOf(['no event']), kind: 'event' } as Batch);
+  await waitFor('the last', () => bodiesOf(receiver).includes('of the host'));
+  t.deepEqual(bodiesOf(receiver), ['wanted', 'of the host']);
+});
+
+test('all that goes to a receiver that is away waits for one that asks it', async (t) => {
+  const ending = new AbortController();
+  const gate = new Gate(ending.signal);
+  await gate.pass();
+  gate.closed(undefined);
+  t.false(gate.isOpen);
+  let passed = 0;
+  const waiting = Array.from({ length: 5 }, () => gate.pass().then(() => passed++));
+  await waitFor('the first', () => passed === 1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.is(passed, 1, 'one asks at a time');
+  gate.closed(undefined);
+  await waitFor('the next', () => passed === 2);
+  t.true(gate.opened() > 300);
+  await Promise.all(waiting);
+  t.is(passed, 5);
+  t.true(gate.isOpen);
+});
