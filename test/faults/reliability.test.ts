@@ -67,9 +67,14 @@ class Load {
     this.making = this.make();
   }
 
+  /** Makes no more containers. */
+  abort(): void {
+    this.isOver = true;
+  }
+
   /** Ends it, and waits until the last container is gone. */
   async end(): Promise<void> {
-    this.isOver = true;
+    this.abort();
     await this.making;
     for (const name of this.names) await this.docker.getContainer(name).stop({ t: 5 });
   }
@@ -160,6 +165,7 @@ class Campaign {
         ...options.variables,
       },
     );
+    t.teardown(() => campaign.load.abort());
     t.teardown(() => campaign.agent?.kill('SIGKILL'));
     t.teardown(() => clearInterval(campaign.watching));
     await campaign.startAgent();
@@ -417,7 +423,11 @@ test.serial(
     const flood = await campaign.daemon.docker.createContainer({
       name: 'flood',
       Image: IMAGE,
-      Cmd: ['sh', '-c', `seq -f "flood %.0f ${'x'.repeat(300)}" ${LINES}`],
+      Cmd: [
+        'sh',
+        '-c',
+        `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "flood $i ${'x'.repeat(300)}"; done; sleep 600`,
+      ],
     });
     await flood.start();
     await waitFor('the disk to be full', () => /ENOSPC|no space left/i.test(campaign.stderr), 60_000);
