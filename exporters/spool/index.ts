@@ -48,9 +48,9 @@ export class Spool {
         directory: directory && join(directory, name),
         order: name === 'metrics' ? metrics : 'oldest',
         maxMemory: MAX_MEMORY[name],
-        // A log waits in its file, or with the daemon.
-        givesUp: name !== 'logs',
-        makeRoom: (bytes, isFull) => this.makeRoom(name, bytes, isFull),
+        // A log waits in its file, or with the daemon, and events are few.
+        givesUp: name === 'metrics' || name === 'traces',
+        makeRoom: (bytes, isFull, isPressed) => this.makeRoom(name, bytes, isFull, isPressed),
         onDropped: (count, reason) => options.onDropped(name, count, reason),
         onDamage: (bytes) => this.damaged(name, bytes),
         onFault,
@@ -92,18 +92,25 @@ export class Spool {
     );
   }
 
-  /** Gives up what matters less than the lane, and then, unless it is logs', of its own. */
-  private makeRoom(name: LaneName, bytes: number, isFull: boolean): boolean {
+  /** Gives up what the lane may have given up for it. */
+  private makeRoom(name: LaneName, bytes: number, isFull: boolean, isPressed: boolean): boolean {
     const { maxBytes } = this.options;
     const size = () => Object.values(this.lanes).reduce((sum, lane) => sum + lane.diskBytes, bytes);
-    const upTo = laneNames.indexOf(name);
-    const victims = laneNames.filter((_, index) => index < upTo || (index === upTo && name !== 'logs'));
     let freed = !isFull;
     while (!freed || size() > maxBytes) {
-      if (!victims.some((victim) => this.lanes[victim].giveUpOldest(isFull ? 'disk_full' : 'spool_full')))
-        return false;
+      const reason = isFull ? 'disk_full' : 'spool_full';
+      if (!victims(name, isPressed).some((victim) => this.lanes[victim].giveUpOldest(reason))) return false;
       freed = true;
     }
     return true;
   }
+}
+
+/**
+ * Whose oldest goes for want of room, the first of them first. Logs go for nobody but for events that would have to go
+ * themselves otherwise.
+ */
+function victims(name: LaneName, isPressed: boolean): readonly LaneName[] {
+  if (name === 'metrics') return ['metrics'];
+  return name === 'events' && isPressed ? laneNames : ['metrics', 'traces'];
 }

@@ -36,10 +36,11 @@ export interface LaneOptions {
   /**
    * Makes room for so many bytes on the disk.
    * @param isFull whether the disk itself is, and not only what the spool may take of it
+   * @param isPressed whether memory is running short too
    * @returns whether there is room now
    */
-  readonly makeRoom: (bytes: number, isFull: boolean) => boolean;
-  /** Whether a batch that finds no room is given up; else its source waits. */
+  readonly makeRoom: (bytes: number, isFull: boolean, isPressed: boolean) => boolean;
+  /** Whether a batch that finds no room is given up; else it waits in memory, and its source with it. */
   readonly givesUp: boolean;
   readonly onDropped: (count: number, reason: DropReason) => void;
   /** Told of bytes in a file that are no batch. */
@@ -328,6 +329,10 @@ export class Lane {
     return this.joined.subarray(0, size);
   }
 
+  private get isPressed(): boolean {
+    return this.unwrittenBytes > this.options.maxMemory / 2;
+  }
+
   /** Puts on the disk what is not there, as far as there is room. */
   private write(): void {
     const { directory, makeRoom, givesUp } = this.options;
@@ -337,7 +342,7 @@ export class Lane {
     while (this.unwritten.length > 0) {
       const entry = this.unwritten[0]!;
       const { length } = entry.otlp;
-      if (!makeRoom(length, false)) {
+      if (!makeRoom(length, false, this.isPressed)) {
         if (!givesUp) {
           this.tryAgain();
           return;
@@ -372,7 +377,7 @@ export class Lane {
         return true;
       } catch (error) {
         this.options.onFault(error);
-        if (attempt > 1 || !this.options.makeRoom(otlp.length, true)) return false;
+        if (attempt > 1 || !this.options.makeRoom(otlp.length, true, this.isPressed)) return false;
       }
     }
   }

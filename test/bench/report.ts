@@ -98,6 +98,22 @@ export function eventsPerformancePage(results: readonly Measured[], machine: Mac
   ].join('\n');
 }
 
+/** docs/performance-fleet.md. */
+export function fleetPage(results: readonly Measured[]): string {
+  return [
+    '# A fleet and its receiver',
+    '',
+    "Written by `npm run bench:fleet`: a thousand agents' queues, senders, back-off and pacing as they are, in simulated",
+    'time, before a receiver that is away for ten minutes. The baseline is as many clients that have their rounds at the',
+    'same moments, double their waits without chance in it, and send each batch that waited by itself.',
+    '',
+    '![requests a second](performance-fleet.svg)',
+    '',
+    ...tableOf(results),
+    '',
+  ].join('\n');
+}
+
 /** The value below which that part of the values lies. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((one, other) => one - other);
@@ -141,6 +157,48 @@ export function plot(
       text(left, HEIGHT - BOTTOM + 16, String(x)),
       text(left - 8, top - 8, rounded(y), 'end'),
     ]),
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+interface Curve {
+  readonly name: string;
+  readonly colour: string;
+  readonly points: readonly (readonly [number, number])[];
+}
+
+const TICKS = 6;
+
+/** Curves of many points: along x from 0, along y by powers of ten from 1. */
+export function curves(title: string, xLabel: string, yLabel: string, all: readonly Curve[]): string {
+  const maxX = Math.max(...all.flatMap(({ points }) => points.map(([x]) => x)));
+  const decades = Math.ceil(Math.log10(Math.max(...all.flatMap(({ points }) => points.map(([, y]) => y)))));
+  const left = (x: number) => LEFT + (x / maxX) * (WIDTH - LEFT - RIGHT);
+  const top = (y: number) =>
+    HEIGHT - BOTTOM - (Math.log10(Math.max(1, y)) / decades) * (HEIGHT - TOP - BOTTOM);
+  const text = (x: number, y: number, content: string, anchor = 'middle') =>
+    `<text x="${x}" y="${y}" text-anchor="${anchor}">${content}</text>`;
+  const xTicks = Array.from({ length: TICKS }, (_, index) => Math.round((maxX * index) / (TICKS - 1)));
+  const yTicks = Array.from({ length: decades + 1 }, (_, index) => 10 ** index);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}</title>`,
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
+    text(WIDTH / 2, 18, title),
+    text(WIDTH / 2, HEIGHT - 8, xLabel),
+    `<text transform="translate(16 ${HEIGHT / 2}) rotate(-90)" text-anchor="middle">${yLabel}</text>`,
+    `<path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH - RIGHT}" fill="none" stroke="black"/>`,
+    ...xTicks.map((x) => text(left(x), HEIGHT - BOTTOM + 16, String(x))),
+    ...yTicks.map((y) => text(LEFT - 6, top(y) + 4, y.toLocaleString('en-US'), 'end')),
+    ...all.map(
+      ({ colour, points }) =>
+        `<path d="M${points.map(([x, y]) => `${left(x).toFixed(1)} ${top(y).toFixed(1)}`).join('L')}" fill="none" stroke="${colour}" stroke-width="1.5"/>`,
+    ),
+    ...all.map(
+      ({ name, colour }, index) =>
+        `<text x="${WIDTH - RIGHT}" y="${TOP + 14 + index * 16}" text-anchor="end" fill="${colour}">${name}</text>`,
+    ),
     '</svg>',
     '',
   ].join('\n');

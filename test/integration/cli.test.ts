@@ -169,7 +169,7 @@ test('check finds daemon, kernel files and receiver; an unreachable receiver fai
     OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
   });
   t.is(failed.code, 1);
-  t.regex(failed.stdout, /^FAIL +receiver of logs +http:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/m);
+  t.regex(failed.stdout, /^FAIL +receiver of logs +http:\/\/127\.0\.0\.1:9\/v1\/logs: .*ECONNREFUSED/m);
 });
 
 test('run without a daemon or receiver keeps trying, says so once, and still stops cleanly', async (t) => {

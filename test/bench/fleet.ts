@@ -1,0 +1,180 @@
+/**
+ * `npm run bench:fleet`: a thousand agents, and one receiver that goes away and comes back after ten minutes. What each
+ * agent has between its spool and the network is the agent's own code; time is simulated. Beside it clients without
+ * manners: rounds at the same moments, waits that double and do not differ, and each batch that waited sent at once.
+ * Prints a table, and writes docs/performance-fleet.md and its plot.
+ */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { untilPhase } from '../../agent/phase.ts';
+import { table } from '../../exporters/console/table.ts';
+import { Gate } from '../../exporters/otlp/gate.ts';
+import { Pace } from '../../exporters/otlp/pace.ts';
+import { Sender } from '../../exporters/otlp/sender.ts';
+import { refused, retry, type Transport, type Verdict } from '../../exporters/otlp/verdict.ts';
+import { Lane, type Order } from '../../exporters/spool/lane.ts';
+import type { Measured } from './measured.ts';
+import { curves, fleetPage, HEAD, rowsOf } from './report.ts';
+import { runUntil } from './virtual-time.ts';
+
+const AGENTS = 1000;
+const AWAY_FROM_S = 120;
+const AWAY_TO_S = 720;
+const END_S = 1200;
+const INTERVAL_MS = 10_000;
+const LOGS_EVERY_MS = 5000;
+const ANSWER_MS = 5;
+const BACKLOG_RATE = 1024 * 1024;
+const LONGEST_WAIT_MS = 30_000;
+
+const ROUND = Buffer.alloc(40_000);
+const LINES = Buffer.alloc(10_000);
+
+class SimulatedReceiver {
+  readonly requests = new Float64Array(END_S);
+  readonly taken = new Float64Array(END_S);
+  /** Bytes that were taken. */
+  bytes = 0;
+
+  async answer(bytes: number): Promise<Verdict> {
+    const second = Math.floor(performance.now() / 1000);
+    if (second < END_S) this.requests[second]!++;
+    await sleep(ANSWER_MS);
+    if (second >= AWAY_FROM_S && second < AWAY_TO_S) return retry('away');
+    if (second >= END_S) return refused('over', false);
+    this.taken[second]!++;
+    this.bytes += bytes;
+    return { kind: 'accepted', rejected: 0, message: '' };
+  }
+}
+
+/** @returns how many bytes it has handed over up to now */
+function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSignal): () => number {
+  const gate = new Gate(ending);
+  const pace = new Pace(BACKLOG_RATE);
+  const transport: Transport = { send: ({ length }) => receiver.answer(length), close() {} };
+  const lane = (order: Order) =>
+    new Lane({
+      directory: undefined,
+      order,
+      maxMemory: 64 * 1024 * 1024,
+      makeRoom: () => true,
+      givesUp: true,
+      onDropped: () => {},
+      onDamage: () => {},
+      onFault: () => {},
+    });
+  const lanes = { metrics: lane('newest'), logs: lane('oldest') };
+  for (const one of Object.values(lanes)) {
+    const sender = new Sender({
+      lane: one,
+      transport,
+      gate,
+      pace,
+      countOf: () => 1,
+      onSent: () => {},
+      onRetry: () => {},
+      onDropped: () => {},
+      setAside: () => {},
+    });
+    void sender.run(ending);
+  }
+  let added = 0;
+  const every = async (to: Lane, batch: Buffer, first: number, interval: number) => {
+    await sleep(first);
+    while (!ending.aborted) {
+      added += batch.length;
+      void to.add(batch, 1);
+      await sleep(interval);
+    }
+  };
+  void every(lanes.metrics, ROUND, untilPhase(`host-${index}`, INTERVAL_MS, Date.now()), INTERVAL_MS);
+  // Lines come when they come.
+  void every(lanes.logs, LINES, Math.random() * LOGS_EVERY_MS, LOGS_EVERY_MS);
+  return () => added;
+}
+
+/** A client as many are. */
+function startRude(receiver: SimulatedReceiver, ending: AbortSignal): () => number {
+  let added = 0;
+  const signal = async (batch: Buffer, interval: number) => {
+    const waiting: Buffer[] = [];
+    const send = async () => {
+      let wait = 1000;
+      for (;;) {
+        const [first] = waiting;
+        if (first === undefined || ending.aborted) return;
+        if ((await receiver.answer(first.length)).kind === 'accepted') {
+          waiting.shift();
+          wait = 1000;
+        } else {
+          await sleep(wait);
+          wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+        }
+      }
+    };
+    let sending = Promise.resolve();
+    while (!ending.aborted) {
+      await sleep(interval);
+      added += batch.length;
+      waiting.push(batch);
+      sending = sending.then(send);
+    }
+  };
+  void signal(ROUND, INTERVAL_MS);
+  void signal(LINES, LOGS_EVERY_MS);
+  return () => added;
+}
+
+const receiver = new SimulatedReceiver();
+const rude = new SimulatedReceiver();
+const ending = new AbortController();
+const ours = Array.from({ length: AGENTS }, (_, index) => startAgent(index, receiver, ending.signal));
+const theirs = Array.from({ length: AGENTS }, () => startRude(rude, ending.signal));
+await runUntil(END_S * 1000);
+const handedOver = (all: readonly (() => number)[]) => all.reduce((sum, added) => sum + added(), 0);
+
+const mean = (values: Float64Array, from: number, to: number) =>
+  values.subarray(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
+const most = (values: Float64Array, from: number, to: number) => Math.max(...values.subarray(from, to));
+const results: Measured[] = [];
+const add = (what: string, unit: string, target: string, of: (one: SimulatedReceiver) => number) =>
+  results.push({ what, value: of(receiver), unit, target, baseline: of(rude) });
+add('requests a second before', '', '', ({ requests }) => mean(requests, 30, AWAY_FROM_S));
+add('the most in a second before', '', '', ({ requests }) => most(requests, 30, AWAY_FROM_S));
+add('requests a second while it is away', '', '', ({ requests }) =>
+  mean(requests, AWAY_FROM_S + 60, AWAY_TO_S),
+);
+add('the most in a second while it is away', '', '', ({ requests }) =>
+  most(requests, AWAY_FROM_S + 60, AWAY_TO_S),
+);
+add('the most in a second once it is back', '', '≤ 3 times those before', ({ requests }) =>
+  most(requests, AWAY_TO_S, END_S),
+);
+results.push({
+  what: 'bytes handed over that arrived',
+  value: (100 * receiver.bytes) / handedOver(ours),
+  unit: '%',
+  target: '≥ 99 %',
+  baseline: (100 * rude.bytes) / handedOver(theirs),
+});
+const docs = join(import.meta.dirname, '../../docs');
+const points = ({ requests }: SimulatedReceiver) =>
+  Array.from(requests, (value, second) => [second, value] as const).slice(10);
+writeFileSync(
+  join(docs, 'performance-fleet.svg'),
+  curves(
+    `${AGENTS} agents and one receiver that is away from ${AWAY_FROM_S} s to ${AWAY_TO_S} s`,
+    's',
+    'requests a second',
+    [
+      { name: 'clients without manners', colour: '#bbbbbb', points: points(rude) },
+      { name: 'Portlight', colour: '#1f6feb', points: points(receiver) },
+    ],
+  ),
+);
+writeFileSync(join(docs, 'performance-fleet.md'), fleetPage(results));
+console.log(table(HEAD, rowsOf(results), ['Portlight', 'baseline', 'ratio']).join('\n'));
+process.exit(0);
