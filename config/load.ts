@@ -224,23 +224,31 @@ function mistakeOf(option: Option, { value, origin }: Setting): string {
   return `${where}: ${notAllowed(value, option)}`;
 }
 
+/** A mistake that begins with an option's path, with where its value was given. */
+function withOrigin(mistake: string, settings: ReadonlyMap<string, Setting>): string {
+  const [path = ''] = mistake.split(':');
+  const origin = (settings.get(path) ?? settings.get(path.split('.')[0]!))?.origin;
+  if (origin === undefined) return mistake;
+  return /^(--|[A-Z_]+$)/.test(origin) ? mistake.replace(path, origin) : `${origin}: ${mistake}`;
+}
+
 /** What is wrong in one of `destinations`. @param keys its name, and the keys below it */
 function destinationMistake(keys: readonly string[], { value, origin }: Setting): string {
   const [name = '', ...below] = keys;
-  const where = `${origin}: ${['destinations', ...keys].join('.')}`;
+  let where = `${origin}: destinations.${name}`;
   let entries: Readonly<Record<string, unknown>> = destinationOptions;
   let given = (value as Record<string, unknown> | undefined)?.[name];
   for (const key of below) {
-    const leaf = entries[key] as v.GenericSchema | undefined;
+    where += `.${key}`;
     given = (given as Record<string, unknown> | undefined)?.[key];
+    const leaf = entries[key] as v.GenericSchema | undefined;
     if (leaf === undefined)
       return `${where}: is not a known key${suggestion(nearest(key, Object.keys(entries)))}`;
     const inner = 'wrapped' in leaf ? (leaf.wrapped as { entries?: typeof entries }).entries : undefined;
     if (inner === undefined) {
       const facts = factsOf(leaf);
-      return given === undefined
-        ? `${where}: is missing; expected ${facts.allowed}`
-        : `${where}: ${notAllowed(given, facts)}`;
+      if (given === undefined) return `${where}: is missing; expected ${facts.allowed}`;
+      return `${where}: ${notAllowed(given, facts)}`;
     }
     entries = inner;
   }
@@ -284,7 +292,7 @@ export async function loadConfig(
   try {
     destinationsOf(result.output);
   } catch (error) {
-    throw new ConfigError([(error as Error).message]);
+    throw new ConfigError([withOrigin((error as Error).message, settings)]);
   }
   return { config: result.output, settings };
 }

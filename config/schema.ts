@@ -287,9 +287,13 @@ export const schema = v.strictObject({
   destinations: option(
     'More OTLP destinations, each with a spool of its own, by a name for each',
     { allowed: 'names of letters, digits, _ and -, each with endpoint and whatever else it needs' },
-    v.record(
-      v.pipe(v.string(), v.regex(/^[\w-]+$/), v.notValue(GENERAL)),
-      v.strictObject(destinationOptions),
+    v.pipe(
+      v.unknown(),
+      v.check((given) => !Array.isArray(given)),
+      v.record(
+        v.pipe(v.string(), v.regex(/^[\w-]+$/), v.notValue(GENERAL)),
+        v.strictObject(destinationOptions),
+      ),
     ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof destinationOptions, undefined>>>>,
   ),
 });

@@ -26,13 +26,16 @@ async function agent(): Promise<Start> {
   const { config } = await loadConfig(
     { 'logs.parser': task.way === 'plain' ? 'none' : 'auto' },
     undefined,
-    {},
+    process.env,
   );
   const telemetry = new Telemetry(pino({ level: 'warn' }, pino.destination(2)));
   const positions = new Positions(task.data, (error) => telemetry.fault('positions', error));
   const evidence = new Evidence('/proc');
   const pipeline: Pipeline = new Pipeline({
-    exporters: await createExporters({ ...config, exporter: ['otlp'], data_dir: task.data }, telemetry),
+    exporters: await createExporters(
+      { ...config, exporter: ['otlp'], data_dir: task.inMemory ? '/dev/null' : task.data },
+      telemetry,
+    ),
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: 'semconv',

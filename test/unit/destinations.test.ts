@@ -1,0 +1,220 @@
+/** Where records are sent, by OpenTelemetry's variables and by the file. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { untilPhase } from '../../agent/phase.ts';
+import { type Destination, destinationsOf } from '../../config/destinations.ts';
+import { ConfigError, loadConfig } from '../../config/load.ts';
+
+type Environment = Readonly<Record<string, string>>;
+
+const of = async (env: Environment, path?: string): Promise<Destination[]> =>
+  destinationsOf((await loadConfig({}, path, env)).config);
+
+const general = async (env: Environment): Promise<Destination> => (await of(env))[0]!;
+
+async function mistakesOf(env: Environment, path?: string): Promise<readonly string[]> {
+  try {
+    await loadConfig({}, path, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+function file(t: ExecutionContext, content: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'portlight.yaml');
+  writeFileSync(path, content);
+  return path;
+}
+
+test('the general endpoint is what the paths of signals follow, their own is taken as it is', async (t) => {
+  const { targets } = await general({
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/otlp/',
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://traces.example/in',
+  });
+  t.is(targets.logs!.url.href, 'http://collector:4318/otlp/v1/logs');
+  t.is(targets.metrics!.url.href, 'http://collector:4318/otlp/v1/metrics');
+  t.is(targets.traces!.url.href, 'https://traces.example/in');
+});
+
+test("a signal's own variables count before the general ones", async (t) => {
+  const { targets } = await general({
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+    OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%20b, X-Scope = general',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '2000',
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+    OTEL_EXPORTER_OTLP_CERTIFICATE: '/ca.pem',
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: '/client.pem',
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: '/client.key',
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/json',
+    OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'other=1',
+    OTEL_EXPORTER_OTLP_LOGS_TIMEOUT: '3000',
+    OTEL_EXPORTER_OTLP_LOGS_COMPRESSION: 'none',
+    OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE: '/logs-ca.pem',
+    OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE: '/logs.pem',
+    OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY: '/logs.key',
+  });
+  t.like(targets.metrics, {
+    protocol: 'http/protobuf',
+    headers: { 'api-key': 'a b', 'x-scope': 'general' },
+    timeoutMs: 2000,
+    compression: 'gzip',
+    certificate: '/ca.pem',
+    clientCertificate: '/client.pem',
+    clientKey: '/client.key',
+  });
+  t.like(targets.logs, {
+    protocol: 'http/json',
+    headers: { other: '1' },
+    timeoutMs: 3000,
+    compression: 'none',
+    certificate: '/logs-ca.pem',
+    clientCertificate: '/logs.pem',
+    clientKey: '/logs.key',
+  });
+});
+
+test('gRPC goes without a scheme too, with TLS unless it is told not to', async (t) => {
+  const urlOf = async (env: Environment) =>
+    (await general({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', ...env })).targets.logs!.url.href;
+  t.is(await urlOf({ PORTLIGHT_EXPORTER: 'otlp' }), 'http://localhost:4317/');
+  t.is(await urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' }), 'https://collector:4317/');
+  t.is(
+    await urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317', OTEL_EXPORTER_OTLP_INSECURE: 'TRUE' }),
+    'http://collector:4317/',
+  );
+  t.is(
+    await urlOf({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317',
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'logs:4317',
+      OTEL_EXPORTER_OTLP_LOGS_INSECURE: 'true',
+    }),
+    'http://logs:4317/',
+  );
+});
+
+test('where only some signals have a receiver, only they are sent', async (t) => {
+  const { kinds, targets } = await general({ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://logs:4318/v1/logs' });
+  t.deepEqual(kinds, ['logs', 'events']);
+  t.is(targets.metrics, undefined);
+  t.deepEqual(await of({}), [], 'without any, nothing is sent');
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+  t.deepEqual(await of({ ...env, OTEL_SDK_DISABLED: 'true' }), []);
+  t.is((await of({ ...env, OTEL_SDK_DISABLED: 'yes' })).length, 1, 'only true is true');
+  t.deepEqual((await general({ ...env, OTEL_TRACES_EXPORTER: 'none' })).kinds, ['logs', 'events', 'metrics']);
+});
+
+test('several destinations, each with its own', async (t) => {
+  const path = file(
+    t,
+    `
+otlp: {endpoint: 'http://first:4318', signals: [metrics]}
+spool: {max_size: 64MiB, max_age: 2h}
+destinations:
+  second:
+    endpoint: second:4317
+    protocol: grpc
+    headers_file: /run/secrets/second
+    signals: [logs, events]
+    containers: {exclude: ['name=noisy-*']}
+  third: {endpoint: 'https://third.example/otlp', metrics_order: oldest, timeout: 3s}
+`,
+  );
+  const [first, second, third, ...more] = await of({}, path);
+  t.deepEqual(more, []);
+  t.like(first, { name: 'otlp', kinds: ['metrics'], maxBytes: 64 * 1024 * 1024, maxAgeMs: 7_200_000 });
+  t.like(second, {
+    name: 'second',
+    kinds: ['logs', 'events'],
+    containers: { include: [], exclude: ['name=noisy-*'] },
+    metricsOrder: 'newest',
+  });
+  t.is(second!.targets.logs!.url.href, 'https://second:4317/');
+  t.is(second!.targets.logs!.headersFile, '/run/secrets/second');
+  t.like(third, { name: 'third', kinds: ['logs', 'events', 'metrics', 'traces'], metricsOrder: 'oldest' });
+  t.is(third!.targets.metrics!.url.href, 'https://third.example/otlp/v1/metrics');
+  t.is(third!.targets.metrics!.timeoutMs, 3000);
+  t.deepEqual((await loadConfig({}, path, {})).config.exporter, ['otlp']);
+});
+
+test('each mistake names the variable, or the field of the destination', async (t) => {
+  const wrong = async (name: string, value: string, more: Environment = {}) =>
+    mistakesOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', ...more, [name]: value });
+  const mistakes: [string, string, string][] = [
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector', 'an http:// or https:// URL; for gRPC also host:port'],
+    ['OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'http/xml', 'one of http/protobuf, http/json, grpc'],
+    ['OTEL_EXPORTER_OTLP_METRICS_COMPRESSION', 'zstd', 'one of none, gzip'],
+    ['OTEL_EXPORTER_OTLP_INSECURE', 'maybe', 'true or false'],
+  ];
+  for (const [name, value, allowed] of mistakes) {
+    const [mistake = ''] = await wrong(name, value);
+    t.true(mistake.startsWith(`${name}: "${value}" is not allowed; expected ${allowed}`), mistake);
+  }
+  t.regex(
+    (await wrong('OTEL_EXPORTER_OTLP_TIMEOUT', '10s0'))[0]!,
+    /^OTEL_EXPORTER_OTLP_TIMEOUT: "10s0" is not/,
+  );
+  t.deepEqual(await wrong('OTEL_EXPORTER_OTLP_HEADERS', 'secret'), [
+    'OTEL_EXPORTER_OTLP_HEADERS: the value is not allowed; expected key=value pairs with commas, percent-encoded',
+  ]);
+  t.deepEqual(await wrong('OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'), [
+    'OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" is not allowed; expected an http:// or https:// URL (without a scheme only for the protocol grpc)',
+  ]);
+  t.deepEqual(await wrong('OTEL_EXPORTER_OTLP_CLIENT_KEY', '/key.pem'), [
+    'otlp.client_certificate: is missing; expected a file, since there is a client_key',
+  ]);
+  t.deepEqual(await wrong('OTEL_RESOURCE_ATTRIBUTES', 'prod'), [
+    'OTEL_RESOURCE_ATTRIBUTES: "prod" is not allowed; expected key=value pairs with commas, percent-encoded',
+  ]);
+
+  const inFile = async (content: string) => {
+    const path = file(t, content);
+    return (await mistakesOf({}, path)).map((mistake) => mistake.replace(`${path}: `, ''));
+  };
+  t.deepEqual(await inFile('destinations: {a: {endpoint: "http://x", protocol: grcp}}'), [
+    'destinations.a.protocol: "grcp" is not allowed; expected one of http/protobuf, http/json, grpc; did you mean grpc?',
+  ]);
+  t.deepEqual(await inFile('destinations: {a: {endpiont: "http://x"}}'), [
+    'destinations.a.endpoint: is missing; expected an http:// or https:// URL; for gRPC also host:port',
+    'destinations.a.endpiont: is not a known key; did you mean endpoint?',
+  ]);
+  t.deepEqual(await inFile('destinations: {a: {endpoint: "http://x", containers: {include: [nmae=x]}}}'), [
+    'destinations.a.containers.include: ["nmae=x"] is not allowed; expected a list of name=…, image=… or label=…, with * as wildcard',
+  ]);
+  t.deepEqual(await inFile('destinations: {a: {endpoint: "http://x", headers: secret}}'), [
+    'destinations.a.headers: the value is not allowed; expected key=value pairs with commas, percent-encoded',
+  ]);
+  t.deepEqual(await inFile('destinations: {a: {endpoint: "x:4317"}}'), [
+    'destinations.a.endpoint: "x:4317" is not allowed; expected an http:// or https:// URL (without a scheme only for the protocol grpc)',
+  ]);
+  t.regex(
+    (await inFile('destinations: [a]'))[0]!,
+    /^destinations: \["a"\] is not allowed; expected names of/,
+  );
+  t.regex(
+    (await inFile('destinations: {otlp: {endpoint: "http://x"}}'))[0]!,
+    /^destinations\.otlp: "otlp" is not allowed/,
+  );
+});
+
+test('hosts have their rounds at moments of their own, and always the same', (t) => {
+  const INTERVAL = 10_000;
+  const moments = Array.from({ length: 1000 }, (_, index) => {
+    const id = `host-${index}`;
+    const now = 1_700_000_000_000 + index * 137;
+    const until = untilPhase(id, INTERVAL, now);
+    t.true(until > 0 && until <= INTERVAL);
+    const moment = (now + until) % INTERVAL;
+    const again = (now + 123_456 + untilPhase(id, INTERVAL, now + 123_456)) % INTERVAL;
+    t.true(Math.abs(moment - again) < 1 || Math.abs(moment - again) > INTERVAL - 1, `${moment} ${again}`);
+    return moment;
+  });
+  const perSecond = new Array<number>(10).fill(0);
+  for (const moment of moments) perSecond[Math.floor(moment / 1000) % 10]!++;
+  t.true(Math.max(...perSecond) < 150, `${perSecond}`);
+});
