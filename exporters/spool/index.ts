@@ -48,6 +48,8 @@ export class Spool {
         directory: directory && join(directory, name),
         order: name === 'metrics' ? metrics : 'oldest',
         maxMemory: MAX_MEMORY[name],
+        // Lines and events can be asked for again; what was measured, and what was concluded from it, cannot.
+        hasSource: name === 'logs' || name === 'events',
         // A log waits in its file, or with the daemon, and events are few.
         givesUp: name === 'metrics' || name === 'traces',
         makeRoom: (bytes, isFull, isPressed) => this.makeRoom(name, bytes, isFull, isPressed),

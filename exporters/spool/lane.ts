@@ -1,6 +1,7 @@
 /**
  * One signal's batches on their way to one destination, in segment files. What was just added is kept in memory
- * too until it is sent or on the disk for good: with a receiver that keeps up nothing is read back.
+ * too until it is sent or on the disk for good: with a receiver that keeps up nothing is read back, and what has a
+ * source to ask again is not even written.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -12,10 +13,16 @@ import { Segment } from './segment.ts';
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** One that is empty begins anew at this size. */
 const SPENT_BYTES = 1024 * 1024;
-/** What has waited for so long is made to survive a loss of power; what was delivered by then need not be. */
-const SYNC_AFTER_MS = 100;
-/** So much of it does not wait. */
-const SYNC_BYTES = 1024 * 1024;
+/**
+ * What has waited for so long is made to survive a loss of power, and so much of it does not wait. What is delivered by
+ * then need not be: as long as the receiver takes one request after the other, it is given more time.
+ */
+const PATIENCE = {
+  waiting: { ms: 100, bytes: 1024 * 1024 },
+  flowing: { ms: 1000, bytes: Number.POSITIVE_INFINITY },
+} as const;
+/** A receiver that took something so short a time ago is likely to take the next. */
+const FLOWING_MS = 250;
 /** How often a disk that was full is tried again. */
 const TRY_AGAIN_MS = 1000;
 
@@ -40,6 +47,8 @@ export interface LaneOptions {
    * @returns whether there is room now
    */
   readonly makeRoom: (bytes: number, isFull: boolean, isPressed: boolean) => boolean;
+  /** Whether a batch that is lost with the process is had again from its source, which does not go on before. */
+  readonly hasSource: boolean;
   /** Whether a batch that finds no room is given up; else it waits in memory, and its source with it. */
   readonly givesUp: boolean;
   readonly onDropped: (count: number, reason: DropReason) => void;
@@ -86,14 +95,16 @@ export class Lane {
   /** Batches that are not on the disk yet, the oldest first. */
   private unwritten: Entry[] = [];
   private unwrittenBytes = 0;
+  /** Of recent batches that are not durable. */
   private unsyncedBytes = 0;
+  private lastDone = Number.NEGATIVE_INFINITY;
   private taken: { readonly what: Taken; readonly entries: ReadonlySet<Entry> } | undefined;
   /** Kept between requests. */
   private joined = NOTHING;
   private isNewFile = false;
   private syncing: Promise<void> | undefined;
   private isStopped = false;
-  private syncTimer: NodeJS.Timeout | undefined;
+  private keepTimer: NodeJS.Timeout | undefined;
   private retryTimer: NodeJS.Timeout | undefined;
   private wake: (() => void) | undefined;
 
@@ -133,7 +144,8 @@ export class Lane {
     return new Promise((settle) => {
       this.unwritten.push({ otlp, count, time: Date.now(), place: undefined, durable: false, settle });
       this.unwrittenBytes += otlp.length;
-      this.write();
+      if (!this.options.hasSource || this.isPressed) this.write();
+      this.keepSoon();
       while (this.unwrittenBytes > this.options.maxMemory && this.giveUpUnwritten());
       this.wake?.();
     });
@@ -177,26 +189,21 @@ export class Lane {
   done(): void {
     const { what, entries } = this.taken!;
     this.taken = undefined;
-    const { segment, batches } = what;
-    if (segment === undefined) {
-      this.unwritten = this.unwritten.filter((entry) => !entries.has(entry));
-      for (const { otlp, settle } of entries) {
+    this.lastDone = performance.now();
+    if (what.segment !== undefined) this.drop(what.segment, what.batches, entries);
+    else {
+      // Some were written while they were sent.
+      const placed = Map.groupBy(entries, ({ place }) => place?.segment);
+      for (const [segment, some] of placed) if (segment !== undefined) this.drop(segment, some.length, some);
+      const left = new Set(placed.get(undefined));
+      this.unwritten = this.unwritten.filter((entry) => !left.has(entry));
+      for (const { otlp, settle } of left) {
         this.unwrittenBytes -= otlp.length;
         settle();
       }
-      this.write();
-      return;
     }
-    try {
-      if (this.options.order === 'newest') segment.dropLast(batches);
-      else segment.dropFirst(batches);
-    } catch (error) {
-      // Only what is on the disk says that they are there still: after a crash they come again.
-      this.options.onFault(error);
-    }
-    for (const entry of entries) this.settle(entry);
-    this.tidy(segment);
-    this.write();
+    if (this.retryTimer !== undefined) this.write();
+    this.keepSoon();
   }
 
   /** What was taken is taken again later. */
@@ -206,7 +213,8 @@ export class Lane {
     // A request that failed may still be on its way.
     this.joined = NOTHING;
     for (const entry of entries) if (entry.durable) this.settle(entry);
-    this.write();
+    if (this.retryTimer !== undefined) this.write();
+    this.keepSoon();
   }
 
   /**
@@ -214,7 +222,7 @@ export class Lane {
    * @returns whether there was one
    */
   giveUpOldest(reason: DropReason): boolean {
-    const segment = this.segments.find((one) => one !== this.taken?.what.segment);
+    const segment = this.segments.find((one) => !this.isInUse(one));
     if (segment === undefined) return false;
     const frames = this.framesOf(segment);
     this.options.onDropped(
@@ -232,7 +240,7 @@ export class Lane {
   /** Gives up the files that nothing was added to since `time`, ms since the epoch. */
   expire(time: number): void {
     for (;;) {
-      const oldest = this.segments.find((one) => one !== this.taken?.what.segment);
+      const oldest = this.segments.find((one) => !this.isInUse(one));
       if (oldest === undefined || oldest.isEmpty || oldest.lastTime >= time) return;
       this.giveUpOldest('expired');
     }
@@ -241,7 +249,7 @@ export class Lane {
   /** Leaves what is on the disk there. @returns the number of records that are not */
   async stop(): Promise<number> {
     clearTimeout(this.retryTimer);
-    clearTimeout(this.syncTimer);
+    clearTimeout(this.keepTimer);
     this.write();
     clearTimeout(this.retryTimer);
     this.isStopped = true;
@@ -360,8 +368,32 @@ export class Lane {
       }
       this.unwrittenBytes -= length;
     }
-    if (this.unsyncedBytes > SYNC_BYTES) void this.sync();
-    else if (this.recent.size > 0) this.syncTimer ??= setTimeout(() => void this.sync(), SYNC_AFTER_MS);
+  }
+
+  /** Sees to it that what waits is on the disk for good before too long. */
+  private keepSoon(): void {
+    const bytes = this.unsyncedBytes + this.unwrittenBytes;
+    if (this.isStopped || this.options.directory === undefined || bytes === 0) return;
+    if (bytes > this.patience.bytes) this.keep();
+    else this.keepTimer ??= setTimeout(() => this.keepIfDue(), PATIENCE.waiting.ms);
+  }
+
+  private keepIfDue(): void {
+    this.keepTimer = undefined;
+    const [recent] = this.recent.values();
+    const oldest = Math.min(recent?.time ?? Date.now(), this.unwritten[0]?.time ?? Date.now());
+    if (Date.now() - oldest < this.patience.ms - 1) this.keepSoon();
+    else this.keep();
+  }
+
+  private keep(): void {
+    // A disk that was full is tried again at its own time.
+    if (this.retryTimer === undefined) this.write();
+    void this.sync();
+  }
+
+  private get patience(): (typeof PATIENCE)[keyof typeof PATIENCE] {
+    return performance.now() - this.lastDone < FLOWING_MS ? PATIENCE.flowing : PATIENCE.waiting;
   }
 
   /** @returns whether the disk took it */
@@ -402,26 +434,18 @@ export class Lane {
 
   /** Sees to it that what was written survives a loss of power; once at a time. */
   private sync(): Promise<void> {
-    clearTimeout(this.syncTimer);
-    this.syncTimer = undefined;
+    clearTimeout(this.keepTimer);
+    this.keepTimer = undefined;
+    if (this.unsyncedBytes === 0) return this.syncing ?? Promise.resolve();
     this.syncing ??= this.syncRecent().finally(() => {
       this.syncing = undefined;
-      if (!this.isStopped && this.unsynced().length > 0)
-        this.syncTimer ??= setTimeout(
-          () => void this.sync(),
-          this.unsyncedBytes > SYNC_BYTES ? 0 : SYNC_AFTER_MS,
-        );
+      this.keepSoon();
     });
     return this.syncing;
   }
 
-  private unsynced(): Entry[] {
-    return [...this.recent.values()].filter(({ durable }) => !durable);
-  }
-
   private async syncRecent(): Promise<void> {
-    const entries = this.unsynced();
-    this.unsyncedBytes = 0;
+    const entries = [...this.recent.values()].filter(({ durable }) => !durable);
     try {
       await Promise.all([...new Set(entries.map(({ place }) => place!.segment))].map((one) => one.sync()));
       if (this.isNewFile) await this.syncDirectory();
@@ -430,7 +454,10 @@ export class Lane {
       return;
     }
     for (const entry of entries) {
+      // Some were delivered meanwhile.
+      if (!this.recent.has(entry.place!.frame)) continue;
       entry.durable = true;
+      this.unsyncedBytes -= entry.otlp.length;
       if (this.taken?.entries.has(entry) !== true) this.settle(entry);
     }
     for (const { place } of entries) this.rest(place!.segment);
@@ -449,12 +476,35 @@ export class Lane {
 
   /** Lets a batch's source go on, which may write over its bytes. */
   private settle(entry: Entry): void {
-    if (this.recent.delete(entry.place!.frame)) entry.settle();
+    if (!this.recent.delete(entry.place!.frame)) return;
+    if (!entry.durable) this.unsyncedBytes -= entry.otlp.length;
+    entry.settle();
+  }
+
+  /** Whether something in it is being sent. */
+  private isInUse(segment: Segment): boolean {
+    if (this.taken === undefined) return false;
+    if (this.taken.what.segment !== undefined) return this.taken.what.segment === segment;
+    for (const { place } of this.taken.entries) if (place?.segment === segment) return true;
+    return false;
+  }
+
+  /** Gives up what was sent: the batches on the side of a file that goes first. */
+  private drop(segment: Segment, batches: number, entries: Iterable<Entry>): void {
+    try {
+      if (this.options.order === 'newest') segment.dropLast(batches);
+      else segment.dropFirst(batches);
+    } catch (error) {
+      // Only what is on the disk says that they are there still: after a crash they come again.
+      this.options.onFault(error);
+    }
+    for (const entry of entries) this.settle(entry);
+    this.tidy(segment);
   }
 
   /** A full file that waits for its turn needs no memory meanwhile. */
   private rest(segment: Segment): void {
-    if (segment === this.active || segment === this.taken?.what.segment) return;
+    if (segment === this.active || this.isInUse(segment)) return;
     for (const { place } of this.recent.values()) if (place!.segment === segment) return;
     segment.forget();
   }

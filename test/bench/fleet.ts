@@ -61,6 +61,7 @@ function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSig
       order,
       maxMemory: 64 * 1024 * 1024,
       makeRoom: () => true,
+      hasSource: false,
       givesUp: true,
       onDropped: () => {},
       onDamage: () => {},

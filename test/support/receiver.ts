@@ -218,6 +218,21 @@ export class Receiver {
     return `http://127.0.0.1:${port}`;
   }
 
+  /** Listens at another address, instead of its own for HTTP. */
+  async listenAt(address: string, port: number, kind: 'http' | 'grpc'): Promise<void> {
+    if (kind === 'http') {
+      this.http.closeAllConnections();
+      await new Promise((resolve) => this.http.close(resolve));
+      await new Promise<void>((resolve) => this.http.listen(port, address, resolve));
+      return;
+    }
+    await new Promise<void>((resolve, reject) =>
+      this.grpc.bindAsync(`${address}:${port}`, ServerCredentials.createInsecure(), (error) =>
+        error === null ? resolve() : reject(error),
+      ),
+    );
+  }
+
   async stop(): Promise<void> {
     this.grpc.forceShutdown();
     this.http.closeAllConnections();

@@ -1,5 +1,14 @@
 /** The spool against a model of what must come out of it, and against broken files and full disks. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -24,6 +33,7 @@ function laneOn(
     directory,
     order: 'oldest',
     maxMemory: 1024 * 1024,
+    hasSource: false,
     givesUp: true,
     makeRoom: () => true,
     onDropped: (count, reason) => t.fail(`${count} dropped: ${reason}`),
@@ -119,6 +129,78 @@ for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
     );
   });
 }
+
+test('of what has a source, all comes that the source was let go on from, whatever is killed when', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom('add', 'send', 'fail', 'begin', 'kill', 'sync'), { maxLength: 40 }),
+      async (actions) => {
+        const root = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+        let current = 0;
+        let directory = join(root, '0');
+        const begin = () => {
+          const own = ++current;
+          const last = directory;
+          // One that was killed writes no more: it goes on where nobody looks.
+          directory = join(root, String(own));
+          if (existsSync(last)) cpSync(last, directory, { recursive: true });
+          const onFault = (error: unknown) => own === current && t.fail(String(error));
+          return laneOn(t, directory, { hasSource: true, onFault });
+        };
+        let lane = begin();
+        let isTaken = false;
+        /** How far the source was let go on. */
+        let position = 0;
+        let next = 0;
+        const sent: number[] = [];
+        const end = (isDone: boolean, texts: readonly string[]) => {
+          if (isDone) {
+            sent.push(...texts.map(Number));
+            lane.done();
+          } else lane.release();
+          isTaken = false;
+        };
+        let texts: string[] = [];
+        for (const action of actions) {
+          if (action === 'add') {
+            const number = next++;
+            const own = current;
+            void lane.add(line(String(number)), 1).then(() => {
+              if (own === current) position = Math.max(position, number + 1);
+            });
+          } else if (action === 'begin') {
+            const taken = isTaken ? undefined : lane.take(6);
+            if (taken === undefined) continue;
+            isTaken = true;
+            texts = taken.otlp.toString().split('\n').filter(Boolean);
+          } else if (action === 'send' || action === 'fail') {
+            if (isTaken) end(action === 'send', texts);
+          } else if (action === 'sync') await new Promise((resolve) => setTimeout(resolve, 120));
+          else {
+            await undefined;
+            lane = begin();
+            isTaken = false;
+            // Its source goes on from there.
+            next = position;
+          }
+          await undefined;
+        }
+        if (isTaken) end(true, texts);
+        sent.push(...drain(lane, 6).map(Number));
+        t.deepEqual(
+          [...new Set(sent)].sort((one, other) => one - other),
+          [...Array(next).keys()],
+          `${actions}`,
+        );
+        t.is(lane.bytes, 0);
+        await lane.stop();
+        current++;
+        rmSync(root, { recursive: true });
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
 
 test('of metrics that wait, the newest is sent first, those of an earlier process after it', (t) => {
   const directory = directoryOf(t);
