@@ -41,7 +41,9 @@ for (const { protocol, status } of [
     receiver.fault = () => undefined;
     await waitFor('the last line', () => bodiesOf(receiver, name).includes('end'), 60_000);
     t.deepEqual(bodiesOf(receiver, name), numbers(100));
-    t.true(receiver.of(name).some(({ eventName }) => eventName === 'docker.container.start'));
+    await waitFor('its events', () =>
+      receiver.of(name).some(({ eventName }) => eventName === 'docker.container.start'),
+    );
   });
 }
 

@@ -138,11 +138,12 @@ test('portlight status tells a person how deliveries go', async (t) => {
   t.regex(page, /^portlight_records_sent_total\{signal="logs",destination="otlp"\} \d+$/m);
   t.regex(page, /^portlight_spool_size_bytes\{signal="logs",destination="otlp"\} 0$/m);
 
-  const nobody = await portlight(t, ['status', '--listen', '127.0.0.1:9']);
+  await agent.stop();
+  const nobody = await portlight(t, ['status', '--listen', listen]);
   t.is(nobody.code, 1);
   t.regex(
     nobody.stderr,
-    /^portlight: no agent answers at http:\/\/127\.0\.0\.1:9\/status: .*ECONNREFUSED.*--listen/,
+    /^portlight: no agent answers at http:\/\/127\.0\.0\.1:\d+\/status: .*ECONNREFUSED.*--listen/,
   );
 });
 
