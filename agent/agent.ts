@@ -31,6 +31,7 @@ import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { catalogue } from './catalogue/index.ts';
 import { Evidence } from './evidence.ts';
+import { lockDirectory } from './lock.ts';
 import { isReceiver } from './logs/receiver.ts';
 import { commandRedaction } from './logs/redact.ts';
 import { isFollowed, treatmentOf } from './logs/treatment.ts';
@@ -49,6 +50,8 @@ import { VERSION } from './version.ts';
 const FLUSH_MS = 3500;
 /** The agent's own state moves slowly, and each export costs as much as a round. */
 const OWN_INTERVAL_MS = 60_000;
+/** How long the end waits for a round that is under way. */
+const STOP_ROUND_MS = 500;
 /** The first round comes at once, a second one soon after it: rates need two. */
 const FIRST_INTERVAL_MS = 1000;
 
@@ -183,7 +186,23 @@ export async function startAgent(
   logger: Logger,
   telemetry: Telemetry,
 ): Promise<RunningAgent> {
+  const unlock = await lockDirectory(config.data_dir);
+  try {
+    return await startLocked(config, logger, telemetry, unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function startLocked(
+  config: Config,
+  logger: Logger,
+  telemetry: Telemetry,
+  unlock: () => Promise<void>,
+): Promise<RunningAgent> {
   const since = new Date();
+  const before = telemetry.snapshot();
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
   const positions = openPositions(config.data_dir, logger, telemetry);
@@ -318,6 +337,7 @@ export async function startAgent(
   try {
     server = await listen(config.listen, pages);
   } catch (error) {
+    await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
     positions.close();
     throw new Error(
       `listen: ${config.listen.host}:${config.listen.port}: ${messageOf(error)}; choose another with --listen`,
@@ -355,6 +375,7 @@ export async function startAgent(
       : import('./sdk.ts').then(({ startSdk }) =>
           startSdk({
             telemetry,
+            before,
             resource: hostResource.attributes,
             temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
             take: (otlp, count) => pipeline.ownMetrics(hostResource, otlp, count),
@@ -400,7 +421,11 @@ export async function startAgent(
     }
   };
   // Nothing but the end interrupts it.
-  const startRounds = () => void runRounds().catch(() => {});
+  let running: Promise<void> | undefined;
+  const startRounds = () => {
+    running = runRounds().catch(() => {});
+  };
+  for (const exporter of exporters) exporter.start?.();
   daemon.start(startRounds);
 
   return {
@@ -410,6 +435,7 @@ export async function startAgent(
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
+      await Promise.race([running, sleep(STOP_ROUND_MS, undefined, { ref: false })]);
       await daemon.stop();
       await Promise.all(collectors.map((collector) => collector.stop?.()));
       pipeline.flush();
@@ -422,6 +448,7 @@ export async function startAgent(
       // Acknowledgements on their way become positions.
       await new Promise((resolve) => setImmediate(resolve));
       positions.close();
+      await unlock();
     },
   };
 }

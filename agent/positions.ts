@@ -19,6 +19,7 @@ export class Positions {
   private readonly known: Map<string, string>;
   /** Changes not yet written; undefined stands for a deletion. */
   private readonly changed = new Map<string, string | undefined>();
+  private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
   /**
@@ -70,10 +71,14 @@ export class Positions {
 
   close(): void {
     this.write();
+    // What is still told of afterwards is told again by whoever comes next.
+    this.isClosed = true;
+    clearTimeout(this.timer);
     this.database.close();
   }
 
   private change(source: string, value: string | undefined): void {
+    if (this.isClosed) return;
     this.changed.set(source, value);
     this.timer ??= setTimeout(() => this.write(), WRITE_AFTER_MS);
   }

@@ -4,11 +4,20 @@
  */
 import { metrics } from '@opentelemetry/api';
 import type { Attributes } from './records.ts';
-import { type OwnGauge, type OwnMetric, ownGauges, ownMetrics, type Telemetry } from './telemetry.ts';
+import {
+  type OwnGauge,
+  type OwnMetric,
+  ownGauges,
+  ownMetrics,
+  type Series,
+  type Telemetry,
+} from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 export interface SdkOptions {
   readonly telemetry: Telemetry;
+  /** What had been counted when this agent began: after a reload, an earlier one has told of it. */
+  readonly before: ReadonlyMap<Readonly<Series>, number>;
   /** Of the agent itself. */
   readonly resource: Attributes;
   readonly temporality: 'cumulative' | 'delta';
@@ -22,7 +31,7 @@ export interface Sdk {
   stop(): Promise<void>;
 }
 
-export async function startSdk({ telemetry, resource, temporality, take }: SdkOptions): Promise<Sdk> {
+export async function startSdk({ telemetry, before, resource, temporality, take }: SdkOptions): Promise<Sdk> {
   // The SDK is by far the largest library here: it is loaded after the agent has begun its work.
   const [
     { NodeSDK },
@@ -55,8 +64,8 @@ export async function startSdk({ telemetry, resource, temporality, take }: SdkOp
   const meter = metrics.getMeter('portlight', VERSION);
   for (const [name, [unit, description]] of Object.entries(ownMetrics)) {
     meter.createObservableCounter(name, { unit, description }).addCallback((result) => {
-      for (const { attributes, value } of telemetry.series(name as OwnMetric))
-        result.observe(value, attributes);
+      for (const series of telemetry.series(name as OwnMetric))
+        result.observe(series.value - (before.get(series) ?? 0), series.attributes);
     });
   }
   for (const [name, [unit, description]] of Object.entries(ownGauges)) {

@@ -73,6 +73,12 @@ export class Telemetry {
     return [...(this.gauges.get(gauge)?.() ?? [])];
   }
 
+  /** What every counter has counted up to now, by its series. */
+  snapshot(): ReadonlyMap<Readonly<Series>, number> {
+    const all = [...this.metrics.values()].flatMap((series) => [...series.values()]);
+    return new Map(all.map((series) => [series, series.value]));
+  }
+
   /** The series of a metric. */
   series(metric: OwnMetric): Iterable<Readonly<Series>> {
     return this.metrics.get(metric)?.values() ?? [];
@@ -84,10 +90,13 @@ export class Telemetry {
     this.warn(`${collector}: ${messageOf(error)}`, { collector, container });
   }
 
-  /** Logs a warning, the same text once a minute at most, with how often it was held back. */
-  warn(message: string, facts: Readonly<Record<string, unknown>> = {}): void {
+  /**
+   * Logs a warning, once a minute at most, with how often it was held back.
+   * @param what it is about, for what is said of it in many ways
+   */
+  warn(message: string, facts: Readonly<Record<string, unknown>> = {}, what = message): void {
     const now = Date.now();
-    const known = this.faults.get(message);
+    const known = this.faults.get(what);
     if (known !== undefined && now - known.loggedAt < REPEAT_AFTER_MS) {
       known.suppressed++;
       return;
@@ -95,6 +104,6 @@ export class Telemetry {
     this.logger.warn({ ...facts, repeated: known?.suppressed || undefined }, message);
     for (const [text, { loggedAt }] of this.faults)
       if (now - loggedAt >= REPEAT_AFTER_MS) this.faults.delete(text);
-    this.faults.set(message, { loggedAt: now, suppressed: 0 });
+    this.faults.set(what, { loggedAt: now, suppressed: 0 });
   }
 }

@@ -39,6 +39,19 @@ export class ConfigError extends Error {
 const DEFAULT_FILES = ['portlight.yaml', '/etc/portlight/portlight.yaml'];
 const byPath = new Map(options.map((option) => [option.path, option]));
 
+const MASK = '********';
+
+/** As it is shown to whoever asks: without headers, and without what stands before the @ of a URL. */
+export const withoutSecrets = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (key, inner) => {
+      if (key === 'headers') return MASK;
+      return typeof inner === 'string' ? inner.replace(/\/\/[^/@\s]*@/g, `//${MASK}@`) : inner;
+    }) ?? 'null',
+  );
+
+const shownWithoutSecrets = (value: unknown): string => JSON.stringify(withoutSecrets(value));
+
 /** The known name that is most alike, when it is alike enough to be a slip. */
 function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -72,7 +85,7 @@ function unknownKey(key: string, value: unknown): string {
     .filter(({ path }) => path.startsWith(`${key}.`))
     .map(({ path }) => path.slice(key.length + 1));
   if (below.length === 0) return `${key}: is not a known key${suggestion(nearest(key, byPath.keys()))}`;
-  return `${key}: ${JSON.stringify(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
+  return `${key}: ${shownWithoutSecrets(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
 }
 
 async function readFile(path: string, settings: Map<string, Setting>, mistakes: string[]): Promise<void> {
@@ -209,7 +222,7 @@ function nest(settings: ReadonlyMap<string, Setting>): object {
 
 /** What is wrong with a value. @param facts of the option */
 function notAllowed(value: unknown, { secret, values, choices, allowed }: OptionFacts): string {
-  const shown = secret ? 'the value' : JSON.stringify(value);
+  const shown = secret ? 'the value' : shownWithoutSecrets(value);
   const candidates = values ?? choices;
   const items = String(value)
     .split(',')

@@ -3,6 +3,8 @@ import type { Batch } from '../agent/records.ts';
 /** Ships batches to one destination. */
 export interface Exporter {
   readonly name: string;
+  /** Begins what goes on by itself; called once, when everything else could be had. */
+  start?(): void;
   /**
    * Resolves when the batch no longer needs its source: it is where no crash loses it, was delivered, or given up and
    * counted. Never rejects. Batches of one kind are delivered in the order they came, but for metrics that waited.

@@ -18,9 +18,18 @@ const factories: Readonly<
   async otlp(config, telemetry) {
     const { OtlpExporter } = await import('./otlp/index.ts');
     const directory = join(config.data_dir, 'spool');
-    return Promise.all(
-      destinationsOf(config).map((destination) => OtlpExporter.create(destination, directory, telemetry)),
-    );
+    const destinations = destinationsOf(config);
+    // One that is away must not hold up what another takes.
+    const logsWait = destinations.length === 1;
+    const exporters: Exporter[] = [];
+    try {
+      for (const destination of destinations)
+        exporters.push(await OtlpExporter.create(destination, directory, logsWait, telemetry));
+    } catch (error) {
+      for (const exporter of exporters) await exporter.stop(AbortSignal.abort());
+      throw error;
+    }
+    return exporters;
   },
 };
 

@@ -11,6 +11,7 @@ import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import { destinationsOf, GENERAL, signalOf, type Target } from '../../config/destinations.ts';
+import { withoutSecrets } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
@@ -188,9 +189,14 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
     const transport = await createTransport(target);
     const verdict = await transport.send(Buffer.alloc(0));
     transport.close();
-    if (verdict.kind === 'accepted') return finding(name, 'ok', `${url.href} takes ${protocol}`);
-    const wait = verdict.kind === 'retry' ? '; records would wait for it' : '';
-    return finding(name, 'fail', `${url.href}: ${verdict.message}${wait}`);
+    const shown = String(withoutSecrets(url.href));
+    if (verdict.kind === 'accepted') return finding(name, 'ok', `${shown} takes ${protocol}`);
+    const isToWait = verdict.kind === 'retry' || verdict.kind === 'away';
+    return finding(
+      name,
+      'fail',
+      `${shown}: ${verdict.message}${isToWait ? '; records would wait for it' : ''}`,
+    );
   } catch (error) {
     return finding(name, 'fail', messageOf(error));
   }

@@ -1,14 +1,11 @@
 /** `portlight config`: what is configured, and whether it is right. */
 import type { Command } from 'commander';
+import { withoutSecrets } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { configOf } from './options.ts';
 
 const MASK = '********';
-
-/** Destinations without what nobody may see. */
-const masked = (destinations: unknown): unknown =>
-  JSON.parse(JSON.stringify(destinations, (key, value) => (key === 'headers' ? MASK : value)));
 
 export async function printConfig({ output }: { output: string }, command: Command): Promise<void> {
   const { settings } = await configOf(command);
@@ -16,7 +13,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
     .filter(({ path }) => settings.has(path))
     .map(({ path, secret }) => {
       const { value, origin } = settings.get(path)!;
-      return { key: path, value: secret ? MASK : path === 'destinations' ? masked(value) : value, origin };
+      return { key: path, value: secret ? MASK : withoutSecrets(value), origin };
     });
   if (output === 'json') console.log(JSON.stringify(rows, null, 2));
   else {

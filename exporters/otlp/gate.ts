@@ -1,28 +1,33 @@
 /**
- * Whether a receiver is worth a request now. All that goes to it shares one: one that is down is asked by one
- * request at a time, after waits that grow and differ from agent to agent, not by each signal's.
+ * Whether a receiver can be reached. All that goes to it shares one: one that is away is asked by one request at a time,
+ * after waits that grow and differ from agent to agent, not by each signal's.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '../../agent/backoff.ts';
 
-const FIRST_MS = 250;
 const LONGEST_MS = 30_000;
-const FACTOR = 2;
+
+/** Leave to send one request, which is given back with what came of it. */
+export interface Pass {
+  /** Whether it tries if the receiver is back. */
+  readonly isProbe: boolean;
+}
 
 export class Gate {
   private readonly signal: AbortSignal;
+  private readonly backoff: Backoff;
   /** Undefined while requests are let through. */
   private shut: Promise<void> | undefined;
-  /** While one request tries whether the receiver is back. */
-  private isTried = false;
+  private isProbed = false;
   private readonly waiting: (() => void)[] = [];
-  private next = FIRST_MS;
   /** When the receiver was last found away, ms of performance.now(); undefined while it is there. */
   private awaySince: number | undefined;
 
   /** @param signal ends all waits */
   constructor(signal: AbortSignal) {
     this.signal = signal;
-    signal.addEventListener('abort', () => this.release());
+    this.backoff = new Backoff(LONGEST_MS, signal);
+    signal.addEventListener('abort', () => this.wake());
   }
 
   /** Whether requests are let through. */
@@ -30,27 +35,25 @@ export class Gate {
     return this.shut === undefined;
   }
 
-  /**
-   * Resolves when a request may be sent, which `opened`, `closed` or `passedOn` must follow; or when the signal has
-   * aborted.
-   */
-  async pass(): Promise<void> {
+  /** Resolves when a request may be sent, or the signal has aborted. */
+  async pass(): Promise<Pass> {
     while (this.shut !== undefined && !this.signal.aborted) {
       await this.shut;
-      if (this.signal.aborted) return;
-      if (!this.isTried) {
-        this.isTried = true;
-        return;
+      if (this.signal.aborted) break;
+      if (!this.isProbed) {
+        this.isProbed = true;
+        return { isProbe: true };
       }
       await new Promise<void>((resolve) => {
         this.waiting.push(resolve);
       });
     }
+    return { isProbe: false };
   }
 
-  /** Who may have sent a request has none to send. */
-  passedOn(): void {
-    if (this.isTried) this.release();
+  /** Whoever had it has nothing to send. */
+  unused(pass: Pass): void {
+    if (pass.isProbe) this.wake();
   }
 
   /**
@@ -61,26 +64,51 @@ export class Gate {
     const away = this.awaySince === undefined ? 0 : performance.now() - this.awaySince;
     this.awaySince = undefined;
     this.shut = undefined;
-    this.next = FIRST_MS;
-    this.release();
+    this.backoff.reset();
+    this.wake();
     return away;
   }
 
-  /** @param afterMs how long it wants to be left alone, where it says so */
-  closed(afterMs: number | undefined): void {
+  /** It did not. Of several requests that were under way when it went, the first closes the gate. */
+  closed(pass: Pass): void {
     this.awaySince ??= performance.now();
-    // Several requests can be under way when it goes: the first closes the gate.
-    if (this.shut !== undefined && !this.isTried) return;
-    const random = 0.5 + Math.random() / 2;
-    // A fleet that is told the same moment must not come back in it.
-    const wait = Math.max(this.next * random, (afterMs ?? 0) * (1 + Math.random() / 2));
-    this.next = Math.min(this.next * FACTOR, LONGEST_MS);
-    this.shut = sleep(wait, undefined, { signal: this.signal }).catch(() => {});
-    this.release();
+    if (this.shut !== undefined && !pass.isProbe) return;
+    this.shut = this.backoff.wait();
+    this.wake();
   }
 
-  private release(): void {
-    this.isTried = false;
+  private wake(): void {
+    this.isProbed = false;
     for (const wake of this.waiting.splice(0)) wake();
+  }
+}
+
+/** How long the receiver wants one signal to be left alone, and how long that is waited for at least. */
+export class Hold {
+  private readonly signal: AbortSignal;
+  private readonly backoff: Backoff;
+  private isHeld = false;
+
+  /** @param signal ends all waits */
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+    this.backoff = new Backoff(LONGEST_MS, signal);
+  }
+
+  /** Whether the receiver does not want it for now. */
+  get isOn(): boolean {
+    return this.isHeld;
+  }
+
+  off(): void {
+    this.isHeld = false;
+    this.backoff.reset();
+  }
+
+  /** @param afterMs what the receiver says; a fleet that is told the same moment must not come back in it */
+  async wait(afterMs: number | undefined): Promise<void> {
+    this.isHeld = true;
+    const told = (afterMs ?? 0) * (1 + Math.random() / 4);
+    await Promise.all([this.backoff.wait(), sleep(told, undefined, { signal: this.signal }).catch(() => {})]);
   }
 }

@@ -1,20 +1,23 @@
 /** OTLP over gRPC. Imported only where it is used: grpc-js is worth 10 MB of memory. */
-import { Client, type ClientOptions, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { decodeResponse, decodeRetryDelay, type PartialSuccess } from '../../agent/otlp/decode.ts';
+import {
+  Client,
+  type ClientOptions,
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { decodeResponse, decodeRetryDelay } from '../../agent/otlp/decode.ts';
 import { VERSION } from '../../agent/version.ts';
 import type { Signal, Target } from '../../config/destinations.ts';
 import { headersOf, tlsOf } from './target.ts';
-import { refused, retry, type Transport, tooLarge, type Verdict } from './verdict.ts';
+import { accepted, away, refused, retry, type Transport, tooLarge, type Verdict } from './verdict.ts';
 
 /** https://opentelemetry.io/docs/specs/otlp/#failures: RESOURCE_EXHAUSTED only with a RetryInfo. */
-const RETRYABLE = new Set<number>([
-  status.CANCELLED,
-  status.DEADLINE_EXCEEDED,
-  status.ABORTED,
-  status.OUT_OF_RANGE,
-  status.UNAVAILABLE,
-  status.DATA_LOSS,
-]);
+const RETRYABLE = new Set<number>([status.CANCELLED, status.ABORTED, status.OUT_OF_RANGE, status.DATA_LOSS]);
+/** What a connection that cannot be made, or an answer that does not come, is told as too. */
+const AWAY = new Set<number>([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]);
 
 /** Refused for what is in a request, or for what that did to the receiver. */
 const OF_CONTENT = new Set<number>([status.INVALID_ARGUMENT, status.INTERNAL, status.UNKNOWN]);
@@ -44,12 +47,22 @@ function verdictOn({ code, details, metadata }: ServiceError): Verdict {
   const message = `gRPC ${status[code] ?? code} ${details}`.trim();
   const [encoded] = metadata?.get('grpc-status-details-bin') ?? [];
   const delay = Buffer.isBuffer(encoded) ? decodeRetryDelay(encoded) : undefined;
-  if (RETRYABLE.has(code)) return retry(message, delay);
+  if (AWAY.has(code) && delay === undefined) return away(message);
+  if (AWAY.has(code) || RETRYABLE.has(code)) return retry(message, delay);
   if (code === status.RESOURCE_EXHAUSTED) {
     if (delay !== undefined) return retry(message, delay);
-    if (/larger than max|too large|exceed/i.test(details)) return tooLarge(message);
+    if (/larger than max|too large|message size/i.test(details)) return tooLarge(message);
   }
   return refused(message, OF_CONTENT.has(code));
+}
+
+function verdictOnAnswer(answer: Buffer | undefined): Verdict {
+  try {
+    return accepted(decodeResponse(answer ?? Buffer.alloc(0)));
+  } catch {
+    // It was taken; whatever else was to be said of it cannot be read.
+    return accepted({ rejected: 0, message: '' });
+  }
 }
 
 /** @throws {Error} when a file of the target cannot be read */
@@ -59,6 +72,7 @@ export function grpcTransport(target: Target): Transport {
   const isSecure = url.protocol === 'https:';
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headersOf(target))) metadata.set(name, value);
+  const underWay = new Set<ClientUnaryCall>();
   const client = new Client(
     `${url.hostname}:${url.port || (isSecure ? 443 : 80)}`,
     isSecure ? credentials.createSsl(ca ?? null, key ?? null, cert ?? null) : credentials.createInsecure(),
@@ -68,19 +82,24 @@ export function grpcTransport(target: Target): Transport {
   return {
     send: (request) =>
       new Promise((resolve) => {
-        client.makeUnaryRequest<Buffer, PartialSuccess>(
+        const call = client.makeUnaryRequest<Buffer, Buffer>(
           path,
           (bytes) => bytes,
-          decodeResponse,
+          (bytes) => bytes,
           request,
           metadata,
           { deadline: Date.now() + timeoutMs },
           (error, answer) => {
-            if (error !== null) resolve(verdictOn(error));
-            else resolve({ kind: 'accepted', ...(answer ?? { rejected: 0, message: '' }) });
+            underWay.delete(call);
+            resolve(error === null ? verdictOnAnswer(answer) : verdictOn(error));
           },
         );
+        underWay.add(call);
       }),
-    close: () => client.close(),
+    close() {
+      // The channel's end alone lets calls go on.
+      for (const call of underWay) call.cancel();
+      client.close();
+    },
   };
 }

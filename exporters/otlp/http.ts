@@ -12,7 +12,7 @@ import { VERSION } from '../../agent/version.ts';
 import type { Target } from '../../config/destinations.ts';
 import { toJson } from './json.ts';
 import { headersOf, tlsOf } from './target.ts';
-import { refused, retry, type Transport, tooLarge, type Verdict } from './verdict.ts';
+import { accepted, away, refused, retry, type Transport, tooLarge, type Verdict } from './verdict.ts';
 
 /** https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes */
 const RETRYABLE = new Set([429, 502, 503, 504]);
@@ -71,10 +71,10 @@ function verdictOn(answer: Answer): Verdict {
   const { status } = answer;
   if (status >= 200 && status < 300) {
     try {
-      return { kind: 'accepted', ...partialSuccessOf(answer) };
+      return accepted(partialSuccessOf(answer));
     } catch {
       // It was taken; whatever else was to be said of it cannot be read.
-      return { kind: 'accepted', rejected: 0, message: '' };
+      return accepted({ rejected: 0, message: '' });
     }
   }
   const message = `HTTP ${status} ${reasonOf(answer)}`.trim();
@@ -123,15 +123,21 @@ export function httpTransport(target: Target): Transport {
         headers: { ...headers, 'content-length': body.length },
       });
       // From the first byte to the last: neither silence nor dripping gets beyond it.
-      const deadline = setTimeout(
-        () => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
+      const deadline = setTimeout(() => {
+        const error = new Error(`no answer within ${timeoutMs} ms`);
+        reject(error);
+        sent.destroy(error);
+      }, timeoutMs);
       const end = (act: () => void) => {
         clearTimeout(deadline);
         act();
       };
       sent.on('error', (error) => end(() => reject(error)));
+      // An upgrade of the protocol is neither an answer nor an error.
+      sent.on('upgrade', (_, socket) => {
+        socket.destroy();
+        end(() => reject(new Error('the receiver wants to speak another protocol')));
+      });
       sent.on('response', (response) => {
         read(response).then(
           (answer) => end(() => resolve(answer)),
@@ -150,7 +156,7 @@ export function httpTransport(target: Target): Transport {
         return verdictOn(await post(body));
       } catch (error) {
         // Whatever the network does is worth another attempt, a wrong certificate included: it can be renewed.
-        return retry(messageOf(error));
+        return away(messageOf(error));
       }
     },
     close: () => agent.destroy(),

@@ -1,5 +1,6 @@
 /** Ships logs, events, metrics and traces to one OTLP destination, through a spool of its own. */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeMetrics } from '../../agent/otlp/decode.ts';
 import { countRecords, resourcesOf } from '../../agent/otlp/split.ts';
 import type { Batch, Resource } from '../../agent/records.ts';
@@ -8,11 +9,15 @@ import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
 import { type Destination, signalOf } from '../../config/destinations.ts';
 import type { DestinationStatus, Exporter } from '../exporter.ts';
 import { type LaneName, Spool } from '../spool/index.ts';
-import { Gate } from './gate.ts';
+import { Gate, Hold } from './gate.ts';
 import { Pace } from './pace.ts';
 import { Sender } from './sender.ts';
 import { createTransport } from './transport.ts';
 import type { Transport } from './verdict.ts';
+
+/** How long the end waits for answers that are on their way. */
+const LAST_ANSWERS_MS = 250;
+const AFTER_FAULT_MS = 1000;
 
 const laneOf = (batch: Batch): LaneName =>
   batch.signal !== 'logs' ? batch.signal : batch.kind === 'event' ? 'events' : 'logs';
@@ -37,6 +42,8 @@ export class OtlpExporter implements Exporter {
   private readonly spool: Spool;
   private readonly transports: readonly Transport[];
   private readonly gates: ReadonlyMap<string, Gate>;
+  private readonly senders: Sender[] = [];
+  private running: Promise<unknown> = Promise.resolve();
   private readonly ending = new AbortController();
 
   private constructor(
@@ -64,6 +71,7 @@ export class OtlpExporter implements Exporter {
         lane: spool.lanes[name],
         transport,
         gate,
+        hold: new Hold(signal),
         pace,
         countOf: name === 'metrics' ? countPoints : countRecords,
         onSent: (records, bytes) => {
@@ -72,41 +80,67 @@ export class OtlpExporter implements Exporter {
         },
         onRetry: (message) => {
           telemetry.add('portlight.exporter.retries', 1, labels);
-          telemetry.warn(`${this.name}: cannot send ${name}: ${message}`);
+          telemetry.warn(`${this.name}: cannot send ${name}: ${message}`, {}, `retry ${this.name} ${name}`);
         },
         onDropped: (records, reason, message) => {
-          telemetry.add('portlight.records.dropped', records, { ...labels, reason });
-          telemetry.warn(`${this.name}: the receiver refused ${name}: ${message}`);
+          if (records > 0) telemetry.add('portlight.records.dropped', records, { ...labels, reason });
+          const what = records > 0 ? 'the receiver refused' : 'the receiver says of';
+          telemetry.warn(`${this.name}: ${what} ${name}: ${message}`, {}, `${reason} ${this.name} ${name}`);
         },
         setAside: (otlp) => spool.refused(name, otlp),
       });
-      void sender.run(signal);
+      this.senders.push(sender);
     }
   }
 
   /**
    * @param directory where spools are; undefined keeps what waits in memory
+   * @param logsWait whether logs wait in their files where its spool is full
    * @throws {Error} when a file that the destination names cannot be read
    */
   static async create(
     destination: Destination,
     directory: string | undefined,
+    logsWait: boolean,
     telemetry: Telemetry,
   ): Promise<OtlpExporter> {
     const { name } = destination;
-    const spool = OtlpExporter.openSpool(destination, directory && join(directory, name), telemetry);
+    // What can be refused comes first: a spool that was begun is one that is sent.
     const transports = new Map<LaneName, Transport>();
-    for (const kind of destination.kinds)
-      transports.set(kind, await createTransport(destination.targets[signalOf(kind)]!));
+    try {
+      for (const kind of destination.kinds)
+        transports.set(kind, await createTransport(destination.targets[signalOf(kind)]!));
+    } catch (error) {
+      for (const transport of transports.values()) transport.close();
+      throw error;
+    }
+    const spool = OtlpExporter.openSpool(
+      destination,
+      directory && join(directory, name),
+      logsWait,
+      telemetry,
+    );
     return new OtlpExporter(destination, telemetry, spool, transports);
+  }
+
+  start(): void {
+    this.running = Promise.all(this.senders.map((sender) => this.keepRunning(sender)));
+    for (const [lane, { bytes }] of Object.entries(this.spool.lanes)) {
+      if (bytes > 0 && !this.destination.kinds.includes(lane as LaneName))
+        this.telemetry.warn(
+          `${this.name}: ${bytes} bytes of ${lane} wait in the spool that are not to be sent any more; they are given up when they are too old`,
+        );
+    }
   }
 
   private static openSpool(
     { name, maxBytes, maxAgeMs, metricsOrder }: Destination,
     directory: string | undefined,
+    logsWait: boolean,
     telemetry: Telemetry,
   ): Spool {
     const options = {
+      logsWait,
       maxBytes,
       maxAgeMs,
       metrics: metricsOrder,
@@ -142,13 +176,17 @@ export class OtlpExporter implements Exporter {
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
-    const isDrained = () => Object.values(this.spool.lanes).every(({ bytes }) => bytes === 0);
+    const { kinds } = this.destination;
+    const isDrained = () => kinds.every((kind) => this.spool.lanes[kind].bytes === 0);
     // What a receiver that is away does not take is on the disk, and need not be waited for.
-    while (!deadline.aborted && this.isReachable && !isDrained())
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    while (!deadline.aborted && this.isReachable && !isDrained()) await sleep(10);
     this.ending.abort();
-    const { logs, ...left } = await this.spool.stop();
-    for (const [signal, count] of Object.entries(left)) {
+    for (const transport of this.transports) transport.close();
+    // What was answered in this moment is not sent again.
+    await Promise.race([this.running, sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
+    // Logs and events are had again from their sources.
+    const { metrics, traces } = await this.spool.stop();
+    for (const [signal, count] of Object.entries({ metrics, traces })) {
       if (count > 0)
         this.telemetry.add('portlight.records.dropped', count, {
           signal,
@@ -156,11 +194,25 @@ export class OtlpExporter implements Exporter {
           reason: 'shutdown',
         });
     }
-    for (const transport of this.transports) transport.close();
+  }
+
+  /** Whatever goes wrong in it, it goes on: nothing else sends what is in its lane. */
+  private async keepRunning(sender: Sender): Promise<void> {
+    const { signal } = this.ending;
+    while (!signal.aborted) {
+      try {
+        await sender.run(signal);
+      } catch (error) {
+        this.telemetry.fault('spool', error);
+        await sleep(AFTER_FAULT_MS, undefined, { signal }).catch(() => {});
+      }
+    }
   }
 
   private get isReachable(): boolean {
-    return [...this.gates.values()].every(({ isOpen }) => isOpen);
+    return (
+      [...this.gates.values()].every(({ isOpen }) => isOpen) && !this.senders.some(({ isHeld }) => isHeld)
+    );
   }
 
   private filtered(batch: Batch): { otlp: Buffer; count: number } {

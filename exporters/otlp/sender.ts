@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { halve } from '../../agent/otlp/split.ts';
 import type { Lane, Taken } from '../spool/lane.ts';
-import type { Gate } from './gate.ts';
+import type { Gate, Hold, Pass } from './gate.ts';
 import type { Pace } from './pace.ts';
 import type { Transport, Verdict } from './verdict.ts';
 
@@ -18,6 +18,8 @@ const LEAST_JOIN_BYTES = 64 * 1024;
 const MAX_HALVINGS = 64;
 /** As long as a receiver has refused all of what it got. */
 const FEW_HALVINGS = 4;
+/** How often those that one becomes that is too large are. */
+const MAX_SIZE_HALVINGS = 1024;
 /** How often backlog that has to wait gives way to what is new. */
 const LOOK_MS = 250;
 
@@ -27,6 +29,7 @@ export interface SenderOptions {
   readonly lane: Lane;
   readonly transport: Transport;
   readonly gate: Gate;
+  readonly hold: Hold;
   readonly pace: Pace;
   /** Number of records in a request. */
   readonly countOf: (otlp: Buffer) => number;
@@ -47,73 +50,85 @@ export class Sender {
     this.options = options;
   }
 
-  /** Sends what comes until the signal aborts. */
+  /** Whether the receiver does not want this signal for now. */
+  get isHeld(): boolean {
+    return this.options.hold.isOn;
+  }
+
+  /**
+   * Sends what comes until the signal aborts.
+   * @throws what reading from the lane throws
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { lane, gate, pace } = this.options;
-    for (;;) {
+    while (!signal.aborted) {
       await lane.something(signal);
       // Whatever else is added in this turn of the event loop shares the request.
       await undefined;
-      await gate.pass();
-      if (signal.aborted) return;
-      const taken = lane.take(this.joinBytes);
-      if (taken === undefined) {
-        gate.passedOn();
-        continue;
+      const pass = await gate.pass();
+      try {
+        if (signal.aborted) return;
+        const { nextTime } = lane;
+        const delay = nextTime === undefined ? 0 : pace.delay(nextTime);
+        const taken = delay > 0 ? undefined : lane.take(this.joinBytes);
+        if (taken === undefined) {
+          gate.unused(pass);
+          if (delay > 0) await sleep(Math.min(delay, LOOK_MS), undefined, { signal }).catch(() => {});
+          continue;
+        }
+        if (taken.count === 0) gate.unused(pass);
+        const isDone = taken.count === 0 || (await this.deliver(taken, pass, signal));
+        if (isDone) {
+          pace.sent(taken.time, taken.otlp.length);
+          lane.done();
+        } else lane.release();
+      } catch (error) {
+        gate.unused(pass);
+        throw error;
       }
-      const delay = pace.delay(taken.time);
-      if (delay > 0) {
-        lane.release();
-        gate.passedOn();
-        await sleep(Math.min(delay, LOOK_MS), undefined, { signal }).catch(() => {});
-        continue;
-      }
-      const isDone = taken.count === 0 || (await this.deliver(taken, signal));
-      if (taken.count === 0) gate.passedOn();
-      // After the end what is under way stays in the lane.
-      if (signal.aborted && !isDone) return;
-      if (isDone) {
-        pace.sent(taken.time, taken.otlp.length);
-        lane.done();
-      } else lane.release();
     }
   }
 
   /** @returns whether it was taken or given up; else it is to be sent again */
-  private async deliver(taken: Taken, signal: AbortSignal): Promise<boolean> {
-    const { gate } = this.options;
+  private async deliver(taken: Taken, first: Pass, signal: AbortSignal): Promise<boolean> {
+    const { gate, hold } = this.options;
     const pieces = this.fitting(taken.otlp);
     const isWhole = pieces.length === 1;
     let halvings = this.isTrusted ? MAX_HALVINGS : FEW_HALVINGS;
+    let sizeHalvings = MAX_SIZE_HALVINGS;
     let isTrusted = false;
     let isFirst = true;
     for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
-      if (!isFirst) await gate.pass();
-      if (signal.aborted) return false;
-      const verdict = await this.options.transport.send(piece);
-      if (signal.aborted && verdict.kind !== 'accepted') return false;
-      this.tell(verdict);
+      const pass = isFirst ? first : await gate.pass();
+      const verdict = signal.aborted ? undefined : await this.options.transport.send(piece);
+      if (verdict === undefined || (signal.aborted && verdict.kind !== 'accepted')) {
+        gate.unused(pass);
+        return false;
+      }
+      const records = isFirst && isWhole ? taken.count : this.options.countOf(piece);
+      await this.tell(verdict, pass);
       if (verdict.kind === 'accepted') {
-        const records = isFirst && isWhole ? taken.count : this.options.countOf(piece);
-        this.options.onSent(records - verdict.rejected, piece.length);
-        if (verdict.rejected > 0) this.options.onDropped(verdict.rejected, 'rejected', verdict.message);
+        hold.off();
+        const rejected = Math.min(verdict.rejected, records);
+        this.options.onSent(records - rejected, piece.length);
+        if (rejected > 0 || verdict.message !== '')
+          this.options.onDropped(rejected, 'rejected', verdict.message);
         isTrusted = true;
-      } else if (verdict.kind === 'retry') {
+        this.joinBytes = Math.min(JOIN_BYTES, this.joinBytes + (this.joinBytes >> 3));
+      } else if (verdict.kind === 'away' || verdict.kind === 'retry') {
         // In halves it is not sent from the beginning: what was taken of it is not sent twice.
         if (isFirst) return false;
         pieces.unshift(piece);
       } else {
-        const halves =
-          verdict.kind === 'too_large' || (verdict.isContent && halvings-- > 0)
-            ? this.halve(piece)
-            : undefined;
+        const isForSize = verdict.kind === 'too_large';
+        const mayBe = isForSize ? sizeHalvings-- > 0 : verdict.isContent && halvings-- > 0;
+        const halves = mayBe ? this.halve(piece) : undefined;
         if (halves === undefined) {
           this.options.setAside(piece);
-          const records = isFirst && isWhole ? taken.count : this.options.countOf(piece);
           this.options.onDropped(records, verdict.kind, verdict.message);
         } else {
           pieces.unshift(...halves);
-          if (verdict.kind === 'too_large')
+          if (isForSize)
             this.joinBytes = Math.max(LEAST_JOIN_BYTES, Math.min(this.joinBytes, piece.length >> 1));
         }
       }
@@ -123,12 +138,18 @@ export class Sender {
     return true;
   }
 
-  private tell(verdict: Verdict): void {
-    const { gate, pace, onRetry } = this.options;
-    if (verdict.kind === 'retry') {
+  /** Lets the others know, and waits where that is wanted. */
+  private async tell(verdict: Verdict, pass: Pass): Promise<void> {
+    const { gate, hold, pace, onRetry } = this.options;
+    if (verdict.kind === 'away') {
       onRetry(verdict.message);
-      gate.closed(verdict.afterMs);
-    } else pace.back(gate.opened());
+      gate.closed(pass);
+      return;
+    }
+    pace.back(gate.opened());
+    if (verdict.kind !== 'retry') return;
+    onRetry(verdict.message);
+    await hold.wait(verdict.afterMs);
   }
 
   /** In parts that receivers take, as far as it can be parted. */

@@ -27,6 +27,7 @@ export function tlsOf({ certificate, clientCertificate, clientKey }: Target): Tl
   };
 }
 
+const HEADER_VALUE = /^[ -~]*$/;
 const HEADER_LINE = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.*?)\s*$/;
 
 /**
@@ -45,6 +46,10 @@ export function headersOf({ headers, headersFile }: Target): Record<string, stri
         `headers_file: line ${index + 1} of ${headersFile} is not allowed; expected name: value`,
       );
     all[name.toLowerCase()] = value!;
+  }
+  for (const [name, value] of Object.entries(all)) {
+    if (!HEADER_VALUE.test(value))
+      throw new Error(`headers: the value of ${name} is not allowed; expected printable ASCII characters`);
   }
   return all;
 }

@@ -1,7 +1,7 @@
 /** A way to a target that is made anew now and then. */
 import { messageOf } from '../../agent/telemetry.ts';
 import type { Target } from '../../config/destinations.ts';
-import { retry, type Transport } from './verdict.ts';
+import { away, type Transport } from './verdict.ts';
 
 /**
  * Connections older than this are closed: a name may point elsewhere by now, a certificate or a secret have been
@@ -19,6 +19,7 @@ async function connect(target: Target): Promise<Transport> {
 export async function createTransport(target: Target): Promise<Transport> {
   let transport = await connect(target);
   let since = performance.now();
+  let isClosed = false;
   return {
     async send(request) {
       if (performance.now() - since > LONGEST_CONNECTION_MS) {
@@ -26,13 +27,17 @@ export async function createTransport(target: Target): Promise<Transport> {
           const next = await connect(target);
           transport.close();
           transport = next;
+          if (isClosed) next.close();
         } catch (error) {
-          return retry(messageOf(error));
+          return away(messageOf(error));
         }
         since = performance.now();
       }
       return transport.send(request);
     },
-    close: () => transport.close(),
+    close() {
+      isClosed = true;
+      transport.close();
+    },
   };
 }

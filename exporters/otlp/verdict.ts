@@ -6,7 +6,9 @@
 export type Verdict =
   /** Taken, but for `rejected` of its records, which `message` explains. */
   | { readonly kind: 'accepted'; readonly rejected: number; readonly message: string }
-  /** To be sent again, not before `afterMs` where the receiver said so. */
+  /** The receiver cannot be reached: to be sent again. */
+  | { readonly kind: 'away'; readonly message: string }
+  /** The receiver wants it sent again, not before `afterMs` where it said so. */
   | { readonly kind: 'retry'; readonly message: string; readonly afterMs: number | undefined }
   /** Never to be sent again as it is; `isContent` where one of its records can be the cause. */
   | { readonly kind: 'refused'; readonly isContent: boolean; readonly message: string }
@@ -22,6 +24,15 @@ export interface Transport {
 
 /** Nobody may keep us away for longer, whatever he says. */
 const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
+
+/** @param rejected any number that a receiver can say */
+export const accepted = ({ rejected, message }: { rejected: number; message: string }): Verdict => ({
+  kind: 'accepted',
+  rejected: Number.isFinite(rejected) ? Math.max(0, rejected) : 0,
+  message,
+});
+
+export const away = (message: string): Verdict => ({ kind: 'away', message });
 
 export const retry = (message: string, afterMs?: number): Verdict => ({
   kind: 'retry',

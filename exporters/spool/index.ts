@@ -10,6 +10,8 @@ import { type DropReason, Lane, type Order } from './lane.ts';
 export const laneNames = ['metrics', 'traces', 'logs', 'events'] as const;
 export type LaneName = (typeof laneNames)[number];
 
+/** By how many files at least what is as old as it may be is divided. */
+const FILES_OF_AN_AGE = 24;
 const EXPIRE_EVERY_MS = 30_000;
 /** What may wait in memory where the disk cannot take it. Of logs, the pipeline bounds what is under way. */
 const MAX_MEMORY: Readonly<Record<LaneName, number>> = {
@@ -26,6 +28,8 @@ export interface SpoolOptions {
   readonly maxBytes: number;
   /** How long what nobody takes is kept, ms. */
   readonly maxAgeMs: number;
+  /** Whether logs wait for room, with their sources; else the oldest are given up. */
+  readonly logsWait: boolean;
   /** Which metrics are sent first where several rounds wait. */
   readonly metrics: Order;
   readonly onDropped: (lane: LaneName, count: number, reason: DropReason) => void;
@@ -54,7 +58,8 @@ export class Spool {
         givesUp: name === 'metrics' || name === 'traces',
         makeRoom: (bytes, isFull, isPressed) => this.makeRoom(name, bytes, isFull, isPressed),
         onDropped: (count, reason) => options.onDropped(name, count, reason),
-        onDamage: (bytes) => this.damaged(name, bytes),
+        onDamage: (bytes, count) => this.damaged(name, bytes, count),
+        maxFileMs: maxAgeMs / FILES_OF_AN_AGE,
         onFault,
       });
     this.lanes = {
@@ -85,10 +90,10 @@ export class Spool {
     return { metrics: left[0], traces: left[1], logs: left[2], events: left[3] };
   }
 
-  private damaged(lane: LaneName, bytes: Buffer): void {
+  /** @param count how many records it was; unknown where its header is damaged too */
+  private damaged(lane: LaneName, bytes: Buffer, count = 1): void {
     this.aside.put(bytes, `${lane}.damaged`);
-    // How many records it was is not known.
-    this.options.onDropped(lane, 1, 'damaged');
+    this.options.onDropped(lane, count, 'damaged');
     this.options.onFault(
       new Error(`${bytes.length} bytes of the spool's ${lane} are damaged, and set aside`),
     );
@@ -101,18 +106,20 @@ export class Spool {
     let freed = !isFull;
     while (!freed || size() > maxBytes) {
       const reason = isFull ? 'disk_full' : 'spool_full';
-      if (!victims(name, isPressed).some((victim) => this.lanes[victim].giveUpOldest(reason))) return false;
+      if (!this.victims(name, isPressed).some((victim) => this.lanes[victim].giveUpOldest(reason)))
+        return false;
       freed = true;
     }
     return true;
   }
-}
 
-/**
- * Whose oldest goes for want of room, the first of them first. Logs go for nobody but for events that would have to go
- * themselves otherwise.
- */
-function victims(name: LaneName, isPressed: boolean): readonly LaneName[] {
-  if (name === 'metrics') return ['metrics'];
-  return name === 'events' && isPressed ? laneNames : ['metrics', 'traces'];
+  /**
+   * Whose oldest goes for want of room, the first of them first. Where logs wait, they go for nobody but for events that
+   * would have to go themselves otherwise.
+   */
+  private victims(name: LaneName, isPressed: boolean): readonly LaneName[] {
+    if (name === 'metrics') return ['metrics'];
+    if (name === 'logs' && !this.options.logsWait) return ['metrics', 'traces', 'logs'];
+    return name === 'events' && isPressed ? laneNames : ['metrics', 'traces'];
+  }
 }

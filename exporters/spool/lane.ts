@@ -5,7 +5,7 @@
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Frame } from './frame.ts';
 import { Segment } from './segment.ts';
 
@@ -26,10 +26,15 @@ const FLOWING_MS = 250;
 /** How often a disk that was full is tried again. */
 const TRY_AGAIN_MS = 1000;
 
+/** How often a file that cannot be read is tried before it is left to the next process. */
+const MAX_FAILURES = 10;
+/** What a disk that has no room says. */
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT']);
+
 const NOTHING = Buffer.alloc(0);
 
 /** Why the spool gives a record up. */
-export type DropReason = 'spool_full' | 'disk_full' | 'expired' | 'damaged';
+export type DropReason = 'spool_full' | 'disk_full' | 'memory_full' | 'expired' | 'damaged' | 'shutdown';
 
 /** Which batches are sent first where several wait. */
 export type Order = 'oldest' | 'newest';
@@ -38,6 +43,8 @@ export interface LaneOptions {
   /** Where its files are; undefined keeps all in memory. */
   readonly directory: string | undefined;
   readonly order: Order;
+  /** A file is full after this time too: what is too old is given up by file. */
+  readonly maxFileMs: number;
   /** Bytes of batches that could not be written and may wait in memory; above it the oldest is given up. */
   readonly maxMemory: number;
   /**
@@ -52,8 +59,8 @@ export interface LaneOptions {
   /** Whether a batch that finds no room is given up; else it waits in memory, and its source with it. */
   readonly givesUp: boolean;
   readonly onDropped: (count: number, reason: DropReason) => void;
-  /** Told of bytes in a file that are no batch. */
-  readonly onDamage: (bytes: Buffer) => void;
+  /** Told of bytes in a file that are no batch, and how many records they were, where that is known. */
+  readonly onDamage: (bytes: Buffer, count?: number) => void;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -62,6 +69,8 @@ interface Entry {
   readonly otlp: Buffer;
   readonly count: number;
   readonly time: number;
+  /** The same by a clock that nobody sets, ms of performance.now(). */
+  readonly since: number;
   /** Where it is on the disk, once it is. */
   place: { readonly segment: Segment; readonly frame: Frame } | undefined;
   /** Whether it survives a loss of power. */
@@ -89,6 +98,8 @@ export class Lane {
   private readonly segments: Segment[] = [];
   /** The last of them, while batches are added to it. */
   private active: Segment | undefined;
+  /** The one that was, before its end was sent. */
+  private lastActive: Segment | undefined;
   private nextId = 1;
   /** Batches that are on the disk, but only since a moment ago. */
   private readonly recent = new Map<Frame, Entry>();
@@ -118,7 +129,11 @@ export class Lane {
       .map((name) => Number(/^(\d+)\.seg$/.exec(name)?.[1]))
       .filter((id) => !Number.isNaN(id))
       .sort((one, other) => one - other);
-    for (const id of ids) this.segments.push(Segment.open(this.pathOf(id), id));
+    for (const id of ids) {
+      const segment = Segment.open(this.pathOf(id), id);
+      this.segments.push(segment);
+      this.tidy(segment);
+    }
     // A file of an earlier process is never added to: what it holds after a loss of power is not known.
     this.nextId = (ids.at(-1) ?? 0) + 1;
   }
@@ -136,17 +151,45 @@ export class Lane {
   /** When the oldest batch that waits was added, ms since the epoch; undefined when none does. */
   get oldest(): number | undefined {
     const segment = this.segments.find(({ isEmpty }) => !isEmpty);
-    return (segment === undefined ? undefined : this.framesOf(segment)[0]?.time) ?? this.unwritten[0]?.time;
+    if (segment === undefined) return this.unwritten[0]?.time;
+    try {
+      const time = segment.frames(this.options.onDamage)[0]?.time ?? segment.lastTime;
+      this.rest(segment);
+      return time;
+    } catch {
+      // Whoever sends it says so.
+      return segment.lastTime;
+    }
+  }
+
+  /** When what is sent next was added, ms since the epoch; undefined when nothing is left. */
+  get nextTime(): number | undefined {
+    const isNewest = this.options.order === 'newest';
+    const waiting = isNewest ? this.unwritten.at(-1) : this.unwritten[0];
+    if (isNewest && waiting !== undefined) return waiting.time;
+    const left = this.segments.filter(({ isEmpty }) => !isEmpty);
+    const segment = isNewest ? left.at(-1) : left[0];
+    if (segment === undefined) return waiting?.time;
+    const frames = this.framesOf(segment);
+    return (isNewest ? frames.at(-1) : frames[0])?.time ?? segment.lastTime;
   }
 
   /** Resolves when the batch survives whatever happens, was delivered, or was given up. */
   add(otlp: Buffer, count: number): Promise<void> {
+    // What comes after the end is had again from its source, or lost.
+    if (this.isStopped) {
+      if (this.options.hasSource) return new Promise(() => {});
+      this.options.onDropped(count, 'shutdown');
+      return Promise.resolve();
+    }
     return new Promise((settle) => {
-      this.unwritten.push({ otlp, count, time: Date.now(), place: undefined, durable: false, settle });
+      const [time, since] = [Date.now(), performance.now()];
+      this.unwritten.push({ otlp, count, time, since, place: undefined, durable: false, settle });
       this.unwrittenBytes += otlp.length;
       if (!this.options.hasSource || this.isPressed) this.write();
       this.keepSoon();
-      while (this.unwrittenBytes > this.options.maxMemory && this.giveUpUnwritten());
+      const reason = this.options.directory === undefined ? 'memory_full' : 'disk_full';
+      while (this.unwrittenBytes > this.options.maxMemory && this.giveUpUnwritten(reason));
       this.wake?.();
     });
   }
@@ -169,6 +212,7 @@ export class Lane {
   /**
    * What is to be sent next, as one request of `maxBytes` at most; one batch at least. It is done with by `done`,
    * or put back by `release`, before the next is taken.
+   * @throws what reading throws
    */
   take(maxBytes: number): Taken | undefined {
     const isNewest = this.options.order === 'newest';
@@ -179,9 +223,7 @@ export class Lane {
       if (segment === undefined) return this.takeUnwritten(maxBytes);
       const taken = this.takeFrom(segment, maxBytes);
       if (taken !== undefined) return taken;
-      if (segment.isEmpty) this.tidy(segment);
-      // One that cannot be read now is left to the next process.
-      else this.segments.splice(this.segments.indexOf(segment), 1);
+      this.tidy(segment);
     }
   }
 
@@ -189,6 +231,8 @@ export class Lane {
   done(): void {
     const { what, entries } = this.taken!;
     this.taken = undefined;
+    // After the end nobody hears of it: what was sent is on the disk, and comes again.
+    if (this.isStopped) return;
     this.lastDone = performance.now();
     if (what.segment !== undefined) this.drop(what.segment, what.batches, entries);
     else {
@@ -208,8 +252,15 @@ export class Lane {
 
   /** What was taken is taken again later. */
   release(): void {
-    const { entries } = this.taken!;
+    const { what, entries } = this.taken!;
     this.taken = undefined;
+    if (this.isStopped) return;
+    if (what.segment !== undefined) {
+      // Nobody has begun another since: it is added to again.
+      if (what.segment === this.segments.at(-1) && what.segment === this.lastActive)
+        this.active ??= what.segment;
+      this.rest(what.segment);
+    }
     // A request that failed may still be on its way.
     this.joined = NOTHING;
     for (const entry of entries) if (entry.durable) this.settle(entry);
@@ -224,11 +275,15 @@ export class Lane {
   giveUpOldest(reason: DropReason): boolean {
     const segment = this.segments.find((one) => !this.isInUse(one));
     if (segment === undefined) return false;
-    const frames = this.framesOf(segment);
-    this.options.onDropped(
-      frames.reduce((sum, { count }) => sum + count, 0),
-      reason,
-    );
+    let frames: readonly Frame[] = [];
+    try {
+      frames = segment.frames(this.options.onDamage);
+    } catch (error) {
+      this.options.onFault(error);
+    }
+    // Of one that cannot be read it is not known how many they were.
+    const count = frames.reduce((sum, frame) => sum + frame.count, 0);
+    if (!segment.isEmpty) this.options.onDropped(Math.max(1, count), reason);
     for (const frame of frames) {
       const entry = this.recent.get(frame);
       if (entry !== undefined) this.settle(entry);
@@ -237,21 +292,26 @@ export class Lane {
     return true;
   }
 
-  /** Gives up the files that nothing was added to since `time`, ms since the epoch. */
+  /** Gives up the files that nothing was added to since `time`, ms since the epoch, and what waits in memory since. */
   expire(time: number): void {
-    for (;;) {
-      const oldest = this.segments.find((one) => !this.isInUse(one));
-      if (oldest === undefined || oldest.isEmpty || oldest.lastTime >= time) return;
+    for (const segment of [...this.segments]) {
+      if (this.isInUse(segment) || segment.isEmpty) continue;
+      if (segment.lastTime >= time) return;
       this.giveUpOldest('expired');
     }
+    while (
+      this.unwritten[0] !== undefined &&
+      this.unwritten[0].time < time &&
+      this.giveUpUnwritten('expired')
+    );
   }
 
   /** Leaves what is on the disk there. @returns the number of records that are not */
   async stop(): Promise<number> {
-    clearTimeout(this.retryTimer);
     clearTimeout(this.keepTimer);
     this.write();
     clearTimeout(this.retryTimer);
+    this.retryTimer = undefined;
     this.isStopped = true;
     // One that is under way does not know of what was just written.
     await this.syncing;
@@ -266,15 +326,18 @@ export class Lane {
     const frames = this.choose(all, maxBytes);
     const entries = frames.map((frame) => this.recent.get(frame));
     const parts = entries.includes(undefined)
-      ? this.read(segment, frames)
+      ? this.reading(segment, () => segment.read(frames))
       : entries.map((entry) => entry!.otlp);
     const whole = frames.filter((frame, index) => {
       if (parts[index] !== undefined) return true;
-      this.options.onDropped(frame.count, 'damaged');
+      this.options.onDamage(segment.raw(frame), frame.count);
       return false;
     });
     // Nobody adds to a file whose end is being sent.
-    if (this.options.order === 'newest' && segment === this.active) this.active = undefined;
+    if (this.options.order === 'newest' && segment === this.active) {
+      this.lastActive = segment;
+      this.active = undefined;
+    }
     const what: Taken = {
       otlp: this.join(parts.filter((part) => part !== undefined)),
       count: whole.reduce((sum, { count }) => sum + count, 0),
@@ -284,15 +347,6 @@ export class Lane {
     };
     this.taken = { what, entries: new Set(entries.filter((entry) => entry !== undefined)) };
     return what;
-  }
-
-  private read(segment: Segment, frames: readonly Frame[]): (Buffer | undefined)[] {
-    try {
-      return segment.read(frames);
-    } catch (error) {
-      this.options.onFault(error);
-      return frames.map(() => undefined);
-    }
   }
 
   private takeUnwritten(maxBytes: number): Taken | undefined {
@@ -381,8 +435,9 @@ export class Lane {
   private keepIfDue(): void {
     this.keepTimer = undefined;
     const [recent] = this.recent.values();
-    const oldest = Math.min(recent?.time ?? Date.now(), this.unwritten[0]?.time ?? Date.now());
-    if (Date.now() - oldest < this.patience.ms - 1) this.keepSoon();
+    const now = performance.now();
+    const oldest = Math.min(recent?.since ?? now, this.unwritten[0]?.since ?? now);
+    if (now - oldest < this.patience.ms - 1) this.keepSoon();
     else this.keep();
   }
 
@@ -401,7 +456,8 @@ export class Lane {
     const { otlp, count, time } = entry;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (this.active === undefined || this.active.size > SEGMENT_BYTES) this.begin();
+        if (this.active === undefined || this.active.isFull(SEGMENT_BYTES, this.options.maxFileMs))
+          this.begin();
         const segment = this.active!;
         const frame = segment.append(otlp, count, time);
         entry.place = { segment, frame };
@@ -409,15 +465,21 @@ export class Lane {
         return true;
       } catch (error) {
         this.options.onFault(error);
-        if (attempt > 1 || !this.options.makeRoom(otlp.length, true, this.isPressed)) return false;
+        const { code = '' } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT') mkdirSync(this.options.directory!, { recursive: true, mode: 0o700 });
+        else if (!NO_ROOM.has(code) || !this.options.makeRoom(otlp.length, true, this.isPressed))
+          return false;
+        if (attempt > 1) return false;
       }
     }
   }
 
   private begin(): void {
     const id = this.nextId++;
+    const last = this.active;
     this.active = Segment.create(this.pathOf(id), id);
     this.segments.push(this.active);
+    if (last !== undefined) this.rest(last);
     this.isNewFile = true;
   }
 
@@ -429,6 +491,7 @@ export class Lane {
     this.retryTimer ??= setTimeout(() => {
       this.retryTimer = undefined;
       this.write();
+      this.keepSoon();
     }, TRY_AGAIN_MS);
   }
 
@@ -465,13 +528,17 @@ export class Lane {
 
   /** That a file is there has to be written too. */
   private async syncDirectory(): Promise<void> {
-    this.isNewFile = false;
-    const directory = await open(this.options.directory!, 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
+    const own = this.options.directory!;
+    // Those above it may be new too.
+    for (const path of [own, dirname(own), dirname(dirname(own))]) {
+      const directory = await open(path, 'r');
+      try {
+        await directory.sync();
+      } finally {
+        await directory.close();
+      }
     }
+    this.isNewFile = false;
   }
 
   /** Lets a batch's source go on, which may write over its bytes. */
@@ -509,22 +576,32 @@ export class Lane {
     segment.forget();
   }
 
-  private giveUpUnwritten(): boolean {
+  private giveUpUnwritten(reason: DropReason): boolean {
     const index = this.unwritten.findIndex((entry) => this.taken?.entries.has(entry) !== true);
     if (index === -1) return false;
     const [entry] = this.unwritten.splice(index, 1);
     this.unwrittenBytes -= entry!.otlp.length;
-    this.options.onDropped(entry!.count, 'disk_full');
+    this.options.onDropped(entry!.count, reason);
     entry!.settle();
     return true;
   }
 
   private framesOf(segment: Segment): readonly Frame[] {
+    return this.reading(segment, () => segment.frames(this.options.onDamage));
+  }
+
+  /** Reads from a file; one that fails again and again is left to the next process. */
+  private reading<T>(segment: Segment, read: () => T): T {
     try {
-      return segment.frames(this.options.onDamage);
+      const result = read();
+      segment.failures = 0;
+      return result;
     } catch (error) {
-      this.options.onFault(error);
-      return [];
+      if (++segment.failures >= MAX_FAILURES) {
+        this.options.onDropped(1, 'damaged');
+        this.segments.splice(this.segments.indexOf(segment), 1);
+      }
+      throw error;
     }
   }
 

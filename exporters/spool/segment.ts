@@ -31,6 +31,9 @@ export class Segment {
   readonly id: number;
   /** When something was last added, ms since the epoch. */
   lastTime: number;
+  /** How often reading it has failed in a row. */
+  failures = 0;
+  private readonly begun = performance.now();
   /** Where what is left begins and ends, bytes. */
   private start = PREAMBLE_BYTES;
   private end = PREAMBLE_BYTES;
@@ -86,6 +89,11 @@ export class Segment {
     return this.end;
   }
 
+  /** Whether it is larger than `maxBytes`, or was begun more than `maxMs` ago. */
+  isFull(maxBytes: number, maxMs: number): boolean {
+    return this.end > maxBytes || performance.now() - this.begun > maxMs;
+  }
+
   /** Bytes of what was not given up. */
   get left(): number {
     return this.end - this.start;
@@ -123,7 +131,10 @@ export class Segment {
     const { frames, damaged } = scan(bytes, this.start);
     this.table = [...frames];
     for (const { from, to } of damaged) onDamage(bytes.subarray(from - this.start, to - this.start));
-    if (frames.length === 0) this.start = this.end;
+    if (frames.length === 0) {
+      this.start = this.end;
+      this.keepStart();
+    }
     return this.table;
   }
 
@@ -146,6 +157,11 @@ export class Segment {
         ? undefined
         : all.subarray(at + HEADER_BYTES, endOf(frame) - from);
     });
+  }
+
+  /** A batch as it stands in the file, with its header, whatever it is. */
+  raw({ offset, bytes }: Frame): Buffer {
+    return this.bytes(offset, offset + HEADER_BYTES + bytes);
   }
 
   /** Gives up the first `count` batches. */

@@ -10,10 +10,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilPhase } from '../../agent/phase.ts';
 import { table } from '../../exporters/console/table.ts';
-import { Gate } from '../../exporters/otlp/gate.ts';
+import { Gate, Hold } from '../../exporters/otlp/gate.ts';
 import { Pace } from '../../exporters/otlp/pace.ts';
 import { Sender } from '../../exporters/otlp/sender.ts';
-import { refused, retry, type Transport, type Verdict } from '../../exporters/otlp/verdict.ts';
+import { away, refused, type Transport, type Verdict } from '../../exporters/otlp/verdict.ts';
 import { Lane, type Order } from '../../exporters/spool/lane.ts';
 import type { Measured } from './measured.ts';
 import { curves, fleetPage, HEAD, rowsOf } from './report.ts';
@@ -42,7 +42,7 @@ class SimulatedReceiver {
     const second = Math.floor(performance.now() / 1000);
     if (second < END_S) this.requests[second]!++;
     await sleep(ANSWER_MS);
-    if (second >= AWAY_FROM_S && second < AWAY_TO_S) return retry('away');
+    if (second >= AWAY_FROM_S && second < AWAY_TO_S) return away('away');
     if (second >= END_S) return refused('over', false);
     this.taken[second]!++;
     this.bytes += bytes;
@@ -60,6 +60,7 @@ function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSig
       directory: undefined,
       order,
       maxMemory: 64 * 1024 * 1024,
+      maxFileMs: 3_600_000,
       makeRoom: () => true,
       hasSource: false,
       givesUp: true,
@@ -73,6 +74,7 @@ function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSig
       lane: one,
       transport,
       gate,
+      hold: new Hold(ending),
       pace,
       countOf: () => 1,
       onSent: () => {},

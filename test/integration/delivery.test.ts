@@ -74,8 +74,9 @@ test('SIGHUP refuses what is wrong, says why, and all goes on as before', async 
     agent.stderr.includes('the configuration is refused, the old one stays: '),
   );
   t.true(agent.stderr.includes('intervall: is not a known key; did you mean interval?'));
-  // What only shows when it is used.
-  writeFileSync(path, good.replace('}', ', certificate: /nowhere.pem, headers_file: /nowhere}'));
+  // What only shows when it is used, after another destination was found to be right.
+  const more = 'destinations: {second: {endpoint: "http://127.0.0.1:9", headers_file: /nowhere}}';
+  writeFileSync(path, `${good}${more}\n`);
   agent.kill('SIGHUP');
   await waitFor('the second refusal', () => agent.stderr.includes('/nowhere cannot be read'));
   await waitFor('the last line', () => bodiesOf(receiver, name).includes('line 200'));
@@ -114,6 +115,24 @@ destinations:
   t.deepEqual(bodiesOf(second, name), numbered(100));
   t.is(second.points.length, 0);
   t.true(first.pointsOf(name, 'container.memory.usage').length > 0);
+});
+
+test('a second agent is kept from the data directory of the first', async (t) => {
+  const receiver = await receiverFor(t);
+  const dataDirectory = temporaryDirectory(t);
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
+  const first = await startAgent(t, { variables, dataDirectory });
+  const run = ['run', '--listen', '127.0.0.1:0', '--data-dir', dataDirectory];
+  const second = await portlight(t, run, variables);
+  t.is(second.code, 1);
+  t.is(
+    second.stderr,
+    `portlight: data_dir: ${dataDirectory} is in use by another agent; expected a directory of its own\n`,
+  );
+  first.kill('SIGKILL');
+  await first.exit;
+  await startAgent(t, { variables, dataDirectory });
+  t.pass();
 });
 
 test('portlight status tells a person how deliveries go', async (t) => {

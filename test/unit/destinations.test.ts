@@ -218,3 +218,9 @@ test('hosts have their rounds at moments of their own, and always the same', (t)
   for (const moment of moments) perSecond[Math.floor(moment / 1000) % 10]!++;
   t.true(Math.max(...perSecond) < 150, `${perSecond}`);
 });
+
+test('no mistake shows a secret that is in what is wrong', async (t) => {
+  const path = file(t, 'destinations: [{endpoint: "http://u:pw@x", headers: key=TOPSECRET}]');
+  const [mistake = ''] = await mistakesOf({}, path);
+  t.true(mistake.includes('[{"endpoint":"http://********@x","headers":"********"}] is not allowed'), mistake);
+});

@@ -12,7 +12,7 @@ import { Writer } from '../../agent/otlp/writer.ts';
 import type { Batch, Resource } from '../../agent/records.ts';
 import { type OwnMetric, Telemetry } from '../../agent/telemetry.ts';
 import type { Destination, Target } from '../../config/destinations.ts';
-import { Gate } from '../../exporters/otlp/gate.ts';
+import { Gate, type Pass } from '../../exporters/otlp/gate.ts';
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -74,8 +74,10 @@ async function exporterTo(t: ExecutionContext, target: Target, more: Partial<Des
       ...more,
     },
     directory,
+    true,
     telemetry,
   );
+  exporter.start();
   t.teardown(async () => {
     await exporter.stop(AbortSignal.abort());
     rmSync(directory, { recursive: true, force: true });
@@ -208,9 +210,14 @@ test('each answer is understood as the specification has it', async (t) => {
     504: 'retry',
   }))
     t.is(await kindOf('http/protobuf', { status: Number(status) }), kind as 'retry', status);
-  const retried = new Set([1, 4, 10, 11, 14, 15]);
-  for (let status = 1; status <= 16; status++)
-    t.is(await kindOf('grpc', { status }), retried.has(status) ? 'retry' : 'refused', `gRPC ${status}`);
+  const retried = new Set([1, 10, 11, 15]);
+  // As it is told that there is nobody, too.
+  const away = new Set([4, 14]);
+  for (let status = 1; status <= 16; status++) {
+    const kind = retried.has(status) ? 'retry' : away.has(status) ? 'away' : 'refused';
+    t.is(await kindOf('grpc', { status }), kind, `gRPC ${status}`);
+  }
+  t.is(await kindOf('grpc', { status: 14, retryDelayMs: 1000 }), 'retry', 'UNAVAILABLE with RetryInfo');
   t.is(await kindOf('grpc', { status: 8, retryDelayMs: 1000 }), 'retry', 'RESOURCE_EXHAUSTED with RetryInfo');
 });
 
@@ -244,6 +251,8 @@ test('silence, dripping, resets, cuts and junk end by the deadline, and are trie
     reset: (socket) => void socket.resetAndDestroy(),
     cut: (socket) => void socket.end(`${HEAD}xx`),
     junk: (socket) => void socket.end('SSH-2.0-OpenSSH\r\n'),
+    upgrade: (socket) =>
+      void socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
   };
   for (const [name, act] of Object.entries(bad)) {
     const url = await serve(t, act);
@@ -252,7 +261,8 @@ test('silence, dripping, resets, cuts and junk end by the deadline, and are trie
       const begun = performance.now();
       const verdict = await transport.send(requestOf(['one']));
       transport.close();
-      t.is(verdict.kind, 'retry', `${name} ${protocol}`);
+      // gRPC has a code of its own for a connection that ends in the middle of it.
+      t.true(verdict.kind === 'away' || verdict.kind === 'retry', `${name} ${protocol} ${verdict.kind}`);
       t.true(performance.now() - begun < 5000, `${name} ${protocol} ${performance.now() - begun}`);
     }
   }
@@ -309,18 +319,51 @@ test('a destination gets what its rules choose, and nothing else', async (t) => 
 test('all that goes to a receiver that is away waits for one that asks it', async (t) => {
   const ending = new AbortController();
   const gate = new Gate(ending.signal);
-  await gate.pass();
-  gate.closed(undefined);
+  const early = await gate.pass();
+  gate.closed(early);
   t.false(gate.isOpen);
-  let passed = 0;
-  const waiting = Array.from({ length: 5 }, () => gate.pass().then(() => passed++));
-  await waitFor('the first', () => passed === 1);
+  const passed: Pass[] = [];
+  const waiting = Array.from({ length: 5 }, () => gate.pass().then((pass) => passed.push(pass)));
+  await waitFor('the first', () => passed.length === 1);
+  // What was under way before comes back late.
+  gate.closed(early);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  t.is(passed, 1, 'one asks at a time');
-  gate.closed(undefined);
-  await waitFor('the next', () => passed === 2);
+  t.is(passed.length, 1, 'one asks at a time');
+  gate.closed(passed[0]!);
+  await waitFor('the next', () => passed.length === 2);
+  gate.unused(passed[1]!);
+  await waitFor('another in its place', () => passed.length === 3);
   t.true(gate.opened() > 300);
   await Promise.all(waiting);
-  t.is(passed, 5);
+  t.is(passed.length, 5);
   t.true(gate.isOpen);
+});
+
+test('what the receiver does not want of one signal holds up no other', async (t) => {
+  const receiver = await receiverFor(t);
+  let tries = 0;
+  receiver.fault = (_, message) => {
+    if (!JSON.stringify(message).includes('unwanted')) return undefined;
+    tries++;
+    return { status: 503 };
+  };
+  const { exporter } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')), {
+    kinds: ['logs', 'events'],
+  });
+  void exporter.export(batchOf(['unwanted']));
+  for (let index = 0; index < 20; index++) {
+    await exporter.export({ ...batchOf([`event ${index}`]), kind: 'event' } as Batch);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  t.is(bodiesOf(receiver).length, 20);
+  t.true(tries < 8, `${tries} tries in two seconds, the waits between them double`);
+});
+
+test('a receiver that finds everything too large is not asked without end', async (t) => {
+  const receiver = await receiverFor(t);
+  receiver.fault = () => ({ status: 413 });
+  const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')));
+  await exporter.export(batchOf(numbered(4000)));
+  await waitFor('it to be given up', () => counted('portlight.records.dropped', 'too_large') === 4000);
+  t.true(receiver.requests.logs <= 2100, `${receiver.requests.logs} requests`);
 });

@@ -33,6 +33,7 @@ function laneOn(
     directory,
     order: 'oldest',
     maxMemory: 1024 * 1024,
+    maxFileMs: 3_600_000,
     hasSource: false,
     givesUp: true,
     makeRoom: () => true,
@@ -187,11 +188,9 @@ test('of what has a source, all comes that the source was let go on from, whatev
         }
         if (isTaken) end(true, texts);
         sent.push(...drain(lane, 6).map(Number));
-        t.deepEqual(
-          [...new Set(sent)].sort((one, other) => one - other),
-          [...Array(next).keys()],
-          `${actions}`,
-        );
+        // What was on the disk at the kill, and its source did not know so yet, comes again.
+        const missing = [...Array(next).keys()].filter((number) => !sent.includes(number));
+        t.deepEqual(missing, [], `${actions}`);
         t.is(lane.bytes, 0);
         await lane.stop();
         current++;
@@ -317,6 +316,7 @@ function spoolOn(
     directory: directoryOf(t),
     maxBytes: 20_000_000,
     maxAgeMs: 3_600_000,
+    logsWait: true,
     metrics: 'newest',
     onDropped: (lane, count, reason) => dropped.push(`${count} ${lane} ${reason}`),
     onFault: (error) => faults.push(String(error)),
@@ -377,7 +377,7 @@ test('without a directory batches wait in memory, and above its bound the oldest
     onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
   });
   for (const text of ['12345678', '2', '3', '12345678901']) void lane.add(line(text), 1);
-  t.deepEqual(dropped, ['1 disk_full']);
+  t.deepEqual(dropped, ['1 memory_full']);
   t.deepEqual(drain(lane), ['2', '3', '12345678901']);
 });
 
@@ -402,4 +402,71 @@ test('what a receiver refuses for good, and what is damaged, is kept up to a siz
   t.true(files.length < 70 && files.length > 60, `${files.length}`);
   t.true(files.every((name) => name.endsWith('.logs.otlp')));
   t.true(existsSync(join(directory, 'logs')));
+});
+
+test('empty files of earlier processes are removed, and keep nothing from growing old', async (t) => {
+  const directory = directoryOf(t);
+  for (let restart = 0; restart < 5; restart++) {
+    const lane = laneOn(t, directory);
+    void lane.add(MEGABYTE.subarray(500_000), 1);
+    lane.take(1);
+    lane.done();
+    await lane.stop();
+  }
+  const dropped: string[] = [];
+  const lane = laneOn(t, directory, { onDropped: (count, reason) => dropped.push(`${count} ${reason}`) });
+  t.is(lane.diskBytes, 0);
+  void lane.add(line('old'), 1);
+  lane.expire(Date.now() + 1000);
+  t.deepEqual(dropped, ['1 expired']);
+});
+
+test('a receiver that is away costs neither files nor descriptors', async (t) => {
+  const directory = directoryOf(t);
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  for (const order of ['newest', 'oldest'] as const) {
+    const lane = laneOn(t, join(directory, order), { order });
+    for (let attempt = 0; attempt < 100; attempt++) {
+      void lane.add(line(String(attempt)), 1);
+      lane.take(1);
+      lane.release();
+    }
+    t.is(readdirSync(join(directory, order)).length, 1, order);
+    for (let index = 0; index < 40; index++) {
+      void lane.add(MEGABYTE, 1);
+      if (index % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    t.true(open() - before < 10, `${open() - before} descriptors, ${order} first`);
+  }
+});
+
+test('a disk that had no room goes on by itself, and sources with it', async (t) => {
+  let hasRoom = false;
+  const lane = laneOn(t, directoryOf(t), { hasSource: true, givesUp: false, makeRoom: () => hasRoom });
+  let settled = 0;
+  for (const text of ['1', '2', '3']) void lane.add(line(text), 1).then(() => settled++);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.is(settled, 0);
+  hasRoom = true;
+  await waitFor('the sources', () => settled === 3, 5000);
+  t.deepEqual(drain(lane), ['1', '2', '3']);
+});
+
+test('a fault of the disk that is no want of room costs nothing', async (t) => {
+  const directory = directoryOf(t);
+  const faults: string[] = [];
+  const lane = laneOn(t, directory, {
+    makeRoom: (_, isFull) => {
+      t.false(isFull);
+      return true;
+    },
+    onFault: (error) => faults.push(String(error)),
+  });
+  rmSync(directory, { recursive: true });
+  void lane.add(line('one'), 1);
+  t.true(existsSync(directory), 'the directory is made anew');
+  t.deepEqual(drain(lane), ['one']);
+  t.is(faults.length, 1);
 });
