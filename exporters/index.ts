@@ -1,7 +1,8 @@
 /** The exporters by name; a new one is added here. */
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Telemetry } from '../agent/telemetry.ts';
-import { destinationsOf } from '../config/destinations.ts';
+import { type Destination, destinationsOf } from '../config/destinations.ts';
 import type { Config, exporterNames } from '../config/schema.ts';
 import type { Exporter } from './exporter.ts';
 
@@ -19,6 +20,7 @@ const factories: Readonly<
     const { OtlpExporter } = await import('./otlp/index.ts');
     const directory = join(config.data_dir, 'spool');
     const destinations = destinationsOf(config);
+    tellOfOthers(directory, destinations, telemetry);
     // One that is away must not hold up what another takes.
     const logsWait = destinations.length === 1;
     const exporters: Exporter[] = [];
@@ -32,6 +34,16 @@ const factories: Readonly<
     return exporters;
   },
 };
+
+/** What waits for a destination that is configured no more waits for ever. */
+function tellOfOthers(directory: string, destinations: readonly Destination[], telemetry: Telemetry): void {
+  const known = new Set(destinations.map(({ name }) => name));
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  for (const name of names.filter((one) => !known.has(one)))
+    telemetry.warn(
+      `${join(directory, name)}: is of a destination that is not configured; configure it again to have what waits sent, or remove the directory`,
+    );
+}
 
 /** @throws {Error} naming what the configuration names and cannot be had */
 export async function createExporters(config: Config, telemetry: Telemetry): Promise<Exporter[]> {

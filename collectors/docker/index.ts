@@ -145,6 +145,8 @@ export class DockerCollector {
     this.watermark = new Watermark((time) => options.position.save(time));
     const position = options.position.load();
     this.floor = position === undefined ? unixNow() : position + 1n;
+    // One that is killed before anything was delivered is gone on from all the same.
+    if (position === undefined) options.position.save(this.floor - 1n);
     this.last = this.floor;
   }
 

@@ -398,14 +398,15 @@ export class Lane {
   /** Puts on the disk what is not there, as far as there is room. */
   private write(): void {
     const { directory, makeRoom, givesUp } = this.options;
-    // What is being sent from memory is not written under it.
-    if (directory === undefined || (this.taken !== undefined && this.taken.what.segment === undefined))
-      return;
+    const isSentFromMemory = this.taken !== undefined && this.taken.what.segment === undefined;
+    // The oldest can be written while they are sent: they are the first of their file. The newest are not its last.
+    if (directory === undefined || (isSentFromMemory && this.options.order === 'newest')) return;
     while (this.unwritten.length > 0) {
       const entry = this.unwritten[0]!;
       const { length } = entry.otlp;
       if (!makeRoom(length, false, this.isPressed)) {
-        if (!givesUp) {
+        // What is being sent is not given up.
+        if (!givesUp || this.taken?.entries.has(entry) === true) {
           this.tryAgain();
           return;
         }

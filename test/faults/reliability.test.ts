@@ -472,7 +472,9 @@ test.serial(
     await hostile.set('answers 503 with Retry-After');
     await sleep(4000);
     const lane = join(campaign.dataDirectory, 'spool/otlp/logs');
-    await waitFor('files', () => readdirSync(lane).length > 0);
+    await waitFor('files', () => readdirSync(lane).length > 0).catch((error) =>
+      t.fail(`${error}: ${campaign.stderr}`),
+    );
     // The agent holds positions of what it reads from its files: it is down while the bit flips.
     await campaign.whileDown(() => {
       const file = openSync(join(lane, readdirSync(lane).sort()[0]!), 'r+');

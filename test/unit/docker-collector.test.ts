@@ -131,6 +131,7 @@ class Daemon extends EventEmitter {
 async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<string, string>()) {
   const told: string[] = [];
   const faults: unknown[] = [];
+  const saved: bigint[] = [];
   const nothing = () => {};
   const collector = new DockerCollector({
     docker: daemon.docker,
@@ -156,7 +157,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
       stopped: async (_: Container) => {},
       removed: nothing,
     },
-    position: { load: () => undefined, save: nothing },
+    position: { load: () => undefined, save: (time) => saved.push(time) },
     objectChanged: nothing,
     reconciled: nothing,
     store: storeOn(kept),
@@ -166,7 +167,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
   collector.start(nothing);
   t.teardown(() => collector.stop());
   await waitFor('the inventory', () => collector.connected);
-  return { told, faults, collector };
+  return { told, faults, saved, collector };
 }
 
 /** Until what seems to be missing is concluded. */
@@ -219,6 +220,13 @@ test('what nobody tells is concluded, and the next run is told as it was', async
   await waitFor('the end', () => told.length === 3);
   await settled();
   t.deepEqual(told, ['web die*', 'web start*', 'web die']);
+});
+
+test('from when on the first agent of all tells is kept before it tells anything', async (t) => {
+  const begun = BigInt(Date.now() - 1) * 1_000_000n;
+  const { told, saved } = await observed(t, new Daemon());
+  t.deepEqual(told, []);
+  t.true(saved[0]! >= begun && saved[0]! <= BigInt(Date.now() + 1) * 1_000_000n);
 });
 
 test('a daemon that does not answer in time is asked once more what is missing', async (t) => {

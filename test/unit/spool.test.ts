@@ -470,3 +470,22 @@ test('a fault of the disk that is no want of room costs nothing', async (t) => {
   t.deepEqual(drain(lane), ['one']);
   t.is(faults.length, 1);
 });
+
+test('a request that takes long keeps nothing from the disk, itself included', async (t) => {
+  const directory = directoryOf(t);
+  const lane = laneOn(t, directory, { hasSource: true });
+  const settled: string[] = [];
+  const add = (text: string) => void lane.add(line(text), 1).then(() => settled.push(text));
+  add('1');
+  add('2');
+  lane.take(1);
+  add('3');
+  await waitFor('those behind it', () => settled.length === 2);
+  t.deepEqual(settled, ['2', '3']);
+  const [file] = readdirSync(directory);
+  t.true(readFileSync(join(directory, file!)).includes('1\n'));
+  lane.release();
+  await undefined;
+  t.deepEqual(settled, ['2', '3', '1']);
+  t.deepEqual(drain(lane), ['1', '2', '3']);
+});
