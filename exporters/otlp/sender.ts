@@ -45,6 +45,8 @@ export class Sender {
   private joinBytes = JOIN_BYTES;
   /** Whether the receiver took anything of what it got last. */
   private isTrusted = true;
+  /** Whether the last request is over: one that was not answered may be on its way. */
+  private isAnswered = false;
 
   constructor(options: SenderOptions) {
     this.options = options;
@@ -81,7 +83,7 @@ export class Sender {
         if (isDone) {
           pace.sent(taken.time, taken.otlp.length);
           lane.done();
-        } else lane.release();
+        } else lane.release(!this.isAnswered);
       } catch (error) {
         gate.unused(pass);
         throw error;
@@ -141,6 +143,7 @@ export class Sender {
   /** Lets the others know, and waits where that is wanted. */
   private async tell(verdict: Verdict, pass: Pass): Promise<void> {
     const { gate, hold, pace, onRetry } = this.options;
+    this.isAnswered = verdict.kind !== 'away';
     if (verdict.kind === 'away') {
       onRetry(verdict.message);
       gate.closed(pass);

@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Frame } from './frame.ts';
-import { Segment } from './segment.ts';
+import { Room, Segment } from './segment.ts';
 
 /** A file is full at this size: what is given up for want of room is given up by file. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -30,8 +30,6 @@ const TRY_AGAIN_MS = 1000;
 const MAX_FAILURES = 10;
 /** What a disk that has no room says. */
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT']);
-
-const NOTHING = Buffer.alloc(0);
 
 /** Why the spool gives a record up. */
 export type DropReason = 'spool_full' | 'disk_full' | 'memory_full' | 'expired' | 'damaged' | 'shutdown';
@@ -111,7 +109,8 @@ export class Lane {
   private lastDone = Number.NEGATIVE_INFINITY;
   private taken: { readonly what: Taken; readonly entries: ReadonlySet<Entry> } | undefined;
   /** Kept between requests. */
-  private joined = NOTHING;
+  private readonly joined = new Room();
+  private readonly readFrom = new Room();
   private isNewFile = false;
   private syncing: Promise<void> | undefined;
   private isStopped = false;
@@ -250,8 +249,11 @@ export class Lane {
     this.keepSoon();
   }
 
-  /** What was taken is taken again later. */
-  release(): void {
+  /**
+   * What was taken is taken again later.
+   * @param mayBeOnItsWay whether a request that failed may still be sent from where it is
+   */
+  release(mayBeOnItsWay = true): void {
     const { what, entries } = this.taken!;
     this.taken = undefined;
     if (this.isStopped) return;
@@ -261,8 +263,10 @@ export class Lane {
         this.active ??= what.segment;
       this.rest(what.segment);
     }
-    // A request that failed may still be on its way.
-    this.joined = NOTHING;
+    if (mayBeOnItsWay) {
+      this.joined.renew();
+      this.readFrom.renew();
+    }
     for (const entry of entries) if (entry.durable) this.settle(entry);
     if (this.retryTimer !== undefined) this.write();
     this.keepSoon();
@@ -326,7 +330,7 @@ export class Lane {
     const frames = this.choose(all, maxBytes);
     const entries = frames.map((frame) => this.recent.get(frame));
     const parts = entries.includes(undefined)
-      ? this.reading(segment, () => segment.read(frames))
+      ? this.reading(segment, () => segment.read(frames, this.readFrom))
       : entries.map((entry) => entry!.otlp);
     const whole = frames.filter((frame, index) => {
       if (parts[index] !== undefined) return true;
@@ -385,10 +389,10 @@ export class Lane {
   private join(parts: readonly Buffer[]): Buffer {
     if (parts.length === 1) return parts[0]!;
     const size = parts.reduce((sum, { length }) => sum + length, 0);
-    if (this.joined.length < size) this.joined = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25));
+    const joined = this.joined.of(size);
     let position = 0;
-    for (const part of parts) position += part.copy(this.joined, position);
-    return this.joined.subarray(0, size);
+    for (const part of parts) position += part.copy(joined, position);
+    return joined;
   }
 
   private get isPressed(): boolean {

@@ -25,6 +25,24 @@ const dataSync = promisify(fdatasync);
 /** What was found in a file that is no whole batch. */
 export type OnDamage = (bytes: Buffer) => void;
 
+/** A buffer that is used again: what is allocated anew each time lies about by the ten megabytes. */
+export class Room {
+  private buffer = Buffer.alloc(0);
+
+  of(size: number): Buffer {
+    if (this.buffer.length < size) this.buffer = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25));
+    return this.buffer.subarray(0, size);
+  }
+
+  /** Leaves the buffer to whoever may use it still. */
+  renew(): void {
+    this.buffer = Buffer.alloc(0);
+  }
+}
+
+/** Nobody keeps what is looked through. */
+const scanned = new Room();
+
 export class Segment {
   readonly path: string;
   /** The later of two was begun later. */
@@ -127,7 +145,7 @@ export class Segment {
   /** The batches that are left, in the order they came. @throws what reading throws */
   frames(onDamage: OnDamage): readonly Frame[] {
     if (this.table !== undefined) return this.table;
-    const bytes = this.bytes(this.start, this.end);
+    const bytes = this.bytes(this.start, this.end, scanned);
     const { frames, damaged } = scan(bytes, this.start);
     this.table = [...frames];
     for (const { from, to } of damaged) onDamage(bytes.subarray(from - this.start, to - this.start));
@@ -146,11 +164,12 @@ export class Segment {
 
   /**
    * The OTLP bytes of batches that stand one behind the other; undefined for one that is damaged by now.
+   * @param room where they are then
    * @throws what reading throws
    */
-  read(frames: readonly Frame[]): (Buffer | undefined)[] {
+  read(frames: readonly Frame[], room: Room): (Buffer | undefined)[] {
     const from = frames[0]!.offset;
-    const all = this.bytes(from, endOf(frames.at(-1)!));
+    const all = this.bytes(from, endOf(frames.at(-1)!), room);
     return frames.map((frame) => {
       const at = frame.offset - from;
       return frameAt(all, at, from) === undefined
@@ -218,8 +237,8 @@ export class Segment {
     writeSync(this.file, preamble, 0, PREAMBLE_BYTES, 0);
   }
 
-  private bytes(from: number, to: number): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(to - from);
+  private bytes(from: number, to: number, room = new Room()): Buffer {
+    const bytes = room.of(to - from);
     let length = 0;
     while (length < bytes.length) {
       const read = readSync(this.file, bytes, length, bytes.length - length, from + length);
