@@ -1,14 +1,18 @@
 /** Where records are sent by OTLP: what the configuration says, signal by signal, with everything filled in. */
 
-import { type compressions, parsePairs, type protocolNames, type signalNames } from './receiver.ts';
+import {
+  type compressions,
+  GENERAL,
+  type Kind,
+  kinds,
+  parsePairs,
+  type protocolNames,
+  type signalNames,
+} from './receiver.ts';
 import type { Config } from './schema.ts';
 
 export type Protocol = (typeof protocolNames)[number];
 export type Signal = (typeof signalNames)[number];
-
-/** What a destination can be sent; OTLP's logs are two. */
-export const kinds = ['logs', 'events', 'metrics', 'traces'] as const;
-export type Kind = (typeof kinds)[number];
 
 /** Where one signal of a destination goes, and how. */
 export interface Target {
@@ -44,9 +48,6 @@ export interface Destination {
   /** How long what it does not take is kept, ms. */
   readonly maxAgeMs: number;
 }
-
-/** The destination that OpenTelemetry's variables and `otlp` in the file describe. */
-export const GENERAL = 'otlp';
 
 const DEFAULT_PROTOCOL: Protocol = 'http/protobuf';
 const DEFAULT_TIMEOUT_MS = 10_000;

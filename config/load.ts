@@ -7,8 +7,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
-import { destinationsOf, kinds } from './destinations.ts';
+import { destinationsOf } from './destinations.ts';
 import { factsOf, type OptionFacts } from './option.ts';
+import { kinds } from './receiver.ts';
 import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -19,6 +19,12 @@ export const compressions = ['none', 'gzip'] as const;
 /** Signals as OTLP has them. */
 export const signalNames = ['logs', 'metrics', 'traces'] as const;
 
+/** What a destination can be sent; OTLP's logs are two. */
+export const kinds = ['logs', 'events', 'metrics', 'traces'] as const;
+export type Kind = (typeof kinds)[number];
+/** The destination that OpenTelemetry's variables and `otlp` in the file describe. */
+export const GENERAL = 'otlp';
+
 const ENDPOINT = /^(https?:\/\/[^/\s]+\S*|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$/;
 const MIN_TIMEOUT_MS = 100;
 const MAX_TIMEOUT_MS = 600_000;

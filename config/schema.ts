@@ -4,7 +4,6 @@
  */
 import * as v from 'valibot';
 import { RULE, selectable, unknownMetrics } from '../agent/selection.ts';
-import { GENERAL, type Kind, kinds } from './destinations.ts';
 import { logOptions } from './logs.ts';
 import {
   durationBetween,
@@ -22,7 +21,7 @@ import {
   textThat,
   yesOrNo,
 } from './option.ts';
-import { parsePairs, receiverOptions } from './receiver.ts';
+import { GENERAL, type Kind, kinds, parsePairs, receiverOptions } from './receiver.ts';
 
 const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
 const isContainerRule = (rule: string): boolean => RULE.test(rule);
