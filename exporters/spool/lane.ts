@@ -228,10 +228,10 @@ export class Lane {
 
   /** What was taken was delivered, or given up. */
   done(): void {
-    const { what, entries } = this.taken!;
-    this.taken = undefined;
     // After the end nobody hears of it: what was sent is on the disk, and comes again.
     if (this.isStopped) return;
+    const { what, entries } = this.taken!;
+    this.taken = undefined;
     this.lastDone = performance.now();
     if (what.segment !== undefined) this.drop(what.segment, what.batches, entries);
     else {
@@ -254,9 +254,9 @@ export class Lane {
    * @param mayBeOnItsWay whether a request that failed may still be sent from where it is
    */
   release(mayBeOnItsWay = true): void {
+    if (this.isStopped) return;
     const { what, entries } = this.taken!;
     this.taken = undefined;
-    if (this.isStopped) return;
     if (what.segment !== undefined) {
       // Nobody has begun another since: it is added to again.
       if (what.segment === this.segments.at(-1) && what.segment === this.lastActive)
@@ -317,6 +317,10 @@ export class Lane {
     clearTimeout(this.retryTimer);
     this.retryTimer = undefined;
     this.isStopped = true;
+    // What is on the disk needs its source no more, whatever becomes of the last request.
+    const { taken } = this;
+    this.taken = undefined;
+    for (const entry of taken?.entries ?? []) if (entry.durable) this.settle(entry);
     // One that is under way does not know of what was just written.
     await this.syncing;
     await this.sync();

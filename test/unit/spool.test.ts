@@ -489,3 +489,20 @@ test('a request that takes long keeps nothing from the disk, itself included', a
   t.deepEqual(settled, ['2', '3', '1']);
   t.deepEqual(drain(lane), ['1', '2', '3']);
 });
+
+test('at the end, what is on the disk lets its source go on, though it is being sent', async (t) => {
+  for (const hasWaited of [false, true]) {
+    const directory = directoryOf(t);
+    const lane = laneOn(t, directory, { hasSource: true });
+    let settled = 0;
+    void lane.add(line('1'), 1).then(() => settled++);
+    lane.take(1);
+    void lane.add(line('2'), 1).then(() => settled++);
+    if (hasWaited) await waitFor('the one behind it', () => settled === 1);
+    t.is(await lane.stop(), 0);
+    await undefined;
+    t.is(settled, 2);
+    lane.release();
+    t.deepEqual(drain(laneOn(t, directory)), ['1', '2']);
+  }
+});
