@@ -188,7 +188,7 @@ test('forks up to the limit of pids, and refused beyond it', async (t) => {
   const name = uniqueName('forks');
   await runContainer(t, {
     name,
-    script: 'sh -c "for i in $(seq 30); do sleep 600 & done"; exec sleep 600',
+    script: "sh -c 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); sleep 600 & done'; exec sleep 600",
     // What starts the container has threads of its own that count.
     host: { PidsLimit: 20 },
   });
