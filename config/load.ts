@@ -40,7 +40,8 @@ export class ConfigError extends Error {
 const DEFAULT_FILES = ['portlight.yaml', '/etc/portlight/portlight.yaml'];
 const byPath = new Map(options.map((option) => [option.path, option]));
 
-const MASK = '********';
+/** Stands for what nobody may see. */
+export const MASK = '********';
 
 /** As it is shown to whoever asks: without headers, and without what stands before the @ of a URL. */
 export const withoutSecrets = (value: unknown): unknown =>

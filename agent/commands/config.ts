@@ -1,11 +1,9 @@
 /** `portlight config`: what is configured, and whether it is right. */
 import type { Command } from 'commander';
-import { withoutSecrets } from '../../config/load.ts';
+import { MASK, withoutSecrets } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { configOf } from './options.ts';
-
-const MASK = '********';
 
 export async function printConfig({ output }: { output: string }, command: Command): Promise<void> {
   const { settings } = await configOf(command);

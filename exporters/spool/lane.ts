@@ -129,7 +129,7 @@ export class Lane {
       .filter((id) => !Number.isNaN(id))
       .sort((one, other) => one - other);
     for (const id of ids) {
-      const segment = Segment.open(this.pathOf(id), id);
+      const segment = Segment.open(this.pathOf(id));
       this.segments.push(segment);
       this.tidy(segment);
     }
@@ -166,8 +166,7 @@ export class Lane {
     const isNewest = this.options.order === 'newest';
     const waiting = isNewest ? this.unwritten.at(-1) : this.unwritten[0];
     if (isNewest && waiting !== undefined) return waiting.time;
-    const left = this.segments.filter(({ isEmpty }) => !isEmpty);
-    const segment = isNewest ? left.at(-1) : left[0];
+    const segment = this.nextSegment;
     if (segment === undefined) return waiting?.time;
     const frames = this.framesOf(segment);
     return (isNewest ? frames.at(-1) : frames[0])?.time ?? segment.lastTime;
@@ -217,8 +216,7 @@ export class Lane {
     const isNewest = this.options.order === 'newest';
     if (isNewest && this.unwritten.length > 0) return this.takeUnwritten(maxBytes);
     for (;;) {
-      const left = this.segments.filter(({ isEmpty }) => !isEmpty);
-      const segment = isNewest ? left.at(-1) : left[0];
+      const segment = this.nextSegment;
       if (segment === undefined) return this.takeUnwritten(maxBytes);
       const taken = this.takeFrom(segment, maxBytes);
       if (taken !== undefined) return taken;
@@ -326,6 +324,12 @@ export class Lane {
     await this.sync();
     for (const segment of this.segments) segment.forget();
     return this.unwritten.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** The file whose turn it is; undefined when nothing is left in any. */
+  private get nextSegment(): Segment | undefined {
+    const hasSome = ({ isEmpty }: Segment) => !isEmpty;
+    return this.options.order === 'newest' ? this.segments.findLast(hasSome) : this.segments.find(hasSome);
   }
 
   private takeFrom(segment: Segment, maxBytes: number): Taken | undefined {
@@ -486,7 +490,7 @@ export class Lane {
   private begin(): void {
     const id = this.nextId++;
     const last = this.active;
-    this.active = Segment.create(this.pathOf(id), id);
+    this.active = Segment.create(this.pathOf(id));
     this.segments.push(this.active);
     if (last !== undefined) this.rest(last);
     this.isNewFile = true;

@@ -45,8 +45,6 @@ const scanned = new Room();
 
 export class Segment {
   readonly path: string;
-  /** The later of two was begun later. */
-  readonly id: number;
   /** When something was last added, ms since the epoch. */
   lastTime: number;
   /** How often reading it has failed in a row. */
@@ -63,15 +61,14 @@ export class Segment {
   /** The batches that are left; undefined until somebody asks, and again when that was long ago. */
   private table: Frame[] | undefined;
 
-  private constructor(path: string, id: number, lastTime: number) {
+  private constructor(path: string, lastTime: number) {
     this.path = path;
-    this.id = id;
     this.lastTime = lastTime;
   }
 
   /** @throws what opening and writing throw */
-  static create(path: string, id: number): Segment {
-    const segment = new Segment(path, id, Date.now());
+  static create(path: string): Segment {
+    const segment = new Segment(path, Date.now());
     segment.descriptor = openSync(path, 'wx+', 0o600);
     segment.table = [];
     try {
@@ -87,9 +84,9 @@ export class Segment {
    * A file that an earlier process left.
    * @throws what opening and reading throw
    */
-  static open(path: string, id: number): Segment {
+  static open(path: string): Segment {
     const { size, mtimeMs } = statSync(path);
-    const segment = new Segment(path, id, mtimeMs);
+    const segment = new Segment(path, mtimeMs);
     segment.end = Math.max(size, PREAMBLE_BYTES);
     const preamble = segment.bytes(0, PREAMBLE_BYTES);
     const isWhole =
