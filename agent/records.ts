@@ -1,6 +1,7 @@
 /**
  * The records that travel from collectors through the pipeline to exporters.
  */
+import type { Alert } from './alerts/alert.ts';
 import type { Points } from './points.ts';
 
 /** Nanoseconds since the Unix epoch. */
@@ -243,4 +244,13 @@ export interface TraceBatch {
   readonly otlp: Buffer;
 }
 
-export type Batch = MetricBatch | LogBatch | TraceBatch;
+/** How all alerts are after a round: whoever gets it needs no other to know which of them fire. */
+export interface AlertBatch {
+  readonly signal: 'alerts';
+  /** Those that are pending or firing, and those that were resolved in the last 15 minutes. */
+  readonly alerts: readonly Alert[];
+  /** Number of alerts. */
+  readonly count: number;
+}
+
+export type Batch = MetricBatch | LogBatch | TraceBatch | AlertBatch;

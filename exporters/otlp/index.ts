@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeMetrics } from '../../agent/otlp/decode.ts';
 import { countRecords, resourcesOf } from '../../agent/otlp/split.ts';
-import type { Batch, Resource } from '../../agent/records.ts';
+import type { AlertBatch, Batch, Resource } from '../../agent/records.ts';
 import { isSelected } from '../../agent/selection.ts';
 import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
 import { type Destination, signalOf } from '../../config/destinations.ts';
@@ -19,7 +19,10 @@ import type { Transport } from './verdict.ts';
 const LAST_ANSWERS_MS = 250;
 const AFTER_FAULT_MS = 1000;
 
-const laneOf = (batch: Batch): LaneName =>
+/** What is sent as it is. The state of alerts is not: their events are. */
+type Sent = Exclude<Batch, AlertBatch>;
+
+const laneOf = (batch: Sent): LaneName =>
   batch.signal !== 'logs' ? batch.signal : batch.kind === 'event' ? 'events' : 'logs';
 
 interface Metrics {
@@ -157,6 +160,7 @@ export class OtlpExporter implements Exporter {
   }
 
   export(batch: Batch): Promise<void> {
+    if (batch.signal === 'alerts') return Promise.resolve();
     const name = laneOf(batch);
     if (batch.count === 0 || !this.destination.kinds.includes(name)) return Promise.resolve();
     const { otlp, count } = this.filtered(batch);
@@ -215,7 +219,7 @@ export class OtlpExporter implements Exporter {
     );
   }
 
-  private filtered(batch: Batch): { otlp: Buffer; count: number } {
+  private filtered(batch: Sent): { otlp: Buffer; count: number } {
     const { include, exclude } = this.destination.containers;
     if (include.length === 0 && exclude.length === 0) return batch;
     const isWanted = ({ subject }: Resource) =>

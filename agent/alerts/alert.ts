@@ -1,0 +1,52 @@
+/** What an alert is: a rule that came to hold for one container, or for the host, and all that bears on it. */
+import type { Attributes, UnixNano } from '../records.ts';
+
+export const severities = ['info', 'warning', 'critical'] as const;
+export type AlertSeverity = (typeof severities)[number];
+
+/** One value of the rule's metric, and when it was measured. */
+export type Sample = readonly [time: UnixNano, value: number];
+
+/** What was known when the alert fired. */
+export interface AlertEvidence {
+  /** The last 10 minutes of what the rule looks at, in the alert's unit, oldest first; empty for an event. */
+  readonly series: readonly Sample[];
+  /** The last lines of the container's log, oldest first. */
+  readonly log: readonly string[];
+  /** What happened to the container, oldest first: time, event name and body in one line each. */
+  readonly events: readonly string[];
+  /** What its memory was used for when it was last measured, bytes, by kind (`anon`, `file`, `shmem`, …). */
+  readonly memory: Readonly<Record<string, number>>;
+}
+
+/** One time that a rule held, from its start to its end. */
+export interface Alert {
+  /** The same for every time that the rule fires for this container: `<rule>/<container id>`, or `<rule>/` of the host. */
+  readonly key: string;
+  /** Name of the rule. */
+  readonly rule: string;
+  readonly severity: AlertSeverity;
+  /** `pending`: the rule holds, but not yet for as long as it has to. */
+  readonly status: 'pending' | 'firing' | 'resolved';
+  /** When it came to hold (pending), or fired. */
+  readonly startsAt: UnixNano;
+  /** When it was resolved; undefined until then. */
+  readonly endsAt: UnixNano | undefined;
+  /** Attributes of the container's resource, or of the host's. */
+  readonly resource: Attributes;
+  /** Undefined for the host. */
+  readonly container: { readonly id: string; readonly name: string; readonly image: string } | undefined;
+  /** What was measured last: a share (0.93 is 93 %) where the rule compares with a limit; of an event, how often it happened. */
+  readonly value: number;
+  /** UCUM unit of `value`; `1` of a share. */
+  readonly unit: string;
+  /** The value that it is compared with, in the same unit; undefined for an event. */
+  readonly threshold: number | undefined;
+  /** What the share is a share of, such as the memory limit in bytes; undefined where there is none. */
+  readonly limit: number | undefined;
+  /** What the rule's author gave it to be routed by. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Texts for a person, filled in: `summary`, `description`, and whatever else the rule has. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly evidence: AlertEvidence;
+}
