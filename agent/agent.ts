@@ -29,9 +29,12 @@ import { parsePairs } from '../config/receiver.ts';
 import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
-import { catalogue } from './catalogue/index.ts';
+import { toJson } from './alerts/alert.ts';
+import { Alerts } from './alerts/index.ts';
+import { catalogue, metrics } from './catalogue/index.ts';
 import { Evidence } from './evidence.ts';
 import { lockDirectory } from './lock.ts';
+import { LogLosses } from './logs/losses.ts';
 import { isReceiver } from './logs/receiver.ts';
 import { commandRedaction } from './logs/redact.ts';
 import { isFollowed, treatmentOf } from './logs/treatment.ts';
@@ -215,6 +218,7 @@ async function startLocked(
   const destinations = destinationsOf(config);
   const scrape = new PrometheusExporter(telemetry);
   const evidence = new Evidence(config.procfs);
+  const losses = new LogLosses();
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape],
     telemetry,
@@ -224,6 +228,11 @@ async function startLocked(
     wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
     traces: destinations.some((destination) => destination.kinds.includes('traces')),
     onLines: (container, records) => evidence.lines(container, records),
+    onEvent(resource, event) {
+      evidence.event(resource, event);
+      alerts.event(resource, event);
+    },
+    onDropped: (container, reason, count) => losses.add(container, reason, count),
     treatment: (container) => {
       const { name, labels } = container;
       if (!isFollowed(labels)) return undefined;
@@ -238,8 +247,18 @@ async function startLocked(
     },
   });
 
-  const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
-  const enabled = new Set<Metric>(rows);
+  const alerts: Alerts = new Alerts({
+    config: config.alerts,
+    interval: config.interval,
+    sink: pipeline,
+    store: positions,
+    evidence: (id) => evidence.ofNow(id),
+    warn: (message) => telemetry.warn(message),
+  });
+  const enabled = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
+  // What only rules look at is read more rarely, and not sent.
+  const watched = new Set([...alerts.metrics].filter((metric) => !enabled.has(metric)));
+  const read = new Set([...enabled, ...watched]);
   const hostResource = { attributes: { 'service.name': 'portlight', ...host, ...own } };
   const limit = descriptorLimit();
   const files = new KernelFiles(limit, () =>
@@ -261,10 +280,16 @@ async function startLocked(
     store: positions,
   });
   const collectors: Collector[] = [
-    new CgroupCollector(config.procfs, rows, files),
-    new NetworkCollector(config.procfs, enabled, files),
-    new ProcessCollector(config.procfs, enabled),
+    new CgroupCollector(
+      config.procfs,
+      metrics.filter((row) => read.has(row)),
+      files,
+      watched,
+    ),
+    new NetworkCollector(config.procfs, read, files),
+    new ProcessCollector(config.procfs, read),
     new StateCollector(),
+    losses,
     storage,
     new HostCollector(config.procfs, config.rootfs, files),
     new NamespaceCollector({
@@ -321,7 +346,7 @@ async function startLocked(
       save: (time) => positions.save('events', String(time)),
     },
   });
-  const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs));
+  const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs), watched);
 
   const pages: Pages = {
     ...healthPages(() => daemon.connected),
@@ -331,6 +356,10 @@ async function startLocked(
       const body = JSON.stringify(statusOf(telemetry, exporters, state, since));
       return { contentType: 'application/json', body };
     },
+    '/alerts': () => ({
+      contentType: 'application/json',
+      body: JSON.stringify(alerts.current.map(toJson)),
+    }),
     '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
   };
   let server: Server;
@@ -396,6 +425,7 @@ async function startLocked(
     try {
       const sets = await rounds.collect(daemon.containers.values(), hostResource);
       evidence.round(sets);
+      alerts.round(sets);
       await pipeline.metrics(sets);
     } catch (error) {
       telemetry.fault('round', error);

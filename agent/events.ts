@@ -47,6 +47,12 @@ export const ownEvents = {
     Severity.WARN,
     'The name that a running container was made from means another image by now: a restart with it would run something else',
   ),
+  alertFiring: event(
+    'portlight.alert.firing',
+    Severity.WARN,
+    "A rule came to hold; its severity is the rule's. docs/alerts.md has what it bears",
+  ),
+  alertResolved: event('portlight.alert.resolved', Severity.INFO, 'An alert has ended'),
   image: event(
     'portlight.inventory.image',
     Severity.INFO,

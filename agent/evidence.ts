@@ -5,8 +5,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from './catalogue/index.ts';
+import { LastEvents } from './last-events.ts';
 import { LastLines } from './logs/last-lines.ts';
-import type { Attributes, AttributeValue, Container, Metric, MetricSet, UnixNano } from './records.ts';
+import type {
+  Attributes,
+  AttributeValue,
+  Container,
+  EventRecord,
+  Metric,
+  MetricSet,
+  Resource,
+  UnixNano,
+} from './records.ts';
 
 /** How far back throttling is looked at, ms, and how far apart its samples are at least. */
 const WINDOW_MS = 60_000;
@@ -31,18 +41,24 @@ interface Vitals {
   throttling: Throttling[];
 }
 
+const OF_MEMORY = 'portlight.exit.memory.';
+
 /** The figures of the last round that a person looks for after a crash. */
 const figures: readonly [string, Metric][] = [
   ['portlight.exit.memory.usage', catalogue.memoryUsage],
   ['portlight.exit.memory.working_set', catalogue.memoryWorkingSet],
   ['portlight.exit.memory.anon', catalogue.memoryRss],
   ['portlight.exit.memory.file', catalogue.memoryFile],
+  ['portlight.exit.memory.shmem', catalogue.memoryShmem],
+  ['portlight.exit.memory.slab', catalogue.memorySlab],
+  ['portlight.exit.memory.swap', catalogue.memorySwap],
   ['portlight.exit.pids', catalogue.pidsCount],
 ];
 
 export class Evidence {
   private readonly vmstat: string;
   private readonly logs = new LastLines();
+  private readonly events = new LastEvents();
   private vitals = new Map<string, Vitals>();
   /** The kernel's count of kills for want of memory, and when it was last seen to rise. */
   private oomKills: number | undefined;
@@ -57,6 +73,10 @@ export class Evidence {
   /** @param records encoded `log_records` fields */
   lines(container: Container, records: Buffer): void {
     this.logs.take(container.id, records);
+  }
+
+  event(resource: Resource, event: EventRecord): void {
+    this.events.take(resource, event);
   }
 
   round(sets: readonly MetricSet[]): void {
@@ -114,6 +134,18 @@ export class Evidence {
       attributes['portlight.exit.cpu.throttled'] =
         (last.throttled - first.throttled) / (last.periods - first.periods);
     return attributes;
+  }
+
+  /** What bears on an alert of a container, whatever is known of it. */
+  ofNow(id: string): { log: string[]; events: string[]; memory: Record<string, number> } {
+    const values = this.vitals.get(id)?.values ?? [];
+    const memory = figures.flatMap(([name], index): [string, number][] => {
+      const value = values[index];
+      return value === undefined || !name.startsWith(OF_MEMORY)
+        ? []
+        : [[name.slice(OF_MEMORY.length), value]];
+    });
+    return { log: this.logs.of(id, 0n), events: this.events.of(id), memory: Object.fromEntries(memory) };
   }
 
   /** A container told that a process of it was killed for want of memory: that one is accounted for. */

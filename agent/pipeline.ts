@@ -5,6 +5,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { LogSink, Sink } from '../collectors/collector.ts';
 import type { Exporter } from '../exporters/exporter.ts';
+import type { Alert } from './alerts/alert.ts';
+import { alertRecord } from './alerts/record.ts';
 import { type Dialect, Translator } from './dialect.ts';
 import { type Batches, LogBuffer } from './logs/buffer.ts';
 import type { Treatment } from './logs/treatment.ts';
@@ -19,6 +21,7 @@ import {
 } from './otlp/encode.ts';
 import { Writer } from './otlp/writer.ts';
 import {
+  type AlertBatch,
   type Batch,
   type Container,
   type EventRecord,
@@ -59,6 +62,10 @@ export interface PipelineOptions {
   readonly treatment: (container: Container) => Treatment | undefined;
   /** Told of each batch of a container's log: encoded `log_records` fields, to be copied. */
   readonly onLines: (container: Container, records: Buffer) => void;
+  /** Told of each event, wanted or not. */
+  readonly onEvent: (resource: Resource, event: EventRecord) => void;
+  /** Told of lines of a container's log that were left out. */
+  readonly onDropped: (container: Container, reason: string, count: number) => void;
 }
 
 export class Pipeline implements Sink, Batches {
@@ -67,6 +74,8 @@ export class Pipeline implements Sink, Batches {
   private readonly positions: LogPositionStore;
   private readonly treatment: PipelineOptions['treatment'];
   private readonly onLines: PipelineOptions['onLines'];
+  private readonly onEvent: PipelineOptions['onEvent'];
+  private readonly onDropped: PipelineOptions['onDropped'];
   private readonly wantsEvent: PipelineOptions['wantsEvent'];
   private readonly traces: boolean;
   /** From the catalogue's names to those that are sent. */
@@ -83,6 +92,8 @@ export class Pipeline implements Sink, Batches {
     const { exporters, telemetry, positions, dialect, temporality } = options;
     this.treatment = options.treatment;
     this.onLines = options.onLines;
+    this.onEvent = options.onEvent;
+    this.onDropped = options.onDropped;
     this.wantsEvent = options.wantsEvent;
     this.traces = options.traces;
     this.exporters = exporters;
@@ -118,6 +129,22 @@ export class Pipeline implements Sink, Batches {
   }
 
   event(resource: Resource, event: EventRecord): Promise<void> {
+    this.onEvent(resource, event);
+    return this.tell(resource, event);
+  }
+
+  /** An alert fired, or was resolved: an event like others. */
+  alert(resource: Resource, alert: Alert): Promise<void> {
+    return this.tell(resource, alertRecord(alert), alert);
+  }
+
+  /** How all alerts are. */
+  alerts(alerts: readonly Alert[]): void {
+    for (const exporter of this.exporters)
+      void exporter.export({ signal: 'alerts', alerts, count: alerts.length });
+  }
+
+  private tell(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
     if (!this.wantsEvent(event.eventName)) {
       this.telemetry.add('portlight.records.dropped', 1, {
         signal: 'events',
@@ -129,7 +156,7 @@ export class Pipeline implements Sink, Batches {
     const writer = new Writer(512);
     encodeEvent(writer, event, unixNow());
     const otlp = encodeRequest(resource, 'portlight.events', writer.bytes());
-    return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp });
+    return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp, ...(alert && { alert }) });
   }
 
   span(resource: Resource, span: Span): Promise<void> {
@@ -185,7 +212,8 @@ export class Pipeline implements Sink, Batches {
   }
 
   /** @internal for LogBuffer */
-  dropped(reason: string, count: number): void {
+  dropped(container: Container, reason: string, count: number): void {
+    this.onDropped(container, reason, count);
     this.telemetry.add('portlight.records.dropped', count, { signal: 'logs', destination: 'all', reason });
   }
 
@@ -207,7 +235,7 @@ export class Pipeline implements Sink, Batches {
     }
   }
 
-  private async hand(batch: Batch): Promise<void> {
+  private async hand(batch: Exclude<Batch, AlertBatch>): Promise<void> {
     this.telemetry.add('portlight.records.collected', batch.count, {
       signal: batch.signal === 'logs' ? `${batch.kind}s` : batch.signal,
     });

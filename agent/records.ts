@@ -131,6 +131,8 @@ export interface MetricSet {
   readonly startTime: UnixNano;
   readonly time: UnixNano;
   readonly points: Points;
+  /** What only rules look at: not sent. */
+  readonly unsent?: Points | undefined;
 }
 
 /** OpenTelemetry SeverityNumber of the ranges that the agent itself assigns. */
@@ -232,6 +234,8 @@ export interface LogBatch {
   readonly count: number;
   /** An encoded `ExportLogsServiceRequest` with this one resource. */
   readonly otlp: Buffer;
+  /** The alert that the event is about. */
+  readonly alert?: Alert;
 }
 
 /** Spans of one resource. */

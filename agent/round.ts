@@ -18,15 +18,22 @@ const MAX_POINTS = 5000;
 /** How long a round holds the event loop before logs and events have their turn. */
 const LONGEST_TURN_MS = 8;
 
+/** One resource's points of a round: what is sent, and what only rules look at. */
+interface Found {
+  readonly points: Points;
+  readonly unsent: Points | undefined;
+}
+
 /** Where one resource's points go: those of the last round stay as they are while the next is collected. */
 interface Room {
-  current: Points;
-  last: Points;
+  current: Found;
+  last: Found;
 }
 
 export class Round {
   private readonly collectors: readonly Collector[];
   private readonly enabled: ReadonlySet<Metric>;
+  private readonly watched: ReadonlySet<Metric>;
   private readonly telemetry: Telemetry;
   /** When the host's counters began: when it was started. */
   private readonly begun: UnixNano;
@@ -35,6 +42,7 @@ export class Round {
 
   /**
    * @param enabled the metrics that are wanted
+   * @param watched those besides that only rules look at
    * @param begun when the host was started
    */
   constructor(
@@ -42,7 +50,9 @@ export class Round {
     enabled: ReadonlySet<Metric>,
     telemetry: Telemetry,
     begun: UnixNano = 0n,
+    watched: ReadonlySet<Metric> = new Set(),
   ) {
+    this.watched = watched;
     this.begun = begun;
     this.collectors = collectors;
     this.enabled = enabled;
@@ -65,12 +75,12 @@ export class Round {
         since = performance.now();
       }
       const startTime = container.startedAt === 0n ? time : container.startedAt;
-      const points = this.ask(container, this.roomFor(container.id, rooms), spent);
-      sets.push({ resource: container.resource, container, startTime, time, points });
+      const found = this.ask(container, this.roomFor(container.id, rooms), spent);
+      sets.push({ resource: container.resource, container, startTime, time, ...found });
     }
     if (host !== undefined) {
-      const points = this.ask(undefined, this.roomFor('', rooms), spent);
-      sets.push({ resource: host, container: undefined, startTime: this.begun, time, points });
+      const found = this.ask(undefined, this.roomFor('', rooms), spent);
+      sets.push({ resource: host, container: undefined, startTime: this.begun, time, ...found });
     }
     this.rooms = rooms;
     for (const [collector, ms] of spent) {
@@ -80,20 +90,31 @@ export class Round {
   }
 
   /** An empty place for points, kept in `rooms` for the next round. */
-  private roomFor(id: string, rooms: Map<string, Room>): Points {
-    const room = this.rooms.get(id) ?? { current: new Points(), last: new Points() };
+  private roomFor(id: string, rooms: Map<string, Room>): Found {
+    const empty = (): Found => ({
+      points: new Points(),
+      unsent: this.watched.size === 0 ? undefined : new Points(),
+    });
+    const room = this.rooms.get(id) ?? { current: empty(), last: empty() };
     rooms.set(id, room);
     [room.current, room.last] = [room.last, room.current];
-    room.current.clear();
+    room.current.points.clear();
+    room.current.unsent?.clear();
     return room.current;
   }
 
-  private ask(about: Container | undefined, points: Points, spent: Map<string, number>): Points {
+  private ask(about: Container | undefined, found: Found, spent: Map<string, number>): Found {
+    const { points, unsent } = found;
     let excess = 0;
     const sink = {
       push: (point: Point) => {
-        if (!this.enabled.has(point.metric)) return;
-        if (points.length < MAX_POINTS) points.push(point);
+        const wanted = this.enabled.has(point.metric)
+          ? points
+          : this.watched.has(point.metric)
+            ? unsent
+            : undefined;
+        if (wanted === undefined) return;
+        if (wanted.length < MAX_POINTS) wanted.push(point);
         else excess++;
       },
     };
@@ -117,6 +138,6 @@ export class Round {
         `more than ${MAX_POINTS} points of ${about?.name ?? 'the host'} in a round: the rest is dropped`,
       );
     }
-    return points;
+    return found;
   }
 }

@@ -10,9 +10,10 @@ import { processes } from '../agent/catalogue/process.ts';
 import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
 import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
-import { buffer, KernelFile } from './kernel-file.ts';
+import { buffer, descriptorLimit, KernelFile } from './kernel-file.ts';
 
 const NEWLINE = 0x0a;
+const FEW_DESCRIPTORS = 16;
 
 /** Any hierarchy knows the processes; the first that a container has is asked. */
 const CONTROLLERS = ['pids', 'memory', 'cpu', 'unified'];
@@ -54,6 +55,11 @@ export function processesOf(directory: string): number[] {
   return [...pids, ...below(directory).flatMap(processesOf)];
 }
 
+/** From Linux 6.2 on the size of the directory is their number (proc_pid_fd(5)); before that it is 0. */
+function countDescriptors(directory: string): number {
+  return statSync(directory).size || readdirSync(directory).length;
+}
+
 /** A line a process. */
 function countLines(bytes: Uint8Array, length: number): number {
   let count = 0;
@@ -65,12 +71,17 @@ interface Watched {
   readonly directory: string;
   readonly procs: KernelFile;
   rounds: number;
+  /** Highest share of its limit of descriptors that a process had open when that was last looked at. */
+  utilization: number | undefined;
   /** Whether there were cgroups below it when that was last looked at. */
   nested: boolean;
 }
 
-/** Whether a container has cgroups of its own is looked at in every so manieth round. */
-const LOOK_BELOW_EVERY = 6;
+/**
+ * Whether a container has cgroups of its own, and how many descriptors its processes have open, is looked at in every so
+ * manieth round.
+ */
+const LOOK_EVERY = 6;
 
 export class ProcessCollector implements Collector {
   readonly name = 'processes';
@@ -104,7 +115,13 @@ export class ProcessCollector implements Collector {
     // cgroup v1 keeps the list that a descriptor has read for a second after each read: read more often
     // than that, an open one would show the same processes for ever.
     const procs = KernelFile.reopened(join(directory.path, 'cgroup.procs'));
-    this.watched.set(container.id, { directory: directory.path, procs, rounds: 0, nested: false });
+    this.watched.set(container.id, {
+      directory: directory.path,
+      procs,
+      rounds: 0,
+      nested: false,
+      utilization: undefined,
+    });
   }
 
   detach(container: Container): void {
@@ -114,6 +131,8 @@ export class ProcessCollector implements Collector {
   collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
+    if (this.enabled.has(catalogue.descriptorUtilization)) this.utilization(watched, points);
+    watched.rounds++;
     if (!this.looksInside) {
       const value = attempt(() => this.count(watched));
       if (value !== undefined) points.push({ metric: catalogue.processCount, value });
@@ -130,9 +149,24 @@ export class ProcessCollector implements Collector {
 
   private count(watched: Watched): number {
     const own = countLines(buffer, watched.procs.read());
-    if (watched.rounds++ % LOOK_BELOW_EVERY === 0)
-      watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
+    if (watched.rounds % LOOK_EVERY === 1) watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
     return own + (watched.nested ? below(watched.directory).flatMap(processesOf).length : 0);
+  }
+
+  private utilization(watched: Watched, points: PointSink): void {
+    if (watched.rounds % LOOK_EVERY === 0) {
+      const shares = (attempt(() => processesOf(watched.directory)) ?? []).map((pid) => {
+        const directory = join(this.procfs, String(pid));
+        const open = attempt(() => countDescriptors(join(directory, 'fd')));
+        // Whoever has few of them open is not near any limit.
+        if (open === undefined || open < FEW_DESCRIPTORS) return 0;
+        const limit = attempt(() => descriptorLimit(readFileSync(join(directory, 'limits'), 'latin1')));
+        return limit === undefined ? 0 : open / limit;
+      });
+      watched.utilization = shares.length === 0 ? undefined : Math.max(...shares);
+    }
+    const value = watched.utilization;
+    if (value !== undefined) points.push({ metric: catalogue.descriptorUtilization, value });
   }
 
   private descriptors(pids: readonly number[], points: PointSink): void {

@@ -7,8 +7,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
+import { rulesOf } from '../agent/alerts/rules.ts';
+import { webhookOptions } from './alerts.ts';
 import { destinationsOf } from './destinations.ts';
-import { factsOf, type OptionFacts } from './option.ts';
+import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
+import { factsOf } from './option.ts';
 import { kinds } from './receiver.ts';
 import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
 
@@ -19,11 +22,15 @@ export interface Setting {
   readonly value: unknown;
   /** `portlight.yaml`, `PORTLIGHT_INTERVAL`, `--interval`, `default`. */
   readonly origin: string;
+  /** The line of the file that something in the value stands in. @param keys below the option's */
+  readonly lineOf?: (keys: readonly (string | number)[]) => number | undefined;
 }
 
 export interface Loaded {
   readonly config: Config;
   readonly settings: ReadonlyMap<string, Setting>;
+  /** What is wrong with alert rules, a line each: those are left out, and all else works. */
+  readonly ruleMistakes: readonly string[];
 }
 
 /** Every mistake in a configuration, one line each. */
@@ -39,37 +46,6 @@ export class ConfigError extends Error {
 
 const DEFAULT_FILES = ['portlight.yaml', '/etc/portlight/portlight.yaml'];
 const byPath = new Map(options.map((option) => [option.path, option]));
-
-/** Stands for what nobody may see. */
-export const MASK = '********';
-
-/** As it is shown to whoever asks: without headers, and without what stands before the @ of a URL. */
-export const withoutSecrets = (value: unknown): unknown =>
-  JSON.parse(
-    JSON.stringify(value, (key, inner) => {
-      if (key === 'headers') return MASK;
-      return typeof inner === 'string' ? inner.replace(/\/\/[^/@\s]*@/g, `//${MASK}@`) : inner;
-    }) ?? 'null',
-  );
-
-const shownWithoutSecrets = (value: unknown): string => JSON.stringify(withoutSecrets(value));
-
-/** The known name that is most alike, when it is alike enough to be a slip. */
-function nearest(name: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const edits = distance(name, candidate);
-    if (edits < least) {
-      least = edits;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-const suggestion = (near: string | undefined): string =>
-  near === undefined ? '' : `; did you mean ${near}?`;
 
 /** A file's nested keys as dotted paths; what is not a known group stays whole. */
 function flatten(value: object, prefix: string, into: Map<string, unknown>): void {
@@ -99,8 +75,9 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
     return;
   }
   // Only a configuration file is worth the memory of a YAML parser.
-  const { parseDocument } = await import('yaml');
-  const document = parseDocument(source, { prettyErrors: true });
+  const { isNode, LineCounter, parseDocument } = await import('yaml');
+  const lineCounter = new LineCounter();
+  const document = parseDocument(source, { prettyErrors: true, lineCounter });
   if (document.errors.length > 0) {
     for (const { message } of document.errors)
       mistakes.push(`${path}: not YAML: ${message.split('\n')[0]!.replace(/:$/, '')}`);
@@ -121,7 +98,11 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
   const flat = new Map<string, unknown>();
   flatten(content, '', flat);
   for (const [key, value] of flat) {
-    if (byPath.has(key)) settings.set(key, { value, origin: path });
+    const lineOf = (keys: readonly (string | number)[]) => {
+      const node = document.getIn([...key.split('.'), ...keys], true);
+      return isNode(node) && node.range ? lineCounter.linePos(node.range[0]).line : undefined;
+    };
+    if (byPath.has(key)) settings.set(key, { value, origin: path, lineOf });
     else mistakes.push(`${path}: ${unknownKey(key, value)}`);
   }
 }
@@ -175,6 +156,10 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
     'logs.redact',
     'logs.keep',
     'logs.drop',
+    'alerts.enable',
+    'alerts.disable',
+    'alerts.rules',
+    'alerts.alertmanager.urls',
   ]) {
     fall(path, []);
   }
@@ -185,6 +170,9 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('spool.max_age', '24h');
   fall('spool.backlog_rate', '1MiB');
   fall('destinations', {});
+  fall('alerts.enabled', true);
+  fall('alerts.webhooks', {});
+  fall('alerts.alertmanager.resend', '1m');
   fall('otlp.enabled', true);
   fall('otlp.signals', [...kinds]);
   fall('otlp.metrics_order', 'newest');
@@ -222,18 +210,6 @@ function nest(settings: ReadonlyMap<string, Setting>): object {
   return root;
 }
 
-/** What is wrong with a value. @param facts of the option */
-function notAllowed(value: unknown, { secret, values, choices, allowed }: OptionFacts): string {
-  const shown = secret ? 'the value' : shownWithoutSecrets(value);
-  const candidates = values ?? choices;
-  const items = String(value)
-    .split(',')
-    .map((item) => item.trim());
-  const wrong = items.find((item) => !candidates?.some((candidate) => candidate === item)) ?? '';
-  const near = candidates === undefined ? undefined : nearest(wrong, candidates);
-  return `${shown} is not allowed; expected ${allowed}${suggestion(near)}`;
-}
-
 function mistakeOf(option: Option, { value, origin }: Setting): string {
   const where = origin.startsWith('--') || /^[A-Z_]+$/.test(origin) ? origin : `${origin}: ${option.path}`;
   return `${where}: ${notAllowed(value, option)}`;
@@ -247,11 +223,21 @@ function withOrigin(mistake: string, settings: ReadonlyMap<string, Setting>): st
   return /^(--|[A-Z_]+$)/.test(origin) ? mistake.replace(path, origin) : `${origin}: ${mistake}`;
 }
 
-/** What is wrong in one of `destinations`. @param keys its name, and the keys below it */
-function destinationMistake(keys: readonly string[], { value, origin }: Setting): string {
+/** What each of those that have a name can say, by the option that they stand in. */
+const named: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  destinations: destinationOptions,
+  'alerts.webhooks': webhookOptions,
+};
+
+/** What is wrong in one of `destinations` or the like. @param keys its name, and the keys below it */
+function namedMistake(
+  { path, ...facts }: Option,
+  keys: readonly string[],
+  { value, origin }: Setting,
+): string {
   const [name = '', ...below] = keys;
-  let where = `${origin}: destinations.${name}`;
-  let entries: Readonly<Record<string, unknown>> = destinationOptions;
+  let where = `${origin}: ${path}.${name}`;
+  let entries = named[path]!;
   let given = (value as Record<string, unknown> | undefined)?.[name];
   for (const key of below) {
     where += `.${key}`;
@@ -267,7 +253,7 @@ function destinationMistake(keys: readonly string[], { value, origin }: Setting)
     }
     entries = inner;
   }
-  return `${where}: ${notAllowed(below.length === 0 ? name : given, factsOf(schema.entries.destinations))}`;
+  return `${where}: ${notAllowed(below.length === 0 ? name : given, facts)}`;
 }
 
 /**
@@ -297,8 +283,9 @@ export async function loadConfig(
         const keys = issue.path?.map(({ key }) => String(key)) ?? [];
         const option = findOption(keys);
         const setting = settings.get(option.path)!;
-        const isInside = option.path === 'destinations' && keys.length > 1;
-        return isInside ? destinationMistake(keys.slice(1), setting) : mistakeOf(option, setting);
+        const below = keys.slice(option.path.split('.').length);
+        const isInside = option.path in named && below.length > 0;
+        return isInside ? namedMistake(option, below, setting) : mistakeOf(option, setting);
       }),
     );
     mistakes.push(...wrong);
@@ -309,7 +296,12 @@ export async function loadConfig(
   } catch (error) {
     throw new ConfigError([withOrigin((error as Error).message, settings)]);
   }
-  return { config: result.output, settings };
+  const { lineOf, origin } = settings.get('alerts.rules')!;
+  const ruleMistakes = rulesOf(result.output.alerts).mistakes.map(({ keys, message }) => {
+    const line = lineOf?.(keys);
+    return `${origin}${line === undefined ? '' : `:${line}`}: ${message}`;
+  });
+  return { config: result.output, settings, ruleMistakes };
 }
 
 /** An issue's path can lead into an option's value, such as an item of a list. */

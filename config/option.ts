@@ -1,5 +1,6 @@
 /** What options are made of: the shapes of their values, and what else is known of them. */
 import * as v from 'valibot';
+import { RULE } from '../agent/selection.ts';
 import { parseDuration } from './duration.ts';
 import { parseSize } from './size.ts';
 
@@ -101,3 +102,6 @@ export const patterns = (fits: (item: string) => boolean) =>
     ]),
     v.array(v.pipe(v.string(), v.check(fits))),
   ) as Leaf<string[]>;
+
+export const isContainerRule = (rule: string): boolean => RULE.test(rule);
+export const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as wildcard';

@@ -3,11 +3,14 @@
  * environment variables and the reference page.
  */
 import * as v from 'valibot';
-import { RULE, selectable, unknownMetrics } from '../agent/selection.ts';
+import { selectable, unknownMetrics } from '../agent/selection.ts';
+import { alertOptions } from './alerts.ts';
 import { logOptions } from './logs.ts';
 import {
+  CONTAINER_RULES,
   durationBetween,
   factsOf,
+  isContainerRule,
   type Leaf,
   listOf,
   listOfText,
@@ -24,10 +27,8 @@ import {
 import { GENERAL, type Kind, kinds, parsePairs, receiverOptions } from './receiver.ts';
 
 const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
-const isContainerRule = (rule: string): boolean => RULE.test(rule);
 const METRIC_PATTERNS =
   'a list of metric names, groups (cpu, memory, …) or patterns with *; portlight metrics list has them';
-const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as wildcard';
 
 export const exporterNames = ['otlp', 'console'] as const;
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -214,6 +215,7 @@ export const schema = v.strictObject({
       yesOrNo,
     ),
   }),
+  alerts: v.strictObject(alertOptions),
   resource_attributes: option(
     "Attributes that every record bears besides its own, such as deployment.environment.name=prod; those of service.* are the agent's alone",
     {

@@ -4,12 +4,15 @@ import type { Attributes, UnixNano } from '../records.ts';
 export const severities = ['info', 'warning', 'critical'] as const;
 export type AlertSeverity = (typeof severities)[number];
 
-/** One value of the rule's metric, and when it was measured. */
-export type Sample = readonly [time: UnixNano, value: number];
+/** A value, and when it was measured, ms since the epoch. */
+export type Sample = readonly [time: number, value: number];
 
 /** What was known when the alert fired. */
 export interface AlertEvidence {
-  /** The last 10 minutes of what the rule looks at, in the alert's unit, oldest first; empty for an event. */
+  /**
+   * The last 10 minutes of what the rule looks at, oldest first, in the alert's unit, or, of a forecast, in the metric's;
+   * empty for an event.
+   */
   readonly series: readonly Sample[];
   /** The last lines of the container's log, oldest first. */
   readonly log: readonly string[];
@@ -28,7 +31,7 @@ export interface Alert {
   readonly severity: AlertSeverity;
   /** `pending`: the rule holds, but not yet for as long as it has to. */
   readonly status: 'pending' | 'firing' | 'resolved';
-  /** When it came to hold (pending), or fired. */
+  /** When it came to hold (pending), or fired; whole milliseconds. */
   readonly startsAt: UnixNano;
   /** When it was resolved; undefined until then. */
   readonly endsAt: UnixNano | undefined;
@@ -50,3 +53,28 @@ export interface Alert {
   readonly annotations: Readonly<Record<string, string>>;
   readonly evidence: AlertEvidence;
 }
+
+/** An alert as JSON: times are ISO 8601. */
+export interface AlertJson extends Omit<Alert, 'startsAt' | 'endsAt'> {
+  readonly startsAt: string;
+  readonly endsAt: string | null;
+}
+
+/** ISO 8601, to the millisecond. */
+export const iso = (time: UnixNano): string => new Date(Number(time / 1_000_000n)).toISOString();
+const nano = (text: string): UnixNano => BigInt(Date.parse(text)) * 1_000_000n;
+
+export const toJson = (alert: Alert): AlertJson => ({
+  ...alert,
+  startsAt: iso(alert.startsAt),
+  endsAt: alert.endsAt === undefined ? null : iso(alert.endsAt),
+});
+
+export const fromJson = (json: AlertJson): Alert => ({
+  ...json,
+  threshold: json.threshold ?? undefined,
+  limit: json.limit ?? undefined,
+  container: json.container ?? undefined,
+  startsAt: nano(json.startsAt),
+  endsAt: json.endsAt === null ? undefined : nano(json.endsAt),
+});

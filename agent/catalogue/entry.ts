@@ -91,6 +91,7 @@ export const groups = [
   'rdma',
   'misc',
   'state',
+  'log',
   'namespace',
   'filesystem',
   'daemon',

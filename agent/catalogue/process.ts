@@ -19,6 +19,17 @@ export const processes = {
       cadvisor: [cadvisorName('container_file_descriptors')],
     },
   ),
+  descriptorUtilization: row(
+    'process',
+    'container.process.open_file_descriptor.utilization',
+    'gauge',
+    '1',
+    'Open file descriptors of the process that has most of its soft limit (RLIMIT_NOFILE) open, as a share of that',
+    {
+      optIn: true,
+      source: '/proc/<pid>/fd, /proc/<pid>/limits',
+    },
+  ),
   openSockets: row(
     'process',
     'container.process.open_sockets',

@@ -14,6 +14,7 @@ const TITLES: Readonly<Record<string, string>> = {
   rdma: 'RDMA',
   misc: 'Misc',
   state: 'State',
+  log: 'Logs',
   namespace: 'Namespaces',
   filesystem: 'File system',
   daemon: 'Docker daemon',

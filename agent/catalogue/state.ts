@@ -120,4 +120,12 @@ export const state = {
   imageAge: row('state', 'container.image.age', 'gauge', 's', 'Time since the image was created', {
     source: 'GET /images/{id}/json, Created',
   }),
+  logDropped: row(
+    'log',
+    'container.log.dropped',
+    'counter',
+    '{record}',
+    "Lines of the container's log that were left out since the agent began, by reason: filter, rate_limit, truncated (only their end) or unreadable",
+    { source: "the agent's pipeline" },
+  ),
 };

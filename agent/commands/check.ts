@@ -11,7 +11,7 @@ import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import { destinationsOf, signalOf, type Target } from '../../config/destinations.ts';
-import { withoutSecrets } from '../../config/load.ts';
+import { withoutSecrets } from '../../config/mistake.ts';
 import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';

@@ -1,6 +1,6 @@
 /** `portlight config`: what is configured, and whether it is right. */
 import type { Command } from 'commander';
-import { MASK, withoutSecrets } from '../../config/load.ts';
+import { MASK, withoutSecrets } from '../../config/mistake.ts';
 import { options } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { configOf } from './options.ts';

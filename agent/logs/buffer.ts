@@ -46,7 +46,11 @@ export interface Batches {
   /** Calls the buffer's `flush` soon. */
   linger(buffer: LogBuffer): void;
   room(signal: AbortSignal): Promise<void> | undefined;
-  dropped(reason: 'filter' | 'rate_limit' | 'truncated' | 'unreadable', count: number): void;
+  dropped(
+    container: Container,
+    reason: 'filter' | 'rate_limit' | 'truncated' | 'unreadable',
+    count: number,
+  ): void;
   fault(collector: string, error: unknown, container?: Container): void;
 }
 
@@ -114,7 +118,7 @@ export class LogBuffer implements LogSink {
 
   line(line: LogLine): void {
     if (line.cut > 0) {
-      this.batches.dropped('truncated', 1);
+      this.batches.dropped(this.container, 'truncated', 1);
       trim(line);
     }
     const position = this.borrowed?.position ?? 0;
@@ -126,7 +130,7 @@ export class LogBuffer implements LogSink {
       // Whatever is in a line, it must not keep the next from being read.
       if (this.borrowed !== undefined) this.borrowed.position = position;
       this.count = count;
-      this.batches.dropped('unreadable', 1);
+      this.batches.dropped(this.container, 'unreadable', 1);
       this.batches.fault('logs', error, this.container);
     }
   }
@@ -262,7 +266,7 @@ export class LogBuffer implements LogSink {
     if (group === undefined) return;
     this.groups[stream] = undefined;
     const { redact } = this.treatment;
-    if (group.cut > 0) this.batches.dropped('truncated', 1);
+    if (group.cut > 0) this.batches.dropped(this.container, 'truncated', 1);
     const text = group.lines.join('\n');
     this.record({ ...group.origin, cut: group.cut }, redact === undefined ? text : redact(text), true);
   }
@@ -271,12 +275,12 @@ export class LogBuffer implements LogSink {
     const { keep, drop, minSeverity, parser, fieldsIn } = this.treatment;
     const fits = (rule: Pattern) => rule.test(text);
     if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
-      this.batches.dropped('filter', 1);
+      this.batches.dropped(this.container, 'filter', 1);
       return;
     }
     const parsed = this.parsed(origin.malformed || !utf8 ? 'none' : parser, text);
     if (parsed !== undefined && parsed.severity > 0 && parsed.severity < minSeverity) {
-      this.batches.dropped('filter', 1);
+      this.batches.dropped(this.container, 'filter', 1);
       return;
     }
     if (!this.isAllowed()) return;
@@ -306,7 +310,7 @@ export class LogBuffer implements LogSink {
     const allowed = this.bucket.take(now);
     if (!allowed) {
       this.withheld++;
-      this.batches.dropped('rate_limit', 1);
+      this.batches.dropped(this.container, 'rate_limit', 1);
       this.summary ??= setTimeout(() => {
         this.sumUp();
         this.settled();

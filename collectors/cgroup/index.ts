@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cadence, CatalogueEntry } from '../../agent/catalogue/entry.ts';
-import type { Container, Point, PointSink } from '../../agent/records.ts';
+import type { Container, Metric, Point, PointSink } from '../../agent/records.ts';
 import type { Collector } from '../collector.ts';
 import { buffer, KernelFile, type KernelFiles } from '../kernel-file.ts';
 import { type Directory, type Hierarchies, locate, readHierarchies } from './locate.ts';
@@ -45,6 +45,7 @@ export class CgroupCollector implements Collector {
   readonly name = 'cgroup';
   private readonly procfs: string;
   private readonly rows: readonly CatalogueEntry[];
+  private readonly seldom: ReadonlySet<Metric>;
   private readonly files: KernelFiles;
   private readonly controllers: ReadonlySet<string>;
   private readonly tableAttributes: TableAttributes;
@@ -53,7 +54,14 @@ export class CgroupCollector implements Collector {
   private readonly watched = new Map<string, Watched>();
   private values = new Float64Array(0);
 
-  constructor(procfs: string, rows: readonly CatalogueEntry[], files: KernelFiles) {
+  /** @param seldom those of the rows that need not be read every round */
+  constructor(
+    procfs: string,
+    rows: readonly CatalogueEntry[],
+    files: KernelFiles,
+    seldom: ReadonlySet<Metric> = new Set(),
+  ) {
+    this.seldom = seldom;
     this.procfs = procfs;
     this.files = files;
     this.rows = rows;
@@ -184,7 +192,7 @@ export class CgroupCollector implements Collector {
     const id = [...versions].join();
     let plan = this.plans.get(id);
     if (plan === undefined) {
-      plan = compile(this.rows, versions);
+      plan = compile(this.rows, versions, this.seldom);
       this.plans.set(id, plan);
       if (this.values.length < plan.slots) this.values = new Float64Array(plan.slots);
     }

@@ -112,8 +112,15 @@ function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): re
   return v1.length > 0 ? v1 : row.v2.filter(on(2));
 }
 
-/** @param versions cgroup version of each controller that the container has */
-export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<string, 1 | 2>): Plan {
+/**
+ * @param versions cgroup version of each controller that the container has
+ * @param seldom rows that need not be read every round
+ */
+export function compile(
+  rows: readonly CatalogueEntry[],
+  versions: ReadonlyMap<string, 1 | 2>,
+  seldom: ReadonlySet<Metric> = new Set(),
+): Plan {
   const files = new Map<string, PartialFile>();
   const slotOf = new Map<string, number>();
   const tables = new Map<
@@ -121,7 +128,8 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
     { controller: string; file: string; readings: { metric: Metric; reading: TableReading }[] }
   >();
 
-  const slot = ({ controller, file: name, place, scale, cadence }: Field): number => {
+  const slot = ({ controller, file: name, place, scale, cadence }: Field, isSeldom: boolean): number => {
+    const wanted = isSeldom ? (cadence ?? 'rare') : cadence;
     const id = JSON.stringify([controller, name, place, scale]);
     const known = slotOf.get(id);
     if (known !== undefined) return known;
@@ -133,11 +141,11 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
       keys: [],
       parsers: [],
       slots: [],
-      cadence,
+      cadence: wanted,
     };
     files.set(`${controller}/${name}`, file);
     file.slots.push(assigned);
-    if (file.cadence !== cadence) file.cadence = moreFrequent(file.cadence, cadence);
+    if (file.cadence !== wanted) file.cadence = moreFrequent(file.cadence, wanted);
     if (place.at === 'key') file.keys.push({ key: Buffer.from(place.key), slot: assigned, scale });
     else file.parsers.push(parserOf(place, assigned, scale));
     return assigned;
@@ -148,7 +156,7 @@ export function compile(rows: readonly CatalogueEntry[], versions: ReadonlyMap<s
       ({ attributes, fields, compute, rate = false }): PlannedPoint => ({
         metric,
         attributes,
-        slots: fields.map(slot),
+        slots: fields.map((field) => slot(field, seldom.has(metric))),
         compute,
         rate,
       }),

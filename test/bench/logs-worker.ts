@@ -43,6 +43,8 @@ async function agent(): Promise<Start> {
     wantsEvent: () => true,
     traces: false,
     onLines: (container, records) => evidence.lines(container, records),
+    onEvent() {},
+    onDropped() {},
     treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
   });
   const collector = new LogCollector({

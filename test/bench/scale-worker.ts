@@ -62,6 +62,8 @@ const pipeline = new Pipeline({
   wantsEvent: () => true,
   traces: false,
   onLines() {},
+  onEvent() {},
+  onDropped() {},
   treatment: () => undefined,
 });
 const round = async () => pipeline.metrics(await rounds.collect(containers));

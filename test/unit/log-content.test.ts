@@ -57,7 +57,7 @@ async function treat(labels: { [label: string]: string }) {
     fault: (_collector, error) => {
       throw error;
     },
-    dropped: (reason, count) => {
+    dropped: (_container, reason, count) => {
       dropped[reason] = (dropped[reason] ?? 0) + count;
     },
   };

@@ -1,0 +1,104 @@
+/**
+ * When something that grows will reach a level. The trend is that of the lowest values, so that memory that is filled and
+ * collected by turns has none; it is the median of the slopes between them (Theil-Sen), which a few odd values do not
+ * bend; and it counts only where it is clear and goes on.
+ */
+
+/** Into how many parts the window is divided; the lowest value of each counts. */
+const PARTS = 10;
+/** How much of the window has to have been seen. */
+const LEAST_SEEN = 0.5;
+/** Share of the pairs of parts of which the later one is higher, from which on a trend is clear. */
+const CLEAR = 0.8;
+/** What of the level is left is more than this times what the trend brings in the time ahead: no need to look closer. */
+const FAR = 3;
+/** Below this share of the level there is no alarm, whatever the trend: a start looks like a leak. */
+const LEAST_SHARE = 0.3;
+
+export interface Series {
+  readonly length: number;
+  /** ms */
+  timeAt(index: number): number;
+  valueAt(index: number): number;
+}
+
+export interface Question {
+  /** How far back is looked, ms. */
+  readonly window: number;
+  /** ms */
+  readonly now: number;
+  /** What it may reach. */
+  readonly level: number;
+  /** Up to when is asked, ms from now. */
+  readonly ahead: number;
+  /** The highest value before the window: what came down from there by itself will do so again. */
+  readonly highestBefore: number;
+}
+
+const medianOf = (values: number[]): number => {
+  values.sort((one, other) => one - other);
+  const middle = values.length >> 1;
+  return values.length % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2;
+};
+
+/** Median slope between every two, and the share of them that rise. */
+function trendOf(times: readonly number[], values: readonly number[]): { slope: number; rising: number } {
+  const slopes: number[] = [];
+  let rising = 0;
+  for (let later = 1; later < times.length; later++) {
+    for (let earlier = 0; earlier < later; earlier++) {
+      const slope = (values[later]! - values[earlier]!) / (times[later]! - times[earlier]!);
+      slopes.push(slope);
+      if (slope > 0) rising++;
+    }
+  }
+  return { slope: medianOf(slopes), rising: rising / slopes.length };
+}
+
+/**
+ * @returns in how many ms the level is reached; infinity where it does not look like that; NaN where too little was seen
+ *   to tell
+ */
+export function timeToReach(series: Series, question: Question): number {
+  const { window, now, level, ahead, highestBefore } = question;
+  const { length } = series;
+  if (length === 0 || now - series.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
+  const begin = now - window;
+  const times: number[] = [];
+  const values: number[] = [];
+  let part = -1;
+  let highest = 0;
+  let last = Number.NaN;
+  for (let index = 0; index < length; index++) {
+    const time = series.timeAt(index);
+    const value = series.valueAt(index);
+    if (time < begin || Number.isNaN(value)) continue;
+    const own = Math.min(PARTS - 1, Math.floor(((time - begin) / window) * PARTS));
+    if (own !== part) {
+      part = own;
+      times.push(time);
+      values.push(value);
+      highest = value;
+    } else {
+      if (value < values.at(-1)!) {
+        times[times.length - 1] = time;
+        values[values.length - 1] = value;
+      }
+      highest = Math.max(highest, value);
+    }
+    last = value;
+  }
+  if (times.length < PARTS * LEAST_SEEN) return Number.NaN;
+  if (last >= level) return 0;
+  // What is cheap to see comes first: almost no container ever is near to it.
+  const grown = (values.at(-1)! - values[0]!) / (times.at(-1)! - times[0]!);
+  if (!(grown > 0) || level - last > FAR * grown * ahead) return Number.POSITIVE_INFINITY;
+  if (last < level * LEAST_SHARE || last <= highestBefore) return Number.POSITIVE_INFINITY;
+  const { slope, rising } = trendOf(times, values);
+  if (rising < CLEAR) return Number.POSITIVE_INFINITY;
+  // What slows down is taken for as slow as it is now.
+  const half = times.length >> 1;
+  const recent = trendOf(times.slice(half - 1), values.slice(half - 1));
+  const going = Math.min(slope, recent.slope);
+  return going > 0 ? (level - highest) / going : Number.POSITIVE_INFINITY;
+}

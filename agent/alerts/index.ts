@@ -1,0 +1,472 @@
+/**
+ * Evaluates rules: those of metrics after each round, those of events as they come. What fires and what pends is kept, so
+ * that a restarted agent tells nothing twice, and the end of everything that it told.
+ */
+import type { TextStore } from '../../collectors/collector.ts';
+import { parsePairs } from '../../config/receiver.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Points } from '../points.ts';
+import type { Attributes, Container, EventRecord, Metric, MetricSet, Resource, Subject } from '../records.ts';
+import { isSelected } from '../selection.ts';
+import type { Alert, AlertEvidence } from './alert.ts';
+import { meets } from './condition.ts';
+import { type Quantity, quantityOf, type TermsOf, type Views } from './quantity.ts';
+import { type EventRule, type MetricRule, overridden, overrideForm, type Rule, type When } from './rule.ts';
+import { rulesOf } from './rules.ts';
+import { formatState, parseState, type State } from './state.ts';
+import { Terms } from './terms.ts';
+import { fillIn, viewOf } from './text.ts';
+import { type Layout, Track } from './track.ts';
+
+/** How long a resolved alert is shown, and told to whoever did not hear it, ms. */
+const RESOLVED_MS = 900_000;
+const LABEL = 'portlight.alert.';
+const KEPT = 'alerts/';
+
+export interface AlertSink {
+  /** An alert fired, or was resolved. Resolves when every exporter has taken charge of it. */
+  alert(resource: Resource, alert: Alert): Promise<void>;
+  /** How all of them are. */
+  alerts(alerts: readonly Alert[]): void;
+}
+
+export interface AlertsOptions {
+  readonly config: Config['alerts'];
+  /** From one round to the next, ms. */
+  readonly interval: number;
+  readonly sink: AlertSink;
+  readonly store: TextStore;
+  /** What is known of a container's last moments. */
+  readonly evidence: (id: string) => Omit<AlertEvidence, 'series'>;
+  /** Told what is wrong with a container's label. */
+  readonly warn: (message: string) => void;
+  readonly clock?: Clock;
+}
+
+export interface Clock {
+  /** ms, monotonic. */
+  now(): number;
+  /** ms since the epoch. */
+  wall(): number;
+}
+
+const systemClock: Clock = { now: () => performance.now(), wall: () => Date.now() };
+
+/** A metric rule, ready to be evaluated. */
+interface Ready {
+  readonly rule: MetricRule;
+  readonly quantity: Quantity;
+  readonly when: readonly { readonly quantity: Quantity; readonly condition: When['condition'] }[];
+}
+
+/** What applies to one container. */
+interface Bound {
+  readonly labels: Container['labels'];
+  readonly name: string;
+  readonly rules: readonly Ready[];
+}
+
+const nanoOf = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n;
+
+export class Alerts {
+  private readonly options: AlertsOptions;
+  private readonly clock: Clock;
+  private readonly rules: readonly Rule[];
+  private readonly ready: readonly Ready[];
+  private readonly eventRules: readonly EventRule[];
+  private readonly terms: TermsOf = { container: new Terms(), host: new Terms() };
+  private readonly layout: Readonly<Record<keyof TermsOf, Layout>>;
+  private readonly host: Track;
+  private tracks = new Map<string, Track>();
+  private readonly bound = new WeakMap<Track, Bound>();
+  /** By container id ('' for the host), by rule. */
+  private readonly states = new Map<string, Map<string, State>>();
+  private readonly labels: Readonly<Record<string, string>>;
+  /** When this process began to look. */
+  private readonly begun: number;
+
+  constructor(options: AlertsOptions) {
+    this.options = options;
+    this.clock = options.clock ?? systemClock;
+    this.begun = this.clock.now();
+    this.labels = parsePairs(options.config.labels ?? '') ?? {};
+    this.rules = rulesOf(options.config).rules;
+    this.ready = this.rules.filter((rule) => rule.kind === 'metric').map((rule) => this.prepare(rule));
+    this.eventRules = this.rules.filter((rule) => rule.kind === 'event');
+    this.layout = { container: this.layoutOf('container'), host: this.layoutOf('host') };
+    this.host = new Track(this.layout.host);
+    this.restore();
+  }
+
+  /** The metrics that rules look at. */
+  get metrics(): Set<Metric> {
+    return new Set([...this.terms.container.metrics, ...this.terms.host.metrics]);
+  }
+
+  /** All that are pending or firing, and those that were resolved not long ago; the newest last. */
+  get current(): Alert[] {
+    return this.all()
+      .map(({ alert }) => alert)
+      .sort((one, other) => Number(one.startsAt - other.startsAt));
+  }
+
+  /** Evaluates what a round has brought. */
+  round(sets: readonly MetricSet[]): void {
+    const now = this.clock.now();
+    const before = this.tracks;
+    this.tracks = new Map();
+    const host = sets.find(({ container }) => container === undefined);
+    if (host !== undefined) {
+      this.look(this.host, host, now);
+      this.evaluate(this.host, this.ready, host.resource);
+    }
+    for (const set of sets) {
+      const { container } = set;
+      if (container === undefined) continue;
+      const track = before.get(container.id) ?? new Track(this.layout.container);
+      this.tracks.set(container.id, track);
+      track.container = container;
+      this.look(track, set, now);
+      this.evaluate(track, this.rulesFor(track, container), container.resource);
+      track.keep();
+    }
+    this.host.keep();
+    this.endOthers();
+    this.options.sink.alerts(this.current);
+  }
+
+  /** What an event says. */
+  event(resource: Resource, { eventName, attributes, time }: EventRecord): void {
+    for (const rule of this.eventRules) {
+      if (!rule.isMeant(eventName, attributes)) continue;
+      const { subject } = resource;
+      const id = subject === undefined ? '' : String(resource.attributes['container.id'] ?? '');
+      if (subject !== undefined && !this.isFor(rule, subject)) continue;
+      this.happened(rule, id, resource, time, attributes);
+    }
+  }
+
+  private prepare(rule: MetricRule): Ready {
+    return {
+      rule,
+      quantity: quantityOf(rule.expression, this.terms),
+      when: rule.when.map(({ expression, condition }) => ({
+        quantity: quantityOf(expression, this.terms),
+        condition,
+      })),
+    };
+  }
+
+  private layoutOf(of: keyof TermsOf): Layout {
+    const trends = this.ready.flatMap(({ rule: { expression } }) => {
+      const { metric, attributes, isOfHost } = expression.metric;
+      if (expression.forecast === undefined || isOfHost !== (of === 'host')) return [];
+      return [{ term: this.terms[of].indexOf(metric, attributes), window: expression.window }];
+    });
+    const longest = Math.max(0, ...trends.map(({ window }) => window));
+    return { terms: this.terms[of], interval: this.options.interval, longest, trends };
+  }
+
+  private look(track: Track, { container, startTime, points, unsent }: MetricSet, now: number): void {
+    if (track.run !== startTime) track.begin(startTime);
+    track.now = now;
+    track.row.fill(Number.NaN);
+    const terms = container === undefined ? this.terms.host : this.terms.container;
+    const read = (part: Points | undefined) => part !== undefined && terms.read(part, track.row);
+    read(points);
+    read(unsent);
+  }
+
+  /** Scope and the container's own labels decide; both can change with its identity. */
+  private rulesFor(track: Track, { name, image, labels }: Container): readonly Ready[] {
+    const known = this.bound.get(track);
+    if (known !== undefined && known.labels === labels && known.name === name) return known.rules;
+    this.tellMistakes(name, labels);
+    const rules = this.ready.flatMap((ready) => {
+      const { rule } = ready;
+      if (rule.isOfHost || !this.isFor(rule, { name, image, labels })) return [];
+      const said = labels[LABEL + rule.name];
+      const own = said === undefined ? rule : overridden(rule, said);
+      return own === rule || own === undefined || own === 'off' || own.kind === 'event'
+        ? [ready]
+        : [this.prepare(own)];
+    });
+    this.bound.set(track, { labels, name, rules });
+    return rules;
+  }
+
+  private isFor({ name, containers }: Rule, subject: Subject): boolean {
+    return (
+      subject.labels[LABEL + name]?.trim() !== 'off' &&
+      isSelected(subject, containers.include, containers.exclude)
+    );
+  }
+
+  private tellMistakes(container: string, labels: Container['labels']): void {
+    for (const [label, text] of Object.entries(labels)) {
+      if (!label.startsWith(LABEL)) continue;
+      const name = label.slice(LABEL.length);
+      const rule = this.rules.find((one) => one.name === name);
+      const mistake =
+        rule === undefined
+          ? `is of no rule; there are ${this.rules.map((one) => one.name).join(', ')}`
+          : overridden(rule, text) === undefined
+            ? `${JSON.stringify(text)} is not allowed; expected ${overrideForm(rule)}`
+            : undefined;
+      if (mistake !== undefined) this.options.warn(`container ${container}: label ${label}: ${mistake}`);
+    }
+  }
+
+  private evaluate(track: Track, rules: readonly Ready[], resource: Resource): void {
+    const views: Views = { container: track, host: this.host };
+    const { container, now } = track;
+    const states = this.states.get(container?.id ?? '');
+    for (const ready of rules) {
+      const { rule, quantity } = ready;
+      if (rule.isOfHost !== (container === undefined)) continue;
+      const value = quantity.now(views);
+      const holds = meets(rule.condition, value) && ready.when.every((when) => isMet(when, views));
+      const state = states?.get(rule.name);
+      if (!holds && (state === undefined || state.phase === 'resolved')) continue;
+      if (state === undefined || state.phase === 'resolved') {
+        this.begin(ready, track, resource, value, views);
+        continue;
+      }
+      state.resource = resource;
+      state.isSeen = true;
+      if (state.phase === 'pending') {
+        if (!holds && !(Number.isNaN(value) && this.mayCome(rule, track, state))) this.drop(state);
+        else if (holds && now - state.since >= rule.forMs) this.fire(ready, state, track, value, views);
+        else if (holds) state.alert = { ...state.alert, value };
+        continue;
+      }
+      const stays = Number.isNaN(value)
+        ? this.mayCome(rule, track, state)
+        : rule.resolve === undefined || !ready.when.every((when) => isMet(when, views))
+          ? holds
+          : !meets(rule.resolve, value);
+      if (!Number.isNaN(value)) state.alert = { ...state.alert, value, limit: quantity.limit(views) };
+      this.keepOrResolve(state, stays, rule.keepMs, now);
+    }
+  }
+
+  /** Whether a value that is not known yet is to be waited for: a restarted agent has no history. */
+  private mayCome({ expression }: MetricRule, { container, run, now }: Track, state: State): boolean {
+    const runs = container === undefined || container.pid !== 0;
+    return runs && state.run === run && now - this.begun < expression.window + 3 * this.options.interval;
+  }
+
+  private begin(ready: Ready, track: Track, resource: Resource, value: number, views: Views): void {
+    const { rule, quantity } = ready;
+    const { container, now } = track;
+    const state: State = {
+      phase: 'pending',
+      since: now,
+      run: track.run ?? 0n,
+      resource,
+      isTold: true,
+      isSeen: true,
+      clearedAt: undefined,
+      lastEvent: 0n,
+      alert: {
+        ...this.alertOf(rule, resource, container?.id ?? ''),
+        value,
+        unit: rule.unit,
+        threshold: rule.condition.threshold,
+        limit: quantity.limit(views),
+      },
+    };
+    this.put(state);
+    if (rule.forMs === 0) this.fire(ready, state, track, value, views);
+    else this.save(state);
+  }
+
+  /** A new alert, of which no figures are known. */
+  private alertOf(rule: Rule, resource: Resource, id: string): Alert {
+    const { subject, attributes } = resource;
+    return {
+      key: `${rule.name}/${id}`,
+      rule: rule.name,
+      severity: rule.severity,
+      status: 'pending',
+      startsAt: nanoOf(this.clock.wall()),
+      endsAt: undefined,
+      resource: attributes,
+      container: subject === undefined ? undefined : { id, name: subject.name, image: subject.image },
+      value: 0,
+      unit: '',
+      threshold: undefined,
+      limit: undefined,
+      labels: { ...this.labels, ...rule.labels },
+      annotations: {},
+      evidence: { series: [], log: [], events: [], memory: {} },
+    };
+  }
+
+  private fire({ rule, quantity }: Ready, state: State, track: Track, value: number, views: Views): void {
+    const { now } = track;
+    const offset = this.clock.wall() - now;
+    const series = quantity
+      .past(views)
+      .map(([time, past]): [number, number] => [Math.round(time + offset), past]);
+    const threshold = rule.condition.threshold;
+    const found = { value, limit: quantity.limit(views), threshold };
+    this.tell(state, rule, found, series, {});
+  }
+
+  private happened(
+    rule: EventRule,
+    id: string,
+    resource: Resource,
+    time: bigint,
+    attributes: Attributes,
+  ): void {
+    const known = this.states.get(id)?.get(rule.name);
+    const wall = this.clock.wall();
+    const age = wall - Number(time / 1_000_000n);
+    // What is told a second time, or so late that its alert would have ended, is no news.
+    if (age > rule.keepMs || (known !== undefined && time <= known.lastEvent)) return;
+    const now = this.clock.now() - Math.max(0, age);
+    if (known?.phase === 'firing') {
+      known.lastEvent = time;
+      known.clearedAt = now;
+      known.alert = { ...known.alert, value: known.alert.value + 1 };
+      this.save(known);
+      return;
+    }
+    const state: State = {
+      phase: 'pending',
+      since: now,
+      run: 0n,
+      resource,
+      isTold: true,
+      isSeen: true,
+      clearedAt: now,
+      lastEvent: time,
+      alert: { ...this.alertOf(rule, resource, id), unit: '{event}' },
+    };
+    this.put(state);
+    this.tell(state, rule, { value: 1, limit: undefined, threshold: undefined }, [], attributes);
+  }
+
+  private tell(
+    state: State,
+    rule: Rule,
+    figures: Pick<Alert, 'value' | 'limit' | 'threshold'>,
+    series: AlertEvidence['series'],
+    event: Attributes,
+  ): void {
+    const { container } = state.alert;
+    const known =
+      container === undefined ? { log: [], events: [], memory: {} } : this.options.evidence(container.id);
+    const alert: Alert = {
+      ...state.alert,
+      ...figures,
+      status: 'firing',
+      startsAt: nanoOf(this.clock.wall()),
+      resource: state.resource.attributes,
+      evidence: { series, ...known },
+    };
+    const limitUnit = rule.kind === 'metric' ? rule.limitUnit : '';
+    const view = viewOf(alert, limitUnit, event);
+    const annotations = Object.fromEntries(
+      Object.entries(rule.annotations).map(([name, template]) => [name, fillIn(template, view)]),
+    );
+    state.phase = 'firing';
+    state.alert = { ...alert, annotations };
+    this.send(state);
+  }
+
+  private keepOrResolve(state: State, stays: boolean, keepMs: number, now: number): void {
+    if (stays) {
+      state.clearedAt = undefined;
+      return;
+    }
+    state.clearedAt ??= now;
+    if (now - state.clearedAt >= keepMs) this.resolve(state);
+  }
+
+  private resolve(state: State): void {
+    state.phase = 'resolved';
+    state.alert = { ...state.alert, status: 'resolved', endsAt: nanoOf(this.clock.wall()) };
+    this.send(state);
+  }
+
+  /** Whatever no rule has looked at in this round. */
+  private endOthers(): void {
+    const now = this.clock.now();
+    const wall = this.clock.wall();
+    const rules = new Map(this.rules.map((rule) => [rule.name, rule]));
+    for (const state of this.all()) {
+      const rule = rules.get(state.alert.rule);
+      if (state.phase === 'resolved') {
+        const age = wall - Number((state.alert.endsAt ?? 0n) / 1_000_000n);
+        if (state.isTold && age >= RESOLVED_MS) this.drop(state);
+      } else if (rule?.kind === 'event') this.keepOrResolve(state, false, rule.keepMs, now);
+      // The container is gone, or is not meant any more, or there is no such rule any more.
+      else if (!state.isSeen) state.phase === 'pending' ? this.drop(state) : this.resolve(state);
+      state.isSeen = false;
+    }
+  }
+
+  private send(state: State): void {
+    const { alert } = state;
+    state.isTold = false;
+    this.save(state);
+    void this.options.sink.alert(state.resource, alert).then(() => {
+      // What has happened to it meanwhile has to be told for itself.
+      if (state.alert.status !== alert.status || this.find(alert) !== state) return;
+      state.isTold = true;
+      this.save(state);
+    });
+  }
+
+  private find({ container, rule }: Alert): State | undefined {
+    return this.states.get(container?.id ?? '')?.get(rule);
+  }
+
+  private all(): State[] {
+    return [...this.states.values()].flatMap((states) => [...states.values()]);
+  }
+
+  private put(state: State): void {
+    const { container, rule } = state.alert;
+    const id = container?.id ?? '';
+    const states = this.states.get(id) ?? new Map<string, State>();
+    this.states.set(id, states);
+    states.set(rule, state);
+  }
+
+  private save(state: State): void {
+    const text = formatState(state, this.clock.wall() - this.clock.now());
+    this.options.store.save(KEPT + state.alert.key, text);
+  }
+
+  private drop({ alert }: State): void {
+    const id = alert.container?.id ?? '';
+    const states = this.states.get(id);
+    states?.delete(alert.rule);
+    if (states?.size === 0) this.states.delete(id);
+    this.options.store.forget(KEPT + alert.key);
+  }
+
+  /** What an earlier process left: what it did not get told is told again, with the same uid. */
+  private restore(): void {
+    const { store } = this.options;
+    const offset = this.clock.wall() - this.clock.now();
+    const kept = [...store.idsOf(KEPT)].flatMap((key) => {
+      const state = parseState(store.load(KEPT + key) ?? '', offset);
+      if (state === undefined) store.forget(KEPT + key);
+      return state === undefined ? [] : [state];
+    });
+    for (const state of kept) {
+      this.put(state);
+      if (!state.isTold) this.send(state);
+    }
+  }
+}
+
+const isMet = ({ quantity, condition }: Ready['when'][number], views: Views): boolean => {
+  const value = quantity.now(views);
+  return condition === 'absent' ? Number.isNaN(value) : meets(condition, value);
+};

@@ -1,0 +1,181 @@
+/** What a rule looks at, as a number: a metric, what it is a share of, its change or its trend. */
+import type { Attributes, Metric } from '../records.ts';
+import { timeToReach } from './forecast.ts';
+import type { History } from './history.ts';
+import type { Terms } from './terms.ts';
+
+/** What is known of a container, or of the host, at the moment of an evaluation. */
+export interface View {
+  /** Of this round, by term; NaN where it is not known. */
+  readonly row: Float64Array;
+  /** Of the last 10 minutes. */
+  readonly history: History;
+  /** For what looks back further. */
+  readonly long: History | undefined;
+  /** ms; monotonic, as the times in the histories are. */
+  readonly now: number;
+  /** The highest value of a term before a moment. */
+  highestBefore(term: number, time: number): number;
+}
+
+export interface Views {
+  readonly container: View;
+  readonly host: View;
+}
+
+export interface Quantity {
+  /** UCUM unit. */
+  readonly unit: string;
+  /** NaN where it is not known. */
+  now(views: Views): number;
+  /** What the value is a share of, or what is reached; undefined where there is none. */
+  limit(views: Views): number | undefined;
+  /** What `now` would have been, row by row of the history; `limit` aside for a forecast, which has the metric's own. */
+  past(views: Views): [time: number, value: number][];
+}
+
+/** A metric of the container or of the host, with the points that are meant. */
+export interface Operand {
+  readonly metric: Metric;
+  readonly attributes: Attributes;
+  readonly isOfHost: boolean;
+}
+
+export interface Expression {
+  readonly metric: Operand;
+  /** What it is compared with: the value is the share. */
+  readonly over: Operand | undefined;
+  /** How far back a counter's change, or a trend, is looked at, ms. */
+  readonly window: number;
+  readonly forecast: Forecast | undefined;
+}
+
+export interface Forecast {
+  /** Whether `over` is the level that is reached, or what is left until it is. */
+  readonly kind: 'level' | 'room';
+  /** Share of the level. */
+  readonly share: number;
+  /** ms */
+  readonly ahead: number;
+}
+
+/** How far back the fast history goes, ms. */
+export const RECENT_MS = 600_000;
+/** Share of its window that a change has to have been seen for. */
+const LEAST_SEEN = 0.5;
+
+export interface TermsOf {
+  readonly container: Terms;
+  readonly host: Terms;
+}
+
+interface Place {
+  readonly term: number;
+  readonly of: keyof Views;
+  readonly isCounter: boolean;
+}
+
+const placeOf = ({ metric, attributes, isOfHost }: Operand, terms: TermsOf): Place => {
+  const of = isOfHost ? 'host' : 'container';
+  return { term: terms[of].indexOf(metric, attributes), of, isCounter: metric.kind === 'counter' };
+};
+
+/** What a counter has counted in the window, per ms of what was seen of it where `perTime`. */
+function change({ row, history, now }: View, term: number, window: number, perTime: boolean): number {
+  if (history.length === 0) return Number.NaN;
+  const index = history.at(now - window);
+  const seen = now - history.timeAt(index);
+  if (seen < window * LEAST_SEEN) return Number.NaN;
+  const counted = row[term]! - history.valueAt(index, term);
+  return perTime ? counted / seen : counted;
+}
+
+/** One that was begun anew has counted nothing yet. */
+const positive = (value: number): number => (value < 0 ? Number.NaN : value);
+
+const MS = 1000;
+
+/** A share of nothing is not known. */
+const shareOf = (part: number, whole: number): number => (whole > 0 ? part / whole : Number.NaN);
+
+/** UCUM unit of an expression's value. */
+export function unitOf({ metric: { metric }, over, forecast }: Expression): string {
+  if (forecast !== undefined) return 's';
+  if (over !== undefined) return '1';
+  if (metric.kind !== 'counter') return metric.unit;
+  // Seconds a second.
+  return metric.unit === 's' ? '1' : `${metric.unit}/s`;
+}
+
+export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
+  const { window, forecast } = expression;
+  const part = placeOf(expression.metric, terms);
+  const whole = expression.over && placeOf(expression.over, terms);
+  const unit = unitOf(expression);
+  const level = (views: Views, { of, term }: Place) => views[of].row[term]!;
+  const limit = (views: Views) => {
+    if (whole === undefined || whole.isCounter) return undefined;
+    const value = level(views, whole);
+    return Number.isNaN(value) ? undefined : value;
+  };
+  const bothCount = part.isCounter && whole?.isCounter === true;
+  const measured = (views: Views, place: Place): number =>
+    place.isCounter
+      ? positive(change(views[place.of], place.term, window, !bothCount) * (bothCount ? 1 : MS))
+      : level(views, place);
+
+  const past = (views: Views, isShare: boolean): [number, number][] => {
+    const { history, now } = views[part.of];
+    const found: [number, number][] = [];
+    const at = (place: Place, index: number): number => {
+      // Both are rows of the same rounds.
+      const rows = views[place.of].history;
+      const own = place.of === part.of ? index : rows.at(history.timeAt(index));
+      if (rows.length === 0) return Number.NaN;
+      const value = rows.valueAt(own, place.term);
+      if (!place.isCounter) return value;
+      if (own === 0) return Number.NaN;
+      const counted = positive(value - rows.valueAt(own - 1, place.term));
+      return bothCount ? counted : (counted * MS) / (rows.timeAt(own) - rows.timeAt(own - 1));
+    };
+    for (let index = 0; index < history.length; index++) {
+      if (now - history.timeAt(index) > RECENT_MS) continue;
+      const value = at(part, index);
+      const share = whole === undefined || !isShare ? value : shareOf(value, at(whole, index));
+      if (!Number.isNaN(share)) found.push([history.timeAt(index), share]);
+    }
+    return found;
+  };
+
+  if (forecast !== undefined && whole !== undefined) {
+    return {
+      unit,
+      limit,
+      past: (views) => past(views, false),
+      now(views) {
+        const view = views[part.of];
+        const history = window > RECENT_MS ? view.long : view.history;
+        const value = level(views, part);
+        const bound = level(views, whole);
+        if (history === undefined || Number.isNaN(value) || Number.isNaN(bound)) return Number.NaN;
+        const reached = forecast.kind === 'room' ? value + bound : bound * forecast.share;
+        const series = {
+          length: history.length,
+          timeAt: (index: number) => history.timeAt(index),
+          valueAt: (index: number) => history.valueAt(index, part.term),
+        };
+        const highestBefore = view.highestBefore(part.term, view.now - window);
+        const { now } = view;
+        const ahead = forecast.ahead;
+        return timeToReach(series, { window, now, level: reached, ahead, highestBefore }) / MS;
+      },
+    };
+  }
+  return {
+    unit,
+    limit,
+    past: (views) => past(views, true),
+    now: (views) =>
+      whole === undefined ? measured(views, part) : shareOf(measured(views, part), measured(views, whole)),
+  };
+}

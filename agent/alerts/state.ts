@@ -1,0 +1,66 @@
+/** How an alert is, and how that is kept across restarts. */
+import type { Resource, UnixNano } from '../records.ts';
+import { type Alert, type AlertJson, fromJson, toJson } from './alert.ts';
+
+export interface State {
+  phase: Alert['status'];
+  /** Since when it holds, ms of the monotonic clock. */
+  since: number;
+  /** Which run of the container it is of; 0n where that does not matter. */
+  run: UnixNano;
+  resource: Resource;
+  /** Whether every exporter has taken charge of what was told last. */
+  isTold: boolean;
+  /** Whether a rule has looked at it in this round. */
+  isSeen: boolean;
+  /** Since when it holds no more, ms of the monotonic clock; of an event, when it was told. */
+  clearedAt: number | undefined;
+  /** Time of the last event; 0n of a metric. */
+  lastEvent: UnixNano;
+  alert: Alert;
+}
+
+interface Kept {
+  readonly since: number;
+  readonly run: string;
+  readonly subject?: Resource['subject'];
+  readonly isTold: boolean;
+  readonly clearedAt?: number;
+  readonly lastEvent: string;
+  readonly alert: AlertJson;
+}
+
+/** @param offset from the monotonic clock to the time since the epoch, ms */
+export function formatState(state: State, offset: number): string {
+  const { since, run, resource, isTold, clearedAt, lastEvent, alert } = state;
+  const kept: Kept = {
+    since: since + offset,
+    run: String(run),
+    ...(resource.subject !== undefined && { subject: resource.subject }),
+    isTold,
+    ...(clearedAt !== undefined && { clearedAt: clearedAt + offset }),
+    lastEvent: String(lastEvent),
+    alert: toJson(alert),
+  };
+  return JSON.stringify(kept);
+}
+
+/** @returns undefined when it cannot be read: an earlier version's, or damaged */
+export function parseState(text: string, offset: number): State | undefined {
+  try {
+    const { since, run, subject, isTold, clearedAt, lastEvent, alert } = JSON.parse(text) as Kept;
+    return {
+      phase: alert.status,
+      since: since - offset,
+      run: BigInt(run),
+      resource: { attributes: alert.resource, ...(subject !== undefined && { subject }) },
+      isTold,
+      isSeen: false,
+      clearedAt: clearedAt === undefined ? undefined : clearedAt - offset,
+      lastEvent: BigInt(lastEvent),
+      alert: fromJson(alert),
+    };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+/** What happened to each container last, a line each, for whoever wants to understand what happens now. */
+import type { EventRecord, Resource, UnixNano } from './records.ts';
+
+const MAX_EVENTS = 20;
+/** Containers whose events are kept; those of which none came for longest go first. */
+const MAX_CONTAINERS = 2000;
+/** Health checks would leave room for nothing else. */
+const OF_EXEC = /^docker\.container\.exec_/;
+
+const isoTime = (time: UnixNano): string => new Date(Number(time / 1_000_000n)).toISOString();
+
+export class LastEvents {
+  private readonly lines = new Map<string, string[]>();
+
+  take({ attributes }: Resource, { eventName, time, body }: EventRecord): void {
+    const id = attributes['container.id'];
+    if (typeof id !== 'string' || OF_EXEC.test(eventName)) return;
+    const lines = this.lines.get(id) ?? [];
+    lines.push(`${isoTime(time)} ${eventName}: ${body}`);
+    if (lines.length > MAX_EVENTS) lines.shift();
+    this.lines.delete(id);
+    this.lines.set(id, lines);
+    if (this.lines.size > MAX_CONTAINERS) this.lines.delete(this.lines.keys().next().value!);
+  }
+
+  /** Oldest first. */
+  of(id: string): string[] {
+    return [...(this.lines.get(id) ?? [])];
+  }
+}

@@ -1,0 +1,26 @@
+/** Counts what was left out of each container's log, as a metric of the container. */
+import type { Collector } from '../../collectors/collector.ts';
+import { catalogue } from '../catalogue/index.ts';
+import type { Attributes, Container, PointSink } from '../records.ts';
+
+export class LogLosses implements Collector {
+  readonly name = 'log losses';
+  private readonly counts = new Map<string, Map<string, { attributes: Attributes; value: number }>>();
+
+  add(container: Container, reason: string, count: number): void {
+    const counts = this.counts.get(container.id) ?? new Map();
+    this.counts.set(container.id, counts);
+    const known = counts.get(reason);
+    if (known === undefined) counts.set(reason, { attributes: { reason }, value: count });
+    else known.value += count;
+  }
+
+  remove({ id }: Container): void {
+    this.counts.delete(id);
+  }
+
+  collect({ id }: Container, points: PointSink): void {
+    for (const { attributes, value } of this.counts.get(id)?.values() ?? [])
+      points.push({ metric: catalogue.logDropped, value, attributes });
+  }
+}

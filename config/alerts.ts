@@ -1,0 +1,144 @@
+/** What a user can say of alerts: which rules there are, and who is told. */
+import * as v from 'valibot';
+import { severities } from '../agent/alerts/alert.ts';
+import { builtinRules } from '../agent/alerts/builtin.ts';
+import {
+  CONTAINER_RULES,
+  durationBetween,
+  isContainerRule,
+  type Leaf,
+  listOfText,
+  matching,
+  oneOf,
+  option,
+  optionalText,
+  textThat,
+  yesOrNo,
+} from './option.ts';
+import { parsePairs } from './receiver.ts';
+
+const URL_PATTERN = /^https?:\/\/[^/\s]+\S*$/;
+export const webhookFormats = ['json', 'slack', 'teams', 'discord'] as const;
+
+const names = builtinRules.map(({ rule }) => rule.name);
+const RULE_NAMES = { allowed: `a list of ${names.join(', ')}`, values: names, flag: 'names' };
+const PAIRS = 'key=value pairs with commas, percent-encoded';
+
+const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
+
+/** How a receiver of alerts is spoken to. */
+const requestOptions = {
+  headers: option(
+    'Headers of each request; several with commas',
+    { allowed: PAIRS, secret: true },
+    textThat((text) => parsePairs(text) !== undefined),
+  ),
+  headers_file: option(
+    'File of more headers, a line each (name: value), for secrets; read again every few minutes',
+    { allowed: 'a path' },
+    optionalText,
+  ),
+  timeout: option(
+    'How long the answer to a request is waited for',
+    { allowed: 'a duration between 100ms and 10m with its unit, such as 10s' },
+    optional(durationBetween(100, 600_000)),
+  ),
+  certificate: option(
+    "Certificates to trust, instead of the system's",
+    { allowed: 'a path to a file in PEM' },
+    optionalText,
+  ),
+  client_certificate: option('Certificate to show', { allowed: 'a path to a file in PEM' }, optionalText),
+  client_key: option('Key of the certificate to show', { allowed: 'a path to a file in PEM' }, optionalText),
+};
+
+/** What can be said of each of `alerts.webhooks`. */
+export const webhookOptions = {
+  url: option('Where alerts are posted', { allowed: 'an http:// or https:// URL' }, matching(URL_PATTERN)),
+  format: option(
+    'What is posted: all that is known of the alert, or a message as a chat takes it',
+    { allowed: `one of ${webhookFormats.join(', ')}`, values: webhookFormats },
+    optional(oneOf(webhookFormats)),
+  ),
+  template: option(
+    'File of a Mustache template of the body, instead of a format; what is filled in is escaped for JSON',
+    { allowed: 'a path' },
+    optionalText,
+  ),
+  secret_file: option(
+    'File of the secret that requests are signed with, as Standard Webhooks has it',
+    { allowed: 'a path to a file with the secret, with or without whsec_ before it' },
+    optionalText,
+  ),
+  min_severity: option(
+    'Alerts below it are not posted',
+    { allowed: `one of ${severities.join(', ')}`, values: severities },
+    optional(oneOf(severities)),
+  ),
+  resolved: option(
+    'Whether the end of an alert is posted too; true by default',
+    { allowed: 'true or false' },
+    optional(yesOrNo),
+  ),
+  containers: v.optional(
+    v.strictObject({
+      include: option(
+        'Containers whose alerts are posted',
+        { allowed: CONTAINER_RULES },
+        optional(listOfText(isContainerRule)),
+      ),
+      exclude: option(
+        'Containers whose alerts are not posted',
+        { allowed: CONTAINER_RULES },
+        optional(listOfText(isContainerRule)),
+      ),
+    }),
+  ),
+  ...requestOptions,
+};
+
+export const alertOptions = {
+  enabled: option('Whether rules are evaluated', { allowed: 'true or false', flag: 'true|false' }, yesOrNo),
+  enable: option(
+    'Built-in rules to evaluate that are off by default',
+    RULE_NAMES,
+    listOfText((name) => names.includes(name)),
+  ),
+  disable: option(
+    'Built-in rules not to evaluate',
+    RULE_NAMES,
+    listOfText((name) => names.includes(name)),
+  ),
+  rules: option(
+    'Rules of your own, and changes to built-in ones; docs/alerts.md has what a rule can say',
+    { allowed: 'a list of rules, each with a name' },
+    v.array(v.unknown()) as Leaf<unknown[]>,
+  ),
+  labels: option(
+    'Labels that every alert bears, such as team=shop',
+    { allowed: PAIRS, flag: 'pairs' },
+    textThat((text) => parsePairs(text) !== undefined),
+  ),
+  alertmanager: v.strictObject({
+    urls: option(
+      'Alertmanagers that all alerts are posted to, each of them all',
+      { allowed: 'a list of http:// or https:// URLs', flag: 'urls' },
+      listOfText((url) => URL_PATTERN.test(url)),
+    ),
+    resend: option(
+      'How often an alert that still fires is posted again; four times as long without it, and the Alertmanager takes it for resolved',
+      { allowed: 'a duration between 1s and 1h with its unit, such as 1m' },
+      durationBetween(1000, 3_600_000),
+    ),
+    ...requestOptions,
+  }),
+  webhooks: option(
+    'Where alerts are posted besides, by a name for each',
+    { allowed: 'names of letters, digits, _ and -, each with url and whatever else it needs' },
+    v.pipe(
+      v.unknown(),
+      v.check((given) => !Array.isArray(given)),
+      v.record(v.pipe(v.string(), v.regex(/^[\w-]+$/)), v.strictObject(webhookOptions)),
+    ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof webhookOptions, undefined>>>>,
+  ),
+};

@@ -1,0 +1,109 @@
+/** The engine of alerts with a clock that a test moves, and containers that are what it says. */
+import type { Alert } from '../../agent/alerts/alert.ts';
+import { Alerts } from '../../agent/alerts/index.ts';
+import { catalogue } from '../../agent/catalogue/index.ts';
+import { Points } from '../../agent/points.ts';
+import type { Container, EventRecord, MetricSet, Point } from '../../agent/records.ts';
+import type { Config } from '../../config/schema.ts';
+import { fakeContainer } from './container.ts';
+import { storeOn } from './store.ts';
+
+export const alertConfig = (facts: Partial<Config['alerts']> = {}): Config['alerts'] => ({
+  enabled: true,
+  enable: [],
+  disable: [],
+  rules: [],
+  labels: undefined,
+  alertmanager: {
+    urls: [],
+    resend: 60_000,
+    headers: undefined,
+    headers_file: undefined,
+    timeout: undefined,
+    certificate: undefined,
+    client_certificate: undefined,
+    client_key: undefined,
+  },
+  webhooks: {},
+  ...facts,
+});
+
+export const INTERVAL_MS = 10_000;
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+export class Scene {
+  readonly told: Alert[] = [];
+  readonly warnings: string[] = [];
+  readonly kept: Map<string, string>;
+  state: readonly Alert[] = [];
+  now: number;
+  /** Whether exporters take charge of what they are told. */
+  delivers = true;
+  private readonly engine: Alerts;
+
+  constructor(config: Partial<Config['alerts']> = {}, before?: Scene) {
+    this.kept = before?.kept ?? new Map();
+    this.now = before?.now ?? 0;
+    this.engine = new Alerts({
+      config: alertConfig(config),
+      interval: INTERVAL_MS,
+      sink: {
+        alert: (_resource, alert) => {
+          this.told.push(alert);
+          return this.delivers ? Promise.resolve() : new Promise(() => {});
+        },
+        alerts: (all) => {
+          this.state = all;
+        },
+      },
+      store: storeOn(this.kept),
+      evidence: (id) => ({ log: [`last line of ${id}`], events: [], memory: { anon: 1 } }),
+      warn: (message) => this.warnings.push(message),
+      clock: { now: () => this.now, wall: () => EPOCH_MS + this.now },
+    });
+  }
+
+  /** One round, an interval after the last. @param points of each container, and of the host */
+  round(containers: readonly (readonly [Container, readonly Point[]])[], host: readonly Point[] = []): void {
+    this.now += INTERVAL_MS;
+    const time = BigInt(EPOCH_MS + this.now) * 1_000_000n;
+    const sets: MetricSet[] = containers.map(([container, points]) => ({
+      container,
+      resource: container.resource,
+      startTime: container.startedAt,
+      time,
+      points: Points.of(points),
+    }));
+    const resource = { attributes: { 'host.name': 'h' } };
+    sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.of(host) });
+    this.engine.round(sets);
+  }
+
+  event(container: Container, eventName: string, attributes: EventRecord['attributes'] = {}, ago = 0): void {
+    const time = BigInt(EPOCH_MS + this.now - ago) * 1_000_000n;
+    this.engine.event(container.resource, { eventName, time, severity: 9, body: eventName, attributes });
+  }
+
+  /** `firing memory`, … in the order that they were told. */
+  get story(): string[] {
+    return this.told.map(({ status, rule }) => `${status} ${rule}`);
+  }
+}
+
+/** A container with a resource, as the collectors make it. */
+export function watchedContainer(name: string, labels: Record<string, string> = {}): Container {
+  const container = fakeContainer({ id: `id-of-${name}`, name, image: 'web:1', labels });
+  container.resource = {
+    attributes: { 'container.id': container.id, 'container.name': name },
+    subject: { name, image: 'web:1', labels },
+  };
+  return container;
+}
+
+export const MIB = 1024 ** 2;
+
+/** Memory in MiB. */
+export const memory = (used: number, limit = 100): Point[] => [
+  { metric: catalogue.memoryWorkingSet, value: used * MIB },
+  { metric: catalogue.memoryLimit, value: limit * MIB },
+];
