@@ -106,6 +106,19 @@ withConfig(program.command('status').description('ask the running agent how its 
   .addOption(output())
   .action(async (options, command) => (await import('./commands/status.ts')).status(options, command));
 
+const alerts = withConfig(
+  program
+    .command('alerts')
+    .description('ask the running agent what fires, and what was resolved not long ago'),
+  ['listen'],
+)
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/alerts.ts')).alerts(options, command));
+
+withConfig(alerts.command('rules').description('list the rules, and when each fires'), [])
+  .addOption(output())
+  .action(async (options, command) => (await import('./commands/alerts.ts')).listRules(options, command));
+
 program
   .command('metrics')
   .description('what can be collected')

@@ -14,22 +14,25 @@ import type { Config } from './schema.ts';
 export type Protocol = (typeof protocolNames)[number];
 export type Signal = (typeof signalNames)[number];
 
-/** Where one signal of a destination goes, and how. */
-export interface Target {
-  readonly signal: Signal;
-  readonly protocol: Protocol;
-  /** Of gRPC, only host, port and whether it is https count. */
+/** Where requests go, and how. */
+export interface Endpoint {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** A file of more headers, a line each. */
   readonly headersFile: string | undefined;
   /** How long the answer to one request is waited for. */
   readonly timeoutMs: number;
-  readonly compression: (typeof compressions)[number];
   /** Files in PEM. */
   readonly certificate: string | undefined;
   readonly clientCertificate: string | undefined;
   readonly clientKey: string | undefined;
+}
+
+/** Where one signal of a destination goes; of gRPC, only host, port and scheme of the URL count. */
+export interface Target extends Endpoint {
+  readonly signal: Signal;
+  readonly protocol: Protocol;
+  readonly compression: (typeof compressions)[number];
 }
 
 export interface Destination {
@@ -50,7 +53,7 @@ export interface Destination {
 }
 
 const DEFAULT_PROTOCOL: Protocol = 'http/protobuf';
-const DEFAULT_TIMEOUT_MS = 10_000;
+export const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_PORTS: Readonly<Record<'grpc' | 'http', number>> = { grpc: 4317, http: 4318 };
 
 type Receiver = Pick<
@@ -110,7 +113,7 @@ function targetOf(signal: Signal, own: Receiver, general: Receiver, path: string
   };
 }
 
-const lowerCased = (headers: Record<string, string>): Record<string, string> =>
+export const lowerCased = (headers: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 const NO_RULES = { include: [], exclude: [] };

@@ -1,43 +1,44 @@
-/** The exporters by name; a new one is added here. */
+/** The exporters that the configuration asks for; a new one is added here. Each is imported only when it is used. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Telemetry } from '../agent/telemetry.ts';
-import { type Destination, destinationsOf } from '../config/destinations.ts';
-import type { Config, exporterNames } from '../config/schema.ts';
+import { alertmanagersOf, webhooksOf } from '../config/alert-receivers.ts';
+import { destinationsOf } from '../config/destinations.ts';
+import type { Config } from '../config/schema.ts';
 import type { Exporter } from './exporter.ts';
 
-type ExporterName = (typeof exporterNames)[number];
+type Making = (config: Config, telemetry: Telemetry, directory: string) => Promise<Exporter>[];
 
-/** Each is imported only when it is used. */
-const factories: Readonly<
-  Record<ExporterName, (config: Config, telemetry: Telemetry) => Promise<Exporter[]>>
-> = {
-  async console() {
-    const { ConsoleExporter } = await import('./console/index.ts');
-    return [new ConsoleExporter()];
-  },
-  async otlp(config, telemetry) {
+const console: Making = ({ exporter }) =>
+  exporter.includes('console')
+    ? [import('./console/index.ts').then(({ ConsoleExporter }) => new ConsoleExporter())]
+    : [];
+
+const otlp: Making = (config, telemetry, directory) => {
+  const destinations = destinationsOf(config);
+  // One that is away must not hold up what another takes.
+  const logsWait = destinations.length === 1;
+  return destinations.map(async (destination) => {
     const { OtlpExporter } = await import('./otlp/index.ts');
-    const directory = join(config.data_dir, 'spool');
-    const destinations = destinationsOf(config);
-    tellOfOthers(directory, destinations, telemetry);
-    // One that is away must not hold up what another takes.
-    const logsWait = destinations.length === 1;
-    const exporters: Exporter[] = [];
-    try {
-      for (const destination of destinations)
-        exporters.push(await OtlpExporter.create(destination, directory, logsWait, telemetry));
-    } catch (error) {
-      for (const exporter of exporters) await exporter.stop(AbortSignal.abort());
-      throw error;
-    }
-    return exporters;
-  },
+    return OtlpExporter.create(destination, directory, logsWait, telemetry);
+  });
 };
 
+const alertmanagers: Making = ({ alerts }, telemetry) =>
+  alertmanagersOf(alerts).map(async (endpoint) => {
+    const { AlertmanagerExporter } = await import('./alertmanager/index.ts');
+    return AlertmanagerExporter.create(endpoint, alerts.alertmanager.resend, telemetry);
+  });
+
+const webhooks: Making = (config, telemetry, directory) =>
+  webhooksOf(config).map(async (webhook) => {
+    const { WebhookExporter } = await import('./webhook/index.ts');
+    return WebhookExporter.create(webhook, directory, telemetry);
+  });
+
 /** What waits for a destination that is configured no more waits for ever. */
-function tellOfOthers(directory: string, destinations: readonly Destination[], telemetry: Telemetry): void {
-  const known = new Set(destinations.map(({ name }) => name));
+function tellOfOthers(directory: string, exporters: readonly Exporter[], telemetry: Telemetry): void {
+  const known = new Set(exporters.map(({ name }) => name));
   const names = existsSync(directory) ? readdirSync(directory) : [];
   for (const name of names.filter((one) => !known.has(one)))
     telemetry.warn(
@@ -47,8 +48,17 @@ function tellOfOthers(directory: string, destinations: readonly Destination[], t
 
 /** @throws {Error} naming what the configuration names and cannot be had */
 export async function createExporters(config: Config, telemetry: Telemetry): Promise<Exporter[]> {
-  const all = await Promise.all(
-    [...new Set(config.exporter)].map((name) => factories[name](config, telemetry)),
+  const directory = join(config.data_dir, 'spool');
+  const made = await Promise.allSettled(
+    [console, otlp, alertmanagers, webhooks].flatMap((make) => make(config, telemetry, directory)),
   );
-  return all.flat();
+  const exporters = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = made.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
+    throw failed.reason;
+  }
+  if (config.exporter.includes('otlp') || exporters.some(({ name }) => name.startsWith('webhook.')))
+    tellOfOthers(directory, exporters, telemetry);
+  return exporters;
 }

@@ -47,6 +47,8 @@ export interface Alert {
   readonly threshold: number | undefined;
   /** What the share is a share of, such as the memory limit in bytes; undefined where there is none. */
   readonly limit: number | undefined;
+  /** UCUM unit of `limit`. */
+  readonly limitUnit: string;
   /** What the rule's author gave it to be routed by. */
   readonly labels: Readonly<Record<string, string>>;
   /** Texts for a person, filled in: `summary`, `description`, and whatever else the rule has. */

@@ -143,6 +143,7 @@ export class Alerts {
       const id = subject === undefined ? '' : String(resource.attributes['container.id'] ?? '');
       if (subject !== undefined && !this.isFor(rule, subject)) continue;
       this.happened(rule, id, resource, time, attributes);
+      this.options.sink.alerts(this.current);
     }
   }
 
@@ -297,6 +298,7 @@ export class Alerts {
       unit: '',
       threshold: undefined,
       limit: undefined,
+      limitUnit: rule.kind === 'metric' ? rule.limitUnit : '',
       labels: { ...this.labels, ...rule.labels },
       annotations: {},
       evidence: { series: [], log: [], events: [], memory: {} },
@@ -367,8 +369,7 @@ export class Alerts {
       resource: state.resource.attributes,
       evidence: { series, ...known },
     };
-    const limitUnit = rule.kind === 'metric' ? rule.limitUnit : '';
-    const view = viewOf(alert, limitUnit, event);
+    const view = viewOf(alert, event);
     const annotations = Object.fromEntries(
       Object.entries(rule.annotations).map(([name, template]) => [name, fillIn(template, view)]),
     );

@@ -42,24 +42,9 @@ function nested(attributes: Attributes): Nested {
   return root;
 }
 
-export type Subject = Pick<
-  Alert,
-  | 'rule'
-  | 'severity'
-  | 'status'
-  | 'value'
-  | 'unit'
-  | 'threshold'
-  | 'limit'
-  | 'startsAt'
-  | 'endsAt'
-  | 'resource'
-  | 'labels'
->;
-
-/** @param limitUnit unit of what the value is a share of */
-export function viewOf(alert: Subject, limitUnit: string, event: Attributes = {}): object {
-  const { rule, severity, status, value, unit, threshold, limit, labels } = alert;
+/** @param event attributes of the event that it is about */
+export function viewOf(alert: Alert, event: Attributes = {}): object {
+  const { rule, severity, status, value, unit, threshold, limit, limitUnit, labels } = alert;
   return {
     host: { name: '' },
     container: { name: '' },

@@ -1,5 +1,6 @@
 /** `portlight config`: what is configured, and whether it is right. */
 import type { Command } from 'commander';
+import { ConfigError } from '../../config/load.ts';
 import { MASK, withoutSecrets } from '../../config/mistake.ts';
 import { options } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
@@ -17,7 +18,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
   else {
     const cells = rows.map(({ key, value, origin }) => [
       key,
-      Array.isArray(value)
+      Array.isArray(value) && !value.some((item) => typeof item === 'object')
         ? value.join(',')
         : typeof value === 'object'
           ? JSON.stringify(value)
@@ -29,6 +30,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
 }
 
 export async function validateConfig(_options: unknown, command: Command): Promise<void> {
-  await configOf(command);
+  const { ruleMistakes } = await configOf(command);
+  if (ruleMistakes.length > 0) throw new ConfigError(ruleMistakes);
   console.log('the configuration is valid');
 }

@@ -8,8 +8,13 @@ import { messageOf, Telemetry } from '../telemetry.ts';
 import { configOf } from './options.ts';
 
 export async function run(_options: unknown, command: Command): Promise<void> {
-  let { config } = await configOf(command);
+  const loaded = await configOf(command);
+  let { config } = loaded;
   const logger = createLogger(config.log_level);
+  const tell = (mistakes: readonly string[]) => {
+    for (const mistake of mistakes) logger.error(`a rule is left out: ${mistake}`);
+  };
+  tell(loaded.ruleMistakes);
   // What was counted is counted on after a reload.
   const telemetry = new Telemetry(logger);
 
@@ -40,7 +45,9 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   const reload = async () => {
     let next: Config;
     try {
-      next = (await configOf(command)).config;
+      const reloaded = await configOf(command);
+      next = reloaded.config;
+      tell(reloaded.ruleMistakes);
     } catch (error) {
       refuse(error instanceof ConfigError ? error.mistakes : [messageOf(error)]);
       return;

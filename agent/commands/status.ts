@@ -2,10 +2,9 @@
 import type { Command } from 'commander';
 import { table } from '../../exporters/console/table.ts';
 import type { Delivery, Status } from '../status.ts';
-import { messageOf } from '../telemetry.ts';
+import { askAgent } from './ask.ts';
 import { configOf } from './options.ts';
 
-const ANSWER_MS = 5000;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
 function size(bytes: number): string {
@@ -51,16 +50,7 @@ function print({ version, pid, since, daemon, destinations, deliveries, dropped 
 
 export async function status({ output }: { output: string }, command: Command): Promise<void> {
   const { listen } = (await configOf(command)).config;
-  const url = `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}/status`;
-  let found: Status;
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    found = (await response.json()) as Status;
-  } catch (error) {
-    const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new Error(`no agent answers at ${url}: ${messageOf(reason)}; --listen names where it listens`);
-  }
+  const found = await askAgent<Status>(listen, '/status');
   if (output === 'json') console.log(JSON.stringify(found, null, 2));
   else print(found);
 }

@@ -11,8 +11,16 @@ import {
 import { decodeResponse, decodeRetryDelay } from '../../agent/otlp/decode.ts';
 import { VERSION } from '../../agent/version.ts';
 import type { Signal, Target } from '../../config/destinations.ts';
-import { headersOf, tlsOf } from './target.ts';
-import { accepted, away, refused, retry, type Transport, tooLarge, type Verdict } from './verdict.ts';
+import { headersOf, tlsOf } from '../sending/endpoint.ts';
+import {
+  accepted,
+  away,
+  refused,
+  retry,
+  type Transport,
+  tooLarge,
+  type Verdict,
+} from '../sending/verdict.ts';
 
 /** https://opentelemetry.io/docs/specs/otlp/#failures: RESOURCE_EXHAUSTED only with a RetryInfo. */
 const RETRYABLE = new Set<number>([status.CANCELLED, status.ABORTED, status.OUT_OF_RANGE, status.DATA_LOSS]);

@@ -10,10 +10,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilPhase } from '../../agent/phase.ts';
 import { table } from '../../exporters/console/table.ts';
-import { Gate, Hold } from '../../exporters/otlp/gate.ts';
-import { Pace } from '../../exporters/otlp/pace.ts';
-import { Sender } from '../../exporters/otlp/sender.ts';
-import { away, refused, type Transport, type Verdict } from '../../exporters/otlp/verdict.ts';
+import { Gate, Hold } from '../../exporters/sending/gate.ts';
+import { Pace } from '../../exporters/sending/pace.ts';
+import { Sender } from '../../exporters/sending/sender.ts';
+import { away, refused, type Transport, type Verdict } from '../../exporters/sending/verdict.ts';
 import { Lane, type Order } from '../../exporters/spool/lane.ts';
 import type { Measured } from './measured.ts';
 import { curves, fleetPage, HEAD, rowsOf } from './report.ts';
@@ -76,6 +76,7 @@ function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSig
       gate,
       hold: new Hold(ending),
       pace,
+      halve: () => undefined,
       countOf: () => 1,
       onSent: () => {},
       onRetry: () => {},

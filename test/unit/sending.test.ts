@@ -12,9 +12,9 @@ import { Writer } from '../../agent/otlp/writer.ts';
 import type { Batch, Resource } from '../../agent/records.ts';
 import { type OwnMetric, Telemetry } from '../../agent/telemetry.ts';
 import type { Destination, Target } from '../../config/destinations.ts';
-import { Gate, type Pass } from '../../exporters/otlp/gate.ts';
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
+import { Gate, type Pass } from '../../exporters/sending/gate.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 

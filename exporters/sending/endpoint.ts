@@ -1,6 +1,8 @@
-/** The files that a target names: certificates and headers. */
+/** The files that an endpoint names: certificates and headers. */
 import { readFileSync } from 'node:fs';
-import type { Target } from '../../config/destinations.ts';
+import type { Endpoint } from '../../config/destinations.ts';
+
+export type { Endpoint };
 
 export interface Tls {
   readonly ca: Buffer | undefined;
@@ -19,7 +21,7 @@ function read(path: string | undefined, option: string): Buffer | undefined {
 }
 
 /** The certificates as they are now: whoever renews them need not restart anybody. */
-export function tlsOf({ certificate, clientCertificate, clientKey }: Target): Tls {
+export function tlsOf({ certificate, clientCertificate, clientKey }: Endpoint): Tls {
   return {
     ca: read(certificate, 'certificate'),
     cert: read(clientCertificate, 'client_certificate'),
@@ -34,7 +36,7 @@ const HEADER_LINE = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.*?)\s*$/;
  * All headers, those of the file as they are now.
  * @throws {Error} when the file cannot be read, or has a line that is no header
  */
-export function headersOf({ headers, headersFile }: Target): Record<string, string> {
+export function headersOf({ headers, headersFile }: Endpoint): Record<string, string> {
   const text = read(headersFile, 'headers_file')?.toString('utf8') ?? '';
   const all: Record<string, string> = { ...headers };
   for (const [index, line] of text.split('\n').entries()) {

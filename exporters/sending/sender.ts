@@ -3,7 +3,6 @@
  * for the records in it that the receiver will never take.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { halve } from '../../agent/otlp/split.ts';
 import type { Lane, Taken } from '../spool/lane.ts';
 import type { Gate, Hold, Pass } from './gate.ts';
 import type { Pace } from './pace.ts';
@@ -31,6 +30,10 @@ export interface SenderOptions {
   readonly gate: Gate;
   readonly hold: Hold;
   readonly pace: Pace;
+  /** Up to what size batches are joined, bytes; 0 sends each by itself. */
+  readonly joinBytes?: number | undefined;
+  /** In two parts; undefined where it cannot be parted. @throws when it is no request */
+  readonly halve: (request: Buffer) => readonly Buffer[] | undefined;
   /** Number of records in a request. */
   readonly countOf: (otlp: Buffer) => number;
   readonly onSent: (records: number, bytes: number) => void;
@@ -42,7 +45,8 @@ export interface SenderOptions {
 
 export class Sender {
   private readonly options: SenderOptions;
-  private joinBytes = JOIN_BYTES;
+  private readonly mostBytes: number;
+  private joinBytes: number;
   /** Whether the receiver took anything of what it got last. */
   private isTrusted = true;
   /** Whether the last request is over: one that was not answered may be on its way. */
@@ -50,6 +54,8 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.options = options;
+    this.mostBytes = options.joinBytes ?? JOIN_BYTES;
+    this.joinBytes = this.mostBytes;
   }
 
   /** Whether the receiver does not want this signal for now. */
@@ -116,7 +122,7 @@ export class Sender {
         if (rejected > 0 || verdict.message !== '')
           this.options.onDropped(rejected, 'rejected', verdict.message);
         isTrusted = true;
-        this.joinBytes = Math.min(JOIN_BYTES, this.joinBytes + (this.joinBytes >> 3));
+        this.joinBytes = Math.min(this.mostBytes, this.joinBytes + (this.joinBytes >> 3));
       } else if (verdict.kind === 'away' || verdict.kind === 'retry') {
         // In halves it is not sent from the beginning: what was taken of it is not sent twice.
         if (isFirst) return false;
@@ -131,7 +137,7 @@ export class Sender {
         } else {
           pieces.unshift(...halves);
           if (isForSize)
-            this.joinBytes = Math.max(LEAST_JOIN_BYTES, Math.min(this.joinBytes, piece.length >> 1));
+            this.joinBytes = Math.min(this.mostBytes, Math.max(LEAST_JOIN_BYTES, piece.length >> 1));
         }
       }
       isFirst = false;
@@ -164,7 +170,7 @@ export class Sender {
 
   private halve(otlp: Buffer): readonly Buffer[] | undefined {
     try {
-      return halve(otlp);
+      return this.options.halve(otlp);
     } catch {
       // What is no request cannot be parted.
       return undefined;

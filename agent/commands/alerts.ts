@@ -1,0 +1,82 @@
+/** `portlight alerts`: what fires now, as the running agent has it; and the rules. */
+import type { Command } from 'commander';
+import type { Config } from '../../config/schema.ts';
+import { duration } from '../../exporters/console/format.ts';
+import { table } from '../../exporters/console/table.ts';
+import type { AlertJson } from '../alerts/alert.ts';
+import { builtinRules } from '../alerts/builtin.ts';
+import type { Rule } from '../alerts/rule.ts';
+import { rulesOf } from '../alerts/rules.ts';
+import { human } from '../alerts/text.ts';
+import { askAgent } from './ask.ts';
+import { configOf } from './options.ts';
+
+function print(alerts: readonly AlertJson[]): void {
+  if (alerts.length === 0) {
+    console.log('nothing fires');
+    return;
+  }
+  const rows = alerts.map((alert) => {
+    const { severity, status, rule, container, value, unit, annotations } = alert;
+    const age = (Date.now() - Date.parse(alert.endsAt ?? alert.startsAt)) / 1000;
+    return [
+      status,
+      severity,
+      rule,
+      container?.name ?? 'host',
+      `${duration(age)} ago`,
+      human(value, unit),
+      annotations.summary ?? '',
+    ];
+  });
+  const head = ['STATUS', 'SEVERITY', 'RULE', 'CONTAINER', 'SINCE', 'VALUE', 'SUMMARY'];
+  console.log(table(head, rows, ['VALUE']).join('\n'));
+}
+
+export async function alerts({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const found = await askAgent<AlertJson[]>(config.listen, '/alerts');
+  if (output === 'json') console.log(JSON.stringify(found, null, 2));
+  else print(found);
+}
+
+/** When a rule fires, in few words. */
+function whenOf(rule: Rule): string {
+  if (rule.kind === 'event') return 'an event';
+  const { expression, condition, unit, forMs } = rule;
+  const { metric, over, forecast } = expression;
+  const held = forMs === 0 ? '' : ` for ${duration(forMs / 1000)}`;
+  const bound = over?.metric.name;
+  if (forecast !== undefined) {
+    const verb = forecast.kind === 'level' ? 'will reach' : 'will use up';
+    return `${metric.metric.name} ${verb} ${bound} within ${duration(forecast.ahead / 1000)}${held}`;
+  }
+  const what = bound === undefined ? metric.metric.name : `${metric.metric.name} / ${bound}`;
+  return `${what} ${condition.operator} ${human(condition.threshold, unit)}${held}`;
+}
+
+export async function listRules({ output }: { output: string }, command: Command): Promise<void> {
+  const { config, ruleMistakes } = await configOf(command);
+  const reasons = new Map(builtinRules.map(({ rule, reason }) => [rule.name, reason]));
+  const rows = rulesWithOptIn(config.alerts).map(({ rule, isOn }) => ({
+    name: rule.name,
+    on: isOn,
+    severity: rule.severity,
+    when: whenOf(rule),
+    reason: reasons.get(rule.name) ?? 'of the configuration',
+  }));
+  if (output === 'json') console.log(JSON.stringify(rows, null, 2));
+  else {
+    const cells = rows.map(({ name, on, severity, when }) => [name, on ? 'on' : 'off', severity, when]);
+    console.log(table(['RULE', 'STATE', 'SEVERITY', 'FIRES WHEN'], cells).join('\n'));
+  }
+  for (const mistake of ruleMistakes) console.error(`portlight: ${mistake}`);
+}
+
+/** Those that are off are listed too. */
+function rulesWithOptIn(config: Config['alerts']): { rule: Rule; isOn: boolean }[] {
+  const on = new Set(rulesOf(config).rules.map(({ name }) => name));
+  const names = builtinRules.map(({ rule }) => rule.name);
+  const all = rulesOf({ ...config, enabled: true, enable: names, disable: [] }).rules;
+  return all.map((rule) => ({ rule, isOn: on.has(rule.name) }));
+}

@@ -1,0 +1,53 @@
+/**
+ * Alerts as the Alertmanager takes them.
+ * Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, postableAlert
+ */
+import { type Alert, iso } from '../../agent/alerts/alert.ts';
+import { human } from '../../agent/alerts/text.ts';
+
+export interface PostableAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly startsAt: string;
+  readonly endsAt: string;
+}
+
+/** What alerts are grouped and routed by. It names no container's id: whoever takes its place has the same alert. */
+function labelsOf({ rule, severity, container, resource, labels }: Alert): Record<string, string> {
+  const text = (name: string) => (resource[name] === undefined ? undefined : String(resource[name]));
+  const all = {
+    alertname: rule,
+    severity,
+    instance: text('host.name'),
+    container: container?.name,
+    image: container?.image,
+    service: text('service.name'),
+    compose_project: text('container.label.com.docker.compose.project'),
+    ...labels,
+  };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) => (value ? [[name, value]] : [])),
+  ) as Record<string, string>;
+}
+
+function annotationsOf({ annotations, value, unit, container, evidence }: Alert): Record<string, string> {
+  const { log, events } = evidence;
+  return {
+    value: human(value, unit),
+    ...(container !== undefined && { container_id: container.id }),
+    ...(log.length > 0 && { log: log.join('\n') }),
+    ...(events.length > 0 && { events: events.join('\n') }),
+    ...annotations,
+  };
+}
+
+/** @param until when a firing alert is taken for resolved if nothing more is heard of it, ms since the epoch */
+export function postable(alert: Alert, until: number): PostableAlert {
+  const { startsAt, endsAt } = alert;
+  return {
+    labels: labelsOf(alert),
+    annotations: annotationsOf(alert),
+    startsAt: iso(startsAt),
+    endsAt: endsAt === undefined ? new Date(until).toISOString() : iso(endsAt),
+  };
+}

@@ -1,0 +1,153 @@
+/** What is posted of an alert, by format. */
+import { type AlertJson, fromJson } from '../../agent/alerts/alert.ts';
+import { uidOf } from '../../agent/alerts/record.ts';
+import { fillInJson, human, viewOf } from '../../agent/alerts/text.ts';
+import type { Webhook } from '../../config/alert-receivers.ts';
+
+/** Of the log, in a chat: characters. Discord takes 1024 in a field. */
+const MAX_LOG = 900;
+const MAX_TEXT = 2000;
+
+const COLOURS = { critical: '#d32f2f', warning: '#f9a825', info: '#1976d2', resolved: '#388e3c' } as const;
+const NBSP_TICK = '\u02cb';
+
+interface Message {
+  readonly title: string;
+  readonly text: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly log: string;
+  readonly colour: string;
+}
+
+function messageOf(alert: AlertJson): Message {
+  const { rule, severity, status, container, resource, annotations, evidence, value, unit, labels } = alert;
+  const isResolved = status === 'resolved';
+  const name = container?.name ?? String(resource['host.name'] ?? 'host');
+  const facts: [string, string | undefined][] = [
+    ['Container', container?.name],
+    ['Image', container?.image],
+    ['Host', resource['host.name'] === undefined ? undefined : String(resource['host.name'])],
+    ['Severity', severity],
+    ['Value', human(value, unit)],
+    ['Since', alert.startsAt],
+    ['Until', alert.endsAt ?? undefined],
+    ...Object.entries(labels),
+  ];
+  let log = '';
+  for (const line of isResolved ? [] : evidence.log.toReversed()) {
+    if (log.length + line.length > MAX_LOG) break;
+    log = `${line}\n${log}`;
+  }
+  return {
+    title: `${isResolved ? 'Resolved' : 'Firing'}: ${rule} of ${name}`.slice(0, 200),
+    text: [annotations.summary, annotations.description].filter(Boolean).join('\n').slice(0, MAX_TEXT),
+    facts: facts.flatMap(([fact, text]) => (text === undefined ? [] : [[fact, text.slice(0, 200)] as const])),
+    // What ends a code block in it would let the rest be read as markup.
+    log: log.trimEnd().replaceAll('`', NBSP_TICK),
+    colour: COLOURS[isResolved ? 'resolved' : severity],
+  };
+}
+
+/** Characters that Slack reads as markup. https://docs.slack.dev/messaging/formatting-message-text#escaping */
+const slackText = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+function slack(alert: AlertJson): object {
+  const { title, text, facts, log, colour } = messageOf(alert);
+  return {
+    text: slackText(title),
+    attachments: [
+      {
+        color: colour,
+        text: slackText(log === '' ? text : `${text}\n\`\`\`${log}\`\`\``),
+        mrkdwn_in: ['text'],
+        fields: facts.map(([fact, value]) => ({
+          title: slackText(fact),
+          value: slackText(value),
+          short: true,
+        })),
+        fallback: slackText(`${title}: ${text}`),
+      },
+    ],
+  };
+}
+
+/** https://discord.com/developers/docs/resources/webhook#execute-webhook */
+function discord(alert: AlertJson): object {
+  const { title, text, facts, log, colour } = messageOf(alert);
+  return {
+    // Whoever writes a log line must not call everybody.
+    allowed_mentions: { parse: [] },
+    embeds: [
+      {
+        title,
+        description: text,
+        color: Number.parseInt(colour.slice(1), 16),
+        timestamp: alert.endsAt ?? alert.startsAt,
+        fields: [
+          ...facts.map(([name, value]) => ({ name, value, inline: true })),
+          ...(log === '' ? [] : [{ name: 'Log', value: `\`\`\`\n${log}\n\`\`\`` }]),
+        ].slice(0, 25),
+      },
+    ],
+  };
+}
+
+const TEAMS_COLOURS = {
+  critical: 'attention',
+  warning: 'warning',
+  info: 'accent',
+  resolved: 'good',
+} as const;
+
+/** An Adaptive Card, as the workflow "when a webhook request is received" takes it. */
+function teams(alert: AlertJson): object {
+  const { title, text, facts, log } = messageOf(alert);
+  const color = TEAMS_COLOURS[alert.status === 'resolved' ? 'resolved' : alert.severity];
+  const block = (content: string, more: object = {}) => ({
+    type: 'TextBlock',
+    text: content,
+    wrap: true,
+    ...more,
+  });
+  return {
+    type: 'message',
+    attachments: [
+      {
+        contentType: 'application/vnd.microsoft.card.adaptive',
+        content: {
+          $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
+          type: 'AdaptiveCard',
+          version: '1.4',
+          body: [
+            block(title, { weight: 'bolder', size: 'medium', color }),
+            ...(text === '' ? [] : [block(text)]),
+            { type: 'FactSet', facts: facts.map(([fact, value]) => ({ title: fact, value })) },
+            ...(log === '' ? [] : [block(log, { fontType: 'monospace', size: 'small' })]),
+          ],
+        },
+      },
+    ],
+  };
+}
+
+const json = (alert: AlertJson): object => ({
+  type: `portlight.alert.${alert.status}`,
+  timestamp: alert.endsAt ?? alert.startsAt,
+  data: { uid: uidOf(fromJson(alert)), ...alert },
+});
+
+const formats: Readonly<Record<Webhook['format'], (alert: AlertJson) => object>> = {
+  json,
+  slack,
+  discord,
+  teams,
+};
+
+export function bodyOf(alert: AlertJson, { format, template }: Pick<Webhook, 'format' | 'template'>): string {
+  if (template === undefined) return JSON.stringify(formats[format](alert));
+  const { annotations, evidence, key } = alert;
+  const { events, log } = evidence;
+  const more = { annotations, summary: annotations.summary ?? '', log, events, key };
+  return fillInJson(template, { ...viewOf(fromJson(alert)), ...more });
+}

@@ -1,0 +1,102 @@
+/** Posts alerts to a webhook, one a request, as they fire and are resolved. */
+import { type Alert, type AlertJson, fromJson, severities, toJson } from '../../agent/alerts/alert.ts';
+import { uidOf } from '../../agent/alerts/record.ts';
+import type { Batch, Resource } from '../../agent/records.ts';
+import { isSelected } from '../../agent/selection.ts';
+import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
+import type { Webhook } from '../../config/alert-receivers.ts';
+import type { DestinationStatus, Exporter } from '../exporter.ts';
+import { Delivery } from '../sending/delivery.ts';
+import { failureOf, mayPass, posterOf } from '../sending/post.ts';
+import { renewed } from '../sending/renewed.ts';
+import { accepted, away, type Transport } from '../sending/verdict.ts';
+import { bodyOf } from './body.ts';
+import { secretOf, signed } from './signature.ts';
+
+/** @throws {Error} when a file of the webhook cannot be read */
+function transportTo(webhook: Webhook): Transport {
+  const poster = posterOf(webhook.endpoint);
+  const secret = webhook.secretFile === undefined ? undefined : secretOf(webhook.secretFile);
+  return {
+    async send(request) {
+      try {
+        const alert = JSON.parse(request.toString('utf8')) as AlertJson;
+        const body = bodyOf(alert, webhook);
+        const signature = signed(uidOf(fromJson(alert)), body, secret, Math.floor(Date.now() / 1000));
+        const headers = { 'content-type': 'application/json', ...signature };
+        const failure = failureOf(await poster.post(Buffer.from(body), headers), mayPass);
+        return failure ?? accepted({ rejected: 0, message: '' });
+      } catch (error) {
+        return away(messageOf(error));
+      }
+    },
+    close: () => poster.close(),
+  };
+}
+
+export class WebhookExporter implements Exporter {
+  readonly name: string;
+  private readonly webhook: Webhook;
+  private readonly delivery: Delivery;
+
+  private constructor(webhook: Webhook, delivery: Delivery, name: string) {
+    this.name = name;
+    this.webhook = webhook;
+    this.delivery = delivery;
+  }
+
+  /** The name of its spool; no OTLP destination's has a dot. */
+  static nameOf(webhook: string): string {
+    return `webhook.${webhook}`;
+  }
+
+  /** @throws {Error} when a file that the webhook names cannot be read */
+  static async create(
+    webhook: Webhook,
+    directory: string | undefined,
+    telemetry: Telemetry,
+  ): Promise<WebhookExporter> {
+    const { maxBytes, maxAgeMs, backlogRate, endpoint } = webhook;
+    const name = WebhookExporter.nameOf(webhook.name);
+    const outlet = {
+      lane: 'events',
+      signal: 'alerts',
+      transport: await renewed(async () => transportTo(webhook)),
+      origin: endpoint.url.origin,
+      halve: () => undefined,
+      countOf: () => 1,
+      joinBytes: 0,
+    } as const;
+    const bounds = { maxBytes, maxAgeMs, backlogRate, logsWait: true, metrics: 'oldest' } as const;
+    return new WebhookExporter(
+      webhook,
+      new Delivery({ name, directory, outlets: [outlet], telemetry, ...bounds }),
+      name,
+    );
+  }
+
+  start(): void {
+    this.delivery.start();
+  }
+
+  export(batch: Batch): Promise<void> {
+    if (batch.signal !== 'logs' || batch.alert === undefined || !this.wants(batch.alert, batch.resource))
+      return Promise.resolve();
+    return this.delivery.put('events', Buffer.from(JSON.stringify(toJson(batch.alert))), 1);
+  }
+
+  status(): DestinationStatus {
+    return this.delivery.status();
+  }
+
+  stop(deadline: AbortSignal): Promise<void> {
+    return this.delivery.stop(deadline);
+  }
+
+  private wants({ status, severity }: Alert, { subject }: Resource): boolean {
+    const { resolved, minSeverity, containers } = this.webhook;
+    if (status === 'resolved' && !resolved) return false;
+    if (severities.indexOf(severity) < severities.indexOf(minSeverity)) return false;
+    return subject === undefined || isSelected(subject, containers.include, containers.exclude);
+  }
+}

@@ -1,0 +1,288 @@
+/** Alerts on their way to Alertmanagers and webhooks, real HTTP servers of the test. No daemon is needed. */
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import pino from 'pino';
+import type { Alert } from '../../agent/alerts/alert.ts';
+import { toJson } from '../../agent/alerts/alert.ts';
+import type { Batch } from '../../agent/records.ts';
+import { Telemetry } from '../../agent/telemetry.ts';
+import { alertmanagersOf, type Webhook, webhooksOf } from '../../config/alert-receivers.ts';
+import { loadConfig } from '../../config/load.ts';
+import { AlertmanagerExporter } from '../../exporters/alertmanager/index.ts';
+import { bodyOf } from '../../exporters/webhook/body.ts';
+import { WebhookExporter } from '../../exporters/webhook/index.ts';
+import { waitFor } from '../support/wait.ts';
+
+interface Seen {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** A server that answers with the statuses that it is given, then with 200. */
+async function receiver(t: ExecutionContext, statuses: number[] = []) {
+  const seen: Seen[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    seen.push({ path: request.url!, headers: request.headers, body: Buffer.concat(chunks).toString() });
+    response.writeHead(statuses.shift() ?? 200);
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+function directory(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+const telemetryOf = () => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  return { telemetry: new Telemetry(logger), lines };
+};
+
+const alertOf = (facts: Partial<Alert> = {}): Alert => ({
+  key: 'memory/abc',
+  rule: 'memory',
+  severity: 'warning',
+  status: 'firing',
+  startsAt: 1_767_225_600_000_000_000n,
+  endsAt: undefined,
+  resource: { 'container.id': 'abc', 'container.name': 'web', 'host.name': 'h', 'service.name': 'shop' },
+  container: { id: 'abc', name: 'web', image: 'web:1' },
+  value: 0.95,
+  unit: '1',
+  threshold: 0.9,
+  limit: 1024 ** 2,
+  limitUnit: 'By',
+  labels: { team: 'shop' },
+  annotations: { summary: 'web uses 95 % of "it"' },
+  evidence: {
+    series: [[1, 0.9]],
+    log: ['a line with `ticks`, <b>markup</b> & @everyone', 'last "line"'],
+    events: ['start'],
+    memory: { anon: 1 },
+  },
+  ...facts,
+});
+
+const resolved = (alert: Alert): Alert => ({
+  ...alert,
+  status: 'resolved',
+  endsAt: alert.startsAt + 60_000_000_000n,
+});
+
+const told = (alert: Alert): Batch => ({
+  signal: 'logs',
+  kind: 'event',
+  resource: { attributes: alert.resource, subject: { name: 'web', image: 'web:1', labels: {} } },
+  count: 1,
+  otlp: Buffer.from('of no matter'),
+  alert,
+});
+
+async function webhookOf(text: Record<string, unknown>): Promise<Webhook> {
+  const { config } = await loadConfig({ 'alerts.webhooks': { hook: text } }, undefined, {});
+  return webhooksOf(config)[0]!;
+}
+
+test('a webhook gets each alert once, in order, whatever it answers before, and across a restart', async (t) => {
+  const { seen, url } = await receiver(t, [503, 500, 404]);
+  const spool = directory(t);
+  const { telemetry } = telemetryOf();
+  const webhook = await webhookOf({ url: `${url}/hook` });
+  const alert = alertOf();
+
+  // Nobody listens: it waits, and another process sends it.
+  const away = await webhookOf({ url: 'http://127.0.0.1:1/hook' });
+  const first = await WebhookExporter.create(away, spool, telemetry);
+  first.start();
+  await first.export(told(alert));
+  await first.stop(AbortSignal.timeout(500));
+
+  const second = await WebhookExporter.create(webhook, spool, telemetry);
+  second.start();
+  void second.export(told(resolved(alert)));
+  await waitFor('two alerts to be taken', () => seen.length >= 4 || undefined);
+  await second.stop(AbortSignal.timeout(1000));
+  const bodies = seen.map(({ body }) => JSON.parse(body) as { type: string; data: { uid: string } });
+  // What is the receiver's own fault is sent again; what it does not know is not, and does not hold up what follows.
+  t.deepEqual(
+    bodies.map(({ type }) => type),
+    ['firing', 'firing', 'firing', 'resolved'].map((status) => `portlight.alert.${status}`),
+  );
+  t.is(seen[0]!.headers['webhook-id'], seen[1]!.headers['webhook-id']);
+  t.not(seen[2]!.headers['webhook-id'], seen[3]!.headers['webhook-id']);
+});
+
+test('a webhook is told what it wants to be told', async (t) => {
+  const { seen, url } = await receiver(t);
+  const { telemetry } = telemetryOf();
+  const webhook = await webhookOf({
+    url,
+    min_severity: 'warning',
+    resolved: false,
+    containers: { include: ['name=w*'], exclude: ['name=wx'] },
+  });
+  const exporter = await WebhookExporter.create(webhook, undefined, telemetry);
+  exporter.start();
+  const alert = alertOf();
+  const other = {
+    ...told(alert),
+    resource: { attributes: {}, subject: { name: 'wx', image: '', labels: {} } },
+  };
+  for (const batch of [told(resolved(alert)), told(alertOf({ severity: 'info' })), other as Batch])
+    await exporter.export(batch);
+  await exporter.export({ signal: 'alerts', alerts: [alert], count: 1 });
+  await exporter.export(told(alertOf({ severity: 'critical' })));
+  await exporter.stop(AbortSignal.timeout(1000));
+  t.is(seen.length, 1);
+  t.true(seen[0]!.body.includes('"severity":"critical"'));
+});
+
+test('requests are signed as Standard Webhooks has it, with a secret that is read from a file', async (t) => {
+  const { seen, url } = await receiver(t);
+  const { telemetry } = telemetryOf();
+  const key = Buffer.from('0123456789abcdef01234567');
+  const path = join(directory(t), 'secret');
+  writeFileSync(path, `whsec_${key.toString('base64')}\n`);
+  const exporter = await WebhookExporter.create(
+    await webhookOf({ url, secret_file: path }),
+    undefined,
+    telemetry,
+  );
+  exporter.start();
+  await exporter.export(told(alertOf()));
+  await exporter.stop(AbortSignal.timeout(1000));
+  const [{ headers, body }] = seen as [Seen];
+  const id = String(headers['webhook-id']);
+  const time = String(headers['webhook-timestamp']);
+  t.regex(id, /^msg_[\w-]+$/);
+  t.true(Math.abs(Number(time) - Date.now() / 1000) < 60);
+  const expected = createHmac('sha256', key).update(`${id}.${time}.${body}`).digest('base64');
+  t.is(headers['webhook-signature'], `v1,${expected}`);
+  const missing = await webhookOf({ url, secret_file: '/nowhere' });
+  await t.throwsAsync(WebhookExporter.create(missing, undefined, telemetry), {
+    message: /^secret_file: \/nowhere cannot be read/,
+  });
+});
+
+test('chats get what they take, and nothing in it is markup of others', (t) => {
+  const alert = toJson(alertOf());
+  const of = (format: Webhook['format'], given = alert) =>
+    JSON.parse(bodyOf(given, { format, template: undefined })) as never;
+  const slack = of('slack') as { text: string; attachments: { text: string; color: string }[] };
+  t.is(slack.text, 'Firing: memory of web');
+  t.true(slack.attachments[0]!.text.includes('&lt;b&gt;markup&lt;/b&gt; &amp; @everyone'));
+  t.is(slack.attachments[0]!.text.split('```').length, 3);
+  const discord = of('discord') as {
+    allowed_mentions: { parse: string[] };
+    embeds: { fields: { name: string; value: string }[] }[];
+  };
+  t.deepEqual(discord.allowed_mentions.parse, []);
+  t.true(discord.embeds[0]!.fields.every(({ value }) => value.length > 0 && value.length <= 1024));
+  const teams = of('teams') as { attachments: { content: { body: { text?: string }[] } }[] };
+  t.is(teams.attachments[0]!.content.body[0]!.text, 'Firing: memory of web');
+  const end = of('slack', toJson(resolved(alertOf()))) as typeof slack;
+  t.is(end.text, 'Resolved: memory of web');
+  t.false(end.attachments[0]!.text.includes('```'));
+  const long = toJson(
+    alertOf({ evidence: { ...alertOf().evidence, log: Array(10).fill('x'.repeat(1000)) } }),
+  );
+  t.true(JSON.stringify(of('discord', long)).length < 6000);
+});
+
+test("a webhook's own template is filled in as JSON", (t) => {
+  const template =
+    '{"text": "{{summary}}: {{value}} of {{limit}} {{labels.team}}", "log": [{{#log}}"{{.}}",{{/log}} ""]}';
+  const body = JSON.parse(bodyOf(toJson(alertOf()), { format: 'json', template })) as object;
+  t.deepEqual(body, {
+    text: 'web uses 95 % of "it": 95 % of 1 MiB shop',
+    log: ['a line with `ticks`, <b>markup</b> & @everyone', 'last "line"', ''],
+  });
+});
+
+interface Posted {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  startsAt: string;
+  endsAt: string;
+}
+
+test('an Alertmanager is told what fires again and again, and the end once', async (t) => {
+  const { seen, url } = await receiver(t, [503]);
+  const { telemetry } = telemetryOf();
+  const { config } = await loadConfig({ 'alerts.alertmanager.urls': `${url}/prefix/` }, undefined, {});
+  const [endpoint] = alertmanagersOf(config.alerts);
+  const exporter = await AlertmanagerExporter.create(endpoint!, 200, telemetry);
+  exporter.start();
+  const alert = alertOf();
+  const state = (...alerts: Alert[]) => exporter.export({ signal: 'alerts', alerts, count: alerts.length });
+  await state({ ...alert, status: 'pending' });
+  await state(alert);
+  await waitFor('it to be posted over and over', () => seen.length >= 4 || undefined);
+  await state(resolved(alert));
+  const posted = () => seen.flatMap(({ body }) => JSON.parse(body) as Posted[]);
+  const end = await waitFor('its end', () =>
+    posted().find(({ endsAt }) => endsAt === '2026-01-01T00:01:00.000Z'),
+  );
+  const count = seen.length;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.is(seen.length, count);
+  t.is(seen[0]!.path, '/prefix/api/v2/alerts');
+  t.deepEqual(end.labels, {
+    alertname: 'memory',
+    severity: 'warning',
+    instance: 'h',
+    container: 'web',
+    image: 'web:1',
+    service: 'shop',
+    team: 'shop',
+  });
+  const [first] = posted();
+  t.is(first!.startsAt, '2026-01-01T00:00:00.000Z');
+  t.true(Date.parse(first!.endsAt) > Date.now() - 60_000);
+  t.is(first!.annotations.value, '95 %');
+  t.true(first!.annotations.log!.includes('last "line"'));
+
+  // A container that was made anew under the same name fires: the end of the old one's would end it.
+  await state(resolved(alertOf({ key: 'memory/old' })), alertOf({ key: 'memory/new' }));
+  await waitFor('the new one', () => seen.length > count || undefined);
+  t.true(
+    posted()
+      .slice(count)
+      .every(({ endsAt }) => Date.parse(endsAt) > Date.now() - 60_000),
+  );
+  await exporter.stop(AbortSignal.timeout(1000));
+});
+
+test('what an Alertmanager refuses is counted, and not sent over and over', async (t) => {
+  const { seen, url } = await receiver(t, [400]);
+  const { telemetry, lines } = telemetryOf();
+  const { config } = await loadConfig({ 'alerts.alertmanager.urls': url }, undefined, {});
+  const exporter = await AlertmanagerExporter.create(alertmanagersOf(config.alerts)[0]!, 60_000, telemetry);
+  exporter.start();
+  await exporter.export({ signal: 'alerts', alerts: [alertOf()], count: 1 });
+  await waitFor('its answer', () => lines.length > 0 || undefined);
+  await exporter.stop(AbortSignal.timeout(200));
+  t.is(seen.length, 1);
+  t.like([...telemetry.series('portlight.records.dropped')][0], {
+    value: 1,
+    attributes: { signal: 'alerts', reason: 'refused' },
+  });
+});
