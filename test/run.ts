@@ -12,7 +12,15 @@ import { connect } from '../collectors/docker/client.ts';
 import { findEndpoint } from '../collectors/docker/endpoint.ts';
 
 /** Debian packages of what users run beside the agent. */
-const PEERS = ['prometheus', 'docker-registry', 'podman', 'netavark'];
+const PEERS = [
+  'prometheus',
+  'prometheus-alertmanager',
+  'docker-registry',
+  'podman',
+  'netavark',
+  'openssl',
+  'faketime',
+];
 
 const root = join(import.meta.dirname, '..');
 const say = (text: string) => console.error(`portlight test: ${text}`);

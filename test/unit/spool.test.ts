@@ -241,8 +241,7 @@ test('the bytes of a batch that is being sent are its own until it was', async (
   t.false(isSettled, 'it is on the disk, but under way');
   t.is(taken.otlp.toString(), 'under way\n');
   lane.release();
-  await undefined;
-  t.true(isSettled);
+  await waitFor('the disk', () => isSettled);
   t.deepEqual(drain(lane), ['under way'], 'it is read from the disk now');
 });
 

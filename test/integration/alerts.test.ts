@@ -1,0 +1,359 @@
+/** Real containers that misbehave, one a rule, and one that does not: what fires, and what does not. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { AlertJson } from '../../agent/alerts/alert.ts';
+import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import {
+  type ContainerOptions,
+  docker,
+  ensureImage,
+  execute,
+  runContainer,
+  uniqueName,
+} from '../support/docker.ts';
+import { type ReceivedLog, Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+const MIB = 1024 ** 2;
+
+test.before(ensureImage);
+
+/** The built-in rules with less patience; their thresholds are what they are. */
+const RULES = [
+  { name: 'memory', for: '2s' },
+  {
+    name: 'memory_forecast',
+    window: '20s',
+    forecast: '1m',
+    resolve: '> 2m',
+    for: '1s',
+    keep_firing_for: '0s',
+  },
+  { name: 'oom_kill', keep_firing_for: '10s' },
+  { name: 'cpu_throttled', window: '10s', for: '3s' },
+  { name: 'cpu_pressure', window: '15s' },
+  { name: 'memory_pressure', window: '15s' },
+  { name: 'pids', for: '2s' },
+  { name: 'restart_loop', keep_firing_for: '15s' },
+  { name: 'exit', keep_firing_for: '10s' },
+  { name: 'log_rate', window: '10s', keep_firing_for: '2s' },
+  { name: 'descriptors', for: '1s' },
+  { name: 'wrong', metric: 'container.memory.usge', condition: '> 1' },
+];
+
+const isAlert = ({ eventName }: ReceivedLog): boolean => eventName.startsWith('portlight.alert.');
+
+/** `firing memory`, … in the order that they were told. */
+const storyOf = (receiver: Receiver, name: string): string[] =>
+  receiver
+    .of(name)
+    .filter(isAlert)
+    .map(
+      ({ eventName, attributes }) => `${eventName.split('.').at(-1)} ${attributes['portlight.alert.rule']}`,
+    );
+
+interface Notification {
+  readonly status: string;
+  readonly groupLabels: Record<string, string>;
+  readonly alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
+}
+
+/** Debian's Alertmanager, which tells what it would tell a person. */
+async function startAlertmanager(t: ExecutionContext): Promise<{ url: string; told: Notification[] }> {
+  const told: Notification[] = [];
+  const person = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    told.push(JSON.parse(Buffer.concat(chunks).toString()));
+    response.end();
+  });
+  await new Promise<void>((resolve) => {
+    person.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => {
+    person.closeAllConnections();
+    person.close();
+  });
+  const free = createServer();
+  await new Promise<void>((resolve) => {
+    free.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = free.address() as AddressInfo;
+  await new Promise((resolve) => free.close(resolve));
+  const directory = temporaryDirectory(t);
+  const config = {
+    route: { receiver: 'person', group_by: ['alertname'], group_wait: '0s', group_interval: '1s' },
+    receivers: [
+      {
+        name: 'person',
+        webhook_configs: [{ url: `http://127.0.0.1:${(person.address() as AddressInfo).port}/` }],
+      },
+    ],
+  };
+  writeFileSync(join(directory, 'alertmanager.yml'), JSON.stringify(config));
+  const child = spawn(
+    'prometheus-alertmanager',
+    [
+      `--config.file=${join(directory, 'alertmanager.yml')}`,
+      `--storage.path=${directory}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--cluster.listen-address=',
+    ],
+    { stdio: 'ignore' },
+  );
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await waitFor('the Alertmanager', () =>
+    fetch(`${url}/-/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
+  return { url, told };
+}
+
+async function configure(t: ExecutionContext, alerts: object): Promise<string> {
+  const path = join(temporaryDirectory(t), 'portlight.yaml');
+  writeFileSync(path, JSON.stringify({ alerts }));
+  return path;
+}
+
+test('each rule fires for the container that is meant, ends, and fires for no other', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const alertmanager = await startAlertmanager(t);
+  const posted: { type: string; data: AlertJson }[] = [];
+  const hook = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    posted.push(JSON.parse(Buffer.concat(chunks).toString()));
+    response.end();
+  });
+  await new Promise<void>((resolve) => {
+    hook.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => {
+    hook.closeAllConnections();
+    hook.close();
+  });
+  const group = uniqueName('alerts');
+  const config = await configure(t, {
+    rules: RULES,
+    labels: 'team=test',
+    alertmanager: { urls: [alertmanager.url], resend: '1s' },
+    webhooks: { hook: { url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/` } },
+  });
+  const agent = await startAgent(t, {
+    args: ['--config', config],
+    variables: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+      PORTLIGHT_CONTAINERS_INCLUDE: `label=${group}`,
+    },
+  });
+  const url = await listenUrl(agent);
+  t.true(
+    agent.stderr.includes('alerts.rules[11] (wrong): metric: \\"container.memory.usge\\" is not a metric'),
+  );
+
+  const names: Record<string, string> = {};
+  const run = async (purpose: string, options: ContainerOptions) => {
+    names[purpose] = `${group}-${purpose}`;
+    return runContainer(t, {
+      ...options,
+      name: names[purpose]!,
+      labels: { [group]: 'true', ...options.labels },
+    });
+  };
+  const HOLD = 'while :; do sleep 0.2; done';
+  const limited = { Memory: 60 * MIB, ShmSize: 64 * MIB, MemorySwap: 60 * MIB };
+  const fill = (mib: number, name: string) => `head -c ${mib}m /dev/zero > /dev/shm/${name}`;
+  // All at once: each of them takes its time.
+  const [full, , , forker, throttled, unhealthy, , , opener] = await Promise.all([
+    run('full', { script: `sleep 3; ${fill(56, 'a')}; ${HOLD}`, host: limited }),
+    run('leak', {
+      script: `i=0; while [ $i -lt 45 ]; do ${fill(1, '$i')}; i=$((i + 1)); sleep 0.9; done; ${HOLD}`,
+      host: limited,
+    }),
+    run('sawtooth', {
+      script: `while :; do i=0; while [ $i -lt 35 ]; do ${fill(1, '$i')}; i=$((i + 1)); sleep 0.1; done; rm /dev/shm/*; done`,
+      host: limited,
+    }),
+    run('forker', {
+      script: `sleep 1; i=0; while [ $i -lt 18 ]; do sleep 600 & p="$p $!"; i=$((i + 1)); done; trap 'kill $p' USR1; wait; ${HOLD}`,
+      host: { PidsLimit: 20 },
+    }),
+    run('throttled', { script: 'while :; do :; done', host: { NanoCpus: 1e8 } }),
+    run('unhealthy', {
+      script: `touch /tmp/sick; ${HOLD}`,
+      create: {
+        Healthcheck: { Test: ['CMD-SHELL', 'test ! -e /tmp/sick'], Interval: 5e8, Timeout: 5e9, Retries: 1 },
+      },
+    }),
+    run('eater', { script: 'sleep 3; tail /dev/zero', host: { Memory: 20 * MIB, MemorySwap: 20 * MIB } }),
+    run('talker', {
+      script: `i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i + 1)); sleep 0.02; done; ${HOLD}`,
+      labels: { 'portlight.logs.rate_limit': '5' },
+    }),
+    run('opener', {
+      script: `sleep 1; cd /tmp; i=0; while [ $i -lt 30 ]; do touch $i; i=$((i + 1)); done; tail -f * & p=$!; trap 'kill $p' USR1; wait; ${HOLD}`,
+      host: { Ulimits: [{ Name: 'nofile', Soft: 36, Hard: 36 }] },
+    }),
+    run('crasher', { script: 'echo about to fail; sleep 1; exit 3' }),
+    run('looper', { script: 'sleep 0.3; exit 1', host: { RestartPolicy: { Name: 'always' } } }),
+    run('mute', {
+      script: `${fill(56, 'a')}; ${HOLD}`,
+      host: limited,
+      labels: { 'portlight.alert.memory': 'off', 'portlight.alert.memory_forecast': 'off' },
+    }),
+    run('quiet', { script: 'while :; do echo fine; sleep 1; done', host: limited }),
+    run('stopped', { script: `sleep 1; trap "exit 5" TERM; ${HOLD}` }),
+  ]);
+  await docker.getContainer(names.stopped!).stop({ t: 5 });
+
+  const fires = (purpose: string, rule: string) =>
+    waitFor(
+      `${rule} of ${purpose}; so far: ${storyOf(receiver, names[purpose]!)}`,
+      () => storyOf(receiver, names[purpose]!).includes(`firing ${rule}`),
+      90_000,
+    );
+  const ends = (purpose: string, rule: string) =>
+    waitFor(
+      `the end of ${rule} of ${purpose}; so far: ${storyOf(receiver, names[purpose]!)}`,
+      () => storyOf(receiver, names[purpose]!).includes(`resolved ${rule}`),
+      90_000,
+    );
+  const cures: [purpose: string, rule: string, cure: () => Promise<unknown>][] = [
+    ['full', 'memory', () => execute(full!, 'rm /dev/shm/a')],
+    // Its growth ends by itself.
+    ['leak', 'memory_forecast', async () => {}],
+    ['forker', 'pids', () => forker!.kill({ signal: 'SIGUSR1' })],
+    ['throttled', 'cpu_throttled', () => throttled!.update({ NanoCpus: 2e9 })],
+    ['unhealthy', 'unhealthy', () => execute(unhealthy!, 'rm /tmp/sick')],
+    ['eater', 'oom_kill', async () => {}],
+    ['talker', 'log_rate', async () => {}],
+    ['opener', 'descriptors', () => opener!.kill({ signal: 'SIGUSR1' })],
+    ['crasher', 'exit', async () => {}],
+    ['looper', 'restart_loop', () => docker.getContainer(names.looper!).stop({ t: 0 })],
+  ];
+  const untold = (status: string) =>
+    cures.filter(
+      ([purpose, rule]) =>
+        !alertmanager.told.some(({ groupLabels, alerts }) =>
+          alerts.some(
+            ({ labels, ...alert }) =>
+              alert.status === status &&
+              labels.container === names[purpose] &&
+              labels.alertname === rule &&
+              groupLabels.alertname === rule &&
+              labels.team === 'test',
+          ),
+        ),
+    );
+  await Promise.all(
+    cures.map(async ([purpose, rule, cure]) => {
+      await fires(purpose, rule);
+      // What has ended before an Alertmanager has told of it is told to nobody.
+      await waitFor(
+        `the Alertmanager to tell of ${rule}`,
+        () => !untold('firing').some(([one]) => one === purpose),
+      );
+      await cure();
+      await ends(purpose, rule);
+    }),
+  );
+  await ends('looper', 'exit');
+
+  for (const [purpose, rule] of cures) {
+    // A container that restarts over and over ends over and over; one that is throttled gets no CPU in that time.
+    const beside: Record<string, string[]> = { looper: ['exit'], throttled: ['cpu_pressure'] };
+    const others = storyOf(receiver, names[purpose]!).filter(
+      (told) => ![rule, ...(beside[purpose] ?? [])].includes(told.split(' ')[1]!),
+    );
+    t.deepEqual(others, [], purpose);
+  }
+  for (const purpose of ['sawtooth', 'mute', 'quiet', 'stopped'])
+    t.deepEqual(storyOf(receiver, names[purpose]!), [], purpose);
+  t.deepEqual(storyOf(receiver, names.full!), ['firing memory', 'resolved memory'], 'once, and not again');
+
+  const firing = (purpose: string) =>
+    receiver.of(names[purpose]!).find(({ eventName }) => eventName === 'portlight.alert.firing')!;
+  const ofFull = firing('full');
+  t.true(Number(ofFull.attributes['portlight.alert.value']) >= 0.9);
+  t.is(ofFull.attributes['portlight.alert.limit'], 60 * MIB);
+  t.true((JSON.parse(String(ofFull.attributes['portlight.alert.series'])) as unknown[]).length >= 3);
+  t.true(Number(ofFull.attributes['portlight.alert.memory.shmem']) > 50 * MIB);
+  t.is(ofFull.attributes['portlight.alert.label.team'], 'test');
+  const ofCrasher = firing('crasher');
+  t.deepEqual(ofCrasher.attributes['portlight.alert.log'], ['about to fail']);
+  t.regex(String(ofCrasher.attributes['portlight.alert.events']), /docker\.container\.start: /);
+  const ofEater = firing('eater');
+  t.is(ofEater.severityNumber, 17);
+  t.true('portlight.alert.memory.anon' in ofEater.attributes);
+
+  const all = (await (await fetch(`${url}/alerts`)).json()) as AlertJson[];
+  t.true(all.some(({ rule, status }) => rule === 'memory' && status === 'resolved'));
+
+  // The person behind the Alertmanager hears of both, in groups by alert.
+  await waitFor('the Alertmanager to tell of each end', () => untold('resolved').length === 0).catch(
+    () => {},
+  );
+  for (const status of ['firing', 'resolved'])
+    t.deepEqual(
+      untold(status).map(([purpose]) => purpose),
+      [],
+      status,
+    );
+  const hooked = posted.map(({ type, data }) => `${type} ${data.rule} ${data.container?.name}`);
+  t.is(new Set(hooked.filter((one) => one.includes(names.full!))).size, 2);
+  t.is(hooked.filter((one) => one.includes(names.full!)).length, 2);
+});
+
+test('a killed agent tells nothing twice, and the end of what the one before it told', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const name = uniqueName('survivor');
+  const config = await configure(t, { rules: [{ name: 'memory', for: '1s' }] });
+  const container = await runContainer(t, {
+    name,
+    script: 'head -c 56m /dev/zero > /dev/shm/a; while :; do sleep 0.2; done',
+    host: { Memory: 60 * MIB, ShmSize: 64 * MIB, MemorySwap: 60 * MIB },
+  });
+  const dataDirectory = temporaryDirectory(t);
+  const start = () =>
+    startAgent(t, {
+      dataDirectory,
+      args: ['--config', config],
+      variables: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+        PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+      },
+    });
+  const first = await start();
+  await waitFor('it to fire', () => storyOf(receiver, name).length > 0);
+  // What the receiver has may not be acknowledged yet.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  first.kill('SIGKILL');
+  await first.exit;
+  const second = await start();
+  await waitFor('a round', () => receiver.pointsOf(name, 'container.memory.usage').length > 3);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  t.deepEqual(storyOf(receiver, name), ['firing memory']);
+  second.kill('SIGKILL');
+  await second.exit;
+  // It ends while nobody looks.
+  await execute(container, 'rm /dev/shm/a');
+  await start();
+  await waitFor('its end', () => storyOf(receiver, name).length > 1);
+  t.deepEqual(storyOf(receiver, name), ['firing memory', 'resolved memory']);
+  const [firing, resolved] = receiver.of(name).filter(isAlert);
+  t.is(firing!.attributes['portlight.alert.rule'], resolved!.attributes['portlight.alert.rule']);
+  t.true(Number(resolved!.attributes['portlight.alert.duration']) > 1);
+});
