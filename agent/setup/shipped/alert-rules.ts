@@ -185,7 +185,12 @@ export const alertRules: readonly AlertRule[] = [
     rule: 'disk',
     severity: 'warning',
     expr: {
-      portlight: until('container_filesystem_available_bytes', 'container_filesystem_usage_bytes', 20, 14_400),
+      portlight: until(
+        'container_filesystem_available_bytes',
+        'container_filesystem_usage_bytes',
+        20,
+        14_400,
+      ),
     },
     missing: { cadvisor: 'it has the size of the file system, but not the space that is left' },
     why: 'As the forecast of memory, over an hour: the daemon is asked for sizes every metrics.storage_interval.',
@@ -209,7 +214,8 @@ export const alertRules: readonly AlertRule[] = [
     expr: { portlight: 'container_process_open_file_descriptor_utilization_ratio >= 0.9' },
     missing: { cadvisor: 'it has the number of open files, but not what each process may open' },
     why: 'Wants metrics.enable: [process]. At its soft limit a process can neither open files nor accept connections.',
-    summary: 'A process of CONTAINER has {{ $value | humanizePercentage }} of the open files that it may have',
+    summary:
+      'A process of CONTAINER has {{ $value | humanizePercentage }} of the open files that it may have',
     description:
       'A process of container CONTAINER on {{ $labels.instance }} is at {{ $value | humanizePercentage }} of its soft limit of open files.',
   },
