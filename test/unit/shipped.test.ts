@@ -1,0 +1,65 @@
+/** What config/ ships: it is what the generator makes, and Grafana and Loki can read it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parser } from '@grafana/lezer-logql';
+import test from 'ava';
+import { shippedFiles } from '../../agent/setup/shipped/files.ts';
+import { dashboards, type Query, queries } from '../support/dashboards.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+test('rules and dashboards are what the generator makes (npm run docs)', (t) => {
+  for (const [path, text] of Object.entries(shippedFiles()))
+    t.is(readFileSync(join(root, path), 'utf8'), text, path);
+});
+
+test('panels have a number each, and lie beside each other within 24 columns', (t) => {
+  for (const { uid, panels } of dashboards()) {
+    t.is(new Set(panels.map(({ id }) => id)).size, panels.length, uid);
+    const taken = new Set<string>();
+    for (const { title, gridPos } of panels) {
+      t.true(gridPos.x + gridPos.w <= 24, `${uid}: ${title}`);
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          t.false(taken.has(`${x},${y}`), `${uid}: ${title} lies on another`);
+          taken.add(`${x},${y}`);
+        }
+      }
+    }
+  }
+});
+
+test('what queries and data sources refer to are variables of the dashboard, or of Grafana', (t) => {
+  for (const dashboard of dashboards()) {
+    const known = dashboard.templating.list.map(({ name }) => name);
+    const used = [...JSON.stringify([dashboard.panels, dashboard.annotations]).matchAll(/\$\{?(\w+)/g)]
+      .map(([, name = '']) => name)
+      .filter((name) => !name.startsWith('__'));
+    t.true(used.length > 0);
+    t.deepEqual(
+      used.filter((name) => !known.includes(name)),
+      [],
+      dashboard.uid,
+    );
+  }
+});
+
+function isLogQL({ expr }: Query): boolean {
+  let valid = true;
+  parser.parse(expr.replaceAll('$__auto', '1m')).iterate({
+    enter: ({ type }) => {
+      if (type.isError) valid = false;
+    },
+  });
+  return valid;
+}
+
+test('queries to Loki are LogQL', (t) => {
+  t.false(isLogQL({ dashboard: '', panel: '', expr: '{a="b"} | c=~ [1m]' }), 'what is not is found');
+  const all = queries('loki');
+  t.true(all.length >= 10);
+  t.deepEqual(
+    all.filter((query) => !isLogQL(query)),
+    [],
+  );
+});
