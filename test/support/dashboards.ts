@@ -9,7 +9,11 @@ interface Panel {
   readonly title: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   /** None of a row. */
-  readonly targets?: readonly { readonly expr: string; readonly datasource: { readonly type: string } }[];
+  readonly targets?: readonly {
+    readonly expr: string;
+    readonly legendFormat?: string;
+    readonly datasource: { readonly type: string };
+  }[];
 }
 
 export interface Dashboard {
@@ -37,7 +41,11 @@ export interface Query {
   /** Title of the panel or name of the annotation. */
   readonly panel: string;
   readonly expr: string;
+  /** Labels that the legend names. */
+  readonly legend: readonly string[];
 }
+
+const labelsIn = (text = ''): string[] => [...text.matchAll(/{{(\w+)}}/g)].map(([, label = '']) => label);
 
 /** All queries of panels and annotations to one kind of data source. */
 export function queries(type: 'prometheus' | 'loki'): Query[] {
@@ -45,10 +53,15 @@ export function queries(type: 'prometheus' | 'loki'): Query[] {
     ...panels.flatMap(({ title, targets = [] }) =>
       targets
         .filter(({ datasource }) => datasource.type === type)
-        .map(({ expr }) => ({ dashboard: uid, panel: title, expr })),
+        .map(({ expr, legendFormat }) => ({
+          dashboard: uid,
+          panel: title,
+          expr,
+          legend: labelsIn(legendFormat),
+        })),
     ),
     ...annotations.list
       .filter(({ datasource }) => datasource.type === type)
-      .map(({ name, expr }) => ({ dashboard: uid, panel: name, expr })),
+      .map(({ name, expr }) => ({ dashboard: uid, panel: name, expr, legend: [] })),
   ]);
 }
