@@ -1,5 +1,5 @@
 /** What config/ ships: it is what the generator makes, and Grafana and Loki can read it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parser } from '@grafana/lezer-logql';
 import test from 'ava';
@@ -62,4 +62,39 @@ test('queries to Loki are LogQL', (t) => {
     all.filter(({ expr }) => !isLogQL(expr)),
     [],
   );
+});
+
+interface Template {
+  readonly composed_of?: readonly string[];
+  readonly index_patterns?: readonly string[];
+  readonly template: {
+    readonly mappings?: { readonly dynamic_templates?: readonly Record<string, { path_match: string[] }>[] };
+  };
+}
+
+test('templates for Elasticsearch use each other, and name attributes that events have', (t) => {
+  const read = (kind: string) =>
+    new Map<string, Template>(
+      readdirSync(join(root, 'config/elastic', kind)).map((name) => [
+        name.replace(/\.json$/, ''),
+        JSON.parse(readFileSync(join(root, 'config/elastic', kind, name), 'utf8')),
+      ]),
+    );
+  const components = read('_component_template');
+  const indices = read('_index_template');
+  t.deepEqual(
+    [...indices.values()].flatMap(({ composed_of = [] }) =>
+      composed_of.filter((name) => name.startsWith('portlight-')),
+    ),
+    [...components.keys()],
+  );
+  for (const [name, { index_patterns }] of indices) t.deepEqual(index_patterns, [`${name}-*`]);
+  const events = readFileSync(join(root, 'docs/events.md'), 'utf8');
+  const paths = [...components.values()].flatMap(({ template }) =>
+    (template.mappings?.dynamic_templates ?? []).flatMap((named) =>
+      Object.values(named).flatMap(({ path_match }) => path_match),
+    ),
+  );
+  t.true(paths.length > 0);
+  for (const path of paths) t.true(events.includes(`\`${path.replace(/^attributes\./, '')}\``), path);
 });

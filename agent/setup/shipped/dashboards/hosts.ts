@@ -47,10 +47,10 @@ function containerTable(): TablePanel {
     .withTransformation({
       id: 'organize',
       options: {
-        excludeByName: { Time: true, __name__: true, container_id: true, job: true, instance: true },
+        excludeByName: { Time: true, __name__: true, container_id: true },
         renameByName: {
           container_name: 'Container',
-          host_name: 'Host',
+          instance: 'Instance',
           ...Object.fromEntries(TABLE_COLUMNS.map(([, name], index) => [`Value #${letter(index)}`, name])),
         },
       },
@@ -68,7 +68,7 @@ function containerTable(): TablePanel {
         {
           title: 'Look at the container',
           // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of Grafana's
-          url: '/d/portlight-container?var-container=${__value.raw}&${__url_time_range}&${prometheus:queryparam}&${loki:queryparam}',
+          url: '/d/portlight-container?var-container=${__value.raw}&${__url_time_range}&${host:queryparam}&${prometheus:queryparam}&${loki:queryparam}',
         },
       ],
     },
