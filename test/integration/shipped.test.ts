@@ -58,9 +58,9 @@ function labelValues(query: string) {
 /** The labels that a LogQL expression asks for. */
 function labelsOf(expr: string): string[] {
   const found: string[] = [];
-  logQL.parse(expr.replaceAll('$__auto', '1m')).iterate({
+  logQL.parse(expr.replaceAll('$__interval', '1m')).iterate({
     enter: ({ name, from, to }) => {
-      if (name === 'Identifier') found.push(expr.replaceAll('$__auto', '1m').slice(from, to));
+      if (name === 'Identifier') found.push(expr.replaceAll('$__interval', '1m').slice(from, to));
     },
   });
   return found;

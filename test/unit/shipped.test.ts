@@ -46,7 +46,7 @@ test('what queries and data sources refer to are variables of the dashboard, or 
 
 function isLogQL(expr: string): boolean {
   let valid = true;
-  parser.parse(expr.replaceAll('$__auto', '1m')).iterate({
+  parser.parse(expr.replaceAll('$__interval', '1m')).iterate({
     enter: ({ type }) => {
       if (type.isError) valid = false;
     },

@@ -33,21 +33,21 @@ export const logsAndEvents = (): Dashboard =>
       .withPanel(
         counts(
           'Lines by level',
-          `sum by (detected_level) (count_over_time(${FOUND} [$__auto]))`,
+          `sum by (detected_level) (count_over_time(${FOUND} [$__interval]))`,
           '{{detected_level}}',
         ),
       )
       .withPanel(
         counts(
           'Lines by container',
-          `topk(10, sum by (container_name) (count_over_time(${FOUND} [$__auto])))`,
+          `topk(10, sum by (container_name) (count_over_time(${FOUND} [$__interval])))`,
           '{{container_name}}',
         ),
       )
       .withPanel(
         counts(
           'Bytes by container',
-          `topk(10, sum by (container_name) (bytes_rate(${LOGS} [$__auto])))`,
+          `topk(10, sum by (container_name) (bytes_rate(${LOGS} [$__interval])))`,
           '{{container_name}}',
           { unit: 'Bps', stacked: false },
         ),
@@ -69,14 +69,14 @@ export const logsAndEvents = (): Dashboard =>
       .withPanel(
         counts(
           'Events',
-          `sum by (docker_event_type, docker_event_action) (count_over_time(${ALL_EVENTS} [$__auto]))`,
+          `sum by (docker_event_type, docker_event_action) (count_over_time(${ALL_EVENTS} [$__interval]))`,
           '{{docker_event_type}} {{docker_event_action}}',
         ),
       )
       .withPanel(
         counts(
           'Ends, OOM kills and failed health checks by container',
-          `sum by (container_name, docker_event_action) (count_over_time(${ALL_EVENTS} | docker_event_action=~"die|oom|health_status.unhealthy" [$__auto]))`,
+          `sum by (container_name, docker_event_action) (count_over_time(${ALL_EVENTS} | docker_event_action=~"die|oom|health_status.unhealthy" [$__interval]))`,
           '{{container_name}} {{docker_event_action}}',
         ),
       )
