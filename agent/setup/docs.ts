@@ -1,9 +1,13 @@
-/** `npm run docs`: writes the pages of docs/ that are generated. Tests find them out of date. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** `npm run docs`: writes the pages of docs/ and the files of config/ that are generated. Tests find them out of date. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { referencePage } from '../catalogue/reference.ts';
 import { eventsPage } from './events-page.ts';
+import { shippedFiles } from './shipped/files.ts';
 
-const pages = { 'metrics.md': referencePage, 'events.md': eventsPage };
-for (const [name, page] of Object.entries(pages))
-  writeFileSync(join(import.meta.dirname, '../../docs', name), page());
+const files = { 'docs/metrics.md': referencePage(), 'docs/events.md': eventsPage(), ...shippedFiles() };
+for (const [path, text] of Object.entries(files)) {
+  const file = join(import.meta.dirname, '../..', path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}

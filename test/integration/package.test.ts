@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'ava';
+import { shippedFiles } from '../../agent/setup/shipped/files.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { temporaryDirectory } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
@@ -20,6 +21,8 @@ test('npm pack, npm install -g: the command works from built JavaScript, and not
   const paths = packed.files.map(({ path }) => path);
   t.true(paths.includes('dist/agent/cli.js'));
   t.true(paths.includes('README.md') && paths.includes('LICENSE'));
+  for (const path of Object.keys(shippedFiles())) t.true(paths.includes(path), path);
+  t.true(paths.includes('config/elastic/_index_template/logs-portlight.otel.json'));
   t.deepEqual(
     paths.filter((path) => /test|setup|\.(?<!\.d\.)ts$/.test(path)),
     [],

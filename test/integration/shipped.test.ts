@@ -1,0 +1,186 @@
+/** The rules and dashboards that config/ ships, on what a real agent serves and a real Prometheus has of it. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parser as logQL } from '@grafana/lezer-logql';
+import { parser as promQL } from '@prometheus-io/lezer-promql';
+import test from 'ava';
+import { parse } from 'yaml';
+import { listenUrl, startAgent } from '../support/agent.ts';
+import { dashboards, queries } from '../support/dashboards.ts';
+import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
+import { startPrometheus } from '../support/prometheus.ts';
+import { Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+const MEBIBYTE = 1024 * 1024;
+const directory = join(import.meta.dirname, '../../config/prometheus');
+const files = (ending: string) =>
+  readdirSync(directory)
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(directory, name));
+
+/** Metrics that rules and dashboards have before the agent has them. */
+const NOT_YET = ['container_log_dropped_total', 'container_process_open_file_descriptor_utilization_ratio'];
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+}
+
+const rules = (): Rule[] =>
+  files('.rules.yaml').flatMap((file) =>
+    (parse(readFileSync(file, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap(
+      ({ rules }) => rules,
+    ),
+  );
+
+/** What a PromQL expression selects: metrics by their names, or with what their labels are to be. */
+function selected(expr: string, what: 'Identifier' | 'VectorSelector'): string[] {
+  const found: string[] = [];
+  promQL.parse(expr).iterate({
+    enter: ({ name, from, to, node }) => {
+      if (name === what && (name === 'VectorSelector' || node.parent?.name === 'VectorSelector'))
+        found.push(expr.slice(from, to));
+    },
+  });
+  return found;
+}
+
+const isThere = (expr: string): boolean =>
+  !selected(expr, 'Identifier').some((name) => NOT_YET.includes(name));
+
+function labelValues(query: string) {
+  const [, expr = '', label = ''] = /^label_values\((.*), (\w+)\)$/.exec(query)!;
+  return { expr, legend: [label] };
+}
+
+/** The labels that a LogQL expression asks for. */
+function labelsOf(expr: string): string[] {
+  const found: string[] = [];
+  logQL.parse(expr.replaceAll('$__interval', '1m')).iterate({
+    enter: ({ name, from, to }) => {
+      if (name === 'Identifier') found.push(expr.replaceAll('$__interval', '1m').slice(from, to));
+    },
+  });
+  return found;
+}
+
+/** What Loki makes of an attribute's name: https://grafana.com/docs/loki/latest/send-data/otel/#format-considerations */
+const lokiName = (key: string): string => key.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+
+/** What variables of dashboards are filled from. */
+const variableQueries = () =>
+  dashboards().flatMap(({ uid, templating }) =>
+    templating.list
+      .filter(({ type }) => type === 'query')
+      .map(({ name, query }) => ({
+        dashboard: uid,
+        panel: `variable ${name}`,
+        ...labelValues((query as { query: string }).query),
+      })),
+  );
+
+test.before(ensureImage);
+
+test('promtool takes the rules, and each fires and resolves where it has to', (t) => {
+  t.is(files('.rules.yaml').length, files('.test.yaml').length, 'each file has its tests');
+  execFileSync('promtool', ['check', 'rules', ...files('.rules.yaml')]);
+  execFileSync('promtool', ['test', 'rules', ...files('.test.yaml')]);
+  const tested = files('.test.yaml')
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
+  for (const { alert } of rules()) t.regex(tested, new RegExp(`alertname: ${alert}\n *exp_alerts:\n`), alert);
+});
+
+test('what rules and dashboards ask for is there', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const busy = uniqueName('shipped-busy');
+  const ended = uniqueName('shipped-ended');
+  await runContainer(t, {
+    name: busy,
+    script:
+      'while :; do echo hello; dd if=/dev/zero of=/tmp/file bs=1M count=1 conv=fsync 2> /dev/null; done',
+    host: { NanoCpus: 2e8, Memory: 32 * MEBIBYTE, PidsLimit: 20 },
+    create: {
+      Volumes: { '/data': {} },
+      Healthcheck: { Test: ['CMD', 'false'], Interval: 1e9, Retries: 1 },
+    },
+  });
+  const agent = await startAgent(t, {
+    args: ['--exporter', 'otlp', '--log-level', 'info'],
+    variables: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http/protobuf'),
+      PORTLIGHT_CONTAINERS_INCLUDE: `name=${busy},name=${ended}`,
+      PORTLIGHT_METRICS_ENABLE: 'process,pressure',
+      PORTLIGHT_METRICS_STORAGE_INTERVAL: '10s',
+      // So that lines are withheld.
+      PORTLIGHT_LOGS_RATE_LIMIT: '1',
+      // What is left out is counted as given up: a panel shows that.
+      PORTLIGHT_EVENTS_EXCLUDE: 'docker.container.exec_*',
+    },
+  });
+  await runContainer(t, { name: ended, script: 'exit 3' });
+  const prometheus = await startPrometheus(t, await listenUrl(agent), files('.rules.yaml'));
+
+  const asked = [...queries('prometheus'), ...variableQueries()].map((query) => ({
+    ...query,
+    expr: query.expr
+      .replaceAll('$container', `${busy}|${ended}`)
+      .replaceAll(/\$(instance|host)/g, '.+')
+      .replaceAll('$__rate_interval', '10s'),
+  }));
+  t.true(asked.length > 60);
+
+  // Of rules not what they find, which is to be nothing, but what they look at.
+  const looked = rules().flatMap(({ alert, expr }) =>
+    selected(expr, 'VectorSelector').map((selector) => ({ alert, expr: selector, legend: [] })),
+  );
+  t.true(looked.length > 50);
+  const lacking = new Set([...asked, ...looked].filter(({ expr }) => isThere(expr)));
+  await waitFor('data for every panel and rule', async () => {
+    for (const query of lacking) {
+      const results = await prometheus.query(query.expr);
+      const isNamed = query.legend.every((label) => results[0]?.metric[label] !== undefined);
+      if (results.length > 0 && isNamed) lacking.delete(query);
+    }
+    return lacking.size === 0;
+  }).catch(() => {});
+  t.deepEqual([...lacking], []);
+
+  const names = await prometheus.names();
+  t.deepEqual(
+    NOT_YET.filter((name) => names.has(name)),
+    [],
+    'it is there now: off the list',
+  );
+
+  const firing = async (alert: string) =>
+    (await prometheus.found(`ALERTS{alertname="${alert}", alertstate="firing"}`)).metric.container_name;
+  t.is(await firing('PortlightUnhealthy'), busy);
+  t.is(await firing('PortlightExit'), ended);
+  t.deepEqual(prometheus.complaints(), []);
+
+  const recordWith = (key: string) =>
+    waitFor(`a record with ${key}`, () =>
+      receiver.logs.find(
+        ({ resource, attributes }) =>
+          resource['container.name'] !== undefined && attributes[key] !== undefined,
+      ),
+    );
+  const records = [await recordWith('log.iostream'), await recordWith('docker.event.action')];
+  const known = new Set([
+    // Fields of every record, and what Loki finds out itself.
+    ...['scope_name', 'severity_number', 'detected_level'],
+    ...records.flatMap(({ resource, attributes }) =>
+      Object.keys({ ...resource, ...attributes }).map(lokiName),
+    ),
+  ]);
+  const wanted = queries('loki').flatMap(({ expr, legend }) => [...labelsOf(expr), ...legend]);
+  t.true(wanted.length > 30);
+  t.deepEqual(
+    wanted.filter((label) => !known.has(label)),
+    [],
+  );
+});

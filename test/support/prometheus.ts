@@ -1,0 +1,78 @@
+/** A real Prometheus, which scrapes both pages of an agent. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { temporaryDirectory } from './agent.ts';
+import { freePort } from './command.ts';
+import { waitFor } from './wait.ts';
+
+export interface Result {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: [number, string];
+}
+
+export interface Prometheus {
+  /** What it finds now; nothing where it does not answer. */
+  query(expression: string): Promise<Result[]>;
+  /** Its first result, once there is one. */
+  found(expression: string): Promise<Result>;
+  /** Names of all metrics that it has. */
+  names(): Promise<Set<string>>;
+  /** Warnings and errors of its own log. */
+  complaints(): string[];
+}
+
+/**
+ * Starts one that scrapes the agent every second, and waits until it has done so; ended when the test ends.
+ * @param agentUrl where the agent listens
+ * @param ruleFiles paths of rule files, evaluated every second
+ */
+export async function startPrometheus(
+  t: ExecutionContext,
+  agentUrl: string,
+  ruleFiles: readonly string[] = [],
+): Promise<Prometheus> {
+  const directory = temporaryDirectory(t);
+  const job = (job_name: string, metrics_path: string) => ({
+    job_name,
+    metrics_path,
+    static_configs: [{ targets: [new URL(agentUrl).host] }],
+  });
+  const config = {
+    global: { scrape_interval: '1s', evaluation_interval: '1s' },
+    rule_files: ruleFiles,
+    scrape_configs: [job('portlight', '/metrics'), job('cadvisor', '/metrics/cadvisor')],
+  };
+  // JSON is YAML.
+  writeFileSync(join(directory, 'prometheus.yml'), JSON.stringify(config));
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = spawn('prometheus', [
+    `--config.file=${join(directory, 'prometheus.yml')}`,
+    `--storage.tsdb.path=${join(directory, 'data')}`,
+    `--web.listen-address=${address}`,
+  ]);
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (line) => {
+    log += line;
+  });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+
+  const get = async <T>(path: string): Promise<T | undefined> => {
+    const response = await fetch(`http://${address}/api/v1/${path}`).catch(() => undefined);
+    return response?.ok ? ((await response.json()) as { data: T }).data : undefined;
+  };
+  const query = async (expression: string) =>
+    (await get<{ result: Result[] }>(`query?query=${encodeURIComponent(expression)}`))?.result ?? [];
+  await waitFor('both targets', async () => (await query('up == 1')).length === 2);
+  return {
+    query,
+    found: (expression) => waitFor(expression, async () => (await query(expression))[0]),
+    names: async () => new Set(await get<string[]>('label/__name__/values')),
+    complaints: () => log.split('\n').filter((line) => /level=(warn|error)/.test(line)),
+  };
+}
