@@ -2,15 +2,7 @@
 import { parseDuration } from '../../config/duration.ts';
 import { parseSize } from '../../config/size.ts';
 
-const operators = {
-  '>=': (value: number, threshold: number) => value >= threshold,
-  '>': (value: number, threshold: number) => value > threshold,
-  '<=': (value: number, threshold: number) => value <= threshold,
-  '<': (value: number, threshold: number) => value < threshold,
-  '==': (value: number, threshold: number) => value === threshold,
-  '!=': (value: number, threshold: number) => value !== threshold,
-} as const;
-export type Operator = keyof typeof operators;
+export type Operator = '>=' | '>' | '<=' | '<' | '==' | '!=';
 
 export interface Condition {
   readonly operator: Operator;
@@ -19,8 +11,22 @@ export interface Condition {
 }
 
 /** NaN, which stands for what is not known, meets no condition. */
-export const meets = ({ operator, threshold }: Condition, value: number): boolean =>
-  !Number.isNaN(value) && operators[operator](value, threshold);
+export function meets({ operator, threshold }: Condition, value: number): boolean {
+  switch (operator) {
+    case '>=':
+      return value >= threshold;
+    case '>':
+      return value > threshold;
+    case '<=':
+      return value <= threshold;
+    case '<':
+      return value < threshold;
+    case '==':
+      return value === threshold;
+    case '!=':
+      return !Number.isNaN(value) && value !== threshold;
+  }
+}
 
 /** Whether it is met by what is larger. */
 export const isUpward = (operator: Operator): boolean => operator.startsWith('>');

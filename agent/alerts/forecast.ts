@@ -3,6 +3,7 @@
  * collected by turns has none; it is the median of the slopes between them (Theil-Sen), which a few odd values do not
  * bend; and it counts only where it is clear and goes on.
  */
+import type { History } from './history.ts';
 
 /** Into how many parts the window is divided; the lowest value of each counts. */
 const PARTS = 10;
@@ -12,23 +13,20 @@ const LEAST_SEEN = 0.5;
 const CLEAR = 0.8;
 /** What of the level is left is more than this times what the trend brings in the time ahead: no need to look closer. */
 const FAR = 3;
-/** Below this share of the level there is no alarm, whatever the trend: a start looks like a leak. */
-const LEAST_SHARE = 0.3;
-
-export interface Series {
-  readonly length: number;
-  /** ms */
-  timeAt(index: number): number;
-  valueAt(index: number): number;
-}
 
 export interface Question {
+  /** Whose trend. */
+  readonly term: number;
   /** How far back is looked, ms. */
   readonly window: number;
   /** ms */
   readonly now: number;
+  /** What it is now. */
+  readonly value: number;
   /** What it may reach. */
   readonly level: number;
+  /** Below it there is no alarm, whatever the trend: a start looks like a leak. */
+  readonly floor: number;
   /** Up to when is asked, ms from now. */
   readonly ahead: number;
   /** The highest value before the window: what came down from there by itself will do so again. */
@@ -59,19 +57,23 @@ function trendOf(times: readonly number[], values: readonly number[]): { slope: 
  * @returns in how many ms the level is reached; infinity where it does not look like that; NaN where too little was seen
  *   to tell
  */
-export function timeToReach(series: Series, question: Question): number {
-  const { window, now, level, ahead, highestBefore } = question;
-  const { length } = series;
-  if (length === 0 || now - series.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
+export function timeToReach(history: History, question: Question): number {
+  const { term, window, now, value: last, level, floor, ahead, highestBefore } = question;
+  const { length } = history;
+  if (length === 0 || now - history.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
+  if (last >= level) return 0;
+  // What is cheap to see comes first: almost no container ever is near to it.
+  if (last < floor || last <= highestBefore) return Number.POSITIVE_INFINITY;
   const begin = now - window;
+  const oldest = history.at(begin);
+  if (last <= history.valueAt(oldest, term)) return Number.POSITIVE_INFINITY;
   const times: number[] = [];
   const values: number[] = [];
   let part = -1;
   let highest = 0;
-  let last = Number.NaN;
-  for (let index = 0; index < length; index++) {
-    const time = series.timeAt(index);
-    const value = series.valueAt(index);
+  for (let index = oldest; index < length; index++) {
+    const time = history.timeAt(index);
+    const value = history.valueAt(index, term);
     if (time < begin || Number.isNaN(value)) continue;
     const own = Math.min(PARTS - 1, Math.floor(((time - begin) / window) * PARTS));
     if (own !== part) {
@@ -86,14 +88,10 @@ export function timeToReach(series: Series, question: Question): number {
       }
       highest = Math.max(highest, value);
     }
-    last = value;
   }
   if (times.length < PARTS * LEAST_SEEN) return Number.NaN;
-  if (last >= level) return 0;
-  // What is cheap to see comes first: almost no container ever is near to it.
   const grown = (values.at(-1)! - values[0]!) / (times.at(-1)! - times[0]!);
   if (!(grown > 0) || level - last > FAR * grown * ahead) return Number.POSITIVE_INFINITY;
-  if (last < level * LEAST_SHARE || last <= highestBefore) return Number.POSITIVE_INFINITY;
   const { slope, rising } = trendOf(times, values);
   if (rising < CLEAR) return Number.POSITIVE_INFINITY;
   // What slows down is taken for as slow as it is now.

@@ -61,6 +61,8 @@ export interface Forecast {
 
 /** How far back the fast history goes, ms. */
 export const RECENT_MS = 600_000;
+/** Share of a level below which nothing is forecast. */
+const LEAST_SHARE = 0.3;
 /** Share of its window that a change has to have been seen for. */
 const LEAST_SEEN = 0.5;
 
@@ -158,16 +160,19 @@ export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
         const value = level(views, part);
         const bound = level(views, whole);
         if (history === undefined || Number.isNaN(value) || Number.isNaN(bound)) return Number.NaN;
-        const reached = forecast.kind === 'room' ? value + bound : bound * forecast.share;
-        const series = {
-          length: history.length,
-          timeAt: (index: number) => history.timeAt(index),
-          valueAt: (index: number) => history.valueAt(index, part.term),
+        const isLevel = forecast.kind === 'level';
+        const reached = isLevel ? bound * forecast.share : value + bound;
+        const question = {
+          term: part.term,
+          window,
+          now: view.now,
+          value,
+          level: reached,
+          floor: isLevel ? reached * LEAST_SHARE : 0,
+          ahead: forecast.ahead,
+          highestBefore: view.highestBefore(part.term, view.now - window),
         };
-        const highestBefore = view.highestBefore(part.term, view.now - window);
-        const { now } = view;
-        const ahead = forecast.ahead;
-        return timeToReach(series, { window, now, level: reached, ahead, highestBefore }) / MS;
+        return timeToReach(history, question) / MS;
       },
     };
   }

@@ -1,19 +1,27 @@
 /** The metrics that rules look at: each with the points that it means, once for all rules. */
 import type { Points } from '../points.ts';
-import type { Attributes, Metric } from '../records.ts';
+import type { Attributes, AttributeValue, Metric } from '../records.ts';
 
 interface Term {
   readonly index: number;
   /** Attributes that a point has to have; all points of the metric where there are none. */
-  readonly attributes: Attributes;
+  readonly attributes: readonly (readonly [key: string, value: AttributeValue])[];
 }
 
-const means = (wanted: Attributes, given: Attributes | undefined): boolean =>
-  Object.entries(wanted).every(([key, value]) => given?.[key] === value);
+function means({ attributes }: Term, given: Attributes | undefined): boolean {
+  for (const [key, value] of attributes) if (given?.[key] !== value) return false;
+  return true;
+}
 
 export class Terms {
   private readonly byMetric = new Map<Metric, Term[]>();
   private count = 0;
+  /**
+   * What stood where in the points that were read last: those of the next container are in the same order as a rule, and
+   * need not be looked up.
+   */
+  private readonly lastMetrics: Metric[] = [];
+  private readonly lastTerms: (readonly Term[] | undefined)[] = [];
 
   get length(): number {
     return this.count;
@@ -27,27 +35,26 @@ export class Terms {
   indexOf(metric: Metric, attributes: Attributes): number {
     const terms = this.byMetric.get(metric) ?? [];
     this.byMetric.set(metric, terms);
-    const same = (term: Term) =>
-      means(term.attributes, attributes) &&
-      Object.keys(term.attributes).length === Object.keys(attributes).length;
-    const known = terms.find(same);
+    const entries = Object.entries(attributes);
+    const known = terms.find((term) => term.attributes.length === entries.length && means(term, attributes));
     if (known !== undefined) return known.index;
-    terms.push({ index: this.count, attributes });
+    terms.push({ index: this.count, attributes: entries });
     return this.count++;
   }
 
   /** Fills a row with what the points say; what they do not say is left as it is. */
   read({ metrics, values, attributes, length }: Points, row: Float64Array): void {
-    let metric: Metric | undefined;
-    let terms: readonly Term[] | undefined;
+    const { lastMetrics, lastTerms } = this;
     for (let point = 0; point < length; point++) {
-      if (metrics[point] !== metric) {
-        metric = metrics[point]!;
-        terms = this.byMetric.get(metric);
+      const metric = metrics[point]!;
+      if (lastMetrics[point] !== metric) {
+        lastMetrics[point] = metric;
+        lastTerms[point] = this.byMetric.get(metric);
       }
+      const terms = lastTerms[point];
       if (terms === undefined) continue;
       for (const term of terms) {
-        if (!means(term.attributes, attributes[point])) continue;
+        if (!means(term, attributes[point])) continue;
         const before = row[term.index]!;
         row[term.index] = Number.isNaN(before) ? values[point]! : before + values[point]!;
       }

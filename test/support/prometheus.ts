@@ -17,8 +17,6 @@ export interface Prometheus {
   query(expression: string): Promise<Result[]>;
   /** Its first result, once there is one. */
   found(expression: string): Promise<Result>;
-  /** Names of all metrics that it has. */
-  names(): Promise<Set<string>>;
   /** Warnings and errors of its own log. */
   complaints(): string[];
 }
@@ -72,7 +70,6 @@ export async function startPrometheus(
   return {
     query,
     found: (expression) => waitFor(expression, async () => (await query(expression))[0]),
-    names: async () => new Set(await get<string[]>('label/__name__/values')),
     complaints: () => log.split('\n').filter((line) => /level=(warn|error)/.test(line)),
   };
 }

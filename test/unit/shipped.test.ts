@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parser } from '@grafana/lezer-logql';
 import test from 'ava';
+import { builtinRules } from '../../agent/alerts/builtin.ts';
+import { alertRules, optInRules } from '../../agent/setup/shipped/alert-rules.ts';
 import { shippedFiles } from '../../agent/setup/shipped/files.ts';
 import { dashboards, queries } from '../support/dashboards.ts';
 
@@ -11,6 +13,13 @@ const root = join(import.meta.dirname, '../..');
 test('rules and dashboards are what the generator makes (npm run docs)', (t) => {
   for (const [path, text] of Object.entries(shippedFiles()))
     t.is(readFileSync(join(root, path), 'utf8'), text, path);
+});
+
+test("Prometheus is shipped the agent's own rules", (t) => {
+  t.deepEqual(
+    [...alertRules, ...optInRules].map(({ rule, severity }) => [rule, severity]).sort(),
+    builtinRules.map(({ rule }) => [rule.name, rule.severity]).sort(),
+  );
 });
 
 test('panels have a number each, and lie beside each other within 24 columns', (t) => {

@@ -117,7 +117,7 @@ export const alertRules: readonly AlertRule[] = [
       portlight: `rate(container_cpu_pressure_time_seconds_total${full}[1m]) >= 0.25`,
       cadvisor: `rate(${named('container_pressure_cpu_stalled_seconds_total')}[1m]) >= 0.25`,
     },
-    why: 'Wants metrics.enable: [pressure], and a kernel with PSI. Full: none of the tasks that could run did.',
+    why: 'Wants metrics.enable: [pressure], and a kernel with PSI. Full: none of the tasks that could run did. The agent, which reads pressure every sixth round, takes the average of 5 minutes.',
     summary: 'CONTAINER stood still for want of CPU {{ $value | humanizePercentage }} of the time',
     description:
       'For {{ $value | humanizePercentage }} of the last minute all tasks of container CONTAINER on {{ $labels.instance }} waited for CPU time.',
@@ -130,7 +130,7 @@ export const alertRules: readonly AlertRule[] = [
       portlight: `rate(container_memory_pressure_time_seconds_total${full}[1m]) >= 0.1`,
       cadvisor: `rate(${named('container_pressure_memory_stalled_seconds_total')}[1m]) >= 0.1`,
     },
-    why: 'Wants metrics.enable: [pressure], and a kernel with PSI. Full: all tasks waited for pages at once.',
+    why: 'Wants metrics.enable: [pressure], and a kernel with PSI. Full: all tasks waited for pages at once. The agent takes the average of 3 minutes.',
     summary: 'CONTAINER stood still for want of memory {{ $value | humanizePercentage }} of the time',
     description:
       'For {{ $value | humanizePercentage }} of the last minute all tasks of container CONTAINER on {{ $labels.instance }} waited for memory.',
