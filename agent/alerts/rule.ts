@@ -12,6 +12,7 @@ import {
   ruleSchema,
   type WhenGiven,
 } from '../../config/rules.ts';
+import { duration } from '../../exporters/console/format.ts';
 import type { CatalogueEntry } from '../catalogue/entry.ts';
 import { metrics } from '../catalogue/index.ts';
 import type { Attributes } from '../records.ts';
@@ -19,7 +20,7 @@ import { matches } from '../selection.ts';
 import type { AlertSeverity } from './alert.ts';
 import { type Condition, isUpward, meets, parseCondition, thresholdForm } from './condition.ts';
 import { type Expression, type Operand, unitOf } from './quantity.ts';
-import { templateMistake } from './text.ts';
+import { human, templateMistake } from './text.ts';
 
 interface Common {
   readonly name: string;
@@ -323,4 +324,19 @@ export function changed(base: RuleGiven, given: Readonly<Record<string, unknown>
 export function overrideForm(rule: Rule): string {
   if (rule.kind === 'event') return 'off';
   return `off, or ${thresholdForm(rule.unit)}, with an operator before it and "for 5m" behind it where wanted`;
+}
+
+/** When a rule fires, in few words. */
+export function describe(rule: Rule): string {
+  if (rule.kind === 'event') return 'an event';
+  const { expression, condition, unit, forMs } = rule;
+  const { metric, over, forecast } = expression;
+  const held = forMs === 0 ? '' : ` for ${duration(forMs / 1000)}`;
+  const bound = over?.metric.name;
+  if (forecast !== undefined) {
+    const verb = forecast.kind === 'level' ? 'will reach' : 'will use up';
+    return `${metric.metric.name} ${verb} ${bound} within ${duration(forecast.ahead / 1000)}${held}`;
+  }
+  const what = bound === undefined ? metric.metric.name : `${metric.metric.name} / ${bound}`;
+  return `${what} ${condition.operator} ${human(condition.threshold, unit)}${held}`;
 }

@@ -5,7 +5,7 @@ import { duration } from '../../exporters/console/format.ts';
 import { table } from '../../exporters/console/table.ts';
 import type { AlertJson } from '../alerts/alert.ts';
 import { builtinRules } from '../alerts/builtin.ts';
-import type { Rule } from '../alerts/rule.ts';
+import { describe, type Rule } from '../alerts/rule.ts';
 import { rulesOf } from '../alerts/rules.ts';
 import { human } from '../alerts/text.ts';
 import { askAgent } from './ask.ts';
@@ -40,21 +40,6 @@ export async function alerts({ output }: { output: string }, command: Command): 
   else print(found);
 }
 
-/** When a rule fires, in few words. */
-function whenOf(rule: Rule): string {
-  if (rule.kind === 'event') return 'an event';
-  const { expression, condition, unit, forMs } = rule;
-  const { metric, over, forecast } = expression;
-  const held = forMs === 0 ? '' : ` for ${duration(forMs / 1000)}`;
-  const bound = over?.metric.name;
-  if (forecast !== undefined) {
-    const verb = forecast.kind === 'level' ? 'will reach' : 'will use up';
-    return `${metric.metric.name} ${verb} ${bound} within ${duration(forecast.ahead / 1000)}${held}`;
-  }
-  const what = bound === undefined ? metric.metric.name : `${metric.metric.name} / ${bound}`;
-  return `${what} ${condition.operator} ${human(condition.threshold, unit)}${held}`;
-}
-
 export async function listRules({ output }: { output: string }, command: Command): Promise<void> {
   const { config, ruleMistakes } = await configOf(command);
   const reasons = new Map(builtinRules.map(({ rule, reason }) => [rule.name, reason]));
@@ -62,7 +47,7 @@ export async function listRules({ output }: { output: string }, command: Command
     name: rule.name,
     on: isOn,
     severity: rule.severity,
-    when: whenOf(rule),
+    when: describe(rule),
     reason: reasons.get(rule.name) ?? 'of the configuration',
   }));
   if (output === 'json') console.log(JSON.stringify(rows, null, 2));

@@ -41,12 +41,15 @@ export class Scene {
   delivers = true;
   private readonly engine: Alerts;
 
-  constructor(config: Partial<Config['alerts']> = {}, before?: Scene) {
+  private readonly interval: number;
+
+  constructor(config: Partial<Config['alerts']> = {}, before?: Scene, interval = INTERVAL_MS) {
+    this.interval = interval;
     this.kept = before?.kept ?? new Map();
     this.now = before?.now ?? 0;
     this.engine = new Alerts({
       config: alertConfig(config),
-      interval: INTERVAL_MS,
+      interval,
       sink: {
         alert: (_resource, alert) => {
           this.told.push(alert);
@@ -65,7 +68,7 @@ export class Scene {
 
   /** One round, an interval after the last. @param points of each container, and of the host */
   round(containers: readonly (readonly [Container, readonly Point[]])[], host: readonly Point[] = []): void {
-    this.now += INTERVAL_MS;
+    this.now += this.interval;
     const time = BigInt(EPOCH_MS + this.now) * 1_000_000n;
     const sets: MetricSet[] = containers.map(([container, points]) => ({
       container,
