@@ -1,7 +1,7 @@
 /**
- * When something that grows will reach a level. The trend is that of the lowest values, so that memory that is filled and
- * collected by turns has none; it is the median of the slopes between them (Theil-Sen), which a few odd values do not
- * bend; and it counts only where it is clear and goes on.
+ * When something that grows will reach a level. The trend is that of the floor, the lowest values from each moment on, so
+ * that memory that is filled and collected by turns has none; it is the median of the slopes between them (Theil-Sen),
+ * which a few odd values do not bend; and it counts only where it is clear and goes on.
  */
 import type { History } from './history.ts';
 
@@ -11,6 +11,8 @@ const PARTS = 10;
 const LEAST_SEEN = 0.5;
 /** Share of the pairs of parts of which the later one is higher, from which on a trend is clear. */
 const CLEAR = 0.8;
+/** Growth of half a window, as a share of that of the half before it, below which it is slowing down. */
+const SLOWING = 0.75;
 /** What of the level is left is more than this times what the trend brings in the time ahead: no need to look closer. */
 const FAR = 3;
 
@@ -89,13 +91,23 @@ export function timeToReach(history: History, question: Question): number {
       highest = Math.max(highest, value);
     }
   }
-  if (times.length < PARTS * LEAST_SEEN) return Number.NaN;
-  const grown = (values.at(-1)! - values[0]!) / (times.at(-1)! - times[0]!);
+  const count = times.length;
+  if (count < PARTS * LEAST_SEEN) return Number.NaN;
+  // What was given back later on was not what is needed: of a saw-tooth, its floor is left.
+  for (let part = count - 2; part >= 0; part--) values[part] = Math.min(values[part]!, values[part + 1]!);
+  const first = values[0]!;
+  const lowest = values[count - 1]!;
+  const grown = (lowest - first) / (times[count - 1]! - times[0]!);
   if (!(grown > 0) || level - last > FAR * grown * ahead) return Number.POSITIVE_INFINITY;
   const { slope, rising } = trendOf(times, values);
   if (rising < CLEAR) return Number.POSITIVE_INFINITY;
+  const half = count >> 1;
+  const before = (values[half]! - first) / (times[half]! - times[0]!);
+  const since = lowest - values[half]!;
+  const decay = since / (times[count - 1]! - times[half]!) / before;
+  // Where each half of the window brings less than the one before, what is still to come has an end.
+  if (decay < SLOWING && highest + (since * decay) / (1 - decay) < level) return Number.POSITIVE_INFINITY;
   // What slows down is taken for as slow as it is now.
-  const half = times.length >> 1;
   const recent = trendOf(times.slice(half - 1), values.slice(half - 1));
   const going = Math.min(slope, recent.slope);
   return going > 0 ? (level - highest) / going : Number.POSITIVE_INFINITY;

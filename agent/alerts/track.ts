@@ -82,7 +82,8 @@ export class Track implements View {
   highestBefore(term: number, time: number): number {
     const index = this.layout.trends.findIndex((trend) => trend.term === term);
     const { window } = this.layout.trends[index]!;
-    const last = Math.floor(time / (window / 2)) - 1;
+    // The half window that the moment is in counts whole: what rises from there on has left its values behind.
+    const last = Math.floor(time / (window / 2));
     let highest = Number.NEGATIVE_INFINITY;
     for (let half = Math.max(0, this.halves[index]! - PEAKS + 1); half <= last; half++) {
       const peak = this.peaks[index * PEAKS + (half % PEAKS)]!;
