@@ -135,10 +135,17 @@ export const workloads: readonly Workload[] = [
     ...harmless('gcMiddle'),
   },
   {
+    name: 'gc-young',
+    description: 'The saw-tooth of garbage, collected whenever the young generation is full',
+    limit: 96,
+    ...harmless('gcYoung'),
+  },
+  {
     name: 'gc-long',
     description: 'The saw-tooth of garbage, collected every 10 to 15 min',
-    limit: 96,
-    ...harmless('gcLong'),
+    limit: 88,
+    // The young generation does not fill up in that time: its collection would free the garbage early.
+    ...harmless('gcLong', ['--min-semi-space-size=16', '--max-semi-space-size=16']),
   },
   {
     name: 'gc-heap-long',

@@ -34,7 +34,14 @@ export const gcShort = () => garbage(6.4 * MIB);
 
 export const gcMiddle = () => garbage(437 * KIB);
 
-export const gcLong = () => garbage(84 * KIB);
+export const gcYoung = () => garbage(84 * KIB);
+
+export async function gcLong() {
+  for (;;) {
+    block(252 * KIB);
+    await wait(3);
+  }
+}
 
 /** Sessions live long enough to become old before they become garbage. */
 export async function heapGcLong() {
