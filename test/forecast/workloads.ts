@@ -173,7 +173,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'slow-growth',
-    description: 'Growth that would need half a day up to the limit',
+    description: 'Growth that would need 9 h up to the limit',
     limit: 128,
     ...harmless('slowGrowth'),
   },

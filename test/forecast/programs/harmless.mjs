@@ -68,7 +68,7 @@ export const warmUp80 = () => warmUp(59 * MIB, 8 * MINUTE);
 
 export const warmUp93 = () => warmUp(97 * MIB, 6 * MINUTE);
 
-/** Would reach its limit after half a day. */
+/** Would reach its limit after 9 h. */
 export async function slowGrowth() {
   const held = loaded(64 * MIB);
   await eachSecond(() => held.push(...objects(KIB)));
