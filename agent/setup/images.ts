@@ -2,12 +2,29 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
-import { pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 
 const busybox = () => ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
 
 /** Debian packages that images are made from. */
 export const imagePackages = ['busybox-static'] as const;
+
+/** Ends the layer, and imports it as an image. */
+export async function importLayer(
+  docker: Docker,
+  layer: Pack,
+  repository: string,
+  tag: string,
+): Promise<void> {
+  layer.finalize();
+  const progress = await docker.importImage(layer as unknown as NodeJS.ReadableStream as never, {
+    repo: repository,
+    tag,
+  });
+  await new Promise<void>((resolve, reject) =>
+    docker.modem.followProgress(progress, (error) => (error === null ? resolve() : reject(error))),
+  );
+}
 
 /**
  * Imports an image with busybox and all its commands.
@@ -23,12 +40,5 @@ export async function importBusybox(docker: Docker, repository: string, tag: str
   }
   layer.entry({ name: 'tmp', type: 'directory', mode: 0o1777 });
   layer.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/:/bin/sh\n');
-  layer.finalize();
-  const progress = await docker.importImage(layer as unknown as NodeJS.ReadableStream as never, {
-    repo: repository,
-    tag,
-  });
-  await new Promise<void>((resolve, reject) =>
-    docker.modem.followProgress(progress, (error) => (error === null ? resolve() : reject(error))),
-  );
+  await importLayer(docker, layer, repository, tag);
 }

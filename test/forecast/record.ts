@@ -1,0 +1,93 @@
+/**
+ * `node test/forecast/record.ts`: runs all workloads at the same time on the daemon that `docker` would take, samples
+ * what their cgroups say for an hour, and writes a series per workload to test/fixtures/forecast/. To try a workload:
+ * `--only <part of its name> --minutes 5 --to <directory>`.
+ */
+import { parseArgs } from 'node:util';
+import type Docker from 'dockerode';
+import { clientOf } from '../../agent/setup/dockerd.ts';
+import { messageOf } from '../../agent/telemetry.ts';
+import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { LABEL } from '../support/docker.ts';
+import { importImages, removeImages } from './images.ts';
+import { Recorder } from './recorder.ts';
+import { DIRECTORY } from './series.ts';
+import { ENVIRONMENT, MIB, type Workload, workloads } from './workloads.ts';
+
+/** Value of our containers' label, beside those of tests. */
+const PURPOSE = 'forecast';
+const LABELLED = { label: [`${LABEL}=${PURPOSE}`] };
+
+function create(docker: Docker, { name, limit, image, command, host }: Workload): Promise<Docker.Container> {
+  return docker.createContainer({
+    name,
+    Image: image,
+    Cmd: [...command],
+    Env: [...ENVIRONMENT],
+    Labels: { [LABEL]: PURPOSE },
+    // Without swap, so that the limit is where the kernel kills.
+    HostConfig: { Memory: limit * MIB, MemorySwap: limit * MIB, NetworkMode: 'none', ...host },
+  });
+}
+
+/** Those of a recording that was killed included. */
+async function removeContainers(docker: Docker): Promise<void> {
+  const ours = await docker.listContainers({ all: true, filters: LABELLED });
+  await Promise.all(ours.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
+}
+
+async function record(
+  docker: Docker,
+  chosen: readonly Workload[],
+  minutes: number,
+  stopping: AbortSignal,
+): Promise<Recorder> {
+  const ending = new AbortController();
+  try {
+    await removeContainers(docker);
+    await importImages(docker);
+    const events = await docker.getEvents({
+      filters: { type: ['container'], ...LABELLED, event: ['start', 'oom', 'die'] },
+      abortSignal: ending.signal,
+    });
+    const containers = await Promise.all(chosen.map((workload) => create(docker, workload)));
+    const recorder = new Recorder(docker, chosen);
+    const starting = Promise.all(containers.map((container) => container.start()));
+    await Promise.race([
+      recorder.follow(events),
+      Promise.all([starting, recorder.sample(minutes, stopping)]),
+    ]);
+    return recorder;
+  } finally {
+    ending.abort();
+    await removeContainers(docker);
+    await removeImages(docker);
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '60' },
+      only: { type: 'string', default: '' },
+      to: { type: 'string', default: DIRECTORY },
+    },
+  });
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) throw new Error(`--minutes: "${values.minutes}" is no number above 0`);
+  const chosen = workloads.filter(({ name }) => name.includes(values.only));
+  if (chosen.length === 0) throw new Error(`--only: no workload has "${values.only}" in its name`);
+  const endpoint = findEndpoint(undefined);
+  if (!isLocal(endpoint))
+    throw new Error(`${endpoint.origin}: ${endpoint.host} is not on this host, whose cgroups are read`);
+
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  const recorder = await record(clientOf(endpoint.host), chosen, minutes, stopping.signal);
+  recorder.write(values.to);
+}
+
+main().catch((error) => {
+  console.error(`portlight forecast: ${messageOf(error)}; nothing was written`);
+  process.exitCode = 1;
+});

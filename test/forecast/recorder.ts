@@ -1,0 +1,130 @@
+/** Writes down what the kernel says of the workloads' memory, and when they began and were killed. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { catalogue } from '../../agent/catalogue/index.ts';
+import { createLogger } from '../../agent/logger.ts';
+import type { Container, MetricSet } from '../../agent/records.ts';
+import { Round } from '../../agent/round.ts';
+import { Telemetry } from '../../agent/telemetry.ts';
+import { CgroupCollector } from '../../collectors/cgroup/index.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
+import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
+import type { Series } from './series.ts';
+import { MIB, type Workload } from './workloads.ts';
+
+const INTERVAL_S = 10;
+/** An exit code of 128 and the signal's number, SIGKILL. Nobody but the kernel sends one here. */
+const KILLED = '137';
+/** The kernel's notice of an OOM kill and the daemon's of the end that it led to are so close. */
+const SAME_KILL_S = 2;
+
+const metrics = [catalogue.memoryWorkingSet, catalogue.memoryLimit];
+
+/** @throws {Error} when the kernel's limit is another than the workload's */
+function valueIn(set: MetricSet | undefined, { name, limit }: Series): number | null {
+  const points = [...(set?.points ?? [])];
+  const of = (metric: unknown) => points.find((point) => point.metric === metric)?.value;
+  const actual = of(catalogue.memoryLimit);
+  if (actual !== undefined && actual !== limit)
+    throw new Error(`${name}: the kernel's limit is ${actual} bytes, not ${limit}`);
+  return of(catalogue.memoryWorkingSet) ?? null;
+}
+
+export class Recorder {
+  private readonly docker: Docker;
+  private readonly telemetry = new Telemetry(createLogger('info'));
+  private readonly collector = new CgroupCollector(
+    '/proc',
+    metrics,
+    new KernelFiles(descriptorLimit(), () => {}),
+  );
+  private readonly round = new Round([this.collector], new Set(metrics), this.telemetry);
+  /** By the container's name. */
+  private readonly series: ReadonlyMap<string, Series & { values: (number | null)[] }>;
+  private readonly running = new Map<string, Container>();
+  /** Milliseconds since the epoch. */
+  private readonly begun = Date.now();
+
+  constructor(docker: Docker, workloads: readonly Workload[]) {
+    this.docker = docker;
+    this.series = new Map(
+      workloads.map(({ name, description, limit }) => [
+        name,
+        {
+          name,
+          description,
+          limit: limit * MIB,
+          interval: INTERVAL_S,
+          startedAt: [],
+          oomAt: [],
+          values: [],
+        },
+      ]),
+    );
+  }
+
+  /**
+   * Follows starts and ends.
+   * @param events the daemon's answer, a line each
+   * @throws {Error} when it ends
+   */
+  async follow(events: NodeJS.ReadableStream): Promise<never> {
+    for await (const line of createInterface({ input: events })) {
+      const { Action, Actor, timeNano } = JSON.parse(line);
+      const series = this.series.get(Actor.Attributes.name);
+      if (series === undefined) continue;
+      const seconds = Number(((timeNano / 1e6 - this.begun) / 1000).toFixed(1));
+      if (Action === 'start') await this.started(series, Actor.ID, seconds);
+      if (Action === 'die') this.ended(series.name);
+      if (Action === 'oom' || Actor.Attributes.exitCode === KILLED) this.killed(series, seconds);
+    }
+    throw new Error('the daemon ended its events');
+  }
+
+  private async started({ name, startedAt }: Series, id: string, seconds: number): Promise<void> {
+    startedAt.push(seconds);
+    const container = fromInspect(await this.docker.getContainer(id).inspect(), undefined, {});
+    try {
+      this.collector.attach(container);
+      this.running.set(name, container);
+    } catch (error) {
+      this.telemetry.fault(this.collector.name, error, name);
+    }
+  }
+
+  private ended(name: string): void {
+    const container = this.running.get(name);
+    if (container === undefined) return;
+    this.running.delete(name);
+    this.collector.detach(container);
+  }
+
+  private killed({ name, oomAt }: Series, seconds: number): void {
+    if (seconds - (oomAt.at(-1) ?? Number.NEGATIVE_INFINITY) < SAME_KILL_S) return;
+    oomAt.push(seconds);
+    console.log(`${(seconds / 60).toFixed(1)} min: the kernel killed ${name}`);
+  }
+
+  /** Samples every series at the same moments. */
+  async sample(minutes: number, signal: AbortSignal): Promise<void> {
+    for (let second = 0; second < minutes * 60; second += INTERVAL_S) {
+      await sleep(Math.max(0, this.begun + second * 1000 - Date.now()), undefined, { signal });
+      const sets = await this.round.collect([...this.running.values()]);
+      for (const [name, series] of this.series) {
+        const set = sets.find(({ container }) => container?.name === name);
+        series.values.push(valueIn(set, series));
+      }
+    }
+    this.collector.stop();
+  }
+
+  write(directory: string): void {
+    mkdirSync(directory, { recursive: true });
+    for (const [name, series] of this.series) {
+      writeFileSync(join(directory, `${name}.json`), `${JSON.stringify(series)}\n`);
+    }
+  }
+}
