@@ -53,6 +53,9 @@ import { VERSION } from './version.ts';
 const FLUSH_MS = 3500;
 /** The agent's own state moves slowly, and each export costs as much as a round. */
 const OWN_INTERVAL_MS = 60_000;
+/** How often what only rules look at is read: well within their windows, and not in every round where those are many. */
+const SELDOM_MS = 30_000;
+const MOST_ROUNDS = 6;
 /** How long the end waits for a round that is under way. */
 const STOP_ROUND_MS = 500;
 /** The first round comes at once, a second one soon after it: rates need two. */
@@ -230,7 +233,7 @@ async function startLocked(
     onLines: (container, records) => evidence.lines(container, records),
     onEvent(resource, event) {
       evidence.event(resource, event);
-      alerts.event(resource, event);
+      guarded(() => alerts.event(resource, event));
     },
     onDropped: (container, reason, count) => losses.add(container, reason, count),
     treatment: (container) => {
@@ -247,18 +250,28 @@ async function startLocked(
     },
   });
 
+  /** Whatever goes wrong in a rule, figures and events are sent. */
+  const guarded = (evaluate: () => void) => {
+    try {
+      evaluate();
+    } catch (error) {
+      telemetry.fault('alerts', error);
+    }
+  };
   const alerts: Alerts = new Alerts({
     config: config.alerts,
     interval: config.interval,
     sink: pipeline,
     store: positions,
     evidence: (id) => evidence.ofNow(id),
+    exists: (id) => daemon.exists(id),
     warn: (message) => telemetry.warn(message),
   });
   const enabled = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
   // What only rules look at is read more rarely, and not sent.
   const watched = new Set([...alerts.metrics].filter((metric) => !enabled.has(metric)));
   const read = new Set([...enabled, ...watched]);
+  const seldom = Math.max(1, Math.min(MOST_ROUNDS, Math.round(SELDOM_MS / config.interval)));
   const hostResource = { attributes: { 'service.name': 'portlight', ...host, ...own } };
   const limit = descriptorLimit();
   const files = new KernelFiles(limit, () =>
@@ -284,10 +297,10 @@ async function startLocked(
       config.procfs,
       metrics.filter((row) => read.has(row)),
       files,
-      watched,
+      { metrics: watched, every: seldom },
     ),
     new NetworkCollector(config.procfs, read, files),
-    new ProcessCollector(config.procfs, read),
+    new ProcessCollector(config.procfs, read, seldom),
     new StateCollector(),
     losses,
     storage,
@@ -425,7 +438,7 @@ async function startLocked(
     try {
       const sets = await rounds.collect(daemon.containers.values(), hostResource);
       evidence.round(sets);
-      alerts.round(sets);
+      guarded(() => alerts.round(sets));
       await pipeline.metrics(sets);
     } catch (error) {
       telemetry.fault('round', error);

@@ -50,7 +50,6 @@ const figures: readonly [string, Metric][] = [
   ['portlight.exit.memory.anon', catalogue.memoryRss],
   ['portlight.exit.memory.file', catalogue.memoryFile],
   ['portlight.exit.memory.shmem', catalogue.memoryShmem],
-  ['portlight.exit.memory.slab', catalogue.memorySlab],
   ['portlight.exit.memory.swap', catalogue.memorySwap],
   ['portlight.exit.pids', catalogue.pidsCount],
 ];

@@ -64,7 +64,7 @@ export interface PipelineOptions {
   readonly onLines: (container: Container, records: Buffer) => void;
   /** Told of each event, wanted or not. */
   readonly onEvent: (resource: Resource, event: EventRecord) => void;
-  /** Told of lines of a container's log that were left out. */
+  /** Told of lines of a container's log that were left out; of none where some can be. */
   readonly onDropped: (container: Container, reason: string, count: number) => void;
 }
 
@@ -145,7 +145,8 @@ export class Pipeline implements Sink, Batches {
   }
 
   private tell(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
-    if (!this.wantsEvent(event.eventName)) {
+    // Whether there are alerts is said by rules.
+    if (alert === undefined && !this.wantsEvent(event.eventName)) {
       this.telemetry.add('portlight.records.dropped', 1, {
         signal: 'events',
         destination: 'all',
@@ -169,7 +170,9 @@ export class Pipeline implements Sink, Batches {
 
   logs(container: Container, position: LogPosition): LogSink | undefined {
     const treatment = this.treatment(container);
-    return treatment === undefined ? undefined : new LogBuffer(container, position, treatment, this);
+    if (treatment === undefined) return undefined;
+    if (treatment.rateLimit > 0) this.onDropped(container, 'rate_limit', 0);
+    return new LogBuffer(container, position, treatment, this);
   }
 
   fault(collector: string, error: unknown, container?: Container): void {

@@ -77,16 +77,14 @@ interface Watched {
   nested: boolean;
 }
 
-/**
- * Whether a container has cgroups of its own, and how many descriptors its processes have open, is looked at in every so
- * manieth round.
- */
+/** Whether a container has cgroups of its own is looked at in every so manieth round. */
 const LOOK_EVERY = 6;
 
 export class ProcessCollector implements Collector {
   readonly name = 'processes';
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
+  private readonly every: number;
   /** Whether any of the metrics is wanted. */
   private readonly counts: boolean;
   /** Whether each process has to be looked at. */
@@ -94,7 +92,9 @@ export class ProcessCollector implements Collector {
   private hierarchies: Hierarchies | undefined;
   private readonly watched = new Map<string, Watched>();
 
-  constructor(procfs: string, enabled: ReadonlySet<Metric>) {
+  /** @param every in which rounds descriptors are counted */
+  constructor(procfs: string, enabled: ReadonlySet<Metric>, every = LOOK_EVERY) {
+    this.every = every;
     this.procfs = procfs;
     this.enabled = enabled;
     this.counts = Object.values(processes).some((metric) => enabled.has(metric));
@@ -154,14 +154,14 @@ export class ProcessCollector implements Collector {
   }
 
   private utilization(watched: Watched, points: PointSink): void {
-    if (watched.rounds % LOOK_EVERY === 0) {
+    if (watched.rounds % this.every === 0) {
       const shares = (attempt(() => processesOf(watched.directory)) ?? []).map((pid) => {
         const directory = join(this.procfs, String(pid));
         const open = attempt(() => countDescriptors(join(directory, 'fd')));
         // Whoever has few of them open is not near any limit.
         if (open === undefined || open < FEW_DESCRIPTORS) return 0;
         const limit = attempt(() => descriptorLimit(readFileSync(join(directory, 'limits'), 'latin1')));
-        return limit === undefined ? 0 : open / limit;
+        return limit === undefined || limit === 0 ? 0 : open / limit;
       });
       watched.utilization = shares.length === 0 ? undefined : Math.max(...shares);
     }

@@ -24,7 +24,8 @@ export class StateCollector implements Collector {
     add(catalogue.lastSeen, seconds(now));
     add(catalogue.status, 1, statusAttributes.get(container.status));
     add(catalogue.restarts, container.restarts);
-    if (container.health !== undefined) {
+    // The daemon keeps what a health check said last, also of what does not run any more.
+    if (container.health !== undefined && container.pid !== 0) {
       add(catalogue.health, 1, healthAttributes.get(container.health));
       add(catalogue.healthy, container.health === 'healthy' ? 1 : 0);
     }

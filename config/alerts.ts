@@ -8,7 +8,6 @@ import {
   isContainerRule,
   type Leaf,
   listOfText,
-  matching,
   oneOf,
   option,
   optionalText,
@@ -17,7 +16,8 @@ import {
 } from './option.ts';
 import { parsePairs } from './receiver.ts';
 
-const URL_PATTERN = /^https?:\/\/[^/\s]+\S*$/;
+const isUrl = (text: string): boolean => /^https?:\/\//.test(text) && URL.canParse(text);
+const LABEL = /^[a-zA-Z_]\w*$/;
 export const webhookFormats = ['json', 'slack', 'teams', 'discord'] as const;
 
 const names = builtinRules.map(({ rule }) => rule.name);
@@ -54,7 +54,11 @@ const requestOptions = {
 
 /** What can be said of each of `alerts.webhooks`. */
 export const webhookOptions = {
-  url: option('Where alerts are posted', { allowed: 'an http:// or https:// URL' }, matching(URL_PATTERN)),
+  url: option(
+    'Where alerts are posted',
+    { allowed: 'an http:// or https:// URL', secret: true },
+    v.pipe(v.string(), v.check(isUrl)) as Leaf<string>,
+  ),
   format: option(
     'What is posted: all that is known of the alert, or a message as a chat takes it',
     { allowed: `one of ${webhookFormats.join(', ')}`, values: webhookFormats },
@@ -116,14 +120,14 @@ export const alertOptions = {
   ),
   labels: option(
     'Labels that every alert bears, such as team=shop',
-    { allowed: PAIRS, flag: 'pairs' },
-    textThat((text) => parsePairs(text) !== undefined),
+    { allowed: `${PAIRS}; keys of letters, digits and _`, flag: 'pairs' },
+    textThat((text) => Object.keys(parsePairs(text) ?? { '': '' }).every((key) => LABEL.test(key))),
   ),
   alertmanager: v.strictObject({
     urls: option(
       'Alertmanagers that all alerts are posted to, each of them all',
       { allowed: 'a list of http:// or https:// URLs', flag: 'urls' },
-      listOfText((url) => URL_PATTERN.test(url)),
+      listOfText(isUrl),
     ),
     resend: option(
       'How often an alert that still fires is posted again; four times as long without it, and the Alertmanager takes it for resolved',

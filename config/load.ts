@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
 import { rulesOf } from '../agent/alerts/rules.ts';
+import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
 import { webhookOptions } from './alerts.ts';
 import { destinationsOf } from './destinations.ts';
 import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
@@ -293,12 +294,17 @@ export async function loadConfig(
   if (mistakes.length > 0 || !result.success) throw new ConfigError(mistakes);
   try {
     destinationsOf(result.output);
+    alertmanagersOf(result.output.alerts);
+    webhooksOf(result.output);
   } catch (error) {
     throw new ConfigError([withOrigin((error as Error).message, settings)]);
   }
   const { lineOf, origin } = settings.get('alerts.rules')!;
   const ruleMistakes = rulesOf(result.output.alerts).mistakes.map(({ keys, message }) => {
-    const line = lineOf?.(keys);
+    // What is missing stands in no line: that of what it is missing in.
+    const line = keys
+      .map((_, index) => lineOf?.(keys.slice(0, keys.length - index)))
+      .find((one) => one !== undefined);
     return `${origin}${line === undefined ? '' : `:${line}`}: ${message}`;
   });
   return { config: result.output, settings, ruleMistakes };

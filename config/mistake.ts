@@ -12,7 +12,9 @@ export const withoutSecrets = (value: unknown): unknown =>
       if (key === 'headers') return MASK;
       // Chats have their secret in the path.
       if (key === 'url' && URL.canParse(inner)) return `${new URL(inner).origin}/${MASK}`;
-      return typeof inner === 'string' ? inner.replace(/\/\/[^/@\s]*@/g, `//${MASK}@`) : inner;
+      if (typeof inner !== 'string') return inner;
+      const named = inner.replace(/\/\/[^/@\s]*@/g, `//${MASK}@`);
+      return named.replace(/^(https?:\/\/[^?\s]*\?)\S+/, `$1${MASK}`);
     }) ?? 'null',
   );
 

@@ -39,6 +39,7 @@ export interface RuleGiven extends Omit<WhenGiven, 'absent'> {
   readonly room?: string | undefined;
   readonly events?: readonly EventGiven[] | undefined;
   readonly when?: readonly WhenGiven[] | undefined;
+  readonly unless?: readonly WhenGiven[] | undefined;
   readonly for?: string | undefined;
   readonly resolve?: string | undefined;
   readonly keep_firing_for?: string | undefined;
@@ -59,6 +60,16 @@ const NAMED = 'names of letters, digits and _, and their texts';
 
 const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
 const attributes = v.record(v.string(), v.union([v.string(), v.array(v.string())]));
+const whens = v.array(
+  v.strictObject({
+    metric: v.optional(v.string()),
+    attributes: v.optional(attributes),
+    over: v.optional(v.string()),
+    condition: v.optional(v.string()),
+    absent: v.optional(v.string()),
+  }),
+) as Leaf<WhenGiven[]>;
+const WHEN = { allowed: 'a list, each with metric, over and condition, or with absent: a metric' };
 const named = v.record(v.pipe(v.string(), v.regex(LABEL)), v.string()) as Leaf<Record<string, string>>;
 const listOfContainers = optional(listOfText(isContainerRule));
 
@@ -68,7 +79,7 @@ export const ruleOptions = {
     { allowed: 'letters, digits and _' },
     v.pipe(v.string(), v.regex(/^\w+$/)) as Leaf<string>,
   ),
-  metric: option('What is looked at', METRIC, optionalText),
+  metric: option('What is looked at; of an event, what is shown with it', METRIC, optionalText),
   attributes: option(
     'Which of its points are meant, by their attributes; all of them together by default',
     { allowed: 'attributes and their values' },
@@ -94,21 +105,8 @@ export const ruleOptions = {
       v.array(v.strictObject({ name: v.string(), attributes: v.optional(attributes) })) as Leaf<EventGiven[]>,
     ),
   ),
-  when: option(
-    'What else has to hold',
-    { allowed: 'a list, each with metric, over and condition, or with absent: a metric' },
-    optional(
-      v.array(
-        v.strictObject({
-          metric: v.optional(v.string()),
-          attributes: v.optional(attributes),
-          over: v.optional(v.string()),
-          condition: v.optional(v.string()),
-          absent: v.optional(v.string()),
-        }),
-      ) as Leaf<WhenGiven[]>,
-    ),
-  ),
+  when: option('What else has to hold', WHEN, optional(whens)),
+  unless: option('What must not hold, none of it', WHEN, optional(whens)),
   for: option(
     'How long it has to hold before it fires',
     { allowed: 'a duration between 0s and 24h with its unit, such as 5m' },
@@ -129,7 +127,11 @@ export const ruleOptions = {
     { allowed: `one of ${severities.join(', ')}`, values: severities },
     optional(oneOf(severities)),
   ),
-  labels: option('Labels that it is routed by', { allowed: NAMED }, optional(named)),
+  labels: option(
+    'Labels that it is routed by; as texts, they are filled in',
+    { allowed: NAMED },
+    optional(named),
+  ),
   annotations: option(
     'Texts for a person, in which {{container.name}}, {{value}}, {{limit}} and the like are filled in',
     { allowed: NAMED },

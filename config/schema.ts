@@ -193,7 +193,7 @@ export const schema = v.strictObject({
   logs: v.strictObject(logOptions),
   events: v.strictObject({
     exclude: option(
-      'Events not to tell, by name: docker.container.exec_* leaves out what health checks cause',
+      'Events not to tell, by name: docker.container.exec_* leaves out what health checks cause. Alerts are told all the same',
       { allowed: 'a list of event names, with * as wildcard', flag: 'names' },
       listOfText((pattern) => EVENT_PATTERN.test(pattern)),
     ),

@@ -7,34 +7,30 @@ import { destinationsOf } from '../config/destinations.ts';
 import type { Config } from '../config/schema.ts';
 import type { Exporter } from './exporter.ts';
 
-type Making = (config: Config, telemetry: Telemetry, directory: string) => Promise<Exporter>[];
-
-const console: Making = ({ exporter }) =>
-  exporter.includes('console')
-    ? [import('./console/index.ts').then(({ ConsoleExporter }) => new ConsoleExporter())]
-    : [];
-
-const otlp: Making = (config, telemetry, directory) => {
+/** What is to be made. @throws {Error} naming what is wrong in the configuration */
+function makings(config: Config, telemetry: Telemetry, directory: string): (() => Promise<Exporter>)[] {
+  const { exporter, alerts } = config;
   const destinations = destinationsOf(config);
   // One that is away must not hold up what another takes.
   const logsWait = destinations.length === 1;
-  return destinations.map(async (destination) => {
-    const { OtlpExporter } = await import('./otlp/index.ts');
-    return OtlpExporter.create(destination, directory, logsWait, telemetry);
-  });
-};
-
-const alertmanagers: Making = ({ alerts }, telemetry) =>
-  alertmanagersOf(alerts).map(async (endpoint) => {
-    const { AlertmanagerExporter } = await import('./alertmanager/index.ts');
-    return AlertmanagerExporter.create(endpoint, alerts.alertmanager.resend, telemetry);
-  });
-
-const webhooks: Making = (config, telemetry, directory) =>
-  webhooksOf(config).map(async (webhook) => {
-    const { WebhookExporter } = await import('./webhook/index.ts');
-    return WebhookExporter.create(webhook, directory, telemetry);
-  });
+  return [
+    ...(exporter.includes('console')
+      ? [async () => new (await import('./console/index.ts')).ConsoleExporter()]
+      : []),
+    ...destinations.map((destination) => async () => {
+      const { OtlpExporter } = await import('./otlp/index.ts');
+      return OtlpExporter.create(destination, directory, logsWait, telemetry);
+    }),
+    ...alertmanagersOf(alerts).map((endpoint) => async () => {
+      const { AlertmanagerExporter } = await import('./alertmanager/index.ts');
+      return AlertmanagerExporter.create(endpoint, alerts.alertmanager.resend, telemetry);
+    }),
+    ...webhooksOf(config).map((webhook) => async () => {
+      const { WebhookExporter } = await import('./webhook/index.ts');
+      return WebhookExporter.create(webhook, directory, telemetry);
+    }),
+  ];
+}
 
 /** What waits for a destination that is configured no more waits for ever. */
 function tellOfOthers(directory: string, exporters: readonly Exporter[], telemetry: Telemetry): void {
@@ -49,9 +45,7 @@ function tellOfOthers(directory: string, exporters: readonly Exporter[], telemet
 /** @throws {Error} naming what the configuration names and cannot be had */
 export async function createExporters(config: Config, telemetry: Telemetry): Promise<Exporter[]> {
   const directory = join(config.data_dir, 'spool');
-  const made = await Promise.allSettled(
-    [console, otlp, alertmanagers, webhooks].flatMap((make) => make(config, telemetry, directory)),
-  );
+  const made = await Promise.allSettled(makings(config, telemetry, directory).map((make) => make()));
   const exporters = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const failed = made.find((one) => one.status === 'rejected');
   if (failed !== undefined) {

@@ -74,6 +74,8 @@ export const toJson = (alert: Alert): AlertJson => ({
 
 export const fromJson = (json: AlertJson): Alert => ({
   ...json,
+  // JSON has no number that is not finite.
+  value: json.value ?? 0,
   threshold: json.threshold ?? undefined,
   limit: json.limit ?? undefined,
   container: json.container ?? undefined,

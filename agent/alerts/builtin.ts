@@ -24,7 +24,7 @@ export const builtinRules: readonly BuiltinRule[] = [
       annotations: summary('{{container.name}} uses {{value}} of its memory limit of {{limit}}'),
     },
     reason:
-      'The working set is what the kernel cannot take back without reclaiming active pages; at the limit it reclaims, then kills. The last tenth is a few seconds to minutes of warning. 30 s let a start or a request pass; 5 points of hysteresis keep an alert from coming and going with garbage collection.',
+      'The working set is what the kernel cannot take back without reclaiming active pages; at the limit it reclaims, then kills. The last tenth is a few seconds to minutes of warning. 30 s let a start or a request pass; 5 points of hysteresis keep an alert from coming and going with garbage collection. Page cache that is read again and again counts as in use: a container that lives on a file as large as its limit wants portlight.alert.memory=off.',
   },
   {
     rule: {
@@ -35,14 +35,14 @@ export const builtinRules: readonly BuiltinRule[] = [
       window: '10m',
       resolve: '> 30m',
       for: '1m',
-      keep_firing_for: '1m',
+      keep_firing_for: '5m',
       severity: 'warning',
       annotations: summary(
         '{{container.name}} reaches its memory limit of {{limit}} in about {{value}} if it goes on as in the last 10 minutes',
       ),
     },
     reason:
-      'A quarter of an hour is time for a person to act. The trend is that of the lowest values of the last 10 minutes, at least 5 of which have to be known, so that the saw-tooth of a garbage collector has none; it has to be clear and to go on; and a level that was reached before, and left without a restart, is no news. docs/alerts.md has how often it is right.',
+      'A quarter of an hour is time for a person to act. The trend is that of the lowest values of the last 10 minutes, three quarters of which have to be known, so that the saw-tooth of a garbage collector has none; it has to be clear and to go on; and a level that was reached before, and left without a restart, is no news. docs/alerts.md has how often it is right.',
   },
   {
     rule: {
@@ -51,6 +51,8 @@ export const builtinRules: readonly BuiltinRule[] = [
         { name: 'docker.container.oom' },
         { name: 'docker.container.die', attributes: { 'portlight.exit.reason': 'oom_killed*' } },
       ],
+      metric: 'container.memory.working_set',
+      over: 'container.memory.limit',
       keep_firing_for: '10m',
       severity: 'critical',
       annotations: summary('The kernel killed a process of {{container.name}} for want of memory'),
@@ -81,11 +83,18 @@ export const builtinRules: readonly BuiltinRule[] = [
       window: '5m',
       condition: '>= 25%',
       resolve: '< 15%',
+      unless: [
+        {
+          metric: 'container.cpu.throttling.throttled_periods',
+          over: 'container.cpu.throttling.periods',
+          condition: '>= 15%',
+        },
+      ],
       severity: 'warning',
       annotations: summary('No task of {{container.name}} got a CPU in {{value}} of the time'),
     },
     reason:
-      'Full pressure is the time in which all tasks that could run waited: for the quota or for other work on the host. A quarter of the time for 5 minutes is work that gets nowhere, whatever the use of CPU looks like.',
+      'Full pressure is the time in which all tasks that could run waited: for other work on the host, for where it is the quota that they wait for, cpu_throttled tells. A quarter of the time for 5 minutes is work that gets nowhere, whatever the use of CPU looks like.',
   },
   {
     rule: {

@@ -41,7 +41,10 @@ export function thresholdForm(unit: string): string {
 
 /** A threshold in the unit; NaN when it is none. */
 export function parseThreshold(text: string, unit: string): number {
-  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (/^-?\d+(\.\d+)?$/.test(text)) {
+    // Whoever writes 95 means 95 %.
+    return unit === '1' && Math.abs(Number(text)) > 1 ? Number.NaN : Number(text);
+  }
   if (unit === '1') {
     const [, percent] = /^(-?\d+(?:\.\d+)?)\s*%$/.exec(text) ?? [];
     // As it is written: 0.07 is not quite 7 / 100.

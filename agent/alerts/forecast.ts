@@ -8,11 +8,15 @@ import type { History } from './history.ts';
 /** Into how many parts the window is divided; the lowest value of each counts. */
 const PARTS = 10;
 /** How much of the window has to have been seen. */
-const LEAST_SEEN = 0.5;
+const LEAST_SEEN = 0.75;
 /** Share of the pairs of parts of which the later one is higher, from which on a trend is clear. */
 const CLEAR = 0.8;
 /** Growth of half a window, as a share of that of the half before it, below which it is slowing down. */
 const SLOWING = 0.75;
+/** By how much of the level a value has to be beyond what was there before, to be news. */
+const NEWS = 0.02;
+/** What came down from within this share of the level may have been killed there. */
+const KILLED = 0.97;
 /** What of the level is left is more than this times what the trend brings in the time ahead: no need to look closer. */
 const FAR = 3;
 
@@ -27,6 +31,8 @@ export interface Question {
   readonly value: number;
   /** What it may reach. */
   readonly level: number;
+  /** Whether the level is what there is room for beside others, and not a limit of its own. */
+  readonly isRoom: boolean;
   /** Below it there is no alarm, whatever the trend: a start looks like a leak. */
   readonly floor: number;
   /** Up to when is asked, ms from now. */
@@ -60,12 +66,13 @@ function trendOf(times: readonly number[], values: readonly number[]): { slope: 
  *   to tell
  */
 export function timeToReach(history: History, question: Question): number {
-  const { term, window, now, value: last, level, floor, ahead, highestBefore } = question;
+  const { term, window, now, value: last, level, isRoom, floor, ahead, highestBefore } = question;
   const { length } = history;
   if (length === 0 || now - history.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
-  if (last >= level) return 0;
+  if (last >= level && !isRoom) return 0;
   // What is cheap to see comes first: almost no container ever is near to it.
-  if (last < floor || last <= highestBefore) return Number.POSITIVE_INFINITY;
+  const isKnown = highestBefore < level * KILLED && last <= highestBefore + (isRoom ? last : level) * NEWS;
+  if (last < floor || isKnown) return Number.POSITIVE_INFINITY;
   const begin = now - window;
   const oldest = history.at(begin);
   if (last <= history.valueAt(oldest, term)) return Number.POSITIVE_INFINITY;
@@ -110,5 +117,5 @@ export function timeToReach(history: History, question: Question): number {
   // What slows down is taken for as slow as it is now.
   const recent = trendOf(times.slice(half - 1), values.slice(half - 1));
   const going = Math.min(slope, recent.slope);
-  return going > 0 ? (level - highest) / going : Number.POSITIVE_INFINITY;
+  return going > 0 ? Math.max(0, level - highest) / going : Number.POSITIVE_INFINITY;
 }

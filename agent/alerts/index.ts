@@ -9,6 +9,7 @@ import type { Points } from '../points.ts';
 import type { Attributes, Container, EventRecord, Metric, MetricSet, Resource, Subject } from '../records.ts';
 import { isSelected } from '../selection.ts';
 import type { Alert, AlertEvidence } from './alert.ts';
+import { builtinRules } from './builtin.ts';
 import { meets } from './condition.ts';
 import { type Quantity, quantityOf, type TermsOf, type Views } from './quantity.ts';
 import { type EventRule, type MetricRule, overridden, overrideForm, type Rule, type When } from './rule.ts';
@@ -20,6 +21,8 @@ import { type Layout, Track } from './track.ts';
 
 /** How long a resolved alert is shown, and told to whoever did not hear it, ms. */
 const RESOLVED_MS = 900_000;
+/** Rounds without a figure that are waited for: a file that could not be read once is no end of an alert. */
+const MISSED = 3;
 const LABEL = 'portlight.alert.';
 const KEPT = 'alerts/';
 
@@ -38,6 +41,8 @@ export interface AlertsOptions {
   readonly store: TextStore;
   /** What is known of a container's last moments. */
   readonly evidence: (id: string) => Omit<AlertEvidence, 'series'>;
+  /** Whether the daemon has a container. */
+  readonly exists: (id: string) => boolean;
   /** Told what is wrong with a container's label. */
   readonly warn: (message: string) => void;
   readonly clock?: Clock;
@@ -50,13 +55,21 @@ export interface Clock {
   wall(): number;
 }
 
+const builtinNames = new Set(builtinRules.map(({ rule }) => rule.name));
+
 const systemClock: Clock = { now: () => performance.now(), wall: () => Date.now() };
 
 /** A metric rule, ready to be evaluated. */
 interface Ready {
   readonly rule: MetricRule;
   readonly quantity: Quantity;
-  readonly when: readonly { readonly quantity: Quantity; readonly condition: When['condition'] }[];
+  readonly when: readonly Beside[];
+  readonly unless: readonly Beside[];
+}
+
+interface Beside {
+  readonly quantity: Quantity;
+  readonly condition: When['condition'];
 }
 
 /** What applies to one container. */
@@ -66,6 +79,9 @@ interface Bound {
   readonly rules: readonly Ready[];
 }
 
+const containerOf = ({ subject }: Resource, id: string | undefined): Alert['container'] =>
+  subject === undefined || id === undefined ? undefined : { id, name: subject.name, image: subject.image };
+
 const nanoOf = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n;
 
 export class Alerts {
@@ -74,6 +90,8 @@ export class Alerts {
   private readonly rules: readonly Rule[];
   private readonly ready: readonly Ready[];
   private readonly eventRules: readonly EventRule[];
+  /** What is shown with an event. */
+  private readonly shown = new Map<EventRule, Quantity>();
   private readonly terms: TermsOf = { container: new Terms(), host: new Terms() };
   private readonly layout: Readonly<Record<keyof TermsOf, Layout>>;
   private readonly host: Track;
@@ -93,6 +111,8 @@ export class Alerts {
     this.rules = rulesOf(options.config).rules;
     this.ready = this.rules.filter((rule) => rule.kind === 'metric').map((rule) => this.prepare(rule));
     this.eventRules = this.rules.filter((rule) => rule.kind === 'event');
+    for (const rule of this.eventRules)
+      if (rule.expression !== undefined) this.shown.set(rule, quantityOf(rule.expression, this.terms));
     this.layout = { container: this.layoutOf('container'), host: this.layoutOf('host') };
     this.host = new Track(this.layout.host);
     this.restore();
@@ -136,13 +156,14 @@ export class Alerts {
   }
 
   /** What an event says. */
-  event(resource: Resource, { eventName, attributes, time }: EventRecord): void {
+  event(resource: Resource, event: EventRecord): void {
+    const { eventName, attributes } = event;
     for (const rule of this.eventRules) {
       if (!rule.isMeant(eventName, attributes)) continue;
       const { subject } = resource;
       const id = subject === undefined ? '' : String(resource.attributes['container.id'] ?? '');
       if (subject !== undefined && !this.isFor(rule, subject)) continue;
-      this.happened(rule, id, resource, time, attributes);
+      this.happened(rule, id, resource, event);
       this.options.sink.alerts(this.current);
     }
   }
@@ -151,11 +172,13 @@ export class Alerts {
     return {
       rule,
       quantity: quantityOf(rule.expression, this.terms),
-      when: rule.when.map(({ expression, condition }) => ({
-        quantity: quantityOf(expression, this.terms),
-        condition,
-      })),
+      when: rule.when.map((one) => this.beside(one)),
+      unless: rule.unless.map((one) => this.beside(one)),
     };
+  }
+
+  private beside({ expression, condition }: When): Beside {
+    return { quantity: quantityOf(expression, this.terms), condition };
   }
 
   private layoutOf(of: keyof TermsOf): Layout {
@@ -164,8 +187,7 @@ export class Alerts {
       if (expression.forecast === undefined || isOfHost !== (of === 'host')) return [];
       return [{ term: this.terms[of].indexOf(metric, attributes), window: expression.window }];
     });
-    const longest = Math.max(0, ...trends.map(({ window }) => window));
-    return { terms: this.terms[of], interval: this.options.interval, longest, trends };
+    return { terms: this.terms[of], interval: this.options.interval, trends };
   }
 
   private look(track: Track, { container, startTime, points, unsent }: MetricSet, now: number): void {
@@ -204,13 +226,16 @@ export class Alerts {
   }
 
   private tellMistakes(container: string, labels: Container['labels']): void {
+    if (!this.options.config.enabled) return;
     for (const [label, text] of Object.entries(labels)) {
       if (!label.startsWith(LABEL)) continue;
       const name = label.slice(LABEL.length);
       const rule = this.rules.find((one) => one.name === name);
+      if (rule === undefined && builtinNames.has(name)) continue;
+      const known = [...new Set([...this.rules.map((one) => one.name), ...builtinNames])];
       const mistake =
         rule === undefined
-          ? `is of no rule; there are ${this.rules.map((one) => one.name).join(', ')}`
+          ? `is of no rule; there are ${known.join(', ')}`
           : overridden(rule, text) === undefined
             ? `${JSON.stringify(text)} is not allowed; expected ${overrideForm(rule)}`
             : undefined;
@@ -226,7 +251,7 @@ export class Alerts {
       const { rule, quantity } = ready;
       if (rule.isOfHost !== (container === undefined)) continue;
       const value = quantity.now(views);
-      const holds = meets(rule.condition, value) && ready.when.every((when) => isMet(when, views));
+      const holds = meets(rule.condition, value) && mayHold(ready, views);
       const state = states?.get(rule.name);
       if (!holds && (state === undefined || state.phase === 'resolved')) continue;
       if (state === undefined || state.phase === 'resolved') {
@@ -235,6 +260,7 @@ export class Alerts {
       }
       state.resource = resource;
       state.isSeen = true;
+      state.missed = Number.isNaN(value) ? state.missed + 1 : 0;
       if (state.phase === 'pending') {
         if (!holds && !(Number.isNaN(value) && this.mayCome(rule, track, state))) this.drop(state);
         else if (holds && now - state.since >= rule.forMs) this.fire(ready, state, track, value, views);
@@ -243,10 +269,10 @@ export class Alerts {
       }
       const stays = Number.isNaN(value)
         ? this.mayCome(rule, track, state)
-        : rule.resolve === undefined || !ready.when.every((when) => isMet(when, views))
+        : rule.resolve === undefined || !mayHold(ready, views)
           ? holds
           : !meets(rule.resolve, value);
-      if (!Number.isNaN(value)) state.alert = { ...state.alert, value, limit: quantity.limit(views) };
+      if (Number.isFinite(value)) state.alert = { ...state.alert, value, limit: quantity.limit(views) };
       this.keepOrResolve(state, stays, rule.keepMs, now);
     }
   }
@@ -254,7 +280,8 @@ export class Alerts {
   /** Whether a value that is not known yet is to be waited for: a restarted agent has no history. */
   private mayCome({ expression }: MetricRule, { container, run, now }: Track, state: State): boolean {
     const runs = container === undefined || container.pid !== 0;
-    return runs && state.run === run && now - this.begun < expression.window + 3 * this.options.interval;
+    if (!runs || state.run !== run) return false;
+    return state.missed <= MISSED || now - this.begun < expression.window + MISSED * this.options.interval;
   }
 
   private begin(ready: Ready, track: Track, resource: Resource, value: number, views: Views): void {
@@ -268,7 +295,10 @@ export class Alerts {
       isTold: true,
       isSeen: true,
       clearedAt: undefined,
+      endedAt: undefined,
       lastEvent: 0n,
+      eventName: '',
+      missed: 0,
       alert: {
         ...this.alertOf(rule, resource, container?.id ?? ''),
         value,
@@ -284,7 +314,6 @@ export class Alerts {
 
   /** A new alert, of which no figures are known. */
   private alertOf(rule: Rule, resource: Resource, id: string): Alert {
-    const { subject, attributes } = resource;
     return {
       key: `${rule.name}/${id}`,
       rule: rule.name,
@@ -292,13 +321,13 @@ export class Alerts {
       status: 'pending',
       startsAt: nanoOf(this.clock.wall()),
       endsAt: undefined,
-      resource: attributes,
-      container: subject === undefined ? undefined : { id, name: subject.name, image: subject.image },
+      resource: resource.attributes,
+      container: containerOf(resource, id),
       value: 0,
       unit: '',
       threshold: undefined,
       limit: undefined,
-      limitUnit: rule.kind === 'metric' ? rule.limitUnit : '',
+      limitUnit: rule.expression?.over?.metric.unit ?? '',
       labels: { ...this.labels, ...rule.labels },
       annotations: {},
       evidence: { series: [], log: [], events: [], memory: {} },
@@ -307,32 +336,35 @@ export class Alerts {
 
   private fire({ rule, quantity }: Ready, state: State, track: Track, value: number, views: Views): void {
     const { now } = track;
-    const offset = this.clock.wall() - now;
-    const series = quantity
-      .past(views)
-      .map(([time, past]): [number, number] => [Math.round(time + offset), past]);
+    const series = this.seriesOf(quantity, views, now);
     const threshold = rule.condition.threshold;
     const found = { value, limit: quantity.limit(views), threshold };
     this.tell(state, rule, found, series, {});
   }
 
-  private happened(
-    rule: EventRule,
-    id: string,
-    resource: Resource,
-    time: bigint,
-    attributes: Attributes,
-  ): void {
+  private seriesOf(quantity: Quantity, views: Views, now: number): AlertEvidence['series'] {
+    const offset = this.clock.wall() - now;
+    return quantity.past(views).map(([time, value]) => [Math.round(time + offset), value]);
+  }
+
+  private figuresOf(shown: Quantity, track: Track): Pick<Alert, 'limit'> & Pick<AlertEvidence, 'series'> {
+    const views = { container: track, host: this.host };
+    return { limit: shown.limit(views), series: this.seriesOf(shown, views, track.now) };
+  }
+
+  private happened(rule: EventRule, id: string, resource: Resource, event: EventRecord): void {
+    const { eventName, time, attributes } = event;
     const known = this.states.get(id)?.get(rule.name);
     const wall = this.clock.wall();
     const age = wall - Number(time / 1_000_000n);
     // What is told a second time, or so late that its alert would have ended, is no news.
-    if (age > rule.keepMs || (known !== undefined && time <= known.lastEvent)) return;
+    if (age > rule.keepMs || (known !== undefined && isRepeat(known, rule, time))) return;
     const now = this.clock.now() - Math.max(0, age);
     if (known?.phase === 'firing') {
       known.lastEvent = time;
       known.clearedAt = now;
-      known.alert = { ...known.alert, value: known.alert.value + 1 };
+      // A kill is told by two events.
+      if (eventName === known.eventName) known.alert = { ...known.alert, value: known.alert.value + 1 };
       this.save(known);
       return;
     }
@@ -344,11 +376,18 @@ export class Alerts {
       isTold: true,
       isSeen: true,
       clearedAt: now,
+      endedAt: undefined,
       lastEvent: time,
+      eventName,
+      missed: 0,
       alert: { ...this.alertOf(rule, resource, id), unit: '{event}' },
     };
     this.put(state);
-    this.tell(state, rule, { value: 1, limit: undefined, threshold: undefined }, [], attributes);
+    const shown = this.shown.get(rule);
+    const track = this.tracks.get(id);
+    const found = shown === undefined || track === undefined ? undefined : this.figuresOf(shown, track);
+    const figures = { value: 1, limit: found?.limit, threshold: undefined };
+    this.tell(state, rule, figures, found?.series ?? [], attributes);
   }
 
   private tell(
@@ -367,14 +406,18 @@ export class Alerts {
       status: 'firing',
       startsAt: nanoOf(this.clock.wall()),
       resource: state.resource.attributes,
+      container: containerOf(state.resource, state.alert.container?.id),
       evidence: { series, ...known },
     };
     const view = viewOf(alert, event);
-    const annotations = Object.fromEntries(
-      Object.entries(rule.annotations).map(([name, template]) => [name, fillIn(template, view)]),
-    );
+    const filled = (texts: Readonly<Record<string, string>>) =>
+      Object.fromEntries(Object.entries(texts).map(([name, template]) => [name, fillIn(template, view)]));
     state.phase = 'firing';
-    state.alert = { ...alert, annotations };
+    state.alert = {
+      ...alert,
+      labels: { ...this.labels, ...filled(rule.labels) },
+      annotations: filled(rule.annotations),
+    };
     this.send(state);
   }
 
@@ -389,6 +432,7 @@ export class Alerts {
 
   private resolve(state: State): void {
     state.phase = 'resolved';
+    state.endedAt = this.clock.now();
     state.alert = { ...state.alert, status: 'resolved', endsAt: nanoOf(this.clock.wall()) };
     this.send(state);
   }
@@ -396,18 +440,23 @@ export class Alerts {
   /** Whatever no rule has looked at in this round. */
   private endOthers(): void {
     const now = this.clock.now();
-    const wall = this.clock.wall();
     const rules = new Map(this.rules.map((rule) => [rule.name, rule]));
     for (const state of this.all()) {
       const rule = rules.get(state.alert.rule);
       if (state.phase === 'resolved') {
-        const age = wall - Number((state.alert.endsAt ?? 0n) / 1_000_000n);
-        if (state.isTold && age >= RESOLVED_MS) this.drop(state);
+        // By the clock that nobody sets.
+        if (state.isTold && now - (state.endedAt ?? now) >= RESOLVED_MS) this.drop(state);
       } else if (rule?.kind === 'event') this.keepOrResolve(state, false, rule.keepMs, now);
       // The container is gone, or is not meant any more, or there is no such rule any more.
-      else if (!state.isSeen) state.phase === 'pending' ? this.drop(state) : this.resolve(state);
+      // One that is there and was not looked at could not be described just now.
+      else if (!state.isSeen && !(this.exists(state, rule) && ++state.missed <= MISSED))
+        state.phase === 'pending' ? this.drop(state) : this.resolve(state);
       state.isSeen = false;
     }
+  }
+
+  private exists({ alert: { container } }: State, rule: Rule | undefined): boolean {
+    return rule !== undefined && (container === undefined || this.options.exists(container.id));
   }
 
   private send(state: State): void {
@@ -467,7 +516,17 @@ export class Alerts {
   }
 }
 
-const isMet = ({ quantity, condition }: Ready['when'][number], views: Views): boolean => {
+const mayHold = ({ when, unless }: Ready, views: Views): boolean =>
+  when.every((one) => isMet(one, views)) && !unless.some((one) => isMet(one, views));
+
+const isMet = ({ quantity, condition }: Beside, views: Views): boolean => {
   const value = quantity.now(views);
   return condition === 'absent' ? Number.isNaN(value) : meets(condition, value);
 };
+
+/**
+ * Whether an event was told before: the daemon repeats them after a while. One of long before, by its time, is another
+ * one after a clock was set back.
+ */
+const isRepeat = ({ lastEvent }: State, { keepMs }: EventRule, time: bigint): boolean =>
+  time <= lastEvent && lastEvent - time <= nanoOf(keepMs);

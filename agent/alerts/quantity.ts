@@ -10,12 +10,12 @@ export interface View {
   readonly row: Float64Array;
   /** Of the last 10 minutes. */
   readonly history: History;
-  /** For what looks back further. */
-  readonly long: History | undefined;
   /** ms; monotonic, as the times in the histories are. */
   readonly now: number;
-  /** The highest value of a term before a moment. */
-  highestBefore(term: number, time: number): number;
+  /** What a trend is looked for in. */
+  historyOf(term: number, window: number): History;
+  /** The highest value of a term before the window. */
+  highestBefore(term: number, window: number): number;
 }
 
 export interface Views {
@@ -156,10 +156,9 @@ export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
       past: (views) => past(views, false),
       now(views) {
         const view = views[part.of];
-        const history = window > RECENT_MS ? view.long : view.history;
         const value = level(views, part);
         const bound = level(views, whole);
-        if (history === undefined || Number.isNaN(value) || Number.isNaN(bound)) return Number.NaN;
+        if (Number.isNaN(value) || Number.isNaN(bound)) return Number.NaN;
         const isLevel = forecast.kind === 'level';
         const reached = isLevel ? bound * forecast.share : value + bound;
         const question = {
@@ -168,11 +167,12 @@ export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
           now: view.now,
           value,
           level: reached,
+          isRoom: !isLevel,
           floor: isLevel ? reached * LEAST_SHARE : 0,
           ahead: forecast.ahead,
-          highestBefore: view.highestBefore(part.term, view.now - window),
+          highestBefore: view.highestBefore(part.term, window),
         };
-        return timeToReach(history, question) / MS;
+        return timeToReach(view.historyOf(part.term, window), question) / MS;
       },
     };
   }

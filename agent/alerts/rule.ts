@@ -19,14 +19,14 @@ import type { Attributes } from '../records.ts';
 import { matches } from '../selection.ts';
 import type { AlertSeverity } from './alert.ts';
 import { type Condition, isUpward, meets, parseCondition, thresholdForm } from './condition.ts';
-import { type Expression, type Operand, unitOf } from './quantity.ts';
+import { type Expression, type Operand, RECENT_MS, unitOf } from './quantity.ts';
 import { human, templateMistake } from './text.ts';
 
 interface Common {
   readonly name: string;
   readonly severity: AlertSeverity;
   readonly labels: Readonly<Record<string, string>>;
-  /** Mustache templates. */
+  /** Mustache templates, as those of labels are. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly forMs: number;
@@ -44,6 +44,8 @@ export interface MetricRule extends Common {
   /** Ends it when it is met; undefined: when `condition` is not. */
   readonly resolve: Condition | undefined;
   readonly when: readonly When[];
+  /** None of these may hold. */
+  readonly unless: readonly When[];
   readonly isOfHost: boolean;
 }
 
@@ -56,6 +58,8 @@ export interface When {
 /** Looks at events, as they come. */
 export interface EventRule extends Common {
   readonly kind: 'event';
+  /** What is shown with it. */
+  readonly expression: Expression | undefined;
   isMeant(name: string, attributes: Attributes): boolean;
 }
 
@@ -131,6 +135,15 @@ function expressionOf(
     throw new RuleError([...keys, 'over'], `${bound} is a container's, ${given.metric} is the host's`);
   if (over?.metric.kind === 'counter' && metric.metric.kind !== 'counter')
     throw new RuleError([...keys, 'over'], `${bound} is a counter, ${given.metric} is none`);
+  if (given.window !== undefined && given.forecast === undefined) {
+    if (metric.metric.kind !== 'counter')
+      throw new RuleError(
+        [...keys, 'window'],
+        `is not allowed: ${given.metric} is no counter, whose change would be looked at`,
+      );
+    if (given.window > RECENT_MS)
+      throw new RuleError([...keys, 'window'], 'is not allowed; expected 10m at most, but for a forecast');
+  }
   if (given.forecast === undefined)
     return { metric, over, window: given.window ?? DEFAULT_WINDOW_MS, forecast: undefined };
   if (over === undefined)
@@ -155,8 +168,7 @@ function conditionOf(text: string, unit: string, keys: readonly (string | number
   );
 }
 
-function whenOf(given: WhenGiven, index: number): When {
-  const keys = ['when', index];
+function whenOf(given: WhenGiven, keys: readonly (string | number)[]): When {
   if (given.absent !== undefined) {
     const metric = operandOf(given.absent, given.attributes, [...keys, 'absent']);
     return {
@@ -181,17 +193,7 @@ const isMeantBy =
     events.some((event) => matches(event.name, name) && fits(event.attributes ?? {}, attributes));
 
 /** What does not go together with `events`. */
-const OF_METRICS = [
-  'metric',
-  'over',
-  'room',
-  'condition',
-  'window',
-  'forecast',
-  'when',
-  'resolve',
-  'for',
-] as const;
+const OF_METRICS = ['room', 'condition', 'window', 'forecast', 'when', 'unless', 'resolve', 'for'] as const;
 
 /** Whether whatever meets `resolve` does not meet the condition. */
 function isOpposite(condition: Condition, resolve: Condition): boolean {
@@ -202,9 +204,11 @@ function isOpposite(condition: Condition, resolve: Condition): boolean {
 }
 
 function compile(given: RuleRead): Rule {
-  for (const [name, text] of Object.entries(given.annotations ?? {})) {
-    const mistake = templateMistake(text);
-    if (mistake !== undefined) throw new RuleError(['annotations', name], mistake);
+  for (const key of ['annotations', 'labels'] as const) {
+    for (const [name, text] of Object.entries(given[key] ?? {})) {
+      const mistake = templateMistake(text);
+      if (mistake !== undefined) throw new RuleError([key, name], mistake);
+    }
   }
   const common: Common = {
     name: given.name,
@@ -219,7 +223,8 @@ function compile(given: RuleRead): Rule {
     const other = OF_METRICS.find((key) => given[key] !== undefined);
     if (other !== undefined) throw new RuleError([other], 'is not allowed beside events');
     const keepMs = given.keep_firing_for ?? DEFAULT_KEEP_MS;
-    return { ...common, kind: 'event', keepMs, isMeant: isMeantBy(given.events) };
+    const shown = given.metric === undefined ? undefined : expressionOf(given, []);
+    return { ...common, kind: 'event', keepMs, expression: shown, isMeant: isMeantBy(given.events) };
   }
   const expression = expressionOf(given, []);
   const unit = unitOf(expression);
@@ -247,7 +252,8 @@ function compile(given: RuleRead): Rule {
     limitUnit: expression.over?.metric.unit ?? '',
     condition,
     resolve,
-    when: (given.when ?? []).map(whenOf),
+    when: (given.when ?? []).map((one, index) => whenOf(one, ['when', index])),
+    unless: (given.unless ?? []).map((one, index) => whenOf(one, ['unless', index])),
     isOfHost: expression.metric.isOfHost,
   };
 }
@@ -307,7 +313,14 @@ export function overridden(rule: Rule, text: string): Rule | 'off' | undefined {
 
 /** With another threshold, what lies between the two goes with them. */
 function movedResolve({ resolve, condition }: MetricRule, moved: Condition): Condition | undefined {
-  return resolve && { ...resolve, threshold: (resolve.threshold * moved.threshold) / condition.threshold };
+  if (resolve === undefined) return undefined;
+  const threshold =
+    condition.threshold === 0
+      ? resolve.threshold + moved.threshold
+      : (resolve.threshold * moved.threshold) / condition.threshold;
+  const own = { ...resolve, threshold };
+  // In the other direction it would be met when it fires.
+  return isOpposite(moved, own) ? own : undefined;
 }
 
 /** A built-in rule as the user changes it; of what is not said, it is as it was. */

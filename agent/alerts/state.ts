@@ -15,8 +15,14 @@ export interface State {
   isSeen: boolean;
   /** Since when it holds no more, ms of the monotonic clock; of an event, when it was told. */
   clearedAt: number | undefined;
+  /** When it was resolved, ms of the monotonic clock. */
+  endedAt: number | undefined;
   /** Time of the last event; 0n of a metric. */
   lastEvent: UnixNano;
+  /** Name of the event that it began with; '' of a metric. */
+  readonly eventName: string;
+  /** Rounds in a row that had no value of it. */
+  missed: number;
   alert: Alert;
 }
 
@@ -26,20 +32,24 @@ interface Kept {
   readonly subject?: Resource['subject'];
   readonly isTold: boolean;
   readonly clearedAt?: number;
+  readonly endedAt?: number;
+  readonly eventName?: string;
   readonly lastEvent: string;
   readonly alert: AlertJson;
 }
 
 /** @param offset from the monotonic clock to the time since the epoch, ms */
 export function formatState(state: State, offset: number): string {
-  const { since, run, resource, isTold, clearedAt, lastEvent, alert } = state;
+  const { since, run, resource, isTold, clearedAt, endedAt, lastEvent, eventName, alert } = state;
   const kept: Kept = {
     since: since + offset,
     run: String(run),
     ...(resource.subject !== undefined && { subject: resource.subject }),
     isTold,
     ...(clearedAt !== undefined && { clearedAt: clearedAt + offset }),
+    ...(endedAt !== undefined && { endedAt: endedAt + offset }),
     lastEvent: String(lastEvent),
+    eventName,
     alert: toJson(alert),
   };
   return JSON.stringify(kept);
@@ -48,7 +58,17 @@ export function formatState(state: State, offset: number): string {
 /** @returns undefined when it cannot be read: an earlier version's, or damaged */
 export function parseState(text: string, offset: number): State | undefined {
   try {
-    const { since, run, subject, isTold, clearedAt, lastEvent, alert } = JSON.parse(text) as Kept;
+    const {
+      since,
+      run,
+      subject,
+      isTold,
+      clearedAt,
+      endedAt,
+      lastEvent,
+      eventName = '',
+      alert,
+    } = JSON.parse(text) as Kept;
     return {
       phase: alert.status,
       since: since - offset,
@@ -57,7 +77,10 @@ export function parseState(text: string, offset: number): State | undefined {
       isTold,
       isSeen: false,
       clearedAt: clearedAt === undefined ? undefined : clearedAt - offset,
+      endedAt: endedAt === undefined ? undefined : endedAt - offset,
       lastEvent: BigInt(lastEvent),
+      eventName,
+      missed: 0,
       alert: fromJson(alert),
     };
   } catch {

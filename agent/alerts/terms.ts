@@ -9,7 +9,8 @@ interface Term {
 }
 
 function means({ attributes }: Term, given: Attributes | undefined): boolean {
-  for (const [key, value] of attributes) if (given?.[key] !== value) return false;
+  for (const [key, value] of attributes)
+    if (given?.[key] !== value && String(given?.[key]) !== value) return false;
   return true;
 }
 
@@ -54,9 +55,10 @@ export class Terms {
       const terms = lastTerms[point];
       if (terms === undefined) continue;
       for (const term of terms) {
-        if (!means(term, attributes[point])) continue;
+        // Where the metric is there, and none of its points is meant, there is nothing of it: 0.
+        const value = means(term, attributes[point]) ? values[point]! : 0;
         const before = row[term.index]!;
-        row[term.index] = Number.isNaN(before) ? values[point]! : before + values[point]!;
+        row[term.index] = Number.isNaN(before) ? value : before + value;
       }
     }
   }

@@ -4,11 +4,11 @@ import { History } from './history.ts';
 import { RECENT_MS, type View } from './quantity.ts';
 import type { Terms } from './terms.ts';
 
-/** Rows of the history that goes further back than 10 minutes. */
-const LONG_ROWS = 64;
+/** Rows of the history of a trend that goes further back than 10 minutes. */
+const TREND_ROWS = 64;
 /** Rows come not closer than this, ms: a faster round does not make alerts better. */
 const LEAST_SPACING_MS = 1000;
-/** Of a term with a trend, the highest value is kept of so many half windows. */
+/** Of a trend, the highest value is kept of so many half windows. */
 const PEAKS = 72;
 
 /** A term whose trend is looked at, and how far back. */
@@ -22,36 +22,35 @@ export interface Layout {
   readonly terms: Terms;
   /** From one round to the next, ms. */
   readonly interval: number;
-  /** Longest window of all, ms. */
-  readonly longest: number;
   readonly trends: readonly Trend[];
 }
 
 export class Track implements View {
   readonly row: Float64Array;
   readonly history: History;
-  readonly long: History | undefined;
   now = 0;
   /** Which run it is of: when that was started. */
   run: UnixNano | undefined;
   container: Container | undefined;
   private readonly layout: Layout;
+  /** By trend; undefined where `history` goes back far enough. */
+  private readonly trends: readonly (History | undefined)[];
   /** By trend, the highest value in each of the last half windows; the newest of them is that of `halves`. */
   private readonly peaks: Float64Array;
   private readonly halves: number[];
 
   constructor(layout: Layout) {
-    const { terms, interval, longest, trends } = layout;
+    const { terms, interval, trends } = layout;
     this.layout = layout;
     const all = Array.from({ length: terms.length }, (_, term) => term);
     const spacing = Math.max(interval, LEAST_SPACING_MS);
     this.row = new Float64Array(terms.length);
     this.history = new History(all, Math.ceil(RECENT_MS / spacing) + 2, spacing);
-    const far = trends.filter(({ window }) => window > RECENT_MS).map(({ term }) => term);
-    this.long =
-      far.length === 0
+    this.trends = trends.map(({ term, window }) =>
+      window <= RECENT_MS
         ? undefined
-        : new History(far, LONG_ROWS, Math.max(spacing, longest / (LONG_ROWS - 2)));
+        : new History([term], TREND_ROWS, Math.max(spacing, window / (TREND_ROWS - 2))),
+    );
     this.peaks = new Float64Array(trends.length * PEAKS).fill(Number.NaN);
     this.halves = trends.map(() => 0);
   }
@@ -60,14 +59,14 @@ export class Track implements View {
   begin(run: UnixNano): void {
     this.run = run;
     this.history.clear();
-    this.long?.clear();
+    for (const trend of this.trends) trend?.clear();
     this.peaks.fill(Number.NaN);
   }
 
   /** The row was evaluated, and becomes part of what was. */
   keep(): void {
     this.history.add(this.now, this.row);
-    this.long?.add(this.now, this.row);
+    for (const trend of this.trends) trend?.add(this.now, this.row);
     this.layout.trends.forEach(({ term, window }, index) => {
       const half = Math.floor(this.now / (window / 2));
       const passed = Math.min(PEAKS, half - this.halves[index]!);
@@ -79,16 +78,23 @@ export class Track implements View {
     });
   }
 
-  highestBefore(term: number, time: number): number {
-    const index = this.layout.trends.findIndex((trend) => trend.term === term);
-    const { window } = this.layout.trends[index]!;
-    // The half window that the moment is in counts whole: what rises from there on has left its values behind.
-    const last = Math.floor(time / (window / 2));
+  historyOf(term: number, window: number): History {
+    return this.trends[this.indexOf(term, window)] ?? this.history;
+  }
+
+  highestBefore(term: number, window: number): number {
+    const index = this.indexOf(term, window);
+    // The half window that it begins in counts whole: what rises from there on has left its values behind.
+    const last = Math.floor((this.now - window) / (window / 2));
     let highest = Number.NEGATIVE_INFINITY;
     for (let half = Math.max(0, this.halves[index]! - PEAKS + 1); half <= last; half++) {
       const peak = this.peaks[index * PEAKS + (half % PEAKS)]!;
       if (peak > highest) highest = peak;
     }
     return highest;
+  }
+
+  private indexOf(term: number, window: number): number {
+    return this.layout.trends.findIndex((trend) => trend.term === term && trend.window === window);
   }
 }

@@ -19,7 +19,7 @@ export type Place =
   /** How many numbers a list such as `0-3,7` has. */
   | { readonly at: 'list' };
 
-export type Cadence = 'setting' | 'rare';
+export type Cadence = 'setting' | 'rare' | 'seldom';
 
 /** A number in a cgroup's file. */
 export interface Field {
@@ -30,7 +30,8 @@ export interface Field {
   /** Factor from the kernel's unit to the metric's. */
   readonly scale: number;
   /**
-   * What need not be read every round. `setting`: the daemon tells when it is changed; `rare`: moves rarely.
+   * What need not be read every round. `setting`: the daemon tells when it is changed; `rare`: moves rarely; `seldom`:
+   * only rules look at it.
    */
   readonly cadence?: Cadence;
 }

@@ -52,7 +52,7 @@ export const state = {
     'container.health',
     'updowncounter',
     '{status}',
-    '1 for the health that the container has; absent without a health check',
+    '1 for the health that the running container has; absent without a health check',
     {
       source: `${INSPECT}, State.Health.Status`,
     },

@@ -12,7 +12,7 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   let { config } = loaded;
   const logger = createLogger(config.log_level);
   const tell = (mistakes: readonly string[]) => {
-    for (const mistake of mistakes) logger.error(`a rule is left out: ${mistake}`);
+    for (const mistake of mistakes) logger.error(`a rule, or a change of one, is left out: ${mistake}`);
   };
   tell(loaded.ruleMistakes);
   // What was counted is counted on after a reload.

@@ -7,7 +7,15 @@ export class LogLosses implements Collector {
   readonly name = 'log losses';
   private readonly counts = new Map<string, Map<string, { attributes: Attributes; value: number }>>();
 
+  private readonly gone = new WeakSet<Container>();
+
+  /** Counts begin with each run, as those of the kernel do. */
+  attach({ id }: Container): void {
+    for (const count of this.counts.get(id)?.values() ?? []) count.value = 0;
+  }
+
   add(container: Container, reason: string, count: number): void {
+    if (this.gone.has(container)) return;
     const counts = this.counts.get(container.id) ?? new Map();
     this.counts.set(container.id, counts);
     const known = counts.get(reason);
@@ -15,8 +23,9 @@ export class LogLosses implements Collector {
     else known.value += count;
   }
 
-  remove({ id }: Container): void {
-    this.counts.delete(id);
+  remove(container: Container): void {
+    this.gone.add(container);
+    this.counts.delete(container.id);
   }
 
   collect({ id }: Container, points: PointSink): void {

@@ -133,7 +133,7 @@ export function alertsPage(score: readonly string[]): string {
         ['`portlight.alert.events`', 'What happened to the container, up to 20 lines'],
         [
           '`portlight.alert.memory.*`',
-          'What its memory was used for when it was last measured, bytes: `usage`, `working_set`, `anon`, `file`, `shmem`, `slab`, `swap`. Of an OOM kill, that is before the kill',
+          'What its memory was used for when it was last measured, bytes: `usage`, `working_set`, `anon`, `file`, `shmem`, `swap`. Of an OOM kill, that is before the kill',
         ],
         ['`portlight.alert.annotation.*`, `.label.*`', 'The texts and labels of the rule'],
         ['`portlight.alert.duration`', 'Of its end: how long it fired, s'],

@@ -1,11 +1,18 @@
 /** `npm run docs`: writes the pages of docs/ and the files of config/ that are generated. Tests find them out of date. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { score, scoreSection } from '../../test/forecast/score.ts';
 import { referencePage } from '../catalogue/reference.ts';
+import { alertsPage } from './alerts-page.ts';
 import { eventsPage } from './events-page.ts';
 import { shippedFiles } from './shipped/files.ts';
 
-const files = { 'docs/metrics.md': referencePage(), 'docs/events.md': eventsPage(), ...shippedFiles() };
+const files = {
+  'docs/metrics.md': referencePage(),
+  'docs/events.md': eventsPage(),
+  'docs/alerts.md': alertsPage(scoreSection(score())),
+  ...shippedFiles(),
+};
 for (const [path, text] of Object.entries(files)) {
   const file = join(import.meta.dirname, '../..', path);
   mkdirSync(dirname(file), { recursive: true });

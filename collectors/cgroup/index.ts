@@ -16,7 +16,7 @@ import { DeviceNames, filesOf, parseTable, TableAttributes } from './tables.ts';
  * In every so manieth round. Settings such as limits are read when the daemon tells that they were changed,
  * and now and then in case somebody wrote to the files.
  */
-const EVERY: Readonly<Record<Cadence, number>> = { setting: 30, rare: 6 };
+const EVERY: Readonly<Record<Exclude<Cadence, 'seldom'>, number>> = { setting: 30, rare: 6 };
 /** A table without a line for any device is `Total 0` on cgroup v1. */
 const EMPTY_TABLE = 8;
 
@@ -41,11 +41,18 @@ interface Watched {
   rounds: number;
 }
 
+/** Rows that are read in every so manieth round. */
+export interface Seldom {
+  readonly metrics: ReadonlySet<Metric>;
+  readonly every: number;
+}
+
 export class CgroupCollector implements Collector {
   readonly name = 'cgroup';
   private readonly procfs: string;
   private readonly rows: readonly CatalogueEntry[];
-  private readonly seldom: ReadonlySet<Metric>;
+  private readonly seldom: Seldom;
+  private readonly every: Readonly<Record<Cadence, number>>;
   private readonly files: KernelFiles;
   private readonly controllers: ReadonlySet<string>;
   private readonly tableAttributes: TableAttributes;
@@ -54,14 +61,14 @@ export class CgroupCollector implements Collector {
   private readonly watched = new Map<string, Watched>();
   private values = new Float64Array(0);
 
-  /** @param seldom those of the rows that need not be read every round */
   constructor(
     procfs: string,
     rows: readonly CatalogueEntry[],
     files: KernelFiles,
-    seldom: ReadonlySet<Metric> = new Set(),
+    seldom: Seldom = { metrics: new Set(), every: 1 },
   ) {
     this.seldom = seldom;
+    this.every = { ...EVERY, seldom: seldom.every };
     this.procfs = procfs;
     this.files = files;
     this.rows = rows;
@@ -147,7 +154,7 @@ export class CgroupCollector implements Collector {
     const values = this.values.subarray(0, plan.slots).fill(Number.NaN);
     for (let index = 0; index < files.length; index++) {
       const { parse, slots, cadence } = plan.files[index]!;
-      if (!isDue(watched, cadence)) {
+      if (!this.isDue(watched, cadence)) {
         for (const slot of slots) values[slot] = last[slot]!;
         continue;
       }
@@ -162,7 +169,7 @@ export class CgroupCollector implements Collector {
     const found: Point[] = [];
     const answered = new Set<unknown>();
     for (const opened of watched.tables) {
-      if (!opened.hasLines && !isDue(watched, 'rare')) continue;
+      if (!opened.hasLines && !this.isDue(watched, 'rare')) continue;
       const { table, files } = opened;
       const open = table.readings.filter(({ metric }) => !answered.has(metric));
       if (open.length === 0) continue;
@@ -186,22 +193,23 @@ export class CgroupCollector implements Collector {
     for (const metric of answered) for (const point of found) if (point.metric === metric) points.push(point);
   }
 
+  private isDue({ isNew, rounds }: Watched, cadence: Cadence | undefined): boolean {
+    return isNew || cadence === undefined || rounds % this.every[cadence] === 0;
+  }
+
   /** Containers with the same controllers on the same versions, all of them as a rule, share one plan. */
   private planFor(directories: ReadonlyMap<string, Directory>): Plan {
     const versions = new Map([...directories].map(([controller, { version }]) => [controller, version]));
     const id = [...versions].join();
     let plan = this.plans.get(id);
     if (plan === undefined) {
-      plan = compile(this.rows, versions, this.seldom);
+      plan = compile(this.rows, versions, this.seldom.metrics);
       this.plans.set(id, plan);
       if (this.values.length < plan.slots) this.values = new Float64Array(plan.slots);
     }
     return plan;
   }
 }
-
-const isDue = ({ isNew, rounds }: Watched, cadence: Cadence | undefined): boolean =>
-  isNew || cadence === undefined || rounds % EVERY[cadence] === 0;
 
 function close({ files, tables }: Watched): void {
   for (const file of files) file?.close();

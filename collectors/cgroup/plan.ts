@@ -101,8 +101,11 @@ function parserOf(place: Exclude<Place, { at: 'key' }>, slot: number, scale: num
   }
 }
 
+/** The most frequent first. */
+const CADENCES: readonly (Cadence | undefined)[] = [undefined, 'seldom', 'rare', 'setting'];
+
 const moreFrequent = (one: Cadence | undefined, other: Cadence | undefined): Cadence | undefined =>
-  one === undefined || other === undefined ? undefined : 'rare';
+  CADENCES[Math.min(CADENCES.indexOf(one), CADENCES.indexOf(other))];
 
 /** The readings that a container's controllers allow: those of cgroup v1 where it has any, else v2's. */
 function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): readonly Reading[] {
@@ -129,7 +132,7 @@ export function compile(
   >();
 
   const slot = ({ controller, file: name, place, scale, cadence }: Field, isSeldom: boolean): number => {
-    const wanted = isSeldom ? (cadence ?? 'rare') : cadence;
+    const wanted = isSeldom ? (cadence ?? 'seldom') : cadence;
     const id = JSON.stringify([controller, name, place, scale]);
     const known = slotOf.get(id);
     if (known !== undefined) return known;

@@ -71,7 +71,12 @@ export class AlertmanagerExporter implements Exporter {
     telemetry: Telemetry,
   ): Promise<AlertmanagerExporter> {
     const transport = await renewed(async () => transportTo(endpoint));
-    return new AlertmanagerExporter(`alertmanager ${endpoint.url.host}`, resendMs, transport, telemetry);
+    return new AlertmanagerExporter(
+      `alertmanager ${endpoint.url.host}${endpoint.url.pathname.replace(/\/api\/v2\/alerts$/, '')}`,
+      resendMs,
+      transport,
+      telemetry,
+    );
   }
 
   start(): void {
@@ -104,7 +109,14 @@ export class AlertmanagerExporter implements Exporter {
     while (!signal.aborted) {
       const due = this.due().slice(0, MOST);
       if (due.length === 0) await this.something();
-      else await this.post(due);
+      else {
+        try {
+          await this.post(due);
+        } catch (error) {
+          this.telemetry.fault('alertmanager', error);
+          await this.backoff.wait();
+        }
+      }
     }
   }
 
@@ -145,6 +157,11 @@ export class AlertmanagerExporter implements Exporter {
     );
     const body = Buffer.from(JSON.stringify(sent.map(({ message }) => message)));
     const verdict = sent.length === 0 ? undefined : await this.transport.send(body);
+    if (verdict?.kind === 'refused' && due.length > 1) {
+      // The others are not to suffer for one of them.
+      for (const one of due) await this.post([one]);
+      return;
+    }
     const labels = { signal: 'alerts', destination: this.name };
     if (verdict?.kind === 'away' || verdict?.kind === 'retry') {
       this.isReachable = false;
@@ -165,6 +182,10 @@ export class AlertmanagerExporter implements Exporter {
       return;
     }
     this.telemetry.add('portlight.records.dropped', sent.length, { ...labels, reason: verdict.kind });
-    this.telemetry.warn(`${this.name}: alerts were refused: ${verdict.message}`, {}, `refused ${this.name}`);
+    this.telemetry.warn(
+      `${this.name}: the alert ${due[0]!.rule} was refused: ${verdict.message}`,
+      {},
+      `refused ${this.name}`,
+    );
   }
 }

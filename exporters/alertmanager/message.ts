@@ -30,10 +30,18 @@ function labelsOf({ rule, severity, container, resource, labels }: Alert): Recor
   ) as Record<string, string>;
 }
 
-function annotationsOf({ annotations, value, unit, container, evidence }: Alert): Record<string, string> {
-  const { log, events } = evidence;
+function annotationsOf(alert: Alert): Record<string, string> {
+  const { annotations, value, unit, threshold, limit, limitUnit, container, evidence } = alert;
+  const { log, events, memory } = evidence;
   return {
     value: human(value, unit),
+    ...(threshold !== undefined && { threshold: human(threshold, unit) }),
+    ...(limit !== undefined && { limit: human(limit, limitUnit) }),
+    ...(Object.keys(memory).length > 0 && {
+      memory: Object.entries(memory)
+        .map(([kind, bytes]) => `${kind} ${human(bytes, 'By')}`)
+        .join(', '),
+    }),
     ...(container !== undefined && { container_id: container.id }),
     ...(log.length > 0 && { log: log.join('\n') }),
     ...(events.length > 0 && { events: events.join('\n') }),

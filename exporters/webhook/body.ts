@@ -9,7 +9,13 @@ const MAX_LOG = 900;
 const MAX_TEXT = 2000;
 
 const COLOURS = { critical: '#d32f2f', warning: '#f9a825', info: '#1976d2', resolved: '#388e3c' } as const;
-const NBSP_TICK = '\u02cb';
+/** Looks like a backtick, and ends no code block. */
+const LIKE_BACKTICK = '\u02cb';
+
+const memoryText = (memory: Readonly<Record<string, number>>): string =>
+  Object.entries(memory)
+    .map(([kind, bytes]) => `${kind} ${human(bytes, 'By')}`)
+    .join(', ');
 
 interface Message {
   readonly title: string;
@@ -29,21 +35,30 @@ function messageOf(alert: AlertJson): Message {
     ['Host', resource['host.name'] === undefined ? undefined : String(resource['host.name'])],
     ['Severity', severity],
     ['Value', human(value, unit)],
+    ['Threshold', alert.threshold === undefined ? undefined : human(alert.threshold, unit)],
+    [
+      'Limit',
+      alert.limit === undefined || alert.limit === null ? undefined : human(alert.limit, alert.limitUnit),
+    ],
+    ['Memory', isResolved ? undefined : memoryText(evidence.memory)],
     ['Since', alert.startsAt],
     ['Until', alert.endsAt ?? undefined],
     ...Object.entries(labels),
   ];
   let log = '';
   for (const line of isResolved ? [] : evidence.log.toReversed()) {
-    if (log.length + line.length > MAX_LOG) break;
-    log = `${line}\n${log}`;
+    const room = MAX_LOG - log.length;
+    if (line.length > room && log !== '') break;
+    log = `${line.slice(0, room)}\n${log}`;
   }
   return {
     title: `${isResolved ? 'Resolved' : 'Firing'}: ${rule} of ${name}`.slice(0, 200),
     text: [annotations.summary, annotations.description].filter(Boolean).join('\n').slice(0, MAX_TEXT),
-    facts: facts.flatMap(([fact, text]) => (text === undefined ? [] : [[fact, text.slice(0, 200)] as const])),
+    facts: facts.flatMap(([fact, text]) =>
+      text === undefined || text === '' ? [] : [[fact, text.slice(0, 200)] as const],
+    ),
     // What ends a code block in it would let the rest be read as markup.
-    log: log.trimEnd().replaceAll('`', NBSP_TICK),
+    log: log.trimEnd().replaceAll('`', LIKE_BACKTICK),
     colour: COLOURS[isResolved ? 'resolved' : severity],
   };
 }
@@ -110,6 +125,11 @@ function teams(alert: AlertJson): object {
     wrap: true,
     ...more,
   });
+  /** What a container wrote is no markup: a TextBlock would make links of it. */
+  const plain = (content: string, more: object = {}) => ({
+    type: 'RichTextBlock',
+    inlines: [{ type: 'TextRun', text: content, ...more }],
+  });
   return {
     type: 'message',
     attachments: [
@@ -121,9 +141,9 @@ function teams(alert: AlertJson): object {
           version: '1.4',
           body: [
             block(title, { weight: 'bolder', size: 'medium', color }),
-            ...(text === '' ? [] : [block(text)]),
+            ...(text === '' ? [] : [plain(text)]),
             { type: 'FactSet', facts: facts.map(([fact, value]) => ({ title: fact, value })) },
-            ...(log === '' ? [] : [block(log, { fontType: 'monospace', size: 'small' })]),
+            ...(log === '' ? [] : [plain(log, { fontType: 'Monospace', size: 'Small' })]),
           ],
         },
       },

@@ -9,7 +9,7 @@ import type { DestinationStatus, Exporter } from '../exporter.ts';
 import { Delivery } from '../sending/delivery.ts';
 import { failureOf, mayPass, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
-import { accepted, away, type Transport } from '../sending/verdict.ts';
+import { accepted, away, refused, type Transport } from '../sending/verdict.ts';
 import { bodyOf } from './body.ts';
 import { secretOf, signed } from './signature.ts';
 
@@ -19,11 +19,18 @@ function transportTo(webhook: Webhook): Transport {
   const secret = webhook.secretFile === undefined ? undefined : secretOf(webhook.secretFile);
   return {
     async send(request) {
+      let body: string;
+      let headers: Record<string, string>;
       try {
         const alert = JSON.parse(request.toString('utf8')) as AlertJson;
-        const body = bodyOf(alert, webhook);
+        body = bodyOf(alert, webhook);
         const signature = signed(uidOf(fromJson(alert)), body, secret, Math.floor(Date.now() / 1000));
-        const headers = { 'content-type': 'application/json', ...signature };
+        headers = { 'content-type': 'application/json', ...signature };
+      } catch (error) {
+        // What cannot be written now never can: it must not hold up what follows.
+        return refused(messageOf(error), false);
+      }
+      try {
         const failure = failureOf(await poster.post(Buffer.from(body), headers), mayPass);
         return failure ?? accepted({ rejected: 0, message: '' });
       } catch (error) {

@@ -6,6 +6,8 @@ import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 const PREFIX = 'whsec_';
+const LEAST_BYTES = 24;
+const MOST_BYTES = 64;
 
 /** @throws {Error} when the file cannot be read, or has nothing in it */
 export function secretOf(path: string): Buffer {
@@ -15,8 +17,13 @@ export function secretOf(path: string): Buffer {
   } catch (error) {
     throw new Error(`secret_file: ${path} cannot be read: ${(error as Error).message}`);
   }
-  if (text === '') throw new Error(`secret_file: ${path} is empty; expected a secret`);
-  return text.startsWith(PREFIX) ? Buffer.from(text.slice(PREFIX.length), 'base64') : Buffer.from(text);
+  const encoded = text.startsWith(PREFIX) ? text.slice(PREFIX.length) : text;
+  const secret = Buffer.from(encoded, 'base64');
+  if (!/^[A-Za-z0-9+/]+=*$/.test(encoded) || secret.length < LEAST_BYTES || secret.length > MOST_BYTES)
+    throw new Error(
+      `secret_file: what is in ${path} is not allowed; expected ${LEAST_BYTES} to ${MOST_BYTES} bytes in base64, with or without ${PREFIX} before them (openssl rand -base64 32)`,
+    );
+  return secret;
 }
 
 /** @param uid the same whenever the same is sent again */

@@ -34,6 +34,7 @@ const alerts = new Alerts({
   sink: { alert: async () => {}, alerts() {} },
   store: storeOn(new Map()),
   evidence: () => ({ log: [], events: [], memory: {} }),
+  exists: () => false,
   warn() {},
   clock: { now: () => now, wall: () => now },
 });

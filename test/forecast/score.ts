@@ -6,8 +6,8 @@ import { readSeries, type Series } from './series.ts';
 const RULE = 'memory_forecast';
 /** What the rule says: the limit is reached within 15 minutes; half as much more is still right. s */
 const RIGHT = 900 * 1.5;
-/** Evidence of 5 minutes and a minute of holding: what is faster cannot be forecast. s */
-const LEAST = 360;
+/** Evidence of 7.5 minutes and a minute of holding: what is faster cannot be forecast. s */
+const LEAST = 510;
 /** A warning that came later than this before is none. s */
 const LEAD = 60;
 
@@ -58,7 +58,9 @@ export function scoreOf(series: Series): Scored {
   const end = (series.values.length - 1) * series.interval;
   const found = warningsOf(series);
   const warnings = found.map(({ from, to }): Warning => {
-    const isMet = series.oomAt.some((at) => at >= from && at - from <= RIGHT);
+    // A kill of a later run, after a restart, proves nothing.
+    const next = Math.min(...series.startedAt.filter((start) => start > from));
+    const isMet = series.oomAt.some((at) => at >= from && at - from <= RIGHT && at <= next);
     return { from, to, isRight: isMet ? true : end - from < RIGHT ? undefined : false };
   });
   // Several kills in a row are one.

@@ -33,10 +33,13 @@ const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 export class Scene {
   readonly told: Alert[] = [];
+  /** Ids of containers that the daemon has, whether a round has them or not. */
+  readonly existing = new Set<string>();
   readonly warnings: string[] = [];
   readonly kept: Map<string, string>;
   state: readonly Alert[] = [];
   now: number;
+  private back = 0;
   /** Whether exporters take charge of what they are told. */
   delivers = true;
   private readonly engine: Alerts;
@@ -61,15 +64,16 @@ export class Scene {
       },
       store: storeOn(this.kept),
       evidence: (id) => ({ log: [`last line of ${id}`], events: [], memory: { anon: 1 } }),
+      exists: (id) => this.existing.has(id),
       warn: (message) => this.warnings.push(message),
-      clock: { now: () => this.now, wall: () => EPOCH_MS + this.now },
+      clock: { now: () => this.now, wall: () => this.wall },
     });
   }
 
   /** One round, an interval after the last. @param points of each container, and of the host */
   round(containers: readonly (readonly [Container, readonly Point[]])[], host: readonly Point[] = []): void {
     this.now += this.interval;
-    const time = BigInt(EPOCH_MS + this.now) * 1_000_000n;
+    const time = BigInt(this.wall) * 1_000_000n;
     const sets: MetricSet[] = containers.map(([container, points]) => ({
       container,
       resource: container.resource,
@@ -83,8 +87,17 @@ export class Scene {
   }
 
   event(container: Container, eventName: string, attributes: EventRecord['attributes'] = {}, ago = 0): void {
-    const time = BigInt(EPOCH_MS + this.now - ago) * 1_000_000n;
+    const time = BigInt(this.wall - ago) * 1_000_000n;
     this.engine.event(container.resource, { eventName, time, severity: 9, body: eventName, attributes });
+  }
+
+  /** Somebody sets the clock. @param ms */
+  setBack(ms: number): void {
+    this.back += ms;
+  }
+
+  private get wall(): number {
+    return EPOCH_MS + this.now - this.back;
   }
 
   /** `firing memory`, … in the order that they were told. */

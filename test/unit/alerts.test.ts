@@ -80,7 +80,7 @@ test('a counter is looked at as its change; periods that did not pass are no sha
   t.deepEqual(scene.story, []);
   for (let count = 0; count < 7; count++) held();
   t.deepEqual(scene.story, ['firing cpu_throttled']);
-  for (let count = 0; count < 7; count++) round((at - 1) * 100, throttled);
+  for (let count = 0; count < 10; count++) round((at - 1) * 100, throttled);
   t.deepEqual(scene.story, ['firing cpu_throttled', 'resolved cpu_throttled']);
 });
 
@@ -215,9 +215,7 @@ test("a container's labels change its rules", (t) => {
   t.is(scene.told.at(-1)!.status, 'resolved');
   t.deepEqual(scene.warnings, [
     'container wrong: label portlight.alert.memory: "9x" is not allowed; expected off, or a share such as 90%, with an operator before it and "for 5m" behind it where wanted',
-    `container wrong: label portlight.alert.memry: is of no rule; there are ${rulesOf(alertConfig())
-      .rules.map(({ name }) => name)
-      .join(', ')}`,
+    `container wrong: label portlight.alert.memry: is of no rule; there are ${[...rulesOf(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
   ]);
 });
 
@@ -327,6 +325,9 @@ test('a rule that is wrong is named, with what would be right, and the others ar
         { name: 'good', metric: 'container.memory.usage', condition: '> 90MiB' },
         { name: 'ten', metric: 'system.memory.usage', over: 'container.memory.limit', condition: '> 1' },
         { name: 'eleven', metric: 'container.cpu.time', forecast: '5m', over: 'container.cpu.limit' },
+        { name: 'long', metric: 'container.network.io', condition: '> 1', window: '1h' },
+        { name: 'level', metric: 'container.memory.usage', condition: '> 1', window: '1m' },
+        { name: 'bare', metric: 'container.memory.usage', over: 'container.memory.limit', condition: '> 90' },
         {
           name: 'twelve',
           metric: 'container.memory.usage',
@@ -352,7 +353,10 @@ test('a rule that is wrong is named, with what would be right, and the others ar
       '[12] (good): name: "good" is there twice',
       "[13] (ten): over: container.memory.limit is a container's, system.memory.usage is the host's",
       '[14] (eleven): metric: container.cpu.time is a counter, which only ever grows',
-      '[15] (twelve): when[0].metric: "x" is not a metric; portlight metrics list has them',
+      '[15] (long): window: is not allowed; expected 10m at most, but for a forecast',
+      '[16] (level): window: is not allowed: container.memory.usage is no counter, whose change would be looked at',
+      '[17] (bare): condition: "> 90" is not allowed; expected an operator (>=, >, <=, <, ==, !=) and a share such as 90%',
+      '[18] (twelve): when[0].metric: "x" is not a metric; portlight metrics list has them',
     ],
   );
   const memoryRule = rules.find(({ name }) => name === 'memory');
@@ -382,6 +386,148 @@ test('the record bears the evidence when it fires, and how long it was when it e
   t.is(resolved!.severity, 9);
   t.is(resolved!.attributes['portlight.alert.duration'], INTERVAL_MS / 1000);
   t.false('portlight.alert.series' in resolved!.attributes);
+});
+
+test('a forecast that ends is told with a number, and survives a restart', async (t) => {
+  const before = new Scene();
+  for (let index = 0; index < 70; index++) before.round([[web, memory(40 + index * 0.7)]]);
+  t.deepEqual(before.story, ['firing memory_forecast']);
+  for (let index = 0; index < 90; index++) before.round([[web, memory(60)]]);
+  t.deepEqual(before.story, ['firing memory_forecast', 'resolved memory_forecast']);
+  t.true(before.told.every(({ value }) => Number.isFinite(value)));
+  t.notThrows(() => before.told.map(alertRecord));
+  await undefined;
+  const after = new Scene({}, before);
+  after.round([[web, memory(60)]]);
+  t.true(after.state.every(({ value }) => Number.isFinite(value)));
+});
+
+test('a full disk is not the fault of who does not write to it', (t) => {
+  const scene = new Scene();
+  const layer = (usage: number, available: number): Point[] => [
+    { metric: catalogue.filesystemUsage, value: usage },
+    { metric: catalogue.filesystemAvailable, value: available },
+  ];
+  const writer = watchedContainer('writer');
+  for (let index = 0; index < 400; index++) {
+    const available = Math.max(0, 400 - index) * MIB;
+    scene.round([
+      [web, layer(4096, available)],
+      [writer, layer(index * MIB, available)],
+    ]);
+  }
+  t.deepEqual([...new Set(scene.told.map(({ container }) => container!.name))], ['writer']);
+});
+
+test('a trend over a day takes no other one its history', (t) => {
+  const long = {
+    name: 'year',
+    metric: 'container.memory.usage',
+    over: 'container.memory.limit',
+    forecast: '24h',
+    window: '24h',
+  };
+  const scene = new Scene({ rules: [long] });
+  for (let index = 0; index < 400; index++)
+    scene.round([
+      [
+        web,
+        [
+          { metric: catalogue.filesystemUsage, value: index * MIB },
+          { metric: catalogue.filesystemAvailable, value: 1000 * MIB },
+        ],
+      ],
+    ]);
+  t.deepEqual(scene.story, ['firing disk']);
+});
+
+test('figures that are missing for a moment are no end', (t) => {
+  const scene = new Scene();
+  for (let count = 0; count < 20; count++) scene.round([[web, memory(95)]]);
+  scene.round([[web, []]]);
+  scene.existing.add(web.id);
+  scene.round([]);
+  scene.round([[web, memory(95)]]);
+  t.deepEqual(scene.story, ['firing memory']);
+  for (let count = 0; count < 5; count++) scene.round([[web, []]]);
+  t.deepEqual(scene.story, ['firing memory', 'resolved memory']);
+});
+
+test('what is throttled by its quota is not told to lack a CPU besides', (t) => {
+  const pressed = (at: number, throttled: number): Point[] => [
+    { metric: catalogue.cpuPeriods, value: at * 100 },
+    { metric: catalogue.cpuThrottledPeriods, value: at * throttled },
+    {
+      metric: catalogue.cpuPressure,
+      value: at * 6,
+      attributes: { 'container.pressure.stall': 'full' },
+    },
+    {
+      metric: catalogue.cpuPressure,
+      value: at * 9,
+      attributes: { 'container.pressure.stall': 'some' },
+    },
+  ];
+  const scene = new Scene();
+  const starved = watchedContainer('starved');
+  for (let at = 0; at < 60; at++)
+    scene.round([
+      [web, pressed(at, 60)],
+      [starved, pressed(at, 0)],
+    ]);
+  t.deepEqual(
+    scene.told.map(({ rule, container, value }) => [rule, container!.name, Number(value.toFixed(2))]),
+    [
+      ['cpu_pressure', 'starved', 0.6],
+      ['cpu_throttled', 'web', 0.6],
+    ],
+  );
+});
+
+test('a kill that two events tell counts once; one after a clock was set back is another', (t) => {
+  const scene = new Scene();
+  for (let count = 0; count < 10; count++) scene.round([[web, memory(70)]]);
+  scene.event(web, 'docker.container.oom');
+  scene.event(web, 'docker.container.die', { 'portlight.exit.reason': 'oom_killed' }, -500);
+  t.is(scene.state.at(-1)!.value, 1);
+  t.is(scene.told[0]!.limit, 100 * MIB);
+  t.is(scene.told[0]!.evidence.series.length, 10);
+  for (let count = 0; count < 70; count++) scene.round([[web, memory(70)]]);
+  t.deepEqual(scene.story, ['firing oom_kill', 'resolved oom_kill']);
+  scene.event(web, 'docker.container.oom', {}, 700_000);
+  t.is(scene.told.length, 2);
+  scene.setBack(3_600_000);
+  scene.event(web, 'docker.container.oom');
+  t.deepEqual(scene.story, ['firing oom_kill', 'resolved oom_kill', 'firing oom_kill']);
+});
+
+test('a threshold from a label is what it is meant to be', (t) => {
+  const scene = new Scene({ rules: [{ name: 'log_rate', resolve: '<= 0' }] });
+  const labels = { 'portlight.alert.memory': '95', 'portlight.alert.log_rate': '5' };
+  const other = watchedContainer('other', labels);
+  const down = watchedContainer('down', { 'portlight.alert.memory': '< 50% for 0s' });
+  const lost = (value: number): Point => ({
+    metric: catalogue.logDropped,
+    value,
+    attributes: { reason: 'rate_limit' },
+  });
+  for (let at = 0; at < 20; at++)
+    scene.round([
+      [other, [lost(at * 100)]],
+      [down, memory(40)],
+    ]);
+  t.deepEqual(scene.story, ['firing memory', 'firing log_rate']);
+  for (let at = 0; at < 60; at++)
+    scene.round([
+      [other, [lost(2000)]],
+      [down, memory(60)],
+    ]);
+  t.deepEqual(scene.story.slice(2).sort(), ['resolved log_rate', 'resolved memory']);
+  t.is(scene.warnings.length, 1);
+  t.regex(
+    scene.warnings[0]!,
+    /portlight\.alert\.memory: "95" is not allowed; expected off, or a share such as 90%/,
+  );
 });
 
 test('numbers are written as a person reads them', (t) => {
