@@ -1,5 +1,6 @@
 /** Wires collectors, pipeline and exporters, and starts and stops them in order. */
 import type { Server } from 'node:http';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Logger } from 'pino';
@@ -27,9 +28,11 @@ import { destinationsOf } from '../config/destinations.ts';
 import { parseLast } from '../config/logs.ts';
 import { parsePairs } from '../config/receiver.ts';
 import type { Config } from '../config/schema.ts';
+import { DashboardExporter } from '../exporters/dashboard/index.ts';
 import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { catalogue } from './catalogue/index.ts';
+import { dashboardSources } from './dashboard.ts';
 import { Evidence } from './evidence.ts';
 import { lockDirectory } from './lock.ts';
 import { isReceiver } from './logs/receiver.ts';
@@ -41,7 +44,9 @@ import { Positions } from './positions.ts';
 import type { Attributes, Container, Metric } from './records.ts';
 import { Round } from './round.ts';
 import { isSelected, matches, selectMetrics } from './selection.ts';
-import { healthPages, listen, type Pages, urlOf } from './server.ts';
+import { Access } from './server/access.ts';
+import { healthPages, listen, type Site, urlOf } from './server/index.ts';
+import { ensureToken, isLoopback } from './server/token.ts';
 import { statusOf } from './status.ts';
 import { messageOf, type Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
@@ -166,6 +171,18 @@ function describe(
   }
 }
 
+/** What whoever looks has to know; undefined where only this machine reaches the address. */
+function tokenFor({ listen: { host }, data_dir }: Config, logger: Logger): string | undefined {
+  if (isLoopback(host)) return undefined;
+  const { token, isNew } = ensureToken(data_dir);
+  if (isNew)
+    logger.info(
+      { token },
+      `listen: ${host} is reached from elsewhere: this token is required, and kept in ${join(data_dir, 'token')}`,
+    );
+  return token;
+}
+
 function firstSightOf(where: string): FirstSight {
   if (where === 'now') return 'now';
   const last = parseLast(where);
@@ -205,6 +222,8 @@ async function startLocked(
   const before = telemetry.snapshot();
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
+  // Before anything is opened: it may not be had.
+  const access = new Access(config.dashboard.hosts, tokenFor(config, logger));
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
@@ -215,8 +234,27 @@ async function startLocked(
   const destinations = destinationsOf(config);
   const scrape = new PrometheusExporter(telemetry);
   const evidence = new Evidence(config.procfs);
+  const status = () => {
+    const state = { host: endpoint.host, connected: daemon.connected, containers: daemon.containers.size };
+    return statusOf(telemetry, exporters, state, since);
+  };
+  const dashboard = config.dashboard.enabled
+    ? new DashboardExporter(
+        dashboardSources({
+          docker,
+          daemon: () => daemon,
+          namespaces: () => namespaces,
+          procfs: isLocal(endpoint) ? config.procfs : undefined,
+          attributes: host,
+          status,
+          telemetry,
+        }),
+        config.interval,
+        telemetry,
+      )
+    : undefined;
   const pipeline = new Pipeline({
-    exporters: [...exporters, scrape],
+    exporters: [...exporters, scrape, ...(dashboard === undefined ? [] : [dashboard])],
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
@@ -260,6 +298,16 @@ async function startLocked(
     containers: () => daemon.containers.values(),
     store: positions,
   });
+  const namespaces = new NamespaceCollector({
+    procfs: config.procfs,
+    sink: pipeline,
+    isMeasured: enabled.has(catalogue.namespace),
+    runs: {
+      load: (id) => positions.load(`namespaces/${id}`),
+      save: (id, startedAt) => positions.save(`namespaces/${id}`, startedAt),
+      forget: (id) => positions.forget(`namespaces/${id}`),
+    },
+  });
   const collectors: Collector[] = [
     new CgroupCollector(config.procfs, rows, files),
     new NetworkCollector(config.procfs, enabled, files),
@@ -267,16 +315,7 @@ async function startLocked(
     new StateCollector(),
     storage,
     new HostCollector(config.procfs, config.rootfs, files),
-    new NamespaceCollector({
-      procfs: config.procfs,
-      sink: pipeline,
-      isMeasured: enabled.has(catalogue.namespace),
-      runs: {
-        load: (id) => positions.load(`namespaces/${id}`),
-        save: (id, startedAt) => positions.save(`namespaces/${id}`, startedAt),
-        forget: (id) => positions.forget(`namespaces/${id}`),
-      },
-    }),
+    namespaces,
     objects,
     new LogCollector({
       docker,
@@ -323,19 +362,24 @@ async function startLocked(
   });
   const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs));
 
-  const pages: Pages = {
-    ...healthPages(() => daemon.connected),
-    '/metrics': ({ headers }) => scrape.metrics(headers.accept),
-    '/status': () => {
-      const state = { host: endpoint.host, connected: daemon.connected, containers: daemon.containers.size };
-      const body = JSON.stringify(statusOf(telemetry, exporters, state, since));
-      return { contentType: 'application/json', body };
+  const site: Site = {
+    open: {
+      ...healthPages(() => daemon.connected),
+      ...dashboard?.files,
+      '/api/login': (request) => access.login(request),
     },
-    '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
+    pages: {
+      '/metrics': ({ headers }) => scrape.metrics(headers.accept),
+      '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
+      '/status': () => ({ contentType: 'application/json', body: JSON.stringify(status()) }),
+      ...dashboard?.pages,
+    },
+    access,
+    onFault: (error) => telemetry.fault('server', error),
   };
   let server: Server;
   try {
-    server = await listen(config.listen, pages);
+    server = await listen(config.listen, site);
   } catch (error) {
     await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
     positions.close();
@@ -442,6 +486,7 @@ async function startLocked(
       await tellOwn();
       const ended = await Promise.allSettled([
         ...exporters.map((exporter) => exporter.stop(deadline)),
+        dashboard?.stop(),
         sdk?.then((started) => started.stop()),
       ]);
       for (const end of ended) if (end.status === 'rejected') telemetry.fault('exporters', end.reason);

@@ -161,6 +161,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('interval', '10s');
   fall('data_dir', defaultDataDirectory(env));
   fall('listen', '127.0.0.1:9797');
+  fall('dashboard.enabled', true);
   fall('log_level', 'info');
   fall('procfs', '/proc');
   fall('rootfs', '/');
@@ -175,6 +176,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
     'logs.redact',
     'logs.keep',
     'logs.drop',
+    'dashboard.hosts',
   ]) {
     fall(path, []);
   }

@@ -16,7 +16,7 @@ import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
-import { listen } from '../server.ts';
+import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
@@ -169,8 +169,7 @@ function checkDataDirectory({ data_dir }: Config): Finding {
 async function checkListen({ listen: address }: Config): Promise<Finding> {
   const shown = `${address.host}:${address.port}`;
   try {
-    const server = await listen(address, {});
-    await new Promise((resolve) => server.close(resolve));
+    await tryAddress(address);
     return finding('listen', 'ok', `${shown} is free`);
   } catch (error) {
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';

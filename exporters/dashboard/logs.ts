@@ -1,0 +1,154 @@
+/**
+ * The last lines of each container's log, as they were encoded: a batch is copied behind the one before, and nobody
+ * looks into it until somebody asks.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { eachOf } from '../../agent/otlp/split.ts';
+import type { LogEntry, Logs } from './api.ts';
+import { logEntries } from './entry.ts';
+import type { Question } from './question.ts';
+
+/** Bounds, bytes: of one container, and of all of them together. */
+export const CONTAINER_BYTES = 2 * 1024 * 1024;
+export const ALL_BYTES = 12 * 1024 * 1024;
+/** A segment is what is given up at a time, and what is decoded at a time. */
+const SEGMENT_BYTES = 32 * 1024;
+/** The first of a container's, which may never say much. */
+const LEAST_BYTES = 1024;
+
+interface Segment {
+  readonly room: Buffer;
+  length: number;
+  /** When something was added last, ms since the epoch: none of its lines was written later. */
+  last: number;
+}
+
+interface Kept {
+  readonly segments: Segment[];
+  bytes: number;
+}
+
+/** Time of the first record, ms since the epoch; undefined where it does not begin with one. */
+function firstTime(records: Buffer): number | undefined {
+  let at = 1;
+  while (records[at]! >= 0x80) at++;
+  // Field 1, a fixed64, is written first.
+  return records[at + 1] === 0x09 ? Number(records.readBigUInt64LE(at + 2) / 1000n) / 1000 : undefined;
+}
+
+export class LogStore {
+  private readonly kept = new Map<string, Kept>();
+  private total = 0;
+  private readonly onDropped: (records: number) => void;
+
+  /** @param onDropped told of records that are too large to be kept */
+  constructor(onDropped: (records: number) => void) {
+    this.onDropped = onDropped;
+  }
+
+  /** Bytes that are held. */
+  get bytes(): number {
+    return this.total;
+  }
+
+  /**
+   * @param records encoded `log_records` fields, to be copied
+   * @param now ms since the epoch
+   */
+  add(id: string, records: Buffer, now: number): void {
+    if (records.length > CONTAINER_BYTES) {
+      this.addPart(id, records, now);
+      return;
+    }
+    let kept = this.kept.get(id);
+    if (kept === undefined) {
+      kept = { segments: [], bytes: 0 };
+      this.kept.set(id, kept);
+    }
+    let segment = kept.segments.at(-1);
+    if (segment === undefined || segment.length + records.length > segment.room.length) {
+      const usual = segment === undefined ? LEAST_BYTES : Math.min(SEGMENT_BYTES, segment.room.length * 2);
+      const size = Math.max(usual, records.length);
+      while (kept.bytes + size > CONTAINER_BYTES) this.giveUp(kept);
+      while (this.total + size > ALL_BYTES) this.giveUp(this.largest());
+      segment = { room: Buffer.allocUnsafeSlow(size), length: 0, last: now };
+      kept.segments.push(segment);
+      kept.bytes += size;
+      this.total += size;
+    }
+    records.copy(segment.room, segment.length);
+    segment.length += records.length;
+    segment.last = now;
+  }
+
+  /** The container is forgotten. */
+  forget(id: string): void {
+    this.total -= this.kept.get(id)?.bytes ?? 0;
+    this.kept.delete(id);
+  }
+
+  /** Lets others have their turn between segments: a search goes through megabytes. */
+  async find({ ids, since, until, severity, limit, fits }: Question): Promise<Logs> {
+    const wanted = [...this.kept].filter(([id]) => ids === undefined || ids.has(id));
+    const segments = wanted
+      .flatMap(([id, { segments: all }]) => all.map((segment, index) => ({ id, segment, index })))
+      .filter(({ segment }) => segment.last >= since)
+      .sort((a, b) => b.segment.last - a.segment.last || b.index - a.index);
+    const oldest = wanted
+      .flatMap(
+        ([
+          ,
+          {
+            segments: [first],
+          },
+        ]) => (first === undefined ? [] : (firstTime(first.room) ?? [])),
+      )
+      .reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
+    let found: LogEntry[] = [];
+    let hasMore = false;
+    for (const { id, segment } of segments) {
+      // All that is left is older than what there is enough of.
+      if (found.length >= limit && segment.last < found[0]!.time) {
+        hasMore = true;
+        break;
+      }
+      const records = segment.room.subarray(0, segment.length);
+      for (const entry of logEntries(id, records)) {
+        const { time } = entry;
+        if (time >= since && time <= until && entry.severity >= severity && fits(entry.text))
+          found.push(entry);
+      }
+      // Of lines with one time, those behind are the newer ones: sorting keeps their order.
+      found.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
+      if (found.length > limit) {
+        hasMore = true;
+        found = found.slice(-limit);
+      }
+      await setImmediate();
+    }
+    return { lines: found, hasMore, oldest: Number.isFinite(oldest) ? oldest : null };
+  }
+
+  /** The newest of records that are more than a container may have. */
+  private addPart(id: string, records: Buffer, now: number): void {
+    const each = eachOf(records);
+    let from = each.length;
+    for (let bytes = 0; from > 0 && bytes + each[from - 1]!.length <= CONTAINER_BYTES; )
+      bytes += each[--from]!.length;
+    if (from > 0) this.onDropped(from);
+    if (from < each.length) this.add(id, Buffer.concat(each.slice(from)), now);
+  }
+
+  private giveUp(kept: Kept): void {
+    const [oldest] = kept.segments.splice(0, 1);
+    kept.bytes -= oldest!.room.length;
+    this.total -= oldest!.room.length;
+  }
+
+  private largest(): Kept {
+    let largest: Kept | undefined;
+    for (const kept of this.kept.values())
+      if (largest === undefined || kept.bytes > largest.bytes) largest = kept;
+    return largest!;
+  }
+}

@@ -1,0 +1,194 @@
+/** What is kept for whoever looks: the containers with the last hour of their figures, logs, events and alerts. */
+import { recordsOf } from '../../agent/otlp/split.ts';
+import type { AlertBatch, Container, LogBatch, MetricBatch, MetricSet } from '../../agent/records.ts';
+import { AlertStore } from './alerts.ts';
+import type { ContainerSummary, EventEntry } from './api.ts';
+import { EventStore } from './events.ts';
+import { ContainerFigures, HostFiguresKept } from './figures.ts';
+import { HOUR_MS, stepOf } from './history.ts';
+import { LogStore } from './logs.ts';
+
+/** Containers that exist no more and are still shown, for an hour at most. */
+export const REMOVED = 50;
+
+/** A container that is shown. */
+export interface Subject {
+  readonly container: Container;
+  /** Undefined of one that has not run while we looked. */
+  figures: ContainerFigures | undefined;
+  /** What was measured last. */
+  set: MetricSet | undefined;
+  /** ms since the epoch; undefined while it exists. */
+  removedAt: number | undefined;
+  /** What was told of it last, for whether there is anything new. */
+  signature: string;
+}
+
+/** Told of what is new; called synchronously, so that nothing is kept for nobody. */
+export interface Watcher {
+  figures(time: number): void;
+  container(subject: Subject): void;
+  forgotten(id: string): void;
+  event(entry: EventEntry): void;
+  alerts(): void;
+  /** @param records encoded `log_records` fields, valid during the call */
+  lines(id: string, records: Buffer, count: number): void;
+}
+
+function signatureOf({ container, removedAt }: Subject): string {
+  const { name, image, status, health, restarts, startedAt, finishedAt, exitCode } = container;
+  return [name, image, status, health, restarts, startedAt, finishedAt, exitCode, removedAt].join('\0');
+}
+
+const orNull = (time: bigint): number | null => (time === 0n ? null : Number(time / 1_000_000n));
+
+export class Store {
+  readonly subjects = new Map<string, Subject>();
+  readonly host: HostFiguresKept;
+  /** What was measured last of the host. */
+  hostSet: MetricSet | undefined;
+  readonly logs: LogStore;
+  readonly events = new EventStore();
+  readonly alerts = new AlertStore();
+  /** ms */
+  readonly step: number;
+  private readonly inventory: () => ReadonlyMap<string, Container>;
+  private readonly watcher: Watcher;
+
+  constructor(options: {
+    /** Time between two rounds, ms. */
+    readonly interval: number;
+    readonly inventory: () => ReadonlyMap<string, Container>;
+    readonly watcher: Watcher;
+    /** Told of log records that are too large to be kept. */
+    readonly onDropped: (records: number) => void;
+  }) {
+    this.step = stepOf(options.interval);
+    this.host = new HostFiguresKept(this.step);
+    this.inventory = options.inventory;
+    this.watcher = options.watcher;
+    this.logs = new LogStore(options.onDropped);
+  }
+
+  metrics({ sets, isLast }: MetricBatch): void {
+    for (const set of sets) {
+      const { container } = set;
+      if (container === undefined) {
+        this.host.take(set);
+        this.hostSet = set;
+        continue;
+      }
+      const subject = this.subject(container);
+      subject.set = set;
+      if (!ContainerFigures.isIn(set)) continue;
+      subject.figures ??= new ContainerFigures(this.step);
+      subject.figures.take(set);
+    }
+    if (!isLast) return;
+    this.compare();
+    this.watcher.figures(Date.now());
+  }
+
+  log({ resource, otlp, count }: LogBatch): void {
+    const id = String(resource.attributes['container.id'] ?? '');
+    const records = recordsOf(otlp);
+    this.logs.add(id, records, Date.now());
+    this.watcher.lines(id, records, count);
+  }
+
+  event({ resource, otlp }: LogBatch): void {
+    const { 'container.id': id, 'container.name': name } = resource.attributes;
+    const container = typeof id === 'string' ? { id, name: String(name ?? id.slice(0, 12)) } : null;
+    const entry = this.events.add(container, recordsOf(otlp));
+    if (entry !== undefined) this.watcher.event(entry);
+  }
+
+  alert(batch: AlertBatch): void {
+    if (this.alerts.take(batch, Date.now())) this.watcher.alerts();
+  }
+
+  /** Compares what is shown with the containers that there are. */
+  compare(): void {
+    const now = Date.now();
+    const inventory = this.inventory();
+    for (const container of inventory.values()) this.subject(container);
+    const removed: Subject[] = [];
+    for (const [id, subject] of this.subjects) {
+      if (inventory.has(id)) subject.removedAt = undefined;
+      else {
+        subject.removedAt ??= now;
+        removed.push(subject);
+      }
+      const signature = signatureOf(subject);
+      if (signature === subject.signature) continue;
+      subject.signature = signature;
+      this.watcher.container(subject);
+    }
+    removed.sort((a, b) => b.removedAt! - a.removedAt!);
+    removed.forEach(({ container, removedAt }, index) => {
+      if (index < REMOVED && now - removedAt! < HOUR_MS) return;
+      this.subjects.delete(container.id);
+      this.logs.forget(container.id);
+      this.watcher.forgotten(container.id);
+    });
+  }
+
+  /** By id, an unambiguous beginning of it, or name; those that exist go before those that did. */
+  find(what: string): Subject | undefined {
+    const found = this.known(what);
+    if (found !== undefined) return found;
+    this.compare();
+    return this.known(what);
+  }
+
+  private known(what: string): Subject | undefined {
+    const exact = this.subjects.get(what);
+    if (exact !== undefined) return exact;
+    const fitting = (fits: (container: Container) => boolean) =>
+      [...this.subjects.values()]
+        .filter(({ container }) => fits(container))
+        .sort((a, b) => Number(a.removedAt ?? 0) - Number(b.removedAt ?? 0));
+    const [named] = fitting(({ name }) => name === what);
+    if (named !== undefined) return named;
+    const begun = what === '' ? [] : fitting(({ id }) => id.startsWith(what));
+    return begun.length === 1 ? begun[0] : undefined;
+  }
+
+  summary({ container, figures, removedAt }: Subject): ContainerSummary {
+    const { id, name, image, labels, health, restarts, exitCode, oomKilled } = container;
+    const isRunning = container.pid !== 0 && removedAt === undefined;
+    return {
+      id,
+      name,
+      image,
+      project: labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace'] ?? null,
+      service: labels['com.docker.compose.service'] ?? labels['com.docker.swarm.service.name'] ?? null,
+      status: removedAt === undefined ? container.status : 'removed',
+      health: isRunning ? (health ?? null) : null,
+      restarts,
+      exitCode: isRunning || container.startedAt === 0n ? null : exitCode,
+      oomKilled,
+      createdAt: orNull(container.createdAt),
+      startedAt: orNull(container.startedAt),
+      finishedAt: orNull(container.finishedAt),
+      figures: isRunning ? (figures?.latest ?? null) : null,
+      alerts: this.alerts.of(id),
+    };
+  }
+
+  private subject(container: Container): Subject {
+    let subject = this.subjects.get(container.id);
+    // The object is another where a container was found again that had been taken for gone.
+    if (subject === undefined || subject.container !== container) {
+      subject = {
+        container,
+        figures: subject?.figures,
+        set: subject?.set,
+        removedAt: undefined,
+        signature: '',
+      };
+      this.subjects.set(container.id, subject);
+    }
+    return subject;
+  }
+}
