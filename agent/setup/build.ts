@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildPage } from './page.ts';
 
 const root = join(import.meta.dirname, '../..');
 const dist = join(root, 'dist');
@@ -11,5 +12,8 @@ const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['--project', 
   cwd: root,
   stdio: 'inherit',
 });
-if (status === 0) chmodSync(join(dist, 'agent/cli.js'), 0o755);
+if (status === 0) {
+  chmodSync(join(dist, 'agent/cli.js'), 0o755);
+  buildPage();
+}
 process.exitCode = status ?? 1;
