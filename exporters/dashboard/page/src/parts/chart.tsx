@@ -159,8 +159,8 @@ export function Chart(given: ChartProps) {
   const { title, lines, format, limit } = given;
   const host = useRef<HTMLDivElement>(null);
   const figures = useRef<HTMLSpanElement>(null);
-  const plot = useRef<uPlot>();
-  const props = useRef<Signal<ChartProps>>();
+  const plot = useRef<uPlot | undefined>(undefined);
+  const props = useRef<Signal<ChartProps> | undefined>(undefined);
   props.current ??= signal(given);
   props.current.value = given;
 

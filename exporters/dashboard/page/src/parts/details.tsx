@@ -176,7 +176,6 @@ function Image({ id, name }: { readonly id: string | null; readonly name: string
       {image === undefined ? null : (
         <ol class="layers" aria-label="Layers, the last one on top">
           {image.layers.map(({ instruction, size }, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: layers have no other name, and never change places
             <li key={index}>
               <span class="size">{bytes(size)}</span>
               <span class="bar">

@@ -108,7 +108,7 @@ export function LogView({ id }: { readonly id: string }) {
   const box = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
   const sticks = useRef(true);
-  const pattern = useRef<RegExp>();
+  const pattern = useRef<RegExp | undefined>(undefined);
 
   useEffect(() => {
     const timer = setTimeout(() => setSettled({ search: search.value, severity: severity.value }), SETTLE_MS);
@@ -269,7 +269,7 @@ export function LogView({ id }: { readonly id: string }) {
           {mistake.value}
         </p>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
+      {/* What scrolls has to be reached by the keyboard. */}
       <div
         class={`lines ${wraps.value ? 'wraps' : ''}`}
         ref={box}

@@ -19,7 +19,6 @@ const NOTHING: Hour = { times: [], columns: {} };
 export function useHour(id: string, version: number): Hour {
   const [hour, setHour] = useState(NOTHING);
   const askedAt = useRef({ id, at: 0 });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `version` says that there is something new
   useEffect(() => {
     const asked = askedAt.current;
     if (asked.id === id && Date.now() - asked.at < LEAST_MS) return;

@@ -1,5 +1,5 @@
 /** A long list of rows of one height, of which those in sight are there. */
-import type { ComponentChildren, RefObject } from 'preact';
+import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** Rows beyond the edges, so that a fast hand finds them there. */
@@ -11,7 +11,7 @@ export interface Range {
 }
 
 /** The rows in sight of a scrolling element. */
-export function useRange(scroller: RefObject<HTMLElement>, rowHeight: number, count: number): Range {
+export function useRange(scroller: RefObject<HTMLElement | null>, rowHeight: number, count: number): Range {
   const [range, setRange] = useState<Range>({ from: 0, to: Math.min(count, 60) });
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -64,11 +64,8 @@ export function useMedia(query: string): boolean {
 export function useSettled(work: () => void, ms: number, what: string): void {
   const latest = useRef(work);
   latest.current = work;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `what` is what it waits to stay the same
   useEffect(() => {
     const timer = setTimeout(() => latest.current(), ms);
     return () => clearTimeout(timer);
   }, [ms, what]);
 }
-
-export type Children = ComponentChildren;

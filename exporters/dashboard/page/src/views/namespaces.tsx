@@ -157,7 +157,6 @@ function Matrix({ all }: { readonly all: readonly NamespaceEntry[] }) {
 export function NamespacesView() {
   const search = useRef<HTMLInputElement>(null);
   const size = containers.value.size;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another number of containers, another map
   useEffect(() => {
     const look = () =>
       ask<NamespaceMap>('/api/namespaces').then(
@@ -232,7 +231,7 @@ export function NamespacesView() {
             </span>
           </p>
         </div>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
+        {/* What scrolls has to be reached by the keyboard. */}
         <div class="wide" tabIndex={0} role="region" aria-label="Namespaces of each container">
           <Matrix all={all} />
         </div>
