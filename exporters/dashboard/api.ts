@@ -328,7 +328,14 @@ export interface Agent {
 /** What `/api/stream` sends: `event:` is the key, `data:` the value as JSON. */
 export interface Messages {
   /** First, and whenever the set of containers has to be taken anew. */
-  snapshot: Containers & Alerts & { readonly version: string; readonly host: string };
+  snapshot: Containers &
+    Alerts & {
+      readonly version: string;
+      /** Name of the host. */
+      readonly host: string;
+      readonly hostFigures: HostFigures | null;
+      readonly connected: boolean;
+    };
   /** After each look. */
   figures: {
     readonly time: number;

@@ -87,6 +87,8 @@ export function routes({ store, sources, answers, streams }: Parts): Pages {
     ...alerts(),
     version: VERSION,
     host: sources.hostname,
+    hostFigures: store.host.latest,
+    connected: sources.isConnected(),
   });
   const stream: Handler = (request, response) => {
     if (request.method === 'HEAD') return { contentType: 'text/event-stream; charset=utf-8', body: '' };

@@ -102,7 +102,8 @@ const handlers: { readonly [Name in keyof Messages]: (data: Messages[Name]) => v
       containers.value = byId(data);
       alerts.value = data.alerts;
       about.value = { version: data.version, host: data.host, interval: data.interval };
-      sawDaemon.value = true;
+      hostFigures.value = data.hostFigures;
+      sawDaemon.value = data.connected;
       isLive.value = true;
     });
     void loadEvents();

@@ -33,6 +33,10 @@ export interface ChartProps {
   readonly times: readonly number[];
   readonly lines: readonly Line[];
   readonly format: (value: number | null) => string;
+  /** Whether it is counted in powers of two. */
+  readonly isBinary?: boolean;
+  /** What the limit is called. */
+  readonly limitWord?: string;
   /** What the chart's height stands for at least. */
   readonly least: number;
   /** What the values cannot pass; drawn where they come near it. */
@@ -50,6 +54,7 @@ const PADDING_RIGHT = 10;
 /** Shares of the limit from which on it is drawn. */
 const NEAR = 0.3;
 const SYNC = 'view';
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** A line over what `limit` there is, so that the same number of values stands for it. */
 function dataOf({ times, lines, limit }: ChartProps): uPlot.AlignedData {
@@ -116,6 +121,7 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
         ...axis(),
         size: AXIS,
         space: 30,
+        ...(props.peek().isBinary ? { incrs: POWERS } : {}),
         values: (_, ticks) => ticks.map((value) => (value === 0 ? '0' : props.peek().format(value))),
       },
     ],
@@ -156,7 +162,7 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
 }
 
 export function Chart(given: ChartProps) {
-  const { title, lines, format, limit } = given;
+  const { title, lines, format, limit, limitWord = 'limit' } = given;
   const host = useRef<HTMLDivElement>(null);
   const figures = useRef<HTMLSpanElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
@@ -212,7 +218,11 @@ export function Chart(given: ChartProps) {
             </span>
           ))}
         </span>
-        {limit ? <small class="limit">limit {format(limit)}</small> : null}
+        {limit ? (
+          <small class="limit">
+            {limitWord} {format(limit)}
+          </small>
+        ) : null}
       </figcaption>
       <div
         ref={host}

@@ -61,10 +61,19 @@ export function AlertBadge({ marks }: { readonly marks: readonly AlertMark[] }) 
   );
 }
 
-/** A share of a limit as a line; none where there is no limit. */
-export function Bar({ share }: { readonly share: number | null }) {
+/**
+ * A share of a limit as a line; none where there is no limit.
+ * @param isPlain whether it is no bad sign where it is full
+ */
+export function Bar({
+  share,
+  isPlain = false,
+}: {
+  readonly share: number | null;
+  readonly isPlain?: boolean;
+}) {
   if (share === null) return <span class="bar none" />;
-  const level = share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : '';
+  const level = isPlain ? '' : share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : '';
   return (
     <span class={`bar ${level}`}>
       <span style={{ width: `${Math.min(100, share * 100).toFixed(1)}%` }} />

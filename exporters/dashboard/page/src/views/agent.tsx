@@ -127,7 +127,7 @@ export function AgentView() {
                   <td>{inUnit(used, unit)}</td>
                   <td>{inUnit(bound, unit)}</td>
                   <td class="share">
-                    <Bar share={shareOf(used, bound)} />
+                    <Bar share={shareOf(used, bound)} isPlain />
                   </td>
                 </tr>
               ))}
@@ -154,7 +154,9 @@ export function AgentView() {
               <thead>
                 <tr>
                   <th scope="col">destination</th>
-                  <th scope="col">signal</th>
+                  <th scope="col" class="left">
+                    signal
+                  </th>
                   <th scope="col">sent</th>
                   <th scope="col">bytes</th>
                   <th scope="col">waiting</th>

@@ -12,9 +12,10 @@ function Evidence({ of: { evidence, threshold, unit } }: { readonly of: AlertEnt
   const { series } = evidence;
   const [first, last] = [series[0], series.at(-1)];
   if (first === undefined || last === undefined || series.length < 2) return null;
-  const most = Math.max(threshold ?? 0, ...series.map(([, value]) => value)) * 1.1 || 1;
+  const values = [...series.map(([, value]) => value), ...(threshold === undefined ? [] : [threshold])];
+  const [least, most] = [Math.min(...values), Math.max(...values)];
   const x = (time: number) => ((time - first[0]) / Math.max(1, last[0] - first[0])) * WIDTH;
-  const y = (value: number) => HEIGHT - (value / most) * HEIGHT;
+  const y = (value: number) => 4 + (HEIGHT - 8) * (1 - (value - least) / (most - least || 1));
   const path = series.map(([time, value]) => `${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join('L');
   return (
     <figure class="evidence">

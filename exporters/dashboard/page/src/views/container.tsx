@@ -91,6 +91,7 @@ function Charts(props: {
       title: 'Memory',
       lines: [{ label: 'working set', colour: 'memory', values: of('memory') }],
       format: bytes,
+      isBinary: true,
       least: MEBIBYTE,
       limit: figures?.memoryLimit ?? null,
     },
@@ -101,6 +102,7 @@ function Charts(props: {
         { label: 'transmitted', colour: 'network2', values: of('transmit'), isDashed: true },
       ],
       format: rate,
+      isBinary: true,
       least: 1024,
     },
     {
@@ -110,6 +112,7 @@ function Charts(props: {
         { label: 'written', colour: 'disk2', values: of('write'), isDashed: true },
       ],
       format: rate,
+      isBinary: true,
       least: 4096,
     },
     {

@@ -56,7 +56,9 @@ function ImageTable({ images }: Images) {
             <th scope="col">image</th>
             <th scope="col">size</th>
             <th scope="col">age</th>
-            <th scope="col">containers</th>
+            <th scope="col" class="names">
+              containers
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -111,14 +113,17 @@ export function HostView() {
             format={cpus}
             least={1}
             limit={figures?.cpus ?? null}
+            limitWord="of"
           />
           <Chart
             {...common}
             title="Memory"
             lines={[{ label: 'in use', colour: 'memory', values: of('memory') }]}
             format={bytes}
+            isBinary
             least={MEBIBYTE}
             limit={figures?.memoryTotal ?? null}
+            limitWord="of"
           />
           <Chart
             {...common}
@@ -128,6 +133,7 @@ export function HostView() {
               { label: 'transmitted', colour: 'network2', values: of('transmit'), isDashed: true },
             ]}
             format={rate}
+            isBinary
             least={1024}
           />
           <Chart
@@ -138,6 +144,7 @@ export function HostView() {
               { label: 'written', colour: 'disk2', values: of('write'), isDashed: true },
             ]}
             format={rate}
+            isBinary
             least={4096}
           />
         </section>

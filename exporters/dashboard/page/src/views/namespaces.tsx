@@ -123,7 +123,7 @@ function Matrix({ all }: { readonly all: readonly NamespaceEntry[] }) {
               return (
                 <td
                   key={type}
-                  class={`${cell.kind} ${pointed.value === key && cell.kind === 'shared' ? 'pointed' : ''}`}
+                  class={`${cell.kind} ${USUALLY_THE_HOSTS.has(type) ? 'usual' : ''} ${pointed.value === key && cell.kind === 'shared' ? 'pointed' : ''}`}
                   title={`${type} ${cell.entry.inode}: ${words}`}
                   onPointerEnter={() => {
                     pointed.value = key;
