@@ -7,9 +7,9 @@ import { constants, gzipSync } from 'node:zlib';
 
 const root = join(import.meta.dirname, '../..');
 const source = join(root, 'exporters/dashboard/page');
-const target = join(root, 'dist/exporters/dashboard/page');
+const target = join(root, 'dist/page');
 /** Checksum of what the page that is there was built from. */
-const stamp = join(root, 'dist/.page');
+const stamp = join(root, 'node_modules/.portlight-page');
 
 const filesBelow = (directory: string): string[] =>
   readdirSync(directory, { withFileTypes: true, recursive: true })
@@ -31,7 +31,8 @@ function checksum(): string {
  */
 export function buildPage(): void {
   const wanted = checksum();
-  if (existsSync(stamp) && existsSync(target) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (existsSync(stamp) && existsSync(join(target, 'index.html')) && readFileSync(stamp, 'utf8') === wanted)
+    return;
   const vite = join(root, 'node_modules/vite/bin/vite.js');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

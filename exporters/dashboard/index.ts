@@ -19,12 +19,10 @@ import { Streams } from './stream.ts';
 /** How long after an event its container is looked at again, ms: the daemon describes some things only later. */
 const LOOKS_MS = [50, 500, 2000];
 
-/** Where the build puts the page: beside this file in the package, and into dist/ of a checkout. */
+/** Where the build puts the page: seen from dist/exporters/dashboard, and from the sources in a checkout. */
 function builtPage(): string {
   const isPackage = import.meta.filename.endsWith('.js');
-  return isPackage
-    ? join(import.meta.dirname, 'page')
-    : join(import.meta.dirname, '../../dist/exporters/dashboard/page');
+  return join(import.meta.dirname, isPackage ? '../../page' : '../../dist/page');
 }
 
 const NOT_BUILT = 'The page is not built in this checkout: run "npm run build", and start the agent again.\n';

@@ -6,7 +6,7 @@ export default defineConfig({
   base: '/',
   publicDir: false,
   build: {
-    outDir: join(import.meta.dirname, '../../../dist/exporters/dashboard/page'),
+    outDir: join(import.meta.dirname, '../../../dist/page'),
     emptyOutDir: true,
     target: 'es2022',
     // Files of their own: the page's Content-Security-Policy allows nothing inline.
