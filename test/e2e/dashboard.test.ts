@@ -172,4 +172,5 @@ test('the page finds the agent again after a restart, and what happened meanwhil
   await startAgent(t, { variables, args: ['--listen', new URL(url).host] });
   await page.getByRole('link', { name }).waitFor();
   await page.getByText('live', { exact: true }).waitFor();
+  t.is(await page.getByText(/^no answer for/).count(), 0);
 });

@@ -18,13 +18,12 @@ export function useRange(scroller: RefObject<HTMLElement | null>, rowHeight: num
     if (element === null) return;
     const look = () => {
       const first = Math.floor(element.scrollTop / rowHeight);
-      const from = Math.max(0, first - MORE);
-      const to = Math.min(count, first + Math.ceil(element.clientHeight / rowHeight) + MORE);
-      // In steps, so that not every pixel draws anew.
+      const last = Math.min(count, first + Math.ceil(element.clientHeight / rowHeight) + 1);
+      // Not every pixel draws anew: only where a row in sight is not there.
       setRange((known) =>
-        Math.abs(known.from - from) < MORE / 2 && Math.abs(known.to - to) < MORE / 2 && known.to <= count
+        known.from <= first && known.to >= last && known.to <= count
           ? known
-          : { from, to },
+          : { from: Math.max(0, first - MORE), to: Math.min(count, last + MORE) },
       );
     };
     look();
