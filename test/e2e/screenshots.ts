@@ -1,8 +1,11 @@
 /** `npm run screenshots`: pictures of each view, of a made host, for the README; writes them to docs/images. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { launchBrowser } from '../support/browser.ts';
+import { canInstall, install } from '../../agent/setup/packages.ts';
+import { buildPage } from '../../agent/setup/page.ts';
+import { browserPackages, launchBrowser } from '../support/browser.ts';
 import { startStory } from '../support/story.ts';
 
 const images = process.argv[2] ?? join(import.meta.dirname, '../../docs/images');
@@ -15,6 +18,8 @@ interface Picture {
   readonly size?: { readonly width: number; readonly height: number };
 }
 
+if (canInstall()) install([...browserPackages, 'pngquant']);
+buildPage();
 const feed = await startStory();
 const checkout = `#/container/${feed.named('shop-checkout-1').id}`;
 const PHONE = { width: 390, height: 800 };
@@ -38,7 +43,9 @@ try {
     await page.goto(`${feed.url}/${hash}`);
     await page.getByText('live', { exact: true }).waitFor();
     await sleep(900);
-    await page.screenshot({ path: join(images, `${name}.png`) });
+    const path = join(images, `${name}.png`);
+    await page.screenshot({ path });
+    execFileSync('pngquant', ['--force', '--strip', '--quality', '70-98', '--output', path, path]);
     await page.close();
   }
 } finally {
