@@ -34,6 +34,7 @@ import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { catalogue } from './catalogue/index.ts';
 import { dashboardSources } from './dashboard.ts';
 import { Evidence } from './evidence.ts';
+import { GLANCE_MS, Glance } from './glance.ts';
 import { lockDirectory } from './lock.ts';
 import { isReceiver } from './logs/receiver.ts';
 import { commandRedaction } from './logs/redact.ts';
@@ -360,6 +361,22 @@ async function startLocked(
       save: (time) => positions.save('events', String(time)),
     },
   });
+  if (dashboard !== undefined && config.interval > GLANCE_MS) {
+    const glance = new Glance({
+      procfs: config.procfs,
+      rootfs: config.rootfs,
+      files,
+      rows,
+      telemetry,
+      begun: bootTime(config.procfs),
+      host: hostResource,
+      containers: () => daemon.containers.values(),
+      isWatched: () => dashboard.isWatched,
+      take: (sets) => dashboard.glance(sets),
+    });
+    collectors.push(glance);
+    dashboard.onWatched = () => glance.begin();
+  }
   const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs));
 
   const site: Site = {

@@ -3,11 +3,14 @@
 export const HOUR_MS = 3_600_000;
 /** Finer ones would not be told apart on a chart of an hour. */
 const LEAST_STEP_MS = 10_000;
+/** Who looks on sees more than the rounds, however seldom these are. */
+const LONGEST_STEP_MS = 60_000;
 /** Rounds are not exactly a step apart: one step without a value between two that have one is filled in. */
 const BRIDGED = 2;
 
 /** @param interval time from one round to the next, ms */
-export const stepOf = (interval: number): number => Math.min(HOUR_MS, Math.max(LEAST_STEP_MS, interval));
+export const stepOf = (interval: number): number =>
+  Math.min(LONGEST_STEP_MS, Math.max(LEAST_STEP_MS, interval));
 
 export class History {
   /** ms */

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Batch } from '../../agent/records.ts';
+import type { Batch, MetricSet } from '../../agent/records.ts';
 import { filePages } from '../../agent/server/files.ts';
 import type { Pages } from '../../agent/server/index.ts';
 import type { Telemetry } from '../../agent/telemetry.ts';
@@ -34,7 +34,9 @@ export class DashboardExporter implements Exporter {
   /** The page itself, which tells nothing. */
   readonly files: Pages;
   private readonly store: Store;
-  private readonly streams = new Streams();
+  /** Called whenever somebody begins to look on. */
+  onWatched: () => void = () => {};
+  private readonly streams = new Streams(() => this.onWatched());
   private readonly looks = new Map<number, NodeJS.Timeout>();
   private readonly connected: NodeJS.Timeout;
 
@@ -68,6 +70,11 @@ export class DashboardExporter implements Exporter {
   /** Whether anybody looks on. */
   get isWatched(): boolean {
     return this.streams.count > 0;
+  }
+
+  /** Figures between two rounds, for whoever looks on. */
+  glance(sets: readonly MetricSet[]): void {
+    this.store.glance(sets);
   }
 
   async export(batch: Batch): Promise<void> {

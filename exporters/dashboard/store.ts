@@ -11,6 +11,9 @@ import { LogStore } from './logs.ts';
 /** Containers that exist no more and are still shown, for an hour at most. */
 export const REMOVED = 50;
 
+/** How long after one another is expected, ms. */
+const GLANCED_MS = 5000;
+
 /** A container that is shown. */
 export interface Subject {
   readonly container: Container;
@@ -52,6 +55,8 @@ export class Store {
   readonly alerts = new AlertStore();
   /** ms */
   readonly step: number;
+  /** When somebody's glance was served last, ms since the epoch. */
+  private glancedAt = 0;
   private readonly inventory: () => ReadonlyMap<string, Container>;
   private readonly watcher: Watcher;
 
@@ -71,22 +76,23 @@ export class Store {
   }
 
   metrics({ sets, isLast }: MetricBatch): void {
+    // Glances between the rounds have rates of their own.
+    const hasGlances = Date.now() - this.glancedAt < GLANCED_MS;
     for (const set of sets) {
-      const { container } = set;
-      if (container === undefined) {
-        this.host.take(set);
-        this.hostSet = set;
-        continue;
-      }
-      const subject = this.subject(container);
-      subject.set = set;
-      if (!ContainerFigures.isIn(set)) continue;
-      subject.figures ??= new ContainerFigures(this.step);
-      subject.figures.take(set);
+      if (set.container === undefined) this.hostSet = set;
+      else this.subject(set.container).set = set;
+      if (!hasGlances) this.figures(set);
     }
     if (!isLast) return;
     this.compare();
-    this.watcher.figures(Date.now());
+    if (!hasGlances) this.watcher.figures(Date.now());
+  }
+
+  /** Figures between two rounds, for whoever looks on. */
+  glance(sets: readonly MetricSet[]): void {
+    this.glancedAt = Date.now();
+    for (const set of sets) this.figures(set);
+    this.watcher.figures(this.glancedAt);
   }
 
   log({ resource, otlp, count }: LogBatch): void {
@@ -174,6 +180,15 @@ export class Store {
       figures: isRunning ? (figures?.latest ?? null) : null,
       alerts: this.alerts.of(id),
     };
+  }
+
+  private figures(set: MetricSet): void {
+    if (set.container === undefined) this.host.take(set);
+    else if (ContainerFigures.isIn(set)) {
+      const subject = this.subject(set.container);
+      subject.figures ??= new ContainerFigures(this.step);
+      subject.figures.take(set);
+    }
   }
 
   private subject(container: Container): Subject {

@@ -77,8 +77,10 @@ export class Streams {
   private readonly all = new Set<Stream>();
   private readonly beat: NodeJS.Timeout;
   private gathering: NodeJS.Timeout | undefined;
+  private readonly onOpened: () => void;
 
-  constructor() {
+  constructor(onOpened: () => void) {
+    this.onOpened = onOpened;
     this.beat = setInterval(() => {
       for (const stream of this.all) stream.write(': still here\n\n');
     }, BEAT_MS).unref();
@@ -105,6 +107,7 @@ export class Streams {
     this.all.add(stream);
     response.on('close', () => this.all.delete(stream));
     stream.write(`retry: ${RETRY_MS}\n\n${messageOf('snapshot', snapshot)}`);
+    this.onOpened();
     return true;
   }
 

@@ -3,6 +3,7 @@ import { type Signal, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { about } from '../state.ts';
 import { colour, theme } from '../theme.ts';
 
 export interface Span {
@@ -54,6 +55,8 @@ const PADDING_RIGHT = 10;
 /** Shares of the limit from which on it is drawn. */
 const NEAR = 0.3;
 const SYNC = 'view';
+/** Of the agent's history, ms. */
+const LONGEST_STEP_MS = 60_000;
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** A line over what `limit` there is, so that the same number of values stands for it. */
@@ -135,6 +138,8 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
           width: 1.5,
           ...(isDashed ? { dash: [4, 4] } : {}),
           points: { show: false },
+          // Where rounds are further apart than steps, a hole is none.
+          spanGaps: about.peek().interval > LONGEST_STEP_MS,
         }),
       ),
       { label: 'limit', stroke: () => colour('limit'), width: 1, dash: [5, 4], points: { show: false } },

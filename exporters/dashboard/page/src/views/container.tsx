@@ -18,6 +18,8 @@ import { addEvents, alerts, containers, events, marks, now } from '../state.ts';
 const TABS = ['log', 'events', 'details'] as const;
 type Tab = (typeof TABS)[number];
 const EVENTS = 500;
+/** How often all that is measured is asked for. */
+const DETAILS_MS = 10_000;
 const MEBIBYTE = 1024 * 1024;
 
 function Heading({ container }: { readonly container: ContainerSummary }) {
@@ -146,12 +148,13 @@ function useDetails(
 ): ContainerDetails | undefined {
   const [details, setDetails] = useState<ContainerDetails>();
   const id = container?.id;
+  const turn = Math.floor((container?.figures?.time ?? 0) / DETAILS_MS);
   useEffect(() => {
     if (id === undefined || !isWanted) return;
     const abort = new AbortController();
     ask<ContainerDetails>('/api/container', { id }, abort.signal).then(setDetails, () => {});
     return () => abort.abort();
-  }, [id, isWanted, container?.status, container?.figures?.time]);
+  }, [id, isWanted, container?.status, turn]);
   return details?.id === id ? details : undefined;
 }
 
