@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { Page } from './index.ts';
+import type { Page } from './page.ts';
 import { isSame, sessionOf } from './token.ts';
 
 const COOKIE = 'portlight';

@@ -6,22 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { messageOf } from '../telemetry.ts';
 import type { Access } from './access.ts';
-
-export interface Page {
-  readonly status?: number;
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string | Buffer;
-}
-
-/** Undefined where it has answered by itself, or goes on to. */
-export type Handler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-) => Page | undefined | Promise<Page | undefined>;
-
-/** Answers by path. */
-export type Pages = Readonly<Record<string, Handler>>;
+import type { Handler, Page, Pages } from './page.ts';
 
 export interface Address {
   readonly host: string;

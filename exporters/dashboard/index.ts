@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Batch, MetricSet } from '../../agent/records.ts';
 import { filePages } from '../../agent/server/files.ts';
-import type { Pages } from '../../agent/server/index.ts';
+import type { Pages } from '../../agent/server/page.ts';
 import type { Telemetry } from '../../agent/telemetry.ts';
 import type { Exporter } from '../exporter.ts';
 import { Answers } from './answers.ts';

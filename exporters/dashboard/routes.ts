@@ -1,6 +1,6 @@
 /** The paths below /api, as api.ts has them. */
 import type { IncomingMessage } from 'node:http';
-import type { Handler, Page, Pages } from '../../agent/server/index.ts';
+import type { Handler, Page, Pages } from '../../agent/server/page.ts';
 import { VERSION } from '../../agent/version.ts';
 import type { Answers } from './answers.ts';
 import type { Messages } from './api.ts';
