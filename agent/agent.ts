@@ -28,7 +28,6 @@ import { destinationsOf } from '../config/destinations.ts';
 import { parseLast } from '../config/logs.ts';
 import { parsePairs } from '../config/receiver.ts';
 import type { Config } from '../config/schema.ts';
-import { DashboardExporter } from '../exporters/dashboard/index.ts';
 import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { catalogue } from './catalogue/index.ts';
@@ -240,7 +239,7 @@ async function startLocked(
     return statusOf(telemetry, exporters, state, since);
   };
   const dashboard = config.dashboard.enabled
-    ? new DashboardExporter(
+    ? new (await import('../exporters/dashboard/index.ts')).DashboardExporter(
         dashboardSources({
           docker,
           daemon: () => daemon,
@@ -412,7 +411,7 @@ async function startLocked(
       exporters: config.exporter,
       listen: urlOf(server),
     },
-    'portlight runs',
+    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${urlOf(server)}/`,
   );
 
   const waiting = () =>

@@ -15,6 +15,8 @@ import { addFigures, forgetSparks } from './sparks.ts';
 
 const MAX_EVENTS = 1000;
 const RETRY_MS = 2000;
+/** For so long it is waited whether something else is to be followed: each change begins the stream anew. */
+const SETTLE_MS = 50;
 
 export const containers = signal<ReadonlyMap<string, ContainerSummary>>(new Map());
 export const alerts = signal<readonly AlertEntry[]>([]);
@@ -53,22 +55,32 @@ const listeners = new Set<LinesListener>();
 const restarts = new Set<() => void>();
 
 let source: EventSource | undefined;
-let followed: readonly string[] = [];
+/** What is to be followed, and what the stream that is open follows. */
+let wanted: readonly string[] = [];
+let followed = '';
+let settling: ReturnType<typeof setTimeout> | undefined;
+/** Times in a row that the stream could not be had. */
+let failures = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
 
 /** Has lines of these containers sent. @returns what ends that */
 export function follow(ids: readonly string[], onLines: LinesListener, onRestart: () => void): () => void {
   listeners.add(onLines);
   restarts.add(onRestart);
-  followed = ids;
-  connect();
+  want(ids);
   return () => {
     listeners.delete(onLines);
     restarts.delete(onRestart);
-    if (followed !== ids) return;
-    followed = [];
-    connect();
+    if (wanted === ids) want([]);
   };
+}
+
+function want(ids: readonly string[]): void {
+  wanted = ids;
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    if (wanted.join() !== followed) connect();
+  }, SETTLE_MS);
 }
 
 export function addEvents(entries: readonly EventEntry[]): void {
@@ -105,6 +117,7 @@ const handlers: { readonly [Name in keyof Messages]: (data: Messages[Name]) => v
       hostFigures.value = data.hostFigures;
       sawDaemon.value = data.connected;
       isLive.value = true;
+      failures = 0;
     });
     void loadEvents();
     for (const restarted of restarts) restarted();
@@ -145,18 +158,22 @@ function lost(): void {
   isLive.value = false;
   source?.close();
   clearTimeout(retry);
-  retry = setTimeout(() => {
-    ask('/api/alerts').then(connect, () => {
-      if (!needsToken.value) lost();
-    });
-  }, RETRY_MS);
+  retry = setTimeout(
+    () => {
+      ask('/api/alerts').then(connect, () => {
+        if (!needsToken.value) lost();
+      });
+    },
+    failures++ === 0 ? 0 : RETRY_MS,
+  );
 }
 
 export function connect(): void {
   clearTimeout(retry);
   source?.close();
-  const query = new URLSearchParams(followed.map((id) => ['follow', id]));
-  const opened = new EventSource(followed.length === 0 ? '/api/stream' : `/api/stream?${query}`);
+  followed = wanted.join();
+  const query = new URLSearchParams(wanted.map((id) => ['follow', id]));
+  const opened = new EventSource(wanted.length === 0 ? '/api/stream' : `/api/stream?${query}`);
   source = opened;
   for (const name of Object.keys(handlers) as (keyof Messages)[])
     opened.addEventListener(name, (message) => {
