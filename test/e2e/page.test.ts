@@ -123,7 +123,7 @@ test('charts share crosshair and zoom', async (t) => {
   await page.mouse.move(box.x + box.width * 0.75, box.y + 40, { steps: 4 });
   await page.mouse.up();
   await page.getByRole('button', { name: 'reset zoom' }).click();
-  await page.getByRole('button', { name: '1 h', pressed: true }).waitFor();
+  await page.getByRole('button', { name: 'all', pressed: true }).waitFor();
   t.deepEqual(complaints, []);
 });
 

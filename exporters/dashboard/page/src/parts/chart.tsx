@@ -3,6 +3,7 @@ import { type Signal, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { clock } from '../format.ts';
 import { about } from '../state.ts';
 import { colour, theme } from '../theme.ts';
 
@@ -51,7 +52,8 @@ export interface ChartProps {
 const HEIGHT = 116;
 /** Room for the figures beside the chart; the time line has the same. */
 export const AXIS = 62;
-const PADDING_RIGHT = 10;
+const PADDING_RIGHT = 18;
+const MINUTE_MS = 60_000;
 /** Shares of the limit from which on it is drawn. */
 const NEAR = 0.3;
 const SYNC = 'view';
@@ -119,7 +121,13 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
       },
     },
     axes: [
-      { ...axis(), size: 26, space: 70, values: '{HH}:{mm}' as never },
+      {
+        ...axis(),
+        size: 26,
+        space: 70,
+        values: (_, ticks, __, ___, step) =>
+          ticks.map((time) => (step < MINUTE_MS ? clock(time) : clock(time).slice(0, 5))),
+      },
       {
         ...axis(),
         size: AXIS,

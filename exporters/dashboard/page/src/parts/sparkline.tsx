@@ -3,6 +3,7 @@ import { type Shown, SPARK_MS, sparksOf, sparksVersion } from '../sparks.ts';
 
 const WIDTH = 76;
 const HEIGHT = 22;
+const LEAST_SLOTS = 12;
 /** What fills the height at least: the idling of a container is no drama. */
 const LEAST: Readonly<Record<Shown, number>> = { cpu: 0.05, memory: 1, network: 2048, disk: 16_384 };
 
@@ -37,7 +38,11 @@ export function Sparkline({ id, of }: { readonly id: string; readonly of: Shown 
   const sparks = sparksOf(id);
   const values = sparks?.rows[of] ?? [];
   const most = Math.max(LEAST[of], ...values.map((value) => value ?? 0)) * 1.08;
-  const { line, area } = pathsOf(values, Math.ceil(SPARK_MS / (sparks?.step ?? 10_000)), most);
+  // What has just begun is not pressed to the edge.
+  const first = values.findIndex((value) => value !== null);
+  const known = first === -1 ? values : values.slice(first);
+  const slots = Math.min(Math.ceil(SPARK_MS / (sparks?.step ?? 10_000)), Math.max(LEAST_SLOTS, known.length));
+  const { line, area } = pathsOf(known, slots, most);
   return (
     <svg
       class={`spark ${of}`}

@@ -3,12 +3,18 @@ import { type Signal, useSignal } from '@preact/signals';
 import type { AlertEntry, EventEntry } from '../../../api.ts';
 import { clock, levelOf } from '../format.ts';
 import { AXIS, type Mark, type Span } from './chart.tsx';
+import type { Hour } from './series.ts';
 
 export const HOUR_MS = 3_600_000;
+/** As long as there is something to show. */
+export const ALL = 0;
+/** A minute's figures are not spread over the whole width. */
+const LEAST_MS = 120_000;
 const RANGES = [
   ['10 min', 600_000],
   ['30 min', 1_800_000],
   ['1 h', HOUR_MS],
+  ['all', ALL],
 ] as const;
 
 /** Of what lasts until now, the end. */
@@ -31,9 +37,16 @@ export function marksOf(events: readonly EventEntry[], alerts: readonly AlertEnt
   ];
 }
 
-/** The part of the hour that is shown. */
-export function shownSpan(zoom: Span | null, length: number, now: number): Span {
-  return zoom ?? { min: now - length, max: now };
+/**
+ * The part of the hour that is shown.
+ * @param length `ALL`, or ms until now
+ */
+export function shownSpan(zoom: Span | null, length: number, now: number, { times, columns }: Hour): Span {
+  if (zoom !== null) return zoom;
+  if (length !== ALL) return { min: now - length, max: now };
+  const first = times.findIndex((_, index) => Object.values(columns).some((values) => values[index] != null));
+  const age = first === -1 ? HOUR_MS : (now - times[first]!) * 1.02;
+  return { min: now - Math.min(HOUR_MS, Math.max(LEAST_MS, age)), max: now };
 }
 
 export function RangeButtons({

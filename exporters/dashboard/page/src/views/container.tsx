@@ -11,7 +11,7 @@ import { EventList } from '../parts/events.tsx';
 import { LogView } from '../parts/log.tsx';
 import { useHour } from '../parts/series.ts';
 import { AlertBadge, Sign, since, stateOf, statusText } from '../parts/status.tsx';
-import { HOUR_MS, marksOf, RangeButtons, shownSpan, Timeline } from '../parts/timeline.tsx';
+import { ALL, marksOf, RangeButtons, shownSpan, Timeline } from '../parts/timeline.tsx';
 import { go, hrefOf } from '../route.ts';
 import { addEvents, alerts, containers, events, marks, now } from '../state.ts';
 
@@ -68,9 +68,9 @@ function Charts(props: {
   const { id, figures } = container;
   const hour = useHour(id, figures?.time ?? 0);
   const zoom = useSignal<Span | null>(null);
-  const length = useSignal(HOUR_MS);
+  const length = useSignal(ALL);
   const time = now.value;
-  const shown = shownSpan(zoom.value, length.value, time);
+  const shown = shownSpan(zoom.value, length.value, time, hour);
   const mine = alerts.value.filter((alert) => alert.container?.id === id);
   const { columns, times } = hour;
   const of = (name: string) => columns[name] ?? [];

@@ -8,7 +8,7 @@ import { Chart, type Span } from '../parts/chart.tsx';
 import { Facts } from '../parts/details.tsx';
 import { useHour } from '../parts/series.ts';
 import { Bar, shareOf } from '../parts/status.tsx';
-import { HOUR_MS, marksOf, RangeButtons, shownSpan } from '../parts/timeline.tsx';
+import { ALL, marksOf, RangeButtons, shownSpan } from '../parts/timeline.tsx';
 import { containerHref } from '../route.ts';
 import { alerts, hostFigures, now } from '../state.ts';
 
@@ -92,8 +92,8 @@ export function HostView() {
   const figures = hostFigures.value ?? host?.figures ?? null;
   const hour = useHour('', figures?.time ?? 0);
   const zoom = useSignal<Span | null>(null);
-  const length = useSignal(HOUR_MS);
-  const shown = shownSpan(zoom.value, length.value, now.value);
+  const length = useSignal(ALL);
+  const shown = shownSpan(zoom.value, length.value, now.value, hour);
   const own = alerts.value.filter(({ container }) => container === undefined);
   const of = (name: string) => hour.columns[name] ?? [];
   const common = { times: hour.times, shown, zoom, marks: marksOf([], own, now.value) };

@@ -19,7 +19,7 @@ const WHAT: Readonly<Record<string, string>> = {
   time: 'clocks',
 };
 /** Every container has these of the host, unless somebody sees to it: no news. */
-const USUALLY_THE_HOSTS = new Set(['user', 'time']);
+const OFTEN_THE_HOSTS = ['user', 'time'];
 const EVERY_MS = 5000;
 
 const filter = signal('');
@@ -31,11 +31,21 @@ interface Shared {
   readonly key: string;
 }
 
+/** Types of which it is no news that a container has the host's; on cgroup v1, `cgroup` is one. */
+function usualOf(all: readonly NamespaceEntry[]): ReadonlySet<string> {
+  const byType = Map.groupBy(all, ({ type }) => type);
+  const common = [...byType].filter(
+    ([, entries]) =>
+      entries.every(({ isHost }) => isHost) && entries.some(({ members }) => members.length > 1),
+  );
+  return new Set([...OFTEN_THE_HOSTS, ...common.map(([type]) => type)]);
+}
+
 /** Namespaces with the same members together: who shares the network often shares more. */
-function sharedBy(all: readonly NamespaceEntry[], isHost: boolean): Shared[] {
+function sharedBy(all: readonly NamespaceEntry[], isHost: boolean, usual: ReadonlySet<string>): Shared[] {
   const found = new Map<string, Shared>();
   for (const { type, isHost: ofHost, members } of all) {
-    if (ofHost !== isHost || (isHost ? USUALLY_THE_HOSTS.has(type) : members.length < 2)) continue;
+    if (ofHost !== isHost || (isHost ? usual.has(type) : members.length < 2)) continue;
     const key = members.map(({ id }) => id).join();
     const known = found.get(key) ?? { types: [], members, key };
     known.types.push(type);
@@ -69,7 +79,8 @@ function Card({ of: { types, members }, isHost }: { readonly of: Shared; readonl
 
 type Cell = { readonly kind: 'own' | 'host' | 'shared'; readonly entry: NamespaceEntry } | undefined;
 
-function Matrix({ all }: { readonly all: readonly NamespaceEntry[] }) {
+function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly usual: ReadonlySet<string> }) {
+  const { all, usual } = props;
   const pointed = useSignal('');
   const rows = new Map<string, { name: string; cells: Record<string, Cell> }>();
   const letters = new Map<NamespaceEntry, string>();
@@ -123,7 +134,7 @@ function Matrix({ all }: { readonly all: readonly NamespaceEntry[] }) {
               return (
                 <td
                   key={type}
-                  class={`${cell.kind} ${USUALLY_THE_HOSTS.has(type) ? 'usual' : ''} ${pointed.value === key && cell.kind === 'shared' ? 'pointed' : ''}`}
+                  class={`${cell.kind} ${usual.has(type) ? 'usual' : ''} ${pointed.value === key && cell.kind === 'shared' ? 'pointed' : ''}`}
                   title={`${type} ${cell.entry.inode}: ${words}`}
                   onPointerEnter={() => {
                     pointed.value = key;
@@ -176,8 +187,9 @@ export function NamespacesView() {
     },
   });
   const all = map.value?.namespaces ?? [];
-  const shared = sharedBy(all, false);
-  const hosts = sharedBy(all, true);
+  const usual = usualOf(all);
+  const shared = sharedBy(all, false, usual);
+  const hosts = sharedBy(all, true, usual);
   return (
     <main class="page">
       <h1 class="unseen">Namespaces</h1>
@@ -233,7 +245,7 @@ export function NamespacesView() {
         </div>
         {/* What scrolls has to be reached by the keyboard. */}
         <div class="wide" tabIndex={0} role="region" aria-label="Namespaces of each container">
-          <Matrix all={all} />
+          <Matrix all={all} usual={usual} />
         </div>
       </section>
     </main>
