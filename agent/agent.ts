@@ -1,6 +1,5 @@
 /** Wires collectors, pipeline and exporters, and starts and stops them in order. */
 import type { Server } from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Logger } from 'pino';
@@ -46,7 +45,7 @@ import { Round } from './round.ts';
 import { isSelected, matches, selectMetrics } from './selection.ts';
 import { Access } from './server/access.ts';
 import { healthPages, listen, type Site, urlOf } from './server/index.ts';
-import { ensureToken, isLoopback } from './server/token.ts';
+import { requiredToken } from './server/token.ts';
 import { statusOf } from './status.ts';
 import { messageOf, type Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
@@ -171,18 +170,6 @@ function describe(
   }
 }
 
-/** What whoever looks has to know; undefined where only this machine reaches the address. */
-function tokenFor({ listen: { host }, data_dir }: Config, logger: Logger): string | undefined {
-  if (isLoopback(host)) return undefined;
-  const { token, isNew } = ensureToken(data_dir);
-  if (isNew)
-    logger.info(
-      { token },
-      `listen: ${host} is reached from elsewhere: this token is required, and kept in ${join(data_dir, 'token')}`,
-    );
-  return token;
-}
-
 function firstSightOf(where: string): FirstSight {
   if (where === 'now') return 'now';
   const last = parseLast(where);
@@ -223,7 +210,8 @@ async function startLocked(
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
   // Before anything is opened: it may not be had.
-  const access = new Access(config.dashboard.hosts, tokenFor(config, logger));
+  const token = requiredToken(config.listen.host, config.data_dir, logger);
+  const access = new Access(config.dashboard.hosts, token);
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
@@ -379,11 +367,8 @@ async function startLocked(
   const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs));
 
   const site: Site = {
-    open: {
-      ...healthPages(() => daemon.connected),
-      ...dashboard?.files,
-      '/api/login': (request) => access.login(request),
-    },
+    health: healthPages(() => daemon.connected),
+    open: { ...dashboard?.files, '/api/login': (request) => access.login(request) },
     pages: {
       '/metrics': ({ headers }) => scrape.metrics(headers.accept),
       '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),

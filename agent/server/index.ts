@@ -14,7 +14,9 @@ export interface Address {
 }
 
 export interface Site {
-  /** Open to whoever reaches the address: they tell nothing of what is observed. */
+  /** For whoever asks, by whatever name: orchestrators do. */
+  readonly health: Pages;
+  /** For whoever reaches the address by a name that is ours: they tell nothing of what is observed. */
   readonly open: Pages;
   /** For those who may look. */
   readonly pages: Pages;
@@ -42,6 +44,9 @@ export function healthPages(ready: () => boolean): Pages {
   };
 }
 
+/** Paths that nobody types. */
+const PARTS = /^\/(api|assets)\/|^\/index/;
+
 const handlerOf = (pages: Pages, path: string): Handler | undefined =>
   Object.hasOwn(pages, path) ? pages[path] : undefined;
 
@@ -60,18 +65,20 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
     send({ status: 405, headers: { allow: 'GET, HEAD' }, body: 'only GET\n' });
     return;
   }
+  const health = handlerOf(site.health, path);
   const open = handlerOf(site.open, path);
   const refusal =
-    site.access.foreign(request) ?? (open === undefined ? site.access.unknown(request) : undefined);
-  const health = path === '/healthz' || path === '/readyz';
-  if (refusal !== undefined && !health) {
+    health === undefined
+      ? (site.access.foreign(request) ?? (open === undefined ? site.access.unknown(request) : undefined))
+      : undefined;
+  if (refusal !== undefined) {
     send(refusal);
     return;
   }
-  const handler = open ?? handlerOf(site.pages, path);
+  const handler = health ?? open ?? handlerOf(site.pages, path);
   if (handler === undefined) {
-    const known = ['/', ...Object.keys(site.pages).filter((name) => !name.startsWith('/api/'))];
-    send({ status: 404, body: `try ${known.join(', ')}\n` });
+    const known = Object.keys({ ...site.open, ...site.health, ...site.pages });
+    send({ status: 404, body: `try ${known.filter((name) => !PARTS.test(name)).join(', ')}\n` });
     return;
   }
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);

@@ -3,6 +3,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 
 const BYTES = 32;
 /** One that somebody chose is not to be guessed either. */
@@ -39,7 +40,7 @@ export function readToken(directory: string): string | undefined {
  * The token of a directory, made where there is none yet.
  * @throws {Error} when it can neither be read nor written
  */
-export function ensureToken(directory: string): { readonly token: string; readonly isNew: boolean } {
+function ensureToken(directory: string): { readonly token: string; readonly isNew: boolean } {
   const path = join(directory, 'token');
   const known = readToken(directory);
   if (known !== undefined) {
@@ -49,6 +50,21 @@ export function ensureToken(directory: string): { readonly token: string; readon
   const token = randomBytes(BYTES).toString('base64url');
   writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
   return { token, isNew: true };
+}
+
+/**
+ * What whoever looks has to know; undefined where only this machine reaches the address. A new one is told once.
+ * @throws {Error} when it can neither be read nor written
+ */
+export function requiredToken(host: string, directory: string, logger: Logger): string | undefined {
+  if (isLoopback(host)) return undefined;
+  const { token, isNew } = ensureToken(directory);
+  if (isNew)
+    logger.info(
+      { token },
+      `listen: ${host} is reached from elsewhere: this token is required, and kept in ${join(directory, 'token')}`,
+    );
+  return token;
 }
 
 /** Takes as long whatever is given. */

@@ -15,7 +15,7 @@ import type {
   SeriesAnswer,
 } from './api.ts';
 import { containerMetrics, hostMetrics } from './api.ts';
-import { EVENT_BYTES, EXEC_BYTES } from './events.ts';
+import { EVENT_BYTES, QUIET_BYTES } from './events.ts';
 import { History, HOUR_MS } from './history.ts';
 import { ALL_BYTES } from './logs.ts';
 import type { Sources } from './sources.ts';
@@ -173,7 +173,7 @@ export class Answers {
       cpuSeconds: (user + system) / 1e6,
       kept: [
         { what: 'log lines', used: logs.bytes, bound: ALL_BYTES, unit: 'By' },
-        { what: 'events', used: events.bytes, bound: EVENT_BYTES + EXEC_BYTES, unit: 'By' },
+        { what: 'events', used: events.bytes, bound: EVENT_BYTES + QUIET_BYTES, unit: 'By' },
         {
           what: 'figures of an hour',
           used: rows * size,

@@ -17,13 +17,15 @@
  * | /api/host | `Host` | |
  * | /api/host/series | `SeriesAnswer` with the one id '' | `metric` (repeatable), `since` |
  * | /api/agent | `Agent` | |
+ * | /api/login | `{}`, and a cookie in the token's place, for browsers | |
  * | /api/stream | messages, see `Messages` | `follow` (repeatable): containers whose lines are wanted; `*` for all |
  *
  * `id` takes a container's id, an unambiguous beginning of it, or its name. `since` and `until` are times; `grep` is
  * text without regard to case, or, where it has any of `\^$.*+?()[]{}|` and is one, a regular expression (without
  * look-around and back-references); `severity` the least OpenTelemetry severity number (9 INFO, 13 WARN, 17 ERROR);
- * `limit` how many of the newest; `exec=true` has events of docker exec too, which health checks cause by the thousand. A mistake is answered with status 400,
- * an unknown id with 404, a missing token with 401, a foreign Host or Origin with 403, and `Failure` as body.
+ * `limit` how many of the newest; `exec=true` has the events too that are left out otherwise: of docker exec, which
+ * health checks cause by the thousand, and of what the agent found when it began. A mistake is answered with status
+ * 400, an unknown id with 404, a missing token with 401, a foreign Host or Origin with 403, and `Failure` as body.
  *
  * Where the agent listens beyond loopback, `Authorization: Bearer <token>` is required; the token is the text of the
  * file `token` in data_dir (agent/server/token.ts).

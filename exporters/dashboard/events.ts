@@ -1,5 +1,8 @@
-/** The last events, as they were encoded; those of docker exec apart, of which health checks cause thousands. */
-import { decodeRecords } from '../../agent/otlp/decode.ts';
+/**
+ * The last events, as they were encoded. Apart are those of docker exec, of which health checks cause thousands, and what
+ * the agent found when it began.
+ */
+import { decodeRecords, type JsonLogRecord } from '../../agent/otlp/decode.ts';
 import type { EventEntry } from './api.ts';
 import { eventEntry } from './entry.ts';
 import type { Question } from './question.ts';
@@ -7,10 +10,14 @@ import type { Question } from './question.ts';
 /** Bounds of each of the two, in events and bytes. */
 export const EVENTS = 2000;
 export const EVENT_BYTES = 2 * 1024 * 1024;
-export const EXEC_EVENTS = 500;
-export const EXEC_BYTES = 256 * 1024;
+export const QUIET_EVENTS = 500;
+export const QUIET_BYTES = 256 * 1024;
 
 const EXEC = /^docker\.container\.exec_/;
+
+const isQuiet = ({ eventName = '', attributes = [] }: JsonLogRecord): boolean =>
+  EXEC.test(eventName) ||
+  attributes.some(({ key, value }) => key === 'portlight.inventory.change' && value.stringValue === 'found');
 
 interface Kept {
   readonly sequence: number;
@@ -41,12 +48,12 @@ class Ring {
 
 export class EventStore {
   private readonly ring = new Ring(EVENTS, EVENT_BYTES);
-  private readonly exec = new Ring(EXEC_EVENTS, EXEC_BYTES);
+  private readonly quiet = new Ring(QUIET_EVENTS, QUIET_BYTES);
   private sequence = 0;
 
   /** Bytes that are held. */
   get bytes(): number {
-    return this.ring.bytes + this.exec.bytes;
+    return this.ring.bytes + this.quiet.bytes;
   }
 
   /** @param record one encoded `log_records` field, to be copied */
@@ -54,7 +61,7 @@ export class EventStore {
     const [decoded] = decodeRecords(record);
     if (decoded === undefined) return undefined;
     const sequence = ++this.sequence;
-    const ring = EXEC.test(decoded.eventName ?? '') ? this.exec : this.ring;
+    const ring = isQuiet(decoded) ? this.quiet : this.ring;
     // Not from the pool, of which each would keep 8 KiB.
     const copy = Buffer.allocUnsafeSlow(record.length);
     record.copy(copy);
@@ -64,11 +71,11 @@ export class EventStore {
 
   /**
    * Oldest first.
-   * @param withExec whether events of docker exec are wanted
+   * @param withQuiet whether those that stand apart are wanted
    */
-  find({ ids, since, until, severity, limit, fits }: Question, withExec: boolean): EventEntry[] {
-    const all = withExec
-      ? [...this.ring.kept, ...this.exec.kept].sort((a, b) => a.sequence - b.sequence)
+  find({ ids, since, until, severity, limit, fits }: Question, withQuiet: boolean): EventEntry[] {
+    const all = withQuiet
+      ? [...this.ring.kept, ...this.quiet.kept].sort((a, b) => a.sequence - b.sequence)
       : this.ring.kept;
     const found: EventEntry[] = [];
     for (let index = all.length - 1; index >= 0 && found.length < limit; index--) {

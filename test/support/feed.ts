@@ -172,6 +172,7 @@ export class Feed {
     });
     const access = new Access([], undefined);
     const site: Site = {
+      health: {},
       open: dashboard.files,
       pages: dashboard.pages,
       access,

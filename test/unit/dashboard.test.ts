@@ -4,10 +4,10 @@ import { encodeEvent, encodeRequest } from '../../agent/otlp/encode.ts';
 import { encodeLine, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { recordsOf } from '../../agent/otlp/split.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
-import { type Container, Severity } from '../../agent/records.ts';
+import { type Attributes, type Container, Severity } from '../../agent/records.ts';
 import { withoutValues } from '../../collectors/docker/layers.ts';
 import { AlertStore } from '../../exporters/dashboard/alerts.ts';
-import { EVENTS, EventStore, EXEC_EVENTS } from '../../exporters/dashboard/events.ts';
+import { EVENTS, EventStore, QUIET_EVENTS } from '../../exporters/dashboard/events.ts';
 import { History, HOUR_MS, stepOf } from '../../exporters/dashboard/history.ts';
 import { ALL_BYTES, CONTAINER_BYTES, LogStore } from '../../exporters/dashboard/logs.ts';
 import { matcherOf, type Question } from '../../exporters/dashboard/question.ts';
@@ -130,11 +130,17 @@ test('what is looked for is text in any case, or a pattern; one that would take 
   t.true(performance.now() - begun < 10_000);
 });
 
-function eventRecord(name: string, body = 'x'): Buffer {
+function eventRecord(name: string, body = 'x', more: Attributes = {}): Buffer {
   const writer = new Writer(64);
   encodeEvent(
     writer,
-    { eventName: name, time: 5_000_000n, severity: Severity.INFO, body, attributes: { a: ['1', '2'] } },
+    {
+      eventName: name,
+      time: 5_000_000n,
+      severity: Severity.INFO,
+      body,
+      attributes: { a: ['1', '2'], ...more },
+    },
     0n,
   );
   return Buffer.from(writer.bytes());
@@ -143,10 +149,13 @@ function eventRecord(name: string, body = 'x'): Buffer {
 test('events are bounded, and those of exec do not push out the others', (t) => {
   const store = new EventStore();
   store.add({ id: 'a', name: 'a' }, eventRecord('docker.container.die', 'the end'));
-  for (let index = 0; index < EXEC_EVENTS * 3; index++)
+  for (let index = 0; index < QUIET_EVENTS * 3; index++)
     store.add({ id: 'a', name: 'a' }, eventRecord('docker.container.exec_start'));
-  t.is(store.find({ ...ANY, limit: 10_000 }, true).length, EXEC_EVENTS + 1);
-  const [die] = store.find(ANY, false);
+  t.is(store.find({ ...ANY, limit: 10_000 }, true).length, QUIET_EVENTS + 1);
+  const found = { 'portlight.inventory.change': 'found' };
+  store.add(null, eventRecord('portlight.inventory.image', 'image found', found));
+  const [die, ...others] = store.find(ANY, false);
+  t.deepEqual(others, [], 'what was found is no news');
   t.like(die, { name: 'docker.container.die', body: 'the end', time: 5, container: { id: 'a', name: 'a' } });
   t.deepEqual(die!.attributes, { a: ['1', '2'] });
   for (let index = 0; index < EVENTS + 10; index++) store.add(null, eventRecord('docker.image.pull'));

@@ -128,7 +128,7 @@ export function EventsView() {
               withInventory.value = event.currentTarget.checked;
             }}
           />{' '}
-          Images, volumes and networks found
+          Images, volumes and networks
         </label>
         <span class="note" role="status">
           {shown.length} of {events.value.length}
