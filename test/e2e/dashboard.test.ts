@@ -87,7 +87,7 @@ test('a container that starts appears, writes, is searched, and its end is on th
 test('containers are grouped by their Compose project, sorted and filtered', async (t) => {
   const name = uniqueName('grouped');
   for (const [service, project] of [
-    ['db', 'till'],
+    ['store', 'till'],
     ['web', 'till'],
     ['cron', 'night'],
   ])
@@ -102,7 +102,7 @@ test('containers are grouped by their Compose project, sorted and filtered', asy
   await page.getByRole('button', { name: /^till 2 of 2/ }).waitFor();
   const names = () => page.locator('.rows .row .cell.name a').allInnerTexts();
   const named = (...services: string[]) => services.map((service) => `${name}-${service}`);
-  t.deepEqual(await names(), named('cron', 'db', 'web'));
+  t.deepEqual(await names(), named('cron', 'store', 'web'));
   await page.getByRole('button', { name: /^till/ }).click();
   await waitFor('a folded group', async () => (await names()).length === 1);
   await page.getByRole('combobox', { name: 'Group by' }).selectOption('none');
@@ -111,8 +111,8 @@ test('containers are grouped by their Compose project, sorted and filtered', asy
   await waitFor('the busiest first', async () => (await names())[0] === `${name}-web`);
   t.is(await page.locator('[aria-sort="descending"]').innerText(), 'CPU ▾');
   await page.keyboard.press('/');
-  await page.keyboard.type('till db');
-  await waitFor('what fits', async () => (await names()).join() === `${name}-db`);
+  await page.keyboard.type('till store');
+  await waitFor('what fits', async () => (await names()).join() === `${name}-store`);
   await page.getByText('1 of 3').waitFor();
   t.deepEqual(complaints, []);
 });

@@ -69,13 +69,16 @@ export type Item =
 export const isEnded = ({ status }: ContainerSummary): boolean =>
   status === 'removed' || status === 'exited' || status === 'dead';
 
+/** Letters from which on a word can be the beginning of an id: `db` is none. */
+const LEAST_ID = 6;
+
 function fits(container: ContainerSummary, wanted: string): boolean {
   const { name, image, project, service, id } = container;
-  const text = [name, image, project, service, id, statusText(container)].join(' ').toLowerCase();
+  const text = [name, image, project, service, statusText(container)].join(' ').toLowerCase();
   return wanted
     .toLowerCase()
     .split(/\s+/)
-    .every((word) => text.includes(word));
+    .every((word) => text.includes(word) || (word.length >= LEAST_ID && id.startsWith(word)));
 }
 
 export function arrange(
