@@ -11,13 +11,18 @@ import type { Question } from './question.ts';
 /** Bounds, bytes: of one container, and of all of them together. */
 export const CONTAINER_BYTES = 2 * 1024 * 1024;
 export const ALL_BYTES = 12 * 1024 * 1024;
-/** A segment is what is given up at a time, and what is decoded at a time. */
-const SEGMENT_BYTES = 32 * 1024;
-/** The first of a container's, which may never say much. */
-const LEAST_BYTES = 1024;
+/** Segments are of powers of two, so that the room of one that is given up serves the next: the least, and the most. */
+const LEAST_BYTES = 4096;
+const MOST_BYTES = 512 * 1024;
+/** Room that waits for its next use. */
+const SPARE_BYTES = 1024 * 1024;
+/** How long a search goes on before others have their turn, ms. */
+const TURN_MS = 8;
 
+/** What is given up at a time. */
 interface Segment {
   readonly room: Buffer;
+  /** Of what holds; 0 once it is given up. */
   length: number;
   /** When something was added last, ms since the epoch: none of its lines was written later. */
   last: number;
@@ -26,6 +31,34 @@ interface Segment {
 interface Kept {
   readonly segments: Segment[];
   bytes: number;
+}
+
+const sizeFor = (bytes: number): number =>
+  bytes > MOST_BYTES ? bytes : Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
+
+/**
+ * Room for segments. What is allocated outside of the heap is freed only when V8 sees a reason to look at the heap: that
+ * can be many times what is held.
+ */
+class Rooms {
+  private readonly spare = new Map<number, Buffer[]>();
+  private spareBytes = 0;
+
+  take(size: number): Buffer {
+    const room = this.spare.get(size)?.pop();
+    if (room === undefined) return Buffer.allocUnsafeSlow(size);
+    this.spareBytes -= size;
+    return room;
+  }
+
+  giveBack(room: Buffer): void {
+    const size = room.length;
+    if (size > MOST_BYTES || this.spareBytes + size > SPARE_BYTES) return;
+    this.spareBytes += size;
+    const rooms = this.spare.get(size);
+    if (rooms === undefined) this.spare.set(size, [room]);
+    else rooms.push(room);
+  }
 }
 
 /** Time of the first record, ms since the epoch; undefined where it does not begin with one. */
@@ -38,6 +71,7 @@ function firstTime(records: Buffer): number | undefined {
 
 export class LogStore {
   private readonly kept = new Map<string, Kept>();
+  private readonly rooms = new Rooms();
   private total = 0;
   private readonly onDropped: (records: number) => void;
 
@@ -67,11 +101,10 @@ export class LogStore {
     }
     let segment = kept.segments.at(-1);
     if (segment === undefined || segment.length + records.length > segment.room.length) {
-      const usual = segment === undefined ? LEAST_BYTES : Math.min(SEGMENT_BYTES, segment.room.length * 2);
-      const size = Math.max(usual, records.length);
+      const size = sizeFor(records.length);
       while (kept.bytes + size > CONTAINER_BYTES) this.giveUp(kept);
       while (this.total + size > ALL_BYTES) this.giveUp(this.largest());
-      segment = { room: Buffer.allocUnsafeSlow(size), length: 0, last: now };
+      segment = { room: this.rooms.take(size), length: 0, last: now };
       kept.segments.push(segment);
       kept.bytes += size;
       this.total += size;
@@ -83,7 +116,8 @@ export class LogStore {
 
   /** The container is forgotten. */
   forget(id: string): void {
-    this.total -= this.kept.get(id)?.bytes ?? 0;
+    const kept = this.kept.get(id);
+    while (kept !== undefined && kept.segments.length > 0) this.giveUp(kept);
     this.kept.delete(id);
   }
 
@@ -106,6 +140,7 @@ export class LogStore {
       .reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
     let found: LogEntry[] = [];
     let hasMore = false;
+    let begun = performance.now();
     for (const { id, segment } of segments) {
       // All that is left is older than what there is enough of.
       if (found.length >= limit && segment.last < found[0]!.time) {
@@ -124,7 +159,9 @@ export class LogStore {
         hasMore = true;
         found = found.slice(-limit);
       }
+      if (performance.now() - begun < TURN_MS) continue;
       await setImmediate();
+      begun = performance.now();
     }
     return { lines: found, hasMore, oldest: Number.isFinite(oldest) ? oldest : null };
   }
@@ -140,9 +177,12 @@ export class LogStore {
   }
 
   private giveUp(kept: Kept): void {
-    const [oldest] = kept.segments.splice(0, 1);
-    kept.bytes -= oldest!.room.length;
-    this.total -= oldest!.room.length;
+    const { room } = kept.segments[0]!;
+    kept.segments[0]!.length = 0;
+    kept.segments.shift();
+    kept.bytes -= room.length;
+    this.total -= room.length;
+    this.rooms.giveBack(room);
   }
 
   private largest(): Kept {
