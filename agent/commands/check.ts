@@ -20,6 +20,7 @@ import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
+import { paint, print, printAs } from './output.ts';
 
 /** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
 type Status = 'ok' | 'warn' | 'fail';
@@ -215,11 +216,16 @@ export async function check({ output }: { output: string }, command: Command): P
     const signals = new Set(kinds.map(signalOf));
     for (const signal of signals) findings.push(await checkReceiver(name, targets[signal]!));
   }
-  if (output === 'json') console.log(JSON.stringify(findings, null, 2));
-  else {
+  await printAs(output, findings, () => {
     const rows = findings.map(({ check: name, status, found }) => [status.toUpperCase(), name, found]);
-    console.log(table(['STATUS', 'CHECK', 'FOUND'], rows).join('\n'));
-  }
+    // What was found is why it is asked for: nothing of it is cut.
+    const [head = '', ...lines] = table(['STATUS', 'CHECK', 'FOUND'], rows);
+    const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+    const painted = findings.map(({ status }, index) =>
+      lines[index]!.replace(/^\w+/, (word) => paint(styles[status], word)),
+    );
+    print([paint('dim', head), ...painted].join('\n'));
+  });
   // Sockets of the receiver's check may linger.
   process.exit(findings.some(({ status }) => status === 'fail') ? 1 : 0);
 }

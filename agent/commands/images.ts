@@ -4,23 +4,41 @@ import { inspectRunning } from '../../collectors/docker/client.ts';
 import { familiar, parseImageReference } from '../../collectors/docker/identity.ts';
 import { listedReference, listImages, namesOf } from '../../collectors/objects.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
-import { table } from '../../exporters/console/table.ts';
 import { daemonOf } from './daemon.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
+import { withProgress } from './progress.ts';
+
+interface Row {
+  readonly id: string;
+  readonly references: readonly string[];
+  readonly digests: readonly string[];
+  /** ISO 8601. */
+  readonly created: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Running containers that were made from it. */
+  readonly containers: readonly string[];
+  /** Those of them whose image's name means another image by now. */
+  readonly outdated: readonly string[];
+}
 
 const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 
 export async function images({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  const { docker, ask } = daemonOf(config);
+  const { docker, endpoint, ask } = daemonOf(config);
   // The list of containers has only an id where the name means another image by now.
-  const running = await ask(inspectRunning(docker));
-  const listed = await ask(
-    listImages(
-      docker,
-      running.map(({ Image }) => Image),
+  const asked = ask(inspectRunning(docker)).then(async (found) => ({
+    running: found,
+    listed: await ask(
+      listImages(
+        docker,
+        found.map(({ Image }) => Image),
+      ),
     ),
-  );
+  }));
+  const { running, listed } = await withProgress(() => `asking ${endpoint.host} for its images`, asked);
   const current = new Map(
     listed.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
   );
@@ -34,24 +52,24 @@ export async function images({ output }: { output: string }, command: Command): 
     };
   });
   const rows = listed
-    .map((image) => ({
-      id: image.Id,
-      references: namesOf(image.RepoTags),
-      digests: namesOf(image.RepoDigests),
-      created: new Date(image.Created * 1000).toISOString(),
-      size: image.Size,
-      /** Running containers that were made from it. */
-      containers: containers.filter(({ imageId }) => imageId === image.Id).map(({ name }) => name),
-      /** Those of them whose image's name means another image by now. */
-      outdated: containers
-        .filter(({ imageId, isOutdated }) => imageId === image.Id && isOutdated)
-        .map(({ name }) => name),
-    }))
+    .map(
+      (image): Row => ({
+        id: image.Id,
+        references: namesOf(image.RepoTags),
+        digests: namesOf(image.RepoDigests),
+        created: new Date(image.Created * 1000).toISOString(),
+        size: image.Size,
+        containers: containers.filter(({ imageId }) => imageId === image.Id).map(({ name }) => name),
+        outdated: containers
+          .filter(({ imageId, isOutdated }) => imageId === image.Id && isOutdated)
+          .map(({ name }) => name),
+      }),
+    )
     .sort((a, b) => ((a.references[0] ?? '~') < (b.references[0] ?? '~') ? -1 : 1));
-  if (output === 'json') {
-    console.log(JSON.stringify(rows, null, 2));
-    return;
-  }
+  await printAs(output, rows, () => show(rows));
+}
+
+function show(rows: readonly Row[]): void {
   const now = Date.now();
   const cells = rows.flatMap((row) => {
     const age = duration((now - Date.parse(row.created)) / 1000);
@@ -63,5 +81,5 @@ export async function images({ output }: { output: string }, command: Command): 
     });
   });
   const head = ['REPOSITORY', 'TAG', 'ID', 'AGE', 'SIZE', 'USED BY'];
-  console.log(table(head, cells, ['AGE', 'SIZE']).join('\n'));
+  printTable({ head, rows: cells, right: ['AGE', 'SIZE'] });
 }

@@ -1,9 +1,10 @@
 /** `portlight info`: the daemon and its host in short. */
 import type { Command } from 'commander';
 import { bytes } from '../../exporters/console/format.ts';
-import { table } from '../../exporters/console/table.ts';
 import { daemonOf } from './daemon.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
+import { withProgress } from './progress.ts';
 
 /** What GET /info says beyond what its type declarations know. */
 interface Info {
@@ -36,8 +37,9 @@ interface Info {
 export async function info({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
   const { docker, endpoint, ask } = daemonOf(config);
-  const [version, given, volumes, networks] = await ask(
-    Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()]),
+  const [version, given, volumes, networks] = await withProgress(
+    () => `asking ${endpoint.host}`,
+    ask(Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()])),
   );
   const info = given as Info;
   const swarm = info.Swarm?.LocalNodeState ?? 'inactive';
@@ -71,13 +73,13 @@ export async function info({ output }: { output: string }, command: Command): Pr
       : {}),
     warnings: info.Warnings ?? [],
   };
-  if (output === 'json') {
-    console.log(JSON.stringify(facts, null, 2));
-    return;
-  }
-  const shown = Object.entries({ ...facts, memory: bytes(facts.memory) }).map(([key, value]) => [
+  await printAs(output, facts, () => show({ ...facts, memory: bytes(facts.memory) }));
+}
+
+function show(facts: object): void {
+  const rows = Object.entries(facts).map(([key, value]) => [
     key.replaceAll('_', ' '),
     Array.isArray(value) ? value.join(', ') || '-' : String(value),
   ]);
-  console.log(table(['WHAT', 'VALUE'], shown).join('\n'));
+  printTable({ head: ['WHAT', 'VALUE'], rows });
 }

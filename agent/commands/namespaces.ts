@@ -13,6 +13,7 @@ import {
 import { messageOf } from '../telemetry.ts';
 import { daemonOf } from './daemon.ts';
 import { configOf } from './options.ts';
+import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
 
 interface Inhabitant {
   readonly id: string;
@@ -76,6 +77,24 @@ function tree(inhabitants: readonly Inhabitant[]): string {
   return lines.join('\n');
 }
 
+/** A row a container: what it shares of each type, and with whom. */
+function rowsOf(inhabitants: readonly Inhabitant[]): Rows {
+  const rooms = roomsOf(inhabitants);
+  const rows = inhabitants.map(({ name, namespaces, elevated }) => [
+    name,
+    ...namespaceTypes.map((type) => {
+      const namespace = namespaces[type];
+      if (namespace === undefined) return '-';
+      const room = rooms.find((known) => known.type === type && known.inode === namespace.inode);
+      const others = (room?.members ?? []).filter((member) => member !== name);
+      if (namespace.host === true) return 'host';
+      return others.length === 0 ? 'private' : others.join(', ');
+    }),
+    elevated.join(', ') || '-',
+  ]);
+  return { head: ['NAME', ...namespaceTypes.map((type) => type.toUpperCase()), 'ELEVATED'], rows };
+}
+
 /** What Graphviz draws: a box for each container, a line to each namespace that is not its own alone. */
 function dot(inhabitants: readonly Inhabitant[]): string {
   const quoted = (text: string) => JSON.stringify(text);
@@ -130,10 +149,8 @@ export async function namespaces({ output }: { output: string }, command: Comman
     .map((inspect) => inhabitant(config.procfs, inspect))
     .filter((found) => found !== undefined)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const views: Readonly<Record<string, (all: readonly Inhabitant[]) => string>> = {
-    tree,
-    dot,
-    json: (all) => JSON.stringify(facts(all), null, 2),
-  };
-  console.log(views[output]!(inhabitants));
+  await printAs(output, facts(inhabitants), () => {
+    if (output === 'table') printTable(rowsOf(inhabitants));
+    else print(output === 'dot' ? dot(inhabitants) : inWidth(tree(inhabitants)));
+  });
 }

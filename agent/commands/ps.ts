@@ -18,6 +18,8 @@ import { Round } from '../round.ts';
 import { Telemetry } from '../telemetry.ts';
 import { daemonOf } from './daemon.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
+import { withProgress } from './progress.ts';
 
 /** How long CPU use is measured. */
 const MEASURE_MS = 500;
@@ -52,8 +54,8 @@ export async function ps({ output }: { output: string }, command: Command): Prom
     new Set<Metric>([...wanted, catalogue.uptime]),
     telemetry,
   );
-  await rounds.collect(containers);
-  await sleep(MEASURE_MS);
+  const measured = rounds.collect(containers).then(() => sleep(MEASURE_MS));
+  await withProgress(() => `measuring ${containers.length} containers`, measured);
   const sets = (await rounds.collect(containers))
     .flatMap((set) => (set.container === undefined ? [] : { ...set, container: set.container }))
     .sort((a, b) => (a.container.name < b.container.name ? -1 : 1));

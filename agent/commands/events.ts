@@ -1,0 +1,147 @@
+/** `portlight events`: what happened, in the agent's words. */
+import type { Command } from 'commander';
+import type { Config } from '../../config/schema.ts';
+import { type Paint, paintFor } from '../../exporters/console/colours.ts';
+import { plain } from '../../exporters/console/text.ts';
+import type { ContainerSummary, Containers, EventEntry, Events } from '../../exporters/dashboard/api.ts';
+import { Severity } from '../records.ts';
+import { type AgentClient, findAgent } from '../watch/client.ts';
+import { DaemonSource } from '../watch/daemon-source.ts';
+import { configOf } from './options.ts';
+import { withProgress } from './progress.ts';
+import { sinceOf } from './since.ts';
+
+export interface EventsOptions {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly output: string;
+}
+
+/** As many of the agent's as it may keep. */
+const LIMIT = 100_000;
+
+/** The day where it is not today, and the time. */
+function clock(time: number): string {
+  const [day = '', rest = ''] = new Date(time).toISOString().split('T');
+  const today = new Date().toISOString().slice(0, 10);
+  return `${day === today ? '' : `${day} `}${rest.slice(0, 12)}`;
+}
+
+export function lineOf(event: EventEntry, paint: Paint): string {
+  const { severity, time, body } = event;
+  const text = plain(body);
+  const shown =
+    severity >= Severity.ERROR
+      ? paint('red', text)
+      : severity >= Severity.WARN
+        ? paint('yellow', text)
+        : text;
+  return `${paint('dim', clock(time))} ${shown}`;
+}
+
+type Named = Pick<ContainerSummary, 'id' | 'name'>;
+
+/** A name, or the beginning of an id as `docker ps` shows it. */
+const isCalled = ({ id, name }: Named, called: string): boolean =>
+  name === called || (/^[0-9a-f]{4,64}$/.test(called) && id.startsWith(called));
+
+function isAbout(names: readonly string[]): (event: EventEntry) => boolean {
+  if (names.length === 0) return () => true;
+  return ({ container }) => container !== null && names.some((name) => isCalled(container, name));
+}
+
+/** @throws {Error} naming a container that neither is there nor was told of */
+function requireKnown(
+  names: readonly string[],
+  containers: Iterable<Named>,
+  events: readonly EventEntry[],
+): void {
+  const all = [...containers, ...events.flatMap(({ container }) => container ?? [])];
+  for (const name of names)
+    if (!all.some((known) => isCalled(known, name))) throw new Error(`there is no container ${name}`);
+}
+
+type Print = (event: EventEntry) => void;
+
+async function fromAgent(
+  client: AgentClient,
+  names: readonly string[],
+  since: number | undefined,
+  follow: boolean,
+  print: Print,
+): Promise<void> {
+  // Asked for before the past is: what happens in between is in both.
+  const stream = follow ? client.stream([], new AbortController().signal) : undefined;
+  const first = await stream?.next();
+  const [{ containers }, { events }] = await Promise.all([
+    client.get<Containers>('/api/containers'),
+    client.get<Events>('/api/events', { since, limit: LIMIT, exec: 'true' }),
+  ]);
+  requireKnown(names, containers, events);
+  events.forEach(print);
+  if (stream === undefined) return;
+  let last = events.at(-1)?.sequence ?? 0;
+  for (let message = first; message?.done === false; message = await stream.next()) {
+    if (message.value.kind !== 'event' || message.value.data.sequence <= last) continue;
+    last = message.value.data.sequence;
+    print(message.value.data);
+  }
+  throw new Error(`the agent at ${client.url} has closed the connection`);
+}
+
+async function fromDaemon(
+  config: Config,
+  names: readonly string[],
+  since: number | undefined,
+  follow: boolean,
+  print: Print,
+): Promise<void> {
+  let isPast = true;
+  const source = new DaemonSource(config, {
+    since: since ?? 0,
+    onEvent: (event) => {
+      if (!isPast) print(event);
+    },
+  });
+  await withProgress(
+    () => `asking the ${source.origin} what happened`,
+    source.start(() => {}),
+  );
+  requireKnown(names, source.scene.containers.values(), source.scene.events);
+  // Events of different containers do not wait for each other.
+  source.scene.events.toSorted((a, b) => a.time - b.time).forEach(print);
+  isPast = false;
+  if (!follow) await source.stop();
+}
+
+export async function events(
+  names: readonly string[],
+  options: EventsOptions,
+  command: Command,
+): Promise<void> {
+  const since = sinceOf(options.since);
+  const { config } = await configOf(command);
+  const paint = paintFor(process.stdout);
+  const isWanted = isAbout(names);
+  const print: Print = (event) => {
+    if (!isWanted(event)) return;
+    const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : lineOf(event, paint);
+    process.stdout.write(`${text}\n`);
+  };
+  // Whoever read us has gone (`| head`).
+  process.stdout.on('error', () => process.exit());
+  const follow = options.follow ?? false;
+  const client = await findAgent(config);
+  if (client !== undefined) await fromAgent(client, names, since, follow, print);
+  else await fromDaemon(config, names, since, follow, print);
+}
+
+/** What a program gets, wherever it comes from. */
+const recordOf = ({ time, name, severity, body, container, attributes }: EventEntry) => ({
+  time: new Date(time).toISOString(),
+  name,
+  severity,
+  body,
+  container,
+  attributes,
+});

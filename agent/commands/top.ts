@@ -1,0 +1,1 @@
+export async function top(_options: unknown, _command: unknown): Promise<void> {}

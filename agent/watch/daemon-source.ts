@@ -1,0 +1,269 @@
+/** The daemon and the kernel asked by ourselves, as the agent asks them, with nothing kept and nothing sent. */
+import { pino } from 'pino';
+import { CgroupCollector } from '../../collectors/cgroup/index.ts';
+import type { Collector, Sink, TextStore } from '../../collectors/collector.ts';
+import { isLocal } from '../../collectors/docker/endpoint.ts';
+import { DockerCollector } from '../../collectors/docker/index.ts';
+import { bootTime, HostCollector } from '../../collectors/host/index.ts';
+import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
+import { NetworkCollector } from '../../collectors/network.ts';
+import type { Config } from '../../config/schema.ts';
+import type { ContainerSummary, EventEntry, HostFigures } from '../../exporters/dashboard/api.ts';
+import { containerMetrics } from '../../exporters/dashboard/api.ts';
+import { ContainerFigures, HostFiguresKept } from '../../exporters/dashboard/figures.ts';
+import { Attachments } from '../attachments.ts';
+import { catalogue } from '../catalogue/index.ts';
+import { type Daemon, daemonOf } from '../commands/daemon.ts';
+import { Evidence } from '../evidence.ts';
+import type { Container, EventRecord, Metric, Resource, UnixNano } from '../records.ts';
+import { Round } from '../round.ts';
+import { messageOf, Telemetry } from '../telemetry.ts';
+import { DaemonLog } from './daemon-logs.ts';
+import type { Line } from './line.ts';
+import { MAX_EVENTS, type Series, type Source } from './source.ts';
+
+/** Steps of the charts, ms. */
+const STEP_MS = 2000;
+
+const WANTED = [
+  catalogue.cpuUsage,
+  catalogue.cpuLimit,
+  catalogue.cpuPeriods,
+  catalogue.cpuThrottledPeriods,
+  catalogue.memoryUsage,
+  catalogue.memoryWorkingSet,
+  catalogue.memoryLimit,
+  catalogue.memoryRss,
+  catalogue.memoryFile,
+  catalogue.pidsCount,
+  catalogue.pidsLimit,
+  catalogue.networkIo,
+  catalogue.diskIo,
+];
+const WANTED_OF_HOST = [
+  catalogue.systemCpuTime,
+  catalogue.systemCpuCount,
+  catalogue.systemMemoryLimit,
+  catalogue.systemMemoryAvailable,
+  catalogue.systemNetworkIo,
+  catalogue.systemDiskIo,
+  catalogue.systemUptime,
+];
+
+const HOST: Resource = { attributes: {} };
+
+class Memory implements TextStore {
+  private readonly values = new Map<string, string>();
+  *idsOf(prefix: string) {
+    for (const key of this.values.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);
+  }
+  load = (key: string) => this.values.get(key);
+  save = (key: string, value: string) => void this.values.set(key, value);
+  forget = (key: string) => void this.values.delete(key);
+}
+
+const milliseconds = (time: UnixNano): number | null => (time === 0n ? null : Number(time / 1_000_000n));
+
+function summaryOf(container: Container, figures: ContainerFigures | undefined): ContainerSummary {
+  const { labels } = container;
+  const runs = container.pid !== 0;
+  return {
+    id: container.id,
+    name: container.name,
+    image: container.image,
+    project: labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace'] ?? null,
+    service: labels['com.docker.compose.service'] ?? labels['com.docker.swarm.service.name'] ?? null,
+    status: container.status,
+    health: container.health ?? null,
+    restarts: container.restarts,
+    exitCode: runs || container.startedAt === 0n ? null : container.exitCode,
+    oomKilled: container.oomKilled,
+    createdAt: milliseconds(container.createdAt),
+    startedAt: milliseconds(container.startedAt),
+    finishedAt: milliseconds(container.finishedAt),
+    figures: runs && figures !== undefined && figures.latest.time > 0 ? figures.latest : null,
+    alerts: [],
+  };
+}
+
+function entryOf(sequence: number, resource: Resource, event: EventRecord): EventEntry {
+  const { 'container.id': id, 'container.name': name } = resource.attributes;
+  const texts = Object.entries(event.attributes).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? value : String(value),
+  ]);
+  return {
+    sequence,
+    time: milliseconds(event.time)!,
+    name: event.eventName,
+    severity: event.severity,
+    body: event.body,
+    container: id === undefined ? null : { id: String(id), name: String(name) },
+    attributes: Object.fromEntries(texts),
+  };
+}
+
+export interface DaemonSourceOptions {
+  /** From when on events are wanted, ms since the epoch; the daemon remembers the last 256. */
+  readonly since: number;
+  /** Time from one look at the figures to the next, ms; undefined where only events are wanted. */
+  readonly interval?: number;
+  /** Told of each event. */
+  readonly onEvent?: (event: EventEntry) => void;
+}
+
+export class DaemonSource implements Source {
+  readonly origin: string;
+  readonly scene = {
+    containers: new Map<string, ContainerSummary>(),
+    host: null as HostFigures | null,
+    events: [] as EventEntry[],
+    trouble: undefined as string | undefined,
+  };
+  /** Resolves when all that the daemon remembers was told. */
+  readonly caughtUp: Promise<void>;
+  private readonly daemon: Daemon;
+  private readonly options: DaemonSourceOptions;
+  private readonly docker: DockerCollector;
+  private readonly rounds: Round;
+  private readonly cgroup: CgroupCollector;
+  private readonly evidence: Evidence;
+  private readonly figures = new Map<string, ContainerFigures>();
+  private readonly host = new HostFiguresKept(STEP_MS);
+  private timer: NodeJS.Timeout | undefined;
+  private isCollecting = false;
+  private changed: () => void = () => {};
+
+  constructor(config: Config, options: DaemonSourceOptions) {
+    this.options = options;
+    this.daemon = daemonOf(config);
+    const { docker, endpoint } = this.daemon;
+    this.origin = `daemon at ${endpoint.host}`;
+    const here = isLocal(endpoint);
+    // Faults are shown, and not logged across the screen.
+    const write = (line: string) => {
+      this.scene.trouble = (JSON.parse(line) as { msg: string }).msg;
+    };
+    const telemetry = new Telemetry(pino({ level: 'warn' }, { write }));
+    const files = new KernelFiles(descriptorLimit(), () => {});
+    this.evidence = new Evidence(config.procfs);
+    this.cgroup = new CgroupCollector(config.procfs, WANTED, files);
+    const enabled = new Set<Metric>([...WANTED, ...WANTED_OF_HOST]);
+    // The processes of a daemon elsewhere cannot be seen from here.
+    const collectors: Collector[] = here
+      ? [
+          this.cgroup,
+          new NetworkCollector(config.procfs, enabled, files),
+          new HostCollector(config.procfs, config.rootfs, files),
+        ]
+      : [];
+    if (!here) this.scene.trouble = 'the daemon is elsewhere: what its containers use is not seen from here';
+    this.rounds = new Round(collectors, enabled, telemetry, here ? bootTime(config.procfs) : 0n);
+    const sink: Sink = {
+      event: async (resource, event) => this.take(resource, event),
+      span: async () => {},
+      logs: () => undefined,
+      fault: (collector, error, container) => telemetry.fault(collector, error, container?.name),
+    };
+    const reached = Promise.withResolvers<void>();
+    this.caughtUp = reached.promise;
+    this.docker = new DockerCollector({
+      docker,
+      surroundings: {},
+      host: HOST,
+      labels: [],
+      selects: () => true,
+      describe: () => ({}),
+      sink,
+      store: new Memory(),
+      evidence: this.evidence,
+      command: undefined,
+      objectChanged: () => {},
+      reconciled: reached.resolve,
+      lifecycle: new Attachments(collectors, telemetry),
+      // What is older explains what is told: how long it lasted, and whether it was asked for.
+      position: { load: () => 0n, save: () => {} },
+    });
+  }
+
+  async start(changed: () => void): Promise<void> {
+    await this.daemon.ask(this.daemon.docker.version());
+    this.changed = changed;
+    this.docker.start(() => {});
+    await this.caughtUp;
+    this.show();
+    const { interval } = this.options;
+    if (interval === undefined) return;
+    await this.look();
+    this.timer = setInterval(() => void this.look(), interval);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.docker.stop();
+    this.cgroup.stop();
+  }
+
+  async series(id: string, since: number): Promise<Series> {
+    const history = this.figures.get(id)?.history;
+    const [from, to] = [Math.floor(since / STEP_MS), Math.floor(Date.now() / STEP_MS)];
+    const values = containerMetrics.map((name, column) => [name, history?.column(column, from, to) ?? []]);
+    return { step: STEP_MS, values: Object.fromEntries(values) };
+  }
+
+  async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
+    const { docker, ask } = this.daemon;
+    const inspected = await ask(docker.getContainer(id).inspect());
+    yield* new DaemonLog(docker, inspected, signal).following({ since: undefined, tail });
+  }
+
+  /** Looks at all containers once. */
+  private async look(): Promise<void> {
+    if (this.isCollecting) return;
+    this.isCollecting = true;
+    try {
+      const all = [...this.docker.containers.values()];
+      const sets = await this.rounds.collect(
+        all.filter(({ pid }) => pid !== 0),
+        HOST,
+      );
+      this.evidence.round(sets);
+      for (const set of sets) {
+        if (set.container === undefined) this.host.take(set);
+        else if (ContainerFigures.isIn(set)) this.figuresOf(set.container.id).take(set);
+      }
+      for (const id of this.figures.keys()) if (!this.docker.containers.has(id)) this.figures.delete(id);
+      this.scene.host = this.host.latest;
+      this.show();
+      if (!this.docker.connected) this.scene.trouble ??= `${this.origin} does not answer`;
+    } catch (error) {
+      this.scene.trouble = messageOf(error);
+    } finally {
+      this.isCollecting = false;
+    }
+    this.changed();
+  }
+
+  private show(): void {
+    const { containers } = this.scene;
+    containers.clear();
+    for (const each of this.docker.containers.values())
+      containers.set(each.id, summaryOf(each, this.figures.get(each.id)));
+  }
+
+  private figuresOf(id: string): ContainerFigures {
+    const figures = this.figures.get(id) ?? new ContainerFigures(STEP_MS);
+    this.figures.set(id, figures);
+    return figures;
+  }
+
+  private take(resource: Resource, event: EventRecord): void {
+    if (Number(event.time / 1_000_000n) < this.options.since) return;
+    const { events } = this.scene;
+    const entry = entryOf((events.at(-1)?.sequence ?? 0) + 1, resource, event);
+    events.push(entry);
+    if (events.length > MAX_EVENTS) events.shift();
+    this.options.onEvent?.(entry);
+    this.changed();
+  }
+}
