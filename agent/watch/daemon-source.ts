@@ -11,11 +11,12 @@ import type { Config } from '../../config/schema.ts';
 import type { ContainerSummary, EventEntry, HostFigures } from '../../exporters/dashboard/api.ts';
 import { containerMetrics } from '../../exporters/dashboard/api.ts';
 import { ContainerFigures, HostFiguresKept } from '../../exporters/dashboard/figures.ts';
+import { summaryOf } from '../../exporters/dashboard/summary.ts';
 import { Attachments } from '../attachments.ts';
 import { catalogue } from '../catalogue/index.ts';
 import { type Daemon, daemonOf } from '../commands/daemon.ts';
 import { Evidence } from '../evidence.ts';
-import type { Container, EventRecord, Metric, Resource, UnixNano } from '../records.ts';
+import type { EventRecord, Metric, Resource, UnixNano } from '../records.ts';
 import { Round } from '../round.ts';
 import { messageOf, Telemetry } from '../telemetry.ts';
 import { DaemonLog } from './daemon-logs.ts';
@@ -62,29 +63,7 @@ class Memory implements TextStore {
   forget = (key: string) => void this.values.delete(key);
 }
 
-const milliseconds = (time: UnixNano): number | null => (time === 0n ? null : Number(time / 1_000_000n));
-
-function summaryOf(container: Container, figures: ContainerFigures | undefined): ContainerSummary {
-  const { labels } = container;
-  const runs = container.pid !== 0;
-  return {
-    id: container.id,
-    name: container.name,
-    image: container.image,
-    project: labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace'] ?? null,
-    service: labels['com.docker.compose.service'] ?? labels['com.docker.swarm.service.name'] ?? null,
-    status: container.status,
-    health: container.health ?? null,
-    restarts: container.restarts,
-    exitCode: runs || container.startedAt === 0n ? null : container.exitCode,
-    oomKilled: container.oomKilled,
-    createdAt: milliseconds(container.createdAt),
-    startedAt: milliseconds(container.startedAt),
-    finishedAt: milliseconds(container.finishedAt),
-    figures: runs && figures !== undefined && figures.latest.time > 0 ? figures.latest : null,
-    alerts: [],
-  };
-}
+const milliseconds = (time: UnixNano): number => Number(time / 1_000_000n);
 
 function entryOf(sequence: number, resource: Resource, event: EventRecord): EventEntry {
   const { 'container.id': id, 'container.name': name } = resource.attributes;
@@ -94,7 +73,7 @@ function entryOf(sequence: number, resource: Resource, event: EventRecord): Even
   ]);
   return {
     sequence,
-    time: milliseconds(event.time)!,
+    time: milliseconds(event.time),
     name: event.eventName,
     severity: event.severity,
     body: event.body,
@@ -248,7 +227,7 @@ export class DaemonSource implements Source {
     const { containers } = this.scene;
     containers.clear();
     for (const each of this.docker.containers.values())
-      containers.set(each.id, summaryOf(each, this.figures.get(each.id)));
+      containers.set(each.id, summaryOf(each, this.figures.get(each.id)?.latest));
   }
 
   private figuresOf(id: string): ContainerFigures {
@@ -258,7 +237,7 @@ export class DaemonSource implements Source {
   }
 
   private take(resource: Resource, event: EventRecord): void {
-    if (Number(event.time / 1_000_000n) < this.options.since) return;
+    if (milliseconds(event.time) < this.options.since) return;
     const { events } = this.scene;
     const entry = entryOf((events.at(-1)?.sequence ?? 0) + 1, resource, event);
     events.push(entry);

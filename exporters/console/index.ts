@@ -4,7 +4,7 @@ import { decodeLogs, type JsonAnyValue, type JsonLogRecord } from '../../agent/o
 import { type Batch, type LogBatch, type MetricBatch, Severity } from '../../agent/records.ts';
 import type { Exporter } from '../exporter.ts';
 import { colourOf, type Paint, paintFor, type Style } from './colours.ts';
-import { cells, columns, rightAligned } from './rows.ts';
+import { cells, columns, rightAligned, useOf } from './rows.ts';
 import { table } from './table.ts';
 import { plain } from './text.ts';
 
@@ -79,7 +79,9 @@ export class ConsoleExporter implements Exporter {
   private metrics({ sets }: MetricBatch): string[] {
     const running = sets.filter(({ container }) => container !== undefined && container.pid !== 0);
     if (running.length === 0) return [];
-    const rows = running.map(cells).sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
+    const rows = running
+      .map((set) => cells(set.container!.name, useOf(set)))
+      .sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
     const [head, ...body] = table(columns, rows, rightAligned);
     return ['', this.paint('dim', head!), ...body, ''];
   }

@@ -7,6 +7,7 @@ import { EventStore } from './events.ts';
 import { ContainerFigures, HostFiguresKept } from './figures.ts';
 import { HOUR_MS, stepOf } from './history.ts';
 import { LogStore } from './logs.ts';
+import { summaryOf } from './summary.ts';
 
 /** Containers that exist no more and are still shown, for an hour at most. */
 export const REMOVED = 50;
@@ -42,8 +43,6 @@ function signatureOf({ container, removedAt }: Subject): string {
   const { name, image, status, health, restarts, startedAt, finishedAt, exitCode } = container;
   return [name, image, status, health, restarts, startedAt, finishedAt, exitCode, removedAt].join('\0');
 }
-
-const orNull = (time: bigint): number | null => (time === 0n ? null : Number(time / 1_000_000n));
 
 export class Store {
   readonly subjects = new Map<string, Subject>();
@@ -161,25 +160,7 @@ export class Store {
   }
 
   summary({ container, figures, removedAt }: Subject): ContainerSummary {
-    const { id, name, image, labels, health, restarts, exitCode, oomKilled } = container;
-    const isRunning = container.pid !== 0 && removedAt === undefined;
-    return {
-      id,
-      name,
-      image,
-      project: labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace'] ?? null,
-      service: labels['com.docker.compose.service'] ?? labels['com.docker.swarm.service.name'] ?? null,
-      status: removedAt === undefined ? container.status : 'removed',
-      health: isRunning ? (health ?? null) : null,
-      restarts,
-      exitCode: isRunning || container.startedAt === 0n ? null : exitCode,
-      oomKilled,
-      createdAt: orNull(container.createdAt),
-      startedAt: orNull(container.startedAt),
-      finishedAt: orNull(container.finishedAt),
-      figures: isRunning ? (figures?.latest ?? null) : null,
-      alerts: this.alerts.of(id),
-    };
+    return summaryOf(container, figures?.latest, removedAt !== undefined, this.alerts.of(container.id));
   }
 
   private figures(set: MetricSet): void {
