@@ -1,12 +1,11 @@
 /** `portlight events`: what happened, in the agent's words. */
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
-import { type Paint, paintFor } from '../../exporters/console/colours.ts';
-import { plain } from '../../exporters/console/text.ts';
+import { paintFor } from '../../exporters/console/colours.ts';
 import type { ContainerSummary, Containers, EventEntry, Events } from '../../exporters/dashboard/api.ts';
-import { Severity } from '../records.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 import { DaemonSource } from '../watch/daemon-source.ts';
+import { lineOf } from './event-line.ts';
 import { configOf } from './options.ts';
 import { withProgress } from './progress.ts';
 import { sinceOf } from './since.ts';
@@ -19,25 +18,6 @@ export interface EventsOptions {
 
 /** As many of the agent's as it may keep. */
 const LIMIT = 100_000;
-
-/** The day where it is not today, and the time. */
-function clock(time: number): string {
-  const [day = '', rest = ''] = new Date(time).toISOString().split('T');
-  const today = new Date().toISOString().slice(0, 10);
-  return `${day === today ? '' : `${day} `}${rest.slice(0, 12)}`;
-}
-
-export function lineOf(event: EventEntry, paint: Paint): string {
-  const { severity, time, body } = event;
-  const text = plain(body);
-  const shown =
-    severity >= Severity.ERROR
-      ? paint('red', text)
-      : severity >= Severity.WARN
-        ? paint('yellow', text)
-        : text;
-  return `${paint('dim', clock(time))} ${shown}`;
-}
 
 type Named = Pick<ContainerSummary, 'id' | 'name'>;
 

@@ -2,14 +2,14 @@
 import type { Command } from 'commander';
 import { isNotFound } from '../../collectors/docker/client.ts';
 import { ConfigError } from '../../config/load.ts';
-import { colourOf, type Paint, paintFor, type Style } from '../../exporters/console/colours.ts';
+import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { pad, plain, width } from '../../exporters/console/text.ts';
 import { type Pattern, pattern } from '../logs/pattern.ts';
 import { numberOfRange } from '../logs/severity.ts';
-import { Severity } from '../records.ts';
 import { DaemonLog, linesOf } from '../watch/daemon-logs.ts';
 import { type Line, nameOfSeverity, timeOf } from '../watch/line.ts';
 import { daemonOf } from './daemon.ts';
+import { styleOfSeverity } from './log-line.ts';
 import { configOf } from './options.ts';
 import { sinceOf } from './since.ts';
 
@@ -62,15 +62,6 @@ function filterOf({ grep, severity }: LogsOptions): (line: Line) => boolean {
   };
 }
 
-const styleOf = (severity: number): Style | undefined =>
-  severity >= Severity.ERROR
-    ? 'red'
-    : severity >= Severity.WARN
-      ? 'yellow'
-      : severity > 0 && severity < Severity.INFO
-        ? 'dim'
-        : undefined;
-
 class Printer {
   private readonly options: LogsOptions;
   private readonly paints: Readonly<Record<Line['stream'], Paint>>;
@@ -94,7 +85,7 @@ class Printer {
     const paint = this.paints[line.stream];
     // A log line must not command the terminal of whoever reads it.
     const text = out.isTTY ? plain(line.text) : line.text;
-    const style = styleOf(line.severity);
+    const style = styleOfSeverity(line.severity);
     const time = this.options.timestamps === true ? `${paint('dim', timeOf(line))} ` : '';
     const name =
       this.names === 0

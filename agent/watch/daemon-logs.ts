@@ -45,18 +45,14 @@ export class DaemonLog {
 
   /** Every line that there is. */
   async *past(past: Past): AsyncGenerator<Line> {
-    for await (const line of this.lines({ ...past, follow: false })) {
-      this.count = this.last !== undefined && byTime(this.last, line) === 0 ? this.count + 1 : 1;
-      this.last = line;
-      yield line;
-    }
+    for await (const line of this.lines({ ...past, follow: false })) yield this.noted(line);
   }
 
-  /** What is written after `past`, or, where that was not asked for, what there is from `past` on and what is written. */
+  /** What is written after what was given; where that was nothing, what there is from `past` on, and what is written. */
   async *following(past: Past): AsyncGenerator<Line> {
     const { last } = this;
     if (last === undefined) {
-      yield* this.lines({ ...past, follow: true });
+      for await (const line of this.lines({ ...past, follow: true })) yield this.noted(line);
       return;
     }
     let known = this.count;
@@ -64,8 +60,14 @@ export class DaemonLog {
     for await (const line of this.lines({ since, tail: undefined, follow: true })) {
       const order = byTime(line, last);
       if (order < 0 || (order === 0 && known-- > 0)) continue;
-      yield line;
+      yield this.noted(line);
     }
+  }
+
+  private noted(line: Line): Line {
+    this.count = this.last !== undefined && byTime(this.last, line) === 0 ? this.count + 1 : 1;
+    this.last = line;
+    return line;
   }
 
   /** @throws {Error} when the log driver keeps nothing to read, or the daemon does not answer */

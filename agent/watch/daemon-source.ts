@@ -1,4 +1,5 @@
 /** The daemon and the kernel asked by ourselves, as the agent asks them, with nothing kept and nothing sent. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import type { Collector, Sink, TextStore } from '../../collectors/collector.ts';
@@ -25,6 +26,8 @@ import { MAX_EVENTS, type Series, type Source } from './source.ts';
 
 /** Steps of the charts, ms. */
 const STEP_MS = 2000;
+/** How soon the log of a container that does not run is asked for again. */
+const AGAIN_MS = 1000;
 
 const WANTED = [
   catalogue.cpuUsage,
@@ -193,7 +196,12 @@ export class DaemonSource implements Source {
   async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
     const { docker, ask } = this.daemon;
     const inspected = await ask(docker.getContainer(id).inspect());
-    yield* new DaemonLog(docker, inspected, signal).following({ since: undefined, tail });
+    const log = new DaemonLog(docker, inspected, signal);
+    while (!signal.aborted) {
+      yield* log.following({ since: undefined, tail });
+      // It has ended, and may be started again.
+      await sleep(AGAIN_MS, undefined, { signal });
+    }
   }
 
   /** Looks at all containers once. */

@@ -1,0 +1,43 @@
+/** The keys. */
+import { pad } from '../../exporters/console/text.ts';
+import type { Size } from '../terminal/screen.ts';
+import type { View } from './view.ts';
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ['In the list', ''],
+  ['up down, j k, PgUp PgDn', 'move'],
+  ['Enter, right', 'open a container'],
+  ['/', 'show only those whose name, image, project or state has a text; Esc: all'],
+  ['s', 'sort by the next column; r turns the order round'],
+  ['n c m % t d p u', 'sort by name, CPU, memory, share of its limit, network, disk, pids, time'],
+  ['a', 'show those that do not run, too'],
+  ['q', 'quit'],
+  ['', ''],
+  ['In a container', ''],
+  ['up down, PgUp PgDn, Home', 'read what was logged before; End, f: follow again; p: pause'],
+  ['/', 'show only lines that have a text'],
+  ['v', 'show only lines from info, warn, error on'],
+  ['l, e', 'only the log; only the events'],
+  ['[ ]', 'the container before, the one after'],
+  ['Esc, q, left', 'back'],
+  ['', ''],
+  ['Ctrl-C', 'quit, Ctrl-Z: suspend'],
+];
+
+export class Help implements View {
+  private readonly onClose: () => void;
+
+  constructor(onClose: () => void) {
+    this.onClose = onClose;
+  }
+
+  key(): boolean {
+    this.onClose();
+    return true;
+  }
+
+  render({ columns, rows }: Size): string[] {
+    const lines = KEYS.map(([keys, what]) => pad(what === '' ? keys : `  ${pad(keys, 26)}${what}`, columns));
+    return ['keys (any key: back)', '', ...lines].slice(0, rows);
+  }
+}

@@ -1,0 +1,148 @@
+/** The running agent, which has the last hour of everything, and measures anyway. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AlertMark,
+  Alerts,
+  ContainerSummary,
+  EventEntry,
+  Events,
+  Host,
+  HostFigures,
+  LogEntry,
+  Logs,
+  SeriesAnswer,
+} from '../../exporters/dashboard/api.ts';
+import { messageOf } from '../telemetry.ts';
+import type { AgentClient, Message } from './client.ts';
+import type { Line } from './line.ts';
+import { MAX_EVENTS, type Series, type Source } from './source.ts';
+
+/** How soon a connection that was lost is tried again. */
+const AGAIN_MS = 1000;
+
+export class AgentSource implements Source {
+  readonly origin: string;
+  readonly scene = {
+    containers: new Map<string, ContainerSummary>(),
+    host: null as HostFigures | null,
+    events: [] as EventEntry[],
+    trouble: undefined as string | undefined,
+  };
+  private readonly client: AgentClient;
+  private readonly stopping = new AbortController();
+  private changed: () => void = () => {};
+
+  constructor(client: AgentClient) {
+    this.client = client;
+    this.origin = `agent at ${client.url}`;
+  }
+
+  async start(changed: () => void): Promise<void> {
+    this.changed = changed;
+    this.scene.host = (await this.client.get<Host>('/api/host')).figures;
+    const first = Promise.withResolvers<void>();
+    void this.follow(first.resolve);
+    await first.promise;
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+  }
+
+  async series(id: string, since: number): Promise<Series> {
+    const { step, series } = await this.client.get<SeriesAnswer>('/api/series', { id, since });
+    return { step, values: series[id] as Series['values'] };
+  }
+
+  async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
+    // The stream is there before the past is asked for: what is written in between is in both.
+    const stream = this.client.stream([id], signal);
+    let message = await stream.next();
+    const seen = new Set<string>();
+    const { lines } = await this.client.get<Logs>('/api/logs', { id, limit: tail });
+    for (const entry of lines) {
+      seen.add(entry.uid);
+      yield this.lineOf(entry);
+    }
+    for (; message.done !== true; message = await stream.next()) {
+      if (message.value.kind !== 'lines') continue;
+      for (const entry of message.value.data.lines) if (!seen.has(entry.uid)) yield this.lineOf(entry);
+    }
+    throw new Error('the agent has closed the connection');
+  }
+
+  private lineOf({ container, time, severity, stream, text }: LogEntry): Line {
+    const name = this.scene.containers.get(container)?.name ?? container.slice(0, 12);
+    const seconds = Math.floor(time / 1000);
+    return { container: name, seconds, nanos: (time - seconds * 1000) * 1e6, stream, text, severity };
+  }
+
+  private async follow(ready: () => void): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        for await (const message of this.client.stream([], signal)) {
+          this.take(message);
+          if (message.kind === 'snapshot') {
+            this.scene.events = [
+              ...(await this.client.get<Events>('/api/events', { limit: MAX_EVENTS })).events,
+            ];
+            ready();
+          }
+          this.changed();
+        }
+        this.scene.trouble = `the ${this.origin} has closed the connection: trying again`;
+      } catch (error) {
+        this.scene.trouble = `the ${this.origin} does not answer: ${messageOf(error)}: trying again`;
+      }
+      this.changed();
+      await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  private take(message: Message): void {
+    const { scene } = this;
+    switch (message.kind) {
+      case 'snapshot':
+        scene.trouble = undefined;
+        scene.containers.clear();
+        for (const container of message.data.containers) scene.containers.set(container.id, container);
+        break;
+      case 'figures':
+        scene.host = message.data.host;
+        for (const [id, figures] of Object.entries(message.data.figures)) {
+          const known = scene.containers.get(id);
+          if (known !== undefined) scene.containers.set(id, { ...known, figures });
+        }
+        break;
+      case 'container':
+        scene.containers.set(message.data.id, message.data);
+        break;
+      case 'forgotten':
+        scene.containers.delete(message.data.id);
+        break;
+      case 'event':
+        if (message.data.sequence <= (scene.events.at(-1)?.sequence ?? 0)) break;
+        scene.events.push(message.data);
+        if (scene.events.length > MAX_EVENTS) scene.events.shift();
+        break;
+      case 'alerts':
+        this.takeAlerts(message.data);
+        break;
+      case 'daemon':
+        scene.trouble = message.data.connected ? undefined : 'the agent does not see its daemon';
+        break;
+    }
+  }
+
+  private takeAlerts({ alerts }: Alerts): void {
+    const marks = new Map<string, AlertMark[]>();
+    for (const { container, rule, severity, status, annotations } of alerts) {
+      if (container === undefined || status === 'resolved') continue;
+      const mark = { rule, severity, status, summary: annotations.summary ?? rule };
+      marks.set(container.id, [...(marks.get(container.id) ?? []), mark]);
+    }
+    for (const [id, known] of this.scene.containers)
+      this.scene.containers.set(id, { ...known, alerts: marks.get(id) ?? [] });
+  }
+}
