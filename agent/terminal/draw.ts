@@ -70,6 +70,9 @@ export function roundUp(value: number): number {
   return [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= value)!;
 }
 
+/** The least power of two that so many bytes fit into. */
+export const roundUpBytes = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+
 /** Texts side by side, each in its own columns. @param parts lines of the same number */
 export function beside(parts: readonly (readonly string[])[], gap: string): string[] {
   const [first = []] = parts;

@@ -2,7 +2,7 @@
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
 import { pad } from '../../exporters/console/text.ts';
 import type { ContainerMetric, ContainerSummary } from '../../exporters/dashboard/api.ts';
-import { beside, chart, roundUp, valuesIn } from '../terminal/draw.ts';
+import { beside, chart, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
 import type { Series } from '../watch/source.ts';
 import { cpuShare, memoryShare, rate, styleOfShare } from './columns.ts';
 import type { Stage } from './view.ts';
@@ -54,7 +54,7 @@ export function charts(
   const cpuTitle = `CPU ${percent(figures?.cpu ?? undefined)}${throttled > 0 ? `, throttled ${percent(throttled)}` : ''}`;
   const memory = of('memory');
   const limit = figures?.memoryLimit ?? null;
-  const memoryTop = limit ?? roundUp(greatest(memory));
+  const memoryTop = limit ?? roundUpBytes(greatest(memory));
   const share = memoryShare(container);
   const memoryTitle = `MEMORY ${bytes(figures?.memory ?? undefined)}${share === null ? '' : `, ${percent(share)}`}`;
   const all = [
@@ -89,7 +89,7 @@ export function charts(
   ];
   /** One above the other, to the same scale. */
   function halves(upper: Values, lower: Values): string[] {
-    const top = roundUp(Math.max(LEAST_RATE, greatest(upper), greatest(lower)));
+    const top = roundUpBytes(Math.max(LEAST_RATE, greatest(upper), greatest(lower)));
     const rows = Math.floor(size.rows / 2);
     const above = chart(upper, { columns, rows: size.rows - rows }, top, unicode);
     const below = chart(lower, { columns, rows }, top, unicode);
