@@ -14,7 +14,7 @@ import { findEndpoint } from '../collectors/docker/endpoint.ts';
 import { browserPackages } from './support/browser.ts';
 
 /** Debian packages of what users run beside the agent. */
-const PEERS = ['prometheus', 'docker-registry', 'podman', 'netavark'];
+const PEERS = ['prometheus', 'docker-registry', 'podman', 'netavark', 'tmux', 'zsh', 'fish'];
 
 const root = join(import.meta.dirname, '..');
 const say = (text: string) => console.error(`portlight test: ${text}`);

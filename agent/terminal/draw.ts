@@ -1,10 +1,10 @@
 /** Bars and charts of characters. */
 import { pad, truncate, width } from '../../exporters/console/text.ts';
 
-/** Whether the terminal shows more than ASCII, as the locale tells. */
+/** Whether the terminal shows more than ASCII: unless a locale says otherwise, and but for the kernel's own console. */
 export const hasUnicode = (env: NodeJS.ProcessEnv = process.env): boolean => {
-  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
-  return /utf-?8/i.test(locale);
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || 'UTF-8';
+  return /utf-?8/i.test(locale) && env.TERM !== 'linux' && env.TERM !== 'dumb';
 };
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];

@@ -54,7 +54,7 @@ export function charts(
   const cpuTitle = `CPU ${percent(figures?.cpu ?? undefined)}${throttled > 0 ? `, throttled ${percent(throttled)}` : ''}`;
   const memory = of('memory');
   const limit = figures?.memoryLimit ?? null;
-  const memoryTop = limit ?? roundUpBytes(greatest(memory));
+  const memoryTop = limit ?? roundUpBytes(Math.max(figures?.memory ?? 0, greatest(memory)));
   const share = memoryShare(container);
   const memoryTitle = `MEMORY ${bytes(figures?.memory ?? undefined)}${share === null ? '' : `, ${percent(share)}`}`;
   const all = [

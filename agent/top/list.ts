@@ -77,9 +77,8 @@ export class List implements View {
     this.top = Math.max(0, Math.min(this.top, index, rows.length - this.page));
     if (index >= this.top + this.page) this.top = index - this.page + 1;
 
-    const shown = columns.filter(({ from }) => size.columns >= from);
     const widest = rows.reduce((most, each) => Math.max(most, width(inCells(each.name)) + 2), LEAST_NAME);
-    const { look, name } = this.layout(shown, Math.min(widest, LONGEST_NAME), size.columns);
+    const { look, name, shown } = this.layout(Math.min(widest, LONGEST_NAME), size.columns);
     const titles = shown.map((column) => {
       const isSort = column.sort === this.sort;
       const mark = isSort ? (this.stage.unicode ? (this.isReversed ? '▲' : '▼') : '*') : '';
@@ -174,15 +173,21 @@ export class List implements View {
     );
   }
 
-  /** Names have what they need, and bars what is left; where that is too little, names are cut. */
-  private layout(shown: typeof columns, widest: number, size: number): { look: Look; name: number } {
+  /** Names have what they need, before the columns that one can do without, and bars have what is left. */
+  private layout(widest: number, size: number): { look: Look; name: number; shown: typeof columns } {
     const { paint, unicode, source } = this.stage;
     const common = { paint, unicode, cpus: source.scene.host?.cpus ?? 1, now: Date.now() };
+    let shown = columns.filter(({ from }) => size >= from);
     const taken = (bar: number) =>
       shown.reduce((sum, column) => sum + column.width({ ...common, bar }) + GAP.length, 0);
+    while (widest + taken(LEAST_BAR) > size) {
+      const last = shown.reduce((most, { from }) => Math.max(most, from), 0);
+      if (last === 0) break;
+      shown = shown.filter(({ from }) => from !== last);
+    }
     const bar = Math.max(LEAST_BAR, Math.min(LONGEST_BAR, Math.floor((size - widest - taken(0)) / BARS)));
     const name = Math.max(LEAST_NAME, Math.min(widest, size - taken(bar)));
-    return { look: { ...common, bar }, name };
+    return { look: { ...common, bar }, name, shown };
   }
 
   private name(container: ContainerSummary, columns: number, isSelected: boolean): string {

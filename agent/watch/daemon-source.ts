@@ -17,7 +17,7 @@ import { Attachments } from '../attachments.ts';
 import { catalogue } from '../catalogue/index.ts';
 import { type Daemon, daemonOf } from '../commands/daemon.ts';
 import { Evidence } from '../evidence.ts';
-import type { EventRecord, Metric, Resource, UnixNano } from '../records.ts';
+import type { Container, EventRecord, Metric, Resource, UnixNano } from '../records.ts';
 import { Round } from '../round.ts';
 import { messageOf, Telemetry } from '../telemetry.ts';
 import { DaemonLog } from './daemon-logs.ts';
@@ -234,8 +234,12 @@ export class DaemonSource implements Source {
   private show(): void {
     const { containers } = this.scene;
     containers.clear();
-    for (const each of this.docker.containers.values())
-      containers.set(each.id, summaryOf(each, this.figures.get(each.id)?.latest));
+    for (const each of this.docker.containers.values()) this.showOne(each);
+  }
+
+  private showOne(container: Container): void {
+    const figures = this.figures.get(container.id)?.latest;
+    this.scene.containers.set(container.id, summaryOf(container, figures));
   }
 
   private figuresOf(id: string): ContainerFigures {
@@ -251,6 +255,8 @@ export class DaemonSource implements Source {
     events.push(entry);
     if (events.length > MAX_EVENTS) events.shift();
     this.options.onEvent?.(entry);
+    const about = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
+    if (about !== undefined) this.showOne(about);
     this.changed();
   }
 }
