@@ -58,10 +58,11 @@ async function fromAgent(
     client.get<Events>('/api/events', { since, limit: LIMIT, exec: 'true' }),
   ]);
   requireKnown(names, containers, events);
-  events.forEach(print);
+  events.toSorted((a, b) => a.time - b.time).forEach(print);
   if (stream === undefined) return;
   let last = events.at(-1)?.sequence ?? 0;
-  for (let message = first; message?.done === false; message = await stream.next()) {
+  const next = () => stream.next().catch(() => undefined);
+  for (let message = first; message?.done === false; message = await next()) {
     if (message.value.kind !== 'event' || message.value.data.sequence <= last) continue;
     last = message.value.data.sequence;
     print(message.value.data);

@@ -23,7 +23,7 @@ export interface LogsOptions {
   readonly output: string;
 }
 
-/** Longer names are cut, that lines have room. */
+/** On a terminal, longer names are cut, that lines have room. */
 const LONGEST_NAME = 24;
 
 function tailOf(text: string): number | undefined {
@@ -71,7 +71,8 @@ class Printer {
   constructor(options: LogsOptions, names: readonly string[]) {
     this.options = options;
     this.paints = { stdout: paintFor(process.stdout), stderr: paintFor(process.stderr) };
-    this.names = names.length > 1 ? Math.min(LONGEST_NAME, Math.max(...names.map(width))) : 0;
+    const longest = process.stdout.isTTY ? LONGEST_NAME : Number.POSITIVE_INFINITY;
+    this.names = names.length > 1 ? Math.min(longest, Math.max(...names.map(width))) : 0;
   }
 
   /** @returns whether there is room for more at once */

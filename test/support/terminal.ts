@@ -40,15 +40,17 @@ export class Terminal {
     const directory = temporaryDirectory(t);
     const terminal = new Terminal(join(directory, 'tmux'));
     t.teardown(() => terminal.tmux(['kill-server']).catch(() => {}));
-    const script = `${line}\necho "left with $?"; stty -a; exec sleep 600`;
+    // Ctrl-C is for the line, and not for the shell that tells what came of it.
+    const script = `trap : INT\n${line}\necho "left with $?"; stty -a; exec sleep 600`;
     const given = { LANG: 'C.UTF-8', DOCKER_HOST: process.env.DOCKER_HOST!, PORTLIGHT_LISTEN: '127.0.0.1:1' };
     await run(
       'tmux',
       [
         ['-f', '/dev/null', '-S', terminal.socket],
         ['new-session', '-d', '-x', String(columns), '-y', String(rows)],
-        ...Object.entries({ ...given, ...variables }).map(([name, value]) => ['-e', `${name}=${value}`]),
-        ['-c', directory, 'sh', '-c', script],
+        // tmux has a will of its own about PATH and TERM.
+        ['-c', directory, 'env', ...Object.entries({ ...given, ...variables }).map((pair) => pair.join('='))],
+        ['sh', '-c', script],
       ].flat(),
     );
     return terminal;
