@@ -199,10 +199,12 @@ test('events are told as the agent tells them, of what has passed and of what co
   t.is(record.attributes['portlight.exit.reason'], 'error');
   t.true(Number(record.attributes['docker.event.duration']) > 0);
 
-  const follower = new AgentProcess(['events', '-f', '--since', '1s', name], ALONE, temporaryDirectory(t));
+  const follower = new AgentProcess(['events', '-f', '--since', '1h', name], ALONE, temporaryDirectory(t));
   t.teardown(() => follower.kill('SIGKILL'));
+  const ends = () => follower.stdout.match(/die with exit code 3/g)?.length ?? 0;
+  await waitFor('what has passed', () => ends() === 1);
   await docker.getContainer(name).start();
-  await waitFor('what comes', () => /die with exit code 3/.test(follower.stdout));
+  await waitFor('what comes', () => ends() === 2);
   follower.kill('SIGINT');
   t.is((await follower.exit).signal, 'SIGINT');
   t.regex((await portlight(t, ['events', 'nobody'], ALONE)).stderr, /there is no container nobody/);
@@ -249,7 +251,7 @@ test('exit codes: 0, 1, 2, and 130 for Ctrl-C', async (t) => {
   t.is((await portlight(t, ['completion', 'tcsh'], ALONE)).code, 2);
   for (const args of [
     ['logs', '-f', name],
-    ['events', '-f'],
+    ['events', '-f', name],
   ]) {
     const terminal = await Terminal.start(t, portlightLine(args), SMALL);
     await terminal.shows(args[0] === 'logs' ? /hello/ : new RegExp(`container ${name} start`));
