@@ -6,9 +6,10 @@ import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.
 import { pad, plain, width } from '../../exporters/console/text.ts';
 import { type Pattern, pattern } from '../logs/pattern.ts';
 import { numberOfRange } from '../logs/severity.ts';
+import { agentLines } from '../watch/agent-logs.ts';
 import { DaemonLog, linesOf } from '../watch/daemon-logs.ts';
 import { type Line, nameOfSeverity, timeOf } from '../watch/line.ts';
-import { daemonOf } from './daemon.ts';
+import { type Daemon, daemonOrAgent } from './daemon.ts';
 import { styleOfSeverity } from './log-line.ts';
 import { configOf } from './options.ts';
 import { sinceOf } from './since.ts';
@@ -103,14 +104,12 @@ const drained = (out: NodeJS.WritableStream): Promise<void> =>
     out.once('error', resolve);
   });
 
-export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
-  const past = { since: sinceOf(options.since), tail: tailOf(options.tail) };
-  const isWanted = filterOf(options);
-  const { config } = await configOf(command);
-  const { docker, ask } = daemonOf(config);
-  const stopping = new AbortController();
-  // Whoever read us has gone (`| head`).
-  process.stdout.on('error', () => stopping.abort());
+/** The logs of the containers that are called so, each once. */
+async function logsOf(
+  { docker, ask }: Daemon,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<DaemonLog[]> {
   const inspected = await Promise.all(
     names.map(async (name) => {
       const found = await ask(
@@ -127,18 +126,39 @@ export async function logs(names: readonly string[], options: LogsOptions, comma
     }),
   );
   const byId = new Map(inspected.map((each) => [each.Id, each]));
-  const found = [...byId.values()].map((each) => new DaemonLog(docker, each, stopping.signal));
-  const printer = new Printer(
-    options,
-    found.map(({ name }) => name),
+  return [...byId.values()].map((each) => new DaemonLog(docker, each, signal));
+}
+
+const tellGap = (oldest: number): void =>
+  console.error(
+    `portlight: the daemon cannot be asked, and the agent has lines since ${new Date(oldest).toISOString()} only`,
   );
+
+export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
+  const past = { since: sinceOf(options.since), tail: tailOf(options.tail) };
+  const isWanted = filterOf(options);
+  const { config } = await configOf(command);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  // Whoever read us has gone (`| head`).
+  process.stdout.on('error', () => stopping.abort());
+  const follow = options.follow ?? false;
+  const found = await daemonOrAgent(
+    config,
+    async (daemon) => {
+      const all = await logsOf(daemon, names, signal);
+      return { called: all.map(({ name }) => name), lines: linesOf(all, past, follow) };
+    },
+    async (agent) => ({ called: names, lines: agentLines(agent, names, past, follow, signal, tellGap) }),
+  );
+  const printer = new Printer(options, found.called);
   try {
-    for await (const line of linesOf(found, past, options.follow ?? false)) {
-      if (stopping.signal.aborted) return;
+    for await (const line of found.lines) {
+      if (signal.aborted) return;
       if (isWanted(line) && !printer.print(line))
         await drained(options.output === 'json' ? process.stdout : process[line.stream]);
     }
   } catch (error) {
-    if (!stopping.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   }
 }

@@ -8,11 +8,10 @@ import type {
   Events,
   Host,
   HostFigures,
-  LogEntry,
-  Logs,
   SeriesAnswer,
 } from '../../exporters/dashboard/api.ts';
 import { messageOf } from '../telemetry.ts';
+import { agentLines } from './agent-logs.ts';
 import type { AgentClient, Message } from './client.ts';
 import type { Line } from './line.ts';
 import { MAX_EVENTS, type Series, type Source } from './source.ts';
@@ -54,27 +53,8 @@ export class AgentSource implements Source {
     return { step, values: series[id] as Series['values'] };
   }
 
-  async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
-    // The stream is there before the past is asked for: what is written in between is in both.
-    const stream = this.client.stream([id], signal);
-    let message = await stream.next();
-    const seen = new Set<string>();
-    const { lines } = await this.client.get<Logs>('/api/logs', { id, limit: tail });
-    for (const entry of lines) {
-      seen.add(entry.uid);
-      yield this.lineOf(entry);
-    }
-    for (; message.done !== true; message = await stream.next()) {
-      if (message.value.kind !== 'lines') continue;
-      for (const entry of message.value.data.lines) if (!seen.has(entry.uid)) yield this.lineOf(entry);
-    }
-    throw new Error('the agent has closed the connection');
-  }
-
-  private lineOf({ container, time, severity, stream, text }: LogEntry): Line {
-    const name = this.scene.containers.get(container)?.name ?? container.slice(0, 12);
-    const seconds = Math.floor(time / 1000);
-    return { container: name, seconds, nanos: (time - seconds * 1000) * 1e6, stream, text, severity };
+  log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
+    return agentLines(this.client, [id], { since: undefined, tail }, true, signal);
   }
 
   private async follow(ready: () => void): Promise<void> {
