@@ -7,6 +7,7 @@ import { connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { loadConfig } from '../../config/load.ts';
 import { plain } from '../../exporters/console/text.ts';
+import { isVisible } from './define.ts';
 import { print } from './output.ts';
 
 /** Nobody waits longer for a key to have its effect, ms. */
@@ -71,9 +72,6 @@ export async function completion(shell: string): Promise<void> {
 
 /** That the shell's own completion of files is wanted. */
 const FILES: Candidate = { word: ':files', meaning: '' };
-
-/** Ours, and not what the word in question is part of. */
-const isVisible = (command: Command): boolean => !(command as unknown as { _hidden: boolean })._hidden;
 
 const choicesOf = ({ argChoices }: Pick<Option | Argument, 'argChoices'>): Candidate[] =>
   (argChoices ?? []).map((word) => ({ word, meaning: '' }));

@@ -32,3 +32,7 @@ export function exampleLines(all: readonly Example[]): string {
   const widest = Math.max(...all.map(({ line }) => line.length));
   return all.map(({ line, what }) => `  $ ${line.padEnd(widest)}   ${what}`).join('\n');
 }
+
+/** Whether help shows a command; commander tells that to nobody else. */
+export const isVisible = (command: Command): boolean =>
+  !(command as unknown as { readonly _hidden: boolean })._hidden;

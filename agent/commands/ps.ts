@@ -117,12 +117,14 @@ export async function ps({ output }: { output: string }, command: Command): Prom
   const client = await findAgent(config);
   const found = client === undefined ? await fromDaemon(config) : await fromAgent(client);
   const rows = found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const knowsLogs = rows.some(({ logs }) => logs !== undefined) || client === undefined;
   await printAs(output, rows, () =>
     printTable({
-      head: [...columns, 'LOGS', 'NAMESPACES'],
+      // Whoever reads the logs need not be us.
+      head: [...columns, ...(knowsLogs ? ['LOGS'] : []), 'NAMESPACES'],
       rows: rows.map((row) => [
         ...cells(row.name, { ...NOTHING, ...row }),
-        row.logs?.kind ?? '-',
+        ...(knowsLogs ? [row.logs?.kind ?? '-'] : []),
         inShort(row.namespaces),
       ]),
       right: rightAligned,

@@ -1,7 +1,8 @@
 /** Commands as a person types them: widths, colours, several logs, events, exit codes, completion in real shells. */
+import { execFile } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
 import { AgentProcess, CLI, listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
@@ -239,6 +240,47 @@ test('where an agent runs, ps and events take what it has', async (t) => {
   t.regex(follower.stderr, /^portlight: the agent at http\S+ has closed the connection/);
   t.regex((await portlight(t, ['events', before], variables)).stderr, /there is no container/);
 });
+
+/** Reads whatever root reads, and may neither connect to the daemon nor look into processes. */
+const UNPRIVILEGED = [
+  ['--reuid=65534', '--regid=65534', '--clear-groups'],
+  ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'],
+].flat();
+
+(process.getuid?.() === 0 ? test : test.skip)(
+  'who may not ask the daemon is answered by the agent',
+  async (t) => {
+    const name = uniqueName('unprivileged');
+    const agent = await startAgent(t);
+    const listen = new URL(await listenUrl(agent)).host;
+    await runContainer(t, { name, script: 'echo hello; echo "ERROR: no" >&2; sleep 600' });
+    const ask = async (args: readonly string[], at = listen) => {
+      const env = { ...process.env, PORTLIGHT_LISTEN: at, HOME: '/nonexistent' };
+      const child = promisify(execFile)('setpriv', [...UNPRIVILEGED, process.execPath, CLI, ...args], {
+        env,
+      });
+      return child.catch((error: { stdout: string; stderr: string }) => error);
+    };
+    t.regex(
+      (await ask(['images'], '127.0.0.1:1')).stderr,
+      /^portlight: unix:.* EACCES .*; run as root or as/,
+    );
+    const log = await waitFor('its lines', async () => {
+      const answer = await ask(['logs', '-t', name]);
+      return answer.stderr.includes('ERROR') && answer;
+    });
+    t.regex(log.stdout, /^\S+Z hello\n$/);
+    t.regex((await ask(['logs', 'nobody'])).stderr, /^portlight: there is no container nobody\n$/);
+    t.regex((await ask(['images'])).stdout, new RegExp(`^portlight-test +busybox .*${name}`, 'm'));
+    const info = parse((await ask(['info', '-o', 'yaml'])).stdout) as Record<string, unknown>;
+    t.is(info.endpoint, process.env.DOCKER_HOST);
+    t.true(Number(info.containers_running) >= 1);
+    await waitFor('its namespaces', async () =>
+      new RegExp(`^${name} +private +private`, 'm').test((await ask(['namespaces', '-o', 'table'])).stdout),
+    );
+    t.regex((await ask(['namespaces'])).stdout, new RegExp(`\\d+ private: ${name}$`, 'm'));
+  },
+);
 
 test('exit codes: 0, 1, 2, and 130 for Ctrl-C', async (t) => {
   const name = uniqueName('codes');

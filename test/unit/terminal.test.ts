@@ -1,7 +1,10 @@
 /** What a terminal is shown: columns, bars, charts, keys. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
+import { commandsPage } from '../../agent/setup/commands-page.ts';
 import { bar, beside, chart, hasUnicode, roundUp, roundUpBytes, rule } from '../../agent/terminal/draw.ts';
 import { nameOfKey } from '../../agent/terminal/screen.ts';
 import { orderBy, type sorts, stateOf } from '../../agent/top/columns.ts';
@@ -231,4 +234,8 @@ test('lines are in order to the nanosecond', (t) => {
     'error',
     'fatal',
   ]);
+});
+
+test('docs/commands.md is what the program says (npm run docs)', (t) => {
+  t.is(readFileSync(join(import.meta.dirname, '../../docs/commands.md'), 'utf8'), commandsPage());
 });
