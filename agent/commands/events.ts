@@ -2,7 +2,13 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
-import type { ContainerSummary, Containers, EventEntry, Events } from '../../exporters/dashboard/api.ts';
+import type {
+  Agent,
+  ContainerSummary,
+  Containers,
+  EventEntry,
+  Events,
+} from '../../exporters/dashboard/api.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 import { DaemonSource } from '../watch/daemon-source.ts';
 import { lineOf } from './event-line.ts';
@@ -43,8 +49,29 @@ function requireKnown(
 
 type Print = (event: EventEntry) => void;
 
+/** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
+async function before(config: Config, since: number, until: number): Promise<EventEntry[]> {
+  const source = new DaemonSource(config, { since });
+  try {
+    await withProgress(
+      () => `asking the ${source.origin} what happened`,
+      source.start(() => {}),
+    );
+    return source.scene.events.filter(({ time }) => time < until);
+  } catch {
+    // Whoever may not ask the daemon has what the agent has.
+    return [];
+  } finally {
+    await source.stop();
+  }
+}
+
+/** One that both have told is there once. */
+const keyOf = ({ time, name, container }: EventEntry): string => `${time} ${name} ${container?.id}`;
+
 async function fromAgent(
   client: AgentClient,
+  config: Config,
   names: readonly string[],
   since: number | undefined,
   follow: boolean,
@@ -53,14 +80,19 @@ async function fromAgent(
   // Asked for before the past is: what happens in between is in both.
   const stream = follow ? client.stream([], new AbortController().signal) : undefined;
   const first = await stream?.next();
-  const [{ containers }, { events }] = await Promise.all([
+  const [{ status }, { containers }, { events: own }] = await Promise.all([
+    client.get<Agent>('/api/agent'),
     client.get<Containers>('/api/containers'),
     client.get<Events>('/api/events', { since, limit: LIMIT, exec: 'true' }),
   ]);
-  requireKnown(names, containers, events);
-  events.toSorted((a, b) => a.time - b.time).forEach(print);
+  const begun = Date.parse(status.since);
+  const told = new Set(own.map(keyOf));
+  const remembered = (since ?? 0) < begun ? await before(config, since ?? 0, begun) : [];
+  const all = [...remembered.filter((event) => !told.has(keyOf(event))), ...own];
+  requireKnown(names, containers, all);
+  all.sort((a, b) => a.time - b.time).forEach(print);
   if (stream === undefined) return;
-  let last = events.at(-1)?.sequence ?? 0;
+  let last = own.at(-1)?.sequence ?? 0;
   const next = () => stream.next().catch(() => undefined);
   for (let message = first; message?.done === false; message = await next()) {
     if (message.value.kind !== 'event' || message.value.data.sequence <= last) continue;
@@ -113,7 +145,7 @@ export async function events(
   process.stdout.on('error', () => process.exit());
   const follow = options.follow ?? false;
   const client = await findAgent(config);
-  if (client !== undefined) await fromAgent(client, names, since, follow, print);
+  if (client !== undefined) await fromAgent(client, config, names, since, follow, print);
   else await fromDaemon(config, names, since, follow, print);
 }
 

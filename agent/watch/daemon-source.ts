@@ -66,7 +66,8 @@ class Memory implements TextStore {
   forget = (key: string) => void this.values.delete(key);
 }
 
-const milliseconds = (time: UnixNano): number => Number(time / 1_000_000n);
+/** To the microsecond, as the agent gives it. */
+const milliseconds = (time: UnixNano): number => Number(time / 1000n) / 1000;
 
 function entryOf(sequence: number, resource: Resource, event: EventRecord): EventEntry {
   const { 'container.id': id, 'container.name': name } = resource.attributes;

@@ -213,9 +213,10 @@ test('events are told as the agent tells them, of what has passed and of what co
 
 test('where an agent runs, ps and events take what it has', async (t) => {
   const name = uniqueName('agent');
+  const before = uniqueName('before');
+  await (await runContainer(t, { name: before, script: 'exit 4' })).wait();
   const agent = await startAgent(t);
   const variables = { PORTLIGHT_LISTEN: new URL(await listenUrl(agent)).host };
-  const before = uniqueName('before');
   const container = await runContainer(t, {
     name,
     script: 'echo the last word; sleep 600',
@@ -235,10 +236,31 @@ test('where an agent runs, ps and events take what it has', async (t) => {
   await container.kill();
   await waitFor('what comes', () => /die with exit code 137: was killed by command/.test(follower.stdout));
   t.is(follower.stdout.match(/ start$/gm)?.length, 1, 'each once');
+  const all = (await portlight(t, ['events', before, name], variables)).stdout;
+  t.regex(
+    all,
+    new RegExp(`container ${before} die with exit code 4`),
+    'what the daemon remembers from before',
+  );
+  t.is(all.match(new RegExp(`container ${name} start$`, 'gm'))?.length, 1);
   await agent.stop();
   t.is((await follower.exit).code, 1);
   t.regex(follower.stderr, /^portlight: the agent at http\S+ has closed the connection/);
-  t.regex((await portlight(t, ['events', before], variables)).stderr, /there is no container/);
+});
+
+test('beyond loopback the agent is shown its token', async (t) => {
+  const dataDirectory = temporaryDirectory(t);
+  const agent = await startAgent(t, { dataDirectory, args: ['--listen', '0.0.0.0:0'] });
+  const listen = new URL(await listenUrl(agent)).host;
+  const known = await portlight(t, ['status', '--listen', listen, '--data-dir', dataDirectory]);
+  t.is(known.code, 0, known.stderr);
+  t.regex(known.stdout, /^portlight \S+, process \d+/);
+  const stranger = await portlight(t, [
+    ...['status', '--listen', listen],
+    ...['--data-dir', temporaryDirectory(t)],
+  ]);
+  t.is(stranger.code, 1);
+  t.regex(stranger.stderr, /^portlight: http:\S+: a token is required/);
 });
 
 /** Reads whatever root reads, and may neither connect to the daemon nor look into processes. */
