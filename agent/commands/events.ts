@@ -121,8 +121,7 @@ async function fromDaemon(
     source.start(() => {}),
   );
   requireKnown(names, source.scene.containers.values(), source.scene.events);
-  // Events of different containers do not wait for each other.
-  source.scene.events.toSorted((a, b) => a.time - b.time).forEach(print);
+  source.scene.events.forEach(print);
   isPast = false;
   if (!follow) await source.stop();
 }

@@ -210,7 +210,7 @@ export class List implements View {
     const all = [...containers.values()];
     const running = all.filter(runs).length;
     const clock = `${new Date().toISOString().slice(11, 19)}Z`;
-    const counts = `${running} running, ${all.length - running} not`;
+    const counts = `${running} running, ${all.length - running} stopped`;
     const left = truncate(`portlight top  ${source.origin}`, size - counts.length - clock.length - 4);
     const title = paint('bold', pad(left, size - counts.length - clock.length - 4));
     const first = `${title}  ${counts}  ${paint('dim', clock)}`;

@@ -14,7 +14,7 @@ import { messageOf } from '../telemetry.ts';
 import { agentLines } from './agent-logs.ts';
 import type { AgentClient, Message } from './client.ts';
 import type { Line } from './line.ts';
-import { MAX_EVENTS, type Series, type Source } from './source.ts';
+import { addInOrder, MAX_EVENTS, type Series, type Source } from './source.ts';
 
 /** How soon a connection that was lost is tried again. */
 const AGAIN_MS = 1000;
@@ -30,6 +30,8 @@ export class AgentSource implements Source {
   private readonly client: AgentClient;
   private readonly stopping = new AbortController();
   private changed: () => void = () => {};
+  /** Sequence of the last event that was told. */
+  private last = 0;
 
   constructor(client: AgentClient) {
     this.client = client;
@@ -64,9 +66,7 @@ export class AgentSource implements Source {
         for await (const message of this.client.stream([], signal)) {
           this.take(message);
           if (message.kind === 'snapshot') {
-            this.scene.events = [
-              ...(await this.client.get<Events>('/api/events', { limit: MAX_EVENTS })).events,
-            ];
+            await this.takeEvents();
             ready();
           }
           this.changed();
@@ -78,6 +78,12 @@ export class AgentSource implements Source {
       this.changed();
       await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
     }
+  }
+
+  private async takeEvents(): Promise<void> {
+    const { events } = await this.client.get<Events>('/api/events', { limit: MAX_EVENTS });
+    this.last = events.at(-1)?.sequence ?? 0;
+    this.scene.events = events.toSorted((a, b) => a.time - b.time);
   }
 
   private take(message: Message): void {
@@ -102,9 +108,9 @@ export class AgentSource implements Source {
         scene.containers.delete(message.data.id);
         break;
       case 'event':
-        if (message.data.sequence <= (scene.events.at(-1)?.sequence ?? 0)) break;
-        scene.events.push(message.data);
-        if (scene.events.length > MAX_EVENTS) scene.events.shift();
+        if (message.data.sequence <= this.last) break;
+        this.last = message.data.sequence;
+        addInOrder(scene.events, message.data);
         break;
       case 'alerts':
         this.takeAlerts(message.data);

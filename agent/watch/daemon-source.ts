@@ -22,7 +22,7 @@ import { Round } from '../round.ts';
 import { messageOf, Telemetry } from '../telemetry.ts';
 import { DaemonLog } from './daemon-logs.ts';
 import type { Line } from './line.ts';
-import { MAX_EVENTS, type Series, type Source } from './source.ts';
+import { addInOrder, type Series, type Source } from './source.ts';
 
 /** Steps of the charts, ms. */
 const STEP_MS = 2000;
@@ -115,6 +115,8 @@ export class DaemonSource implements Source {
   private readonly host = new HostFiguresKept(STEP_MS);
   private timer: NodeJS.Timeout | undefined;
   private isCollecting = false;
+  /** How many events were told. */
+  private told = 0;
   private changed: () => void = () => {};
 
   constructor(config: Config, options: DaemonSourceOptions) {
@@ -252,9 +254,8 @@ export class DaemonSource implements Source {
   private take(resource: Resource, event: EventRecord): void {
     if (milliseconds(event.time) < this.options.since) return;
     const { events } = this.scene;
-    const entry = entryOf((events.at(-1)?.sequence ?? 0) + 1, resource, event);
-    events.push(entry);
-    if (events.length > MAX_EVENTS) events.shift();
+    const entry = entryOf(++this.told, resource, event);
+    addInOrder(events, entry);
     this.options.onEvent?.(entry);
     const about = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
     if (about !== undefined) this.showOne(about);

@@ -44,3 +44,11 @@ export interface Source {
 
 /** Events that are kept. */
 export const MAX_EVENTS = 2000;
+
+/** Adds an event where its time puts it: those of different containers do not wait for each other. */
+export function addInOrder(events: EventEntry[], event: EventEntry): void {
+  let at = events.length;
+  while (at > 0 && events[at - 1]!.time > event.time) at--;
+  events.splice(at, 0, event);
+  if (events.length > MAX_EVENTS) events.shift();
+}
