@@ -16,7 +16,7 @@ import type { Telemetry } from './telemetry.ts';
 export const GLANCE_MS = 2000;
 
 /** What is shown of a container at a glance. */
-const ROWS: ReadonlySet<Metric> = new Set([
+export const GLANCED: ReadonlySet<Metric> = new Set([
   catalogue.cpuUsage,
   catalogue.cpuLimit,
   catalogue.cpuPeriods,
@@ -65,7 +65,7 @@ export class Glance implements Collector {
   begin(): void {
     if (this.looking !== undefined) return;
     const { procfs, rootfs, files, rows, telemetry, begun, containers } = this.options;
-    const shown = rows.filter((row) => ROWS.has(row));
+    const shown = rows.filter((row) => GLANCED.has(row));
     const enabled = new Set<Metric>([...shown, ...rows.filter(({ name }) => name.startsWith('system.'))]);
     const collectors = [
       new CgroupCollector(procfs, shown, files),

@@ -1,9 +1,10 @@
 /** What commands have in common when they are declared: the form of their output, and examples. */
 import { type Command, Option } from 'commander';
-import { type Format, formats } from './output.ts';
+
+const formats = ['table', 'json', 'yaml'] as const;
 
 /** `-o`: how to print; the first is the default. */
-export function output(...choices: readonly (Format | 'tree' | 'dot' | 'text')[]): Option {
+export function output(...choices: readonly ((typeof formats)[number] | 'tree' | 'dot' | 'text')[]): Option {
   const all = choices.length > 0 ? choices : formats;
   return new Option('-o, --output <format>', 'how to print').choices(all).default(all[0]);
 }

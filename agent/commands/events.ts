@@ -47,7 +47,13 @@ function requireKnown(
     if (!all.some((known) => isCalled(known, name))) throw new Error(`there is no container ${name}`);
 }
 
-type Print = (event: EventEntry) => void;
+interface Question {
+  readonly names: readonly string[];
+  /** ms since the epoch; undefined for all. */
+  readonly since: number | undefined;
+  readonly follow: boolean;
+  readonly print: (event: EventEntry) => void;
+}
 
 /** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
 async function before(config: Config, since: number, until: number): Promise<EventEntry[]> {
@@ -72,10 +78,7 @@ const keyOf = ({ time, name, container }: EventEntry): string => `${time} ${name
 async function fromAgent(
   client: AgentClient,
   config: Config,
-  names: readonly string[],
-  since: number | undefined,
-  follow: boolean,
-  print: Print,
+  { names, since, follow, print }: Question,
 ): Promise<void> {
   // Asked for before the past is: what happens in between is in both.
   const stream = follow ? client.stream([], new AbortController().signal) : undefined;
@@ -102,13 +105,7 @@ async function fromAgent(
   throw new Error(`the agent at ${client.url} has closed the connection`);
 }
 
-async function fromDaemon(
-  config: Config,
-  names: readonly string[],
-  since: number | undefined,
-  follow: boolean,
-  print: Print,
-): Promise<void> {
+async function fromDaemon(config: Config, { names, since, follow, print }: Question): Promise<void> {
   let isPast = true;
   const source = new DaemonSource(config, {
     since: since ?? 0,
@@ -135,17 +132,17 @@ export async function events(
   const { config } = await configOf(command);
   const paint = paintFor(process.stdout);
   const isWanted = isAbout(names);
-  const print: Print = (event) => {
+  const print = (event: EventEntry) => {
     if (!isWanted(event)) return;
     const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : lineOf(event, paint);
     process.stdout.write(`${text}\n`);
   };
   // Whoever read us has gone (`| head`).
   process.stdout.on('error', () => process.exit());
-  const follow = options.follow ?? false;
+  const question = { names, since, follow: options.follow ?? false, print };
   const client = await findAgent(config);
-  if (client !== undefined) await fromAgent(client, config, names, since, follow, print);
-  else await fromDaemon(config, names, since, follow, print);
+  if (client !== undefined) await fromAgent(client, config, question);
+  else await fromDaemon(config, question);
 }
 
 /** What a program gets, wherever it comes from. */

@@ -3,9 +3,6 @@ import { type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { table } from '../../exporters/console/table.ts';
 import { inCells, truncate } from '../../exporters/console/text.ts';
 
-export const formats = ['table', 'json', 'yaml'] as const;
-export type Format = (typeof formats)[number];
-
 /** Columns of the terminal; undefined where the output goes elsewhere, and nothing is to be cut. */
 export const terminalColumns = (): number | undefined =>
   process.stdout.isTTY ? Math.max(20, process.stdout.columns || 80) : undefined;

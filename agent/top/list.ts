@@ -6,7 +6,7 @@ import { lineOf } from '../commands/event-line.ts';
 import { bar } from '../terminal/draw.ts';
 import type { Size } from '../terminal/screen.ts';
 import { columns, type Look, orderBy, runs, type Sort, sorts, stateOf, styleOfShare } from './columns.ts';
-import { Entry, type Stage, type View } from './view.ts';
+import { Entry, movingKeys, type Stage, type View } from './view.ts';
 
 const GAP = ' ';
 const LEAST_NAME = 12;
@@ -105,14 +105,7 @@ export class List implements View {
   private keys(): Readonly<Record<string, () => void>> {
     const { filter } = this;
     return {
-      up: () => this.move(-1),
-      k: () => this.move(-1),
-      down: () => this.move(1),
-      j: () => this.move(1),
-      pageup: () => this.move(-this.page),
-      pagedown: () => this.move(this.page),
-      home: () => this.move(Number.NEGATIVE_INFINITY),
-      end: () => this.move(Number.POSITIVE_INFINITY),
+      ...movingKeys((by) => this.move(by), this.page),
       return: () => this.open(),
       right: () => this.open(),
       '/': () => filter.open(),

@@ -5,7 +5,7 @@ import { styleOfSeverity } from '../commands/log-line.ts';
 import { Severity } from '../records.ts';
 import { messageOf } from '../telemetry.ts';
 import { type Line, nameOfSeverity } from '../watch/line.ts';
-import { Entry, type Stage } from './view.ts';
+import { Entry, movingKeys, type Stage } from './view.ts';
 
 /** Lines that are kept, and how many of the past are asked for. */
 const MAX_LINES = 5000;
@@ -56,16 +56,7 @@ export class LogPane {
       return true;
     }
     const keys: Readonly<Record<string, () => void>> = {
-      up: () => this.scroll(-1),
-      k: () => this.scroll(-1),
-      down: () => this.scroll(1),
-      j: () => this.scroll(1),
-      pageup: () => this.scroll(-this.page),
-      pagedown: () => this.scroll(this.page),
-      home: () => this.scroll(Number.NEGATIVE_INFINITY),
-      end: () => {
-        this.anchor = undefined;
-      },
+      ...movingKeys((by) => this.scroll(by), this.page),
       f: () => {
         this.anchor = undefined;
       },

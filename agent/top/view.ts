@@ -12,6 +12,21 @@ export interface View {
   close?(): void;
 }
 
+/** Keys that move something by rows or pages. */
+export const movingKeys = (
+  move: (by: number) => void,
+  page: number,
+): Readonly<Record<string, () => void>> => ({
+  up: () => move(-1),
+  k: () => move(-1),
+  down: () => move(1),
+  j: () => move(1),
+  pageup: () => move(-page),
+  pagedown: () => move(page),
+  home: () => move(Number.NEGATIVE_INFINITY),
+  end: () => move(Number.POSITIVE_INFINITY),
+});
+
 /** What views have in common. */
 export interface Stage {
   readonly source: Source;

@@ -1,32 +1,18 @@
 /** The running agent, which has the last hour of everything, and measures anyway. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type {
-  AlertMark,
-  Alerts,
-  ContainerSummary,
-  EventEntry,
-  Events,
-  Host,
-  HostFigures,
-  SeriesAnswer,
-} from '../../exporters/dashboard/api.ts';
+import type { AlertMark, Alerts, Events, Host, SeriesAnswer } from '../../exporters/dashboard/api.ts';
 import { messageOf } from '../telemetry.ts';
 import { agentLines } from './agent-logs.ts';
 import type { AgentClient, Message } from './client.ts';
 import type { Line } from './line.ts';
-import { addInOrder, MAX_EVENTS, type Series, type Source } from './source.ts';
+import { addInOrder, emptyScene, MAX_EVENTS, type Series, type Source } from './source.ts';
 
 /** How soon a connection that was lost is tried again. */
 const AGAIN_MS = 1000;
 
 export class AgentSource implements Source {
   readonly origin: string;
-  readonly scene = {
-    containers: new Map<string, ContainerSummary>(),
-    host: null as HostFigures | null,
-    events: [] as EventEntry[],
-    trouble: undefined as string | undefined,
-  };
+  readonly scene = emptyScene();
   private readonly client: AgentClient;
   private readonly stopping = new AbortController();
   private changed: () => void = () => {};

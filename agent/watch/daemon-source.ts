@@ -9,50 +9,32 @@ import { bootTime, HostCollector } from '../../collectors/host/index.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
 import { NetworkCollector } from '../../collectors/network.ts';
 import type { Config } from '../../config/schema.ts';
-import type { ContainerSummary, EventEntry, HostFigures } from '../../exporters/dashboard/api.ts';
+import type { EventEntry } from '../../exporters/dashboard/api.ts';
 import { containerMetrics } from '../../exporters/dashboard/api.ts';
 import { ContainerFigures, HostFiguresKept } from '../../exporters/dashboard/figures.ts';
 import { summaryOf } from '../../exporters/dashboard/summary.ts';
 import { Attachments } from '../attachments.ts';
-import { catalogue } from '../catalogue/index.ts';
+import { catalogue, metrics } from '../catalogue/index.ts';
 import { type Daemon, daemonOf } from '../commands/daemon.ts';
 import { Evidence } from '../evidence.ts';
+import { GLANCED } from '../glance.ts';
 import type { Container, EventRecord, Metric, Resource, UnixNano } from '../records.ts';
 import { Round } from '../round.ts';
 import { messageOf, Telemetry } from '../telemetry.ts';
 import { DaemonLog } from './daemon-logs.ts';
 import type { Line } from './line.ts';
-import { addInOrder, type Series, type Source } from './source.ts';
+import { addInOrder, emptyScene, type Series, type Source } from './source.ts';
 
 /** Steps of the charts, ms. */
 const STEP_MS = 2000;
 /** How soon the log of a container that does not run is asked for again. */
 const AGAIN_MS = 1000;
 
-const WANTED = [
-  catalogue.cpuUsage,
-  catalogue.cpuLimit,
-  catalogue.cpuPeriods,
-  catalogue.cpuThrottledPeriods,
-  catalogue.memoryUsage,
-  catalogue.memoryWorkingSet,
-  catalogue.memoryLimit,
-  catalogue.memoryRss,
-  catalogue.memoryFile,
-  catalogue.pidsCount,
-  catalogue.pidsLimit,
-  catalogue.networkIo,
-  catalogue.diskIo,
-];
-const WANTED_OF_HOST = [
-  catalogue.systemCpuTime,
-  catalogue.systemCpuCount,
-  catalogue.systemMemoryLimit,
-  catalogue.systemMemoryAvailable,
-  catalogue.systemNetworkIo,
-  catalogue.systemDiskIo,
-  catalogue.systemUptime,
-];
+/** What is shown, and what is told of a container's end. */
+const WANTED = metrics.filter(
+  (row) => GLANCED.has(row) || row === catalogue.memoryRss || row === catalogue.memoryFile,
+);
+const WANTED_OF_HOST = metrics.filter(({ name }) => name.startsWith('system.'));
 
 const HOST: Resource = { attributes: {} };
 
@@ -97,12 +79,7 @@ export interface DaemonSourceOptions {
 
 export class DaemonSource implements Source {
   readonly origin: string;
-  readonly scene = {
-    containers: new Map<string, ContainerSummary>(),
-    host: null as HostFigures | null,
-    events: [] as EventEntry[],
-    trouble: undefined as string | undefined,
-  };
+  readonly scene = emptyScene();
   /** Resolves when all that the daemon remembers was told. */
   readonly caughtUp: Promise<void>;
   private readonly daemon: Daemon;

@@ -18,6 +18,14 @@ export interface Scene {
   readonly trouble: string | undefined;
 }
 
+/** Before anything is known; its source fills it. */
+export const emptyScene = () => ({
+  containers: new Map<string, ContainerSummary>(),
+  host: null as HostFigures | null,
+  events: [] as EventEntry[],
+  trouble: undefined as string | undefined,
+});
+
 /** Figures of the time that has passed, at even steps, oldest first. */
 export interface Series {
   /** ms */
