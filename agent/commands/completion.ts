@@ -35,7 +35,7 @@ complete -F _portlight portlight
 `;
 
 const ZSH = `#compdef portlight
-# portlight completion for zsh: source <(portlight completion zsh), after compinit
+# portlight completion for zsh: source <(portlight completion zsh), after compinit; or as _portlight in fpath
 _portlight() {
   local -a found
   local line
@@ -48,7 +48,12 @@ _portlight() {
   done
   _describe -V portlight found
 }
-compdef _portlight portlight
+# As a file of fpath it is called when it is loaded.
+if [[ $funcstack[1] == _portlight ]]; then
+  _portlight "$@"
+else
+  compdef _portlight portlight
+fi
 `;
 
 const FISH = `# portlight completion for fish: portlight completion fish > ~/.config/fish/completions/portlight.fish

@@ -123,6 +123,19 @@ for (const [how, code, end] of [
   });
 }
 
+test('Ctrl-Z gives the terminal back, and fg takes it again', async (t) => {
+  const variables = { PS1: '$ ', HOME: '/nonexistent' };
+  const terminal = await Terminal.start(t, 'exec bash --norc --noprofile -i', { ...SMALL, variables });
+  await terminal.press(`echo as it was; ${portlightLine(['top'])}`, 'Enter');
+  await terminal.shows(/^portlight top /);
+  await terminal.press('C-z');
+  t.regex(await terminal.shows(/Stopped/), /^as it was$/m);
+  await terminal.press('fg', 'Enter');
+  await terminal.shows(/^portlight top /);
+  await terminal.press('q');
+  await terminal.shows(/^as it was$/m);
+});
+
 test('a crash leaves the terminal as it was, and says what it was', async (t) => {
   const crash =
     'data:text/javascript,process.on(String.fromCharCode(83,73,71,85,83,82,50),()=>{throw(Error(4711))})';
