@@ -107,7 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
   const dockerd = await startPrivate();
   try {
     if (interrupted) return 130;
-    say(`from another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- ps`);
+    say(`from another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- top`);
     return await runToEnd(process.execPath, [
       CLI,
       'run',
