@@ -21,6 +21,7 @@ import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
 import { paint, print, printAs } from './output.ts';
+import { withProgress } from './progress.ts';
 
 /** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
 type Status = 'ok' | 'warn' | 'fail';
@@ -203,19 +204,32 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
   }
 }
 
-export async function check({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+/** @param begins told of each thing that is looked at, before it is */
+async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
+  begins('the daemon');
   const { findings, docker } = await checkDaemon(config);
   findings.push(checkCgroups(config));
   if (docker !== undefined) {
+    begins('its containers');
     const running = await inspectRunning(docker);
     findings.push(...checkProcesses(config, running), checkLogs(config, running));
   }
   findings.push(checkDataDirectory(config), await checkListen(config));
   for (const { name, targets, kinds } of destinationsOf(config)) {
+    begins(`the receivers of ${name}`);
     const signals = new Set(kinds.map(signalOf));
     for (const signal of signals) findings.push(await checkReceiver(name, targets[signal]!));
   }
+  return findings;
+}
+
+export async function check({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  let what = '';
+  const examined = examine(config, (begun) => {
+    what = begun;
+  });
+  const findings = await withProgress(() => `looking at ${what}`, examined);
   await printAs(output, findings, () => {
     const rows = findings.map(({ check: name, status, found }) => [status.toUpperCase(), name, found]);
     // What was found is why it is asked for: nothing of it is cut.

@@ -16,6 +16,7 @@ import type { AgentClient } from '../watch/client.ts';
 import { type Daemon, daemonOrAgent, Unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
 import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
+import { withProgress } from './progress.ts';
 
 interface Inhabitant {
   readonly id: string;
@@ -154,8 +155,8 @@ function facts(inhabitants: readonly Inhabitant[]): object[] {
   }));
 }
 
-async function fromDaemon({ docker, ask }: Daemon, procfs: string): Promise<Inhabitant[]> {
-  const running = await ask(inspectRunning(docker));
+async function fromDaemon({ docker, endpoint, ask }: Daemon, procfs: string): Promise<Inhabitant[]> {
+  const running = await withProgress(() => `asking ${endpoint.host}`, ask(inspectRunning(docker)));
   const mistakes: string[] = [];
   const found = running.flatMap(
     (inspect) => inhabitant(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],

@@ -29,6 +29,8 @@ import { addInOrder, emptyScene, type Series, type Source } from './source.ts';
 const STEP_MS = 2000;
 /** How soon the log of a container that does not run is asked for again. */
 const AGAIN_MS = 1000;
+/** How long a fault is shown. */
+const FAULT_MS = 10_000;
 
 /** What is shown, and what is told of a container's end. */
 const WANTED = metrics.filter(
@@ -91,6 +93,10 @@ export class DaemonSource implements Source {
   private readonly figures = new Map<string, ContainerFigures>();
   private readonly host = new HostFiguresKept(STEP_MS);
   private timer: NodeJS.Timeout | undefined;
+  /** Whether the daemon's processes can be seen from here. */
+  private readonly isHere: boolean;
+  /** The last one, and when it was, ms since the epoch. */
+  private fault: { readonly text: string; readonly at: number } | undefined;
   private isCollecting = false;
   /** How many events were told. */
   private told = 0;
@@ -104,7 +110,7 @@ export class DaemonSource implements Source {
     const here = isLocal(endpoint);
     // Faults are shown, and not logged across the screen.
     const write = (line: string) => {
-      this.scene.trouble = (JSON.parse(line) as { msg: string }).msg;
+      this.fault = { text: (JSON.parse(line) as { msg: string }).msg, at: Date.now() };
     };
     const telemetry = new Telemetry(pino({ level: 'warn' }, { write }));
     const files = new KernelFiles(descriptorLimit(), () => {});
@@ -119,7 +125,7 @@ export class DaemonSource implements Source {
           new HostCollector(config.procfs, config.rootfs, files),
         ]
       : [];
-    if (!here) this.scene.trouble = 'the daemon is elsewhere: what its containers use is not seen from here';
+    this.isHere = here;
     this.rounds = new Round(collectors, enabled, telemetry, here ? bootTime(config.procfs) : 0n);
     const sink: Sink = {
       event: async (resource, event) => this.take(resource, event),
@@ -202,13 +208,22 @@ export class DaemonSource implements Source {
       for (const id of this.figures.keys()) if (!this.docker.containers.has(id)) this.figures.delete(id);
       this.scene.host = this.host.latest;
       this.show();
-      if (!this.docker.connected) this.scene.trouble ??= `${this.origin} does not answer`;
+      this.scene.trouble = this.trouble();
     } catch (error) {
       this.scene.trouble = messageOf(error);
     } finally {
       this.isCollecting = false;
     }
     this.changed();
+  }
+
+  private trouble(): string | undefined {
+    const { fault } = this;
+    const isRecent = fault !== undefined && Date.now() - fault.at < FAULT_MS;
+    if (!this.docker.connected)
+      return `the ${this.origin} does not answer${isRecent ? `: ${fault.text}` : ''}: trying again`;
+    if (isRecent) return fault.text;
+    return this.isHere ? undefined : 'the daemon is elsewhere: what its containers use is not seen from here';
   }
 
   private show(): void {

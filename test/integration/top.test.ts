@@ -1,6 +1,8 @@
 /** `portlight top` in a real terminal. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { portlightLine, Terminal, type TerminalOptions } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
@@ -203,6 +205,51 @@ test('where an agent runs, it shows what that has', async (t) => {
   await terminal.press('Escape');
   await terminal.shows(/the agent at http\S+ .*trying again/);
   t.pass();
+});
+
+/** A way to the daemon that can be closed, and opened again. */
+class Way {
+  readonly path: string;
+  private readonly sockets = new Set<Socket>();
+  private server: Server | undefined;
+
+  constructor(t: ExecutionContext) {
+    this.path = join(temporaryDirectory(t), 'docker.sock');
+    t.teardown(() => this.close());
+  }
+
+  async open(): Promise<void> {
+    const server = createServer((client) => {
+      const daemon = connect(new URL(process.env.DOCKER_HOST!).pathname);
+      for (const socket of [client, daemon]) {
+        this.sockets.add(socket);
+        socket.on('error', () => {}).on('close', () => [client, daemon].map((each) => each.destroy()));
+      }
+      client.pipe(daemon).pipe(client);
+    });
+    await new Promise<void>((resolve) => server.listen(this.path, resolve));
+    this.server = server;
+  }
+
+  close(): void {
+    this.server?.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+test('a daemon that goes is said to be gone, and found again', async (t) => {
+  const way = new Way(t);
+  await way.open();
+  const name = uniqueName('way');
+  await runContainer(t, { name, script: 'sleep 600' });
+  const variables = { DOCKER_HOST: `unix://${way.path}` };
+  const terminal = await startTop(t, ['--filter', name.slice(-12)], { ...LARGE, variables });
+  await terminal.shows(new RegExp(`^CPU [\\s\\S]*>${name} +running`, 'm'));
+  way.close();
+  const screen = await terminal.shows(/^the daemon at unix:\S+ does not answer.*: trying again$/m);
+  t.true(screen.includes(name), 'with what was known last');
+  await way.open();
+  await terminal.shows(new RegExp(`^CPU [\\s\\S]*>${name} +running`, 'm'));
 });
 
 test('a container that begins and ends is seen to', async (t) => {
