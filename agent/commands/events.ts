@@ -9,9 +9,9 @@ import type {
   EventEntry,
   Events,
 } from '../../exporters/dashboard/api.ts';
+import { eventLine } from '../terminal/lines.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 import { DaemonSource } from '../watch/daemon-source.ts';
-import { lineOf } from './event-line.ts';
 import { configOf } from './options.ts';
 import { withProgress } from './progress.ts';
 import { sinceOf } from './since.ts';
@@ -134,7 +134,7 @@ export async function events(
   const isWanted = isAbout(names);
   const print = (event: EventEntry) => {
     if (!isWanted(event)) return;
-    const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : lineOf(event, paint);
+    const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : eventLine(event, paint);
     process.stdout.write(`${text}\n`);
   };
   // Whoever read us has gone (`| head`).

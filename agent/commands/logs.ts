@@ -6,11 +6,11 @@ import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.
 import { pad, plain, width } from '../../exporters/console/text.ts';
 import { type Pattern, pattern } from '../logs/pattern.ts';
 import { numberOfRange } from '../logs/severity.ts';
+import { styleOfSeverity } from '../terminal/lines.ts';
 import { agentLines } from '../watch/agent-logs.ts';
 import { DaemonLog, linesOf } from '../watch/daemon-logs.ts';
 import { type Line, nameOfSeverity, timeOf } from '../watch/line.ts';
 import { type Daemon, daemonOrAgent } from './daemon.ts';
-import { styleOfSeverity } from './log-line.ts';
 import { configOf } from './options.ts';
 import { sinceOf } from './since.ts';
 

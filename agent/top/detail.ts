@@ -1,8 +1,8 @@
 /** One container: what it uses, as numbers and over time, its log, and what happened to it. */
 import { inCells, pad, truncate } from '../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../exporters/dashboard/api.ts';
-import { lineOf } from '../commands/event-line.ts';
 import { rule } from '../terminal/draw.ts';
+import { eventLine } from '../terminal/lines.ts';
 import type { Size } from '../terminal/screen.ts';
 import type { Series } from '../watch/source.ts';
 import { charts } from './charts.ts';
@@ -101,8 +101,8 @@ export class Detail implements View {
     return [...head, ...drawn, ...told, rule(this.log.title, columns, unicode), ...lines, foot];
   }
 
-  private events(all: Parameters<typeof lineOf>[0][], columns: number, rows: number): string[] {
-    const lines = all.slice(-rows).map((event) => lineOf(event, this.stage.paint, columns));
+  private events(all: Parameters<typeof eventLine>[0][], columns: number, rows: number): string[] {
+    const lines = all.slice(-rows).map((event) => eventLine(event, this.stage.paint, columns));
     return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
   }
 

@@ -2,8 +2,8 @@
 import { bytes } from '../../exporters/console/format.ts';
 import { inCells, pad, truncate, width } from '../../exporters/console/text.ts';
 import type { ContainerSummary, EventEntry } from '../../exporters/dashboard/api.ts';
-import { lineOf } from '../commands/event-line.ts';
 import { bar } from '../terminal/draw.ts';
+import { eventLine } from '../terminal/lines.ts';
 import type { Size } from '../terminal/screen.ts';
 import { columns, type Look, orderBy, runs, type Sort, sorts, stateOf, styleOfShare } from './columns.ts';
 import { Entry, movingKeys, type Stage, type View } from './view.ts';
@@ -233,7 +233,7 @@ export class List implements View {
     const last = scene.events.filter(isNews).slice(-count);
     return Array.from({ length: count }, (_, at) => {
       const event = last[at - (count - last.length)];
-      return event === undefined ? '' : lineOf(event, this.stage.paint, size);
+      return event === undefined ? '' : eventLine(event, this.stage.paint, size);
     });
   }
 

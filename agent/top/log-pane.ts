@@ -1,9 +1,9 @@
 /** The log of one container: what was written last, followed, or held still where somebody reads. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inCells, pad, truncate } from '../../exporters/console/text.ts';
-import { styleOfSeverity } from '../commands/log-line.ts';
 import { Severity } from '../records.ts';
 import { messageOf } from '../telemetry.ts';
+import { styleOfSeverity } from '../terminal/lines.ts';
 import { type Line, nameOfSeverity } from '../watch/line.ts';
 import { Entry, movingKeys, type Stage } from './view.ts';
 
