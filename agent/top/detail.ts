@@ -102,7 +102,9 @@ export class Detail implements View {
   }
 
   private events(all: Parameters<typeof eventLine>[0][], columns: number, rows: number): string[] {
-    const lines = all.slice(-rows).map((event) => eventLine(event, this.stage.paint, columns));
+    const { paint } = this.stage;
+    const lines = all.slice(-rows).map((event) => eventLine(event, paint, columns));
+    if (lines.length === 0) lines.push(paint('dim', 'nothing is remembered'));
     return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
   }
 
