@@ -7,7 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['In the list', ''],
   ['up down, j k, PgUp PgDn', 'move'],
   ['Enter, right', 'open a container'],
-  ['/', 'only those that have a text (name, image, state); Esc'],
+  ['/', 'only those that have a text (name, image, state)'],
   ['s', 'sort by the next column; r turns the order round'],
   ['n c m % t d p u', 'by name, CPU, memory, %, network, disk, pids, time'],
   ['a', 'show those that do not run, too'],
