@@ -31,8 +31,11 @@ import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
 import { toJson } from './alerts/alert.ts';
 import { Alerts } from './alerts/index.ts';
+import { Attachments, isGone } from './attachments.ts';
 import { catalogue, metrics } from './catalogue/index.ts';
+import { dashboardSources } from './dashboard.ts';
 import { Evidence } from './evidence.ts';
+import { GLANCE_MS, Glance } from './glance.ts';
 import { lockDirectory } from './lock.ts';
 import { LogLosses } from './logs/losses.ts';
 import { isReceiver } from './logs/receiver.ts';
@@ -44,7 +47,9 @@ import { Positions } from './positions.ts';
 import type { Attributes, Container, Metric } from './records.ts';
 import { Round } from './round.ts';
 import { isSelected, matches, selectMetrics } from './selection.ts';
-import { healthPages, listen, type Pages, urlOf } from './server.ts';
+import { Access } from './server/access.ts';
+import { healthPages, listen, type Site, urlOf } from './server/index.ts';
+import { requiredToken } from './server/token.ts';
 import { statusOf } from './status.ts';
 import { messageOf, type Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
@@ -75,60 +80,6 @@ function openPositions(directory: string, logger: Logger, telemetry: Telemetry):
       `data_dir: ${messageOf(error)}: positions are kept in memory only, and lost with the process`,
     );
     return new Positions(undefined, onFault);
-  }
-}
-
-/** Fans what happens to containers out to the collectors, each run of a container once. */
-class Attachments {
-  private readonly collectors: readonly Collector[];
-  private readonly telemetry: Telemetry;
-  /** `startedAt` of the run that each container's collectors are attached to. */
-  private readonly runs = new Map<string, bigint>();
-
-  constructor(collectors: readonly Collector[], telemetry: Telemetry) {
-    this.collectors = collectors;
-    this.telemetry = telemetry;
-  }
-
-  starting(id: string, container: Container | undefined): void {
-    for (const collector of this.collectors) collector.anticipate?.(id, container);
-  }
-
-  started(container: Container): void {
-    if (this.runs.get(container.id) === container.startedAt) return;
-    this.runs.set(container.id, container.startedAt);
-    void this.each(container, (collector) => collector.attach?.(container));
-  }
-
-  changed(container: Container): void {
-    void this.each(container, (collector) => collector.changed?.(container));
-  }
-
-  async stopped(container: Container): Promise<void> {
-    this.runs.delete(container.id);
-    const left: (Promise<void> | void)[] = [];
-    await this.each(container, (collector) => void left.push(collector.detach?.(container)));
-    await Promise.all(left);
-  }
-
-  removed(container: Container): void {
-    container.pid = 0;
-    void this.stopped(container);
-    void this.each(container, (collector) => collector.remove?.(container));
-  }
-
-  private async each(
-    container: Container,
-    act: (collector: Collector) => void | Promise<void>,
-  ): Promise<void> {
-    for (const collector of this.collectors) {
-      try {
-        await act(collector);
-      } catch (error) {
-        // A container that has ended before we could look at it is no fault.
-        if (!isGone(error)) this.telemetry.fault(collector.name, error, container.name);
-      }
-    }
   }
 }
 
@@ -178,11 +129,6 @@ function firstSightOf(where: string): FirstSight {
   return { sinceSeconds: last === undefined ? 0 : Math.floor((Date.now() - last) / 1000) };
 }
 
-/** Whether a file of /proc or a cgroup does not exist any more. */
-function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
 /**
  * @throws {Error} when something that the configuration names cannot be had: the Docker context, the
  *   address to listen on
@@ -211,6 +157,9 @@ async function startLocked(
   const before = telemetry.snapshot();
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
+  // Before anything is opened: it may not be had.
+  const token = requiredToken(config.listen.host, config.data_dir, logger);
+  const access = new Access(config.dashboard.hosts, token);
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
@@ -222,8 +171,27 @@ async function startLocked(
   const scrape = new PrometheusExporter(telemetry);
   const evidence = new Evidence(config.procfs);
   const losses = new LogLosses();
+  const status = () => {
+    const state = { host: endpoint.host, connected: daemon.connected, containers: daemon.containers.size };
+    return statusOf(telemetry, exporters, state, since);
+  };
+  const dashboard = config.dashboard.enabled
+    ? new (await import('../exporters/dashboard/index.ts')).DashboardExporter(
+        dashboardSources({
+          docker,
+          daemon: () => daemon,
+          namespaces: () => namespaces,
+          procfs: isLocal(endpoint) ? config.procfs : undefined,
+          attributes: host,
+          status,
+          telemetry,
+        }),
+        config.interval,
+        telemetry,
+      )
+    : undefined;
   const pipeline = new Pipeline({
-    exporters: [...exporters, scrape],
+    exporters: [...exporters, scrape, ...(dashboard === undefined ? [] : [dashboard])],
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
@@ -267,7 +235,8 @@ async function startLocked(
     exists: (id) => daemon.exists(id),
     warn: (message) => telemetry.warn(message),
   });
-  const enabled = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
+  const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
+  const enabled = new Set<Metric>(rows);
   // What only rules look at is read more rarely, and not sent.
   const watched = new Set([...alerts.metrics].filter((metric) => !enabled.has(metric)));
   const read = new Set([...enabled, ...watched]);
@@ -292,6 +261,16 @@ async function startLocked(
     containers: () => daemon.containers.values(),
     store: positions,
   });
+  const namespaces = new NamespaceCollector({
+    procfs: config.procfs,
+    sink: pipeline,
+    isMeasured: enabled.has(catalogue.namespace),
+    runs: {
+      load: (id) => positions.load(`namespaces/${id}`),
+      save: (id, startedAt) => positions.save(`namespaces/${id}`, startedAt),
+      forget: (id) => positions.forget(`namespaces/${id}`),
+    },
+  });
   const collectors: Collector[] = [
     new CgroupCollector(
       config.procfs,
@@ -305,16 +284,7 @@ async function startLocked(
     losses,
     storage,
     new HostCollector(config.procfs, config.rootfs, files),
-    new NamespaceCollector({
-      procfs: config.procfs,
-      sink: pipeline,
-      isMeasured: enabled.has(catalogue.namespace),
-      runs: {
-        load: (id) => positions.load(`namespaces/${id}`),
-        save: (id, startedAt) => positions.save(`namespaces/${id}`, startedAt),
-        forget: (id) => positions.forget(`namespaces/${id}`),
-      },
-    }),
+    namespaces,
     objects,
     new LogCollector({
       docker,
@@ -359,25 +329,43 @@ async function startLocked(
       save: (time) => positions.save('events', String(time)),
     },
   });
+  if (dashboard !== undefined && config.interval > GLANCE_MS) {
+    const glance = new Glance({
+      procfs: config.procfs,
+      rootfs: config.rootfs,
+      files,
+      rows,
+      telemetry,
+      begun: bootTime(config.procfs),
+      host: hostResource,
+      containers: () => daemon.containers.values(),
+      isWatched: () => dashboard.isWatched,
+      take: (sets) => dashboard.glance(sets),
+    });
+    collectors.push(glance);
+    dashboard.onWatched = () => glance.begin();
+  }
   const rounds = new Round([...collectors, daemon], enabled, telemetry, bootTime(config.procfs), watched);
 
-  const pages: Pages = {
-    ...healthPages(() => daemon.connected),
-    '/metrics': ({ headers }) => scrape.metrics(headers.accept),
-    '/status': () => {
-      const state = { host: endpoint.host, connected: daemon.connected, containers: daemon.containers.size };
-      const body = JSON.stringify(statusOf(telemetry, exporters, state, since));
-      return { contentType: 'application/json', body };
+  const site: Site = {
+    health: healthPages(() => daemon.connected),
+    open: { ...dashboard?.files, '/api/login': (request) => access.login(request) },
+    pages: {
+      '/metrics': ({ headers }) => scrape.metrics(headers.accept),
+      '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
+      '/status': () => ({ contentType: 'application/json', body: JSON.stringify(status()) }),
+      '/alerts': () => ({
+        contentType: 'application/json',
+        body: JSON.stringify(alerts.current.map(toJson)),
+      }),
+      ...dashboard?.pages,
     },
-    '/alerts': () => ({
-      contentType: 'application/json',
-      body: JSON.stringify(alerts.current.map(toJson)),
-    }),
-    '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
+    access,
+    onFault: (error) => telemetry.fault('server', error),
   };
   let server: Server;
   try {
-    server = await listen(config.listen, pages);
+    server = await listen(config.listen, site);
   } catch (error) {
     await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
     positions.close();
@@ -393,7 +381,7 @@ async function startLocked(
       exporters: config.exporter,
       listen: urlOf(server),
     },
-    'portlight runs',
+    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${urlOf(server)}/`,
   );
 
   const waiting = () =>
@@ -485,6 +473,7 @@ async function startLocked(
       await tellOwn();
       const ended = await Promise.allSettled([
         ...exporters.map((exporter) => exporter.stop(deadline)),
+        dashboard?.stop(),
         sdk?.then((started) => started.stop()),
       ]);
       for (const end of ended) if (end.status === 'rejected') telemetry.fault('exporters', end.reason);

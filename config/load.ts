@@ -143,6 +143,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('interval', '10s');
   fall('data_dir', defaultDataDirectory(env));
   fall('listen', '127.0.0.1:9797');
+  fall('dashboard.enabled', true);
   fall('log_level', 'info');
   fall('procfs', '/proc');
   fall('rootfs', '/');
@@ -161,6 +162,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
     'alerts.disable',
     'alerts.rules',
     'alerts.alertmanager.urls',
+    'dashboard.hosts',
   ]) {
     fall(path, []);
   }

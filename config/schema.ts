@@ -41,6 +41,7 @@ const MAX_STORAGE_INTERVAL_MS = 24 * 3_600_000;
 /** Sets of resource attributes that are off by default. */
 export const attributeSets = ['namespaces', 'security'] as const;
 
+const HOST_NAME = /^[\w-]+(\.[\w-]+)*$/;
 const EVENT_PATTERN = /^[\w.*-]+$/;
 
 export const metricNames = ['semconv', 'docker_stats'] as const;
@@ -125,7 +126,7 @@ export const schema = v.strictObject({
     v.pipe(v.string(), v.minLength(1)) as Leaf<string>,
   ),
   listen: option(
-    'Address and port of the HTTP endpoint (health)',
+    'Address and port of the HTTP endpoint: the page, health, status and metrics; beyond this machine it requires a token',
     { allowed: 'address:port, such as 127.0.0.1:9797', flag: 'address' },
     v.pipe(
       v.string(),
@@ -140,6 +141,18 @@ export const schema = v.strictObject({
       v.check(({ port }) => port <= 65_535),
     ) as Leaf<{ host: string; port: number }>,
   ),
+  dashboard: v.strictObject({
+    enabled: option(
+      'Whether the endpoint has the page that shows everything, and what commands ask for',
+      { allowed: 'true or false', flag: 'true|false' },
+      yesOrNo,
+    ),
+    hosts: option(
+      "Names by which the endpoint is reached, besides addresses, localhost and this machine's own name",
+      { allowed: 'a list of host names', flag: 'names' },
+      listOfText((name) => HOST_NAME.test(name)),
+    ),
+  }),
   log_level: option(
     "Level of the agent's own log, which goes to standard error",
     { allowed: `one of ${logLevels.join(', ')}`, values: logLevels, flag: 'level' },

@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { type PrivateDockerd, startDockerd } from '../agent/setup/dockerd.ts';
 import { imagePackages } from '../agent/setup/images.ts';
 import { canInstall, install, isInstalled } from '../agent/setup/packages.ts';
+import { buildPage } from '../agent/setup/page.ts';
 import { messageOf } from '../agent/telemetry.ts';
 import { connect } from '../collectors/docker/client.ts';
 import { findEndpoint } from '../collectors/docker/endpoint.ts';
+import { browserPackages } from './support/browser.ts';
 
 /** Debian packages of what users run beside the agent. */
 const PEERS = [
@@ -20,6 +22,9 @@ const PEERS = [
   'netavark',
   'openssl',
   'faketime',
+  'tmux',
+  'zsh',
+  'fish',
 ];
 
 const root = join(import.meta.dirname, '..');
@@ -82,9 +87,12 @@ async function runAva(host: string, args: readonly string[]): Promise<boolean> {
 async function main(args: readonly string[]): Promise<boolean> {
   const checked = [
     step('types', bin('tsc'), ['--noEmit']),
+    step('types of the page', bin('tsc'), ['--noEmit', '--project', 'exporters/dashboard/page']),
     step('lint and format', bin('biome'), ['check', '.']),
   ].every(Boolean);
-  installPackages([...imagePackages, ...PEERS]);
+  installPackages([...imagePackages, ...PEERS, ...browserPackages]);
+  say('building the page');
+  buildPage();
   const { host, own } = await findDaemon();
   // Debian 13 has the client in a package of its own.
   if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { duration } from '../../exporters/console/format.ts';
-import { table } from '../../exporters/console/table.ts';
 import type { AlertJson } from '../alerts/alert.ts';
 import { builtinRules } from '../alerts/builtin.ts';
 import { describe, type Rule } from '../alerts/rule.ts';
@@ -10,10 +9,11 @@ import { rulesOf } from '../alerts/rules.ts';
 import { human } from '../alerts/text.ts';
 import { askAgent } from './ask.ts';
 import { configOf } from './options.ts';
+import { print, printAs, printTable } from './output.ts';
 
-function print(alerts: readonly AlertJson[]): void {
+function show(alerts: readonly AlertJson[]): void {
   if (alerts.length === 0) {
-    console.log('nothing fires');
+    print('nothing fires');
     return;
   }
   const rows = alerts.map((alert) => {
@@ -30,31 +30,28 @@ function print(alerts: readonly AlertJson[]): void {
     ];
   });
   const head = ['STATUS', 'SEVERITY', 'RULE', 'CONTAINER', 'SINCE', 'VALUE', 'SUMMARY'];
-  console.log(table(head, rows, ['VALUE']).join('\n'));
+  printTable({ head, rows, right: ['VALUE'] });
 }
 
 export async function alerts({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  const found = await askAgent<AlertJson[]>(config.listen, '/alerts');
-  if (output === 'json') console.log(JSON.stringify(found, null, 2));
-  else print(found);
+  const found = await askAgent<AlertJson[]>(config, '/alerts');
+  await printAs(output, found, () => show(found));
 }
 
 export async function listRules({ output }: { output: string }, command: Command): Promise<void> {
   const { config, ruleMistakes } = await configOf(command);
   const reasons = new Map(builtinRules.map(({ rule, reason }) => [rule.name, reason]));
-  const rows = rulesWithOptIn(config.alerts).map(({ rule, isOn }) => ({
+  const rules = rulesWithOptIn(config.alerts).map(({ rule, isOn }) => ({
     name: rule.name,
     on: isOn,
     severity: rule.severity,
     when: describe(rule),
     reason: reasons.get(rule.name) ?? 'of the configuration',
   }));
-  if (output === 'json') console.log(JSON.stringify(rows, null, 2));
-  else {
-    const cells = rows.map(({ name, on, severity, when }) => [name, on ? 'on' : 'off', severity, when]);
-    console.log(table(['RULE', 'STATE', 'SEVERITY', 'FIRES WHEN'], cells).join('\n'));
-  }
+  const head = ['RULE', 'STATE', 'SEVERITY', 'FIRES WHEN'];
+  const rows = rules.map(({ name, on, severity, when }) => [name, on ? 'on' : 'off', severity, when]);
+  await printAs(output, rules, () => printTable({ head, rows }));
   for (const mistake of ruleMistakes) console.error(`portlight: ${mistake}`);
 }
 

@@ -1,19 +1,17 @@
-/** Asks the running agent. */
+/** One question to the running agent, for commands that have nobody else to ask. */
 import type { Config } from '../../config/schema.ts';
 import { messageOf } from '../telemetry.ts';
-
-const ANSWER_MS = 5000;
+import { AgentClient, Refused } from '../watch/client.ts';
 
 /** @throws {Error} when no agent answers where this one would listen */
-export async function askAgent<T>(listen: Config['listen'], path: string): Promise<T> {
-  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-  const url = `http://${host}:${listen.port}${path}`;
+export async function askAgent<T>(config: Pick<Config, 'listen' | 'data_dir'>, path: string): Promise<T> {
+  const client = new AgentClient(config);
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return (await response.json()) as T;
+    return await client.get<T>(path);
   } catch (error) {
-    const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new Error(`no agent answers at ${url}: ${messageOf(reason)}; --listen names where it listens`);
+    if (error instanceof Refused) throw new Error(`${client.url}${path}: ${error.message}`);
+    throw new Error(
+      `no agent answers at ${client.url}${path}: ${messageOf(error)}; --listen names where it listens`,
+    );
   }
 }

@@ -16,10 +16,12 @@ import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
-import { listen } from '../server.ts';
+import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
+import { paint, print, printAs } from './output.ts';
+import { withProgress } from './progress.ts';
 
 /** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
 type Status = 'ok' | 'warn' | 'fail';
@@ -169,8 +171,7 @@ function checkDataDirectory({ data_dir }: Config): Finding {
 async function checkListen({ listen: address }: Config): Promise<Finding> {
   const shown = `${address.host}:${address.port}`;
   try {
-    const server = await listen(address, {});
-    await new Promise((resolve) => server.close(resolve));
+    await tryAddress(address);
     return finding('listen', 'ok', `${shown} is free`);
   } catch (error) {
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
@@ -203,24 +204,42 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
   }
 }
 
-export async function check({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+/** @param begins told of each thing that is looked at, before it is */
+async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
+  begins('the daemon');
   const { findings, docker } = await checkDaemon(config);
   findings.push(checkCgroups(config));
   if (docker !== undefined) {
+    begins('its containers');
     const running = await inspectRunning(docker);
     findings.push(...checkProcesses(config, running), checkLogs(config, running));
   }
   findings.push(checkDataDirectory(config), await checkListen(config));
   for (const { name, targets, kinds } of destinationsOf(config)) {
+    begins(`the receivers of ${name}`);
     const signals = new Set(kinds.map(signalOf));
     for (const signal of signals) findings.push(await checkReceiver(name, targets[signal]!));
   }
-  if (output === 'json') console.log(JSON.stringify(findings, null, 2));
-  else {
+  return findings;
+}
+
+export async function check({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  let what = '';
+  const examined = examine(config, (begun) => {
+    what = begun;
+  });
+  const findings = await withProgress(() => `looking at ${what}`, examined);
+  await printAs(output, findings, () => {
     const rows = findings.map(({ check: name, status, found }) => [status.toUpperCase(), name, found]);
-    console.log(table(['STATUS', 'CHECK', 'FOUND'], rows).join('\n'));
-  }
+    // What was found is why it is asked for: nothing of it is cut.
+    const [head = '', ...lines] = table(['STATUS', 'CHECK', 'FOUND'], rows);
+    const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+    const painted = findings.map(({ status }, index) =>
+      lines[index]!.replace(/^\w+/, (word) => paint(styles[status], word)),
+    );
+    print([paint('dim', head), ...painted].join('\n'));
+  });
   // Sockets of the receiver's check may linger.
   process.exit(findings.some(({ status }) => status === 'fail') ? 1 : 0);
 }

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
 import { MASK, withoutSecrets } from '../../config/mistake.ts';
 import { options } from '../../config/schema.ts';
-import { table } from '../../exporters/console/table.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
 
 export async function printConfig({ output }: { output: string }, command: Command): Promise<void> {
   const { settings } = await configOf(command);
@@ -14,8 +14,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
       const { value, origin } = settings.get(path)!;
       return { key: path, value: secret ? MASK : withoutSecrets(value), origin };
     });
-  if (output === 'json') console.log(JSON.stringify(rows, null, 2));
-  else {
+  await printAs(output, rows, () => {
     const cells = rows.map(({ key, value, origin }) => [
       key,
       Array.isArray(value) && !value.some((item) => typeof item === 'object')
@@ -25,8 +24,8 @@ export async function printConfig({ output }: { output: string }, command: Comma
           : String(value),
       origin,
     ]);
-    console.log(table(['KEY', 'VALUE', 'FROM'], cells).join('\n'));
-  }
+    printTable({ head: ['KEY', 'VALUE', 'FROM'], rows: cells });
+  });
 }
 
 export async function validateConfig(_options: unknown, command: Command): Promise<void> {

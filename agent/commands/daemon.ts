@@ -4,16 +4,40 @@ import { accessHint, connect } from '../../collectors/docker/client.ts';
 import { type Endpoint, findEndpoint } from '../../collectors/docker/endpoint.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf } from '../telemetry.ts';
+import { type AgentClient, findAgent } from '../watch/client.ts';
 
 /** A daemon that does not answer, and what can be done about it. */
 export const unanswered = ({ host, origin }: Endpoint, error: unknown): string =>
   `${host} (${origin}): ${messageOf(error)}${accessHint(error)}`;
 
+/** The daemon cannot be asked: it does not run, or not by us. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered';
+}
+
 export interface Daemon {
   readonly docker: Docker;
   readonly endpoint: Endpoint;
-  /** @throws {Error} that names the daemon, and says what can be done, where it does not answer */
+  /** @throws {Unanswered} that names the daemon, and says what can be done, where it does not answer */
   ask<T>(question: Promise<T>): Promise<T>;
+}
+
+/**
+ * What the daemon and the kernel answer, who have all of it; or, where they cannot be asked, what the running agent has.
+ * @throws {Unanswered} where neither can be asked
+ */
+export async function daemonOrAgent<T>(
+  config: Config,
+  askDaemon: (daemon: Daemon) => Promise<T>,
+  askAgent: (agent: AgentClient) => Promise<T>,
+): Promise<T> {
+  try {
+    return await askDaemon(daemonOf(config));
+  } catch (error) {
+    const agent = error instanceof Unanswered ? await findAgent(config) : undefined;
+    if (agent === undefined) throw error;
+    return askAgent(agent);
+  }
 }
 
 export function daemonOf(config: Config): Daemon {
@@ -23,7 +47,7 @@ export function daemonOf(config: Config): Daemon {
     endpoint,
     ask: (question) =>
       question.catch((error) => {
-        throw new Error(unanswered(endpoint, error));
+        throw new Unanswered(unanswered(endpoint, error));
       }),
   };
 }

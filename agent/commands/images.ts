@@ -4,23 +4,42 @@ import { inspectRunning } from '../../collectors/docker/client.ts';
 import { familiar, parseImageReference } from '../../collectors/docker/identity.ts';
 import { listedReference, listImages, namesOf } from '../../collectors/objects.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
-import { table } from '../../exporters/console/table.ts';
-import { daemonOf } from './daemon.ts';
+import type { Containers, Images } from '../../exporters/dashboard/api.ts';
+import type { AgentClient } from '../watch/client.ts';
+import { type Daemon, daemonOrAgent } from './daemon.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
+import { withProgress } from './progress.ts';
+
+/** What a program gets; absent is what is not known. */
+interface Row {
+  readonly id: string;
+  readonly references: readonly string[];
+  readonly digests?: readonly string[];
+  /** ISO 8601. */
+  readonly created?: string;
+  /** Bytes. */
+  readonly size?: number;
+  /** Running containers that were made from it. */
+  readonly containers: readonly string[];
+  /** Those of them whose image's name means another image by now. */
+  readonly outdated?: readonly string[];
+}
 
 const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 
-export async function images({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
-  const { docker, ask } = daemonOf(config);
+async function fromDaemon({ docker, endpoint, ask }: Daemon): Promise<Row[]> {
   // The list of containers has only an id where the name means another image by now.
-  const running = await ask(inspectRunning(docker));
-  const listed = await ask(
-    listImages(
-      docker,
-      running.map(({ Image }) => Image),
+  const asked = ask(inspectRunning(docker)).then(async (found) => ({
+    running: found,
+    listed: await ask(
+      listImages(
+        docker,
+        found.map(({ Image }) => Image),
+      ),
     ),
-  );
+  }));
+  const { running, listed } = await withProgress(() => `asking ${endpoint.host} for its images`, asked);
   const current = new Map(
     listed.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
   );
@@ -33,29 +52,48 @@ export async function images({ output }: { output: string }, command: Command): 
       isOutdated: means !== undefined && means !== Image,
     };
   });
-  const rows = listed
-    .map((image) => ({
+  return listed.map(
+    (image): Row => ({
       id: image.Id,
       references: namesOf(image.RepoTags),
       digests: namesOf(image.RepoDigests),
       created: new Date(image.Created * 1000).toISOString(),
       size: image.Size,
-      /** Running containers that were made from it. */
       containers: containers.filter(({ imageId }) => imageId === image.Id).map(({ name }) => name),
-      /** Those of them whose image's name means another image by now. */
       outdated: containers
         .filter(({ imageId, isOutdated }) => imageId === image.Id && isOutdated)
         .map(({ name }) => name),
-    }))
-    .sort((a, b) => ((a.references[0] ?? '~') < (b.references[0] ?? '~') ? -1 : 1));
-  if (output === 'json') {
-    console.log(JSON.stringify(rows, null, 2));
-    return;
-  }
+    }),
+  );
+}
+
+async function fromAgent(agent: AgentClient): Promise<Row[]> {
+  const [{ images: listed }, { containers }] = await Promise.all([
+    agent.get<Images>('/api/images'),
+    agent.get<Containers>('/api/containers'),
+  ]);
+  const running = new Set(containers.filter(({ status }) => status === 'running').map(({ id }) => id));
+  return listed.map(({ id, references, createdAt, size, containers: users }) => ({
+    id,
+    references,
+    ...(createdAt === null ? {} : { created: new Date(createdAt).toISOString() }),
+    ...(size === null ? {} : { size }),
+    containers: users.filter((user) => running.has(user.id)).map(({ name }) => name),
+  }));
+}
+
+export async function images({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const found = await daemonOrAgent(config, fromDaemon, fromAgent);
+  const rows = found.sort((a, b) => ((a.references[0] ?? '~') < (b.references[0] ?? '~') ? -1 : 1));
+  await printAs(output, rows, () => show(rows));
+}
+
+function show(rows: readonly Row[]): void {
   const now = Date.now();
   const cells = rows.flatMap((row) => {
-    const age = duration((now - Date.parse(row.created)) / 1000);
-    const used = row.containers.map((name) => (row.outdated.includes(name) ? `${name} (outdated)` : name));
+    const age = row.created === undefined ? '-' : duration((now - Date.parse(row.created)) / 1000);
+    const used = row.containers.map((name) => (row.outdated?.includes(name) ? `${name} (outdated)` : name));
     const references = row.references.length === 0 ? ['<none>'] : row.references;
     return references.map((reference) => {
       const { name, tag = '<none>' } = parseImageReference(reference);
@@ -63,5 +101,5 @@ export async function images({ output }: { output: string }, command: Command): 
     });
   });
   const head = ['REPOSITORY', 'TAG', 'ID', 'AGE', 'SIZE', 'USED BY'];
-  console.log(table(head, cells, ['AGE', 'SIZE']).join('\n'));
+  printTable({ head, rows: cells, right: ['AGE', 'SIZE'] });
 }

@@ -1,9 +1,15 @@
 /** `portlight info`: the daemon and its host in short. */
 import type { Command } from 'commander';
 import { bytes } from '../../exporters/console/format.ts';
-import { table } from '../../exporters/console/table.ts';
-import { daemonOf } from './daemon.ts';
+import type { Agent, Containers, Host, Images } from '../../exporters/dashboard/api.ts';
+import type { AgentClient } from '../watch/client.ts';
+import { type Daemon, daemonOrAgent } from './daemon.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
+import { withProgress } from './progress.ts';
+
+/** What a program gets; absent is what is not known. */
+type Facts = Readonly<Record<string, unknown>> & { readonly memory?: number };
 
 /** What GET /info says beyond what its type declarations know. */
 interface Info {
@@ -33,15 +39,14 @@ interface Info {
   };
 }
 
-export async function info({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
-  const { docker, endpoint, ask } = daemonOf(config);
-  const [version, given, volumes, networks] = await ask(
-    Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()]),
+async function fromDaemon({ docker, endpoint, ask }: Daemon): Promise<Facts> {
+  const [version, given, volumes, networks] = await withProgress(
+    () => `asking ${endpoint.host}`,
+    ask(Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()])),
   );
   const info = given as Info;
   const swarm = info.Swarm?.LocalNodeState ?? 'inactive';
-  const facts = {
+  return {
     endpoint: endpoint.host,
     engine: version.Components?.[0]?.Name ?? 'Engine',
     version: version.Version,
@@ -71,13 +76,46 @@ export async function info({ output }: { output: string }, command: Command): Pr
       : {}),
     warnings: info.Warnings ?? [],
   };
-  if (output === 'json') {
-    console.log(JSON.stringify(facts, null, 2));
-    return;
-  }
-  const shown = Object.entries({ ...facts, memory: bytes(facts.memory) }).map(([key, value]) => [
-    key.replaceAll('_', ' '),
-    Array.isArray(value) ? value.join(', ') || '-' : String(value),
+}
+
+/** What it has of the host, and of the daemon that it observes. */
+async function fromAgent(agent: AgentClient): Promise<Facts> {
+  const [{ attributes, figures }, { status }, { containers }, { images }] = await Promise.all([
+    agent.get<Host>('/api/host'),
+    agent.get<Agent>('/api/agent'),
+    agent.get<Containers>('/api/containers'),
+    agent.get<Images>('/api/images'),
   ]);
-  console.log(table(['WHAT', 'VALUE'], shown).join('\n'));
+  const count = (wanted: string) => containers.filter((each) => each.status === wanted).length;
+  const existing = containers.length - count('removed');
+  return {
+    endpoint: status.daemon.host,
+    host: attributes['host.name'],
+    operating_system: [attributes['os.name'], attributes['os.version']].filter(Boolean).join(' '),
+    kernel: attributes['os.description']?.replace(/^Linux /, ''),
+    architecture: attributes['host.arch'],
+    cpus: figures?.cpus ?? undefined,
+    memory: figures?.memoryTotal ?? undefined,
+    containers: existing,
+    containers_running: count('running'),
+    containers_paused: count('paused'),
+    containers_stopped: existing - count('running') - count('paused'),
+    images: images.length,
+  };
+}
+
+export async function info({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const facts = await daemonOrAgent(config, fromDaemon, fromAgent);
+  await printAs(output, facts, () => show({ ...facts, memory: bytes(facts.memory) }));
+}
+
+function show(facts: object): void {
+  const rows = Object.entries(facts)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [
+      key.replaceAll('_', ' '),
+      Array.isArray(value) ? value.join(', ') || '-' : String(value),
+    ]);
+  printTable({ head: ['WHAT', 'VALUE'], rows });
 }

@@ -1,35 +1,31 @@
-/** `portlight logs`: the log of one container as the daemon keeps it. */
-import { stripVTControlCharacters } from 'node:util';
+/** `portlight logs`: the logs of containers, by time. */
 import type { Command } from 'commander';
 import { isNotFound } from '../../collectors/docker/client.ts';
-import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from '../../collectors/logs/frames.ts';
-import { parseDuration } from '../../config/duration.ts';
 import { ConfigError } from '../../config/load.ts';
-import { daemonOf } from './daemon.ts';
+import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
+import { pad, plain, width } from '../../exporters/console/text.ts';
+import { type Pattern, pattern } from '../logs/pattern.ts';
+import { numberOfRange } from '../logs/severity.ts';
+import { styleOfSeverity } from '../terminal/lines.ts';
+import { agentLines } from '../watch/agent-logs.ts';
+import { DaemonLog, linesOf } from '../watch/daemon-logs.ts';
+import { type Line, nameOfSeverity, timeOf } from '../watch/line.ts';
+import { type Daemon, daemonOrAgent } from './daemon.ts';
 import { configOf } from './options.ts';
-
-/** Bytes of a line above which the rest is left out. */
-const MAX_LINE = 1024 * 1024;
+import { sinceOf } from './since.ts';
 
 export interface LogsOptions {
   readonly follow?: boolean;
   readonly tail: string;
   readonly since?: string;
+  readonly grep?: string;
+  readonly severity?: string;
   readonly timestamps?: boolean;
   readonly output: string;
 }
 
-/** `10m` ago, or a moment, as seconds since the epoch. */
-function sinceSeconds(text: string | undefined): number {
-  if (text === undefined) return 0;
-  const duration = parseDuration(text);
-  if (duration > 0) return Math.floor((Date.now() - duration) / 1000);
-  const moment = Date.parse(text);
-  if (!Number.isNaN(moment)) return Math.floor(moment / 1000);
-  throw new ConfigError([
-    `--since: "${text}" is not allowed; expected a duration such as 10m, or a time such as 2026-11-24T12:00:00Z`,
-  ]);
-}
+/** On a terminal, longer names are cut, that lines have room. */
+const LONGEST_NAME = 24;
 
 function tailOf(text: string): number | undefined {
   if (text === 'all') return undefined;
@@ -37,59 +33,132 @@ function tailOf(text: string): number | undefined {
   throw new ConfigError([`--tail: "${text}" is not allowed; expected a number of lines, or all`]);
 }
 
-const timeOf = ({ seconds, nanos }: { seconds: number; nanos: number }): string =>
-  `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(nanos).padStart(9, '0')}Z`;
+function patternOf(text: string | undefined): Pattern | undefined {
+  try {
+    return text === undefined ? undefined : pattern(text);
+  } catch {
+    throw new ConfigError([
+      `--grep: "${text}" is not allowed; expected a regular expression without look-around and back-references`,
+    ]);
+  }
+}
 
-export async function logs(name: string, options: LogsOptions, command: Command): Promise<void> {
-  const since = sinceSeconds(options.since);
-  const tail = tailOf(options.tail);
-  const { config } = await configOf(command);
-  const { docker, endpoint, ask } = daemonOf(config);
-  const container = docker.getContainer(name);
-  const inspected = await ask(
-    container.inspect().catch((error) => {
-      if (!isNotFound(error)) throw error;
-      return undefined;
+/** What begins so belongs to the line before it: a stack trace. */
+const CONTINUES = /^(\s+\S|Caused by: |Traceback )/;
+
+/** Which lines are wanted. */
+function filterOf({ grep, severity }: LogsOptions): (line: Line) => boolean {
+  const fits = patternOf(grep);
+  const least = severity === undefined ? 0 : numberOfRange(severity);
+  const wasSevere = new Map<string, boolean>();
+  return (line) => {
+    if (least > 0) {
+      const source = `${line.container} ${line.stream}`;
+      const continues = line.severity === 0 && CONTINUES.test(line.text);
+      const isSevere = continues ? wasSevere.get(source) === true : line.severity >= least;
+      wasSevere.set(source, isSevere);
+      if (!isSevere) return false;
+    }
+    return fits === undefined || fits.test(line.text);
+  };
+}
+
+class Printer {
+  private readonly options: LogsOptions;
+  private readonly paints: Readonly<Record<Line['stream'], Paint>>;
+  /** Columns of names; 0 where there is only one. */
+  private readonly names: number;
+
+  constructor(options: LogsOptions, names: readonly string[]) {
+    this.options = options;
+    this.paints = { stdout: paintFor(process.stdout), stderr: paintFor(process.stderr) };
+    const longest = process.stdout.isTTY ? LONGEST_NAME : Number.POSITIVE_INFINITY;
+    this.names = names.length > 1 ? Math.min(longest, Math.max(...names.map(width))) : 0;
+  }
+
+  /** @returns whether there is room for more at once */
+  print(line: Line): boolean {
+    if (this.options.output === 'json') {
+      const { container, stream, text: body, severity } = line;
+      const record = { time: timeOf(line), container, stream, severity: nameOfSeverity(severity), body };
+      return process.stdout.write(`${JSON.stringify(record)}\n`);
+    }
+    const out = process[line.stream];
+    const paint = this.paints[line.stream];
+    // A log line must not command the terminal of whoever reads it.
+    const text = out.isTTY ? plain(line.text) : line.text;
+    const style = styleOfSeverity(line.severity);
+    const time = this.options.timestamps === true ? `${paint('dim', timeOf(line))} ` : '';
+    const name =
+      this.names === 0
+        ? ''
+        : `${paint(colourOf(line.container), pad(line.container, this.names))} ${paint(line.stream === 'stderr' ? 'red' : 'dim', '|')} `;
+    return out.write(`${time}${name}${style === undefined ? text : paint(style, text)}\n`);
+  }
+}
+
+/** Resolves when there is room for more, or nobody reads any more. */
+const drained = (out: NodeJS.WritableStream): Promise<void> =>
+  new Promise((resolve) => {
+    out.once('drain', resolve);
+    out.once('error', resolve);
+  });
+
+/** The logs of the containers that are called so, each once. */
+async function logsOf(
+  { docker, ask }: Daemon,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<DaemonLog[]> {
+  const inspected = await Promise.all(
+    names.map(async (name) => {
+      const found = await ask(
+        docker
+          .getContainer(name)
+          .inspect()
+          .catch((error) => {
+            if (!isNotFound(error)) throw error;
+            return undefined;
+          }),
+      );
+      if (found === undefined) throw new Error(`there is no container ${name}`);
+      return found;
     }),
   );
-  if (inspected === undefined) throw new Error(`there is no container ${name}`);
-  const { Config, HostConfig } = inspected;
-  const print: OnLine = (time, stream, source, start, end) => {
-    const body = source.toString('utf8', start, end);
-    if (options.output === 'json') {
-      process.stdout.write(`${JSON.stringify({ time: timeOf(time), stream, body })}\n`);
-      return;
-    }
-    const out = stream === 'stderr' ? process.stderr : process.stdout;
-    // A log line must not command the terminal of whoever reads it.
-    const text = out.isTTY ? stripVTControlCharacters(body) : body;
-    out.write(options.timestamps === true ? `${timeOf(time)} ${text}\n` : `${text}\n`);
-  };
-  const splitter: LineSplitter = new (Config.Tty ? RawSplitter : FrameSplitter)(print, MAX_LINE);
+  const byId = new Map(inspected.map((each) => [each.Id, each]));
+  return [...byId.values()].map((each) => new DaemonLog(docker, each, signal));
+}
+
+const tellGap = (oldest: number): void =>
+  console.error(
+    `portlight: the daemon cannot be asked, and the agent has lines since ${new Date(oldest).toISOString()} only`,
+  );
+
+export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
+  const past = { since: sinceOf(options.since), tail: tailOf(options.tail) };
+  const isWanted = filterOf(options);
+  const { config } = await configOf(command);
   const stopping = new AbortController();
+  const { signal } = stopping;
   // Whoever read us has gone (`| head`).
   process.stdout.on('error', () => stopping.abort());
-  let stream: unknown;
+  const follow = options.follow ?? false;
+  const found = await daemonOrAgent(
+    config,
+    async (daemon) => {
+      const all = await logsOf(daemon, names, signal);
+      return { called: all.map(({ name }) => name), lines: linesOf(all, past, follow) };
+    },
+    async (agent) => ({ called: names, lines: agentLines(agent, names, past, follow, signal, tellGap) }),
+  );
+  const printer = new Printer(options, found.called);
   try {
-    stream = await container.logs({
-      follow: (options.follow ?? false) as true,
-      stdout: true,
-      stderr: true,
-      timestamps: true,
-      since,
-      ...(tail === undefined ? {} : { tail }),
-      abortSignal: stopping.signal,
-    });
+    for await (const line of found.lines) {
+      if (signal.aborted) return;
+      if (isWanted(line) && !printer.print(line))
+        await drained(options.output === 'json' ? process.stdout : process[line.stream]);
+    }
   } catch (error) {
-    if ((error as { statusCode?: number }).statusCode === 501)
-      throw new Error(`the log driver ${HostConfig.LogConfig?.Type} of ${name} keeps nothing to read`);
-    await ask(Promise.reject(error));
-  }
-  try {
-    for await (const chunk of Buffer.isBuffer(stream) ? [stream] : (stream as AsyncIterable<Buffer>))
-      splitter.push(chunk);
-    splitter.end();
-  } catch (error) {
-    if (!stopping.signal.aborted) throw new Error(`${endpoint.host}: ${(error as Error).message}`);
+    if (!signal.aborted) throw error;
   }
 }

@@ -10,16 +10,21 @@ import {
   readNamespaces,
   relationOf,
 } from '../../collectors/namespaces/read.ts';
+import type { NamespaceMap } from '../../exporters/dashboard/api.ts';
 import { messageOf } from '../telemetry.ts';
-import { daemonOf } from './daemon.ts';
+import type { AgentClient } from '../watch/client.ts';
+import { type Daemon, daemonOrAgent, Unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
+import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
+import { withProgress } from './progress.ts';
 
 interface Inhabitant {
   readonly id: string;
   readonly name: string;
   readonly namespaces: Namespaces;
-  readonly confinement: Confinement;
-  readonly elevated: readonly string[];
+  /** Both undefined where only the agent was asked. */
+  readonly confinement?: Confinement;
+  readonly elevated?: readonly string[];
 }
 
 interface Room {
@@ -29,7 +34,11 @@ interface Room {
   readonly members: readonly string[];
 }
 
-function inhabitant(procfs: string, inspect: ContainerInspectInfo): Inhabitant | undefined {
+function inhabitant(
+  procfs: string,
+  inspect: ContainerInspectInfo,
+  onMistake: (mistake: string) => void,
+): Inhabitant | undefined {
   const container = fromInspect(inspect, undefined, {});
   try {
     const namespaces = readNamespaces(procfs, container.pid);
@@ -37,7 +46,7 @@ function inhabitant(procfs: string, inspect: ContainerInspectInfo): Inhabitant |
     const elevated = elevations(container, namespaces, confinement);
     return { id: container.id, name: container.name, namespaces, confinement, elevated };
   } catch (error) {
-    console.error(`portlight: container ${container.name}: ${messageOf(error)}`);
+    onMistake(`container ${container.name}: ${messageOf(error)}`);
     return undefined;
   }
 }
@@ -71,9 +80,27 @@ function tree(inhabitants: readonly Inhabitant[]): string {
       lines.push(`${branch} ${inode} ${whose}: ${members.join(', ')}`);
     });
   }
-  for (const { name, elevated } of inhabitants)
+  for (const { name, elevated = [] } of inhabitants)
     if (elevated.length > 0) lines.push(`! ${name} has access beyond its bounds: ${elevated.join(', ')}`);
   return lines.join('\n');
+}
+
+/** A row a container: what it shares of each type, and with whom. */
+function rowsOf(inhabitants: readonly Inhabitant[]): Rows {
+  const rooms = roomsOf(inhabitants);
+  const rows = inhabitants.map(({ name, namespaces, elevated = [] }) => [
+    name,
+    ...namespaceTypes.map((type) => {
+      const namespace = namespaces[type];
+      if (namespace === undefined) return '-';
+      const room = rooms.find((known) => known.type === type && known.inode === namespace.inode);
+      const others = (room?.members ?? []).filter((member) => member !== name);
+      if (namespace.host === true) return 'host';
+      return others.length === 0 ? 'private' : others.join(', ');
+    }),
+    elevated.join(', ') || '-',
+  ]);
+  return { head: ['NAME', ...namespaceTypes.map((type) => type.toUpperCase()), 'ELEVATED'], rows };
 }
 
 /** What Graphviz draws: a box for each container, a line to each namespace that is not its own alone. */
@@ -84,7 +111,8 @@ function dot(inhabitants: readonly Inhabitant[]): string {
     'graph namespaces {',
     '  node [fontname="sans-serif"];',
     ...inhabitants.map(
-      ({ name, elevated }) => `  ${quoted(name)} [shape=box${elevated.length > 0 ? ', color=red' : ''}];`,
+      ({ name, elevated = [] }) =>
+        `  ${quoted(name)} [shape=box${elevated.length > 0 ? ', color=red' : ''}];`,
     ),
     ...shared.flatMap(({ type, inode, host, members }) => {
       const node = quoted(`${type} ${inode}`);
@@ -113,27 +141,49 @@ function facts(inhabitants: readonly Inhabitant[]): object[] {
         ];
       }),
     ),
-    capabilities: confinement.capabilities,
-    seccomp: confinement.seccomp ?? null,
-    apparmor: confinement.apparmor ?? null,
-    no_new_privileges: confinement.noNewPrivileges,
-    readonly_rootfs: confinement.readonlyRoot,
-    uid_map: confinement.uidMap,
-    elevated,
+    ...(confinement === undefined
+      ? {}
+      : {
+          capabilities: confinement.capabilities,
+          seccomp: confinement.seccomp ?? null,
+          apparmor: confinement.apparmor ?? null,
+          no_new_privileges: confinement.noNewPrivileges,
+          readonly_rootfs: confinement.readonlyRoot,
+          uid_map: confinement.uidMap,
+          elevated,
+        }),
   }));
+}
+
+async function fromDaemon({ docker, endpoint, ask }: Daemon, procfs: string): Promise<Inhabitant[]> {
+  const running = await withProgress(() => `asking ${endpoint.host}`, ask(inspectRunning(docker)));
+  const mistakes: string[] = [];
+  const found = running.flatMap(
+    (inspect) => inhabitant(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
+  );
+  if (found.length === 0 && mistakes.length > 0) throw new Unanswered(mistakes.join('; '));
+  for (const mistake of mistakes) console.error(`portlight: ${mistake}`);
+  return found;
+}
+
+async function fromAgent(agent: AgentClient): Promise<Inhabitant[]> {
+  const { namespaces: all } = await agent.get<NamespaceMap>('/api/namespaces');
+  const inhabitants = new Map<string, Inhabitant>();
+  for (const { type, inode, isHost, members } of all)
+    for (const { id, name } of members) {
+      const known = inhabitants.get(id) ?? { id, name, namespaces: {} };
+      const namespace = { inode, host: isHost };
+      inhabitants.set(id, { ...known, namespaces: { ...known.namespaces, [type]: namespace } });
+    }
+  return [...inhabitants.values()];
 }
 
 export async function namespaces({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  const { docker, ask } = daemonOf(config);
-  const inhabitants = (await ask(inspectRunning(docker)))
-    .map((inspect) => inhabitant(config.procfs, inspect))
-    .filter((found) => found !== undefined)
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const views: Readonly<Record<string, (all: readonly Inhabitant[]) => string>> = {
-    tree,
-    dot,
-    json: (all) => JSON.stringify(facts(all), null, 2),
-  };
-  console.log(views[output]!(inhabitants));
+  const found = await daemonOrAgent(config, (daemon) => fromDaemon(daemon, config.procfs), fromAgent);
+  const inhabitants = found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  await printAs(output, facts(inhabitants), () => {
+    if (output === 'table') printTable(rowsOf(inhabitants));
+    else print(output === 'dot' ? dot(inhabitants) : inWidth(tree(inhabitants)));
+  });
 }

@@ -6,18 +6,22 @@ import { inspectRunning } from '../../collectors/docker/client.ts';
 import { isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
-import { sourceOf } from '../../collectors/logs/source.ts';
+import { type LogSource, sourceOf } from '../../collectors/logs/source.ts';
 import { inShort, type Namespaces, readNamespaces } from '../../collectors/namespaces/read.ts';
 import { StateCollector } from '../../collectors/state.ts';
-import { cells, columns, figures, rightAligned } from '../../exporters/console/rows.ts';
-import { table } from '../../exporters/console/table.ts';
+import type { Config } from '../../config/schema.ts';
+import { cells, columns, rightAligned, type Use, useOf } from '../../exporters/console/rows.ts';
+import type { Containers, NamespaceMap } from '../../exporters/dashboard/api.ts';
 import { catalogue } from '../catalogue/index.ts';
 import { createLogger } from '../logger.ts';
 import type { Container, Metric } from '../records.ts';
 import { Round } from '../round.ts';
 import { Telemetry } from '../telemetry.ts';
+import { type AgentClient, findAgent } from '../watch/client.ts';
 import { daemonOf } from './daemon.ts';
 import { configOf } from './options.ts';
+import { printAs, printTable } from './output.ts';
+import { withProgress } from './progress.ts';
 
 /** How long CPU use is measured. */
 const MEASURE_MS = 500;
@@ -30,10 +34,22 @@ function namespacesOf(procfs: string, container: Container): Namespaces {
   }
 }
 
-export async function ps({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+/** What a program gets; absent is what is not known. */
+interface Row extends Partial<Use> {
+  readonly id: string;
+  readonly name: string;
+  /** Reference as the user gave it. */
+  readonly image: string;
+  readonly pid?: number;
+  readonly namespaces: Namespaces;
+  /** Where its log is read from. */
+  readonly logs?: LogSource;
+}
+
+/** Asks the daemon for the containers, and measures them. */
+async function fromDaemon(config: Config): Promise<Row[]> {
   const { docker, endpoint, ask } = daemonOf(config);
-  const running = await ask(inspectRunning(docker));
+  const running = await withProgress(() => `asking ${endpoint.host}`, ask(inspectRunning(docker)));
   const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
   const rootfs = isLocal(endpoint) ? config.rootfs : undefined;
@@ -52,30 +68,74 @@ export async function ps({ output }: { output: string }, command: Command): Prom
     new Set<Metric>([...wanted, catalogue.uptime]),
     telemetry,
   );
-  await rounds.collect(containers);
-  await sleep(MEASURE_MS);
-  const sets = (await rounds.collect(containers))
-    .flatMap((set) => (set.container === undefined ? [] : { ...set, container: set.container }))
-    .sort((a, b) => (a.container.name < b.container.name ? -1 : 1));
+  const measured = rounds.collect(containers).then(() => sleep(MEASURE_MS));
+  await withProgress(() => `measuring ${containers.length} containers`, measured);
+  const sets = await rounds.collect(containers);
   cgroup.stop();
-
-  if (output === 'json') {
-    const rows = sets.map((set) => ({
-      id: set.container.id,
-      name: set.container.name,
-      image: set.container.image,
-      pid: set.container.pid,
-      ...figures(set),
-      namespaces: namespacesOf(config.procfs, set.container),
-      logs: sourceOf(set.container, rootfs),
-    }));
-    console.log(JSON.stringify(rows, null, 2));
-    return;
-  }
-  const rows = sets.map((set) => [
-    ...cells(set),
-    sourceOf(set.container, rootfs).kind,
-    inShort(namespacesOf(config.procfs, set.container)),
-  ]);
-  console.log(table([...columns, 'LOGS', 'NAMESPACES'], rows, rightAligned).join('\n'));
+  return sets.flatMap((set) => {
+    const { container } = set;
+    if (container === undefined) return [];
+    return {
+      id: container.id,
+      name: container.name,
+      image: container.image,
+      pid: container.pid,
+      ...useOf(set),
+      namespaces: namespacesOf(config.procfs, container),
+      logs: sourceOf(container, rootfs),
+    };
+  });
 }
+
+/** What the agent has measured last. */
+async function fromAgent(client: AgentClient): Promise<Row[]> {
+  const [{ time, containers }, map] = await Promise.all([
+    client.get<Containers>('/api/containers'),
+    client.get<NamespaceMap>('/api/namespaces'),
+  ]);
+  const namespaces = new Map<string, Namespaces>();
+  for (const { type, inode, isHost, members } of map.namespaces)
+    for (const { id } of members)
+      namespaces.set(id, { ...namespaces.get(id), [type]: { inode, host: isHost } });
+  return containers
+    .filter(({ status }) => status === 'running' || status === 'paused')
+    .map(({ id, name, image, startedAt, figures }) => ({
+      id,
+      name,
+      image,
+      cpus: figures?.cpu ?? undefined,
+      memory: figures?.memory ?? undefined,
+      memoryLimit: figures?.memoryLimit ?? undefined,
+      pids: figures?.pids ?? undefined,
+      uptime: startedAt === null ? undefined : Math.max(0, (time - startedAt) / 1000),
+      namespaces: namespaces.get(id) ?? {},
+    }));
+}
+
+export async function ps({ output }: { output: string }, command: Command): Promise<void> {
+  const { config } = await configOf(command);
+  const client = await findAgent(config);
+  const found = client === undefined ? await fromDaemon(config) : await fromAgent(client);
+  const rows = found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const knowsLogs = rows.some(({ logs }) => logs !== undefined) || client === undefined;
+  await printAs(output, rows, () =>
+    printTable({
+      // Whoever reads the logs need not be us.
+      head: [...columns, ...(knowsLogs ? ['LOGS'] : []), 'NAMESPACES'],
+      rows: rows.map((row) => [
+        ...cells(row.name, { ...NOTHING, ...row }),
+        ...(knowsLogs ? [row.logs?.kind ?? '-'] : []),
+        inShort(row.namespaces),
+      ]),
+      right: rightAligned,
+    }),
+  );
+}
+
+const NOTHING: Use = {
+  cpus: undefined,
+  memory: undefined,
+  memoryLimit: undefined,
+  pids: undefined,
+  uptime: undefined,
+};

@@ -7,6 +7,8 @@
 const RESOURCES = 1;
 const SCOPES = 2;
 const RECORDS = 2;
+/** Of a resource and of a scope: what describes it. */
+const DESCRIPTION = 1;
 const LENGTH_DELIMITED = 2;
 
 /** A field as it stands in its message, its tag included, and what is in it. */
@@ -62,6 +64,28 @@ export function countRecords(request: Buffer): number {
         for (const { number } of fieldsOf(scope.content)) if (number === RECORDS) count++;
   return count;
 }
+
+/** The first field and what stands behind it. @throws {RangeError} when there is no such field */
+function first(bytes: Buffer, number: number): { content: Buffer; rest: Buffer } {
+  const length = varint(bytes, 1);
+  const end = length.end + length.value;
+  if (bytes[0] !== number * 8 + LENGTH_DELIMITED || end > bytes.length)
+    throw new RangeError('protobuf: not such a request');
+  return { content: bytes.subarray(length.end, end), rest: bytes.subarray(end) };
+}
+
+/**
+ * The records of a request that has one resource and one scope, each with its description before what it holds: encoded
+ * fields, as they stand there.
+ * @throws {RangeError} when it is no such request
+ */
+export function recordsOf(request: Buffer): Buffer {
+  const scope = first(first(first(request, RESOURCES).content, DESCRIPTION).rest, SCOPES).content;
+  return first(scope, DESCRIPTION).rest;
+}
+
+/** Each record of encoded fields, as it stands there. @throws {RangeError} when they are none */
+export const eachOf = (records: Buffer): Buffer[] => fieldsOf(records).map(({ whole }) => whole);
 
 /** A request of the records from the `from`th to before the `to`th. */
 function part(request: Buffer, from: number, to: number): Buffer {

@@ -1,15 +1,21 @@
 /** `npm run build`: the JavaScript that is published, in dist/. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildPage } from './page.ts';
 
 const root = join(import.meta.dirname, '../..');
 const dist = join(root, 'dist');
 
-rmSync(dist, { recursive: true, force: true });
+// The page is built anew only where it has to be (page.ts).
+for (const name of existsSync(dist) ? readdirSync(dist) : [])
+  if (name !== 'page') rmSync(join(dist, name), { recursive: true });
 const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['--project', 'tsconfig.build.json'], {
   cwd: root,
   stdio: 'inherit',
 });
-if (status === 0) chmodSync(join(dist, 'agent/cli.js'), 0o755);
+if (status === 0) {
+  chmodSync(join(dist, 'agent/cli.js'), 0o755);
+  buildPage();
+}
 process.exitCode = status ?? 1;

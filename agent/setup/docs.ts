@@ -4,12 +4,14 @@ import { dirname, join } from 'node:path';
 import { score, scoreSection } from '../../test/forecast/score.ts';
 import { referencePage } from '../catalogue/reference.ts';
 import { alertsPage } from './alerts-page.ts';
+import { commandsPage } from './commands-page.ts';
 import { eventsPage } from './events-page.ts';
 import { shippedFiles } from './shipped/files.ts';
 
 const files = {
   'docs/metrics.md': referencePage(),
   'docs/events.md': eventsPage(),
+  'docs/commands.md': commandsPage(),
   'docs/alerts.md': alertsPage(scoreSection(score())),
   ...shippedFiles(),
 };

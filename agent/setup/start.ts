@@ -14,6 +14,7 @@ import { startDemo } from './demo.ts';
 import { clientOf, type PrivateDockerd, startDockerd } from './dockerd.ts';
 import { imagePackages } from './images.ts';
 import { canInstall, install, isInstalled } from './packages.ts';
+import { buildPage } from './page.ts';
 
 const PACKAGES = ['docker.io', ...imagePackages];
 const CLI = join(dirname(fileURLToPath(import.meta.url)), '../cli.ts');
@@ -67,9 +68,19 @@ async function startPrivate(): Promise<PrivateDockerd> {
   }
 }
 
+/** Without it the agent works all the same. */
+function preparePage(): void {
+  try {
+    buildPage();
+  } catch (error) {
+    say(messageOf(error));
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const noDocker = args.includes('--no-docker');
   const runArgs = args.filter((arg) => arg !== '--no-docker');
+  preparePage();
   // With a host named on the command line, or asked for help, the agent itself has the word.
   const isAgents = runArgs.some((arg) => /^(--docker-host|--help|-h)\b/.test(arg));
   const reason = isAgents ? undefined : await unreachable(await configuredHost());
@@ -96,7 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
   const dockerd = await startPrivate();
   try {
     if (interrupted) return 130;
-    say(`from another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- ps`);
+    say(`from another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- top`);
     return await runToEnd(process.execPath, [
       CLI,
       'run',

@@ -124,6 +124,19 @@ export class NamespaceCollector implements Collector {
     }
   }
 
+  /** The namespaces of each running container, by id. */
+  memberships(): ReadonlyMap<
+    string,
+    { readonly type: NamespaceType; readonly inode: number; readonly host: boolean | undefined }[]
+  > {
+    return new Map(
+      [...this.known].map(([id, { namespaces }]) => [
+        id,
+        entriesOf(namespaces).map(([type, namespace]) => ({ type, ...namespace })),
+      ]),
+    );
+  }
+
   /** Other containers in the same namespace, by id. */
   private sharers(id: string, type: string, inode: number): string[] {
     return [...(this.members.get(keyOf(type, inode)) ?? [])].filter((member) => member !== id);

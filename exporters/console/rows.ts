@@ -3,28 +3,33 @@ import { catalogue } from '../../agent/catalogue/index.ts';
 import type { MetricSet } from '../../agent/records.ts';
 import { bytes, duration, percent } from './format.ts';
 
-/** The figures of a container, in base units; undefined where the host does not give them. */
-export function figures(set: MetricSet) {
-  return {
-    /** CPUs in use: 1 is one whole CPU. */
-    cpus: set.points.firstOf(catalogue.cpuUsage),
-    /** Working set, bytes: what `docker stats` shows as use. */
-    memory: set.points.firstOf(catalogue.memoryWorkingSet),
-    /** Bytes. */
-    memoryLimit: set.points.firstOf(catalogue.memoryLimit),
-    pids: set.points.firstOf(catalogue.pidsCount),
-    /** Seconds. */
-    uptime: set.points.firstOf(catalogue.uptime),
-  };
+/** What a container uses, in base units; undefined where the host does not give it. */
+export interface Use {
+  /** CPUs in use: 1 is one whole CPU. */
+  readonly cpus: number | undefined;
+  /** Working set, bytes: what `docker stats` shows as use. */
+  readonly memory: number | undefined;
+  /** Bytes. */
+  readonly memoryLimit: number | undefined;
+  readonly pids: number | undefined;
+  /** Seconds. */
+  readonly uptime: number | undefined;
 }
+
+export const useOf = ({ points }: MetricSet): Use => ({
+  cpus: points.firstOf(catalogue.cpuUsage),
+  memory: points.firstOf(catalogue.memoryWorkingSet),
+  memoryLimit: points.firstOf(catalogue.memoryLimit),
+  pids: points.firstOf(catalogue.pidsCount),
+  uptime: points.firstOf(catalogue.uptime),
+});
 
 export const columns = ['NAME', 'CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as const;
 export const rightAligned = ['CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as const;
 
-export function cells(set: MetricSet): string[] {
-  const { cpus, memory, memoryLimit, pids, uptime } = figures(set);
+export function cells(name: string, { cpus, memory, memoryLimit, pids, uptime }: Use): string[] {
   return [
-    set.container?.name ?? 'host',
+    name,
     percent(cpus),
     bytes(memory),
     bytes(memoryLimit),

@@ -1,0 +1,64 @@
+/** What happens to containers, told to the collectors that attach to them. */
+import type { Collector } from '../collectors/collector.ts';
+import type { Lifecycle } from '../collectors/docker/index.ts';
+import type { Container } from './records.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** Fans what happens to containers out to the collectors, each run of a container once. */
+export class Attachments implements Lifecycle {
+  private readonly collectors: readonly Collector[];
+  private readonly telemetry: Telemetry;
+  /** `startedAt` of the run that each container's collectors are attached to. */
+  private readonly runs = new Map<string, bigint>();
+
+  constructor(collectors: readonly Collector[], telemetry: Telemetry) {
+    this.collectors = collectors;
+    this.telemetry = telemetry;
+  }
+
+  starting(id: string, container: Container | undefined): void {
+    for (const collector of this.collectors) collector.anticipate?.(id, container);
+  }
+
+  started(container: Container): void {
+    if (this.runs.get(container.id) === container.startedAt) return;
+    this.runs.set(container.id, container.startedAt);
+    void this.each(container, (collector) => collector.attach?.(container));
+  }
+
+  changed(container: Container): void {
+    void this.each(container, (collector) => collector.changed?.(container));
+  }
+
+  async stopped(container: Container): Promise<void> {
+    this.runs.delete(container.id);
+    const left: (Promise<void> | void)[] = [];
+    await this.each(container, (collector) => void left.push(collector.detach?.(container)));
+    await Promise.all(left);
+  }
+
+  removed(container: Container): void {
+    container.pid = 0;
+    void this.stopped(container);
+    void this.each(container, (collector) => collector.remove?.(container));
+  }
+
+  private async each(
+    container: Container,
+    act: (collector: Collector) => void | Promise<void>,
+  ): Promise<void> {
+    for (const collector of this.collectors) {
+      try {
+        await act(collector);
+      } catch (error) {
+        // A container that has ended before we could look at it is no fault.
+        if (!isGone(error)) this.telemetry.fault(collector.name, error, container.name);
+      }
+    }
+  }
+}
+
+/** Whether a file of /proc or a cgroup does not exist any more. */
+export function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

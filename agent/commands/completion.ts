@@ -1,0 +1,173 @@
+/**
+ * `portlight completion`: scripts that have a shell ask us what a word can be, and the answer, which is read from the
+ * program itself: what is added to that is completed too.
+ */
+import type { Argument, Command, Option } from 'commander';
+import { connect } from '../../collectors/docker/client.ts';
+import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { loadConfig } from '../../config/load.ts';
+import { plain } from '../../exporters/console/text.ts';
+import { isVisible } from './define.ts';
+import { print } from './output.ts';
+
+/** Nobody waits longer for a key to have its effect, ms. */
+const ANSWER_MS = 1500;
+
+/** What a word can be, and what it means. */
+interface Candidate {
+  readonly word: string;
+  readonly meaning: string;
+}
+
+const BASH = `# portlight completion for bash: source <(portlight completion bash)
+_portlight() {
+  local words=("\${COMP_WORDS[@]:1:COMP_CWORD}") line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    [[ -n $line ]] && COMPREPLY+=("\${line%%$'\\t'*}")
+  done < <(command portlight complete -- "\${words[@]}" 2>/dev/null)
+  if [[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == :files ]]; then
+    COMPREPLY=()
+    compopt -o default
+  fi
+}
+complete -F _portlight portlight
+`;
+
+const ZSH = `#compdef portlight
+# portlight completion for zsh: source <(portlight completion zsh), after compinit; or as _portlight in fpath
+_portlight() {
+  local -a found
+  local line
+  for line in "\${(@f)$(command portlight complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    if [[ $line == :files ]]; then
+      _files
+      return
+    fi
+    [[ -n $line ]] && found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+  done
+  _describe -V portlight found
+}
+# As a file of fpath it is called when it is loaded.
+if [[ $funcstack[1] == _portlight ]]; then
+  _portlight "$@"
+else
+  compdef _portlight portlight
+fi
+`;
+
+const FISH = `# portlight completion for fish: portlight completion fish > ~/.config/fish/completions/portlight.fish
+function __portlight_complete
+    set -l words (commandline -opc)[2..] (commandline -ct)
+    set -l found (command portlight complete -- $words 2>/dev/null)
+    if test "$found" = :files
+        __fish_complete_path (commandline -ct)
+    else
+        printf '%s\\n' $found
+    end
+end
+complete -c portlight -f -a '(__portlight_complete)'
+`;
+
+const scripts: Readonly<Record<string, string>> = { bash: BASH, zsh: ZSH, fish: FISH };
+
+export async function completion(shell: string): Promise<void> {
+  process.stdout.write(scripts[shell]!);
+}
+
+/** That the shell's own completion of files is wanted. */
+const FILES: Candidate = { word: ':files', meaning: '' };
+
+const choicesOf = ({ argChoices }: Pick<Option | Argument, 'argChoices'>): Candidate[] =>
+  (argChoices ?? []).map((word) => ({ word, meaning: '' }));
+
+async function containers(): Promise<Candidate[]> {
+  try {
+    const { config } = await loadConfig();
+    const docker = connect(findEndpoint(config.docker_host));
+    const abortSignal = AbortSignal.timeout(ANSWER_MS);
+    const all = await docker.listContainers({ all: true, abortSignal });
+    return all.map(({ Names, Image, State }) => ({
+      word: Names[0]?.replace(/^\//, '') ?? '',
+      meaning: `${State}, ${Image}`,
+    }));
+  } catch {
+    return [];
+  }
+}
+
+/** The first sentence, without the variable. */
+const inShort = (text: string): string => text.replace(/(\. | \[).*$/s, '');
+
+/** What an option takes. */
+const valuesOf = (option: Option): Candidate[] =>
+  option.argChoices !== undefined
+    ? choicesOf(option)
+    : /<(file|directory)>/.test(option.flags)
+      ? [FILES]
+      : [];
+
+function optionsOf(command: Command): Option[] {
+  return command.createHelp().visibleOptions(command) as Option[];
+}
+
+async function argumentsOf(command: Command, position: number): Promise<Candidate[]> {
+  const { registeredArguments } = command;
+  const last = registeredArguments.at(-1);
+  const argument = registeredArguments[position] ?? (last?.variadic ? last : undefined);
+  if (argument === undefined) return [];
+  return argument.name() === 'container' ? containers() : choicesOf(argument);
+}
+
+/** @param given the words of the command line behind `portlight`; the last is the one that is being written */
+async function candidates(given: readonly string[], program: Command): Promise<Candidate[]> {
+  // bash takes `--output=json` for three words.
+  const words = given
+    .map((word) => (word === '=' ? '' : word))
+    .filter((word, at) => word !== '' || at === given.length - 1);
+  let command = program;
+  let position = 0;
+  let waiting: Option | undefined;
+  for (const word of words.slice(0, -1)) {
+    if (waiting !== undefined) {
+      waiting = undefined;
+      continue;
+    }
+    if (word.startsWith('-')) {
+      const option = optionsOf(command).find(({ short, long }) => word === short || word === long);
+      if (option !== undefined && (option.required || option.optional)) waiting = option;
+      continue;
+    }
+    const next = command.commands.find((sub) => sub.name() === word);
+    if (next !== undefined) command = next;
+    else position++;
+  }
+  const current = words.at(-1) ?? '';
+  const [flag, value] = current.split('=', 2);
+  if (waiting !== undefined) return valuesOf(waiting);
+  if (flag !== undefined && value !== undefined && flag.startsWith('--')) {
+    const option = optionsOf(command).find(({ long }) => long === flag);
+    return (option === undefined ? [] : valuesOf(option)).map(({ word, meaning }) => ({
+      word: `${flag}=${word}`,
+      meaning,
+    }));
+  }
+  if (current.startsWith('-'))
+    return optionsOf(command).map(({ long, short, description }) => ({
+      word: long ?? short ?? '',
+      meaning: inShort(description),
+    }));
+  const commands = command.commands.filter(isVisible).map((sub) => ({
+    word: sub.name(),
+    meaning: sub.description(),
+  }));
+  return commands.length > 0 ? commands : argumentsOf(command, position);
+}
+
+/** Prints a line for each thing that the last of `words` can be: the word, a tab, and what it means. */
+export async function complete(words: readonly string[], program: Command): Promise<void> {
+  const current = (words.at(-1) ?? '').replace(/^=$/, '');
+  const found = await candidates(words, program);
+  for (const { word, meaning } of found)
+    if (word === FILES.word || word.startsWith(current)) print(`${plain(word)}\t${plain(meaning)}`.trimEnd());
+}

@@ -1,0 +1,156 @@
+/** `portlight events`: what happened, in the agent's words. */
+import type { Command } from 'commander';
+import type { Config } from '../../config/schema.ts';
+import { paintFor } from '../../exporters/console/colours.ts';
+import type {
+  Agent,
+  ContainerSummary,
+  Containers,
+  EventEntry,
+  Events,
+} from '../../exporters/dashboard/api.ts';
+import { eventLine } from '../terminal/lines.ts';
+import { type AgentClient, findAgent } from '../watch/client.ts';
+import { DaemonSource } from '../watch/daemon-source.ts';
+import { configOf } from './options.ts';
+import { withProgress } from './progress.ts';
+import { sinceOf } from './since.ts';
+
+export interface EventsOptions {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly output: string;
+}
+
+/** As many of the agent's as it may keep. */
+const LIMIT = 100_000;
+
+type Named = Pick<ContainerSummary, 'id' | 'name'>;
+
+/** A name, or the beginning of an id as `docker ps` shows it. */
+const isCalled = ({ id, name }: Named, called: string): boolean =>
+  name === called || (/^[0-9a-f]{4,64}$/.test(called) && id.startsWith(called));
+
+function isAbout(names: readonly string[]): (event: EventEntry) => boolean {
+  if (names.length === 0) return () => true;
+  return ({ container }) => container !== null && names.some((name) => isCalled(container, name));
+}
+
+/** @throws {Error} naming a container that neither is there nor was told of */
+function requireKnown(
+  names: readonly string[],
+  containers: Iterable<Named>,
+  events: readonly EventEntry[],
+): void {
+  const all = [...containers, ...events.flatMap(({ container }) => container ?? [])];
+  for (const name of names)
+    if (!all.some((known) => isCalled(known, name))) throw new Error(`there is no container ${name}`);
+}
+
+interface Question {
+  readonly names: readonly string[];
+  /** ms since the epoch; undefined for all. */
+  readonly since: number | undefined;
+  readonly follow: boolean;
+  readonly print: (event: EventEntry) => void;
+}
+
+/** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
+async function before(config: Config, since: number, until: number): Promise<EventEntry[]> {
+  const source = new DaemonSource(config, { since });
+  try {
+    await withProgress(
+      () => `asking the ${source.origin} what happened`,
+      source.start(() => {}),
+    );
+    return source.scene.events.filter(({ time }) => time < until);
+  } catch {
+    // Whoever may not ask the daemon has what the agent has.
+    return [];
+  } finally {
+    await source.stop();
+  }
+}
+
+/** One that both have told is there once. */
+const keyOf = ({ time, name, container }: EventEntry): string => `${time} ${name} ${container?.id}`;
+
+async function fromAgent(
+  client: AgentClient,
+  config: Config,
+  { names, since, follow, print }: Question,
+): Promise<void> {
+  // Asked for before the past is: what happens in between is in both.
+  const stream = follow ? client.stream([], new AbortController().signal) : undefined;
+  const first = await stream?.next();
+  const [{ status }, { containers }, { events: own }] = await Promise.all([
+    client.get<Agent>('/api/agent'),
+    client.get<Containers>('/api/containers'),
+    client.get<Events>('/api/events', { since, limit: LIMIT, exec: 'true' }),
+  ]);
+  const begun = Date.parse(status.since);
+  const told = new Set(own.map(keyOf));
+  const remembered = (since ?? 0) < begun ? await before(config, since ?? 0, begun) : [];
+  const all = [...remembered.filter((event) => !told.has(keyOf(event))), ...own];
+  requireKnown(names, containers, all);
+  all.sort((a, b) => a.time - b.time).forEach(print);
+  if (stream === undefined) return;
+  let last = own.at(-1)?.sequence ?? 0;
+  const next = () => stream.next().catch(() => undefined);
+  for (let message = first; message?.done === false; message = await next()) {
+    if (message.value.kind !== 'event' || message.value.data.sequence <= last) continue;
+    last = message.value.data.sequence;
+    print(message.value.data);
+  }
+  throw new Error(`the agent at ${client.url} has closed the connection`);
+}
+
+async function fromDaemon(config: Config, { names, since, follow, print }: Question): Promise<void> {
+  let isPast = true;
+  const source = new DaemonSource(config, {
+    since: since ?? 0,
+    onEvent: (event) => {
+      if (!isPast) print(event);
+    },
+  });
+  await withProgress(
+    () => `asking the ${source.origin} what happened`,
+    source.start(() => {}),
+  );
+  requireKnown(names, source.scene.containers.values(), source.scene.events);
+  source.scene.events.forEach(print);
+  isPast = false;
+  if (!follow) await source.stop();
+}
+
+export async function events(
+  names: readonly string[],
+  options: EventsOptions,
+  command: Command,
+): Promise<void> {
+  const since = sinceOf(options.since);
+  const { config } = await configOf(command);
+  const paint = paintFor(process.stdout);
+  const isWanted = isAbout(names);
+  const print = (event: EventEntry) => {
+    if (!isWanted(event)) return;
+    const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : eventLine(event, paint);
+    process.stdout.write(`${text}\n`);
+  };
+  // Whoever read us has gone (`| head`).
+  process.stdout.on('error', () => process.exit());
+  const question = { names, since, follow: options.follow ?? false, print };
+  const client = await findAgent(config);
+  if (client !== undefined) await fromAgent(client, config, question);
+  else await fromDaemon(config, question);
+}
+
+/** What a program gets, wherever it comes from. */
+const recordOf = ({ time, name, severity, body, container, attributes }: EventEntry) => ({
+  time: new Date(time).toISOString(),
+  name,
+  severity,
+  body,
+  container,
+  attributes,
+});

@@ -1,0 +1,44 @@
+/** `portlight top`: all containers live, and one of them closely. */
+import type { Command } from 'commander';
+import { ConfigError } from '../../config/load.ts';
+import { paintFor } from '../../exporters/console/colours.ts';
+import { hasUnicode } from '../terminal/draw.ts';
+import { App } from '../top/app.ts';
+import { sorts } from '../top/columns.ts';
+import { AgentSource } from '../watch/agent-source.ts';
+import { findAgent } from '../watch/client.ts';
+import { DaemonSource } from '../watch/daemon-source.ts';
+import { configOf } from './options.ts';
+import { withProgress } from './progress.ts';
+
+const INTERVAL_MS = 1000;
+
+export interface TopOptions {
+  readonly sort: string;
+  readonly filter?: string;
+  readonly all?: boolean;
+}
+
+export async function top({ sort, filter = '', all = false }: TopOptions, command: Command): Promise<void> {
+  const known = sorts.find((name) => name === sort);
+  if (known === undefined)
+    throw new ConfigError([`--sort: "${sort}" is not allowed; expected one of ${sorts.join(', ')}`]);
+  const { config } = await configOf(command);
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new Error('top wants a terminal for input and output; portlight ps prints the same once');
+  const client = await findAgent(config);
+  const source =
+    client === undefined
+      ? new DaemonSource(config, { since: 0, interval: INTERVAL_MS })
+      : new AgentSource(client);
+  let app: App | undefined;
+  await withProgress(
+    () => `asking the ${source.origin}`,
+    source.start(() => app?.redraw()),
+  );
+  app = new App(source, paintFor(process.stdout), hasUnicode(), { sort: known, filter, all });
+  await app.run();
+  await source.stop();
+  // Sockets of streams may linger.
+  process.exit();
+}

@@ -1,0 +1,100 @@
+/** The running agent as commands ask it: what it answers is in exporters/dashboard/api.ts. */
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { findEndpoint } from '../../collectors/docker/endpoint.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Failure, Messages } from '../../exporters/dashboard/api.ts';
+import { isLoopback, readToken } from '../server/token.ts';
+import type { Status } from '../status.ts';
+import { messageOf } from '../telemetry.ts';
+
+const ANSWER_MS = 5000;
+/** How long it may take to find out whether there is one: nobody is to wait for what does not run. */
+const FIND_MS = 1000;
+
+type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+/** One message of the stream. */
+export type Message = {
+  [K in keyof Messages]: { readonly kind: K; readonly data: Messages[K] };
+}[keyof Messages];
+
+/** The agent answered, and not with what was asked for. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export class AgentClient {
+  readonly url: string;
+  private readonly headers: Readonly<Record<string, string>>;
+
+  /** @throws {Error} when the agent wants a token, and the file of it may not be read */
+  constructor({ listen: { host, port }, data_dir }: Pick<Config, 'listen' | 'data_dir'>) {
+    this.url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    // On loopback anybody could listen in its place, and needs not be told.
+    const token = isLoopback(host) ? undefined : readToken(data_dir);
+    this.headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  /** @throws {Refused} when it answers with a mistake, {Error} when it does not answer */
+  async get<T>(path: string, query: Query = {}, signal = AbortSignal.timeout(ANSWER_MS)): Promise<T> {
+    const response = await this.ask(path, query, signal);
+    return (await response.json()) as T;
+  }
+
+  /**
+   * What happens from now on; ends when the agent closes the connection.
+   * @param follow ids of containers whose lines are wanted
+   * @throws as `get`
+   */
+  async *stream(follow: readonly string[], signal: AbortSignal): AsyncGenerator<Message> {
+    const response = await this.ask('/api/stream', { follow }, signal);
+    const events = response
+      .body!.pipeThrough(new TextDecoderStream())
+      .pipeThrough(new EventSourceParserStream());
+    for await (const { event, data } of events)
+      if (event !== undefined) yield { kind: event, data: JSON.parse(data) } as Message;
+  }
+
+  private async ask(path: string, query: Query, signal: AbortSignal): Promise<Response> {
+    const url = new URL(path, this.url);
+    for (const [key, value] of Object.entries(query))
+      for (const each of [value ?? []].flat()) url.searchParams.append(key, String(each));
+    let response: Response;
+    try {
+      response = await fetch(url, { headers: this.headers, signal });
+    } catch (error) {
+      const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
+      throw new Error(messageOf(reason));
+    }
+    if (response.ok) return response;
+    const text = await response.text();
+    throw new Refused(response.status, reasonOf(text) ?? `HTTP ${response.status}`);
+  }
+}
+
+function reasonOf(body: string): string | undefined {
+  try {
+    return (JSON.parse(body) as Failure).error;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The agent that runs here and observes the daemon that is meant; undefined where there is none, or it may not be asked. */
+export async function findAgent(config: Config): Promise<AgentClient | undefined> {
+  if (config.listen.port === 0) return undefined;
+  const { host } = findEndpoint(config.docker_host);
+  try {
+    const client = new AgentClient(config);
+    const { status } = await client.get<{ status: Status }>('/api/agent', {}, AbortSignal.timeout(FIND_MS));
+    return status.daemon.host === host ? client : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,27 @@
+import { render } from 'preact';
+import { App } from './app.tsx';
+import { login } from './ask.ts';
+import { connect } from './state.ts';
+import './style/base.css';
+import './style/frame.css';
+import './style/parts.css';
+import './style/containers.css';
+import './style/subject.css';
+import './style/events.css';
+import './style/pages.css';
+import './style/alerts.css';
+import './style/namespaces.css';
+import './style/dialogs.css';
+import './style/narrow.css';
+import './theme.ts';
+
+/** A token that was given in the address, behind #, which browsers send to nobody; it is not to stay there. */
+async function takeToken(): Promise<void> {
+  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
+  if (token === undefined) return;
+  history.replaceState(null, '', location.pathname);
+  await login(decodeURIComponent(token)).catch(() => {});
+}
+
+render(<App />, document.body);
+void takeToken().then(connect);

@@ -1,0 +1,245 @@
+/** What is known of a container: its bounds, its namespaces, its image. */
+import { useEffect, useState } from 'preact/hooks';
+import type { ContainerDetails, ImageDetails, Measured } from '../../../api.ts';
+import { ask } from '../ask.ts';
+import { bytes, count, cpus, inUnit, moment, percent } from '../format.ts';
+import { containerHref } from '../route.ts';
+import { Bar, shareOf } from './status.tsx';
+
+/** Docker's own set of capabilities, for what a container has beyond it. */
+const USUAL = new Set(
+  'CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP'.split(
+    ' ',
+  ),
+);
+
+type Fact = readonly [name: string, value: string | null | undefined];
+
+export function Facts({ of }: { readonly of: readonly Fact[] }) {
+  return (
+    <dl class="facts">
+      {of
+        .filter(([, value]) => value !== null && value !== undefined && value !== '')
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>
+              <bdi>{value}</bdi>
+            </dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+function Limits({ of }: { readonly of: ContainerDetails }) {
+  const { figures, measured } = of;
+  const value = (name: string) => measured.find((each) => each.name === name)?.value ?? null;
+  const rows: readonly [string, number | null, number | null, (value: number | null) => string][] = [
+    ['CPU', figures?.cpu ?? null, figures?.cpuLimit ?? null, cpus],
+    ['Memory', figures?.memory ?? null, figures?.memoryLimit ?? null, bytes],
+    ['Swap', value('container.memory.swap.usage'), value('container.memory.swap.limit'), bytes],
+    ['PIDs', figures?.pids ?? null, figures?.pidsLimit ?? null, count],
+  ];
+  return (
+    <section>
+      <h3>Limits</h3>
+      <table class="limits">
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="unseen">Resource</span>
+            </th>
+            <th scope="col">in use</th>
+            <th scope="col">limit</th>
+            <th scope="col">
+              <span class="unseen">Share</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([name, used, limit, format]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{format(used)}</td>
+              <td>{limit === null ? 'none' : format(limit)}</td>
+              <td class="share">
+                {limit === null ? null : percent(shareOf(used, limit))}
+                <Bar share={shareOf(used, limit)} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <Facts
+        of={[
+          ['CPU shares', text(value('container.cpu.shares') ?? value('container.cpu.weight'))],
+          ['CPUs allowed', text(value('container.cpuset.size'))],
+          ['Restart policy', of.restartPolicy || 'no'],
+          ['Stop signal', of.stopSignal],
+        ]}
+      />
+    </section>
+  );
+}
+
+const text = (value: number | null): string | null => (value === null ? null : count(value));
+
+function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
+  if (namespaces.length === 0) return null;
+  return (
+    <section>
+      <h3>Namespaces</h3>
+      <table class="namespaces">
+        <thead>
+          <tr>
+            <th scope="col">type</th>
+            <th scope="col">inode</th>
+            <th scope="col">whose</th>
+          </tr>
+        </thead>
+        <tbody>
+          {namespaces.map(({ type, inode, relation, sharedWith }) => (
+            <tr key={type}>
+              <th scope="row">{type}</th>
+              <td>
+                <code>{inode}</code>
+              </td>
+              <td>
+                <span class={`relation ${relation}`}>
+                  {relation === 'host' ? "the host's" : relation === 'shared' ? 'shared with' : 'its own'}
+                </span>
+                {relation === 'shared'
+                  ? sharedWith.map(({ id, name }) => (
+                      <a key={id} href={containerHref(id)}>
+                        <bdi>{name}</bdi>
+                      </a>
+                    ))
+                  : null}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Confined({ of: { confinement } }: { readonly of: ContainerDetails }) {
+  if (confinement === null) return null;
+  const { privileged, capabilities, seccomp, apparmor, noNewPrivileges, readonlyRootfs } = confinement;
+  const more = capabilities.filter((name) => !USUAL.has(name));
+  const missing = [...USUAL].filter((name) => !capabilities.includes(name));
+  return (
+    <section>
+      <h3>Confinement</h3>
+      <Facts
+        of={[
+          ['Privileged', privileged ? 'yes' : 'no'],
+          [
+            'Capabilities',
+            `${capabilities.length}, ${more.length === 0 ? 'none beyond the usual' : `beyond the usual: ${more.join(', ')}`}`,
+          ],
+          ['Without', missing.join(', ')],
+          ['seccomp', seccomp],
+          ['AppArmor', apparmor],
+          ['No new privileges', noNewPrivileges ? 'yes' : 'no'],
+          ['Read-only root', readonlyRootfs ? 'yes' : 'no'],
+        ]}
+      />
+    </section>
+  );
+}
+
+function Image({ id, name }: { readonly id: string | null; readonly name: string }) {
+  const [image, setImage] = useState<ImageDetails>();
+  useEffect(() => {
+    if (id === null) return;
+    const abort = new AbortController();
+    ask<ImageDetails>('/api/image', { id }, abort.signal).then(setImage, () => {});
+    return () => abort.abort();
+  }, [id]);
+  const largest = Math.max(1, ...(image?.layers ?? []).map(({ size }) => size));
+  return (
+    <section>
+      <h3>Image</h3>
+      <Facts
+        of={[
+          ['Reference', name],
+          ['Id', id?.replace('sha256:', '').slice(0, 12)],
+          ['Also called', image?.references.filter((reference) => reference !== name).join(', ')],
+          ['Created', image === undefined ? null : moment(image.createdAt)],
+          ['Size', image === undefined ? null : bytes(image.size)],
+          ['For', image === undefined ? null : `${image.os}/${image.architecture}`],
+        ]}
+      />
+      {image === undefined ? null : (
+        <ol class="layers" aria-label="Layers, the last one on top">
+          {image.layers.map(({ instruction, size }, index) => (
+            <li key={index}>
+              <span class="size">{bytes(size)}</span>
+              <span class="bar">
+                <span style={{ width: `${(size / largest) * 100}%` }} />
+              </span>
+              <code>
+                <bdi>{instruction || 'imported'}</bdi>
+              </code>
+            </li>
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+const label = ({ attributes }: Measured): string => Object.values(attributes).join(' ');
+
+export function Details({ of }: { readonly of: ContainerDetails }) {
+  const { attributes, mounts, measured } = of;
+  return (
+    <div class="details">
+      <Limits of={of} />
+      <Namespaces of={of} />
+      <Confined of={of} />
+      <Image id={of.imageId} name={of.image} />
+      <section>
+        <h3>Life</h3>
+        <Facts
+          of={[
+            ['Created', moment(of.createdAt)],
+            ['Started', moment(of.startedAt)],
+            ['Ended', of.finishedAt === null ? null : moment(of.finishedAt)],
+            ['Network', of.networkMode],
+            ['Log driver', of.logDriver],
+            ...mounts.map(
+              ({ source, destination, writable }): Fact => [
+                'Mount',
+                `${source} at ${destination}${writable ? '' : ', read-only'}`,
+              ],
+            ),
+          ]}
+        />
+      </section>
+      <section>
+        <h3>Resource attributes</h3>
+        <Facts of={Object.entries(attributes)} />
+      </section>
+      <section>
+        <h3>Everything measured</h3>
+        <table class="measured">
+          <tbody>
+            {measured.map((each) => (
+              <tr key={`${each.name} ${label(each)}`}>
+                <th scope="row">{each.name}</th>
+                <td>
+                  <bdi>{label(each)}</bdi>
+                </td>
+                <td>{inUnit(each.value, each.unit)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,64 @@
+/** Events one below the other, the newest first. */
+import type { EventEntry } from '../../../api.ts';
+import { clock, levelOf } from '../format.ts';
+import { containerHref } from '../route.ts';
+
+const text = (value: string | readonly string[]): string =>
+  typeof value === 'string' ? value : value.join('\n');
+
+/** What is of interest to a person beside the sentence. */
+const QUIET = /^(docker\.event\.(type|action)|portlight\.inventory\.change)$/;
+
+function Event({ entry, isOpen, names }: { entry: EventEntry; isOpen: boolean; names: boolean }) {
+  const { time, severity, name, body, container, attributes, sequence } = entry;
+  const shown = Object.entries(attributes).filter(([key]) => !QUIET.test(key));
+  return (
+    <li class={`event ${levelOf(severity)}`} id={`event-${sequence}`}>
+      <details open={isOpen}>
+        <summary>
+          <time title={new Date(time).toLocaleString()}>{clock(time)}</time>
+          <span class="body">
+            <bdi>{body}</bdi>
+          </span>
+          <code>{name.replace(/^(docker|portlight)\./, '')}</code>
+        </summary>
+        {names && container !== null ? (
+          <p>
+            <a href={containerHref(container.id)}>
+              <bdi>{container.name}</bdi>
+            </a>
+          </p>
+        ) : null}
+        {shown.length === 0 ? null : (
+          <dl class="facts">
+            {shown.map(([key, value]) => (
+              <div key={key}>
+                <dt>{key}</dt>
+                <dd>
+                  <bdi>{text(value)}</bdi>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        )}
+      </details>
+    </li>
+  );
+}
+
+/** @param picked sequence of the one that is open */
+export function EventList(props: {
+  readonly events: readonly EventEntry[];
+  readonly picked?: number;
+  readonly names?: boolean;
+}) {
+  const { events, picked, names = false } = props;
+  if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;
+  return (
+    <ol class="events">
+      {events.toReversed().map((entry) => (
+        <Event key={entry.sequence} entry={entry} isOpen={entry.sequence === picked} names={names} />
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,157 @@
+/** What happened in the time that the charts show, as signs above them. */
+import { type Signal, useSignal } from '@preact/signals';
+import type { AlertEntry, EventEntry } from '../../../api.ts';
+import { clock, levelOf } from '../format.ts';
+import { AXIS, type Mark, type Span } from './chart.tsx';
+import type { Hour } from './series.ts';
+
+export const HOUR_MS = 3_600_000;
+/** As long as there is something to show. */
+export const ALL = 0;
+/** A minute's figures are not spread over the whole width. */
+const LEAST_MS = 120_000;
+const RANGES = [
+  ['10 min', 600_000],
+  ['30 min', 1_800_000],
+  ['1 h', HOUR_MS],
+  ['all', ALL],
+] as const;
+
+/** Of what lasts until now, the end. */
+export const endOf = ({ endsAt }: AlertEntry, now: number): number => endsAt ?? now;
+
+const ALERT_COLOURS = { critical: 'bad', warning: 'warn', info: 'accent' } as const;
+
+const LEVEL_COLOURS = { error: 'bad', warn: 'warn', info: 'mark', debug: 'mark', none: 'mark' } as const;
+
+export function marksOf(events: readonly EventEntry[], alerts: readonly AlertEntry[], now: number): Mark[] {
+  return [
+    ...alerts
+      .filter(({ status }) => status !== 'pending')
+      .map((alert) => ({
+        from: alert.startsAt,
+        to: endOf(alert, now),
+        colour: ALERT_COLOURS[alert.severity],
+      })),
+    ...events.map(({ time, severity }) => ({ from: time, colour: LEVEL_COLOURS[levelOf(severity)] })),
+  ];
+}
+
+/**
+ * The part of the hour that is shown.
+ * @param length `ALL`, or ms until now
+ */
+export function shownSpan(zoom: Span | null, length: number, now: number, { times, columns }: Hour): Span {
+  if (zoom !== null) return zoom;
+  if (length !== ALL) return { min: now - length, max: now };
+  const first = times.findIndex((_, index) => Object.values(columns).some((values) => values[index] != null));
+  const age = first === -1 ? HOUR_MS : (now - times[first]!) * 1.02;
+  return { min: now - Math.min(HOUR_MS, Math.max(LEAST_MS, age)), max: now };
+}
+
+export function RangeButtons({
+  length,
+  zoom,
+}: {
+  readonly length: Signal<number>;
+  readonly zoom: Signal<Span | null>;
+}) {
+  return (
+    <fieldset class="ranges">
+      <legend class="unseen">Time shown</legend>
+      {RANGES.map(([title, ms]) => (
+        <button
+          key={ms}
+          type="button"
+          aria-pressed={zoom.value === null && length.value === ms}
+          onClick={() => {
+            zoom.value = null;
+            length.value = ms;
+          }}
+        >
+          {title}
+        </button>
+      ))}
+      {zoom.value === null ? null : (
+        <button
+          type="button"
+          class="reset"
+          onClick={() => {
+            zoom.value = null;
+          }}
+        >
+          reset zoom
+        </button>
+      )}
+    </fieldset>
+  );
+}
+
+export function Timeline(props: {
+  readonly events: readonly EventEntry[];
+  readonly alerts: readonly AlertEntry[];
+  readonly shown: Span;
+  readonly now: number;
+  readonly onPick: (event: EventEntry) => void;
+}) {
+  const { events, alerts, shown, now, onPick } = props;
+  const pointed = useSignal('');
+  const at = (time: number) => ((time - shown.min) / (shown.max - shown.min)) * 100;
+  const inSight = events.filter(({ time }) => time >= shown.min && time <= shown.max);
+  const [last] = inSight.slice(-1);
+  const caption =
+    pointed.value ||
+    (last === undefined ? 'Nothing happened in this time.' : `${clock(last.time)}  ${last.body}`);
+  return (
+    <section class="timeline" aria-label="Events and alerts">
+      <div class="strip" style={{ marginLeft: `${AXIS}px` }}>
+        {alerts
+          .filter((alert) => endOf(alert, now) >= shown.min && alert.startsAt <= shown.max)
+          .map((alert) => {
+            const left = Math.max(0, at(alert.startsAt));
+            return (
+              <span
+                key={`${alert.key} ${alert.startsAt}`}
+                class={`span ${alert.status === 'pending' ? 'pending' : alert.severity}`}
+                title={`${alert.rule}: ${alert.annotations.summary ?? ''}`}
+                style={{
+                  left: `${left}%`,
+                  width: `${Math.max(0.4, Math.min(100, at(endOf(alert, now))) - left)}%`,
+                }}
+              />
+            );
+          })}
+        {inSight.map((event) => {
+          const text = `${clock(event.time)}  ${event.body}`;
+          return (
+            <button
+              key={event.sequence}
+              type="button"
+              class={`tick ${levelOf(event.severity)}`}
+              style={{ left: `${at(event.time)}%` }}
+              aria-label={text}
+              title={text}
+              data-event={event.name}
+              onPointerEnter={() => {
+                pointed.value = text;
+              }}
+              onFocus={() => {
+                pointed.value = text;
+              }}
+              onPointerLeave={() => {
+                pointed.value = '';
+              }}
+              onBlur={() => {
+                pointed.value = '';
+              }}
+              onClick={() => onPick(event)}
+            />
+          );
+        })}
+      </div>
+      <p class="caption">
+        <bdi>{caption}</bdi>
+      </p>
+    </section>
+  );
+}

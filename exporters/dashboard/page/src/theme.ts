@@ -1,0 +1,34 @@
+/** Dark or light: as the system has it, until somebody chooses. */
+import { effect, signal } from '@preact/signals';
+
+const KEY = 'portlight.theme';
+export type Theme = 'dark' | 'light';
+
+const system = matchMedia('(prefers-color-scheme: light)');
+const isTheme = (value: string | null): value is Theme => value === 'dark' || value === 'light';
+
+/** Undefined where the system decides. */
+function chosen(): Theme | undefined {
+  const kept = localStorage.getItem(KEY);
+  return isTheme(kept) ? kept : undefined;
+}
+
+export const theme = signal<Theme>(chosen() ?? (system.matches ? 'light' : 'dark'));
+
+system.addEventListener('change', () => {
+  theme.value = chosen() ?? (system.matches ? 'light' : 'dark');
+});
+
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+});
+
+export function switchTheme(): void {
+  const next = theme.value === 'dark' ? 'light' : 'dark';
+  localStorage.setItem(KEY, next);
+  theme.value = next;
+}
+
+/** A colour of the style sheet. */
+export const colour = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -1,0 +1,190 @@
+/** The agent's own state: what it collects, where that goes, what waits and what was lost, and what it costs. */
+import { useRef } from 'preact/hooks';
+import type { Agent } from '../../../api.ts';
+import { bytes, count, duration, inUnit, percent } from '../format.ts';
+import { Bar, shareOf } from '../parts/status.tsx';
+import { now } from '../state.ts';
+import { useAnswer } from './host.tsx';
+
+const EVERY_MS = 5000;
+
+export function AgentView() {
+  const agent = useAnswer<Agent>('/api/agent', EVERY_MS);
+  /** CPU time and when it was told, to tell how much of a CPU it takes at present. */
+  const before = useRef<{ seconds: number; at: number; share: number | null; answer: Agent | undefined }>({
+    seconds: 0,
+    at: 0,
+    share: null,
+    answer: undefined,
+  });
+  if (agent === undefined) return <main class="page" />;
+  const last = before.current;
+  if (last.answer !== agent) {
+    const at = performance.now();
+    const share = last.at === 0 ? null : (agent.cpuSeconds - last.seconds) / ((at - last.at) / 1000);
+    before.current = { seconds: agent.cpuSeconds, at, share, answer: agent };
+  }
+  const { status, collectors, kept, rss, cpuSeconds } = agent;
+  const { daemon, destinations, deliveries, collected, dropped } = status;
+  return (
+    <main class="page agent">
+      <h1 class="unseen">Agent</h1>
+      <dl class="summary">
+        <div>
+          <dt>version</dt>
+          <dd>{status.version}</dd>
+        </div>
+        <div>
+          <dt>up</dt>
+          <dd>{duration(now.value - Date.parse(status.since))}</dd>
+        </div>
+        <div>
+          <dt>memory</dt>
+          <dd>{bytes(rss)}</dd>
+        </div>
+        <div>
+          <dt>CPU</dt>
+          <dd>
+            {percent(before.current.share)}
+            <small> {duration(cpuSeconds * 1000)} in all</small>
+          </dd>
+        </div>
+        <div class={daemon.connected ? '' : 'bad'}>
+          <dt>daemon</dt>
+          <dd>
+            {daemon.connected ? 'connected' : 'away'}
+            <small>
+              {' '}
+              <bdi>{daemon.host}</bdi>
+            </small>
+          </dd>
+        </div>
+      </dl>
+      <div class="columns">
+        <section>
+          <h2>Collected</h2>
+          <table class="list">
+            <thead>
+              <tr>
+                <th scope="col">records</th>
+                <th scope="col">since the start</th>
+              </tr>
+            </thead>
+            <tbody>
+              {Object.entries(collected).map(([signal, number]) => (
+                <tr key={signal}>
+                  <th scope="row">{signal}</th>
+                  <td>{count(number)}</td>
+                </tr>
+              ))}
+              {Object.entries(dropped).map(([what, number]) => (
+                <tr key={what} class="warn">
+                  <th scope="row">dropped, {what}</th>
+                  <td>{count(number)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+        <section>
+          <h2>Collectors</h2>
+          <table class="list">
+            <thead>
+              <tr>
+                <th scope="col">collector</th>
+                <th scope="col">time in rounds</th>
+                <th scope="col">faults</th>
+              </tr>
+            </thead>
+            <tbody>
+              {collectors.map(({ name, seconds, errors }) => (
+                <tr key={name} class={errors > 0 ? 'warn' : ''}>
+                  <th scope="row">{name}</th>
+                  <td>{inUnit(seconds, 's')}</td>
+                  <td>{count(errors)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+        <section>
+          <h2>Kept for this page</h2>
+          <table class="list">
+            <thead>
+              <tr>
+                <th scope="col">what</th>
+                <th scope="col">used</th>
+                <th scope="col">at most</th>
+                <th scope="col">
+                  <span class="unseen">Share</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {kept.map(({ what, used, bound, unit }) => (
+                <tr key={what}>
+                  <th scope="row">{what}</th>
+                  <td>{inUnit(used, unit)}</td>
+                  <td>{inUnit(bound, unit)}</td>
+                  <td class="share">
+                    <Bar share={shareOf(used, bound)} isPlain />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      </div>
+      <section>
+        <h2>Deliveries</h2>
+        {deliveries.length === 0 ? (
+          <p class="empty">
+            Nothing is sent by OTLP: no receiver is configured (OTEL_EXPORTER_OTLP_ENDPOINT).
+          </p>
+        ) : (
+          <div class="wide">
+            <p>
+              {destinations.map(({ name, reachable }) => (
+                <span key={name} class={`word ${reachable ? 'good' : 'bad'}`}>
+                  <bdi>{name}</bdi> {reachable ? 'answers' : 'does not answer'}
+                </span>
+              ))}
+            </p>
+            <table class="list">
+              <thead>
+                <tr>
+                  <th scope="col">destination</th>
+                  <th scope="col" class="left">
+                    signal
+                  </th>
+                  <th scope="col">sent</th>
+                  <th scope="col">bytes</th>
+                  <th scope="col">waiting</th>
+                  <th scope="col">oldest</th>
+                  <th scope="col">retries</th>
+                  <th scope="col">dropped</th>
+                </tr>
+              </thead>
+              <tbody>
+                {deliveries.map((each) => (
+                  <tr key={`${each.destination} ${each.signal}`}>
+                    <th scope="row">
+                      <bdi>{each.destination}</bdi>
+                    </th>
+                    <td class="left">{each.signal}</td>
+                    <td>{count(each.sent)}</td>
+                    <td>{bytes(each.sentBytes)}</td>
+                    <td>{bytes(each.waitingBytes)}</td>
+                    <td>{each.oldestAge === null ? '–' : duration(each.oldestAge * 1000)}</td>
+                    <td>{count(each.retries)}</td>
+                    <td>{count(Object.values(each.dropped).reduce((sum, number) => sum + number, 0))}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </section>
+    </main>
+  );
+}

@@ -1,0 +1,137 @@
+/** Alerts: what fires, what may soon, and what has been. */
+import type { AlertEntry } from '../../../api.ts';
+import { bytes, clock, duration, inUnit } from '../format.ts';
+import { containerHref } from '../route.ts';
+import { alerts, now } from '../state.ts';
+
+const WIDTH = 260;
+const HEIGHT = 56;
+
+/** The ten minutes before it fired, with the threshold. */
+function Evidence({ of: { evidence, threshold, unit } }: { readonly of: AlertEntry }) {
+  const { series } = evidence;
+  const [first, last] = [series[0], series.at(-1)];
+  if (first === undefined || last === undefined || series.length < 2) return null;
+  const values = [...series.map(([, value]) => value), ...(threshold === undefined ? [] : [threshold])];
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const x = (time: number) => ((time - first[0]) / Math.max(1, last[0] - first[0])) * WIDTH;
+  const y = (value: number) => 4 + (HEIGHT - 8) * (1 - (value - least) / (most - least || 1));
+  const path = series.map(([time, value]) => `${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join('L');
+  return (
+    <figure class="evidence">
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        role="img"
+        aria-label="What was measured in the ten minutes before"
+      >
+        {threshold === undefined ? null : (
+          <line class="threshold" x1="0" x2={WIDTH} y1={y(threshold)} y2={y(threshold)} />
+        )}
+        <path d={`M${path}`} />
+      </svg>
+      <figcaption>
+        {clock(first[0]).slice(0, 5)} to {clock(last[0]).slice(0, 5)}
+        {threshold === undefined ? '' : `, threshold ${inUnit(threshold, unit)}`}
+      </figcaption>
+    </figure>
+  );
+}
+
+function Alert({ of }: { readonly of: AlertEntry }) {
+  const {
+    rule,
+    severity,
+    status,
+    startsAt,
+    endsAt,
+    container,
+    value,
+    unit,
+    threshold,
+    limit,
+    annotations,
+    evidence,
+  } = of;
+  const memory = Object.entries(evidence.memory);
+  return (
+    <article class={`alert ${status === 'firing' ? severity : status}`}>
+      <header>
+        <span class={`badge ${status === 'firing' ? severity : status}`}>
+          {status === 'firing' ? severity : status}
+        </span>
+        <h3>
+          <bdi>{rule}</bdi>
+        </h3>
+        {container === undefined ? (
+          <span>the host</span>
+        ) : (
+          <a href={containerHref(container.id)}>
+            <bdi>{container.name}</bdi>
+          </a>
+        )}
+        <span class="note">
+          {clock(startsAt)},{' '}
+          {endsAt === null
+            ? `for ${duration(now.value - startsAt)}`
+            : `lasted ${duration(endsAt - startsAt)}`}
+        </span>
+      </header>
+      <p>
+        <bdi>{annotations.summary ?? annotations.description ?? ''}</bdi>
+      </p>
+      {annotations.summary !== undefined && annotations.description !== undefined ? (
+        <p class="note">
+          <bdi>{annotations.description}</bdi>
+        </p>
+      ) : null}
+      <p class="value">
+        <b>{inUnit(value, unit)}</b>
+        {threshold === undefined ? null : <span> threshold {inUnit(threshold, unit)}</span>}
+        {limit === undefined ? null : <span> of {bytes(limit)}</span>}
+      </p>
+      <Evidence of={of} />
+      {evidence.log.length + evidence.events.length + memory.length === 0 ? null : (
+        <details>
+          <summary>What was known then</summary>
+          {memory.length === 0 ? null : (
+            <p>
+              Memory:{' '}
+              {memory.map(([kind, size]) => (
+                <span key={kind} class="kind">
+                  {kind} {bytes(size)}
+                </span>
+              ))}
+            </p>
+          )}
+          {evidence.events.length === 0 ? null : <pre>{evidence.events.join('\n')}</pre>}
+          {evidence.log.length === 0 ? null : <pre>{evidence.log.join('\n')}</pre>}
+        </details>
+      )}
+    </article>
+  );
+}
+
+const TITLES = { firing: 'Firing', pending: 'Pending', resolved: 'Resolved in the last hour' } as const;
+
+export function AlertsView() {
+  const all = alerts.value;
+  return (
+    <main class="page">
+      <h1 class="unseen">Alerts</h1>
+      {all.length === 0 ? <p class="empty">No alert fires, and none did in the last hour.</p> : null}
+      {(['firing', 'pending', 'resolved'] as const).map((status) => {
+        const some = all.filter((alert) => alert.status === status);
+        return some.length === 0 ? null : (
+          <section key={status} class="alerts">
+            <h2>
+              {TITLES[status]} <small>{some.length}</small>
+            </h2>
+            {some.map((alert) => (
+              <Alert key={`${alert.key} ${alert.startsAt}`} of={alert} />
+            ))}
+          </section>
+        );
+      })}
+    </main>
+  );
+}

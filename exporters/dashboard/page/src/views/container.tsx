@@ -1,0 +1,242 @@
+/** One container: its last hour, its log beside it, and all that is known of it. */
+import { useSignal } from '@preact/signals';
+import { useEffect, useState } from 'preact/hooks';
+import type { ContainerDetails, ContainerSummary, EventEntry } from '../../../api.ts';
+import { ask, isAbort } from '../ask.ts';
+import { bytes, count, cpus, percent, rate } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { Chart, type ChartProps, type Span } from '../parts/chart.tsx';
+import { Details } from '../parts/details.tsx';
+import { EventList } from '../parts/events.tsx';
+import { LogView } from '../parts/log.tsx';
+import { useHour } from '../parts/series.ts';
+import { AlertBadge, Sign, since, stateOf, statusText } from '../parts/status.tsx';
+import { ALL, marksOf, RangeButtons, shownSpan, Timeline } from '../parts/timeline.tsx';
+import { go, hrefOf } from '../route.ts';
+import { addEvents, alerts, containers, events, marks, now } from '../state.ts';
+
+const TABS = ['log', 'events', 'details'] as const;
+type Tab = (typeof TABS)[number];
+const EVENTS = 500;
+/** How often all that is measured is asked for. */
+const DETAILS_MS = 10_000;
+const MEBIBYTE = 1024 * 1024;
+
+function Heading({ container }: { readonly container: ContainerSummary }) {
+  const { id, name, image, project, service, restarts } = container;
+  const state = stateOf(container);
+  return (
+    <header class="subject">
+      <a class="back" href={hrefOf('containers')} aria-label="All containers">
+        ‹
+      </a>
+      <Sign state={state} label={statusText(container)} />
+      <h1>
+        <bdi>{name}</bdi>
+      </h1>
+      <AlertBadge marks={marks.value.get(id) ?? []} />
+      <p>
+        <span class={`word ${state}`}>{statusText(container)}</span>
+        <span>{since(container, now.value)}</span>
+        {project === null ? null : (
+          <span>
+            <bdi>{[project, service].filter(Boolean).join(' / ')}</bdi>
+          </span>
+        )}
+        <span>
+          <bdi>{image}</bdi>
+        </span>
+        <span>
+          <code>{id.slice(0, 12)}</code>
+        </span>
+        {restarts > 0 ? (
+          <span class="word warn">
+            {restarts} {restarts === 1 ? 'restart' : 'restarts'}
+          </span>
+        ) : null}
+      </p>
+    </header>
+  );
+}
+
+function Charts(props: {
+  readonly container: ContainerSummary;
+  readonly story: readonly EventEntry[];
+  readonly onPick: (event: EventEntry) => void;
+}) {
+  const { container, story, onPick } = props;
+  const { id, figures } = container;
+  const hour = useHour(id, figures?.time ?? 0);
+  const zoom = useSignal<Span | null>(null);
+  const length = useSignal(ALL);
+  const time = now.value;
+  const shown = shownSpan(zoom.value, length.value, time, hour);
+  const mine = alerts.value.filter((alert) => alert.container?.id === id);
+  const { columns, times } = hour;
+  const of = (name: string) => columns[name] ?? [];
+  const common = { times, shown, zoom, marks: marksOf(story, mine, time) };
+  const charts: (Omit<ChartProps, keyof typeof common> | false)[] = [
+    {
+      title: 'CPU',
+      lines: [{ label: 'CPUs', colour: 'cpu', values: of('cpu') }],
+      format: cpus,
+      least: 0.02,
+      limit: figures?.cpuLimit ?? null,
+    },
+    of('throttled').some((value) => (value ?? 0) > 0) && {
+      title: 'CPU throttling',
+      lines: [{ label: 'of its periods', colour: 'warn', values: of('throttled') }],
+      format: percent,
+      least: 0.1,
+    },
+    {
+      title: 'Memory',
+      lines: [{ label: 'working set', colour: 'memory', values: of('memory') }],
+      format: bytes,
+      isBinary: true,
+      least: MEBIBYTE,
+      limit: figures?.memoryLimit ?? null,
+    },
+    {
+      title: 'Network',
+      lines: [
+        { label: 'received', colour: 'network', values: of('receive') },
+        { label: 'transmitted', colour: 'network2', values: of('transmit'), isDashed: true },
+      ],
+      format: rate,
+      isBinary: true,
+      least: 1024,
+    },
+    {
+      title: 'Disk',
+      lines: [
+        { label: 'read', colour: 'disk', values: of('read') },
+        { label: 'written', colour: 'disk2', values: of('write'), isDashed: true },
+      ],
+      format: rate,
+      isBinary: true,
+      least: 4096,
+    },
+    {
+      title: 'Processes and threads',
+      lines: [{ label: 'PIDs', colour: 'mark', values: of('pids') }],
+      format: (value) => count(value === null ? null : Math.round(value)),
+      least: 4,
+      limit: figures?.pidsLimit ?? null,
+    },
+  ];
+  return (
+    <section class="charts" aria-label="The last hour">
+      <div class="charts-head">
+        <h2>Last hour</h2>
+        <RangeButtons length={length} zoom={zoom} />
+      </div>
+      <Timeline events={story} alerts={mine} shown={shown} now={time} onPick={onPick} />
+      {charts
+        .filter((chart) => chart !== false)
+        .map((chart) => (
+          <Chart key={chart.title} {...common} {...chart} />
+        ))}
+    </section>
+  );
+}
+
+/** Asked for anew when its facts have changed. */
+function useDetails(
+  container: ContainerSummary | undefined,
+  isWanted: boolean,
+): ContainerDetails | undefined {
+  const [details, setDetails] = useState<ContainerDetails>();
+  const id = container?.id;
+  const turn = Math.floor((container?.figures?.time ?? 0) / DETAILS_MS);
+  useEffect(() => {
+    if (id === undefined || !isWanted) return;
+    const abort = new AbortController();
+    ask<ContainerDetails>('/api/container', { id }, abort.signal).then(setDetails, () => {});
+    return () => abort.abort();
+  }, [id, isWanted, container?.status, turn]);
+  return details?.id === id ? details : undefined;
+}
+
+export function ContainerView({ id }: { readonly id: string }) {
+  const container = containers.value.get(id);
+  const tab = useSignal<Tab>('log');
+  const picked = useSignal<number | undefined>(undefined);
+  const details = useDetails(container, tab.value === 'details');
+  useEffect(() => {
+    const abort = new AbortController();
+    ask<{ events: EventEntry[] }>('/api/events', { id, limit: EVENTS, exec: 'true' }, abort.signal).then(
+      (answer) => addEvents(answer.events),
+      (error) => {
+        if (!isAbort(error)) console.error(error);
+      },
+    );
+    return () => abort.abort();
+  }, [id]);
+  useKeys({
+    Escape: () => go(hrefOf('containers')),
+    l: () => {
+      tab.value = 'log';
+    },
+    e: () => {
+      tab.value = 'events';
+    },
+    d: () => {
+      tab.value = 'details';
+    },
+  });
+  if (container === undefined) {
+    return (
+      <main class="plain">
+        <h1>This container is not here any more</h1>
+        <p>
+          It was removed, and more than an hour ago or before many others.{' '}
+          <a href={hrefOf('containers')}>All containers</a>
+        </p>
+      </main>
+    );
+  }
+  const all = events.value.filter((event) => event.container?.id === id);
+  // On the time line, health checks would hide what matters.
+  const story = all.filter(({ name }) => !/exec_/.test(name));
+  const pick = (event: EventEntry) => {
+    tab.value = 'events';
+    picked.value = event.sequence;
+    requestAnimationFrame(() =>
+      document.getElementById(`event-${event.sequence}`)?.scrollIntoView({ block: 'nearest' }),
+    );
+  };
+  return (
+    <main class="container">
+      <Heading container={container} />
+      <div class="halves">
+        <Charts container={container} story={story} onPick={pick} />
+        <section class="side" aria-label="Log, events and details">
+          <div class="tabs" role="tablist">
+            {TABS.map((name) => (
+              <button
+                key={name}
+                type="button"
+                role="tab"
+                id={`tab-${name}`}
+                aria-selected={tab.value === name}
+                aria-controls="tab-panel"
+                onClick={() => {
+                  tab.value = name;
+                }}
+              >
+                {name[0]!.toUpperCase() + name.slice(1)}
+                {name === 'events' ? <small> {story.length}</small> : null}
+              </button>
+            ))}
+          </div>
+          <div class="panel" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab.value}`}>
+            {tab.value === 'log' ? <LogView id={id} /> : null}
+            {tab.value === 'events' ? <EventList events={all} picked={picked.value} /> : null}
+            {tab.value === 'details' && details !== undefined ? <Details of={details} /> : null}
+          </div>
+        </section>
+      </div>
+    </main>
+  );
+}

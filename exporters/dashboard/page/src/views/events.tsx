@@ -1,0 +1,140 @@
+/** Everything that has happened on this host. */
+import { signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { EventEntry } from '../../../api.ts';
+import { clock, levelOf } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { EventList } from '../parts/events.tsx';
+import { HOUR_MS } from '../parts/timeline.tsx';
+import { events, now } from '../state.ts';
+
+const BARS = 60;
+const HEIGHT = 44;
+const MOST = 400;
+
+const filter = signal('');
+const severity = signal(0);
+const withInventory = signal(false);
+
+const INVENTORY = /^portlight\.inventory\./;
+
+function fits({ name, body, container }: EventEntry, wanted: string): boolean {
+  const text = `${name} ${body} ${container?.name ?? ''}`.toLowerCase();
+  return wanted
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}
+
+/** How much happened in each minute of the last hour. */
+function Density({ all, end }: { readonly all: readonly EventEntry[]; readonly end: number }) {
+  const step = HOUR_MS / BARS;
+  const last = Math.ceil(end / step) * step;
+  const bars = Array.from({ length: BARS }, () => ({ error: 0, warn: 0, other: 0 }));
+  for (const { time, severity: grade } of all) {
+    const bar = bars[BARS - 1 - Math.floor((last - time) / step)];
+    if (bar === undefined) continue;
+    const level = levelOf(grade);
+    bar[level === 'error' || level === 'warn' ? level : 'other']++;
+  }
+  const most = Math.max(4, ...bars.map(({ error, warn, other }) => error + warn + other));
+  const width = 100 / BARS;
+  return (
+    <figure class="density">
+      <svg
+        viewBox={`0 0 100 ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${all.length} events, by the minute, in the last hour`}
+      >
+        {bars.flatMap((bar, index) => {
+          let top = HEIGHT;
+          return (['other', 'warn', 'error'] as const).map((level) => {
+            const height = (bar[level] / most) * HEIGHT;
+            top -= height;
+            return height === 0 ? null : (
+              <rect
+                key={`${index} ${level}`}
+                class={level}
+                x={index * width}
+                y={top}
+                width={width * 0.8}
+                height={height}
+              />
+            );
+          });
+        })}
+      </svg>
+      <figcaption>
+        <span>{clock(last - HOUR_MS).slice(0, 5)}</span>
+        <span>{clock(last - HOUR_MS / 2).slice(0, 5)}</span>
+        <span>{clock(last).slice(0, 5)}</span>
+      </figcaption>
+    </figure>
+  );
+}
+
+export function EventsView() {
+  const search = useRef<HTMLInputElement>(null);
+  useKeys({
+    '/': () => search.current?.focus(),
+    Escape: () => {
+      filter.value = '';
+    },
+  });
+  const shown = events.value.filter(
+    (event) =>
+      event.severity >= severity.value &&
+      (withInventory.value || !INVENTORY.test(event.name)) &&
+      !/exec_/.test(event.name) &&
+      (filter.value === '' || fits(event, filter.value)),
+  );
+  return (
+    <main class="page">
+      <h1 class="unseen">Events</h1>
+      <Density all={shown} end={now.value} />
+      <div class="tools">
+        <label class="search">
+          <span class="unseen">Filter events</span>
+          <input
+            ref={search}
+            type="search"
+            placeholder="Filter by name, container, text"
+            value={filter.value}
+            onInput={(event) => {
+              filter.value = event.currentTarget.value;
+            }}
+          />
+          <kbd aria-hidden="true">/</kbd>
+        </label>
+        <label>
+          <span class="unseen">Severity</span>
+          <select
+            value={severity.value}
+            onChange={(event) => {
+              severity.value = Number(event.currentTarget.value);
+            }}
+          >
+            <option value={0}>every severity</option>
+            <option value={13}>warnings and errors</option>
+            <option value={17}>errors</option>
+          </select>
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={withInventory.value}
+            onChange={(event) => {
+              withInventory.value = event.currentTarget.checked;
+            }}
+          />{' '}
+          Images, volumes and networks
+        </label>
+        <span class="note" role="status">
+          {shown.length} of {events.value.length}
+        </span>
+      </div>
+      <EventList events={shown.slice(-MOST)} names />
+    </main>
+  );
+}

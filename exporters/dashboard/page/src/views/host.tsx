@@ -1,0 +1,216 @@
+/** The host: its last hour, its disks, and what the daemon keeps on it. */
+import { useSignal } from '@preact/signals';
+import { useEffect, useState } from 'preact/hooks';
+import type { Host, Images } from '../../../api.ts';
+import { ask } from '../ask.ts';
+import { bytes, count, cpus, duration, inUnit, percent, rate } from '../format.ts';
+import { Chart, type Span } from '../parts/chart.tsx';
+import { Facts } from '../parts/details.tsx';
+import { useHour } from '../parts/series.ts';
+import { Bar, shareOf } from '../parts/status.tsx';
+import { ALL, marksOf, RangeButtons, shownSpan } from '../parts/timeline.tsx';
+import { containerHref } from '../route.ts';
+import { alerts, hostFigures, now } from '../state.ts';
+
+const EVERY_MS = 10_000;
+const MEBIBYTE = 1024 * 1024;
+
+/** Asked for at once, and again while it is shown. */
+export function useAnswer<T>(path: string, everyMs: number): T | undefined {
+  const [answer, setAnswer] = useState<T>();
+  useEffect(() => {
+    const abort = new AbortController();
+    const look = () => ask<T>(path, {}, abort.signal).then(setAnswer, () => {});
+    void look();
+    const timer = setInterval(look, everyMs);
+    return () => {
+      abort.abort();
+      clearInterval(timer);
+    };
+  }, [path, everyMs]);
+  return answer;
+}
+
+const title = (name: string, attributes: Readonly<Record<string, string>>): string =>
+  [name.replace(/^docker\./, '').replaceAll(/[._]/g, ' '), ...words(attributes)].join(' ');
+
+/** `docker.image.dangling=true` → `dangling` */
+function words(attributes: Readonly<Record<string, string>>): string[] {
+  return Object.entries(attributes).map(([key, value]) => {
+    const last = key.split('.').at(-1) ?? '';
+    return value === 'true' ? last : value === 'false' ? `not ${last}` : value;
+  });
+}
+
+function ImageTable({ images }: Images) {
+  if (images.length === 0) return null;
+  const sorted = [...images].sort((a, b) => (b.size ?? 0) - (a.size ?? 0));
+  return (
+    <section>
+      <h2>
+        Images <small>{images.length}</small>
+      </h2>
+      <table class="list">
+        <thead>
+          <tr>
+            <th scope="col">image</th>
+            <th scope="col">size</th>
+            <th scope="col">age</th>
+            <th scope="col" class="names">
+              containers
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {sorted.map(({ id, references, size, createdAt, containers }) => (
+            <tr key={id}>
+              <th scope="row">
+                <bdi>{references.join(', ') || id.replace('sha256:', '').slice(0, 12)}</bdi>
+              </th>
+              <td>{bytes(size)}</td>
+              <td>{createdAt === null ? '–' : duration(now.value - createdAt)}</td>
+              <td class="names">
+                {containers.length === 0
+                  ? 'none'
+                  : containers.map((container) => (
+                      <a key={container.id} href={containerHref(container.id)}>
+                        <bdi>{container.name}</bdi>
+                      </a>
+                    ))}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+export function HostView() {
+  const host = useAnswer<Host>('/api/host', EVERY_MS);
+  const images = useAnswer<Images>('/api/images', EVERY_MS * 6);
+  const figures = hostFigures.value ?? host?.figures ?? null;
+  const hour = useHour('', figures?.time ?? 0);
+  const zoom = useSignal<Span | null>(null);
+  const length = useSignal(ALL);
+  const shown = shownSpan(zoom.value, length.value, now.value, hour);
+  const own = alerts.value.filter(({ container }) => container === undefined);
+  const of = (name: string) => hour.columns[name] ?? [];
+  const common = { times: hour.times, shown, zoom, marks: marksOf([], own, now.value) };
+  return (
+    <main class="page host">
+      <h1 class="unseen">Host</h1>
+      <div class="halves">
+        <section class="charts" aria-label="The last hour">
+          <div class="charts-head">
+            <h2>Last hour</h2>
+            <RangeButtons length={length} zoom={zoom} />
+          </div>
+          <Chart
+            {...common}
+            title="CPU"
+            lines={[{ label: 'CPUs', colour: 'cpu', values: of('cpu') }]}
+            format={cpus}
+            least={1}
+            limit={figures?.cpus ?? null}
+            limitWord="of"
+          />
+          <Chart
+            {...common}
+            title="Memory"
+            lines={[{ label: 'in use', colour: 'memory', values: of('memory') }]}
+            format={bytes}
+            isBinary
+            least={MEBIBYTE}
+            limit={figures?.memoryTotal ?? null}
+            limitWord="of"
+          />
+          <Chart
+            {...common}
+            title="Network"
+            lines={[
+              { label: 'received', colour: 'network', values: of('receive') },
+              { label: 'transmitted', colour: 'network2', values: of('transmit'), isDashed: true },
+            ]}
+            format={rate}
+            isBinary
+            least={1024}
+          />
+          <Chart
+            {...common}
+            title="Disk"
+            lines={[
+              { label: 'read', colour: 'disk', values: of('read') },
+              { label: 'written', colour: 'disk2', values: of('write'), isDashed: true },
+            ]}
+            format={rate}
+            isBinary
+            least={4096}
+          />
+        </section>
+        <div class="side">
+          <section>
+            <h2>File systems</h2>
+            <table class="list">
+              <thead>
+                <tr>
+                  <th scope="col">mounted at</th>
+                  <th scope="col">used</th>
+                  <th scope="col">of</th>
+                  <th scope="col">
+                    <span class="unseen">Share</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {(host?.filesystems ?? []).map(({ mountpoint, device, type, used, size }) => (
+                  <tr key={mountpoint}>
+                    <th scope="row" title={`${device}, ${type}`}>
+                      <bdi>{mountpoint}</bdi>
+                    </th>
+                    <td>{bytes(used)}</td>
+                    <td>{bytes(size)}</td>
+                    <td class="share">
+                      {percent(shareOf(used, size))}
+                      <Bar share={shareOf(used, size)} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </section>
+          <section>
+            <h2>Docker</h2>
+            <dl class="facts">
+              {(host?.measured ?? [])
+                .filter(({ name }) => name.startsWith('docker.'))
+                .map(({ name, attributes, value, unit }) => (
+                  <div key={title(name, attributes)}>
+                    <dt>
+                      <bdi>{title(name, attributes)}</bdi>
+                    </dt>
+                    <dd>{unit.startsWith('{') ? count(value) : inUnit(value, unit)}</dd>
+                  </div>
+                ))}
+            </dl>
+          </section>
+          <section>
+            <h2>About</h2>
+            <Facts
+              of={[
+                ...Object.entries(host?.attributes ?? {}),
+                [
+                  'up',
+                  figures?.uptime === undefined || figures.uptime === null
+                    ? null
+                    : duration(figures.uptime * 1000),
+                ],
+              ]}
+            />
+          </section>
+        </div>
+      </div>
+      <ImageTable images={images?.images ?? []} />
+    </main>
+  );
+}

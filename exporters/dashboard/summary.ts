@@ -1,0 +1,36 @@
+/** A container in short. */
+import type { Container } from '../../agent/records.ts';
+import type { AlertMark, ContainerSummary, Figures } from './api.ts';
+
+const orNull = (time: bigint): number | null => (time === 0n ? null : Number(time / 1_000_000n));
+
+/**
+ * @param figures what it used when it was last looked at
+ * @param isRemoved whether it exists no more
+ */
+export function summaryOf(
+  container: Container,
+  figures: Figures | undefined,
+  isRemoved = false,
+  alerts: readonly AlertMark[] = [],
+): ContainerSummary {
+  const { id, name, image, labels, health, restarts, exitCode, oomKilled } = container;
+  const isRunning = container.pid !== 0 && !isRemoved;
+  return {
+    id,
+    name,
+    image,
+    project: labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace'] ?? null,
+    service: labels['com.docker.compose.service'] ?? labels['com.docker.swarm.service.name'] ?? null,
+    status: isRemoved ? 'removed' : container.status,
+    health: isRunning ? (health ?? null) : null,
+    restarts,
+    exitCode: isRunning || container.startedAt === 0n ? null : exitCode,
+    oomKilled,
+    createdAt: orNull(container.createdAt),
+    startedAt: orNull(container.startedAt),
+    finishedAt: orNull(container.finishedAt),
+    figures: isRunning ? (figures ?? null) : null,
+    alerts,
+  };
+}

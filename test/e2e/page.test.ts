@@ -1,0 +1,203 @@
+/** The page in a browser, on a made host: five hundred containers, alerts, the keyboard, phones, accessibility. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { GLANCE_MS } from '../../agent/glance.ts';
+import { crowd } from '../support/cast.ts';
+import { Feed } from '../support/feed.ts';
+import { closeBrowser, openPage, violations } from '../support/page.ts';
+import { startStory } from '../support/story.ts';
+import { waitFor } from '../support/wait.ts';
+
+test.after.always(closeBrowser);
+
+/** Scrolls the list for three seconds, and measures each frame; runs in the page. */
+const SCROLL = `(async () => {
+  const list = document.querySelector('section.list');
+  const times = [];
+  const begun = performance.now();
+  for (let now = begun; now - begun < 3000; ) {
+    now = await new Promise(requestAnimationFrame);
+    times.push(now);
+    list.scrollTop += 60;
+  }
+  const gaps = times.slice(1).map((time, index) => time - times[index]);
+  const seconds = (times.at(-1) - times[0]) / 1000;
+  return { rate: gaps.length / seconds, longest: Math.max(...gaps), top: list.scrollTop };
+})()`;
+
+interface Frames {
+  /** A second. */
+  readonly rate: number;
+  /** ms */
+  readonly longest: number;
+  /** Where the list has got to, px. */
+  readonly top: number;
+}
+
+/** By how much what is shown is wider than the window, px; runs in the page. */
+const EXCESS = `Math.max(...[document.documentElement, document.querySelector('main')]
+  .map((each) => each.scrollWidth - each.clientWidth))`;
+
+const VIEWS = ['containers', 'events', 'alerts', 'namespaces', 'host', 'agent'];
+
+test.serial('what a browser loads is 150 KB at most, compressed', (t) => {
+  const page = join(import.meta.dirname, '../../dist/page');
+  const sizes = readdirSync(page, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.gz'))
+    .map((name) => statSync(join(page, name)).size);
+  const sum = sizes.reduce((total, size) => total + size, 0);
+  t.log(`${Math.round(sum / 1000)} KB`);
+  t.true(sizes.length >= 3 && sum <= 150_000);
+});
+
+// Alone: other pages would take its frames.
+test.serial('of five hundred containers those in sight are drawn, and the list runs smoothly', async (t) => {
+  const feed = await Feed.start(crowd(500));
+  t.teardown(() => feed.stop());
+  await feed.past(600_000);
+  const { page, complaints } = await openPage(t, feed.url);
+  await page.getByRole('link', { name: 'team-00-api-1' }).waitFor();
+  t.true((await page.locator('.rows .row').count()) < 80);
+  await waitFor('small charts', async () => (await page.locator('.spark.cpu .line[d^="M"]').count()) > 10);
+  // Figures come in the midst of it, as often as they do.
+  const rounds = setInterval(() => void feed.round(), GLANCE_MS);
+  const frames = (await page.evaluate(SCROLL)) as Frames;
+  clearInterval(rounds);
+  t.log(
+    `${frames.rate.toFixed(0)} frames/s while scrolling, the longest took ${frames.longest.toFixed(0)} ms`,
+  );
+  t.true(frames.top > 1000);
+  t.true((await page.locator('.rows .row').count()) < 80);
+  await page.getByRole('combobox', { name: 'Group by' }).selectOption('service');
+  await page.getByRole('searchbox').fill('team-49 proxy');
+  await page.getByRole('link', { name: 'team-49-proxy-1' }).waitFor();
+  await page.getByText('1 of 500').waitFor();
+  t.deepEqual(complaints, []);
+});
+
+test('an alert stands beside its container, in the view of alerts and on the time line', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, feed.url);
+  await page
+    .locator('.row', { hasText: 'shop-checkout-1' })
+    .getByText('memory near its limit')
+    .first()
+    .waitFor();
+  await page.getByRole('link', { name: /^Alerts/ }).click();
+  const alert = page
+    .getByRole('article')
+    .filter({ hasText: 'shop-checkout-1 uses 93 % of its memory limit' });
+  await alert.getByText('What was known then').click();
+  await alert.getByText('payment failed: upstream timed out').waitFor();
+  await alert.getByRole('link', { name: 'shop-checkout-1' }).click();
+  await page.getByRole('heading', { level: 1, name: 'shop-checkout-1' }).waitFor();
+  await page.locator('.strip .span.critical').first().waitFor();
+  await page.locator('.strip [data-event="docker.container.oom"]').first().waitFor();
+  // All that fire have ended.
+  await feed.alerts([]);
+  await waitFor('no badge', async () => (await page.locator('.subject .badge').count()) === 0);
+  t.deepEqual(complaints, []);
+});
+
+test('charts share crosshair and zoom', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(
+    t,
+    `${feed.url}/#/container/${feed.named('shop-checkout-1').id}`,
+  );
+  const charts = page.locator('.plot .u-over');
+  await charts.nth(2).waitFor();
+  const box = (await charts.first().boundingBox())!;
+  await page.mouse.move(box.x + box.width / 2, box.y + 40);
+  const crosshairs = async () =>
+    (await page.evaluate(
+      "[...document.querySelectorAll('.u-cursor-x')].map((each) => each.style.transform)",
+    )) as string[];
+  await waitFor('one crosshair', async () => {
+    const all = await crosshairs();
+    return all.length >= 5 && all[0] !== '' && new Set(all).size === 1;
+  });
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.75, box.y + 40, { steps: 4 });
+  await page.mouse.up();
+  await page.getByRole('button', { name: 'reset zoom' }).click();
+  await page.getByRole('button', { name: 'all', pressed: true }).waitFor();
+  t.deepEqual(complaints, []);
+});
+
+test('the keyboard goes everywhere', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, feed.url);
+  await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('k');
+  await page.locator('a:focus', { hasText: 'blog-mysql-1' }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'blog-mysql-1' }).waitFor();
+  await page.keyboard.press('e');
+  await page.getByRole('tab', { name: 'Events', selected: true }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('table', { name: 'Containers' }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('loki');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+  await page.keyboard.press('Escape');
+  const before = await page.evaluate('document.documentElement.dataset.theme');
+  await page.keyboard.press('t');
+  t.not(await page.evaluate('document.documentElement.dataset.theme'), before);
+  await page.keyboard.press('4');
+  await page.getByRole('heading', { name: 'Shared between containers' }).waitFor();
+  await page.locator('.share', { hasText: 'shop-checkout-proxy-1' }).getByText('net').waitFor();
+  t.deepEqual(complaints, []);
+});
+
+for (const colorScheme of ['dark', 'light'] as const) {
+  test(`axe-core has nothing to say against any view, ${colorScheme}`, async (t) => {
+    const feed = await startStory();
+    t.teardown(() => feed.stop());
+    const { page, complaints } = await openPage(t, feed.url, { colorScheme });
+    await page.getByRole('link', { name: 'shop-web-1' }).waitFor();
+    for (const view of VIEWS) {
+      await page.goto(`${feed.url}/#/${view}`);
+      await page.getByRole('heading', { level: 1, name: view, exact: false }).waitFor({ state: 'attached' });
+      if (view === 'agent') await page.getByText('Kept for this page').waitFor();
+      t.deepEqual(await violations(page), [], view);
+    }
+    await page.goto(`${feed.url}/#/container/${feed.named('shop-checkout-1').id}`);
+    for (const tab of ['Log', 'Events', 'Details']) {
+      await page.getByRole('tab', { name: tab }).click();
+      await page.locator('[role=tabpanel] > *').first().waitFor();
+      t.deepEqual(await violations(page), [], tab);
+    }
+    await page.keyboard.press('?');
+    t.deepEqual(await violations(page), [], 'help');
+    // It has something to say where there is something.
+    await page.evaluate("document.documentElement.style.setProperty('--text', 'var(--muted)')");
+    await page.evaluate("document.documentElement.style.setProperty('--muted', 'var(--panel)')");
+    t.regex((await violations(page)).join(), /color-contrast/);
+    t.deepEqual(complaints, []);
+  });
+}
+
+test('nothing is wider than a phone', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, feed.url, { viewport: { width: 360, height: 740 } });
+  await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
+  const views = [...VIEWS, `container/${feed.named('shop-checkout-1').id}`];
+  for (const view of views) {
+    await page.goto(`${feed.url}/#/${view}`);
+    await page.getByRole('heading', { level: 1 }).waitFor({ state: 'attached' });
+    const excess = (await page.evaluate(EXCESS)) as number;
+    t.true(excess <= 0, `${view}: ${excess} px too wide`);
+  }
+  t.deepEqual(complaints, []);
+});

@@ -1,0 +1,55 @@
+/** The dashboard in a browser, for tests of it. */
+import type { ExecutionContext } from 'ava';
+import axe from 'axe-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { launchBrowser } from './browser.ts';
+
+/** How long what comes at once may take on a machine that has much else to do. */
+export const SOON_MS = 20_000;
+
+let browser: Promise<Browser> | undefined;
+
+/** Ends the browser of this file's tests. */
+export async function closeBrowser(): Promise<void> {
+  await (await browser)?.close();
+}
+
+/** A page of its own, with what went wrong in it; closed when the test ends. */
+export async function openPage(
+  t: ExecutionContext,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<{ page: Page; complaints: string[] }> {
+  browser ??= launchBrowser();
+  const context = await (await browser).newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  t.teardown(() => context.close());
+  context.setDefaultTimeout(SOON_MS);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', ({ message }) => complaints.push(message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin) complaints.push(`asked for ${request.url()}`);
+  });
+  await page.goto(url);
+  return { page, complaints };
+}
+
+/** What axe-core finds against WCAG 2.2 A and AA, in words. */
+export async function violations(page: Page): Promise<string[]> {
+  // The page's own policy lets nobody but its own scripts run; this one runs beside it.
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { axe: checker } = globalThis as unknown as { axe: typeof axe };
+    const { violations: all } = await checker.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+    return all.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`,
+    );
+  });
+  return found;
+}

@@ -1,0 +1,205 @@
+/** An hour on the made host: what its containers wrote, what happened to them, and the alerts that came of it. */
+import type { Alert, AlertSeverity } from '../../agent/alerts/alert.ts';
+import { Severity } from '../../agent/records.ts';
+import { harbour } from './cast.ts';
+import { Feed } from './feed.ts';
+
+const MINUTE = 60_000;
+const MEBIBYTE = 1024 ** 2;
+
+const checkout = (order: number): string[] => [
+  JSON.stringify({ level: 'info', msg: 'order placed', order: 48_000 + order, items: 1 + (order % 4) }),
+  JSON.stringify({ level: 'debug', msg: 'cart reserved', order: 48_000 + order }),
+  JSON.stringify({ level: 'info', msg: 'payment accepted', order: 48_000 + order, provider: 'stripe' }),
+];
+
+/** Lines of checkout in the last minutes, with a bad patch. */
+function checkoutLog(now: number): [number, string][] {
+  const lines: [number, string][] = [];
+  for (let order = 0; order < 160; order++) {
+    const time = now - (160 - order) * 2300;
+    checkout(order).forEach((line, index) => {
+      lines.push([time + index * 37, line]);
+    });
+    if (order % 29 === 17)
+      lines.push([
+        time + 400,
+        JSON.stringify({ level: 'warn', msg: 'payment is slow', order: 48_000 + order, ms: 1840 }),
+      ]);
+    if (order === 88 || order === 141)
+      lines.push([
+        time + 700,
+        JSON.stringify({
+          level: 'error',
+          msg: 'payment failed: upstream timed out after 5000 ms',
+          order: 48_000 + order,
+        }),
+      ]);
+  }
+  return lines;
+}
+
+interface AlertFacts {
+  readonly rule: string;
+  readonly severity: AlertSeverity;
+  readonly name?: string;
+  readonly startsAt: number;
+  readonly endsAt?: number;
+  readonly value: number;
+  readonly threshold: number;
+  readonly limit?: number;
+  readonly summary: string;
+  readonly status?: Alert['status'];
+}
+
+export function alertOf(feed: Feed, facts: AlertFacts): Alert {
+  const {
+    rule,
+    severity,
+    name,
+    startsAt,
+    endsAt,
+    value,
+    threshold,
+    limit,
+    summary,
+    status = 'firing',
+  } = facts;
+  const container = name === undefined ? undefined : feed.named(name);
+  const nanos = (ms: number) => BigInt(Math.round(ms)) * 1_000_000n;
+  return {
+    key: `${rule}/${container?.id ?? ''}`,
+    rule,
+    severity,
+    status,
+    startsAt: nanos(startsAt),
+    endsAt: endsAt === undefined ? undefined : nanos(endsAt),
+    resource: {},
+    container: container && { id: container.id, name: container.name, image: container.image },
+    value,
+    unit: '1',
+    threshold,
+    limit,
+    limitUnit: 'By',
+    labels: {},
+    annotations: { summary },
+    evidence: {
+      series: Array.from({ length: 60 }, (_, index) => [
+        startsAt - (60 - index) * 10_000,
+        Math.min(value, threshold * (0.72 + index * 0.0055) + Math.sin(index / 3) * 0.02),
+      ]),
+      log: ['payment is slow', 'payment failed: upstream timed out after 5000 ms'],
+      events: [],
+      memory: limit === undefined ? {} : { anon: limit * 0.81, file: limit * 0.08, shmem: 0 },
+    },
+  };
+}
+
+export async function startStory(): Promise<Feed> {
+  const feed = await Feed.start(harbour);
+  await feed.past(60 * MINUTE);
+  const now = Date.now();
+  const ago = (minutes: number) => now - minutes * MINUTE;
+  const { WARN, ERROR } = Severity;
+  const tell = feed.event.bind(feed);
+  await tell('shop-migrate-1', 'docker.container.start', 'container shop-migrate-1 started', {
+    time: ago(26),
+  });
+  await tell('shop-migrate-1', 'docker.container.die', 'container shop-migrate-1 ended: exit code 0', {
+    time: ago(25),
+  });
+  await tell(
+    'nightly-backup',
+    'docker.container.die',
+    'container nightly-backup ended: failed with exit code 1',
+    {
+      time: ago(25),
+      severity: ERROR,
+      attributes: {
+        'portlight.exit.reason': 'error',
+        'portlight.exit.log': ['opening repository', 'Fatal: repository is already locked by PID 71'],
+      },
+    },
+  );
+  for (const [minutes, reason] of [
+    [44, 'killed at its memory limit'],
+    [21, 'killed at its memory limit'],
+  ] as const) {
+    await tell(
+      'shop-checkout-1',
+      'docker.container.oom',
+      'container shop-checkout-1: a process was killed, its memory limit is used up',
+      { time: ago(minutes), severity: ERROR },
+    );
+    await tell('shop-checkout-1', 'docker.container.die', `container shop-checkout-1 ended: ${reason}`, {
+      time: ago(minutes) + 300,
+      severity: ERROR,
+      attributes: {
+        'portlight.exit.reason': 'oom',
+        'portlight.exit.memory.limit': 512 * MEBIBYTE,
+        'portlight.exit.log': ['payment is slow', 'allocation failed'],
+      },
+    });
+    await tell('shop-checkout-1', 'docker.container.start', 'container shop-checkout-1 started', {
+      time: ago(minutes) + 1400,
+    });
+    await tell('shop-checkout-1', 'docker.container.health_status', 'container shop-checkout-1 is healthy', {
+      time: ago(minutes) + 31_000,
+    });
+  }
+  await tell('shop-search-1', 'docker.container.health_status', 'container shop-search-1 is unhealthy', {
+    time: ago(6),
+    severity: WARN,
+  });
+  await tell('shop-worker-2', 'docker.container.update', 'container shop-worker-2 updated', {
+    time: ago(14),
+  });
+  await tell('shop-web-1', 'docker.container.restart', 'container shop-web-1 restarted', { time: ago(33) });
+  const lines = checkoutLog(now);
+  for (let from = 0; from < lines.length; from += 40)
+    feed.log('shop-checkout-1', lines.slice(from, from + 40));
+  await feed.alerts([
+    alertOf(feed, {
+      rule: 'memory near its limit',
+      severity: 'critical',
+      name: 'shop-checkout-1',
+      startsAt: ago(7),
+      value: 0.93,
+      threshold: 0.9,
+      limit: 512 * MEBIBYTE,
+      summary: 'shop-checkout-1 uses 93 % of its memory limit',
+    }),
+    alertOf(feed, {
+      rule: 'unhealthy',
+      severity: 'warning',
+      name: 'shop-search-1',
+      startsAt: ago(5),
+      value: 1,
+      threshold: 1,
+      summary: 'shop-search-1 has been unhealthy for 5 minutes',
+    }),
+    alertOf(feed, {
+      rule: 'CPU throttled',
+      severity: 'warning',
+      name: 'shop-checkout-1',
+      startsAt: ago(1),
+      value: 0.35,
+      threshold: 0.25,
+      summary: 'shop-checkout-1 was throttled in 35 % of its periods',
+      status: 'pending',
+    }),
+    alertOf(feed, {
+      rule: 'memory near its limit',
+      severity: 'critical',
+      name: 'shop-checkout-1',
+      startsAt: ago(24),
+      endsAt: ago(21),
+      value: 0.98,
+      threshold: 0.9,
+      limit: 512 * MEBIBYTE,
+      summary: 'shop-checkout-1 uses 98 % of its memory limit',
+      status: 'resolved',
+    }),
+  ]);
+  return feed;
+}

@@ -1,0 +1,241 @@
+/** What a terminal is shown: columns, bars, charts, keys. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
+import { commandsPage } from '../../agent/setup/commands-page.ts';
+import { bar, beside, chart, hasUnicode, roundUp, roundUpBytes, rule } from '../../agent/terminal/draw.ts';
+import { nameOfKey } from '../../agent/terminal/screen.ts';
+import { orderBy, type sorts, stateOf } from '../../agent/top/columns.ts';
+import { Entry } from '../../agent/top/view.ts';
+import { byTime, nameOfSeverity, timeOf } from '../../agent/watch/line.ts';
+import { table } from '../../exporters/console/table.ts';
+import { inCells, pad, plain, truncate, width } from '../../exporters/console/text.ts';
+import type { ContainerSummary } from '../../exporters/dashboard/api.ts';
+
+/** Whatever a terminal may take for more than a character. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const STEERING = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
+/** Text with what steers, what is wide, what has no width, and what is in pieces. */
+const hostile = fc
+  .array(
+    fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(
+        '\u001b[2J',
+        '\u001b]0;x\u0007',
+        '\u009b31m',
+        '\u202e',
+        '日本',
+        '🎉',
+        '👩‍👩‍👧',
+        'e\u0301',
+        '\ud800',
+        '\t',
+      ),
+    ),
+  )
+  .map((parts) => parts.join(''));
+
+test('no text steers a terminal', (t) => {
+  fc.assert(
+    fc.property(hostile, (text) => {
+      t.notRegex(plain(text), STEERING);
+      t.false(inCells(text).includes('\t'));
+    }),
+  );
+  t.is(plain('naïve\tdéjà vu ✓ 日本語'), 'naïve\tdéjà vu ✓ 日本語');
+  t.is(plain('\u001b[31mred\u001b[0m \u009b2Jx \u001b]8;;http://x\u0007link'), 'red x link');
+});
+
+test('what is cut and filled up takes as many columns as it is to', (t) => {
+  fc.assert(
+    fc.property(hostile, fc.integer({ min: 0, max: 40 }), (text, columns) => {
+      const shown = inCells(text);
+      t.true(width(truncate(shown, columns)) <= columns, JSON.stringify([shown, columns]));
+      t.is(width(pad(shown, columns)), columns, JSON.stringify([shown, columns]));
+      if (width(shown) <= columns) t.is(truncate(shown, columns), shown);
+    }),
+  );
+  t.is(truncate('日本語', 5), '日本…');
+  t.is(truncate('日本語', 6), '日本語');
+  t.is(truncate('👩‍👩‍👧👩‍👩‍👧', 3), '👩‍👩‍👧…');
+  t.is(pad('7', 3, 'right'), '  7');
+  t.is(truncate('x'.repeat(10_000_000), 4), 'xxx…');
+});
+
+test('a table gives its widest text up first, and numbers never', (t) => {
+  const head = ['NAME', 'IMAGE', 'SIZE'];
+  const rows = [
+    ['a-rather-long-name-of-something', 'an-image-that-is-longer-than-that-name:latest', '1.5 GiB'],
+    ['日本語', '\u001b[2Jimage\n', '2 B'],
+  ];
+  const whole = table(head, rows, ['SIZE']);
+  t.is(whole[1], 'a-rather-long-name-of-something   an-image-that-is-longer-than-that-name:latest   1.5 GiB');
+  t.is(whole[2], `日本語${' '.repeat(25 + 3)}image${' '.repeat(40 + 3 + 4)}2 B`);
+  const narrow = table(head, rows, ['SIZE'], 60);
+  t.true(narrow.every((line) => width(line) <= 60));
+  t.regex(narrow[1]!, /^a-rather-\S+… {3}an-image-\S+… {3}1\.5 GiB$/);
+  t.true(table(head, rows, ['SIZE'], 12).every((line) => width(line) <= 12));
+});
+
+test('a bar is exact to an eighth of a column', (t) => {
+  t.is(bar(0, 4, true), '    ');
+  t.is(bar(1, 4, true), '████');
+  t.is(bar(7, 4, true), '████');
+  t.is(bar(0.5, 3, true), '█▌ ');
+  t.is(bar(0.001, 4, true), '▏   ', 'what is in use is seen');
+  t.is(bar(null, 2, true), '  ');
+  t.is(bar(0.3, 4, false), '##  ');
+});
+
+test('a chart has two values a column and four levels a row, the newest on the right', (t) => {
+  t.deepEqual(chart([0, 1, 2, 4, 8], { columns: 3, rows: 2 }, 8, true), ['  ⢸', '⢀⣠⣿']);
+  t.deepEqual(chart([8, 8], { columns: 2, rows: 2 }, 8, true), [' ⣿', ' ⣿']);
+  t.deepEqual(chart([4, 8], { columns: 1, rows: 2 }, 8, true), ['⢸', '⣿']);
+  t.deepEqual(
+    chart([null, 1], { columns: 1, rows: 1 }, 4, true),
+    ['⢀'],
+    'nothing where nothing was measured',
+  );
+  t.deepEqual(chart([], { columns: 2, rows: 1 }, 1, true), ['  ']);
+  t.deepEqual(chart([1, 2], { columns: 2, rows: 1 }, 4, false), ['_#']);
+  fc.assert(
+    fc.property(
+      fc.array(fc.option(fc.double({ min: 0, noNaN: true })), { maxLength: 300 }),
+      fc.integer({ min: 1, max: 60 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.boolean(),
+      (values, columns, rows, unicode) => {
+        const lines = chart(values, { columns, rows }, 100, unicode);
+        t.is(lines.length, rows);
+        t.true(lines.every((line) => width(line) === columns));
+      },
+    ),
+  );
+});
+
+test('scales are round, rules and parts are as wide as they are to be', (t) => {
+  t.deepEqual([0, 0.07, 1, 1.2, 4, 7, 180].map(roundUp), [1, 0.1, 1, 2, 5, 10, 200]);
+  t.deepEqual([0, 1, 1000, 70_000].map(roundUpBytes), [1, 1, 1024, 131_072]);
+  t.is(rule('log', 12, true), '── log ─────');
+  t.is(rule('a title that is too long', 12, false).length, 12);
+  t.deepEqual(
+    beside(
+      [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+      ' ',
+    ),
+    ['a c', 'b d'],
+  );
+});
+
+test('charts are drawn in ASCII where the locale or the terminal has no more', (t) => {
+  t.true(hasUnicode({ LANG: 'de_DE.UTF-8' }));
+  t.true(hasUnicode({}));
+  t.false(hasUnicode({ LANG: 'C' }));
+  t.false(hasUnicode({ LANG: 'de_DE.UTF-8', LC_ALL: 'POSIX' }));
+  t.false(hasUnicode({ LANG: 'C.UTF-8', TERM: 'linux' }));
+});
+
+test('keys have names, characters are themselves', (t) => {
+  t.is(nameOfKey('q', { name: 'q', sequence: 'q' }), 'q');
+  t.is(nameOfKey('ü', { sequence: 'ü' }), 'ü');
+  t.is(nameOfKey('日', { sequence: '日' }), '日');
+  t.is(nameOfKey('\r', { name: 'return', sequence: '\r' }), 'return');
+  t.is(nameOfKey(undefined, { name: 'up', sequence: '\u001b[A' }), 'up');
+  t.is(nameOfKey('\u0003', { name: 'c', ctrl: true, sequence: '\u0003' }), 'ctrl-c');
+  t.is(nameOfKey('\u007f', { name: 'backspace', sequence: '\u007f' }), 'backspace');
+});
+
+test('a filter is written, taken back, and given up', (t) => {
+  const entry = new Entry('shop');
+  t.true(entry.fits('My-SHOP-1'));
+  entry.open();
+  for (const key of ['s', 'ü', 'backspace', 'return']) entry.key(key);
+  t.is(entry.text, 'shops');
+  t.false(entry.isOpen);
+  entry.open();
+  for (const key of ['ctrl-u', 'x', 'escape']) entry.key(key);
+  t.is(entry.text, 'shops', 'what was before is back');
+  entry.open();
+  entry.key('escape');
+  t.is(entry.text, '', 'all again');
+});
+
+const container = (name: string, rest: Partial<ContainerSummary> = {}): ContainerSummary => ({
+  id: name,
+  name,
+  image: 'image',
+  project: null,
+  service: null,
+  status: 'running',
+  health: null,
+  restarts: 0,
+  exitCode: null,
+  oomKilled: false,
+  createdAt: 0,
+  startedAt: 0,
+  finishedAt: null,
+  figures: null,
+  alerts: [],
+  ...rest,
+});
+
+test('whatever is sorted by, what is not known comes last, and names decide', (t) => {
+  const figures = {
+    ...{
+      time: 1,
+      cpu: 0.5,
+      cpuLimit: null,
+      throttled: null,
+      memory: 5,
+      memoryLimit: 10,
+      pids: 3,
+      pidsLimit: null,
+    },
+    ...{ receive: 1, transmit: 2, read: 0, write: null },
+  };
+  const all = [container('c'), container('b', { figures }), container('a', { startedAt: null })];
+  const namesBy = (sort: (typeof sorts)[number]) => all.toSorted(orderBy(sort, 100)).map(({ name }) => name);
+  t.deepEqual(namesBy('name'), ['a', 'b', 'c']);
+  for (const sort of ['cpu', 'memory', 'share', 'network', 'disk', 'pids'] as const)
+    t.deepEqual(namesBy(sort), ['b', 'a', 'c'], sort);
+  t.deepEqual(namesBy('up'), ['b', 'c', 'a']);
+  t.deepEqual(
+    [
+      stateOf(container('a', { health: 'unhealthy' })),
+      stateOf(container('a', { status: 'exited', exitCode: 137, oomKilled: true })),
+      stateOf(container('a', { status: 'exited', exitCode: 0 })),
+      stateOf(container('a', { status: 'paused' })),
+    ].map(({ text, style }) => `${text} ${String(style)}`),
+    ['unhealthy red', 'oom killed red', 'exited 0 dim', 'paused yellow'],
+  );
+});
+
+test('lines are in order to the nanosecond', (t) => {
+  const line = (seconds: number, nanos: number) => ({
+    ...{ container: 'a', stream: 'stdout' as const, text: '', severity: 0 },
+    seconds,
+    nanos,
+  });
+  t.true(byTime(line(1, 2), line(1, 3)) < 0);
+  t.true(byTime(line(2, 0), line(1, 999_999_999)) > 0);
+  t.is(timeOf(line(0, 5)), '1970-01-01T00:00:00.000000005Z');
+  t.deepEqual([0, 1, 9, 10, 17, 24].map(nameOfSeverity), [
+    undefined,
+    'trace',
+    'info',
+    'info',
+    'error',
+    'fatal',
+  ]);
+});
+
+test('docs/commands.md is what the program says (npm run docs)', (t) => {
+  t.is(readFileSync(join(import.meta.dirname, '../../docs/commands.md'), 'utf8'), commandsPage());
+});
