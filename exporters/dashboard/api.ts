@@ -30,7 +30,7 @@
  * Where the agent listens beyond loopback, `Authorization: Bearer <token>` is required; the token is the text of the
  * file `token` in data_dir (agent/server/token.ts).
  */
-import type { Alert, AlertEvidence } from '../../agent/alerts/alert.ts';
+import type { Alert } from '../../agent/alerts/alert.ts';
 import type { Status } from '../../agent/status.ts';
 
 export interface Failure {
@@ -219,12 +219,9 @@ export interface Events {
   readonly events: readonly EventEntry[];
 }
 
-export interface AlertEntry extends Omit<Alert, 'startsAt' | 'endsAt' | 'evidence' | 'resource'> {
+export interface AlertEntry extends Omit<Alert, 'startsAt' | 'endsAt' | 'resource'> {
   readonly startsAt: number;
   readonly endsAt: number | null;
-  readonly evidence: Omit<AlertEvidence, 'series'> & {
-    readonly series: readonly (readonly [number, number])[];
-  };
 }
 
 export interface Alerts {
