@@ -6,25 +6,22 @@ import type { TextStore } from '../../collectors/collector.ts';
 import { parsePairs } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Points } from '../points.ts';
-import type { Attributes, Container, EventRecord, Metric, MetricSet, Resource, Subject } from '../records.ts';
-import { isSelected } from '../selection.ts';
+import type { Attributes, EventRecord, Metric, MetricSet, Resource } from '../records.ts';
 import type { Alert, AlertEvidence } from './alert.ts';
-import { builtinRules } from './builtin.ts';
+import { Bindings, mayHold, type Ready } from './bindings.ts';
 import { meets } from './condition.ts';
-import { type Quantity, quantityOf, type TermsOf, type Views } from './quantity.ts';
-import { type EventRule, type MetricRule, overridden, overrideForm, type Rule, type When } from './rule.ts';
+import type { Quantity, Views } from './quantity.ts';
+import type { EventRule, MetricRule, Rule } from './rule.ts';
 import { rulesOf } from './rules.ts';
-import { formatState, parseState, type State } from './state.ts';
-import { Terms } from './terms.ts';
+import type { State } from './state.ts';
+import { States } from './states.ts';
 import { fillIn, viewOf } from './text.ts';
-import { type Layout, Track } from './track.ts';
+import { Track } from './track.ts';
 
 /** How long a resolved alert is shown, and told to whoever did not hear it, ms. */
 const RESOLVED_MS = 900_000;
 /** Rounds without a figure that are waited for: a file that could not be read once is no end of an alert. */
 const MISSED = 3;
-const LABEL = 'portlight.alert.';
-const KEPT = 'alerts/';
 
 export interface AlertSink {
   /** An alert fired, or was resolved. Resolves when every exporter has taken charge of it. */
@@ -55,29 +52,7 @@ export interface Clock {
   wall(): number;
 }
 
-const builtinNames = new Set(builtinRules.map(({ rule }) => rule.name));
-
 const systemClock: Clock = { now: () => performance.now(), wall: () => Date.now() };
-
-/** A metric rule, ready to be evaluated. */
-interface Ready {
-  readonly rule: MetricRule;
-  readonly quantity: Quantity;
-  readonly when: readonly Beside[];
-  readonly unless: readonly Beside[];
-}
-
-interface Beside {
-  readonly quantity: Quantity;
-  readonly condition: When['condition'];
-}
-
-/** What applies to one container. */
-interface Bound {
-  readonly labels: Container['labels'];
-  readonly name: string;
-  readonly rules: readonly Ready[];
-}
 
 const containerOf = ({ subject }: Resource, id: string | undefined): Alert['container'] =>
   subject === undefined || id === undefined ? undefined : { id, name: subject.name, image: subject.image };
@@ -87,18 +62,11 @@ const nanoOf = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n;
 export class Alerts {
   private readonly options: AlertsOptions;
   private readonly clock: Clock;
-  private readonly rules: readonly Rule[];
-  private readonly ready: readonly Ready[];
-  private readonly eventRules: readonly EventRule[];
-  /** What is shown with an event. */
-  private readonly shown = new Map<EventRule, Quantity>();
-  private readonly terms: TermsOf = { container: new Terms(), host: new Terms() };
-  private readonly layout: Readonly<Record<keyof TermsOf, Layout>>;
+  private readonly rules: ReadonlyMap<string, Rule>;
+  private readonly bindings: Bindings;
+  private readonly states: States;
   private readonly host: Track;
   private tracks = new Map<string, Track>();
-  private readonly bound = new WeakMap<Track, Bound>();
-  /** By container id ('' for the host), by rule. */
-  private readonly states = new Map<string, Map<string, State>>();
   private readonly labels: Readonly<Record<string, string>>;
   /** When this process began to look. */
   private readonly begun: number;
@@ -108,24 +76,27 @@ export class Alerts {
     this.clock = options.clock ?? systemClock;
     this.begun = this.clock.now();
     this.labels = parsePairs(options.config.labels ?? '') ?? {};
-    this.rules = rulesOf(options.config).rules;
-    this.ready = this.rules.filter((rule) => rule.kind === 'metric').map((rule) => this.prepare(rule));
-    this.eventRules = this.rules.filter((rule) => rule.kind === 'event');
-    for (const rule of this.eventRules)
-      if (rule.expression !== undefined) this.shown.set(rule, quantityOf(rule.expression, this.terms));
-    this.layout = { container: this.layoutOf('container'), host: this.layoutOf('host') };
-    this.host = new Track(this.layout.host);
-    this.restore();
+    const { rules } = rulesOf(options.config);
+    this.rules = new Map(rules.map((rule) => [rule.name, rule]));
+    this.bindings = new Bindings(rules, options.interval, options.warn);
+    this.host = new Track(this.bindings.layout.host);
+    this.states = new States({
+      store: options.store,
+      tell: (resource, alert) => options.sink.alert(resource, alert),
+      offset: () => this.clock.wall() - this.clock.now(),
+    });
+    this.states.restore();
   }
 
   /** The metrics that rules look at. */
   get metrics(): Set<Metric> {
-    return new Set([...this.terms.container.metrics, ...this.terms.host.metrics]);
+    return new Set([...this.bindings.terms.container.metrics, ...this.bindings.terms.host.metrics]);
   }
 
   /** All that are pending or firing, and those that were resolved not long ago; the newest last. */
   get current(): Alert[] {
-    return this.all()
+    return this.states
+      .all()
       .map(({ alert }) => alert)
       .sort((one, other) => Number(one.startsAt - other.startsAt));
   }
@@ -138,16 +109,16 @@ export class Alerts {
     const host = sets.find(({ container }) => container === undefined);
     if (host !== undefined) {
       this.look(this.host, host, now);
-      this.evaluate(this.host, this.ready, host.resource);
+      this.evaluate(this.host, this.bindings.ready, host.resource);
     }
     for (const set of sets) {
       const { container } = set;
       if (container === undefined) continue;
-      const track = before.get(container.id) ?? new Track(this.layout.container);
+      const track = before.get(container.id) ?? new Track(this.bindings.layout.container);
       this.tracks.set(container.id, track);
       track.container = container;
       this.look(track, set, now);
-      this.evaluate(track, this.rulesFor(track, container), container.resource);
+      this.evaluate(track, this.bindings.rulesFor(track, container), container.resource);
       track.keep();
     }
     this.host.keep();
@@ -158,95 +129,30 @@ export class Alerts {
   /** What an event says. */
   event(resource: Resource, event: EventRecord): void {
     const { eventName, attributes } = event;
-    for (const rule of this.eventRules) {
+    for (const rule of this.bindings.eventRules) {
       if (!rule.isMeant(eventName, attributes)) continue;
       const { subject } = resource;
       const id = subject === undefined ? '' : String(resource.attributes['container.id'] ?? '');
-      if (subject !== undefined && !this.isFor(rule, subject)) continue;
+      if (subject !== undefined && !this.bindings.isFor(rule, subject)) continue;
       this.happened(rule, id, resource, event);
       this.options.sink.alerts(this.current);
     }
-  }
-
-  private prepare(rule: MetricRule): Ready {
-    return {
-      rule,
-      quantity: quantityOf(rule.expression, this.terms),
-      when: rule.when.map((one) => this.beside(one)),
-      unless: rule.unless.map((one) => this.beside(one)),
-    };
-  }
-
-  private beside({ expression, condition }: When): Beside {
-    return { quantity: quantityOf(expression, this.terms), condition };
-  }
-
-  private layoutOf(of: keyof TermsOf): Layout {
-    const trends = this.ready.flatMap(({ rule: { expression } }) => {
-      const { metric, attributes, isOfHost } = expression.metric;
-      if (expression.forecast === undefined || isOfHost !== (of === 'host')) return [];
-      return [{ term: this.terms[of].indexOf(metric, attributes), window: expression.window }];
-    });
-    return { terms: this.terms[of], interval: this.options.interval, trends };
   }
 
   private look(track: Track, { container, startTime, points, unsent }: MetricSet, now: number): void {
     if (track.run !== startTime) track.begin(startTime);
     track.now = now;
     track.row.fill(Number.NaN);
-    const terms = container === undefined ? this.terms.host : this.terms.container;
+    const terms = container === undefined ? this.bindings.terms.host : this.bindings.terms.container;
     const read = (part: Points | undefined) => part !== undefined && terms.read(part, track.row);
     read(points);
     read(unsent);
   }
 
-  /** Scope and the container's own labels decide; both can change with its identity. */
-  private rulesFor(track: Track, { name, image, labels }: Container): readonly Ready[] {
-    const known = this.bound.get(track);
-    if (known !== undefined && known.labels === labels && known.name === name) return known.rules;
-    this.tellMistakes(name, labels);
-    const rules = this.ready.flatMap((ready) => {
-      const { rule } = ready;
-      if (rule.isOfHost || !this.isFor(rule, { name, image, labels })) return [];
-      const said = labels[LABEL + rule.name];
-      const own = said === undefined ? rule : overridden(rule, said);
-      return own === rule || own === undefined || own === 'off' || own.kind === 'event'
-        ? [ready]
-        : [this.prepare(own)];
-    });
-    this.bound.set(track, { labels, name, rules });
-    return rules;
-  }
-
-  private isFor({ name, containers }: Rule, subject: Subject): boolean {
-    return (
-      subject.labels[LABEL + name]?.trim() !== 'off' &&
-      isSelected(subject, containers.include, containers.exclude)
-    );
-  }
-
-  private tellMistakes(container: string, labels: Container['labels']): void {
-    if (!this.options.config.enabled) return;
-    for (const [label, text] of Object.entries(labels)) {
-      if (!label.startsWith(LABEL)) continue;
-      const name = label.slice(LABEL.length);
-      const rule = this.rules.find((one) => one.name === name);
-      if (rule === undefined && builtinNames.has(name)) continue;
-      const known = [...new Set([...this.rules.map((one) => one.name), ...builtinNames])];
-      const mistake =
-        rule === undefined
-          ? `is of no rule; there are ${known.join(', ')}`
-          : overridden(rule, text) === undefined
-            ? `${JSON.stringify(text)} is not allowed; expected ${overrideForm(rule)}`
-            : undefined;
-      if (mistake !== undefined) this.options.warn(`container ${container}: label ${label}: ${mistake}`);
-    }
-  }
-
   private evaluate(track: Track, rules: readonly Ready[], resource: Resource): void {
     const views: Views = { container: track, host: this.host };
     const { container, now } = track;
-    const states = this.states.get(container?.id ?? '');
+    const states = this.states.of(container?.id ?? '');
     for (const ready of rules) {
       const { rule, quantity } = ready;
       if (rule.isOfHost !== (container === undefined)) continue;
@@ -262,7 +168,7 @@ export class Alerts {
       state.isSeen = true;
       state.missed = Number.isNaN(value) ? state.missed + 1 : 0;
       if (state.phase === 'pending') {
-        if (!holds && !(Number.isNaN(value) && this.mayCome(rule, track, state))) this.drop(state);
+        if (!holds && !(Number.isNaN(value) && this.mayCome(rule, track, state))) this.states.drop(state);
         else if (holds && now - state.since >= rule.forMs) this.fire(ready, state, track, value, views);
         else if (holds) state.alert = { ...state.alert, value };
         continue;
@@ -307,9 +213,9 @@ export class Alerts {
         limit: quantity.limit(views),
       },
     };
-    this.put(state);
+    this.states.put(state);
     if (rule.forMs === 0) this.fire(ready, state, track, value, views);
-    else this.save(state);
+    else this.states.save(state);
   }
 
   /** A new alert, of which no figures are known. */
@@ -354,7 +260,7 @@ export class Alerts {
 
   private happened(rule: EventRule, id: string, resource: Resource, event: EventRecord): void {
     const { eventName, time, attributes } = event;
-    const known = this.states.get(id)?.get(rule.name);
+    const known = this.states.of(id)?.get(rule.name);
     const wall = this.clock.wall();
     const age = wall - Number(time / 1_000_000n);
     // What is told a second time, or so late that its alert would have ended, is no news.
@@ -365,7 +271,7 @@ export class Alerts {
       known.clearedAt = now;
       // A kill is told by two events.
       if (eventName === known.eventName) known.alert = { ...known.alert, value: known.alert.value + 1 };
-      this.save(known);
+      this.states.save(known);
       return;
     }
     const state: State = {
@@ -382,8 +288,8 @@ export class Alerts {
       missed: 0,
       alert: { ...this.alertOf(rule, resource, id), unit: '{event}' },
     };
-    this.put(state);
-    const shown = this.shown.get(rule);
+    this.states.put(state);
+    const shown = this.bindings.shown.get(rule);
     const track = this.tracks.get(id);
     const found = shown === undefined || track === undefined ? undefined : this.figuresOf(shown, track);
     const figures = { value: 1, limit: found?.limit, threshold: undefined };
@@ -418,7 +324,7 @@ export class Alerts {
       labels: { ...this.labels, ...filled(rule.labels) },
       annotations: filled(rule.annotations),
     };
-    this.send(state);
+    this.states.send(state);
   }
 
   private keepOrResolve(state: State, stays: boolean, keepMs: number, now: number): void {
@@ -434,23 +340,22 @@ export class Alerts {
     state.phase = 'resolved';
     state.endedAt = this.clock.now();
     state.alert = { ...state.alert, status: 'resolved', endsAt: nanoOf(this.clock.wall()) };
-    this.send(state);
+    this.states.send(state);
   }
 
   /** Whatever no rule has looked at in this round. */
   private endOthers(): void {
     const now = this.clock.now();
-    const rules = new Map(this.rules.map((rule) => [rule.name, rule]));
-    for (const state of this.all()) {
-      const rule = rules.get(state.alert.rule);
+    for (const state of this.states.all()) {
+      const rule = this.rules.get(state.alert.rule);
       if (state.phase === 'resolved') {
         // By the clock that nobody sets.
-        if (state.isTold && now - (state.endedAt ?? now) >= RESOLVED_MS) this.drop(state);
+        if (state.isTold && now - (state.endedAt ?? now) >= RESOLVED_MS) this.states.drop(state);
       } else if (rule?.kind === 'event') this.keepOrResolve(state, false, rule.keepMs, now);
       // The container is gone, or is not meant any more, or there is no such rule any more.
       // One that is there and was not looked at could not be described just now.
       else if (!state.isSeen && !(this.exists(state, rule) && ++state.missed <= MISSED))
-        state.phase === 'pending' ? this.drop(state) : this.resolve(state);
+        state.phase === 'pending' ? this.states.drop(state) : this.resolve(state);
       state.isSeen = false;
     }
   }
@@ -458,71 +363,7 @@ export class Alerts {
   private exists({ alert: { container } }: State, rule: Rule | undefined): boolean {
     return rule !== undefined && (container === undefined || this.options.exists(container.id));
   }
-
-  private send(state: State): void {
-    const { alert } = state;
-    state.isTold = false;
-    this.save(state);
-    void this.options.sink.alert(state.resource, alert).then(() => {
-      // What has happened to it meanwhile has to be told for itself.
-      if (state.alert.status !== alert.status || this.find(alert) !== state) return;
-      state.isTold = true;
-      this.save(state);
-    });
-  }
-
-  private find({ container, rule }: Alert): State | undefined {
-    return this.states.get(container?.id ?? '')?.get(rule);
-  }
-
-  private all(): State[] {
-    return [...this.states.values()].flatMap((states) => [...states.values()]);
-  }
-
-  private put(state: State): void {
-    const { container, rule } = state.alert;
-    const id = container?.id ?? '';
-    const states = this.states.get(id) ?? new Map<string, State>();
-    this.states.set(id, states);
-    states.set(rule, state);
-  }
-
-  private save(state: State): void {
-    const text = formatState(state, this.clock.wall() - this.clock.now());
-    this.options.store.save(KEPT + state.alert.key, text);
-  }
-
-  private drop({ alert }: State): void {
-    const id = alert.container?.id ?? '';
-    const states = this.states.get(id);
-    states?.delete(alert.rule);
-    if (states?.size === 0) this.states.delete(id);
-    this.options.store.forget(KEPT + alert.key);
-  }
-
-  /** What an earlier process left: what it did not get told is told again, with the same uid. */
-  private restore(): void {
-    const { store } = this.options;
-    const offset = this.clock.wall() - this.clock.now();
-    const kept = [...store.idsOf(KEPT)].flatMap((key) => {
-      const state = parseState(store.load(KEPT + key) ?? '', offset);
-      if (state === undefined) store.forget(KEPT + key);
-      return state === undefined ? [] : [state];
-    });
-    for (const state of kept) {
-      this.put(state);
-      if (!state.isTold) this.send(state);
-    }
-  }
 }
-
-const mayHold = ({ when, unless }: Ready, views: Views): boolean =>
-  when.every((one) => isMet(one, views)) && !unless.some((one) => isMet(one, views));
-
-const isMet = ({ quantity, condition }: Beside, views: Views): boolean => {
-  const value = quantity.now(views);
-  return condition === 'absent' ? Number.isNaN(value) : meets(condition, value);
-};
 
 /**
  * Whether an event was told before: the daemon repeats them after a while. One of long before, by its time, is another
