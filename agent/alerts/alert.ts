@@ -7,13 +7,17 @@ export type AlertSeverity = (typeof severities)[number];
 /** A value, and when it was measured, ms since the epoch. */
 export type Sample = readonly [time: number, value: number];
 
+/** What was measured before it fired. */
+export type Measured = Pick<AlertEvidence, 'series' | 'seriesUnit' | 'seriesBound'>;
+
 /** What was known when the alert fired. */
 export interface AlertEvidence {
-  /**
-   * The last 10 minutes of what the rule looks at, oldest first, in the alert's unit, or, of a forecast, in the metric's;
-   * empty for an event.
-   */
+  /** The last 10 minutes of what the rule looks at, or shows with an event, oldest first; empty where there is nothing. */
   readonly series: readonly Sample[];
+  /** UCUM unit of the series: the alert's own, or, of a forecast, the metric's. */
+  readonly seriesUnit: string;
+  /** What the series must not reach, in its unit; undefined where there is no such thing. */
+  readonly seriesBound: number | undefined;
   /** The last lines of the container's log, oldest first. */
   readonly log: readonly string[];
   /** What happened to the container, oldest first: time, event name and body in one line each. */
@@ -79,6 +83,7 @@ export const fromJson = (json: AlertJson): Alert => ({
   threshold: json.threshold ?? undefined,
   limit: json.limit ?? undefined,
   container: json.container ?? undefined,
+  evidence: { ...json.evidence, seriesBound: json.evidence.seriesBound ?? undefined },
   startsAt: nano(json.startsAt),
   endsAt: json.endsAt === null ? undefined : nano(json.endsAt),
 });

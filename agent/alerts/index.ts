@@ -7,7 +7,7 @@ import { parsePairs } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Points } from '../points.ts';
 import type { Attributes, EventRecord, Metric, MetricSet, Resource } from '../records.ts';
-import type { Alert, AlertEvidence } from './alert.ts';
+import type { Alert, AlertEvidence, Measured } from './alert.ts';
 import { Bindings, mayHold, type Ready } from './bindings.ts';
 import { meets } from './condition.ts';
 import type { Quantity, Views } from './quantity.ts';
@@ -37,7 +37,7 @@ export interface AlertsOptions {
   readonly sink: AlertSink;
   readonly store: TextStore;
   /** What is known of a container's last moments. */
-  readonly evidence: (id: string) => Omit<AlertEvidence, 'series'>;
+  readonly evidence: (id: string) => Omit<AlertEvidence, keyof Measured>;
   /** Whether the daemon has a container. */
   readonly exists: (id: string) => boolean;
   /** Told what is wrong with a container's label. */
@@ -56,6 +56,8 @@ const systemClock: Clock = { now: () => performance.now(), wall: () => Date.now(
 
 const containerOf = ({ subject }: Resource, id: string | undefined): Alert['container'] =>
   subject === undefined || id === undefined ? undefined : { id, name: subject.name, image: subject.image };
+
+const NOTHING: Measured = { series: [], seriesUnit: '', seriesBound: undefined };
 
 const nanoOf = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n;
 
@@ -236,26 +238,23 @@ export class Alerts {
       limitUnit: rule.expression?.over?.metric.unit ?? '',
       labels: { ...this.labels, ...rule.labels },
       annotations: {},
-      evidence: { series: [], log: [], events: [], memory: {} },
+      evidence: { ...NOTHING, log: [], events: [], memory: {} },
     };
   }
 
   private fire({ rule, quantity }: Ready, state: State, track: Track, value: number, views: Views): void {
-    const { now } = track;
-    const series = this.seriesOf(quantity, views, now);
-    const threshold = rule.condition.threshold;
-    const found = { value, limit: quantity.limit(views), threshold };
-    this.tell(state, rule, found, series, {});
+    const { forecast } = rule.expression;
+    const { threshold } = rule.condition;
+    const limit = quantity.limit(views);
+    const bound = forecast === undefined ? threshold : forecast.kind === 'level' ? limit : undefined;
+    const measured = this.measured(quantity, views, track.now, bound);
+    this.tell(state, rule, { value, limit, threshold }, measured, {});
   }
 
-  private seriesOf(quantity: Quantity, views: Views, now: number): AlertEvidence['series'] {
+  private measured(quantity: Quantity, views: Views, now: number, seriesBound: number | undefined): Measured {
     const offset = this.clock.wall() - now;
-    return quantity.past(views).map(([time, value]) => [Math.round(time + offset), value]);
-  }
-
-  private figuresOf(shown: Quantity, track: Track): Pick<Alert, 'limit'> & Pick<AlertEvidence, 'series'> {
-    const views = { container: track, host: this.host };
-    return { limit: shown.limit(views), series: this.seriesOf(shown, views, track.now) };
+    const series = quantity.past(views).map(([time, value]) => [Math.round(time + offset), value] as const);
+    return { series, seriesUnit: quantity.pastUnit, seriesBound };
   }
 
   private happened(rule: EventRule, id: string, resource: Resource, event: EventRecord): void {
@@ -291,16 +290,22 @@ export class Alerts {
     this.states.put(state);
     const shown = this.bindings.shown.get(rule);
     const track = this.tracks.get(id);
-    const found = shown === undefined || track === undefined ? undefined : this.figuresOf(shown, track);
-    const figures = { value: 1, limit: found?.limit, threshold: undefined };
-    this.tell(state, rule, figures, found?.series ?? [], attributes);
+    const figures = { value: 1, limit: undefined, threshold: undefined };
+    if (shown === undefined || track === undefined) {
+      this.tell(state, rule, figures, NOTHING, attributes);
+      return;
+    }
+    const views = { container: track, host: this.host };
+    const limit = shown.limit(views);
+    const measured = this.measured(shown, views, track.now, limit === undefined ? undefined : 1);
+    this.tell(state, rule, { ...figures, limit }, measured, attributes);
   }
 
   private tell(
     state: State,
     rule: Rule,
     figures: Pick<Alert, 'value' | 'limit' | 'threshold'>,
-    series: AlertEvidence['series'],
+    measured: Measured,
     event: Attributes,
   ): void {
     const { container } = state.alert;
@@ -313,7 +318,7 @@ export class Alerts {
       startsAt: nanoOf(this.clock.wall()),
       resource: state.resource.attributes,
       container: containerOf(state.resource, state.alert.container?.id),
-      evidence: { series, ...known },
+      evidence: { ...measured, ...known },
     };
     const view = viewOf(alert, event);
     const filled = (texts: Readonly<Record<string, string>>) =>

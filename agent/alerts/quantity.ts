@@ -30,6 +30,8 @@ export interface Quantity {
   now(views: Views): number;
   /** What the value is a share of, or what is reached; undefined where there is none. */
   limit(views: Views): number | undefined;
+  /** UCUM unit of `past`. */
+  readonly pastUnit: string;
   /** What `now` would have been, row by row of the history; `limit` aside for a forecast, which has the metric's own. */
   past(views: Views): [time: number, value: number][];
 }
@@ -153,6 +155,7 @@ export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
     return {
       unit,
       limit,
+      pastUnit: expression.metric.metric.unit,
       past: (views) => past(views, false),
       now(views) {
         const view = views[part.of];
@@ -179,6 +182,7 @@ export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
   return {
     unit,
     limit,
+    pastUnit: unit,
     past: (views) => past(views, true),
     now: (views) =>
       whole === undefined ? measured(views, part) : shareOf(measured(views, part), measured(views, whole)),

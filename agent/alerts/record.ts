@@ -34,7 +34,10 @@ export function alertRecord(alert: Alert): EventRecord {
   // What was known when it fired was told then.
   if (isFiring) {
     const { series, log, events, memory } = evidence;
-    if (series.length > 0) attributes['portlight.alert.series'] = JSON.stringify(series);
+    if (series.length > 0) {
+      attributes['portlight.alert.series'] = JSON.stringify(series);
+      attributes['portlight.alert.series.unit'] = evidence.seriesUnit;
+    }
     if (log.length > 0) attributes['portlight.alert.log'] = log;
     if (events.length > 0) attributes['portlight.alert.events'] = events;
     for (const [name, bytes] of Object.entries(memory)) attributes[`portlight.alert.memory.${name}`] = bytes;

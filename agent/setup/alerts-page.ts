@@ -128,7 +128,10 @@ export function alertsPage(score: readonly string[]): string {
           'What was measured: a share (0.93) of the limit where there is one; of a forecast, seconds until it is reached; of an event, how often',
         ],
         ['`portlight.alert.threshold`, `.limit`', 'What it is compared with, and what it is a share of'],
-        ['`portlight.alert.series`', 'JSON: the last 10 minutes of it, `[[ms since the epoch, value], …]`'],
+        [
+          '`portlight.alert.series`, `.series.unit`',
+          'JSON: the last 10 minutes of it (of a forecast, of the metric; of an OOM kill, of the working set), `[[ms since the epoch, value], …]`',
+        ],
         ['`portlight.alert.log`', "The last lines of the container's log, redacted as they are sent"],
         ['`portlight.alert.events`', 'What happened to the container, up to 20 lines'],
         [

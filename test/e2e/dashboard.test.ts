@@ -1,6 +1,8 @@
 /** The page in a browser, on the real agent and a real daemon. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
 import { closeBrowser, openPage } from '../support/page.ts';
 import { waitFor } from '../support/wait.ts';
@@ -178,4 +180,28 @@ test('the page finds the agent again after a restart, and what happened meanwhil
   await page.getByRole('link', { name }).waitFor();
   await page.getByText('live', { exact: true }).waitFor();
   t.is(await page.getByText(/^no answer for/).count(), 0);
+});
+
+test('a container that is close to its memory limit has an alert, with what was known, until it is well again', async (t) => {
+  const name = uniqueName('full');
+  const config = join(temporaryDirectory(t), 'portlight.yaml');
+  writeFileSync(config, 'alerts: {rules: [{name: memory, for: 1s}]}\n');
+  const agent = await startAgent(t, {
+    args: ['--config', config],
+    variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` },
+  });
+  const { page, complaints } = await openPage(t, await listenUrl(agent));
+  const container = await runContainer(t, {
+    name,
+    script: 'echo filling up; head -c 56m /dev/zero > /dev/shm/a; while :; do sleep 0.2; done',
+    host: { Memory: 60 * 1024 ** 2, MemorySwap: 60 * 1024 ** 2, ShmSize: 64 * 1024 ** 2 },
+  });
+  await page.locator('.row', { hasText: name }).locator('.badge', { hasText: 'memory' }).first().waitFor();
+  await page.getByRole('link', { name: /^Alerts/ }).click();
+  const alert = page.getByRole('article').filter({ hasText: 'of its memory limit of 60 MiB' });
+  await alert.getByText('What was known then').click();
+  await alert.getByText('filling up').waitFor();
+  await execute(container, 'rm /dev/shm/a');
+  await page.locator('article.resolved', { hasText: 'of its memory limit of 60 MiB' }).waitFor();
+  t.deepEqual(complaints, []);
 });

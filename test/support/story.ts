@@ -84,6 +84,8 @@ export function alertOf(feed: Feed, facts: AlertFacts): Alert {
     labels: {},
     annotations: { summary },
     evidence: {
+      seriesUnit: '1',
+      seriesBound: threshold,
       series: Array.from({ length: 60 }, (_, index) => [
         startsAt - (60 - index) * 10_000,
         Math.min(value, threshold * (0.72 + index * 0.0055) + Math.sin(index / 3) * 0.02),

@@ -73,6 +73,8 @@ const alertOf = (facts: Partial<Alert> = {}): Alert => ({
   labels: { team: 'shop' },
   annotations: { summary: 'web uses 95 % of "it"' },
   evidence: {
+    seriesUnit: '1',
+    seriesBound: 0.9,
     series: [[1, 0.9]],
     log: ['a line with `ticks`, <b>markup</b> & @everyone', 'last "line"'],
     events: ['start'],

@@ -282,7 +282,7 @@ test('alerts: what fires is marked, what is told of no more has ended, and that 
     limitUnit: '',
     labels: {},
     annotations: { summary: 'too much' },
-    evidence: { series: [], log: [], events: [], memory: {} },
+    evidence: { series: [], seriesUnit: '', seriesBound: undefined, log: [], events: [], memory: {} },
   };
   t.true(store.take({ signal: 'alerts', alerts: [alert], count: 1 }, 2000));
   t.false(store.take({ signal: 'alerts', alerts: [{ ...alert, value: 2 }], count: 1 }, 3000));

@@ -8,11 +8,11 @@ const WIDTH = 260;
 const HEIGHT = 56;
 
 /** The ten minutes before it fired, with the threshold. */
-function Evidence({ of: { evidence, threshold, unit } }: { readonly of: AlertEntry }) {
-  const { series } = evidence;
+function Evidence({ of: { evidence } }: { readonly of: AlertEntry }) {
+  const { series, seriesUnit, seriesBound: bound } = evidence;
   const [first, last] = [series[0], series.at(-1)];
   if (first === undefined || last === undefined || series.length < 2) return null;
-  const values = [...series.map(([, value]) => value), ...(threshold === undefined ? [] : [threshold])];
+  const values = [...series.map(([, value]) => value), ...(bound === undefined ? [] : [bound])];
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const x = (time: number) => ((time - first[0]) / Math.max(1, last[0] - first[0])) * WIDTH;
   const y = (value: number) => 4 + (HEIGHT - 8) * (1 - (value - least) / (most - least || 1));
@@ -24,14 +24,14 @@ function Evidence({ of: { evidence, threshold, unit } }: { readonly of: AlertEnt
         role="img"
         aria-label="What was measured in the ten minutes before"
       >
-        {threshold === undefined ? null : (
-          <line class="threshold" x1="0" x2={WIDTH} y1={y(threshold)} y2={y(threshold)} />
+        {bound === undefined ? null : (
+          <line class="threshold" x1="0" x2={WIDTH} y1={y(bound)} y2={y(bound)} />
         )}
         <path d={`M${path}`} />
       </svg>
       <figcaption>
         {clock(first[0]).slice(0, 5)} to {clock(last[0]).slice(0, 5)}
-        {threshold === undefined ? '' : `, threshold ${inUnit(threshold, unit)}`}
+        {bound === undefined ? '' : `, bound ${inUnit(bound, seriesUnit)}`}
       </figcaption>
     </figure>
   );
@@ -49,6 +49,7 @@ function Alert({ of }: { readonly of: AlertEntry }) {
     unit,
     threshold,
     limit,
+    limitUnit,
     annotations,
     evidence,
   } = of;
@@ -87,7 +88,7 @@ function Alert({ of }: { readonly of: AlertEntry }) {
       <p class="value">
         <b>{inUnit(value, unit)}</b>
         {threshold === undefined ? null : <span> threshold {inUnit(threshold, unit)}</span>}
-        {limit === undefined ? null : <span> of {bytes(limit)}</span>}
+        {limit === undefined ? null : <span> of {inUnit(limit, limitUnit)}</span>}
       </p>
       <Evidence of={of} />
       {evidence.log.length + evidence.events.length + memory.length === 0 ? null : (
