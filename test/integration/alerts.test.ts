@@ -178,7 +178,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   const limited = { Memory: 60 * MIB, ShmSize: 64 * MIB, MemorySwap: 60 * MIB };
   const fill = (mib: number, name: string) => `head -c ${mib}m /dev/zero > /dev/shm/${name}`;
   // All at once: each of them takes its time.
-  const [full, , , forker, throttled, , , unhealthy, , , opener, thrasher] = await Promise.all([
+  const [full, , , forker, throttled, starved, , unhealthy, , , opener, thrasher] = await Promise.all([
     run('full', { script: `sleep 3; ${fill(56, 'a')}; ${HOLD}`, host: limited }),
     run('leak', {
       script: `i=0; while [ $i -lt 45 ]; do ${fill(1, '$i')}; i=$((i + 1)); sleep 0.9; done; ${HOLD}`,
@@ -249,7 +249,14 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
     ['leak', 'memory_forecast', async () => {}],
     ['forker', 'pids', () => forker!.kill({ signal: 'SIGUSR1' })],
     ['throttled', 'cpu_throttled', () => throttled!.update({ NanoCpus: 2e9 })],
-    ['starved', 'cpu_pressure', () => docker.getContainer(names.hog!).kill()],
+    [
+      'starved',
+      'cpu_pressure',
+      async () => {
+        await docker.getContainer(names.hog!).kill();
+        await starved!.update({ CpuShares: 8192 });
+      },
+    ],
     ['unhealthy', 'unhealthy', () => execute(unhealthy!, 'rm /tmp/sick')],
     ['thrasher', 'memory_pressure', () => thrasher!.update({ Memory: 256 * MIB, MemorySwap: 256 * MIB })],
     ['writer', 'disk', async () => {}],
