@@ -343,13 +343,18 @@ export function overrideForm(rule: Rule): string {
 export function describe(rule: Rule): string {
   if (rule.kind === 'event') return 'an event';
   const { expression, condition, unit, forMs } = rule;
-  const { metric, over, forecast } = expression;
+  const { metric, over, forecast, window } = expression;
   const held = forMs === 0 ? '' : ` for ${duration(forMs / 1000)}`;
   const bound = over?.metric.name;
   if (forecast !== undefined) {
     const verb = forecast.kind === 'level' ? 'will reach' : 'will use up';
-    return `${metric.metric.name} ${verb} ${bound} within ${duration(forecast.ahead / 1000)}${held}`;
+    const trend = `by the trend of ${duration(window / 1000)}`;
+    return `${metric.metric.name} ${verb} ${bound} within ${duration(forecast.ahead / 1000)} ${trend}${held}`;
   }
-  const what = bound === undefined ? metric.metric.name : `${metric.metric.name} / ${bound}`;
-  return `${what} ${condition.operator} ${human(condition.threshold, unit)}${held}`;
+  const attributes = Object.entries(metric.attributes).map(([key, value]) => `${key}=${value}`);
+  const points = attributes.length === 0 ? '' : `{${attributes.join(', ')}}`;
+  const share = bound === undefined ? '' : ` / ${bound}`;
+  const seen = metric.metric.kind === 'counter' ? ` over ${duration(window / 1000)}` : '';
+  const compared = `${condition.operator} ${human(condition.threshold, unit)}`;
+  return `${metric.metric.name}${points}${share}${seen} ${compared}${held}`;
 }
