@@ -75,15 +75,18 @@ function addAgent(program: Command): void {
 }
 
 function addAlerts(program: Command): void {
-  const alerts = withConfig(
-    program
-      .command('alerts')
-      .description('ask the running agent what fires, and what was resolved not long ago'),
-    ['listen', 'data_dir'],
+  const alerts = program.command('alerts').description('tell what fires, and list the rules');
+  const listed = withConfig(
+    alerts
+      .command('list', { isDefault: true })
+      .description(
+        'tell what fires, and what was resolved not long ago; without an agent, which rules hold now',
+      ),
+    [...ASKING, 'rootfs', 'log_level'],
   )
     .addOption(output())
     .action(async (options, command) => (await import('./commands/alerts.ts')).alerts(options, command));
-  example(alerts, 'portlight alerts', 'what fires now');
+  example(listed, 'portlight alerts', 'what fires now');
 
   const rules = withConfig(alerts.command('rules').description('list the rules, and when each fires'), [])
     .addOption(output())

@@ -207,13 +207,17 @@ export class Alerts {
       lastEvent: 0n,
       eventName: '',
       missed: 0,
-      alert: {
-        ...this.alertOf(rule, resource, container?.id ?? ''),
-        value,
-        unit: rule.unit,
-        threshold: rule.condition.threshold,
-        limit: quantity.limit(views),
-      },
+      alert: this.filledIn(
+        {
+          ...this.alertOf(rule, resource, container?.id ?? ''),
+          value,
+          unit: rule.unit,
+          threshold: rule.condition.threshold,
+          limit: quantity.limit(views),
+        },
+        rule,
+        {},
+      ),
     };
     this.states.put(state);
     if (rule.forMs === 0) this.fire(ready, state, track, value, views);
@@ -320,16 +324,21 @@ export class Alerts {
       container: containerOf(state.resource, state.alert.container?.id),
       evidence: { ...measured, ...known },
     };
+    state.phase = 'firing';
+    state.alert = this.filledIn(alert, rule, event);
+    this.states.send(state);
+  }
+
+  /** With its texts. */
+  private filledIn(alert: Alert, rule: Rule, event: Attributes): Alert {
     const view = viewOf(alert, event);
     const filled = (texts: Readonly<Record<string, string>>) =>
       Object.fromEntries(Object.entries(texts).map(([name, template]) => [name, fillIn(template, view)]));
-    state.phase = 'firing';
-    state.alert = {
+    return {
       ...alert,
       labels: { ...this.labels, ...filled(rule.labels) },
       annotations: filled(rule.annotations),
     };
-    this.states.send(state);
   }
 
   private keepOrResolve(state: State, stays: boolean, keepMs: number, now: number): void {

@@ -2,12 +2,13 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { duration } from '../../exporters/console/format.ts';
-import type { AlertJson } from '../alerts/alert.ts';
+import { type AlertJson, toJson } from '../alerts/alert.ts';
 import { builtinRules } from '../alerts/builtin.ts';
 import { describe, type Rule } from '../alerts/rule.ts';
 import { rulesOf } from '../alerts/rules.ts';
 import { human } from '../alerts/text.ts';
-import { askAgent } from './ask.ts';
+import { findAgent } from '../watch/client.ts';
+import { judge } from '../watch/judge.ts';
 import { configOf } from './options.ts';
 import { print, printAs, printTable } from './output.ts';
 
@@ -35,7 +36,13 @@ function show(alerts: readonly AlertJson[]): void {
 
 export async function alerts({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await configOf(command);
-  const found = await askAgent<AlertJson[]>(config, '/alerts');
+  const agent = await findAgent(config);
+  const found =
+    agent === undefined ? (await judge(config)).map(toJson) : await agent.get<AlertJson[]>('/alerts');
+  if (agent === undefined)
+    console.error(
+      'portlight: no agent runs here: these rules hold right now; trends, changes and events are what an agent sees',
+    );
   await printAs(output, found, () => show(found));
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import type { Collector, Sink, TextStore } from '../../collectors/collector.ts';
+import type { Collector, Sink } from '../../collectors/collector.ts';
 import { isLocal } from '../../collectors/docker/endpoint.ts';
 import { DockerCollector } from '../../collectors/docker/index.ts';
 import { bootTime, HostCollector } from '../../collectors/host/index.ts';
@@ -23,6 +23,7 @@ import { Round } from '../round.ts';
 import { messageOf, Telemetry } from '../telemetry.ts';
 import { DaemonLog } from './daemon-logs.ts';
 import type { Line } from './line.ts';
+import { MemoryStore } from './memory-store.ts';
 import { addInOrder, emptyScene, type Series, type Source } from './source.ts';
 
 /** Steps of the charts, ms. */
@@ -39,16 +40,6 @@ const WANTED = metrics.filter(
 const WANTED_OF_HOST = metrics.filter(({ name }) => name.startsWith('system.'));
 
 const HOST: Resource = { attributes: {} };
-
-class Memory implements TextStore {
-  private readonly values = new Map<string, string>();
-  *idsOf(prefix: string) {
-    for (const key of this.values.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);
-  }
-  load = (key: string) => this.values.get(key);
-  save = (key: string, value: string) => void this.values.set(key, value);
-  forget = (key: string) => void this.values.delete(key);
-}
 
 /** To the microsecond, as the agent gives it. */
 const milliseconds = (time: UnixNano): number => Number(time / 1000n) / 1000;
@@ -143,7 +134,7 @@ export class DaemonSource implements Source {
       selects: () => true,
       describe: () => ({}),
       sink,
-      store: new Memory(),
+      store: new MemoryStore(),
       evidence: this.evidence,
       command: undefined,
       objectChanged: () => {},

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { AlertJson } from '../../agent/alerts/alert.ts';
-import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
 import {
   type ContainerOptions,
   docker,
@@ -369,6 +369,13 @@ test('a killed agent tells nothing twice, and the end of what the one before it 
     });
   const first = await start();
   await waitFor('it to fire', () => storyOf(receiver, name).length > 0);
+  const asked = async (listen: string) => {
+    const { stdout } = await portlight(t, ['alerts', '-o', 'json'], { PORTLIGHT_LISTEN: listen });
+    return (JSON.parse(stdout) as AlertJson[]).filter((alert) => alert.container?.name === name);
+  };
+  t.like((await asked(new URL(await listenUrl(first)).host))[0], { rule: 'memory', status: 'firing' });
+  const alone = (await asked('127.0.0.1:1')).find(({ rule }) => rule === 'memory');
+  t.is(alone?.status, 'pending', 'nobody has seen for how long');
   // What the receiver has may not be acknowledged yet.
   await new Promise((resolve) => setTimeout(resolve, 500));
   first.kill('SIGKILL');
