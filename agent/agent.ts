@@ -48,7 +48,7 @@ import type { Attributes, Container, Metric } from './records.ts';
 import { Round } from './round.ts';
 import { isSelected, matches, selectMetrics } from './selection.ts';
 import { Access } from './server/access.ts';
-import { healthPages, listen, type Site, urlOf } from './server/index.ts';
+import { healthPages, listen, openUrlOf, type Site, urlOf } from './server/index.ts';
 import { requiredToken } from './server/token.ts';
 import { statusOf } from './status.ts';
 import { messageOf, type Telemetry } from './telemetry.ts';
@@ -381,7 +381,7 @@ async function startLocked(
       exporters: config.exporter,
       listen: urlOf(server),
     },
-    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${urlOf(server)}/`,
+    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${openUrlOf(server)}/`,
   );
 
   const waiting = () =>

@@ -8,7 +8,8 @@ import { hostname } from 'node:os';
 import type { Page } from './page.ts';
 import { isSame, sessionOf } from './token.ts';
 
-const COOKIE = 'portlight';
+/** Cookies know no ports: another agent on this host has one of its own. */
+const cookieName = ({ socket }: IncomingMessage): string => `portlight-${socket.localPort}`;
 const COOKIE_SECONDS = 30 * 86_400;
 
 const refuse = (status: number, error: string, headers: Readonly<Record<string, string>> = {}): Page => ({
@@ -28,7 +29,7 @@ function nameOf(host: string): string | undefined {
 function cookieOf(request: IncomingMessage): string | undefined {
   for (const pair of (request.headers.cookie ?? '').split(';')) {
     const [name, value] = pair.trim().split('=');
-    if (name === COOKIE) return value;
+    if (name === cookieName(request)) return value;
   }
   return undefined;
 }
@@ -95,7 +96,7 @@ export class Access {
       this.session === undefined
         ? {}
         : {
-            'set-cookie': `${COOKIE}=${this.session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${COOKIE_SECONDS}`,
+            'set-cookie': `${cookieName(request)}=${this.session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${COOKIE_SECONDS}`,
           };
     return { contentType: 'application/json', headers, body: '{}\n' };
   }

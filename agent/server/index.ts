@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { messageOf } from '../telemetry.ts';
 import type { Access } from './access.ts';
 import type { Handler, Page, Pages } from './page.ts';
@@ -93,8 +94,8 @@ export async function listen(address: Address, site: Site): Promise<Server> {
   const server = createServer((request, response) => {
     answer(site, request, response).catch((error: unknown) => {
       site.onFault(error);
-      if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
-      response.end(`${messageOf(error)}\n`);
+      if (!response.headersSent) response.writeHead(503, { 'content-type': 'application/json' });
+      response.end(`${JSON.stringify({ error: messageOf(error) })}\n`);
     });
   });
   await listening(server, address);
@@ -113,6 +114,12 @@ export async function tryAddress(address: Address): Promise<void> {
   const server = createServer();
   await listening(server, address);
   await new Promise((resolve) => server.close(resolve));
+}
+
+/** What somebody can open; of all addresses, by this machine's name. */
+export function openUrlOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return address === '0.0.0.0' || address === '::' ? `http://${hostname()}:${port}` : urlOf(server);
 }
 
 /** `http://127.0.0.1:9797` */

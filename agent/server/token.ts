@@ -60,7 +60,8 @@ export function requiredToken(host: string, directory: string, logger: Logger): 
   if (isLoopback(host)) return undefined;
   const { token, isNew } = ensureToken(directory);
   if (isNew)
-    logger.info(
+    // Whatever is logged: nobody could look without it.
+    logger.warn(
       { token },
       `listen: ${host} is reached from elsewhere: this token is required, and kept in ${join(directory, 'token')}`,
     );

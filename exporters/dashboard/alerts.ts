@@ -28,7 +28,7 @@ export class AlertStore {
 
   /**
    * @param now ms since the epoch
-   * @returns whether any came, went, or has another status
+   * @returns whether any came, went, or has another status or value
    */
   take({ alerts }: AlertBatch, now: number): boolean {
     const before = this.current;
@@ -55,7 +55,10 @@ export class AlertStore {
       else marks.push(mark);
     }
     const all = [...this.current.values(), ...this.resolved.values()];
-    const signature = all.map((alert) => `${occasionOf(alert)} ${alert.status}`).join();
+    // Of those that are over, the last value does not change.
+    const signature = all
+      .map((alert) => `${occasionOf(alert)} ${alert.status} ${alert.value.toPrecision(2)}`)
+      .join();
     const isChanged = signature !== this.signature;
     this.signature = signature;
     return isChanged;

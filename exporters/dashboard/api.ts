@@ -25,7 +25,7 @@
  * look-around and back-references); `severity` the least OpenTelemetry severity number (9 INFO, 13 WARN, 17 ERROR);
  * `limit` how many of the newest; `exec=true` has the events too that are left out otherwise: of docker exec, which
  * health checks cause by the thousand, and of what the agent found when it began. A mistake is answered with status
- * 400, an unknown id with 404, a missing token with 401, a foreign Host or Origin with 403, and `Failure` as body.
+ * 400, an unknown id with 404, what the daemon does not give just now with 503, a missing token with 401, a foreign Host or Origin with 403, and `Failure` as body.
  *
  * Where the agent listens beyond loopback, `Authorization: Bearer <token>` is required; the token is the text of the
  * file `token` in data_dir (agent/server/token.ts).
@@ -335,6 +335,8 @@ export interface Messages {
       readonly hostFigures: HostFigures | null;
       readonly connected: boolean;
     };
+  /** Every 15 s: whoever hears nothing for much longer is connected to nobody. */
+  beat: Readonly<Record<string, never>>;
   /** After each look. */
   figures: {
     readonly time: number;

@@ -40,6 +40,8 @@ export class History {
    * @param figures one of each column; NaN where there is none
    */
   add(time: number, figures: ArrayLike<number>): void {
+    // What was measured before a clock was set back would stand in the future for as long.
+    if (this.newest - Math.floor(time / this.step) > 1) this.begin();
     const slot = Math.max(this.newest, Math.floor(time / this.step));
     const columns = this.values.length / this.slots;
     if (slot > this.newest) this.advance(slot, columns, figures);
@@ -67,6 +69,12 @@ export class History {
       found.push(Number.isNaN(value) ? null : value);
     }
     return found;
+  }
+
+  private begin(): void {
+    this.values.fill(Number.NaN);
+    this.newest = -1;
+    this.count = 0;
   }
 
   private advance(slot: number, columns: number, figures: ArrayLike<number>): void {

@@ -12,9 +12,13 @@ import { logEntries } from './entry.ts';
 const MAX_STREAMS = 64;
 /** Bytes that may wait for one of them. */
 const MAX_WAITING = 4 * 1024 * 1024;
+/** From so many on, lines are left out: whoever reads slowly is to see the newest, and not to be let go for them. */
+const MUCH_WAITING = 256 * 1024;
+/** Of the lines of one moment, in characters. */
+const MOST_AT_ONCE = 1024 * 1024;
 /** Lines a second that one of them is sent: nobody reads more, and each has to be decoded. */
 const LINES_A_SECOND = 500;
-/** A comment this often has both ends find out that the other is gone. */
+/** A message this often has both ends find out that the other is gone, or hangs. */
 const BEAT_MS = 15_000;
 /** How soon a browser asks again. */
 const RETRY_MS = 1000;
@@ -61,9 +65,24 @@ class Stream {
 
   flush(): void {
     if (this.lines.length === 0 && this.skipped === 0) return;
+    this.leaveOut();
+    if (this.lines.length === 0 && this.response.writableLength > MUCH_WAITING) return;
     this.write(messageOf('lines', { lines: this.lines, skipped: this.skipped }));
     this.lines = [];
     this.skipped = 0;
+  }
+
+  /** What is too much for whoever reads: all while much waits, and the oldest of what comes at once. */
+  private leaveOut(): void {
+    const before = this.lines.length;
+    if (this.response.writableLength > MUCH_WAITING) this.lines = [];
+    let size = 0;
+    const first = this.lines.findLastIndex(({ text }) => {
+      size += text.length;
+      return size > MOST_AT_ONCE;
+    });
+    this.lines = this.lines.slice(first + 1);
+    this.skipped += before - this.lines.length;
   }
 }
 
@@ -82,7 +101,7 @@ export class Streams {
   constructor(onOpened: () => void) {
     this.onOpened = onOpened;
     this.beat = setInterval(() => {
-      for (const stream of this.all) stream.write(': still here\n\n');
+      for (const stream of this.all) stream.write(messageOf('beat', {}));
     }, BEAT_MS).unref();
   }
 

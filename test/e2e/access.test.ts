@@ -101,7 +101,11 @@ test('beyond loopback: a token is made, shown once and required, and a browser g
     t.regex(String(headers['www-authenticate']), /^Bearer/);
     t.is((await ask(url + each, bearer(`${token}x`))).status, 401);
     t.is((await ask(url + each, bearer(token.slice(0, -1)))).status, 401);
-    t.is((await ask(url + each, { cookie: `portlight=${token}` })).status, 401, 'the cookie is another');
+    t.is(
+      (await ask(url + each, { cookie: `portlight-${new URL(url).port}=${token}` })).status,
+      401,
+      'the cookie is another',
+    );
     t.is((await ask(`${url}${each}?token=${token}`)).status, 401, 'an address is logged and remembered');
     t.is((await ask(url + each, bearer(token))).status, 200);
   }
@@ -111,7 +115,7 @@ test('beyond loopback: a token is made, shown once and required, and a browser g
   for (const each of ['/healthz', '/', '/readyz']) t.is((await ask(url + each)).status, 200, each);
   const login = await ask(`${url}/api/login`, bearer(token));
   const [cookie = ''] = login.headers['set-cookie'] as string[];
-  t.regex(cookie, /^portlight=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=\d+$/);
+  t.regex(cookie, /^portlight-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=\d+$/);
   t.false(cookie.includes(token));
   t.is((await ask(`${url}/api/containers`, { cookie: cookie.split(';')[0]! })).status, 200);
   t.is((await ask(`${url}/api/login`, bearer('wrong'))).headers['set-cookie'], undefined);
