@@ -201,3 +201,25 @@ test('nothing is wider than a phone', async (t) => {
   }
   t.deepEqual(complaints, []);
 });
+
+test('health checks leave what happened where it is', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, `${feed.url}/#/events`);
+  await page.getByText('live', { exact: true }).waitFor();
+  await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given other limits');
+  await page.getByText('was given other limits').waitFor();
+  for (let check = 0; check < 1100; check++)
+    await feed.event('shop-web-1', 'docker.container.exec_start', `check ${check}`, {
+      time: Date.now() + check,
+    });
+  await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given them back');
+  await page.getByText('was given them back').waitFor();
+  t.is(await page.getByText('was given other limits').count(), 1);
+  // They are the container's own.
+  await page.goto(`${feed.url}/#/container/${feed.named('shop-web-1').id}`);
+  await page.getByRole('tab', { name: 'Events' }).click();
+  await page.getByText('check 1099').waitFor();
+  await page.getByText('was given other limits').first().waitFor();
+  t.deepEqual(complaints, []);
+});

@@ -11,17 +11,15 @@ import type {
   Messages,
 } from '../../api.ts';
 import { ask, isAbort, needsToken } from './ask.ts';
+import { addEvents, MAX_EVENTS } from './events.ts';
 import { addFigures, forgetSparks } from './sparks.ts';
 
-const MAX_EVENTS = 1000;
 const RETRY_MS = 2000;
 /** For so long it is waited whether something else is to be followed: each change begins the stream anew. */
 const SETTLE_MS = 50;
 
 export const containers = signal<ReadonlyMap<string, ContainerSummary>>(new Map());
 export const alerts = signal<readonly AlertEntry[]>([]);
-/** Newest last. */
-export const events = signal<readonly EventEntry[]>([]);
 export const hostFigures = signal<HostFigures | null>(null);
 export const about = signal({ version: '', host: '', interval: 10_000 });
 /** When something came last, by our own clock; 0 before the first. */
@@ -83,18 +81,9 @@ function want(ids: readonly string[]): void {
   }, SETTLE_MS);
 }
 
-export function addEvents(entries: readonly EventEntry[]): void {
-  const known = new Map(events.value.map((entry) => [entry.sequence, entry]));
-  for (const entry of entries) known.set(entry.sequence, entry);
-  events.value = [...known.values()]
-    .sort((a, b) => a.time - b.time || a.sequence - b.sequence)
-    .slice(-MAX_EVENTS);
-}
-
 async function loadEvents(): Promise<void> {
   try {
     const { events: all } = await ask<{ events: EventEntry[] }>('/api/events', { limit: MAX_EVENTS });
-    events.value = [];
     addEvents(all);
   } catch (error) {
     if (!isAbort(error)) lost();
