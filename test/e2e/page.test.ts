@@ -223,3 +223,20 @@ test('health checks leave what happened where it is', async (t) => {
   await page.getByText('was given other limits').first().waitFor();
   t.deepEqual(complaints, []);
 });
+
+test('Enter does what stands at the focus, also when a container was picked before', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, feed.url);
+  await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
+  await page.keyboard.press('j');
+  await page.locator('.row a:focus').waitFor();
+  await page.getByRole('columnheader', { name: 'Memory' }).getByRole('button').focus();
+  await page.keyboard.press('Enter');
+  await page.locator('[aria-sort="descending"]', { hasText: 'Memory' }).waitFor();
+  await page.getByRole('link', { name: 'Containers', exact: true }).focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Events' }).waitFor({ state: 'attached' });
+  t.deepEqual(complaints, []);
+});
