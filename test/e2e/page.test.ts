@@ -240,3 +240,14 @@ test('Enter does what stands at the focus, also when a container was picked befo
   await page.getByRole('heading', { level: 1, name: 'Events' }).waitFor({ state: 'attached' });
   t.deepEqual(complaints, []);
 });
+
+test('an address that is broken shows the containers', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  for (const broken of ['#/container/%', '#token=%']) {
+    const { page, complaints } = await openPage(t, `${feed.url}/${broken}`);
+    await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
+    await page.getByText('live', { exact: true }).waitFor();
+    t.deepEqual(complaints, [], broken);
+  }
+});
