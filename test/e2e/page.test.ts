@@ -251,3 +251,21 @@ test('an address that is broken shows the containers', async (t) => {
     t.deepEqual(complaints, [], broken);
   }
 });
+
+test('an agent that hangs is not called live', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page } = await openPage(t, 'about:blank');
+  await page.clock.install();
+  await page.goto(feed.url);
+  await page.getByText('live', { exact: true }).waitFor();
+  // It still takes connections, and never answers.
+  await page.route('**/api/**', () => {});
+  await page.clock.runFor(30_000);
+  t.is(await page.getByText('live', { exact: true }).count(), 1);
+  await page.clock.runFor(15_000);
+  await page.getByText(/^no answer for/).waitFor();
+  await page.unroute('**/api/**');
+  await page.clock.runFor(60_000);
+  await page.getByText('live', { exact: true }).waitFor();
+});
