@@ -201,3 +201,139 @@ test('nothing is wider than a phone', async (t) => {
   }
   t.deepEqual(complaints, []);
 });
+
+test('health checks leave what happened where it is', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, `${feed.url}/#/events`);
+  await page.getByText('live', { exact: true }).waitFor();
+  await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given other limits');
+  await page.getByText('was given other limits').waitFor();
+  for (let check = 0; check < 1100; check++)
+    await feed.event('shop-web-1', 'docker.container.exec_start', `check ${check}`, {
+      time: Date.now() + check,
+    });
+  await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given them back');
+  await page.getByText('was given them back').waitFor();
+  t.is(await page.getByText('was given other limits').count(), 1);
+  // They are the container's own.
+  await page.goto(`${feed.url}/#/container/${feed.named('shop-web-1').id}`);
+  await page.getByRole('tab', { name: 'Events' }).click();
+  await page.getByText('check 1099').waitFor();
+  await page.getByText('was given other limits').first().waitFor();
+  t.deepEqual(complaints, []);
+});
+
+test('Enter does what stands at the focus, also when a container was picked before', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, feed.url);
+  await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
+  await page.keyboard.press('j');
+  await page.locator('.row a:focus').waitFor();
+  await page.getByRole('columnheader', { name: 'Memory' }).getByRole('button').focus();
+  await page.keyboard.press('Enter');
+  await page.locator('[aria-sort="descending"]', { hasText: 'Memory' }).waitFor();
+  await page.getByRole('link', { name: 'Containers', exact: true }).focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Events' }).waitFor({ state: 'attached' });
+  t.deepEqual(complaints, []);
+});
+
+test('an address that is broken shows the containers', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  for (const broken of ['#/container/%', '#token=%']) {
+    const { page, complaints } = await openPage(t, `${feed.url}/${broken}`);
+    await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
+    await page.getByText('live', { exact: true }).waitFor();
+    t.deepEqual(complaints, [], broken);
+  }
+});
+
+test('an agent that hangs is not called live', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page } = await openPage(t, 'about:blank');
+  await page.clock.install();
+  await page.goto(feed.url);
+  await page.getByText('live', { exact: true }).waitFor();
+  // It still takes connections, and never answers.
+  await page.route('**/api/**', () => {});
+  await page.clock.runFor(30_000);
+  t.is(await page.getByText('live', { exact: true }).count(), 1);
+  await page.clock.runFor(15_000);
+  await page.getByText(/^no answer for/).waitFor();
+  await page.unroute('**/api/**');
+  await page.clock.runFor(60_000);
+  await page.getByText('live', { exact: true }).waitFor();
+});
+
+test('no search makes the page hang, and what fits a pattern comes while it is written', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page, complaints } = await openPage(t, `${feed.url}/#/container/${feed.named('blog-ghost-1').id}`);
+  const lines = page.getByRole('log');
+  const search = page.getByRole('searchbox', { name: 'Search the log' });
+  feed.log('blog-ghost-1', [[Date.now(), `${'a'.repeat(200)}!`]]);
+  await lines.getByText('aaa!').waitFor();
+  await search.fill('^(a+)+$');
+  await lines.getByText('No line fits.').waitFor();
+  feed.log('blog-ghost-1', [
+    [Date.now(), `${'a'.repeat(300)}!`],
+    [Date.now(), 'aaaa'],
+  ]);
+  await lines.getByText('aaaa', { exact: true }).waitFor();
+  t.is(await lines.locator('.line').count(), 1);
+  await search.fill('AAAA');
+  await lines.locator('mark', { hasText: 'aaaa' }).first().waitFor();
+  t.deepEqual(complaints, []);
+});
+
+test('a log that is held still stays when the stream begins anew, and what was missed waits', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const { page } = await openPage(t, 'about:blank');
+  await page.clock.install();
+  await page.goto(`${feed.url}/#/container/${feed.named('shop-checkout-1').id}`);
+  const lines = page.getByRole('log');
+  await lines.locator('.line').first().waitFor();
+  await page.clock.runFor(1000);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const before = await lines.locator('.line').count();
+  await page.route('**/api/**', () => {});
+  await page.clock.runFor(45_000);
+  await page.getByText(/^no answer for/).waitFor();
+  feed.log('shop-checkout-1', [[Date.now(), 'written meanwhile']]);
+  await page.unroute('**/api/**');
+  await page.clock.runFor(60_000);
+  await page.getByRole('button', { name: 'Held still: 1 new line' }).waitFor();
+  t.is(await lines.locator('.line').count(), before);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await lines.getByText('written meanwhile').waitFor();
+});
+
+test('after many older lines the newest are shown again without a hole', async (t) => {
+  const feed = await startStory();
+  t.teardown(() => feed.stop());
+  const begun = Date.now() - 60_000;
+  feed.log(
+    'blog-ghost-1',
+    Array.from({ length: 2600 }, (_, index) => [begun + index, `line ${index}.`] as const),
+  );
+  const { page, complaints } = await openPage(t, `${feed.url}/#/container/${feed.named('blog-ghost-1').id}`);
+  const lines = page.getByRole('log');
+  await lines.getByText('line 2599.').waitFor();
+  for (const next of [1700, 1200, 700, 200]) {
+    await page.getByRole('button', { name: 'Older lines' }).click();
+    await waitFor(
+      'older lines',
+      async () => (await lines.getByText(`line ${next}.`, { exact: true }).count()) === 1,
+    );
+  }
+  t.is(await lines.getByText('line 2599.', { exact: true }).count(), 0);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await lines.getByText('line 2599.', { exact: true }).waitFor();
+  t.deepEqual(complaints, []);
+});

@@ -13,6 +13,10 @@ const layers: Layer[] = [];
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.matches('input:not([type=checkbox]), textarea, select');
 
+/** What Enter has a meaning of its own for. */
+const takesEnter = (target: EventTarget | null): boolean =>
+  target instanceof Element && target.matches('a[href], button, summary, select, input');
+
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   // An open dialog has the keyboard to itself.
@@ -21,6 +25,7 @@ addEventListener('keydown', (event) => {
     if (event.key === 'Escape') (event.target as HTMLElement).blur();
     return;
   }
+  if (event.key === 'Enter' && takesEnter(event.target)) return;
   for (const { keys } of layers.toReversed()) {
     const act = keys[event.key];
     if (act === undefined) continue;

@@ -1,6 +1,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { login } from './ask.ts';
+import { decoded } from './route.ts';
 import { connect } from './state.ts';
 import './style/base.css';
 import './style/frame.css';
@@ -17,10 +18,11 @@ import './theme.ts';
 
 /** A token that was given in the address, behind #, which browsers send to nobody; it is not to stay there. */
 async function takeToken(): Promise<void> {
-  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
-  if (token === undefined) return;
+  const encoded = /^#token=(.+)$/.exec(location.hash)?.[1];
+  if (encoded === undefined) return;
   history.replaceState(null, '', location.pathname);
-  await login(decodeURIComponent(token)).catch(() => {});
+  const token = decoded(encoded);
+  if (token !== undefined) await login(token).catch(() => {});
 }
 
 render(<App />, document.body);

@@ -10,9 +10,19 @@ export interface Route {
   readonly id: string;
 }
 
+/** @returns undefined for what no address has, such as a lone `%` */
+export function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function read(): Route {
-  const [view = '', id = ''] = location.hash.replace(/^#\/?/, '').split('/');
-  if (view === 'container' && id !== '') return { view, id: decodeURIComponent(id) };
+  const [view = '', encoded = ''] = location.hash.replace(/^#\/?/, '').split('/');
+  const id = decoded(encoded) ?? '';
+  if (view === 'container' && id !== '') return { view, id };
   return { view: views.find((name) => name === view) ?? 'containers', id: '' };
 }
 

@@ -11,17 +11,17 @@ import type {
   Messages,
 } from '../../api.ts';
 import { ask, isAbort, needsToken } from './ask.ts';
+import { addEvents, MAX_EVENTS } from './events.ts';
 import { addFigures, forgetSparks } from './sparks.ts';
 
-const MAX_EVENTS = 1000;
 const RETRY_MS = 2000;
+/** The agent sends a beat every 15 s: without anything for so long it is gone, or hangs. */
+const SILENCE_MS = 2.5 * 15_000;
 /** For so long it is waited whether something else is to be followed: each change begins the stream anew. */
 const SETTLE_MS = 50;
 
 export const containers = signal<ReadonlyMap<string, ContainerSummary>>(new Map());
 export const alerts = signal<readonly AlertEntry[]>([]);
-/** Newest last. */
-export const events = signal<readonly EventEntry[]>([]);
 export const hostFigures = signal<HostFigures | null>(null);
 export const about = signal({ version: '', host: '', interval: 10_000 });
 /** When something came last, by our own clock; 0 before the first. */
@@ -32,6 +32,7 @@ export const sawDaemon = signal(true);
 export const now = signal(Date.now());
 setInterval(() => {
   now.value = Date.now();
+  if (source !== undefined && now.value - signAt > SILENCE_MS) lost();
 }, 1000);
 
 /** Pending and firing alerts by container id; '' for the host. */
@@ -54,7 +55,10 @@ const listeners = new Set<LinesListener>();
 /** Told whenever the stream began anew: what came meanwhile was missed. */
 const restarts = new Set<() => void>();
 
+/** Undefined while none is open. */
 let source: EventSource | undefined;
+/** When that was opened, or something came by it last. */
+let signAt = 0;
 /** What is to be followed, and what the stream that is open follows. */
 let wanted: readonly string[] = [];
 let followed = '';
@@ -83,18 +87,9 @@ function want(ids: readonly string[]): void {
   }, SETTLE_MS);
 }
 
-export function addEvents(entries: readonly EventEntry[]): void {
-  const known = new Map(events.value.map((entry) => [entry.sequence, entry]));
-  for (const entry of entries) known.set(entry.sequence, entry);
-  events.value = [...known.values()]
-    .sort((a, b) => a.time - b.time || a.sequence - b.sequence)
-    .slice(-MAX_EVENTS);
-}
-
 async function loadEvents(): Promise<void> {
   try {
     const { events: all } = await ask<{ events: EventEntry[] }>('/api/events', { limit: MAX_EVENTS });
-    events.value = [];
     addEvents(all);
   } catch (error) {
     if (!isAbort(error)) lost();
@@ -108,7 +103,10 @@ function replace(container: ContainerSummary): void {
   containers.value = new Map(containers.value).set(container.id, container);
 }
 
-const handlers: { readonly [Name in keyof Messages]: (data: Messages[Name]) => void } = {
+/** A beat says nothing but that the agent is there. */
+type Told = Exclude<keyof Messages, 'beat'>;
+
+const handlers: { readonly [Name in Told]: (data: Messages[Name]) => void } = {
   snapshot(data) {
     batch(() => {
       containers.value = byId(data);
@@ -157,10 +155,12 @@ const handlers: { readonly [Name in keyof Messages]: (data: Messages[Name]) => v
 function lost(): void {
   isLive.value = false;
   source?.close();
+  source = undefined;
   clearTimeout(retry);
   retry = setTimeout(
     () => {
-      ask('/api/alerts').then(connect, () => {
+      // One that hangs does not answer that either.
+      ask('/api/alerts', {}, AbortSignal.timeout(SILENCE_MS)).then(connect, () => {
         if (!needsToken.value) lost();
       });
     },
@@ -175,10 +175,18 @@ export function connect(): void {
   const query = new URLSearchParams(wanted.map((id) => ['follow', id]));
   const opened = new EventSource(wanted.length === 0 ? '/api/stream' : `/api/stream?${query}`);
   source = opened;
-  for (const name of Object.keys(handlers) as (keyof Messages)[])
+  signAt = Date.now();
+  const heard = () => {
+    signAt = Date.now();
+    heardAt.value = signAt;
+  };
+  opened.addEventListener('beat', () => {
+    if (source === opened) heard();
+  });
+  for (const name of Object.keys(handlers) as Told[])
     opened.addEventListener(name, (message) => {
       if (source !== opened) return;
-      heardAt.value = Date.now();
+      heard();
       (handlers[name] as (data: unknown) => void)(JSON.parse(message.data));
     });
   opened.onerror = () => {

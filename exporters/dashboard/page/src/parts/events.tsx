@@ -1,5 +1,6 @@
 /** Events one below the other, the newest first. */
 import type { EventEntry } from '../../../api.ts';
+import { anchorOf } from '../events.ts';
 import { clock, levelOf } from '../format.ts';
 import { containerHref } from '../route.ts';
 
@@ -10,10 +11,10 @@ const text = (value: string | readonly string[]): string =>
 const QUIET = /^(docker\.event\.(type|action)|portlight\.inventory\.change)$/;
 
 function Event({ entry, isOpen, names }: { entry: EventEntry; isOpen: boolean; names: boolean }) {
-  const { time, severity, name, body, container, attributes, sequence } = entry;
+  const { time, severity, name, body, container, attributes } = entry;
   const shown = Object.entries(attributes).filter(([key]) => !QUIET.test(key));
   return (
-    <li class={`event ${levelOf(severity)}`} id={`event-${sequence}`}>
+    <li class={`event ${levelOf(severity)}`} id={anchorOf(entry)}>
       <details open={isOpen}>
         <summary>
           <time title={new Date(time).toLocaleString()}>{clock(time)}</time>
@@ -46,10 +47,10 @@ function Event({ entry, isOpen, names }: { entry: EventEntry; isOpen: boolean; n
   );
 }
 
-/** @param picked sequence of the one that is open */
+/** @param picked anchor of the one that is open */
 export function EventList(props: {
   readonly events: readonly EventEntry[];
-  readonly picked?: number;
+  readonly picked?: string;
   readonly names?: boolean;
 }) {
   const { events, picked, names = false } = props;
@@ -57,7 +58,7 @@ export function EventList(props: {
   return (
     <ol class="events">
       {events.toReversed().map((entry) => (
-        <Event key={entry.sequence} entry={entry} isOpen={entry.sequence === picked} names={names} />
+        <Event key={anchorOf(entry)} entry={entry} isOpen={anchorOf(entry) === picked} names={names} />
       ))}
     </ol>
   );

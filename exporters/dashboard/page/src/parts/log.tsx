@@ -1,16 +1,12 @@
 /** A container's log as it is written: searched, by severity, and held still on request. */
 import { useSignal } from '@preact/signals';
 import { Component } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { LogEntry, Logs } from '../../../api.ts';
-import { ask, isAbort } from '../ask.ts';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { LogEntry } from '../../../api.ts';
 import { count, exactClock, levelOf } from '../format.ts';
 import { useKeys } from '../keys.ts';
-import { follow } from '../state.ts';
+import { keyOf, literalOf, useLines } from './lines.ts';
 
-/** Lines that are drawn at most. */
-const MAX_LINES = 2000;
-const PAGE = 500;
 /** How near to the end counts as there, px. */
 const NEAR = 24;
 const SETTLE_MS = 200;
@@ -21,20 +17,6 @@ const SEVERITIES = [
   ['warnings and errors', 13],
   ['errors', 17],
 ] as const;
-
-const SPECIAL = /[\\^$.*+?()[\]{}|]/;
-/** As the agent understands it (question.ts): a text in any case, or a pattern. */
-function patternOf(grep: string): RegExp | undefined {
-  if (grep === '') return undefined;
-  if (SPECIAL.test(grep)) {
-    try {
-      return new RegExp(grep, 'g');
-    } catch {
-      // As it is written.
-    }
-  }
-  return new RegExp(grep.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), 'gi');
-}
 
 /** Text with what was searched for marked in it; never anything but text. */
 function Marked({ text, pattern }: { readonly text: string; readonly pattern: RegExp | undefined }) {
@@ -87,28 +69,17 @@ function LineText({ entry, pattern }: LineProps) {
   );
 }
 
-const merged = (known: readonly LogEntry[], more: readonly LogEntry[]): LogEntry[] => {
-  const byUid = new Map<string, LogEntry>();
-  for (const entry of [...known, ...more]) byUid.set(entry.uid || `${entry.time} ${entry.text}`, entry);
-  return [...byUid.values()].sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
-};
-
 export function LogView({ id }: { readonly id: string }) {
-  const [lines, setLines] = useState<readonly LogEntry[]>([]);
-  const waiting = useRef<LogEntry[]>([]);
-  const waitingCount = useSignal(0);
-  const skipped = useSignal(0);
-  const hasMore = useSignal(false);
-  const isPaused = useSignal(false);
   const wraps = useSignal(true);
   const search = useSignal('');
   const severity = useSignal(0);
-  const mistake = useSignal('');
   const [settled, setSettled] = useState({ search: '', severity: 0 });
   const box = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
   const sticks = useRef(true);
-  const pattern = useRef<RegExp | undefined>(undefined);
+  const pattern = useMemo(() => literalOf(settled.search), [settled]);
+  const log = useLines(id, settled);
+  const { lines, waitingCount, skipped, hasMore, isPaused, mistake } = log;
 
   useEffect(() => {
     const timer = setTimeout(() => setSettled({ search: search.value, severity: severity.value }), SETTLE_MS);
@@ -116,60 +87,8 @@ export function LogView({ id }: { readonly id: string }) {
   }, [search.value, severity.value]);
 
   useEffect(() => {
-    pattern.current = patternOf(settled.search);
-    const abort = new AbortController();
-    const query = {
-      id,
-      limit: PAGE,
-      grep: settled.search || undefined,
-      severity: settled.severity || undefined,
-    };
-    const load = () =>
-      ask<Logs>('/api/logs', query, abort.signal).then(
-        (answer) => {
-          hasMore.value = answer.hasMore;
-          mistake.value = '';
-          sticks.current = true;
-          waiting.current = [];
-          waitingCount.value = 0;
-          setLines((known) =>
-            merged(
-              known.filter(({ time }) => time > (answer.lines.at(-1)?.time ?? 0)),
-              answer.lines,
-            ),
-          );
-        },
-        (error) => {
-          if (!isAbort(error)) mistake.value = error.message;
-        },
-      );
-    setLines([]);
-    void load();
-    const fits = (entry: LogEntry) => {
-      if (entry.severity < settled.severity) return false;
-      if (pattern.current === undefined) return true;
-      pattern.current.lastIndex = 0;
-      return pattern.current.test(entry.text);
-    };
-    const ids = [id];
-    const unfollow = follow(
-      ids,
-      (message) => {
-        skipped.value += message.skipped;
-        const fitting = message.lines.filter((entry) => entry.container === id && fits(entry));
-        if (fitting.length === 0) return;
-        if (isPaused.peek()) {
-          waiting.current = [...waiting.current, ...fitting].slice(-MAX_LINES);
-          waitingCount.value = waiting.current.length;
-        } else setLines((known) => merged(known, fitting).slice(-MAX_LINES));
-      },
-      () => void load(),
-    );
-    return () => {
-      abort.abort();
-      unfollow();
-    };
-  }, [id, settled]);
+    sticks.current = true;
+  }, [settled]);
 
   useLayoutEffect(() => {
     const element = box.current;
@@ -177,34 +96,17 @@ export function LogView({ id }: { readonly id: string }) {
   }, [lines, wraps.value, isPaused.value]);
 
   const resume = () => {
-    isPaused.value = false;
     sticks.current = true;
-    const more = waiting.current;
-    waiting.current = [];
-    waitingCount.value = 0;
-    setLines((known) => merged(known, more).slice(-MAX_LINES));
+    log.resume();
   };
   const pause = () => {
     isPaused.value = true;
   };
-  const older = () => {
-    const first = lines[0];
-    if (first === undefined) return;
-    pause();
-    const query = {
-      id,
-      limit: PAGE,
-      until: first.time,
-      grep: settled.search || undefined,
-      severity: settled.severity || undefined,
-    };
-    void ask<Logs>('/api/logs', query).then((answer) => {
-      const before = box.current?.scrollHeight ?? 0;
-      hasMore.value = answer.hasMore;
-      setLines((known) => merged(answer.lines, known).slice(0, MAX_LINES));
-      requestAnimationFrame(() => {
-        if (box.current !== null) box.current.scrollTop += box.current.scrollHeight - before;
-      });
+  const older = async () => {
+    const before = box.current?.scrollHeight ?? 0;
+    await log.older();
+    requestAnimationFrame(() => {
+      if (box.current !== null) box.current.scrollTop += box.current.scrollHeight - before;
     });
   };
   useKeys({
@@ -283,12 +185,12 @@ export function LogView({ id }: { readonly id: string }) {
         }}
       >
         {hasMore.value ? (
-          <button type="button" class="older" onClick={older}>
+          <button type="button" class="older" onClick={() => void older()}>
             Older lines
           </button>
         ) : null}
         {lines.map((entry) => (
-          <Line key={entry.uid || `${entry.time} ${entry.text}`} entry={entry} pattern={pattern.current} />
+          <Line key={keyOf(entry)} entry={entry} pattern={pattern} />
         ))}
         {lines.length === 0 ? (
           <p class="empty">

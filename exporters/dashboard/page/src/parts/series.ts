@@ -23,13 +23,10 @@ export function useHour(id: string, version: number): Hour {
     const asked = askedAt.current;
     if (asked.id === id && Date.now() - asked.at < LEAST_MS) return;
     askedAt.current = { id, at: Date.now() };
-    const abort = new AbortController();
-    ask<SeriesAnswer>(
-      id === '' ? '/api/host/series' : '/api/series',
-      id === '' ? {} : { id },
-      abort.signal,
-    ).then(
+    ask<SeriesAnswer>(id === '' ? '/api/host/series' : '/api/series', id === '' ? {} : { id }).then(
       ({ from, step, series }) => {
+        // Of one that is not shown any more.
+        if (askedAt.current.id !== id) return;
         const columns = series[id] ?? {};
         const length = Object.values(columns)[0]?.length ?? 0;
         // A value stands for its whole step; it is drawn in the middle of it.

@@ -1,6 +1,7 @@
 /** What happened in the time that the charts show, as signs above them. */
 import { type Signal, useSignal } from '@preact/signals';
 import type { AlertEntry, EventEntry } from '../../../api.ts';
+import { anchorOf } from '../events.ts';
 import { clock, levelOf } from '../format.ts';
 import { AXIS, type Mark, type Span } from './chart.tsx';
 import type { Hour } from './series.ts';
@@ -125,7 +126,7 @@ export function Timeline(props: {
           const text = `${clock(event.time)}  ${event.body}`;
           return (
             <button
-              key={event.sequence}
+              key={anchorOf(event)}
               type="button"
               class={`tick ${levelOf(event.severity)}`}
               style={{ left: `${at(event.time)}%` }}

@@ -71,10 +71,8 @@ function Alert({ of }: { readonly of: AlertEntry }) {
           </a>
         )}
         <span class="note">
-          {clock(startsAt)},{' '}
-          {endsAt === null
-            ? `for ${duration(now.value - startsAt)}`
-            : `lasted ${duration(endsAt - startsAt)}`}
+          {clock(startsAt)}
+          {endsAt === null ? `, for ${duration(now.value - startsAt)}` : ` to ${clock(endsAt)}`}
         </span>
       </header>
       <p>
@@ -85,11 +83,18 @@ function Alert({ of }: { readonly of: AlertEntry }) {
           <bdi>{annotations.description}</bdi>
         </p>
       ) : null}
-      <p class="value">
-        <b>{inUnit(value, unit)}</b>
-        {threshold === undefined ? null : <span> threshold {inUnit(threshold, unit)}</span>}
-        {limit === undefined ? null : <span> of {inUnit(limit, limitUnit)}</span>}
-      </p>
+      {/* The summary tells of when it fired; the value that ended it would contradict that. */}
+      {endsAt === null ? (
+        <p class="value">
+          <b>{inUnit(value, unit)}</b>
+          {threshold === undefined ? null : <span> threshold {inUnit(threshold, unit)}</span>}
+          {limit === undefined ? null : <span> of {inUnit(limit, limitUnit)}</span>}
+        </p>
+      ) : (
+        <p class="value">
+          lasted <b>{duration(endsAt - startsAt)}</b>
+        </p>
+      )}
       <Evidence of={of} />
       {evidence.log.length + evidence.events.length + memory.length === 0 ? null : (
         <details>

@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { ContainerDetails, ContainerSummary, EventEntry } from '../../../api.ts';
 import { ask, isAbort } from '../ask.ts';
+import { addEvents, anchorOf, byTime, events, quietEvents } from '../events.ts';
 import { bytes, count, cpus, percent, rate } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Chart, type ChartProps, type Span } from '../parts/chart.tsx';
@@ -13,7 +14,7 @@ import { useHour } from '../parts/series.ts';
 import { AlertBadge, Sign, since, stateOf, statusText } from '../parts/status.tsx';
 import { ALL, marksOf, RangeButtons, shownSpan, Timeline } from '../parts/timeline.tsx';
 import { go, hrefOf } from '../route.ts';
-import { addEvents, alerts, containers, events, marks, now } from '../state.ts';
+import { alerts, containers, marks, now } from '../state.ts';
 
 const TABS = ['log', 'events', 'details'] as const;
 type Tab = (typeof TABS)[number];
@@ -161,7 +162,7 @@ function useDetails(
 export function ContainerView({ id }: { readonly id: string }) {
   const container = containers.value.get(id);
   const tab = useSignal<Tab>('log');
-  const picked = useSignal<number | undefined>(undefined);
+  const picked = useSignal<string | undefined>(undefined);
   const details = useDetails(container, tab.value === 'details');
   useEffect(() => {
     const abort = new AbortController();
@@ -196,15 +197,15 @@ export function ContainerView({ id }: { readonly id: string }) {
       </main>
     );
   }
-  const all = events.value.filter((event) => event.container?.id === id);
+  const isMine = (event: EventEntry) => event.container?.id === id;
   // On the time line, health checks would hide what matters.
-  const story = all.filter(({ name }) => !/exec_/.test(name));
+  const story = events.value.filter(isMine);
+  const all = [...story, ...quietEvents.value.filter(isMine)].sort(byTime);
   const pick = (event: EventEntry) => {
     tab.value = 'events';
-    picked.value = event.sequence;
-    requestAnimationFrame(() =>
-      document.getElementById(`event-${event.sequence}`)?.scrollIntoView({ block: 'nearest' }),
-    );
+    const anchor = anchorOf(event);
+    picked.value = anchor;
+    requestAnimationFrame(() => document.getElementById(anchor)?.scrollIntoView({ block: 'nearest' }));
   };
   return (
     <main class="container">

@@ -2,11 +2,12 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { EventEntry } from '../../../api.ts';
+import { byTime, events, isExec, quietEvents } from '../events.ts';
 import { clock, levelOf } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { EventList } from '../parts/events.tsx';
 import { HOUR_MS } from '../parts/timeline.tsx';
-import { events, now } from '../state.ts';
+import { now } from '../state.ts';
 
 const BARS = 60;
 const HEIGHT = 44;
@@ -82,11 +83,14 @@ export function EventsView() {
       filter.value = '';
     },
   });
-  const shown = events.value.filter(
+  // What was found at the start stands apart, and is of the inventory.
+  const all = withInventory.value
+    ? [...events.value, ...quietEvents.value.filter((event) => !isExec(event))].sort(byTime)
+    : events.value;
+  const shown = all.filter(
     (event) =>
       event.severity >= severity.value &&
       (withInventory.value || !INVENTORY.test(event.name)) &&
-      !/exec_/.test(event.name) &&
       (filter.value === '' || fits(event, filter.value)),
   );
   return (
@@ -131,7 +135,7 @@ export function EventsView() {
           Images, volumes and networks
         </label>
         <span class="note" role="status">
-          {shown.length} of {events.value.length}
+          {shown.length} of {all.length}
         </span>
       </div>
       <EventList events={shown.slice(-MOST)} names />
