@@ -76,7 +76,7 @@ export class AgentSource implements Source {
     const { scene } = this;
     switch (message.kind) {
       case 'snapshot':
-        scene.trouble = undefined;
+        this.takeConnected(message.data.connected);
         scene.containers.clear();
         for (const container of message.data.containers) scene.containers.set(container.id, container);
         break;
@@ -102,9 +102,13 @@ export class AgentSource implements Source {
         this.takeAlerts(message.data);
         break;
       case 'daemon':
-        scene.trouble = message.data.connected ? undefined : 'the agent does not see its daemon';
+        this.takeConnected(message.data.connected);
         break;
     }
+  }
+
+  private takeConnected(connected: boolean): void {
+    this.scene.trouble = connected ? undefined : 'the agent does not see its daemon';
   }
 
   private takeAlerts({ alerts }: Alerts): void {
