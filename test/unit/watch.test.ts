@@ -46,3 +46,34 @@ test('an agent that does not see its daemon is told of from the start', async (t
   t.is(source.scene.trouble, 'the agent does not see its daemon');
   await waitFor('the daemon', () => source.scene.trouble === undefined);
 });
+
+test('an agent that refuses its stream is not waited for', async (t) => {
+  const full = await agent(t, (_request, response) => {
+    response.writeHead(503).end(JSON.stringify({ error: 'too many look on' }));
+  });
+  await t.throwsAsync(
+    sourceOf(t, full).start(() => {}),
+    { message: `the agent at ${full.url} refuses: too many look on` },
+  );
+  const closed = await agent(t, (_request, response) => response.end());
+  await t.throwsAsync(
+    sourceOf(t, closed).start(() => {}),
+    { message: `the agent at ${closed.url} has closed the connection` },
+  );
+});
+
+test('an agent that is lost later is shown, and asked again', async (t) => {
+  let asked = 0;
+  const client = await agent(t, (_request, response) => {
+    asked++;
+    if (asked === 2) response.writeHead(503).end(JSON.stringify({ error: 'too many look on' }));
+    else response.write(messageOf('snapshot', SNAPSHOT));
+    if (asked === 1) setTimeout(() => response.end(), 100);
+  });
+  const source = sourceOf(t, client);
+  const troubles: (string | undefined)[] = [];
+  await source.start(() => troubles.push(source.scene.trouble));
+  await waitFor('the third connection', () => asked === 3 && source.scene.trouble === undefined);
+  t.true(troubles.includes(`the agent at ${client.url} has closed the connection: trying again`));
+  t.true(troubles.includes(`the agent at ${client.url} refuses: too many look on: trying again`));
+});
