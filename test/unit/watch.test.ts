@@ -1,6 +1,7 @@
 /** The running agent as `top` and the other commands see it, where it is not well. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { AgentSource } from '../../agent/watch/agent-source.ts';
 import { AgentClient } from '../../agent/watch/client.ts';
@@ -16,7 +17,7 @@ const messageOf = <Name extends keyof Messages>(name: Name, data: Messages[Name]
   `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
 /** Something that answers in the agent's place. @param stream what `/api/stream` answers */
-async function agent(t: ExecutionContext, stream: RequestListener): Promise<AgentClient> {
+async function agent(t: ExecutionContext, stream: RequestListener, silence?: number): Promise<AgentClient> {
   const server = createServer((request, response) => {
     if (request.url!.startsWith('/api/stream')) stream(request, response);
     else response.end(JSON.stringify({ figures: null, events: [] }));
@@ -27,7 +28,7 @@ async function agent(t: ExecutionContext, stream: RequestListener): Promise<Agen
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return new AgentClient({ listen: { host: '127.0.0.1', port }, data_dir: '/nonexistent' });
+  return new AgentClient({ listen: { host: '127.0.0.1', port }, data_dir: '/nonexistent' }, silence);
 }
 
 function sourceOf(t: ExecutionContext, client: AgentClient): AgentSource {
@@ -76,4 +77,33 @@ test('an agent that is lost later is shown, and asked again', async (t) => {
   await waitFor('the third connection', () => asked === 3 && source.scene.trouble === undefined);
   t.true(troubles.includes(`the agent at ${client.url} has closed the connection: trying again`));
   t.true(troubles.includes(`the agent at ${client.url} refuses: too many look on: trying again`));
+});
+
+test('an agent that hangs is noticed by its silence, and one that has nothing to say is not', async (t) => {
+  let asked = 0;
+  let beat: NodeJS.Timeout | undefined;
+  t.teardown(() => clearInterval(beat));
+  const client = await agent(
+    t,
+    (_request, response) => {
+      response.write(messageOf('snapshot', SNAPSHOT));
+      if (++asked === 2) beat = setInterval(() => response.write('event: beat\ndata: {}\n\n'), 50);
+    },
+    1000,
+  );
+  const source = sourceOf(t, client);
+  const troubles: (string | undefined)[] = [];
+  await source.start(() => troubles.push(source.scene.trouble));
+  await waitFor(
+    'the second snapshot',
+    () => asked === 2 && troubles.length > 2 && troubles.at(-1) === undefined,
+  );
+  t.true(
+    troubles.includes(`the agent at ${client.url} does not answer: nothing came for 1 s: trying again`),
+    String(troubles),
+  );
+  const before = troubles.length;
+  await sleep(2500);
+  t.is(asked, 2);
+  t.is(troubles.length, before, 'a beat is no news');
 });
