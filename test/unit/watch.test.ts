@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { AgentSource } from '../../agent/watch/agent-source.ts';
 import { AgentClient } from '../../agent/watch/client.ts';
-import type { Messages } from '../../exporters/dashboard/api.ts';
+import { addInOrder, MAX_EVENTS } from '../../agent/watch/source.ts';
+import type { EventEntry, Messages } from '../../exporters/dashboard/api.ts';
 import { waitFor } from '../support/wait.ts';
 
 const SNAPSHOT: Messages['snapshot'] = {
@@ -106,4 +107,23 @@ test('an agent that hangs is noticed by its silence, and one that has nothing to
   await sleep(2500);
   t.is(asked, 2);
   t.is(troubles.length, before, 'a beat is no news');
+});
+
+test('events of docker exec push no other out', (t) => {
+  const events: EventEntry[] = [];
+  const add = (time: number, name: string) =>
+    addInOrder(events, {
+      ...{ sequence: time, time, name, severity: 9, body: '', attributes: {} },
+      container: { id: 'a', name: 'a' },
+    });
+  add(0, 'docker.container.start');
+  for (let time = 1; time <= MAX_EVENTS + 10; time++) add(time, 'docker.container.exec_start');
+  t.is(events.length, MAX_EVENTS);
+  t.is(events[0]!.name, 'docker.container.start');
+  t.is(events[1]!.time, 12, 'the oldest of docker exec went');
+  for (let time = 1; time <= MAX_EVENTS; time++) add(MAX_EVENTS + 10 + time, 'docker.container.die');
+  t.true(events.every(({ name }) => name === 'docker.container.die'));
+  t.is(events.length, MAX_EVENTS);
+  add(3 * MAX_EVENTS, 'docker.container.exec_die');
+  t.is(events.at(-1)!.name, 'docker.container.die');
 });
