@@ -34,6 +34,7 @@ export class Refused extends Error {
 export class AgentClient {
   readonly url: string;
   private readonly headers: Readonly<Record<string, string>>;
+  private readonly host: string;
   private readonly silence: number;
 
   /**
@@ -44,6 +45,7 @@ export class AgentClient {
     { listen: { host, port }, data_dir }: Pick<Config, 'listen' | 'data_dir'>,
     silence = SILENCE_MS,
   ) {
+    this.host = host;
     this.silence = silence;
     this.url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     // On loopback anybody could listen in its place, and needs not be told.
@@ -96,6 +98,8 @@ export class AgentClient {
     }
     if (response.ok) return response;
     const text = await response.text();
+    if (response.status === 401 && isLoopback(this.host))
+      throw new Refused(401, 'it listens beyond loopback: name the same --listen as the agent has');
     throw new Refused(response.status, reasonOf(text) ?? `HTTP ${response.status}`);
   }
 }

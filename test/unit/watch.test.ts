@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { AgentSource } from '../../agent/watch/agent-source.ts';
-import { AgentClient } from '../../agent/watch/client.ts';
+import { AgentClient, Refused } from '../../agent/watch/client.ts';
 import { addInOrder, MAX_EVENTS } from '../../agent/watch/source.ts';
 import type { EventEntry, Messages } from '../../exporters/dashboard/api.ts';
 import { waitFor } from '../support/wait.ts';
@@ -126,4 +126,14 @@ test('events of docker exec push no other out', (t) => {
   t.is(events.length, MAX_EVENTS);
   add(3 * MAX_EVENTS, 'docker.container.exec_die');
   t.is(events.at(-1)!.name, 'docker.container.die');
+});
+
+test('who asks by loopback an agent that listens beyond it is told what to name', async (t) => {
+  const client = await agent(t, (_request, response) => {
+    response.writeHead(401).end(JSON.stringify({ error: 'a token is required' }));
+  });
+  await t.throwsAsync(client.get('/api/stream'), {
+    instanceOf: Refused,
+    message: 'it listens beyond loopback: name the same --listen as the agent has',
+  });
 });
