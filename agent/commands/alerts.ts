@@ -12,24 +12,30 @@ import { judge } from '../watch/judge.ts';
 import { configOf } from './options.ts';
 import { print, printAs, printTable } from './output.ts';
 
+/** One row of the table. @param now ms since the epoch */
+export function rowOf(alert: AlertJson, now: number): string[] {
+  const { severity, status, rule, container, value, unit, annotations } = alert;
+  const begun = Date.parse(alert.startsAt);
+  const ended = alert.endsAt === null ? undefined : Date.parse(alert.endsAt);
+  return [
+    status,
+    severity,
+    rule,
+    container?.name ?? 'host',
+    `${duration((now - (ended ?? begun)) / 1000)} ago`,
+    // The value of one that is resolved is fine again, and not what its summary tells of.
+    ended === undefined ? human(value, unit) : `lasted ${duration((ended - begun) / 1000)}`,
+    annotations.summary ?? '',
+  ];
+}
+
 function show(alerts: readonly AlertJson[]): void {
   if (alerts.length === 0) {
     print('nothing fires');
     return;
   }
-  const rows = alerts.map((alert) => {
-    const { severity, status, rule, container, value, unit, annotations } = alert;
-    const age = (Date.now() - Date.parse(alert.endsAt ?? alert.startsAt)) / 1000;
-    return [
-      status,
-      severity,
-      rule,
-      container?.name ?? 'host',
-      `${duration(age)} ago`,
-      human(value, unit),
-      annotations.summary ?? '',
-    ];
-  });
+  const now = Date.now();
+  const rows = alerts.map((alert) => rowOf(alert, now));
   const head = ['STATUS', 'SEVERITY', 'RULE', 'CONTAINER', 'SINCE', 'VALUE', 'SUMMARY'];
   printTable({ head, rows, right: ['VALUE'] });
 }

@@ -10,10 +10,12 @@ const HEAD = `# Commands
 Generated from \`agent/program.ts\` and \`agent/exit-codes.ts\` by \`npm run docs\`. \`portlight <command> --help\` has all
 options of each.
 
-**Where it comes from.** Every command works with no agent running. Where one runs that observes the same daemon (it
-answers at \`listen\`), \`top\`, \`ps\` and \`events\` show what it has: the last hour, its alerts, figures without waiting.
-\`logs\`, \`images\`, \`info\` and \`namespaces\` ask the daemon and the kernel, who have all of it; whoever may not ask those
-is answered by the agent, as far as it knows. Beyond loopback the agent wants its token, which is read from \`data_dir\`.
+**Where it comes from.** \`status\` asks a running agent, and fails where none answers at \`listen\`. Every other command
+works with no agent running. Where one runs that observes the same daemon, \`top\`, \`ps\` and \`events\` show what it has:
+the last hour, its alerts, figures without waiting. \`alerts\` shows what the agent has; without one, it tells which rules
+hold now. \`logs\`, \`images\`, \`info\` and \`namespaces\` ask the daemon and the kernel, who have all of it; whoever may
+not ask those is answered by the agent, as far as it knows. Beyond loopback the agent wants its token, which is read from
+\`data_dir\`.
 
 **For people and for programs.** On a terminal, tables are as wide as that is, with \`…\` where something is cut; elsewhere
 they are whole. \`-o json\` and \`-o yaml\` have everything; what is not known is absent. Colours are for terminals:

@@ -4,7 +4,7 @@ import type { ContainerSummary } from '../../exporters/dashboard/api.ts';
 import { rule } from '../terminal/draw.ts';
 import { eventLine } from '../terminal/lines.ts';
 import type { Size } from '../terminal/screen.ts';
-import type { Series } from '../watch/source.ts';
+import { isOfExec, type Series } from '../watch/source.ts';
 import { charts } from './charts.ts';
 import { runs, sinceOf, stateOf } from './columns.ts';
 import { LogPane } from './log-pane.ts';
@@ -90,7 +90,7 @@ export class Detail implements View {
         ? []
         : charts(this.stage, container, this.series, scene.host?.cpus ?? 1, { columns, rows: chartRows });
     const left = rows - head.length - drawn.length - 1;
-    const all = scene.events.filter((event) => event.container?.id === container.id);
+    const all = scene.events.filter((event) => event.container?.id === container.id && !isOfExec(event));
     if (this.zoom === 'events')
       return [...head, rule('events', columns, unicode), ...this.events(all, columns, left - 1), foot];
     const eventRows = this.zoom === 'log' ? 0 : Math.min(all.length, rows >= 40 ? 8 : 3);

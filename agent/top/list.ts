@@ -5,6 +5,7 @@ import type { ContainerSummary, EventEntry } from '../../exporters/dashboard/api
 import { bar } from '../terminal/draw.ts';
 import { eventLine } from '../terminal/lines.ts';
 import type { Size } from '../terminal/screen.ts';
+import { isOfExec } from '../watch/source.ts';
 import { columns, type Look, orderBy, runs, type Sort, sorts, stateOf, styleOfShare } from './columns.ts';
 import { Entry, movingKeys, type Stage, type View } from './view.ts';
 
@@ -228,8 +229,7 @@ export class List implements View {
   private events({ columns: size, rows }: Size): string[] {
     const count = eventRows(rows);
     const { scene } = this.stage.source;
-    const isNews = ({ name }: EventEntry) =>
-      !name.includes('.exec_') && !name.startsWith('portlight.inventory');
+    const isNews = (event: EventEntry) => !isOfExec(event) && !event.name.startsWith('portlight.inventory');
     const last = scene.events.filter(isNews).slice(-count);
     return Array.from({ length: count }, (_, at) => {
       const event = last[at - (count - last.length)];

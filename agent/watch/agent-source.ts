@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AlertMark, Alerts, Events, Host, SeriesAnswer } from '../../exporters/dashboard/api.ts';
 import { messageOf } from '../telemetry.ts';
 import { agentLines } from './agent-logs.ts';
-import type { AgentClient, Message } from './client.ts';
+import { type AgentClient, type Message, Refused } from './client.ts';
 import type { Line } from './line.ts';
 import { addInOrder, emptyScene, MAX_EVENTS, type Series, type Source } from './source.ts';
 
@@ -28,8 +28,13 @@ export class AgentSource implements Source {
     this.changed = changed;
     this.scene.host = (await this.client.get<Host>('/api/host')).figures;
     const first = Promise.withResolvers<void>();
-    void this.follow(first.resolve);
-    await first.promise;
+    void this.follow(first);
+    try {
+      await first.promise;
+    } catch (error) {
+      this.stopping.abort();
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -45,24 +50,33 @@ export class AgentSource implements Source {
     return agentLines(this.client, [id], { since: undefined, tail }, true, signal);
   }
 
-  private async follow(ready: () => void): Promise<void> {
+  /** @param first settled when there is a scene, or when the first connection brings none */
+  private async follow(first: PromiseWithResolvers<void>): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      try {
-        for await (const message of this.client.stream([], signal)) {
-          this.take(message);
-          if (message.kind === 'snapshot') {
-            await this.takeEvents();
-            ready();
-          }
-          this.changed();
-        }
-        this.scene.trouble = `the ${this.origin} has closed the connection: trying again`;
-      } catch (error) {
-        this.scene.trouble = `the ${this.origin} does not answer: ${messageOf(error)}: trying again`;
-      }
+      const reason = await this.followOnce(first.resolve);
+      first.reject(new Error(reason));
+      this.scene.trouble = `${reason}: trying again`;
       this.changed();
       await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Follows one connection to its end. @returns why it ended */
+  private async followOnce(ready: () => void): Promise<string> {
+    try {
+      for await (const message of this.client.stream([], this.stopping.signal)) {
+        this.take(message);
+        if (message.kind === 'snapshot') {
+          await this.takeEvents();
+          ready();
+        }
+        this.changed();
+      }
+      return `the ${this.origin} has closed the connection`;
+    } catch (error) {
+      const what = error instanceof Refused ? 'refuses' : 'does not answer';
+      return `the ${this.origin} ${what}: ${messageOf(error)}`;
     }
   }
 
@@ -76,7 +90,7 @@ export class AgentSource implements Source {
     const { scene } = this;
     switch (message.kind) {
       case 'snapshot':
-        scene.trouble = undefined;
+        this.takeConnected(message.data.connected);
         scene.containers.clear();
         for (const container of message.data.containers) scene.containers.set(container.id, container);
         break;
@@ -102,9 +116,13 @@ export class AgentSource implements Source {
         this.takeAlerts(message.data);
         break;
       case 'daemon':
-        scene.trouble = message.data.connected ? undefined : 'the agent does not see its daemon';
+        this.takeConnected(message.data.connected);
         break;
     }
+  }
+
+  private takeConnected(connected: boolean): void {
+    this.scene.trouble = connected ? undefined : 'the agent does not see its daemon';
   }
 
   private takeAlerts({ alerts }: Alerts): void {

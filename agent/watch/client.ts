@@ -10,6 +10,8 @@ import { messageOf } from '../telemetry.ts';
 const ANSWER_MS = 5000;
 /** How long it may take to find out whether there is one: nobody is to wait for what does not run. */
 const FIND_MS = 1000;
+/** The agent sends a beat every 15 s where nothing else is new: one that sends nothing for so long hangs. */
+const SILENCE_MS = 40_000;
 
 type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
@@ -32,9 +34,19 @@ export class Refused extends Error {
 export class AgentClient {
   readonly url: string;
   private readonly headers: Readonly<Record<string, string>>;
+  private readonly host: string;
+  private readonly silence: number;
 
-  /** @throws {Error} when the agent wants a token, and the file of it may not be read */
-  constructor({ listen: { host, port }, data_dir }: Pick<Config, 'listen' | 'data_dir'>) {
+  /**
+   * @param silence after how long without a word a stream has ended, ms
+   * @throws {Error} when the agent wants a token, and the file of it may not be read
+   */
+  constructor(
+    { listen: { host, port }, data_dir }: Pick<Config, 'listen' | 'data_dir'>,
+    silence = SILENCE_MS,
+  ) {
+    this.host = host;
+    this.silence = silence;
     this.url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     // On loopback anybody could listen in its place, and needs not be told.
     const token = isLoopback(host) ? undefined : readToken(data_dir);
@@ -50,15 +62,27 @@ export class AgentClient {
   /**
    * What happens from now on; ends when the agent closes the connection.
    * @param follow ids of containers whose lines are wanted
-   * @throws as `get`
+   * @throws as `get`, and when nothing comes for too long
    */
   async *stream(follow: readonly string[], signal: AbortSignal): AsyncGenerator<Message> {
-    const response = await this.ask('/api/stream', { follow }, signal);
-    const events = response
-      .body!.pipeThrough(new TextDecoderStream())
-      .pipeThrough(new EventSourceParserStream());
-    for await (const { event, data } of events)
-      if (event !== undefined) yield { kind: event, data: JSON.parse(data) } as Message;
+    const silent = new AbortController();
+    const wait = () =>
+      setTimeout(() => silent.abort(new Error(`nothing came for ${this.silence / 1000} s`)), this.silence);
+    let timer = wait();
+    try {
+      const response = await this.ask('/api/stream', { follow }, AbortSignal.any([signal, silent.signal]));
+      const events = response
+        .body!.pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream());
+      for await (const { event, data } of events) {
+        // Whoever takes long with a message is not to take that for the agent's silence.
+        clearTimeout(timer);
+        if (event !== undefined && event !== 'beat') yield { kind: event, data: JSON.parse(data) } as Message;
+        timer = wait();
+      }
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private async ask(path: string, query: Query, signal: AbortSignal): Promise<Response> {
@@ -74,6 +98,8 @@ export class AgentClient {
     }
     if (response.ok) return response;
     const text = await response.text();
+    if (response.status === 401 && isLoopback(this.host))
+      throw new Refused(401, 'it listens beyond loopback: name the same --listen as the agent has');
     throw new Refused(response.status, reasonOf(text) ?? `HTTP ${response.status}`);
   }
 }

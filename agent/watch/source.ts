@@ -53,10 +53,16 @@ export interface Source {
 /** Events that are kept. */
 export const MAX_EVENTS = 2000;
 
-/** Adds an event where its time puts it: those of different containers do not wait for each other. */
+/** Whether it is of docker exec, of which health checks cause thousands. */
+export const isOfExec = ({ name }: EventEntry): boolean => name.startsWith('docker.container.exec_');
+
+/**
+ * Adds an event where its time puts it: those of different containers do not wait for each other. Where there are too
+ * many, those of docker exec go first.
+ */
 export function addInOrder(events: EventEntry[], event: EventEntry): void {
   let at = events.length;
   while (at > 0 && events[at - 1]!.time > event.time) at--;
   events.splice(at, 0, event);
-  if (events.length > MAX_EVENTS) events.shift();
+  if (events.length > MAX_EVENTS) events.splice(Math.max(0, events.findIndex(isOfExec)), 1);
 }

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
+import type { AlertJson } from '../../agent/alerts/alert.ts';
+import { rowOf } from '../../agent/commands/alerts.ts';
 import { commandsPage } from '../../agent/setup/commands-page.ts';
 import { bar, beside, chart, hasUnicode, roundUp, roundUpBytes, rule } from '../../agent/terminal/draw.ts';
 import { nameOfKey } from '../../agent/terminal/screen.ts';
@@ -234,6 +236,27 @@ test('lines are in order to the nanosecond', (t) => {
     'error',
     'fatal',
   ]);
+});
+
+test('an alert has its value while it fires, and then how long it lasted', (t) => {
+  const firing: AlertJson = {
+    ...{ key: 'cpu/a', rule: 'cpu', severity: 'warning', status: 'firing', resource: {}, labels: {} },
+    ...{ value: 0.93, unit: '1', threshold: 0.9, limit: undefined, limitUnit: '1' },
+    ...{ startsAt: '2026-01-01T00:00:00.000Z', endsAt: null },
+    container: { id: 'a', name: 'shop', image: 'image' },
+    annotations: { summary: 'uses 93 %' },
+    evidence: {
+      ...{ series: [], seriesUnit: '1', seriesBound: undefined },
+      ...{ log: [], events: [], memory: {} },
+    },
+  };
+  const now = Date.parse('2026-01-01T00:10:00Z');
+  t.deepEqual(rowOf(firing, now), ['firing', 'warning', 'cpu', 'shop', '10m ago', '93 %', 'uses 93 %']);
+  const resolved: AlertJson = {
+    ...firing,
+    ...{ status: 'resolved', value: 0.02, endsAt: '2026-01-01T00:07:30.000Z' },
+  };
+  t.deepEqual(rowOf(resolved, now).slice(4), ['2m 30s ago', 'lasted 7m 30s', 'uses 93 %']);
 });
 
 test('docs/commands.md is what the program says (npm run docs)', (t) => {
