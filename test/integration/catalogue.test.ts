@@ -211,7 +211,8 @@ test('memory by kind: anonymous, files, shared', async (t) => {
   await until(name, 'container.memory.file', {}, (value) => value >= 16 * MEBIBYTE);
   t.is(latest(name, 'container.memory.reservation')!.value, 32 * MEBIBYTE);
   t.true(latest(name, 'container.memory.rss')!.value > 0);
-  t.true(latest(name, 'container.memory.usage.max')!.value >= 16 * MEBIBYTE);
+  // What moves rarely is read in every sixth round.
+  await until(name, 'container.memory.usage.max', {}, (value) => value >= 16 * MEBIBYTE);
 });
 
 /** The block device that the daemon keeps its data on. */

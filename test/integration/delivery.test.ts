@@ -137,10 +137,13 @@ test('a second agent is kept from the data directory of the first', async (t) =>
 
 test('portlight status tells a person how deliveries go', async (t) => {
   const receiver = await receiverFor(t);
-  const agent = await startAgent(t, {
-    variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
-  });
   const name = uniqueName('status');
+  const agent = await startAgent(t, {
+    variables: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+      PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+    },
+  });
   await runContainer(t, { name, script: counting(20) });
   await waitFor('the last line', () => bodiesOf(receiver, name).includes('line 20'));
   const listen = new URL(await listenUrl(agent)).host;
