@@ -199,7 +199,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
     }),
     run('throttled', { script: 'while :; do :; done', host: { NanoCpus: 1e8 } }),
     run('starved', { script: 'while :; do :; done', host: { CpuShares: 2, CpusetCpus: '0' } }),
-    run('hog', { script: 'while :; do :; done', host: { CpuShares: 4096, CpusetCpus: '0' } }),
+    run('hog', { script: 'while :; do :; done', host: { CpuShares: 128, CpusetCpus: '0' } }),
     run('unhealthy', {
       script: `touch /tmp/sick; ${HOLD}`,
       create: {
@@ -216,8 +216,8 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
       host: { Ulimits: [{ Name: 'nofile', Soft: 36, Hard: 36 }] },
     }),
     run('thrasher', {
-      script: `head -c 60m /dev/zero > /tmp/large; for i in 1 2; do (while :; do cat /tmp/large > /dev/null; done) & done; wait`,
-      host: { Memory: 6 * MIB, MemorySwap: 6 * MIB },
+      script: `head -c 60m /dev/zero > /tmp/large; while :; do cat /tmp/large > /dev/null; done`,
+      host: { Memory: 6 * MIB, MemorySwap: 6 * MIB, CpuShares: 64 },
       // The page cache that it fights for counts as in use by turns.
       labels: { 'portlight.alert.memory': 'off', 'portlight.alert.memory_forecast': 'off' },
     }),
