@@ -1,13 +1,11 @@
 /** What happened to each container last, a line each, for whoever wants to understand what happens now. */
-import type { EventRecord, Resource, UnixNano } from './records.ts';
+import { type EventRecord, isoTime, type Resource } from './records.ts';
 
 const MAX_EVENTS = 20;
 /** Containers whose events are kept; those of which none came for longest go first. */
 const MAX_CONTAINERS = 2000;
 /** Health checks would leave room for nothing else. */
 const OF_EXEC = /^docker\.container\.exec_/;
-
-const isoTime = (time: UnixNano): string => new Date(Number(time / 1_000_000n)).toISOString();
 
 export class LastEvents {
   private readonly lines = new Map<string, string[]>();

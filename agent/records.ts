@@ -7,6 +7,9 @@ import type { Points } from './points.ts';
 /** Nanoseconds since the Unix epoch. */
 export type UnixNano = bigint;
 
+/** ISO 8601, to the millisecond. */
+export const isoTime = (time: UnixNano): string => new Date(Number(time / 1_000_000n)).toISOString();
+
 /** The clock, to the millisecond that it gives. */
 export const unixNow = (): UnixNano => BigInt(Date.now()) * 1_000_000n;
 

@@ -3,14 +3,14 @@ import * as v from 'valibot';
 import { severities } from '../agent/alerts/alert.ts';
 import { builtinRules } from '../agent/alerts/builtin.ts';
 import {
-  CONTAINER_RULES,
   durationBetween,
-  isContainerRule,
   type Leaf,
   listOfText,
   oneOf,
   option,
+  optional,
   optionalText,
+  scopeOf,
   textThat,
   yesOrNo,
 } from './option.ts';
@@ -23,8 +23,6 @@ export const webhookFormats = ['json', 'slack', 'teams', 'discord'] as const;
 const names = builtinRules.map(({ rule }) => rule.name);
 const RULE_NAMES = { allowed: `a list of ${names.join(', ')}`, values: names, flag: 'names' };
 const PAIRS = 'key=value pairs with commas, percent-encoded';
-
-const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
 
 /** How a receiver of alerts is spoken to. */
 const requestOptions = {
@@ -84,20 +82,10 @@ export const webhookOptions = {
     { allowed: 'true or false' },
     optional(yesOrNo),
   ),
-  containers: v.optional(
-    v.strictObject({
-      include: option(
-        'Containers whose alerts are posted',
-        { allowed: CONTAINER_RULES },
-        optional(listOfText(isContainerRule)),
-      ),
-      exclude: option(
-        'Containers whose alerts are not posted',
-        { allowed: CONTAINER_RULES },
-        optional(listOfText(isContainerRule)),
-      ),
-    }),
-  ),
+  containers: scopeOf({
+    include: 'Containers whose alerts are posted',
+    exclude: 'Containers whose alerts are not posted',
+  }),
   ...requestOptions,
 };
 

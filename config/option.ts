@@ -34,6 +34,8 @@ export function factsOf(schema: v.GenericSchema): OptionFacts {
 export const option = <T>(description: string, facts: OptionFacts, schema: Leaf<T>) =>
   v.pipe(schema, v.description(description), v.metadata({ facts }));
 
+export const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
+
 export const text = v.string() as Leaf<string>;
 export const optionalText = v.optional(v.string()) as Leaf<string | undefined>;
 export const oneOf = <const T extends readonly string[]>(values: T) => v.picklist(values) as Leaf<T[number]>;
@@ -105,3 +107,12 @@ export const patterns = (fits: (item: string) => boolean) =>
 
 export const isContainerRule = (rule: string): boolean => RULE.test(rule);
 export const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as wildcard';
+
+/** Which containers something is for. @param what said of those that it is for, and of those that it is not for */
+export const scopeOf = (what: { readonly include: string; readonly exclude: string }) =>
+  v.optional(
+    v.strictObject({
+      include: option(what.include, { allowed: CONTAINER_RULES }, optional(listOfText(isContainerRule))),
+      exclude: option(what.exclude, { allowed: CONTAINER_RULES }, optional(listOfText(isContainerRule))),
+    }),
+  );

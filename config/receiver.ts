@@ -1,14 +1,9 @@
-/**
- * What can be said of an OTLP receiver. OpenTelemetry has a variable for each, for all signals and for one.
- * Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
- */
-import * as v from 'valibot';
 import {
   durationBetween,
-  type Leaf,
   matching,
   oneOf,
   option,
+  optional,
   optionalText,
   textThat,
   yesOrNo,
@@ -28,8 +23,6 @@ export const GENERAL = 'otlp';
 const ENDPOINT = /^(https?:\/\/[^/\s]+\S*|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$/;
 const MIN_TIMEOUT_MS = 100;
 const MAX_TIMEOUT_MS = 600_000;
-
-const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
 
 /** `key=value` pairs with commas, percent-encoded; undefined when it is anything else. */
 export function parsePairs(text: string): Record<string, string> | undefined {

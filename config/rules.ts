@@ -10,6 +10,7 @@ import {
   listOfText,
   oneOf,
   option,
+  optional,
   optionalText,
 } from './option.ts';
 
@@ -58,7 +59,6 @@ const METRIC = { allowed: 'the name of a metric; portlight metrics list has them
 const CONDITION = 'an operator (>=, >, <=, <, ==, !=) and a value, such as ">= 90%"';
 const NAMED = 'names of letters, digits and _, and their texts';
 
-const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
 const attributes = v.record(v.string(), v.union([v.string(), v.array(v.string())]));
 const whens = v.array(
   v.strictObject({

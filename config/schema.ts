@@ -19,6 +19,7 @@ import {
   oneOf,
   option,
   optionalText,
+  scopeOf,
   sizeBetween,
   text,
   textThat,
@@ -80,20 +81,10 @@ export const destinationOptions = {
     { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
     v.optional(oneOf(metricsOrders)) as Leaf<(typeof metricsOrders)[number] | undefined>,
   ),
-  containers: v.optional(
-    v.strictObject({
-      include: option(
-        'Containers whose records are sent',
-        { allowed: CONTAINER_RULES },
-        v.optional(listOfText(isContainerRule)) as Leaf<string[] | undefined>,
-      ),
-      exclude: option(
-        'Containers whose records are not sent',
-        { allowed: CONTAINER_RULES },
-        v.optional(listOfText(isContainerRule)) as Leaf<string[] | undefined>,
-      ),
-    }),
-  ),
+  containers: scopeOf({
+    include: 'Containers whose records are sent',
+    exclude: 'Containers whose records are not sent',
+  }),
 };
 
 export const schema = v.strictObject({

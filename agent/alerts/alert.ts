@@ -1,5 +1,5 @@
 /** What an alert is: a rule that came to hold for one container, or for the host, and all that bears on it. */
-import type { Attributes, UnixNano } from '../records.ts';
+import { type Attributes, isoTime, type UnixNano } from '../records.ts';
 
 export const severities = ['info', 'warning', 'critical'] as const;
 export type AlertSeverity = (typeof severities)[number];
@@ -66,14 +66,12 @@ export interface AlertJson extends Omit<Alert, 'startsAt' | 'endsAt'> {
   readonly endsAt: string | null;
 }
 
-/** ISO 8601, to the millisecond. */
-export const iso = (time: UnixNano): string => new Date(Number(time / 1_000_000n)).toISOString();
 const nano = (text: string): UnixNano => BigInt(Date.parse(text)) * 1_000_000n;
 
 export const toJson = (alert: Alert): AlertJson => ({
   ...alert,
-  startsAt: iso(alert.startsAt),
-  endsAt: alert.endsAt === undefined ? null : iso(alert.endsAt),
+  startsAt: isoTime(alert.startsAt),
+  endsAt: alert.endsAt === undefined ? null : isoTime(alert.endsAt),
 });
 
 export const fromJson = (json: AlertJson): Alert => ({

@@ -1,8 +1,8 @@
 /** Texts of alerts: Mustache templates, and numbers as a person reads them. */
 import Mustache from 'mustache';
 import { bytes, duration } from '../../exporters/console/format.ts';
-import type { Attributes, AttributeValue } from '../records.ts';
-import { type Alert, iso } from './alert.ts';
+import { type Attributes, type AttributeValue, isoTime } from '../records.ts';
+import type { Alert } from './alert.ts';
 
 /** What a template can name; of those with a dot, attributes of the resource, labels and the like. */
 const NAMES =
@@ -18,6 +18,12 @@ export function human(value: number, unit: string): string {
   const whole = Math.abs(value) >= 100 ? Math.round(value) : rounded;
   return unit.endsWith('/s') ? `${whole}/s` : String(whole);
 }
+
+/** `anon 1 MiB, file 2 MiB`, of bytes by kind. */
+export const memoryText = (memory: Readonly<Record<string, number>>): string =>
+  Object.entries(memory)
+    .map(([kind, bytes]) => `${kind} ${human(bytes, 'By')}`)
+    .join(', ');
 
 type Nested = { [key: string]: Nested | AttributeValue };
 
@@ -55,8 +61,8 @@ export function viewOf(alert: Alert, event: Attributes = {}): object {
     value: human(value, unit),
     threshold: threshold === undefined ? '' : human(threshold, unit),
     limit: limit === undefined ? '' : human(limit, limitUnit),
-    startsAt: iso(alert.startsAt),
-    endsAt: alert.endsAt === undefined ? '' : iso(alert.endsAt),
+    startsAt: isoTime(alert.startsAt),
+    endsAt: alert.endsAt === undefined ? '' : isoTime(alert.endsAt),
     labels,
     event: nested(event),
     raw: { value, threshold: threshold ?? '', limit: limit ?? '' },

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Alert } from '../../agent/alerts/alert.ts';
 import { Backoff } from '../../agent/backoff.ts';
 import type { Batch } from '../../agent/records.ts';
-import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
+import type { Telemetry } from '../../agent/telemetry.ts';
 import type { Endpoint } from '../../config/destinations.ts';
 import type { DestinationStatus, Exporter } from '../exporter.ts';
-import { failureOf, mayPass, posterOf } from '../sending/post.ts';
+import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
-import { accepted, away, type Transport } from '../sending/verdict.ts';
-import { postable } from './message.ts';
+import type { Transport } from '../sending/verdict.ts';
+import { labelsOf, postable } from './message.ts';
 
 const LONGEST_WAIT_MS = 30_000;
 /** Alerts in one request. */
@@ -24,14 +24,7 @@ const PATIENCE = 4;
 function transportTo(endpoint: Endpoint): Transport {
   const poster = posterOf(endpoint);
   return {
-    async send(request) {
-      try {
-        const answer = await poster.post(request, { 'content-type': 'application/json' });
-        return failureOf(answer, mayPass) ?? accepted({ rejected: 0, message: '' });
-      } catch (error) {
-        return away(messageOf(error));
-      }
-    },
+    send: (request) => posted(poster, request, { 'content-type': 'application/json' }),
     close: () => poster.close(),
   };
 }
@@ -148,9 +141,7 @@ export class AlertmanagerExporter implements Exporter {
     const messages = due.map((alert) => ({ alert, message: postable(alert, until) }));
     // One that was made anew under the same name has the alert of the one before it.
     const firing = new Set(
-      this.alerts
-        .filter(({ status }) => status === 'firing')
-        .map((alert) => JSON.stringify(postable(alert, until).labels)),
+      this.alerts.filter(({ status }) => status === 'firing').map((alert) => JSON.stringify(labelsOf(alert))),
     );
     const sent = messages.filter(
       ({ alert, message }) => alert.status === 'firing' || !firing.has(JSON.stringify(message.labels)),

@@ -2,8 +2,9 @@
  * Alerts as the Alertmanager takes them.
  * Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, postableAlert
  */
-import { type Alert, iso } from '../../agent/alerts/alert.ts';
-import { human } from '../../agent/alerts/text.ts';
+import type { Alert } from '../../agent/alerts/alert.ts';
+import { human, memoryText } from '../../agent/alerts/text.ts';
+import { isoTime } from '../../agent/records.ts';
 
 export interface PostableAlert {
   readonly labels: Readonly<Record<string, string>>;
@@ -13,7 +14,7 @@ export interface PostableAlert {
 }
 
 /** What alerts are grouped and routed by. It names no container's id: whoever takes its place has the same alert. */
-function labelsOf({ rule, severity, container, resource, labels }: Alert): Record<string, string> {
+export function labelsOf({ rule, severity, container, resource, labels }: Alert): Record<string, string> {
   const text = (name: string) => (resource[name] === undefined ? undefined : String(resource[name]));
   const all = {
     alertname: rule,
@@ -37,11 +38,7 @@ function annotationsOf(alert: Alert): Record<string, string> {
     value: human(value, unit),
     ...(threshold !== undefined && { threshold: human(threshold, unit) }),
     ...(limit !== undefined && { limit: human(limit, limitUnit) }),
-    ...(Object.keys(memory).length > 0 && {
-      memory: Object.entries(memory)
-        .map(([kind, bytes]) => `${kind} ${human(bytes, 'By')}`)
-        .join(', '),
-    }),
+    ...(Object.keys(memory).length > 0 && { memory: memoryText(memory) }),
     ...(container !== undefined && { container_id: container.id }),
     ...(log.length > 0 && { log: log.join('\n') }),
     ...(events.length > 0 && { events: events.join('\n') }),
@@ -55,7 +52,7 @@ export function postable(alert: Alert, until: number): PostableAlert {
   return {
     labels: labelsOf(alert),
     annotations: annotationsOf(alert),
-    startsAt: iso(startsAt),
-    endsAt: endsAt === undefined ? new Date(until).toISOString() : iso(endsAt),
+    startsAt: isoTime(startsAt),
+    endsAt: endsAt === undefined ? new Date(until).toISOString() : isoTime(endsAt),
   };
 }

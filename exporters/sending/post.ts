@@ -4,9 +4,10 @@
  */
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { messageOf } from '../../agent/telemetry.ts';
 import { VERSION } from '../../agent/version.ts';
 import { type Endpoint, headersOf, tlsOf } from './endpoint.ts';
-import { refused, retry, tooLarge, type Verdict } from './verdict.ts';
+import { accepted, away, refused, retry, tooLarge, type Verdict } from './verdict.ts';
 
 /** https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes */
 const RETRYABLE = new Set([429, 502, 503, 504]);
@@ -53,7 +54,7 @@ function reasonOf({ body, isJson }: Answer): string {
 }
 
 /** Of receivers that no specification binds: whatever is their own fault can pass. */
-export const mayPass = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+const mayPass = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
 /**
  * @param isRetryable whether what is answered with a status is to be sent again; by default as OTLP has it
@@ -68,6 +69,19 @@ export function failureOf(
   const message = `HTTP ${status} ${reasonOf(answer)}`.trim();
   if (isRetryable(status)) return retry(message, retryAfterMs(answer.retryAfter));
   return status === TOO_LARGE ? tooLarge(message) : refused(message, OF_CONTENT.has(status));
+}
+
+/** Posts to a receiver of alerts: whatever the network does is worth another attempt. */
+export async function posted(
+  poster: Poster,
+  body: Buffer,
+  headers: Readonly<Record<string, string>>,
+): Promise<Verdict> {
+  try {
+    return failureOf(await poster.post(body, headers), mayPass) ?? accepted({ rejected: 0, message: '' });
+  } catch (error) {
+    return away(messageOf(error));
+  }
 }
 
 /** @throws when the answer ends before its end */

@@ -1,7 +1,7 @@
 /** What is posted of an alert, by format. */
 import { type AlertJson, fromJson } from '../../agent/alerts/alert.ts';
 import { uidOf } from '../../agent/alerts/record.ts';
-import { fillInJson, human, viewOf } from '../../agent/alerts/text.ts';
+import { fillInJson, human, memoryText, viewOf } from '../../agent/alerts/text.ts';
 import type { Webhook } from '../../config/alert-receivers.ts';
 
 /** Of the log, in a chat: characters. Discord takes 1024 in a field. */
@@ -11,11 +11,6 @@ const MAX_TEXT = 2000;
 const COLOURS = { critical: '#d32f2f', warning: '#f9a825', info: '#1976d2', resolved: '#388e3c' } as const;
 /** Looks like a backtick, and ends no code block. */
 const LIKE_BACKTICK = '\u02cb';
-
-const memoryText = (memory: Readonly<Record<string, number>>): string =>
-  Object.entries(memory)
-    .map(([kind, bytes]) => `${kind} ${human(bytes, 'By')}`)
-    .join(', ');
 
 interface Message {
   readonly title: string;

@@ -7,9 +7,9 @@ import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
 import type { Webhook } from '../../config/alert-receivers.ts';
 import type { DestinationStatus, Exporter } from '../exporter.ts';
 import { Delivery } from '../sending/delivery.ts';
-import { failureOf, mayPass, posterOf } from '../sending/post.ts';
+import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
-import { accepted, away, refused, type Transport } from '../sending/verdict.ts';
+import { refused, type Transport } from '../sending/verdict.ts';
 import { bodyOf } from './body.ts';
 import { secretOf, signed } from './signature.ts';
 
@@ -30,12 +30,7 @@ function transportTo(webhook: Webhook): Transport {
         // What cannot be written now never can: it must not hold up what follows.
         return refused(messageOf(error), false);
       }
-      try {
-        const failure = failureOf(await poster.post(Buffer.from(body), headers), mayPass);
-        return failure ?? accepted({ rejected: 0, message: '' });
-      } catch (error) {
-        return away(messageOf(error));
-      }
+      return posted(poster, Buffer.from(body), headers);
     },
     close: () => poster.close(),
   };
