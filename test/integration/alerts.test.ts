@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { AlertJson } from '../../agent/alerts/alert.ts';
 import { listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { freePort } from '../support/command.ts';
 import {
   type ContainerOptions,
   docker,
@@ -67,35 +68,36 @@ interface Notification {
   readonly alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
 }
 
-/** Debian's Alertmanager, which tells what it would tell a person. */
-async function startAlertmanager(t: ExecutionContext): Promise<{ url: string; told: Notification[] }> {
-  const told: Notification[] = [];
-  const person = createServer(async (request, response) => {
+/** A server that keeps what it is posted. */
+async function receiverOf<T>(t: ExecutionContext): Promise<{ url: string; posted: T[] }> {
+  const posted: T[] = [];
+  const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    told.push(JSON.parse(Buffer.concat(chunks).toString()));
+    posted.push(JSON.parse(Buffer.concat(chunks).toString()));
     response.end();
   });
   await new Promise<void>((resolve) => {
-    person.listen(0, '127.0.0.1', resolve);
+    server.listen(0, '127.0.0.1', resolve);
   });
   t.teardown(() => {
-    person.closeAllConnections();
-    person.close();
+    server.closeAllConnections();
+    server.close();
   });
-  const free = createServer();
-  await new Promise<void>((resolve) => {
-    free.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = free.address() as AddressInfo;
-  await new Promise((resolve) => free.close(resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, posted };
+}
+
+/** Debian's Alertmanager, which tells what it would tell a person. */
+async function startAlertmanager(t: ExecutionContext): Promise<{ url: string; told: Notification[] }> {
+  const person = await receiverOf<Notification>(t);
+  const port = await freePort();
   const directory = temporaryDirectory(t);
   const config = {
     route: { receiver: 'person', group_by: ['alertname'], group_wait: '0s', group_interval: '1s' },
     receivers: [
       {
         name: 'person',
-        webhook_configs: [{ url: `http://127.0.0.1:${(person.address() as AddressInfo).port}/` }],
+        webhook_configs: [{ url: person.url }],
       },
     ],
   };
@@ -122,7 +124,7 @@ async function startAlertmanager(t: ExecutionContext): Promise<{ url: string; to
       () => false,
     ),
   );
-  return { url, told };
+  return { url, told: person.posted };
 }
 
 async function configure(t: ExecutionContext, alerts: object): Promise<string> {
@@ -136,26 +138,13 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const alertmanager = await startAlertmanager(t);
-  const posted: { type: string; data: AlertJson }[] = [];
-  const hook = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    posted.push(JSON.parse(Buffer.concat(chunks).toString()));
-    response.end();
-  });
-  await new Promise<void>((resolve) => {
-    hook.listen(0, '127.0.0.1', resolve);
-  });
-  t.teardown(() => {
-    hook.closeAllConnections();
-    hook.close();
-  });
+  const hook = await receiverOf<{ type: string; data: AlertJson }>(t);
   const group = uniqueName('alerts');
   const config = await configure(t, {
     rules: RULES,
     labels: 'team=test',
     alertmanager: { urls: [alertmanager.url], resend: '1s' },
-    webhooks: { hook: { url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/` } },
+    webhooks: { hook: { url: hook.url } },
   });
   const agent = await startAgent(t, {
     args: ['--config', config],
@@ -354,7 +343,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
       [],
       status,
     );
-  const hooked = posted
+  const hooked = hook.posted
     .filter(({ data }) => data.rule === 'memory')
     .map(({ type, data }) => `${type} ${data.rule} ${data.container?.name}`);
   t.is(new Set(hooked.filter((one) => one.includes(names.full!))).size, 2);

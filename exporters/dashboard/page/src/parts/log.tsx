@@ -1,4 +1,5 @@
 /** A container's log as it is written: searched, by severity, and held still on request. */
+
 import { useSignal } from '@preact/signals';
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
@@ -6,6 +7,7 @@ import type { LogEntry } from '../../../api.ts';
 import { count, exactClock, levelOf } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { keyOf, literalOf, useLines } from './lines.ts';
+import { Search } from './search.tsx';
 
 /** How near to the end counts as there, px. */
 const NEAR = 24;
@@ -121,19 +123,12 @@ export function LogView({ id }: { readonly id: string }) {
   return (
     <section class="log" aria-label="Log">
       <div class="tools">
-        <label class="search">
-          <span class="unseen">Search the log</span>
-          <input
-            ref={input}
-            type="search"
-            placeholder="Search: text, or a regular expression"
-            value={search.value}
-            onInput={(event) => {
-              search.value = event.currentTarget.value;
-            }}
-          />
-          <kbd aria-hidden="true">/</kbd>
-        </label>
+        <Search
+          label="Search the log"
+          placeholder="Search: text, or a regular expression"
+          value={search}
+          input={input}
+        />
         <label>
           <span class="unseen">Severity</span>
           <select

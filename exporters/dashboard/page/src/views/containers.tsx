@@ -1,8 +1,10 @@
 /** All containers: what they use, beside what they may use. */
+
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ContainerSummary } from '../../../api.ts';
 import { bytes, percent } from '../format.ts';
 import { useKeys } from '../keys.ts';
+import { Search } from '../parts/search.tsx';
 import { Bar, shareOf } from '../parts/status.tsx';
 import { reveal, useMedia, useRange, useSettled } from '../parts/virtual.tsx';
 import { containerHref, go } from '../route.ts';
@@ -124,19 +126,12 @@ export function ContainersView() {
       <h1 class="unseen">Containers</h1>
       <Summary all={[...all.values()].filter(({ status }) => status !== 'removed')} />
       <div class="tools">
-        <label class="search">
-          <span class="unseen">Filter containers</span>
-          <input
-            ref={search}
-            type="search"
-            placeholder="Filter by name, image, project, status"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value;
-            }}
-          />
-          <kbd aria-hidden="true">/</kbd>
-        </label>
+        <Search
+          label="Filter containers"
+          placeholder="Filter by name, image, project, status"
+          value={filter}
+          input={search}
+        />
         <label>
           Group by{' '}
           <select

@@ -1,4 +1,5 @@
 /** Everything that has happened on this host. */
+
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { EventEntry } from '../../../api.ts';
@@ -6,6 +7,7 @@ import { byTime, events, isExec, quietEvents } from '../events.ts';
 import { clock, levelOf } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { EventList } from '../parts/events.tsx';
+import { Search } from '../parts/search.tsx';
 import { HOUR_MS } from '../parts/timeline.tsx';
 import { now } from '../state.ts';
 
@@ -98,19 +100,12 @@ export function EventsView() {
       <h1 class="unseen">Events</h1>
       <Density all={shown} end={now.value} />
       <div class="tools">
-        <label class="search">
-          <span class="unseen">Filter events</span>
-          <input
-            ref={search}
-            type="search"
-            placeholder="Filter by name, container, text"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value;
-            }}
-          />
-          <kbd aria-hidden="true">/</kbd>
-        </label>
+        <Search
+          label="Filter events"
+          placeholder="Filter by name, container, text"
+          value={filter}
+          input={search}
+        />
         <label>
           <span class="unseen">Severity</span>
           <select

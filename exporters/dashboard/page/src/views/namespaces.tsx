@@ -1,9 +1,11 @@
 /** Which containers share what: the kernel's namespaces, and who lives in them. */
+
 import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { NamespaceEntry, NamespaceMap } from '../../../api.ts';
 import { ask } from '../ask.ts';
 import { useKeys } from '../keys.ts';
+import { Search } from '../parts/search.tsx';
 import { containerHref } from '../route.ts';
 import { containers } from '../state.ts';
 
@@ -218,19 +220,7 @@ export function NamespacesView() {
       <section>
         <h2>All</h2>
         <div class="tools">
-          <label class="search">
-            <span class="unseen">Filter containers</span>
-            <input
-              ref={search}
-              type="search"
-              placeholder="Filter by name"
-              value={filter.value}
-              onInput={(event) => {
-                filter.value = event.currentTarget.value;
-              }}
-            />
-            <kbd aria-hidden="true">/</kbd>
-          </label>
+          <Search label="Filter containers" placeholder="Filter by name" value={filter} input={search} />
           <p class="legend">
             <span>
               <i class="dot" /> its own
