@@ -2,7 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { startAgent, temporaryDirectory } from '../support/agent.ts';
-import { docker, ensureImage, FLOOD, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
+import {
+  docker,
+  ensureImage,
+  FLOOD,
+  IMAGE,
+  LABEL,
+  pause,
+  runContainer,
+  uniqueName,
+} from '../support/docker.ts';
 import { numbered, linesOf as recordsOf } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -94,7 +103,7 @@ test.serial(
     })();
     // Of what is restarted the numbers begin again; what is paused only waits.
     for (const container of containers.slice(0, 8)) {
-      await container.pause();
+      await pause(container);
       await sleep(50);
       await container.unpause();
     }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { isV2, kernelValues, readCgroup } from '../support/cgroup.ts';
-import { docker, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
+import { docker, ensureImage, execute, pause, runContainer, uniqueName } from '../support/docker.ts';
 import { isSame, known } from '../support/known.ts';
 import { type ReceivedPoint, Receiver, type Values } from '../support/receiver.ts';
 import { record } from '../support/recording.ts';
@@ -113,7 +113,7 @@ test('what is exported is what the kernel has, metric by metric', async (t) => {
   });
   await sleep(5000);
   // What stands still can be compared to the last digit.
-  await container.pause();
+  await pause(container);
   const wrong = new Map<string, string>();
   for (const { metric, controller, file, valueIn, attributes } of known(isV2 ? 2 : 1)) {
     const what = `${metric} ${JSON.stringify(attributes)}`;
@@ -304,7 +304,7 @@ test('state: paused, restarts, health, exit code', async (t) => {
   const container = await runContainer(t, { name: paused, script: 'while :; do sleep 0.1; done' });
   await until(paused, 'container.status', { 'container.status': 'running' }, (value) => value === 1);
   await until(paused, 'container.frozen', {}, (value) => value === 0);
-  await container.pause();
+  await pause(container);
   await until(paused, 'container.status', { 'container.status': 'paused' }, (value) => value === 1);
   await until(paused, 'container.frozen', {}, (value) => value === 1);
   await container.unpause();

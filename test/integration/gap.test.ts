@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { AgentProcess, listenUrl, temporaryDirectory } from '../support/agent.ts';
-import { IMAGE } from '../support/docker.ts';
+import { IMAGE, pause } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -70,7 +70,7 @@ test('what happened while the agent was away is told, more than the daemon remem
 
   await of('removed').remove({ force: true });
   await of('restarted').restart({ t: 0 });
-  await of('paused').pause();
+  await pause(of('paused'));
   await of('renamed').rename({ name: 'renamed-2' });
   await of('updated').update({ Memory: 32 * 1024 * 1024, MemorySwap: 32 * 1024 * 1024 });
   await of('ended').kill();

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { protocolNames } from '../../config/receiver.ts';
 import { startAgent } from '../support/agent.ts';
-import { createContainer, ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
+import { createContainer, ensureImage, execute, pause, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedSpan, Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -41,7 +41,7 @@ for (const protocol of protocolNames) {
     await waitFor('health', () => spans('container.health').length === 1, 60_000);
     await execute(container, 'rm /healthy; exit 3');
     await waitFor('sickness', () => spans('container.health').length === 2, 60_000);
-    await container.pause();
+    await pause(container);
     await container.unpause();
     await container.stop({ t: 10 });
     await waitFor('the whole life', () => spans('container').length === 1);

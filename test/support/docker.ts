@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
 import { importBusybox } from '../../agent/setup/images.ts';
+import { waitFor } from './wait.ts';
 
 export const LABEL = 'portlight.test';
 /** Label of containers whose log is so large that only the test that made them wants it. */
@@ -64,6 +65,19 @@ export async function runContainer(
   const container = await createContainer(t, options);
   await container.start();
   return container;
+}
+
+/** runc gives a busy cgroup v1 up after some tries to freeze it: on a busy machine it is asked again. */
+export async function pause(container: Docker.Container): Promise<void> {
+  await waitFor('the container to be paused', () =>
+    container.pause().then(
+      () => true,
+      (error: Error) => {
+        if (!error.message.includes('unable to freeze')) throw error;
+        return false;
+      },
+    ),
+  );
 }
 
 /** Runs a script inside a container and waits for its end. */
