@@ -173,7 +173,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   const fill = (mib: number, name: string) => `head -c ${mib}m /dev/zero > /dev/shm/${name}`;
   // All at once: each of them takes its time.
   const [full, , , forker, throttled, , , unhealthy, , , opener, thrasher] = await Promise.all([
-    run('full', { script: `sleep 3; ${fill(56, 'a')}; ${HOLD}`, host: limited }),
+    run('full', { script: `sleep 10; ${fill(56, 'a')}; ${HOLD}`, host: limited }),
     run('leak', {
       script: `i=0; while [ $i -lt 45 ]; do ${fill(1, '$i')}; i=$((i + 1)); sleep 0.9; done; ${HOLD}`,
       host: limited,
