@@ -29,9 +29,9 @@ const RULES = [
   { name: 'memory', for: '2s' },
   {
     name: 'memory_forecast',
-    window: '20s',
-    forecast: '1m',
-    resolve: '> 2m',
+    window: '40s',
+    forecast: '2m',
+    resolve: '> 4m',
     for: '1s',
     keep_firing_for: '0s',
   },
@@ -175,7 +175,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   const [full, , , forker, throttled, , , unhealthy, , , opener, thrasher] = await Promise.all([
     run('full', { script: `sleep 10; ${fill(56, 'a')}; ${HOLD}`, host: limited }),
     run('leak', {
-      script: `i=0; while [ $i -lt 45 ]; do ${fill(1, '$i')}; i=$((i + 1)); sleep 0.9; done; ${HOLD}`,
+      script: `i=0; while [ $i -lt 95 ]; do head -c 512k /dev/zero > /dev/shm/$i; i=$((i + 1)); sleep 0.8; done; ${HOLD}`,
       host: limited,
     }),
     run('sawtooth', {
