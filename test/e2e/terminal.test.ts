@@ -23,8 +23,7 @@ async function longNames(t: ExecutionContext): Promise<string> {
   return name;
 }
 
-// One after the other: each starts several commands, and the machine has other tests to run.
-test.serial('a table fits the terminal, and is whole elsewhere', async (t) => {
+test('a table fits the terminal, and is whole elsewhere', async (t) => {
   const name = await longNames(t);
   for (const view of ['ps', 'images', 'info', 'namespaces', 'namespaces -o table']) {
     const terminal = await Terminal.start(t, portlightLine(view.split(' ')), TALL);
@@ -52,7 +51,7 @@ test.serial('a table fits the terminal, and is whole elsewhere', async (t) => {
   t.true(stdout.includes(name));
 });
 
-test.serial('colours are for terminals, unless somebody says otherwise', async (t) => {
+test('colours are for terminals, unless somebody says otherwise', async (t) => {
   await runContainer(t, { script: 'sleep 600' });
   t.false((await portlight(t, ['ps'], ALONE)).stdout.includes('\u001b'));
   const forced = await portlight(t, ['ps'], { ...ALONE, FORCE_COLOR: '1' });
@@ -65,7 +64,7 @@ test.serial('colours are for terminals, unless somebody says otherwise', async (
   t.false((await plain.styled()).includes('\u001b['));
 });
 
-test.serial('what takes a while says so on standard error, and leaves no trace', async (t) => {
+test('what takes a while says so on standard error, and leaves no trace', async (t) => {
   await runContainer(t, { script: 'sleep 600' });
   const line = `${portlightLine(['ps'])} 2> progress; tr '\\r' '\\n' < progress; echo "[$(wc -c < progress)]"`;
   const elsewhere = await Terminal.start(t, line, TALL);
@@ -81,7 +80,7 @@ test.serial('what takes a while says so on standard error, and leaves no trace',
   t.true(left.startsWith('NAME'), 'and nothing of it is left');
 });
 
-test.serial('every view is a table, JSON and YAML', async (t) => {
+test('every view is a table, JSON and YAML', async (t) => {
   const name = uniqueName('formats');
   await runContainer(t, { name, script: 'sleep 600' });
   for (const view of ['ps', 'images', 'info', 'namespaces']) {
@@ -111,7 +110,7 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shapeOf(each)]));
 }
 
-test.serial('several logs are one, by time; chosen by severity, pattern and time', async (t) => {
+test('several logs are one, by time; chosen by severity, pattern and time', async (t) => {
   const [one, other] = [uniqueName('one'), uniqueName('other')];
   const begin = Math.ceil(Date.now() / 1000) + 6;
   const script = `while [ $(date +%s) -lt ${begin} ]; do sleep 0.1; done; for n in 1 2 3 4 5; do
@@ -159,7 +158,7 @@ test.serial('several logs are one, by time; chosen by severity, pattern and time
   t.is((await portlight(t, ['logs', '--severity', 'loud', one], ALONE)).code, 2);
 });
 
-test.serial('several logs are followed without a gap or a repeat', async (t) => {
+test('several logs are followed without a gap or a repeat', async (t) => {
   const names = [uniqueName('follow'), uniqueName('follow')];
   const script = 'n=0; while [ $n -lt 60 ]; do n=$((n+1)); echo "line $n"; sleep 0.05; done';
   for (const name of names) await runContainer(t, { name, script });
@@ -176,7 +175,7 @@ test.serial('several logs are followed without a gap or a repeat', async (t) => 
   }
 });
 
-test.serial('a log on a terminal has colours by severity, and steers nothing', async (t) => {
+test('a log on a terminal has colours by severity, and steers nothing', async (t) => {
   const name = uniqueName('coloured');
   const other = uniqueName('coloured');
   const script = `echo "ERROR: no"; echo "WARN careful"; printf '\\033[2J\\033[HERROR: \\302\\233x\\n'`;
@@ -191,7 +190,7 @@ test.serial('a log on a terminal has colours by severity, and steers nothing', a
   t.regex(stripVTControlCharacters(styled), new RegExp(`${other.slice(0, 20)}.* \\| fine`));
 });
 
-test.serial('events are told as the agent tells them, of what has passed and of what comes', async (t) => {
+test('events are told as the agent tells them, of what has passed and of what comes', async (t) => {
   const name = uniqueName('events');
   await (await runContainer(t, { name, script: 'exit 3' })).wait();
   const { stdout, code } = await portlight(t, ['events', name], ALONE);
@@ -230,7 +229,7 @@ test.serial('events are told as the agent tells them, of what has passed and of 
   t.regex((await portlight(t, ['events', 'nobody'], ALONE)).stderr, /there is no container nobody/);
 });
 
-test.serial('where an agent runs, ps and events take what it has', async (t) => {
+test('where an agent runs, ps and events take what it has', async (t) => {
   const name = uniqueName('agent');
   const before = uniqueName('before');
   await (await runContainer(t, { name: before, script: 'exit 4' })).wait();
@@ -267,7 +266,7 @@ test.serial('where an agent runs, ps and events take what it has', async (t) => 
   t.regex(follower.stderr, /^portlight: the agent at http\S+ has closed the connection/);
 });
 
-test.serial('beyond loopback the agent is shown its token', async (t) => {
+test('beyond loopback the agent is shown its token', async (t) => {
   const dataDirectory = temporaryDirectory(t);
   const agent = await startAgent(t, { dataDirectory, args: ['--listen', '0.0.0.0:0'] });
   const listen = new URL(await listenUrl(agent)).host;
@@ -323,7 +322,7 @@ const UNPRIVILEGED = [
   },
 );
 
-test.serial('exit codes: 0, 1, 2, and 130 for Ctrl-C', async (t) => {
+test('exit codes: 0, 1, 2, and 130 for Ctrl-C', async (t) => {
   const name = uniqueName('codes');
   await runContainer(t, { name, script: 'echo hello; sleep 600' });
   t.is((await portlight(t, ['logs', name], ALONE)).code, 0);
