@@ -319,7 +319,17 @@ class Campaign {
     }
     for (const id of this.load.brief) {
       const actions = (told.get(id) ?? []).filter((action) => /^(create|start|die|destroy)$/.test(action));
-      t.deepEqual([...actions].sort(), ['create', 'destroy', 'die', 'start'], `events of ${id}`);
+      const story = events
+        .filter(({ resource }) => resource['container.id'] === id)
+        .map(
+          ({ time, attributes }) =>
+            `${time} ${attributes['log.record.uid']} ${attributes['portlight.event.time'] ?? ''}`,
+        );
+      t.deepEqual(
+        [...actions].sort(),
+        ['create', 'destroy', 'die', 'start'],
+        `events of ${id}:\n${story.join('\n')}`,
+      );
     }
     t.deepEqual(this.gaps(), [], 'metrics');
     return {
