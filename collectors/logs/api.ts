@@ -6,12 +6,14 @@
 import { isUtf8 } from 'node:buffer';
 import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
+import type { Timestamp } from '../../agent/logs/timestamp.ts';
 import type { Container, LogPosition } from '../../agent/records.ts';
 import type { LogSink } from '../collector.ts';
 import { attach } from './attach.ts';
 import type { Follower } from './follower.ts';
 import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from './frames.ts';
-import { lineAfter, moveBehind, stamp } from './line.ts';
+import { Handed } from './handed.ts';
+import { compareTimes, lineAfter, moveBehind, stamp } from './line.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 
@@ -35,6 +37,7 @@ export class ApiFollower implements Follower {
   private isUnreadable = false;
   /** Whether anything of the log was ever read. */
   private hasRead = false;
+  private readonly handed = new Handed();
 
   constructor(options: ApiOptions) {
     this.options = options;
@@ -97,16 +100,17 @@ export class ApiFollower implements Follower {
   private async read(follow: boolean, reading: () => void): Promise<void> {
     const { docker, container, sink, position } = this.options;
     const { signal } = this.stopping;
+    const { since, count } = this.handed.resume(position);
     const stream = await docker.getContainer(container.id).logs({
       follow: follow as true,
       stdout: true,
       stderr: true,
       timestamps: true,
-      since: `${position.seconds}.${String(position.nanos).padStart(9, '0')}` as unknown as number,
+      since: `${since.seconds}.${String(since.nanos).padStart(9, '0')}` as unknown as number,
       abortSignal: signal,
     });
     const splitter: LineSplitter = new (container.tty ? RawSplitter : FrameSplitter)(
-      this.handOver(() => splitter.isWithinLine),
+      this.handOver(since, count, () => splitter.isWithinLine),
       sink.maxLine,
     );
     // Without following, the answer comes as a whole.
@@ -124,23 +128,22 @@ export class ApiFollower implements Follower {
     sink.settled();
   }
 
-  /**
-   * `since` includes the lines of its very moment: as many of them as were handed over already are passed
-   * over.
-   */
-  private handOver(isWithinLine: () => boolean): OnLine {
+  /** @param count how many of the lines from `since` on were handed over already: they are passed over */
+  private handOver(since: Readonly<Timestamp>, count: number, isWithinLine: () => boolean): OnLine {
     const { position, sink } = this.options;
-    const resumed = { ...position };
-    let repeats = resumed.count;
-    const line = lineAfter(resumed);
+    const newest = this.handed.newest(position);
+    const isFirst = this.handed.isEmpty;
+    let repeats = count;
+    const line = lineAfter({ ...since, count: 0 });
     return (time, stream, source, start, end, cut) => {
-      const { seconds, nanos } = time;
-      if (repeats > 0 && seconds === resumed.seconds && nanos === resumed.nanos) {
+      stamp(line, time);
+      // Where the log's oldest file is gone meanwhile, there are fewer of them.
+      if (repeats > 0 && compareTimes(time, newest) <= 0) {
         repeats--;
+        // Those of an agent before this one.
+        if (isFirst) this.handed.add(time);
         return;
       }
-      repeats = 0;
-      stamp(line, time);
       line.ordinal = line.count - 1;
       line.stream = stream;
       line.source = source;
@@ -149,9 +152,11 @@ export class ApiFollower implements Follower {
       line.cut = cut;
       line.utf8 = isUtf8(source.subarray(start, end));
       sink.line(line);
+      this.handed.add(time);
       // Not before the other stream's line is whole, whose first piece lies before this one.
       if (isWithinLine()) return;
-      moveBehind(line, position, -1);
+      // A line that was overtaken is no place to go on from.
+      if (compareTimes(time, position) >= 0) moveBehind(line, position, -1);
     };
   }
 }

@@ -28,6 +28,10 @@ export const lineAfter = ({
   offset: 0,
 });
 
+/** Below 0 where `a` is before `b`, 0 where they are the same moment. */
+export const compareTimes = (a: Readonly<Timestamp>, b: Readonly<Timestamp>): number =>
+  a.seconds - b.seconds || a.nanos - b.nanos;
+
 /** Gives a line its time, and its number among those in a row that bear it. */
 export function stamp(line: LogLine, { seconds, nanos }: Readonly<Timestamp>): void {
   line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
