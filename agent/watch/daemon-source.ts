@@ -128,8 +128,8 @@ export class DaemonSource implements Source {
     this.caughtUp = reached.promise;
     this.docker = new DockerCollector({
       docker,
-      surroundings: {},
-      host: HOST,
+      surroundings: async () => ({}),
+      host: () => HOST,
       labels: [],
       selects: () => true,
       describe: () => ({}),
