@@ -101,7 +101,6 @@ export class ObservedDaemon {
   private readonly stopping = new AbortController();
   /** Whether it runs on this host, so that the kernel tells of its containers. */
   private isHere: boolean;
-  private cgroupVersion: 1 | 2 = 2;
   /** What every record of it bears: where it is, and what the user wants. */
   surroundings: Attributes;
   private resource: Resource;
@@ -211,9 +210,7 @@ export class ObservedDaemon {
   /** What every record of it bears; of a daemon elsewhere, what that says. */
   private async identify(): Promise<Attributes> {
     if (!this.isHere) {
-      const info = await this.info();
-      this.cgroupVersion = info.CgroupVersion === '2' ? 2 : 1;
-      this.surroundings = this.surroundingsOf(hostOf(info));
+      this.surroundings = this.surroundingsOf(hostOf(await this.info()));
       this.resource = this.resourceOf(this.surroundings);
     }
     return this.surroundings;
@@ -295,7 +292,6 @@ export class ObservedDaemon {
         sink: pipeline,
         rows: readRows,
         isVisible: (container) => this.isVisible(container),
-        cgroupVersion: () => this.cgroupVersion,
         onAnswer: ({ name }) => {
           if (isHere)
             telemetry.warn(

@@ -21,6 +21,8 @@ const PEERS = [
   'podman',
   'netavark',
   'openssl',
+  'openssh-client',
+  'openssh-server',
   'faketime',
   'tmux',
   'zsh',

@@ -93,10 +93,18 @@ export interface DockerdOptions {
   readonly ownNetwork: boolean;
   /** Where it keeps everything; a new directory by default. */
   readonly directory?: string;
+  /** What it calls its host; as we do by default. */
+  readonly hostname?: string;
+  /** What else it is told. */
+  readonly args?: readonly string[];
 }
 
 /** Enters a new network namespace, brings up its loopback, and becomes the command. */
 const IN_OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'busybox ip link set lo up && exec "$@"', 'sh'];
+/** Takes a name of its own, and becomes the command. */
+const underName = (name: string) => [
+  ...['unshare', '--uts', 'sh', '-c', 'busybox hostname "$1" && shift && exec "$@"', 'sh', name],
+];
 
 /**
  * @throws {Error} with the daemon's last words when it does not start
@@ -110,11 +118,13 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
   const output = openSync(log, 'a');
   const [command = '', ...args] = [
     options.ownNetwork ? IN_OWN_NETWORK : [],
+    options.hostname === undefined ? [] : underName(options.hostname),
     'dockerd',
     ['--host', host],
     ['--data-root', join(directory, 'data')],
     ['--exec-root', join(directory, 'exec')],
     ['--pidfile', join(directory, 'dockerd.pid')],
+    options.args ?? [],
   ].flat();
   // Out of the terminal's process group: Ctrl-C is for the agent, which the daemon outlives.
   const child = spawn(command, args, { stdio: ['ignore', output, output], detached: true });

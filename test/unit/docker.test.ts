@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { nameOfAction } from '../../collectors/docker/actions.ts';
@@ -8,6 +8,7 @@ import { connect } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { eventRecord } from '../../collectors/docker/event-record.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
+import { hostOf, isThisHost } from '../../collectors/docker/host.ts';
 import { parseImageReference, resourceAttributes } from '../../collectors/docker/identity.ts';
 import { formatSince, parseTime } from '../../collectors/docker/time.ts';
 
@@ -52,6 +53,40 @@ test('the client refuses to write before anything is sent', async (t) => {
   t.throws(() => connect({ host: 'ftp://x', origin: 'test' }), {
     message: /^test: "ftp:\/\/x" is not supported; expected unix/,
   });
+});
+
+test('the host of a daemon elsewhere is what that says of it', (t) => {
+  const info = {
+    Name: 'far',
+    OSType: 'linux',
+    OperatingSystem: 'Debian GNU/Linux 12 (bookworm)',
+    OSVersion: '12',
+    KernelVersion: '6.1.0-18-arm64',
+    Architecture: 'aarch64',
+    MemTotal: 1,
+  };
+  t.deepEqual(hostOf(info), {
+    'host.name': 'far',
+    'host.arch': 'arm64',
+    'os.type': 'linux',
+    'os.name': 'Debian GNU/Linux',
+    'os.version': '12',
+    'os.description': 'Linux 6.1.0-18-arm64',
+  });
+  // Older daemons and Podman leave things out.
+  t.deepEqual(hostOf({ Name: 'old', OperatingSystem: 'Alpine Linux v3.9' }), {
+    'host.name': 'old',
+    'os.name': 'Alpine Linux v3.9',
+  });
+  const here = {
+    Name: hostname(),
+    KernelVersion: release(),
+    MemTotal: Number(/MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024,
+  };
+  t.true(isThisHost(here, '/proc', '/'));
+  t.false(isThisHost({ ...here, Name: 'far' }, '/proc', '/'));
+  t.false(isThisHost({ ...here, MemTotal: here.MemTotal + 1024 }, '/proc', '/'));
+  t.false(isThisHost(here, '/nonexistent', '/'));
 });
 
 test('image references fall into name and tag', (t) => {
