@@ -1,6 +1,7 @@
 import type { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Docker from 'dockerode';
+import type Dockerode from 'dockerode';
+import { Docker } from './dockerode.ts';
 import type { Endpoint } from './endpoint.ts';
 import { TunnelAgent } from './tunnel.ts';
 
@@ -9,7 +10,7 @@ const PORT = 2375;
 const TLS_PORT = 2376;
 
 /** Its types leave out what its requests are made by. */
-type Options = Docker.DockerOptions & { readonly agent?: Agent };
+type Options = Dockerode.DockerOptions & { readonly agent?: Agent };
 
 function options(endpoint: Endpoint): Options {
   if (!URL.canParse(endpoint.host)) throw unsupported(endpoint);
@@ -44,7 +45,7 @@ function unsupported({ host, origin }: Endpoint): Error {
  * A client of the Engine API that can only read: any request but GET is refused before it is sent.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
-export function connect(endpoint: Endpoint): Docker {
+export function connect(endpoint: Endpoint): Dockerode {
   const docker = new Docker(options(endpoint));
   const { modem } = docker;
   const dial = modem.dial.bind(modem);
@@ -80,7 +81,7 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** The running containers, newest first. One that ends while they are asked for is left out. */
-export async function inspectRunning(docker: Docker): Promise<Docker.ContainerInspectInfo[]> {
+export async function inspectRunning(docker: Dockerode): Promise<Dockerode.ContainerInspectInfo[]> {
   const listed = await docker.listContainers();
   const inspected = await Promise.all(
     listed.map(({ Id }) =>

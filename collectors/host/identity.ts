@@ -3,9 +3,13 @@
  * Source: https://opentelemetry.io/docs/specs/semconv/resource/host/ and …/os/
  */
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
+import type Systeminformation from 'systeminformation';
 import type { AttributeValue } from '../../agent/records.ts';
+
+const require = createRequire(import.meta.url);
 
 /** OpenTelemetry's names of processor architectures where Node's differ. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -25,8 +29,8 @@ async function readFirst(paths: readonly string[]): Promise<string | undefined> 
 
 /** `host.*` and `os.*` of every record. What this host does not tell is absent. */
 export async function hostAttributes(procfs: string): Promise<Record<string, AttributeValue>> {
-  // systeminformation reads the distribution's release file in its many forms.
-  const { osInfo } = await import('systeminformation');
+  // systeminformation reads the distribution's release file in its many forms; the rest of it is not needed.
+  const { osInfo } = require('systeminformation/lib/osinfo') as Pick<typeof Systeminformation, 'osInfo'>;
   const [name, machineId, os] = await Promise.all([
     readFirst([join(procfs, 'sys/kernel/hostname')]),
     readFirst(['/etc/machine-id', '/var/lib/dbus/machine-id']),
