@@ -36,6 +36,7 @@ import { catalogue, metrics } from './catalogue/index.ts';
 import { dashboardSources } from './dashboard.ts';
 import { Evidence } from './evidence.ts';
 import { GLANCE_MS, Glance } from './glance.ts';
+import { bringUpToDate } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { LogLosses } from './logs/losses.ts';
 import { isReceiver } from './logs/receiver.ts';
@@ -131,7 +132,7 @@ function firstSightOf(where: string): FirstSight {
 
 /**
  * @throws {Error} when something that the configuration names cannot be had: the Docker context, the
- *   address to listen on
+ *   address to listen on, a data directory that is not of a newer agent
  */
 export async function startAgent(
   config: Config,
@@ -140,6 +141,7 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const unlock = await lockDirectory(config.data_dir);
   try {
+    bringUpToDate(config.data_dir);
     return await startLocked(config, logger, telemetry, unlock);
   } catch (error) {
     await unlock();

@@ -16,6 +16,7 @@ import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
+import { readLayout } from '../layout.ts';
 import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
@@ -154,16 +155,23 @@ function checkDataDirectory({ data_dir }: Config): Finding {
   for (;;) {
     try {
       accessSync(existing, constants.W_OK);
-      return finding('data directory', 'ok', data_dir);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' && dirname(existing) !== existing) existing = dirname(existing);
-      else
-        return finding(
-          'data directory',
-          'warn',
-          `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
-        );
+      if (code === 'ENOENT' && dirname(existing) !== existing) {
+        existing = dirname(existing);
+        continue;
+      }
+      return finding(
+        'data directory',
+        'warn',
+        `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
+      );
+    }
+    try {
+      readLayout(data_dir);
+      return finding('data directory', 'ok', data_dir);
+    } catch (error) {
+      return finding('data directory', 'fail', messageOf(error).replace(/^data_dir: /, ''));
     }
   }
 }
