@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { CgroupCollector } from '../collectors/cgroup/index.ts';
 import { requireProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector } from '../collectors/collector.ts';
-import { connect } from '../collectors/docker/client.ts';
+import { connect, outdated } from '../collectors/docker/client.ts';
 import { type Endpoint, findEndpoint, isLocal } from '../collectors/docker/endpoint.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
@@ -320,6 +320,10 @@ async function startLocked(
     store: positions,
     evidence,
     command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
+    answered({ ApiVersion }) {
+      const old = outdated(ApiVersion);
+      if (old !== undefined) telemetry.warn(`docker: ${old}`);
+    },
     objectChanged: (type) => objects.objectChanged(type),
     reconciled: () => void objects.begin(),
     lifecycle: new Attachments(collectors, telemetry),

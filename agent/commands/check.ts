@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { connect, inspectRunning } from '../../collectors/docker/client.ts';
+import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
 import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
@@ -33,8 +33,6 @@ interface Finding {
   readonly found: string;
 }
 
-/** The oldest Engine API whose fields the agent reads (Docker 20.10). */
-const OLDEST_API = 1.41;
 const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
 
 const finding = (check: string, status: Status, found: string): Finding => ({ check, status, found });
@@ -44,17 +42,14 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
   try {
     const docker = connect(endpoint);
     const [version, info] = await Promise.all([docker.version(), docker.info()]);
+    const old = outdated(version.ApiVersion);
     return {
       docker,
       findings: [
         finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
-        Number(version.ApiVersion) >= OLDEST_API
-          ? finding('engine API', 'ok', version.ApiVersion)
-          : finding(
-              'engine API',
-              'warn',
-              `${version.ApiVersion} is older than ${OLDEST_API}: some fields may be missing`,
-            ),
+        old === undefined
+          ? finding('engine API', 'ok', `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`)
+          : finding('engine API', 'warn', old),
         finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`),
       ],
     };
