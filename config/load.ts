@@ -15,6 +15,7 @@ import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.
 import { factsOf } from './option.ts';
 import { kinds } from './receiver.ts';
 import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
+import { fill, hasTemplate } from './template.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -67,7 +68,37 @@ function unknownKey(key: string, value: unknown): string {
   return `${key}: ${shownWithoutSecrets(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
 }
 
-async function readFile(path: string, settings: Map<string, Setting>, mistakes: string[]): Promise<void> {
+/**
+ * The value with variables filled in. A key whose text becomes empty by that is as good as not there.
+ * @param where its key
+ * @param mistake told what cannot be filled in
+ */
+function filled(value: unknown, where: string, env: Environment, mistake: (text: string) => void): unknown {
+  if (typeof value === 'string') {
+    if (!hasTemplate(value)) return value;
+    try {
+      return fill(value, env) || undefined;
+    } catch (error) {
+      mistake(`${where}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value))
+    return value.map((item, index) => filled(item, `${where}[${index}]`, env, mistake) ?? '');
+  const entries = Object.entries(value).map(([key, inner]) => [
+    key,
+    filled(inner, where === '' ? key : `${where}.${key}`, env, mistake),
+  ]);
+  return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
+}
+
+async function readFile(
+  path: string,
+  env: Environment,
+  settings: Map<string, Setting>,
+  mistakes: string[],
+): Promise<void> {
   let source: string;
   try {
     source = readFileSync(path, 'utf8');
@@ -96,8 +127,14 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
     mistakes.push(`${path}: expected keys and values, such as "interval: 10s"`);
     return;
   }
+  const unfilled: string[] = [];
+  const values = filled(content, '', env, (mistake) => unfilled.push(`${path}: ${mistake}`));
+  if (unfilled.length > 0) {
+    mistakes.push(...unfilled);
+    return;
+  }
   const flat = new Map<string, unknown>();
-  flatten(content, '', flat);
+  flatten(values as object, '', flat);
   for (const [key, value] of flat) {
     const lineOf = (keys: readonly (string | number)[]) => {
       const node = document.getIn([...key.split('.'), ...keys], true);
@@ -272,7 +309,7 @@ export async function loadConfig(
   const settings = new Map<string, Setting>();
   const mistakes: string[] = [];
   const path = file ?? env.PORTLIGHT_CONFIG ?? DEFAULT_FILES.find((candidate) => existsSync(candidate));
-  if (path !== undefined) await readFile(path, settings, mistakes);
+  if (path !== undefined) await readFile(path, env, settings, mistakes);
   readEnvironment(env, settings, mistakes);
   for (const option of options) {
     const value = flags[option.path];
