@@ -207,6 +207,11 @@ function addSetup(program: Command): void {
     (await import('./commands/config.ts')).validateConfig(options, command),
   );
   example(validate, 'portlight config validate --config new.yaml', 'before it is put in place');
+  const schema = config
+    .command('schema')
+    .description('print what the file can say as JSON Schema, which editors complete and check it with')
+    .action(async () => (await import('./commands/config.ts')).printSchema());
+  example(schema, 'portlight config schema > portlight.schema.json', 'for an editor, or a pipeline');
 
   const completion = program
     .command('completion')

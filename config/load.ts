@@ -166,72 +166,74 @@ function readEnvironment(env: Environment, settings: Map<string, Setting>, mista
 }
 
 function defaultDataDirectory(env: Environment): string {
+  // systemd.exec(5): what StateDirectory= has made.
+  if (env.STATE_DIRECTORY) return env.STATE_DIRECTORY;
   if (process.getuid?.() === 0) return '/var/lib/portlight';
   return join(env.XDG_STATE_HOME || join(env.HOME ?? homedir(), '.local/state'), 'portlight');
 }
 
-/** Values of options that nobody set; some depend on what was. */
+/** Values of options that nobody set, besides those that depend on others. */
+export const DEFAULTS: Readonly<Record<string, unknown>> = {
+  interval: '10s',
+  listen: '127.0.0.1:9797',
+  'dashboard.enabled': true,
+  'dashboard.hosts': [],
+  log_level: 'info',
+  procfs: '/proc',
+  rootfs: '/',
+  container_attributes: [],
+  container_labels: [],
+  'containers.include': [],
+  'containers.exclude': [],
+  'metrics.enable': [],
+  'metrics.disable': [],
+  'metrics.storage_interval': '5m',
+  'events.exclude': [],
+  'events.exec_commands': false,
+  'traces.enabled': true,
+  'spool.max_size': '1GiB',
+  'spool.max_age': '24h',
+  'spool.backlog_rate': '1MiB',
+  destinations: {},
+  'alerts.enabled': true,
+  'alerts.enable': [],
+  'alerts.disable': [],
+  'alerts.rules': [],
+  'alerts.webhooks': {},
+  'alerts.alertmanager.urls': [],
+  'alerts.alertmanager.resend': '1m',
+  'otlp.enabled': true,
+  'otlp.signals': [...kinds],
+  'otlp.metrics_order': 'newest',
+  'otlp.metric_names': 'semconv',
+  'otlp.temporality': 'cumulative',
+  'otlp.protocol': 'http/protobuf',
+  'otlp.timeout': '10s',
+  'otlp.compression': 'none',
+  'logs.parser': 'auto',
+  'logs.fields': 'attributes',
+  'logs.multiline': 'none',
+  'logs.multiline_timeout': '1s',
+  'logs.max_line': '1MiB',
+  'logs.strip_ansi': false,
+  'logs.file_place': false,
+  'logs.redact': [],
+  'logs.keep': [],
+  'logs.drop': [],
+  'logs.min_severity': 'none',
+  'logs.rate_limit': 0,
+};
+
 function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   const fall = (path: string, value: unknown) => {
     if (!settings.has(path)) settings.set(path, { value, origin: 'default' });
   };
   const hasReceiver = [...settings.keys()].some((path) => /^(otlp\..*endpoint|destinations)$/.test(path));
   fall('exporter', [hasReceiver ? 'otlp' : 'console']);
-  fall('interval', '10s');
   fall('data_dir', defaultDataDirectory(env));
-  fall('listen', '127.0.0.1:9797');
-  fall('dashboard.enabled', true);
-  fall('log_level', 'info');
-  fall('procfs', '/proc');
-  fall('rootfs', '/');
-  for (const path of [
-    'container_attributes',
-    'container_labels',
-    'events.exclude',
-    'containers.include',
-    'containers.exclude',
-    'metrics.enable',
-    'metrics.disable',
-    'logs.redact',
-    'logs.keep',
-    'logs.drop',
-    'alerts.enable',
-    'alerts.disable',
-    'alerts.rules',
-    'alerts.alertmanager.urls',
-    'dashboard.hosts',
-  ]) {
-    fall(path, []);
-  }
-  fall('metrics.storage_interval', '5m');
-  fall('events.exec_commands', false);
-  fall('traces.enabled', true);
-  fall('spool.max_size', '1GiB');
-  fall('spool.max_age', '24h');
-  fall('spool.backlog_rate', '1MiB');
-  fall('destinations', {});
-  fall('alerts.enabled', true);
-  fall('alerts.webhooks', {});
-  fall('alerts.alertmanager.resend', '1m');
-  fall('otlp.enabled', true);
-  fall('otlp.signals', [...kinds]);
-  fall('otlp.metrics_order', 'newest');
-  fall('otlp.metric_names', 'semconv');
-  fall('otlp.temporality', 'cumulative');
   const exporters = String(settings.get('exporter')!.value);
   fall('logs.first_sight', exporters === 'console' ? 'now' : 'start');
-  fall('logs.parser', 'auto');
-  fall('logs.fields', 'attributes');
-  fall('logs.multiline', 'none');
-  fall('logs.multiline_timeout', '1s');
-  fall('logs.max_line', '1MiB');
-  fall('logs.strip_ansi', false);
-  fall('logs.file_place', false);
-  fall('logs.min_severity', 'none');
-  fall('logs.rate_limit', 0);
-  fall('otlp.protocol', 'http/protobuf');
-  fall('otlp.timeout', '10s');
-  fall('otlp.compression', 'none');
+  for (const [path, value] of Object.entries(DEFAULTS)) fall(path, value);
 }
 
 function nest(settings: ReadonlyMap<string, Setting>): object {
