@@ -165,7 +165,7 @@ async function startLocked(
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
-    hostAttributes(config.procfs),
+    hostAttributes(config.procfs, config.rootfs),
   ]);
   const { own, common } = givenAttributes(config);
   const host = { ...found, ...common };

@@ -31,12 +31,19 @@ export interface Directory {
 const withoutEscapes = (path: string): string =>
   path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
+/** How far up in its hierarchy a mount begins. Above the root of our cgroup namespace, mountinfo only tells how far. */
+function height(root: string): number {
+  const parts = root.split('/').filter((part) => part !== '');
+  const above = parts.filter((part) => part === '..').length;
+  return above > 0 ? above : -parts.length;
+}
+
 /** The cgroup mounts in the text of a mountinfo file; of several mounts of a hierarchy, the one that shows most. */
 export function parseMountinfo(text: string): Hierarchies {
   const v1 = new Map<string, Mount>();
   let v2: Mount | undefined;
   const wider = (mount: Mount, known: Mount | undefined): Mount =>
-    known !== undefined && known.root.length <= mount.root.length ? known : mount;
+    known !== undefined && height(known.root) >= height(mount.root) ? known : mount;
   for (const line of text.split('\n')) {
     const [before, after] = line.split(' - ');
     if (after === undefined) continue;
