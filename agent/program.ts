@@ -62,8 +62,18 @@ function addAgent(program: Command): void {
       ),
   )
     .addOption(output())
-    .action(async (options, command) => (await import('./commands/check.ts')).check(options, command));
+    .addOption(
+      new Option('--live', 'only ask the running agent whether it works, as health checks do').conflicts(
+        'output',
+      ),
+    )
+    .action(async (options, command) => {
+      // Health checks ask often: what examines is not even loaded for them.
+      if (options.live) await (await import('./commands/live.ts')).live(command);
+      else await (await import('./commands/check.ts')).check(options, command);
+    });
   example(check, 'portlight check', 'before the first run, and when something is missing');
+  example(check, 'portlight check --live', 'the health check of a container');
 
   const status = withConfig(
     program.command('status').description('ask the running agent how its deliveries go'),
