@@ -18,8 +18,10 @@ import { imageBuildPackages } from './support/image.ts';
 const PEERS = [
   'prometheus',
   'prometheus-alertmanager',
+  'docker-compose',
   'docker-registry',
   'podman',
+  'systemd',
   'netavark',
   'openssl',
   'faketime',

@@ -14,6 +14,7 @@ import { IMAGE } from './docker.ts';
 export interface OwnDaemon {
   readonly host: string;
   readonly docker: Docker;
+  readonly pid: number;
   signal(signal: NodeJS.Signals): void;
   /** The daemon's process as a fault would end it, and another in its place. */
   restart(signal: NodeJS.Signals, whileAway?: () => Promise<void>): Promise<void>;
@@ -34,6 +35,9 @@ export async function ownDaemon(
   return {
     host: dockerd.host,
     docker,
+    get pid() {
+      return dockerd.pid;
+    },
     signal: (signal) => dockerd.kill(signal),
     async restart(signal, whileAway) {
       await dockerd.end(signal);

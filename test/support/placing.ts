@@ -1,0 +1,107 @@
+/** The ways to place the agent, as an operator uses what is shipped for them: on a daemon of the test's own. */
+import { spawn } from 'node:child_process';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { temporaryDirectory } from './agent.ts';
+import type { Receiver } from './receiver.ts';
+import { waitFor } from './wait.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** A recipe of config/ as it is shipped. */
+export const recipe = (path: string): string => readFileSync(join(root, 'config', path), 'utf8');
+
+/** The first shell command that a page of docs/ shows and that begins so, with its continued lines. */
+export function shownCommand(page: string, beginning: string): string {
+  const text = readFileSync(join(root, 'docs', page), 'utf8').replace(/\\\n\s*/g, ' ');
+  const command = text.split('\n').find((line) => line.replace(/^\$ /, '').startsWith(beginning));
+  if (command === undefined) throw new Error(`docs/${page} shows no "${beginning}"`);
+  return command.replace(/^\$ /, '');
+}
+
+/**
+ * Lets receivers be reached from the network of a daemon that has one of its own, at its bridge.
+ * @param pid the daemon's
+ * @returns the URL of each
+ */
+export async function bridge(
+  t: ExecutionContext,
+  pid: number,
+  receivers: readonly Receiver[],
+): Promise<string[]> {
+  const directory = temporaryDirectory(t);
+  const ports = await Promise.all(
+    receivers.map(async (receiver, index) => {
+      const { port } = new URL(receiver.endpoint('http'));
+      const server = createServer((near) => {
+        const far = connect(Number(port), '127.0.0.1');
+        for (const socket of [near, far]) socket.on('error', () => near.destroy() && far.destroy());
+        near.pipe(far).pipe(near);
+      });
+      t.teardown(() => server.close());
+      await new Promise<void>((resolve) => server.listen(join(directory, String(index)), resolve));
+      return 4318 + index;
+    }),
+  );
+  const program = `
+    const { connect, createServer } = require('node:net');
+    for (const [index, port] of ${JSON.stringify(ports)}.entries()) createServer((near) => {
+      const far = connect(${JSON.stringify(directory)} + '/' + index);
+      for (const socket of [near, far]) socket.on('error', () => near.destroy() && far.destroy());
+      near.pipe(far).pipe(near);
+    }).listen(port, '0.0.0.0', () => console.log('listens'));
+  `;
+  const child = spawn('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '--eval', program]);
+  t.teardown(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  await waitFor('the bridge', () => said.match(/listens/g)?.length === ports.length);
+  return ports.map((port) => `http://172.17.0.1:${port}`);
+}
+
+/** What a unit says, by key; the last of several. */
+export const readUnit = (text: string): Map<string, string> =>
+  new Map([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
+
+/** Below what systemd takes for DynamicUser=. */
+const USER = 61_999;
+
+/**
+ * What systemd makes of a unit before its command is run, as far as it can be had without systemd: user, groups,
+ * capabilities, no new privileges, a root that is read-only but for the state.
+ * @returns a command that the unit's own is put behind, and the variables that it gets
+ */
+export function inUnit(t: ExecutionContext, unit: ReadonlyMap<string, string>, dockerGroup: number) {
+  const state = join(temporaryDirectory(t), 'state');
+  mkdirSync(state, { mode: Number.parseInt(unit.get('StateDirectoryMode')!, 8) });
+  chownSync(state, USER, USER);
+  const capabilities = (key: string) =>
+    unit
+      .get(key)!
+      .split(' ')
+      .map((name) => `+${name.replace(/^CAP_/, '').toLowerCase()}`)
+      .join(',');
+  const ambient = capabilities('AmbientCapabilities');
+  const command = [
+    ['unshare', '--mount', 'sh', '-c'],
+    ['mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec "$@"', state],
+    ['setpriv', `--reuid=${USER}`, `--regid=${USER}`, `--groups=${dockerGroup}`],
+    [`--inh-caps=-all,${ambient}`, `--ambient-caps=-all,${ambient}`],
+    [`--bounding-set=-all,${capabilities('CapabilityBoundingSet')}`, '--no-new-privs'],
+  ].flat();
+  return { command, variables: { HOME: '/', STATE_DIRECTORY: state } };
+}
+
+/** A copy of a recipe in a directory of its own, with other files beside it. */
+export function write(t: ExecutionContext, files: Readonly<Record<string, string>>): string {
+  const directory = temporaryDirectory(t);
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(directory, path, '..'), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
+  return directory;
+}
