@@ -1,16 +1,17 @@
 /** Each way to place the agent, started as the page says it: it tells what an agent on the host itself tells. */
 import { execFile, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parseAllDocuments } from 'yaml';
 import { VERSION } from '../../agent/version.ts';
-import { AgentProcess, CLI, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, CLI, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
-import { IMAGE, LABEL, uniqueName } from '../support/docker.ts';
+import { ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
 import { ensurePortlightImage, PORTLIGHT_IMAGE } from '../support/image.ts';
+import { bodiesOf, numbered } from '../support/logs.ts';
 import { bridge, inUnit, readUnit, recipe, shownCommand, write } from '../support/placing.ts';
 import { Receiver, type Values } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -114,12 +115,11 @@ function told(receiver: Receiver, name: string, lasts: boolean): string[] {
     .sort();
 }
 
-test.before(async () => {
-  await ensurePortlightImage();
-});
+test.before(ensureImage);
 
 test('docker run, Compose, Swarm and systemd: each tells what an agent on the host tells', async (t) => {
   t.timeout(240_000);
+  await ensurePortlightImage();
   const daemon = await ownDaemon(t, { ownMounts: true });
   await shell(`docker save ${PORTLIGHT_IMAGE} | docker --host ${daemon.host} load`, {});
   const receivers = await Promise.all([...ways, 'host'].map(() => Receiver.start()));
@@ -205,4 +205,46 @@ test('the DaemonSet is what Kubernetes takes', async (t) => {
   const wrong = structuredClone(manifests.at(-1));
   wrong.spec.template.spec.containers[0].livenessProbe.httpGet.port = {};
   t.throws(() => new DaemonSet(wrong).validate());
+});
+
+test('an upgrade goes on from what 0.1.0 has left, and no agent touches what a newer one has', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const dataDirectory = temporaryDirectory(t);
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
+  const old = await startAgent(t, { variables, dataDirectory });
+  const name = uniqueName('upgrade');
+  const script = 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done';
+  await runContainer(t, { name, script });
+  await waitFor('some lines', () => bodiesOf(receiver, name).length > 10);
+  // From now on all waits, and the old agent leaves it behind.
+  receiver.fault = () => ({ status: 503 });
+  const before = bodiesOf(receiver, name).length;
+  await waitFor('lines to wait', () => receiver.refused.some(({ body }) => body === `line ${before + 10}`));
+  t.is((await old.stop()).code, 0);
+  const mark = join(dataDirectory, 'version');
+  t.is(readFileSync(mark, 'utf8'), '1\n');
+  // That version had none.
+  rmSync(mark);
+  receiver.fault = () => undefined;
+  const upgraded = await startAgent(t, { variables, dataDirectory });
+  t.is(readFileSync(mark, 'utf8'), '1\n');
+  await waitFor('what waited, and more', () => bodiesOf(receiver, name).length > before + 50, 60_000);
+  await upgraded.stop();
+  const lines = bodiesOf(receiver, name);
+  t.deepEqual(lines, numbered(lines.length), 'each line once');
+
+  writeFileSync(mark, '2\n');
+  const kept = () => readdirSync(dataDirectory, { recursive: true, encoding: 'utf8' }).sort();
+  const found = kept();
+  const refused = await portlight(t, ['run', '--data-dir', dataDirectory], variables);
+  t.is(refused.code, 1);
+  t.is(
+    refused.stderr,
+    `portlight: data_dir: ${dataDirectory} has version 2, and this Portlight knows versions up to 1: it was used by a newer one; install that again, or name another directory with --data-dir\n`,
+  );
+  t.deepEqual(kept(), found);
+  const checked = await portlight(t, ['check', '--data-dir', dataDirectory], variables);
+  t.is(checked.code, 1);
+  t.regex(checked.stdout, /FAIL +data directory +.* has version 2/);
 });
