@@ -12,12 +12,12 @@ import { ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
 import { ensurePortlightImage, PORTLIGHT_IMAGE } from '../support/image.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
-import { bridge, inUnit, readUnit, recipe, shownCommand, write } from '../support/placing.ts';
+import { bridge, inUnit, podCommand, readUnit, recipe, shownCommand, write } from '../support/placing.ts';
 import { Receiver, type Values } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
 const run = promisify(execFile);
-const ways = ['docker run', 'Compose', 'Swarm', 'systemd'] as const;
+const ways = ['docker run', 'Compose', 'Swarm', 'Kubernetes', 'systemd'] as const;
 
 /** What is shipped for all hosts, with what shows the most of privileges, sooner than by default. */
 const configuration = `${recipe('portlight.yaml')}
@@ -30,6 +30,9 @@ container_attributes: [namespaces, security]
 /** The shell command `line` by a shell. */
 const shell = (line: string, env: NodeJS.ProcessEnv, cwd?: string) =>
   run('sh', ['-c', line], { env: { ...process.env, ...env }, cwd });
+
+const manifests = () =>
+  parseAllDocuments(recipe('kubernetes/daemonset.yaml')).map((document) => document.toJS());
 
 interface Place {
   readonly t: ExecutionContext;
@@ -65,6 +68,17 @@ const place = {
     const env = { DOCKER_HOST: daemon.host, GATEWAY: gateway };
     await shell('docker stack deploy --compose-file stack.yaml portlight', env, join(directory, 'swarm'));
   },
+  /** What the kubelet would have the daemon run. */
+  async Kubernetes({ t, daemon, gateway }: Place) {
+    const { spec } = manifests().at(-1).spec.template;
+    const values = { GATEWAY: gateway, NODE_NAME: 'node-7' };
+    const sources = {
+      docker: new URL(daemon.host).pathname,
+      config: write(t, { 'portlight.yaml': configuration }),
+      data: temporaryDirectory(t),
+    };
+    await dockerCommand(podCommand(spec, values, sources), daemon.host);
+  },
   async systemd({ t, daemon, gateway }: Place) {
     const unit = readUnit(recipe('systemd/portlight.service'));
     t.is(unit.get('SupplementaryGroups'), 'docker');
@@ -87,7 +101,7 @@ const place = {
     child.stderr.setEncoding('utf8').on('data', (text) => {
       said += text;
     });
-    child.on('exit', () => t.log(said));
+    child.on('exit', (code) => code === null || t.log(said));
   },
 };
 
@@ -117,7 +131,7 @@ function told(receiver: Receiver, name: string, lasts: boolean): string[] {
 
 test.before(ensureImage);
 
-test('docker run, Compose, Swarm and systemd: each tells what an agent on the host tells', async (t) => {
+test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on the host tells', async (t) => {
   t.timeout(240_000);
   await ensurePortlightImage();
   const daemon = await ownDaemon(t, { ownMounts: true });
@@ -195,14 +209,14 @@ test('the DaemonSet is what Kubernetes takes', async (t) => {
     import('kubernetes-models/apps/v1'),
   ]);
   const models = { Namespace, ServiceAccount, ConfigMap, DaemonSet };
-  const manifests = parseAllDocuments(recipe('kubernetes/daemonset.yaml')).map((document) => document.toJS());
+  const all = manifests();
   t.deepEqual(
-    manifests.map(({ kind }) => kind),
+    all.map(({ kind }) => kind),
     Object.keys(models),
   );
-  for (const manifest of manifests)
+  for (const manifest of all)
     t.notThrows(() => new models[manifest.kind as keyof typeof models](manifest).validate(), manifest.kind);
-  const wrong = structuredClone(manifests.at(-1));
+  const wrong = all.at(-1);
   wrong.spec.template.spec.containers[0].livenessProbe.httpGet.port = {};
   t.throws(() => new DaemonSet(wrong).validate());
 });

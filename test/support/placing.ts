@@ -96,7 +96,58 @@ export function inUnit(t: ExecutionContext, unit: ReadonlyMap<string, string>, d
   return { command, variables: { HOME: '/', STATE_DIRECTORY: state } };
 }
 
-/** A copy of a recipe in a directory of its own, with other files beside it. */
+interface PodSpec {
+  readonly containers: readonly [
+    {
+      readonly image: string;
+      readonly env: readonly { readonly name: string; readonly value?: string }[];
+      readonly volumeMounts: readonly {
+        readonly name: string;
+        readonly mountPath: string;
+        readonly readOnly?: boolean;
+        readonly mountPropagation?: string;
+      }[];
+      readonly securityContext: {
+        readonly runAsUser: number;
+        readonly runAsGroup: number;
+        readonly allowPrivilegeEscalation: boolean;
+        readonly readOnlyRootFilesystem: boolean;
+        readonly capabilities: { readonly drop: readonly string[]; readonly add: readonly string[] };
+      };
+    },
+  ];
+  readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
+}
+
+/**
+ * `docker run …` for the container of a pod, as cri-dockerd would have it.
+ * @param values of variables, in the place of those that the pod has
+ * @param sources of volumes, in the place of those that it has
+ */
+export function podCommand(
+  { containers: [container], volumes }: PodSpec,
+  values: Readonly<Record<string, string>>,
+  sources: Readonly<Record<string, string>>,
+): string[] {
+  const { capabilities, ...security } = container.securityContext;
+  const source = (name: string) =>
+    sources[name] ?? volumes.find((volume) => volume.name === name)!.hostPath!.path;
+  return [
+    ['run', '--detach', '--user', `${security.runAsUser}:${security.runAsGroup}`],
+    security.readOnlyRootFilesystem ? ['--read-only'] : [],
+    security.allowPrivilegeEscalation ? [] : ['--security-opt', 'no-new-privileges'],
+    capabilities.drop.flatMap((name) => ['--cap-drop', name]),
+    capabilities.add.flatMap((name) => ['--cap-add', name]),
+    container.env.flatMap(({ name, value }) => ['--env', `${name}=${values[name] ?? value}`]),
+    container.volumeMounts.flatMap(({ name, mountPath, readOnly, mountPropagation }) => {
+      const options = [readOnly ? 'ro' : 'rw', ...(mountPropagation === 'HostToContainer' ? ['rslave'] : [])];
+      return ['--volume', `${source(name)}:${mountPath}:${options}`];
+    }),
+    container.image,
+  ].flat();
+}
+
+/** Files in a directory of their own. */
 export function write(t: ExecutionContext, files: Readonly<Record<string, string>>): string {
   const directory = temporaryDirectory(t);
   for (const [path, text] of Object.entries(files)) {
