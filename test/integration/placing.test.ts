@@ -52,7 +52,8 @@ const place = {
     t.true(shown.includes('http://collector:4318') && shown.endsWith(`portlight:${VERSION}`));
     const command = withSocket(shown, daemon)
       .replace('http://collector:4318', gateway)
-      .replace(/ (\S+)$/, ` --volume ${directory}:/etc/portlight:ro $1`);
+      // A daemon on cgroup v2 does that by itself.
+      .replace(/ (\S+)$/, ` --cgroupns private --volume ${directory}:/etc/portlight:ro $1`);
     await shell(command, { DOCKER_HOST: daemon.host });
   },
   async Compose({ t, daemon, gateway }: Place) {
@@ -156,6 +157,9 @@ test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on 
   }
   for (const [index, way] of [...ways, 'host'].entries())
     await waitFor(`the first round of ${way}`, () => receivers[index]!.points.length > 0, 60_000);
+
+  const own = () => receivers[0]!.pointsOf('portlight', 'container.memory.usage').length > 0;
+  await waitFor("the agent's own container", own);
 
   const [lasting, brief] = [uniqueName('lasting'), uniqueName('brief')];
   const labels = ['--label', `${LABEL}=true`, '--label', 'com.docker.compose.service=web'];

@@ -189,6 +189,8 @@ test('the container is the part of the path that bears its id, whatever lies bel
     `/machine.slice/libpod-${ID}.scope`,
   );
   t.is(containerCgroup('/user.slice/session-1.scope', ID), undefined);
+  t.is(containerCgroup('/init.scope', ID, ID), '/', "the agent's own, from a cgroup namespace of its own");
+  t.is(containerCgroup('/../user.slice', ID, ID), undefined);
   t.deepEqual(
     parseMembership(`3:cpu,cpuacct:/a:b\n0::/c\n`),
     new Map([
