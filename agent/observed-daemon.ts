@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { CgroupCollector } from '../collectors/cgroup/index.ts';
 import { requireProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector, TextStore } from '../collectors/collector.ts';
-import { connect } from '../collectors/docker/client.ts';
+import { connect, outdated } from '../collectors/docker/client.ts';
 import { type Endpoint, isLocal } from '../collectors/docker/endpoint.ts';
 import { type DaemonInfo, hostOf, isThisHost } from '../collectors/docker/host.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
@@ -333,6 +333,10 @@ export class ObservedDaemon {
       store,
       evidence: isHere ? evidence : unseen(evidence),
       command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
+      answered: ({ ApiVersion }) => {
+        const old = outdated(ApiVersion);
+        if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
+      },
       objectChanged: (type) => objects.objectChanged(type),
       reconciled: () => void objects.begin(),
       lifecycle: new Attachments(

@@ -137,6 +137,7 @@ export class DaemonSource implements Source {
       store: new MemoryStore(),
       evidence: this.evidence,
       command: undefined,
+      answered: () => {},
       objectChanged: () => {},
       reconciled: reached.resolve,
       lifecycle: new Attachments(collectors, telemetry),
