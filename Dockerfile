@@ -17,7 +17,7 @@ RUN node agent/setup/build.ts \
   && mv LICENSE package.json dist node_modules /image/portlight \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
   && install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
-  && mkdir -m 700 /data
+  && install -d -m 700 /data/portlight
 # npm tells what is there where nothing else is wanted.
 RUN cd /image/portlight \
   && npm pkg delete devDependencies scripts \
@@ -29,7 +29,7 @@ COPY --from=build /node /
 
 FROM node
 COPY --from=build /image /
-COPY --from=build --chown=65532:65532 /data /var/lib/portlight
+COPY --from=build --chown=65532:65532 /data /var/lib
 # The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR.
 ENV NODE_ENV=production \
   PORTLIGHT_DATA_DIR=/var/lib/portlight \

@@ -85,7 +85,8 @@ test('it has nothing that gives a privilege, and nothing that anybody may change
     [],
     'nothing that everybody may write to, but directories like /tmp',
   );
-  const { uid } = content.headers.get('var/lib/portlight')!;
+  const { uid, mode } = content.headers.get('var/lib/portlight')!;
+  t.is(mode! & 0o777, 0o700, 'what waits for a receiver is for nobody else');
   t.deepEqual(
     pathsWith((_, header) => header.uid === uid),
     ['var/lib/portlight'],
