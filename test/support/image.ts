@@ -23,6 +23,9 @@ import { VERSION } from '../../agent/version.ts';
 /** `portlight:<version>` */
 export const PORTLIGHT_IMAGE = `portlight:${VERSION}`;
 
+/** How long it may take to build, debootstrap included, on a machine that is busy: what `t.timeout` is told. */
+export const IMAGE_MS = 600_000;
+
 /** Debian packages that the images are made with. */
 export const imageBuildPackages = ['debootstrap', 'debian-archive-keyring'] as const;
 
