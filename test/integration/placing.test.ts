@@ -112,15 +112,19 @@ function described(resource: Values): string {
   return JSON.stringify(Object.fromEntries(entries));
 }
 
-/** All that is told of a container, each once; figures of those that last, since others may end between two rounds. */
+/** All that is told of a container, each once; of one that does not last, what does not depend on who was how quick. */
 function told(receiver: Receiver, name: string, lasts: boolean): string[] {
   const isOf = ({ resource }: { resource: Values }) => resource['container.name'] === name;
   const points = lasts ? receiver.points.filter(isOf) : [];
   const lines = receiver.of(name).filter(({ eventName }) => eventName === '');
-  const events = receiver.of(name).filter(({ eventName }) => eventName !== '');
+  const events = receiver
+    .of(name)
+    .filter(({ eventName }) => (lasts ? eventName !== '' : eventName.startsWith('docker.')));
   return [
     ...lines.map(({ body, attributes }) => `log ${body} ${'log.file.path' in attributes}`),
-    ...events.map(({ eventName, attributes }) => `event ${eventName} ${Object.keys(attributes).sort()}`),
+    ...events.map(
+      ({ eventName, attributes }) => `event ${eventName} ${lasts ? Object.keys(attributes).sort() : ''}`,
+    ),
     ...points.map((point) => `metric ${point.name} ${Object.keys(point.attributes)}`),
     ...receiver.spansOf(name).map((span) => `span ${span.name}`),
     // The last one: all is known of it then.
