@@ -192,6 +192,7 @@ test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on 
     const here = () => all(receivers[index]!);
     await waitFor(`${way} to tell the same`, () => `${here()}` === `${expected()}`).catch(() => {});
     t.deepEqual(here(), expected(), way);
+    t.true(receivers[index]!.pointsOf(lasting, 'container.processes').at(-1)!.value >= 2, way);
   }
 });
 
