@@ -1,6 +1,6 @@
 /** Each way to place the agent, started as the page says it: it tells what an agent on the host itself tells. */
 import { execFile, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
@@ -103,10 +103,11 @@ const place = {
       said += text;
     });
     child.on('exit', (code) => code === null || t.log(said));
+    await waitFor('its state', () => existsSync(join(variables.STATE_DIRECTORY, 'version')));
   },
 };
 
-/** What tells one place from another, and is not of the container. */
+/** Attributes in one order. */
 function described(resource: Values): string {
   const entries = Object.entries(resource).sort(([one], [other]) => one.localeCompare(other));
   return JSON.stringify(Object.fromEntries(entries));
@@ -134,11 +135,13 @@ function told(receiver: Receiver, name: string, lasts: boolean): string[] {
     .sort();
 }
 
-test.before(ensureImage);
+test.before(async () => {
+  await ensureImage();
+  await ensurePortlightImage();
+});
 
 test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on the host tells', async (t) => {
   t.timeout(240_000);
-  await ensurePortlightImage();
   const daemon = await ownDaemon(t, { ownMounts: true });
   await shell(`docker save ${PORTLIGHT_IMAGE} | docker --host ${daemon.host} load`, {});
   const receivers = await Promise.all([...ways, 'host'].map(() => Receiver.start()));
