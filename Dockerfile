@@ -9,23 +9,27 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 # What is optional is native code that would have to be compiled; types and source maps are for developers.
 RUN node agent/setup/build.ts \
-  && npm sbom --package-lock-only --omit=dev --omit=optional \
-    --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
-  && find dist node_modules -type f \( -name '*.map' -o -name '*.[cm]ts' -o -name '*.ts' \) -delete
-RUN install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
+  && rm -r node_modules/.bin node_modules/.package-lock.json \
+  && find dist node_modules -type f \( -name '*.map' -o -name '*.[cm]ts' -o -name '*.ts' \) -delete \
   && sed -i '1s|/usr/bin/env -S node|/usr/local/bin/node|' dist/agent/cli.js \
   && mkdir -p /image/portlight /image/usr/local/bin \
-  && mv LICENSE package.json sbom.cdx.json dist node_modules /image/portlight \
+  && mv LICENSE package.json dist node_modules /image/portlight \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
-  && mkdir -m 700 /data
+  && install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
+  && install -d -m 700 /data/portlight
+# npm tells what is there where nothing else is wanted.
+RUN cd /image/portlight \
+  && npm pkg delete devDependencies scripts \
+  && npm sbom --sbom-format=cyclonedx --sbom-type=application > /sbom.cdx.json \
+  && mv /sbom.cdx.json .
 
 FROM ${RUNTIME_IMAGE} AS node
 COPY --from=build /node /
 
 FROM node
 COPY --from=build /image /
-COPY --from=build --chown=65532:65532 /data /var/lib/portlight
+COPY --from=build --chown=65532:65532 /data /var/lib
 # The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR.
 ENV NODE_ENV=production \
   PORTLIGHT_DATA_DIR=/var/lib/portlight \
