@@ -29,6 +29,8 @@ test('defaults make a console agent; an endpoint makes it ship by OTLP', async (
   t.is(config.logs.first_sight, 'now');
   t.deepEqual(config.listen, { host: '127.0.0.1', port: 9797 });
   t.is(settings.get('interval')!.origin, 'default');
+  const underSystemd = { STATE_DIRECTORY: '/var/lib/portlight' };
+  t.is((await loadConfig({}, undefined, underSystemd)).config.data_dir, '/var/lib/portlight');
 
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
   const shipping = (await loadConfig({}, undefined, env)).config;
