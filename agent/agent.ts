@@ -11,7 +11,6 @@ import { type Endpoint, findEndpoint, isLocal } from '../collectors/docker/endpo
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
 import { bootTime, HostCollector } from '../collectors/host/index.ts';
-import { ownContainerId } from '../collectors/host/own-container.ts';
 import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
 import { type FirstSight, LogCollector } from '../collectors/logs/index.ts';
 import { formatPosition, parsePosition } from '../collectors/logs/position.ts';
@@ -46,6 +45,7 @@ import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
 import type { Attributes, Container, Metric } from './records.ts';
 import { Round } from './round.ts';
+import { scopeOf } from './scope.ts';
 import { isSelected, matches, selectMetrics } from './selection.ts';
 import { Access } from './server/access.ts';
 import { healthPages, listen, openUrlOf, type Site, urlOf } from './server/index.ts';
@@ -157,6 +157,7 @@ async function startLocked(
   const before = telemetry.snapshot();
   const endpoint: Endpoint = findEndpoint(config.docker_host);
   const docker: Docker = connect(endpoint);
+  const scope = await scopeOf(config.scope, docker, endpoint.host, (message) => logger.warn(message));
   // Before anything is opened: it may not be had.
   const token = requiredToken(config.listen.host, config.data_dir, logger);
   const access = new Access(config.dashboard.hosts, token);
@@ -183,6 +184,7 @@ async function startLocked(
           namespaces: () => namespaces,
           procfs: isLocal(endpoint) ? config.procfs : undefined,
           attributes: host,
+          isHost: scope.isHost,
           status,
           telemetry,
         }),
@@ -242,6 +244,8 @@ async function startLocked(
   const read = new Set([...enabled, ...watched]);
   const seldom = Math.max(1, Math.min(MOST_ROUNDS, Math.round(SELDOM_MS / config.interval)));
   const hostResource = { attributes: { 'service.name': 'portlight', ...host, ...own } };
+  // Figures of the host are told by whoever is there for the host.
+  const about = scope.isHost ? hostResource : undefined;
   const limit = descriptorLimit();
   const files = new KernelFiles(limit, () =>
     telemetry.warn(
@@ -259,6 +263,7 @@ async function startLocked(
     sink: pipeline,
     host: hostResource,
     containers: () => daemon.containers.values(),
+    tells: (labels) => scope.isHost || (labels !== undefined && scope.owns(labels)),
     store: positions,
   });
   const namespaces = new NamespaceCollector({
@@ -300,7 +305,7 @@ async function startLocked(
       },
       firstSight: firstSightOf(config.logs.first_sight),
       rootfs,
-      ownId: ownContainerId(),
+      ownId: scope.ownId,
     }),
   ];
   const daemon: DockerCollector = new DockerCollector({
@@ -308,7 +313,9 @@ async function startLocked(
     surroundings: host,
     host: hostResource,
     labels: config.container_labels,
-    selects: (container) => isSelected(container, config.containers.include, config.containers.exclude),
+    selects: (container) =>
+      isSelected(container, config.containers.include, config.containers.exclude) && scope.selects(container),
+    tellsObjects: scope.isHost,
     // The processes of a daemon elsewhere cannot be seen from here.
     describe: (container) =>
       isLocal(endpoint)
@@ -337,7 +344,7 @@ async function startLocked(
       rows,
       telemetry,
       begun: bootTime(config.procfs),
-      host: hostResource,
+      host: about,
       containers: () => daemon.containers.values(),
       isWatched: () => dashboard.isWatched,
       take: (sets) => dashboard.glance(sets),
@@ -424,7 +431,7 @@ async function startLocked(
   let toldOwn = performance.now();
   const round = async () => {
     try {
-      const sets = await rounds.collect(daemon.containers.values(), hostResource);
+      const sets = await rounds.collect(daemon.containers.values(), about);
       evidence.round(sets);
       guarded(() => alerts.round(sets));
       await pipeline.metrics(sets);

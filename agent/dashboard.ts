@@ -20,6 +20,8 @@ export interface DashboardParts {
   readonly procfs: string | undefined;
   /** Of the host. */
   readonly attributes: Attributes;
+  /** Whether images are shown that no container that is observed uses. */
+  readonly isHost: boolean;
   readonly status: () => Status;
   readonly telemetry: Telemetry;
 }
@@ -47,7 +49,7 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
 }
 
 export function dashboardSources(parts: DashboardParts): Sources {
-  const { docker, daemon, namespaces, procfs, attributes, status, telemetry } = parts;
+  const { docker, daemon, namespaces, procfs, attributes, isHost, status, telemetry } = parts;
   const imageIds = () =>
     [...daemon().containers.values()].map(({ resource }) =>
       String(resource.attributes['container.image.id'] ?? ''),
@@ -61,18 +63,19 @@ export function dashboardSources(parts: DashboardParts): Sources {
     confinement: (container) =>
       procfs === undefined || container.pid === 0 ? null : confinementOf(procfs, container),
     async images() {
-      const images = await listImages(
-        docker,
-        imageIds().filter((id) => id !== ''),
-      );
-      return images.map(({ Id, RepoTags, Created, Size }) => ({
-        id: Id,
-        references: namesOf(RepoTags),
-        createdAt: Created * 1000,
-        size: Size,
-      }));
+      const used = imageIds().filter((id) => id !== '');
+      const images = await listImages(docker, used);
+      return images
+        .filter(({ Id }) => isHost || used.includes(Id))
+        .map(({ Id, RepoTags, Created, Size }) => ({
+          id: Id,
+          references: namesOf(RepoTags),
+          createdAt: Created * 1000,
+          size: Size,
+        }));
     },
     async image(id) {
+      if (!isHost && !imageIds().includes(id)) return undefined;
       const found = await layeredImage(docker, id);
       if (found === undefined) return undefined;
       const { Id, RepoTags, RepoDigests, Created, Size, Os, Architecture } = found.inspect;

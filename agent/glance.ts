@@ -38,7 +38,8 @@ export interface GlanceOptions {
   readonly rows: readonly CatalogueEntry[];
   readonly telemetry: Telemetry;
   readonly begun: UnixNano;
-  readonly host: Resource;
+  /** Undefined where the host is not what is shown. */
+  readonly host: Resource | undefined;
   readonly containers: () => Iterable<Container>;
   readonly isWatched: () => boolean;
   readonly take: (sets: readonly MetricSet[]) => void;

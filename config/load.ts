@@ -147,6 +147,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('log_level', 'info');
   fall('procfs', '/proc');
   fall('rootfs', '/');
+  fall('scope', 'host');
   for (const path of [
     'container_attributes',
     'container_labels',

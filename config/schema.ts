@@ -19,6 +19,7 @@ import {
   oneOf,
   option,
   optionalText,
+  scopeNames,
   scopeOf,
   sizeBetween,
   text,
@@ -164,6 +165,11 @@ export const schema = v.strictObject({
     'Container labels that every record of a container bears as container.label.<key>; none by default',
     { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },
     listOfText((key) => key !== ''),
+  ),
+  scope: option(
+    'What the agent is for: the host; or, where it runs in a container itself, the containers of its own Compose project, those that share its network, or those that the label portlight.scope of its own container selects',
+    { allowed: `one of ${scopeNames.join(', ')}`, values: scopeNames, flag: 'scope' },
+    oneOf(scopeNames),
   ),
   containers: v.strictObject({
     include: option(

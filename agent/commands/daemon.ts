@@ -1,8 +1,11 @@
 /** The daemon as a command meets it: found, connected, and its faults told with what can be done. */
 import type Docker from 'dockerode';
-import { accessHint, connect } from '../../collectors/docker/client.ts';
+import type { ContainerInspectInfo } from 'dockerode';
+import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
 import { type Endpoint, findEndpoint } from '../../collectors/docker/endpoint.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
 import type { Config } from '../../config/schema.ts';
+import { type Scope, scopeOf } from '../scope.ts';
 import { messageOf } from '../telemetry.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 
@@ -20,6 +23,13 @@ export interface Daemon {
   readonly endpoint: Endpoint;
   /** @throws {Unanswered} that names the daemon, and says what can be done, where it does not answer */
   ask<T>(question: Promise<T>): Promise<T>;
+  /** @throws as `ask`, and {ConfigError} where the scope cannot be had */
+  scope(): Promise<Scope>;
+  /**
+   * The running containers of the scope, newest first.
+   * @throws as `scope`
+   */
+  running(): Promise<ContainerInspectInfo[]>;
 }
 
 /**
@@ -42,12 +52,27 @@ export async function daemonOrAgent<T>(
 
 export function daemonOf(config: Config): Daemon {
   const endpoint = findEndpoint(config.docker_host);
+  const docker = connect(endpoint);
+  const ask = <T>(question: Promise<T>) =>
+    question.catch((error) => {
+      throw new Unanswered(unanswered(endpoint, error));
+    });
+  let found: Promise<Scope> | undefined;
+  const scope = async () => {
+    if (config.scope !== 'host') await ask(docker.version());
+    found ??= scopeOf(config.scope, docker, endpoint.host);
+    return found;
+  };
   return {
-    docker: connect(endpoint),
+    docker,
     endpoint,
-    ask: (question) =>
-      question.catch((error) => {
-        throw new Unanswered(unanswered(endpoint, error));
-      }),
+    ask,
+    scope,
+    async running() {
+      const { selects } = await scope();
+      const all = await ask(inspectRunning(docker));
+      const wanted = await Promise.all(all.map((inspect) => selects(fromInspect(inspect, undefined, {}))));
+      return all.filter((_, index) => wanted[index]);
+    },
   };
 }

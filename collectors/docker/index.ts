@@ -90,6 +90,8 @@ export interface DockerCollectorOptions
   readonly sink: Sink;
   readonly lifecycle: Lifecycle;
   readonly position: EventPosition;
+  /** Whether events are told that are about no container that is observed. */
+  readonly tellsObjects: boolean;
   /** Told of each event of an object that is no container, once it was told. */
   readonly objectChanged: (type: string) => void;
   /** Told whenever containers were compared with what there is: other objects may have changed unseen too. */
@@ -459,6 +461,10 @@ export class DockerCollector {
     const member = memberOf(event);
     if (member !== undefined && this.all.ignored.has(member)) return NOTHING_SENT;
     const container = member === undefined ? undefined : this.existingOrTold(member);
+    if (container === undefined && !this.options.tellsObjects) {
+      this.options.objectChanged(event.Type);
+      return NOTHING_SENT;
+    }
     const record = eventRecord(event, {
       container: container?.name,
       tail: container === undefined ? '' : `: container ${container.name}`,
