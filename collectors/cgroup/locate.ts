@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownContainerId } from '../host/own-container.ts';
 
 /** A mounted cgroup hierarchy. */
 export interface Mount {
@@ -31,12 +32,18 @@ export interface Directory {
 const withoutEscapes = (path: string): string =>
   path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
+/** How many levels above the root of our cgroup namespace a mount shows. */
+const levelsAbove = (root: string): number => root.split('/').filter((part) => part === '..').length;
+
 /** The cgroup mounts in the text of a mountinfo file; of several mounts of a hierarchy, the one that shows most. */
 export function parseMountinfo(text: string): Hierarchies {
   const v1 = new Map<string, Mount>();
   let v2: Mount | undefined;
-  const wider = (mount: Mount, known: Mount | undefined): Mount =>
-    known !== undefined && known.root.length <= mount.root.length ? known : mount;
+  const wider = (mount: Mount, known: Mount | undefined): Mount => {
+    if (known === undefined) return mount;
+    const above = levelsAbove(mount.root) - levelsAbove(known.root);
+    return above > 0 || (above === 0 && mount.root.length < known.root.length) ? mount : known;
+  };
   for (const line of text.split('\n')) {
     const [before, after] = line.split(' - ');
     if (after === undefined) continue;
@@ -79,14 +86,28 @@ export function containerCgroup(path: string, id: string): string | undefined {
 }
 
 /**
+ * Our own cgroup by hierarchy, where we run in a container: in a cgroup namespace of its own, that is / for all of
+ * the container's processes, and bears no id.
+ */
+let ownMembership: Map<string, string> | undefined;
+
+function isOwnRoot(controller: string, path: string): boolean {
+  ownMembership ??=
+    ownContainerId() === undefined ? new Map() : parseMembership(readFileSync('/proc/self/cgroup', 'utf8'));
+  return path === '/' && ownMembership.get(controller) === '/';
+}
+
+/**
  * Makes sure, by its cgroup, that a process is the container's: a daemon elsewhere, another /proc or a reused
  * pid make it another's.
  * @throws when it is not, when it has vanished, or when /proc cannot be read
  */
 export function requireProcessOf(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
-  const isOwn = [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
-  if (!isOwn) throw new Error(`process ${pid} is none of the container's`);
+  const isIts = [...membership].some(
+    ([controller, path]) => containerCgroup(path, id) !== undefined || isOwnRoot(controller, path),
+  );
+  if (!isIts) throw new Error(`process ${pid} is none of the container's`);
 }
 
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
@@ -146,9 +167,10 @@ export function locate(
     const legacy = hierarchies.v1.get(controller);
     const version = legacy === undefined ? 2 : 1;
     const mount = legacy ?? hierarchies.v2;
-    const path = membership.get(version === 1 ? controller : '');
+    const hierarchy = version === 1 ? controller : '';
+    const path = membership.get(hierarchy);
     if (mount === undefined || path === undefined) continue;
-    const own = containerCgroup(path, id);
+    const own = containerCgroup(path, id) ?? (isOwnRoot(hierarchy, path) ? path : undefined);
     if (own === undefined) continue;
     const directory = under(mount, own, id);
     if (directory !== undefined && existsSync(directory))
