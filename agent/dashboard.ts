@@ -35,7 +35,7 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
   try {
     const { capabilities, seccomp, apparmor, noNewPrivileges, readonlyRoot } = readConfinement(procfs, pid);
     return {
-      privileged,
+      privileged: privileged ?? null,
       capabilities,
       seccomp: seccomp ?? null,
       apparmor: apparmor ?? null,

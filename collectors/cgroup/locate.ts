@@ -97,6 +97,11 @@ function isOwnRoot(controller: string, path: string): boolean {
   return path === '/' && ownMembership.get(controller) === '/';
 }
 
+/** Whether a process is any container's. @param text of its /proc/<pid>/cgroup */
+export const isOfContainer = (text: string): boolean =>
+  /[0-9a-f]{64}/.test(text) ||
+  [...parseMembership(text)].some(([controller, path]) => isOwnRoot(controller, path));
+
 /**
  * Makes sure, by its cgroup, that a process is the container's: a daemon elsewhere, another /proc or a reused
  * pid make it another's.
