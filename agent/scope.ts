@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { isNotFound } from '../collectors/docker/client.ts';
+import { connect, isNotFound } from '../collectors/docker/client.ts';
+import type { Endpoint } from '../collectors/docker/endpoint.ts';
 import { joinedBy, ownContainer } from '../collectors/docker/own.ts';
 import { ownContainerId } from '../collectors/host/own-container.ts';
 import { ConfigError } from '../config/load.ts';
@@ -109,6 +110,14 @@ function selfScope(ownId: string, labels: Labels): Scope {
     owns: () => false,
   };
 }
+
+/** The scope of an agent. @throws as `scopeOf` */
+export const scopeAt = (
+  endpoint: Endpoint,
+  name: ScopeName,
+  onWait: (message: string) => void,
+): Promise<Scope> | Scope =>
+  name === 'host' ? hostScope() : scopeOf(name, connect(endpoint), endpoint.host, onWait);
 
 /**
  * @param name as it was configured

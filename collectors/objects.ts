@@ -58,7 +58,7 @@ export interface ObjectOptions {
   readonly docker: Docker;
   readonly sink: Sink;
   /** What the events are about: the host. */
-  readonly host: Resource;
+  readonly host: () => Resource;
   readonly containers: () => Iterable<Container>;
   /** Whether an object with these labels is told of; undefined for images, whose labels are their makers'. */
   readonly tells: (labels: Readonly<Record<string, string>> | undefined) => boolean;
@@ -302,7 +302,7 @@ export class ObjectCollector implements Collector {
         ...(change === 'removed' ? {} : passing),
       },
     });
-    return this.options.sink.event(this.options.host, record);
+    return this.options.sink.event(this.options.host(), record);
   }
 
   /** The image that a container would be made from now; undefined where that is its own. */

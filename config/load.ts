@@ -10,6 +10,7 @@ import * as v from 'valibot';
 import { rulesOf } from '../agent/alerts/rules.ts';
 import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
 import { webhookOptions } from './alerts.ts';
+import { daemonOptions, mistakeInDaemons } from './daemons.ts';
 import { destinationsOf } from './destinations.ts';
 import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
 import { factsOf } from './option.ts';
@@ -173,6 +174,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   fall('spool.max_size', '1GiB');
   fall('spool.max_age', '24h');
   fall('spool.backlog_rate', '1MiB');
+  fall('daemons', {});
   fall('destinations', {});
   fall('alerts.enabled', true);
   fall('alerts.webhooks', {});
@@ -229,6 +231,7 @@ function withOrigin(mistake: string, settings: ReadonlyMap<string, Setting>): st
 
 /** What each of those that have a name can say, by the option that they stand in. */
 const named: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  daemons: daemonOptions,
   destinations: destinationOptions,
   'alerts.webhooks': webhookOptions,
 };
@@ -295,6 +298,8 @@ export async function loadConfig(
     mistakes.push(...wrong);
   }
   if (mistakes.length > 0 || !result.success) throw new ConfigError(mistakes);
+  const mistake = mistakeInDaemons(result.output);
+  if (mistake !== undefined) throw new ConfigError([withOrigin(mistake, settings)]);
   try {
     destinationsOf(result.output);
     alertmanagersOf(result.output.alerts);

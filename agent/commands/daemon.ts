@@ -2,9 +2,10 @@
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
-import { type Endpoint, findEndpoint } from '../../collectors/docker/endpoint.ts';
+import type { Endpoint } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import type { Config } from '../../config/schema.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { type Scope, scopeOf } from '../scope.ts';
 import { messageOf } from '../telemetry.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
@@ -51,7 +52,7 @@ export async function daemonOrAgent<T>(
 }
 
 export function daemonOf(config: Config): Daemon {
-  const endpoint = findEndpoint(config.docker_host);
+  const endpoint = mainEndpoint(config);
   const docker = connect(endpoint);
   const ask = <T>(question: Promise<T>) =>
     question.catch((error) => {

@@ -131,8 +131,8 @@ export class DaemonSource implements Source {
     this.caughtUp = reached.promise;
     this.docker = new DockerCollector({
       docker,
-      surroundings: {},
-      host: HOST,
+      surroundings: async () => ({}),
+      host: () => HOST,
       labels: [],
       selects: async (container) => (await this.daemon.scope()).selects(container),
       describe: () => ({}),

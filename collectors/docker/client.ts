@@ -1,12 +1,17 @@
+import type { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import type { Endpoint } from './endpoint.ts';
+import { TunnelAgent } from './tunnel.ts';
 
 /** Ports of the Engine API: https://docs.docker.com/engine/security/protect-access/ */
 const PORT = 2375;
 const TLS_PORT = 2376;
 
-function options(endpoint: Endpoint): Docker.DockerOptions {
+/** Its types leave out what its requests are made by. */
+type Options = Docker.DockerOptions & { readonly agent?: Agent };
+
+function options(endpoint: Endpoint): Options {
   if (!URL.canParse(endpoint.host)) throw unsupported(endpoint);
   const url = new URL(endpoint.host);
   switch (url.protocol) {
@@ -24,12 +29,7 @@ function options(endpoint: Endpoint): Docker.DockerOptions {
       };
     }
     case 'ssh:':
-      return {
-        protocol: 'ssh',
-        host: url.hostname,
-        port: Number(url.port) || 22,
-        username: url.username || undefined,
-      };
+      return { protocol: 'http', host: 'docker', agent: new TunnelAgent(endpoint.host) };
   }
   throw unsupported(endpoint);
 }

@@ -8,6 +8,7 @@ import type Docker from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import {
+  type Attributes,
   type Container,
   type PointSink,
   type Resource,
@@ -85,8 +86,10 @@ export interface DockerCollectorOptions
   extends Omit<ContainersOptions, 'onFault' | 'stopping' | 'isGone'>,
     StoryOptions {
   readonly docker: Docker;
+  /** What every container bears of its host and daemon; asked for whenever the daemon was reached. */
+  readonly surroundings: () => Promise<Attributes>;
   /** The host, for events that are about no container. */
-  readonly host: Resource;
+  readonly host: () => Resource;
   readonly sink: Sink;
   readonly lifecycle: Lifecycle;
   readonly position: EventPosition;
@@ -220,7 +223,8 @@ export class DockerCollector {
       // recognised.
       let next = events.next();
       next.catch(() => {});
-      this.all.runBy(await this.options.docker.version());
+      const { docker, surroundings } = this.options;
+      this.all.runBy(...(await Promise.all([docker.version(), surroundings()])));
       // What the daemon still knows of comes before what can only be made up.
       const past = await this.past(this.landmark === undefined ? 0n : BigInt(this.landmark.timeNano));
       if (this.away !== undefined && this.away.to === undefined) this.isBack(this.away, past);
@@ -471,7 +475,7 @@ export class DockerCollector {
       context: container === undefined ? undefined : this.story.of(container.id)?.life,
     });
     this.options.objectChanged(event.Type);
-    return { sent: this.options.sink.event(container?.resource ?? this.options.host, record) };
+    return { sent: this.options.sink.event(container?.resource ?? this.options.host(), record) };
   }
 
   /** A container that is or was there. */

@@ -135,8 +135,8 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
   const nothing = () => {};
   const collector = new DockerCollector({
     docker: daemon.docker,
-    surroundings: {},
-    host: { attributes: {} },
+    surroundings: async () => ({}),
+    host: () => ({ attributes: {} }),
     labels: [],
     tellsObjects: true,
     selects: () => true,
