@@ -1,10 +1,18 @@
 /** The agent in a container beside those that it is for. */
+import { type AddressInfo, createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { portlight } from '../support/agent.ts';
-import { docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
+import { createContainer, docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import type { Receiver } from '../support/receiver.ts';
-import { ended, execSidecar, outputOf, receiverOnNetwork, startSidecar } from '../support/sidecar.ts';
+import {
+  ended,
+  execSidecar,
+  outputOf,
+  receiverOnNetwork,
+  type SidecarOptions,
+  startSidecar,
+} from '../support/sidecar.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);
@@ -178,4 +186,124 @@ test('a scope that cannot be had ends the agent with one line that says why', as
   );
   t.regex(noLabel, /^portlight: scope: "self" .* has no label portlight.scope; expected [^\n]+$/);
   t.regex(noRule, /^portlight: scope: "self" .* has "web\*", which is no rule; expected [^\n]+$/);
+});
+
+/** What only a daemon tells of a container. */
+const OF_DAEMON = /^container\.(restarts|filesystem\.|image\.)/;
+
+test('without a socket, in a shared pid namespace, figures and life are those that the daemon tells of', async (t) => {
+  const { receiver, network, endpoint } = await receiverOnNetwork(t);
+  // Whoever asked a daemon would ask this one.
+  let questions = 0;
+  const daemon = createServer((socket) => {
+    questions++;
+    socket.destroy();
+  });
+  const gateway = new URL(endpoint).hostname;
+  await new Promise<void>((resolve) => daemon.listen(0, gateway, resolve));
+  t.teardown(() => daemon.close());
+  const { port } = daemon.address() as AddressInfo;
+
+  const holder = await runContainer(t, { script: 'trap exit TERM; sleep 600 & wait' });
+  const name = uniqueName('app');
+  const app = await createContainer(t, {
+    name,
+    labels: { team: 'shop' },
+    script: 'echo begun; while sleep 0.2; do :; done',
+    host: { PidMode: `container:${holder.id}`, NetworkMode: network, Memory: 64 * 1024 ** 2 },
+  });
+  const agent = (whose: string, scope: string, options: Pick<SidecarOptions, 'socket' | 'host'>) =>
+    startSidecar(t, {
+      ...options,
+      labels: { 'portlight.scope': `name=${name}` },
+      host: {
+        ...options.host,
+        NetworkMode: network,
+        CapAdd: ['SYS_PTRACE'],
+        Binds: [...(options.host.Binds ?? []), '/sys/fs/cgroup:/host/sys/fs/cgroup:ro'],
+      },
+      variables: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+        OTEL_RESOURCE_ATTRIBUTES: `whose=${whose}`,
+        ...(options.socket
+          ? { PORTLIGHT_SCOPE: scope }
+          : { PORTLIGHT_DOCKER_HOST: 'none', DOCKER_HOST: `tcp://${gateway}:${port}` }),
+      },
+    });
+  const PidMode = `container:${holder.id}`;
+  const { DockerRootDir } = (await docker.info()) as { DockerRootDir: string };
+  const containers = `${DockerRootDir}/containers:/var/lib/docker/containers:ro`;
+  const root = `${DockerRootDir}:${DockerRootDir}:ro`;
+  const agents = await Promise.all([
+    agent('daemon', 'self', { socket: true, host: { PidMode: 'host', Binds: [root] } }),
+    agent('kernel', 'host', { socket: false, host: { PidMode } }),
+    agent('files', 'host', { socket: false, host: { PidMode, Binds: [containers] } }),
+  ]);
+  await Promise.all(agents.map(runs));
+  await app.start();
+
+  const by = (whose: string) => ({
+    points: receiver.points.filter(
+      ({ resource }) => resource['container.id'] === app.id && resource.whose === whose,
+    ),
+    logs: receiver.logs.filter(
+      ({ resource }) => resource['container.id'] === app.id && resource.whose === whose,
+    ),
+  });
+  const metricsBy = (whose: string) =>
+    [...new Set(by(whose).points.map((point) => point.name))]
+      .filter((metric) => !OF_DAEMON.test(metric))
+      .sort();
+  const event = (whose: string, action: string) =>
+    by(whose).logs.find(({ eventName }) => eventName === `docker.container.${action}`);
+  const all = ['daemon', 'kernel', 'files'];
+  // Rates are there from the second round on.
+  for (const whose of all)
+    await waitFor(`figures by ${whose}; so far ${metricsBy(whose)}`, () =>
+      by(whose).points.some((point) => point.name === 'container.cpu.usage'),
+    );
+  await waitFor('figures of all metrics', () => metricsBy('kernel').join() === metricsBy('daemon').join());
+  t.deepEqual(metricsBy('files'), metricsBy('daemon'));
+  t.true(metricsBy('kernel').includes('container.memory.limit'));
+  for (const whose of all) await waitFor(`the start by ${whose}`, () => event(whose, 'start'));
+  await app.kill({ signal: 'SIGKILL' });
+  for (const whose of all) await waitFor(`the end by ${whose}`, () => event(whose, 'die'));
+  await app.start();
+  for (const whose of all)
+    await waitFor(
+      `another start by ${whose}`,
+      () => by(whose).logs.filter(({ eventName }) => eventName === 'docker.container.start').length === 2,
+    );
+  await app.remove({ force: true });
+
+  const started = event('daemon', 'start')!.time;
+  for (const whose of ['kernel', 'files']) {
+    t.is(event(whose, 'start')!.attributes['portlight.event.synthesized'], true);
+    t.true(Math.abs(Number(event(whose, 'start')!.time - started)) < 1e9, 'about when the daemon says');
+  }
+  const die = event('kernel', 'die')!;
+  t.is(die.attributes['process.exit.code'], undefined, 'nobody has told it');
+  t.is(die.resource['container.name'], app.id.slice(0, 12));
+  t.is(die.resource['container.runtime.name'], 'docker');
+  t.deepEqual(by('kernel').logs.filter(({ eventName }) => eventName === '').length, 0);
+  // What the daemon writes down has all but its answers.
+  const written = event('files', 'die')!;
+  t.is(written.attributes['process.exit.code'], 137);
+  t.is(written.resource['container.name'], name);
+  t.is(written.resource['container.image.name'], event('daemon', 'die')!.resource['container.image.name']);
+  await waitFor('its removal', () => event('files', 'destroy'));
+  const lines = (whose: string) =>
+    by(whose)
+      .logs.filter(({ eventName }) => eventName === '')
+      .map(({ body, time, attributes }) => [body, time, attributes['log.record.uid']]);
+  await waitFor('both lines', () => lines('files').length === 2);
+  t.deepEqual(lines('files'), lines('daemon'));
+  // Of the host nothing is told.
+  t.deepEqual(
+    receiver.points.filter(
+      ({ resource, name }) => resource.whose !== 'daemon' && /^(system|docker)\./.test(name),
+    ),
+    [],
+  );
+  t.is(questions, 0);
 });
