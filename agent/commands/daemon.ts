@@ -2,7 +2,7 @@
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
-import type { Endpoint } from '../../collectors/docker/endpoint.ts';
+import { type Endpoint, isNone } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import type { Config } from '../../config/schema.ts';
 import { mainEndpoint } from '../endpoints.ts';
@@ -51,8 +51,13 @@ export async function daemonOrAgent<T>(
   }
 }
 
+/** @throws {Unanswered} where no daemon is to be asked */
 export function daemonOf(config: Config): Daemon {
   const endpoint = mainEndpoint(config);
+  if (isNone(endpoint))
+    throw new Unanswered(
+      `docker_host is none: only a running agent can be asked, and none answers at ${config.listen.host}:${config.listen.port}`,
+    );
   const docker = connect(endpoint);
   const ask = <T>(question: Promise<T>) =>
     question.catch((error) => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 
 /** Below the / of the daemon's host; one whose `data-root` is another has it mounted there. */
-const CONTAINERS = '/var/lib/docker/containers';
+export const CONTAINERS = '/var/lib/docker/containers';
 
 /** config.v2.json, as far as it is read. */
 interface Written {

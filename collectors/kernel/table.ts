@@ -7,6 +7,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMembership } from '../cgroup/locate.ts';
 
+/** A second's. */
+export const TICKS = 100;
+
 /** Who names cgroups how: `docker-<id>.scope`, `libpod-<id>`, `cri-containerd-<id>.scope`, `crio-<id>.scope`. */
 const RUNTIMES: Readonly<Record<string, string>> = {
   docker: 'docker',
@@ -61,8 +64,10 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
-/** While it sets a container up, the runtime is in its cgroup itself. */
+/** While it sets a container up, the runtime is in its cgroup itself: for moments, or until it is told to start it. */
 const RUNTIME = /^(runc:\[|runc$|crun$|youki)/;
+/** Those moments are over, in ticks. */
+const SET_UP = 100;
 /** A process comes into its container's cgroup some moments after it has come into being. */
 const LOOKS = 5;
 
@@ -97,6 +102,7 @@ export class ProcessTable {
    * @throws when /proc cannot be read
    */
   scan(): Map<string, Init> {
+    const now = Number.parseFloat(readFileSync(join(this.procfs, 'uptime'), 'latin1')) * TICKS;
     const looked = new Map<number, Looked>();
     const members = new Map<string, { belonging: Belonging; pids: number[] }>();
     for (const name of readdirSync(this.procfs)) {
@@ -110,7 +116,9 @@ export class ProcessTable {
       group.pids.push(pid);
       members.set(belonging.id, group);
     }
-    const found = [...members.values()].flatMap(({ belonging, pids }) => this.init(belonging, pids) ?? []);
+    const found = [...members.values()].flatMap(
+      ({ belonging, pids }) => this.init(belonging, pids, now) ?? [],
+    );
     this.looked = looked;
     this.left = new Set([...this.left].filter((pid) => looked.has(pid)));
     found.sort((one, other) => one.ticks - other.ticks);
@@ -126,7 +134,7 @@ export class ProcessTable {
   }
 
   /** The process that was the first, for as long as it runs; else the oldest of another run. */
-  private init(belonging: Belonging, pids: readonly number[]): Init | undefined {
+  private init(belonging: Belonging, pids: readonly number[], now: number): Init | undefined {
     const known = this.inits.get(belonging.id);
     if (known !== undefined) {
       if (this.running(known.pid)?.ticks === known.ticks) return known;
@@ -135,7 +143,7 @@ export class ProcessTable {
     let oldest: Init | undefined;
     for (const pid of pids) {
       const stat = this.left.has(pid) ? undefined : this.running(pid);
-      if (stat === undefined || RUNTIME.test(stat.name)) continue;
+      if (stat === undefined || RUNTIME.test(stat.name) || now - stat.ticks < SET_UP) continue;
       if (
         oldest === undefined ||
         stat.ticks < oldest.ticks ||

@@ -3,16 +3,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { portlight } from '../support/agent.ts';
+import { freePort } from '../support/command.ts';
 import { createContainer, docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
-import type { Receiver } from '../support/receiver.ts';
-import {
-  ended,
-  execSidecar,
-  outputOf,
-  receiverOnNetwork,
-  type SidecarOptions,
-  startSidecar,
-} from '../support/sidecar.ts';
+import { Receiver } from '../support/receiver.ts';
+import { ended, execSidecar, outputOf, receiverOnNetwork, startSidecar } from '../support/sidecar.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);
@@ -29,16 +23,16 @@ const toldOf = (receiver: Receiver): string[] => [
   ),
 ];
 
-/** Waits until a container was told of in full: events, lines and figures of its own cgroup. */
-const toldInFull = (receiver: Receiver, name: string, line: string) =>
-  waitFor(`all of ${name}; so far ${toldOf(receiver)}`, () => {
-    const told = receiver.of(name);
-    return (
-      told.some(({ body }) => body === line) &&
-      told.some(({ eventName }) => eventName === 'docker.container.die') &&
-      receiver.pointsOf(name, 'container.memory.usage').length > 0
-    );
-  });
+/** Waits until a container is told of in full: figures of its own cgroup, its line, and, once it is ended, that. */
+async function toldInFull(receiver: Receiver, container: Docker.Container, line: string): Promise<void> {
+  const name = await nameOf(container);
+  await waitFor(`figures of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
+  await waitFor(`the log of ${name}`, () => receiver.of(name).some(({ body }) => body === line));
+  await container.kill();
+  await waitFor(`the end of ${name}`, () =>
+    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
+  );
+}
 
 /** What is about the host and not about a container of it. */
 const aboutHost = (receiver: Receiver): string[] => [
@@ -48,24 +42,21 @@ const aboutHost = (receiver: Receiver): string[] => [
     .map(({ eventName, body }) => `${eventName} ${body}`),
 ];
 
-const SCRIPT = 'echo begun; sleep 3; exit 3';
+const SCRIPT = 'echo begun; sleep 600';
 
-interface Scene {
-  readonly receiver: Receiver;
-  readonly network: string;
-  readonly variables: Record<string, string>;
+type Variables = Record<string, string>;
+
+/** A receiver, and what has an agent send there that shares the host's network. */
+async function receiverOnHost(t: ExecutionContext, scope: string) {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'), PORTLIGHT_SCOPE: scope };
+  return { receiver, variables };
 }
 
-async function scene(t: ExecutionContext, scope: string): Promise<Scene> {
-  const { receiver, network, endpoint } = await receiverOnNetwork(t);
-  return {
-    receiver,
-    network,
-    variables: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, PORTLIGHT_SCOPE: scope },
-  };
-}
 const privileges = {
   PidMode: 'host',
+  NetworkMode: 'host',
   CapAdd: ['SYS_PTRACE'],
   Binds: ['/sys/fs/cgroup:/host/sys/fs/cgroup:ro'],
 };
@@ -77,10 +68,9 @@ const runs = (agent: Docker.Container) =>
 const nameOf = async (container: Docker.Container) => (await container.inspect()).Name.slice(1);
 
 test('scope project: the own Compose project and nothing else', async (t) => {
-  const { receiver, network, variables } = await scene(t, 'project');
+  const { receiver, variables } = await receiverOnHost(t, 'project');
   const labels = { [PROJECT]: uniqueName('shop') };
-  const host = { ...privileges, NetworkMode: network };
-  const agent = await startSidecar(t, { variables, labels, socket: true, host });
+  const agent = await startSidecar(t, { variables, labels, socket: true, host: privileges });
   await runs(agent);
   const [inside, outside, volume] = [uniqueName('inside'), uniqueName('outside'), uniqueName('volume')];
   for (const [name, Labels] of [
@@ -90,9 +80,10 @@ test('scope project: the own Compose project and nothing else', async (t) => {
     await docker.createVolume({ Name: name, Labels });
     t.teardown(() => docker.getVolume(name).remove());
   }
-  await runContainer(t, { name: outside, script: SCRIPT, labels: { [PROJECT]: 'other' } });
-  await runContainer(t, { name: inside, script: SCRIPT, labels });
-  await toldInFull(receiver, inside, 'begun');
+  const other = await runContainer(t, { name: outside, script: SCRIPT, labels: { [PROJECT]: 'other' } });
+  const own = await runContainer(t, { name: inside, script: SCRIPT, labels });
+  await other.kill();
+  await toldInFull(receiver, own, 'begun');
   await waitFor('the volume', () => aboutHost(receiver).length > 0);
   t.deepEqual(
     aboutHost(receiver).map((told) => told.replace(/ (found|new)$/, '')),
@@ -100,19 +91,20 @@ test('scope project: the own Compose project and nothing else', async (t) => {
   );
   t.deepEqual(toldOf(receiver).sort(), [inside, await nameOf(agent)].sort());
   // What commands ask the daemon for is the same.
-  const ps = await execSidecar(agent, ['ps', '-o', 'json']);
+  const { stdout: ps } = await execSidecar(agent, ['ps', '-o', 'json']);
   t.deepEqual(
     (JSON.parse(ps) as { name: string }[]).map(({ name }) => name),
     [await nameOf(agent)],
   );
-  t.regex(await execSidecar(agent, ['logs', outside]), /there is no container/);
-  t.is(await execSidecar(agent, ['logs', inside]), 'begun\n');
-  const events = await execSidecar(agent, ['events']);
+  t.regex((await execSidecar(agent, ['logs', outside])).stderr, /there is no container/);
+  t.is((await execSidecar(agent, ['logs', inside])).stdout, 'begun\n');
+  const { stdout: events } = await execSidecar(agent, ['events']);
   t.true(events.includes(`container ${inside} die`) && !events.includes(outside), events);
 });
 
 test('scope pod: whoever shares the network, by whatever way, and nothing else', async (t) => {
-  const { receiver, network, variables } = await scene(t, 'pod');
+  const { receiver, network, endpoint } = await receiverOnNetwork(t);
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, PORTLIGHT_SCOPE: 'pod' };
   const names = ['owner', 'sharer', 'chained', 'outside'].map((role) => uniqueName(role));
   const [owner = '', sharer = '', chained = '', outside = ''] = names;
   const on = (NetworkMode: string) => ({ NetworkMode });
@@ -124,16 +116,16 @@ test('scope pod: whoever shares the network, by whatever way, and nothing else',
     host: { ...privileges, ...on(`container:${owner}`), CgroupnsMode: 'private' },
   });
   await runs(agent);
-  await runContainer(t, { name: outside, script: SCRIPT, host: on(network) });
+  const other = await runContainer(t, { name: outside, script: SCRIPT, host: on(network) });
   const shared = await runContainer(t, {
     name: sharer,
     script: 'echo shares; sleep 600',
     host: on(`container:${owner}`),
   });
-  await runContainer(t, { name: chained, script: SCRIPT, host: on(`container:${sharer}`) });
-  await toldInFull(receiver, chained, 'begun');
-  await shared.kill();
-  await toldInFull(receiver, sharer, 'shares');
+  const last = await runContainer(t, { name: chained, script: SCRIPT, host: on(`container:${sharer}`) });
+  await other.kill();
+  await toldInFull(receiver, last, 'begun');
+  await toldInFull(receiver, shared, 'shares');
   // Its end would take the network with it.
   await waitFor('the owner', () => receiver.of(owner).some(({ body }) => body === 'owns'));
   for (const name of [owner, await nameOf(agent)])
@@ -143,20 +135,20 @@ test('scope pod: whoever shares the network, by whatever way, and nothing else',
 });
 
 test('scope self: what its own label selects, and nothing else', async (t) => {
-  const { receiver, network, variables } = await scene(t, 'self');
+  const { receiver, variables } = await receiverOnHost(t, 'self');
   const [named, labelled, outside] = [uniqueName('named'), uniqueName('labelled'), uniqueName('outside')];
   const agent = await startSidecar(t, {
     variables,
     labels: { 'portlight.scope': `name=${named}*, label=team=${labelled}` },
     socket: true,
-    host: { ...privileges, NetworkMode: network },
+    host: privileges,
   });
   await runs(agent);
-  await runContainer(t, { name: outside, script: SCRIPT, labels: { team: 'other' } });
-  await runContainer(t, { name: named, script: SCRIPT });
-  await runContainer(t, { name: labelled, script: SCRIPT, labels: { team: labelled } });
-  await toldInFull(receiver, named, 'begun');
-  await toldInFull(receiver, labelled, 'begun');
+  const other = await runContainer(t, { name: outside, script: SCRIPT, labels: { team: 'other' } });
+  const first = await runContainer(t, { name: named, script: SCRIPT });
+  const second = await runContainer(t, { name: labelled, script: SCRIPT, labels: { team: labelled } });
+  await other.kill();
+  for (const container of [first, second]) await toldInFull(receiver, container, 'begun');
   t.deepEqual(toldOf(receiver).sort(), [named, labelled].sort());
   t.deepEqual(aboutHost(receiver), []);
 });
@@ -192,15 +184,14 @@ test('a scope that cannot be had ends the agent with one line that says why', as
 const OF_DAEMON = /^container\.(restarts|filesystem\.|image\.)/;
 
 test('without a socket, in a shared pid namespace, figures and life are those that the daemon tells of', async (t) => {
-  const { receiver, network, endpoint } = await receiverOnNetwork(t);
+  const { receiver, variables } = await receiverOnHost(t, 'self');
   // Whoever asked a daemon would ask this one.
   let questions = 0;
   const daemon = createServer((socket) => {
     questions++;
     socket.destroy();
   });
-  const gateway = new URL(endpoint).hostname;
-  await new Promise<void>((resolve) => daemon.listen(0, gateway, resolve));
+  await new Promise<void>((resolve) => daemon.listen(0, '127.0.0.1', resolve));
   t.teardown(() => daemon.close());
   const { port } = daemon.address() as AddressInfo;
 
@@ -210,34 +201,34 @@ test('without a socket, in a shared pid namespace, figures and life are those th
     name,
     labels: { team: 'shop' },
     script: 'echo begun; while sleep 0.2; do :; done',
-    host: { PidMode: `container:${holder.id}`, NetworkMode: network, Memory: 64 * 1024 ** 2 },
+    host: { PidMode: `container:${holder.id}`, Memory: 64 * 1024 ** 2 },
   });
-  const agent = (whose: string, scope: string, options: Pick<SidecarOptions, 'socket' | 'host'>) =>
+  const agent = async (whose: string, { Binds = [], ...host }: Docker.HostConfig, more: Variables) =>
     startSidecar(t, {
-      ...options,
+      socket: whose === 'daemon',
       labels: { 'portlight.scope': `name=${name}` },
       host: {
-        ...options.host,
-        NetworkMode: network,
+        ...host,
+        NetworkMode: 'host',
         CapAdd: ['SYS_PTRACE'],
-        Binds: [...(options.host.Binds ?? []), '/sys/fs/cgroup:/host/sys/fs/cgroup:ro'],
+        Binds: [...Binds, '/sys/fs/cgroup:/host/sys/fs/cgroup:ro'],
       },
-      variables: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
-        OTEL_RESOURCE_ATTRIBUTES: `whose=${whose}`,
-        ...(options.socket
-          ? { PORTLIGHT_SCOPE: scope }
-          : { PORTLIGHT_DOCKER_HOST: 'none', DOCKER_HOST: `tcp://${gateway}:${port}` }),
-      },
+      variables: { ...variables, OTEL_RESOURCE_ATTRIBUTES: `whose=${whose}`, ...more },
     });
+  const withoutDaemon = async (): Promise<Variables> => ({
+    DOCKER_HOST: `tcp://127.0.0.1:${port}`,
+    PORTLIGHT_DOCKER_HOST: 'none',
+    PORTLIGHT_SCOPE: 'host',
+    PORTLIGHT_LISTEN: `127.0.0.1:${await freePort()}`,
+  });
   const PidMode = `container:${holder.id}`;
   const { DockerRootDir } = (await docker.info()) as { DockerRootDir: string };
   const containers = `${DockerRootDir}/containers:/var/lib/docker/containers:ro`;
   const root = `${DockerRootDir}:${DockerRootDir}:ro`;
   const agents = await Promise.all([
-    agent('daemon', 'self', { socket: true, host: { PidMode: 'host', Binds: [root] } }),
-    agent('kernel', 'host', { socket: false, host: { PidMode } }),
-    agent('files', 'host', { socket: false, host: { PidMode, Binds: [containers] } }),
+    agent('daemon', { PidMode: 'host', Binds: [root] }, {}),
+    agent('kernel', { PidMode }, await withoutDaemon()),
+    agent('files', { PidMode, Binds: [containers] }, await withoutDaemon()),
   ]);
   await Promise.all(agents.map(runs));
   await app.start();
@@ -256,6 +247,12 @@ test('without a socket, in a shared pid namespace, figures and life are those th
       .sort();
   const event = (whose: string, action: string) =>
     by(whose).logs.find(({ eventName }) => eventName === `docker.container.${action}`);
+  /** What is told of its life, each once. */
+  const lifeBy = (whose: string) => {
+    const told = by(whose).logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
+    const once = new Map(told.map(({ eventName, attributes }) => [attributes['log.record.uid'], eventName]));
+    return [...once.values()].map((name) => name.replace('docker.container.', ''));
+  };
   const all = ['daemon', 'kernel', 'files'];
   // Rates are there from the second round on.
   for (const whose of all)
@@ -266,16 +263,28 @@ test('without a socket, in a shared pid namespace, figures and life are those th
   t.deepEqual(metricsBy('files'), metricsBy('daemon'));
   t.true(metricsBy('kernel').includes('container.memory.limit'));
   for (const whose of all) await waitFor(`the start by ${whose}`, () => event(whose, 'start'));
+  // Commands ask the agent, which has what it sees.
+  const asked = async (index: number, args: readonly string[]) =>
+    (await execSidecar(agents[index]!, args)).stdout;
+  const short = app.id.slice(0, 12);
+  t.regex(await asked(1, ['ps']), new RegExp(`^${short} .* KiB +64 MiB`, 'm'));
+  t.is(await asked(2, ['logs', name]), 'begun\n');
+  t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} start`));
+  const [bare, full] = await Promise.all([1, 2].map((index) => asked(index, ['check'])));
+  t.regex(bare!, /^WARN +container names and logs +none, and no exit codes: they take \S+ of the host/m);
+  for (const check of ['container processes', 'container cgroups', 'namespaces', 'container names and logs'])
+    t.regex(full!, new RegExp(`^OK +${check} `, 'm'));
   await app.kill({ signal: 'SIGKILL' });
   for (const whose of all) await waitFor(`the end by ${whose}`, () => event(whose, 'die'));
   await app.start();
   for (const whose of all)
-    await waitFor(
-      `another start by ${whose}`,
-      () => by(whose).logs.filter(({ eventName }) => eventName === 'docker.container.start').length === 2,
-    );
+    await waitFor(`another start by ${whose}`, () => lifeBy(whose).join().includes('die,start'));
   await app.remove({ force: true });
 
+  await waitFor('its removal', () => event('files', 'destroy'));
+  await waitFor('its second end', () => lifeBy('kernel').length === 4);
+  t.deepEqual(lifeBy('kernel'), ['start', 'die', 'start', 'die']);
+  t.deepEqual(lifeBy('files'), ['create', 'start', 'die', 'start', 'die', 'destroy']);
   const started = event('daemon', 'start')!.time;
   for (const whose of ['kernel', 'files']) {
     t.is(event(whose, 'start')!.attributes['portlight.event.synthesized'], true);
@@ -291,7 +300,6 @@ test('without a socket, in a shared pid namespace, figures and life are those th
   t.is(written.attributes['process.exit.code'], 137);
   t.is(written.resource['container.name'], name);
   t.is(written.resource['container.image.name'], event('daemon', 'die')!.resource['container.image.name']);
-  await waitFor('its removal', () => event('files', 'destroy'));
   const lines = (whose: string) =>
     by(whose)
       .logs.filter(({ eventName }) => eventName === '')

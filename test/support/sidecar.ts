@@ -68,34 +68,45 @@ export async function startSidecar(t: ExecutionContext, options: SidecarOptions)
       ],
     },
   });
-  t.teardown(() => container.remove({ force: true, v: true }).catch(() => {}));
+  t.teardown(async () => {
+    if (!t.passed) t.log(await outputOf(container));
+    await container.remove({ force: true, v: true });
+  });
   await container.start();
   return container;
 }
 
-export interface Ended {
-  readonly code: number;
+interface Output {
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** The text in frames of a container's output: which stream, three bytes, four for the length. */
+function outputIn(frames: Buffer): Output {
+  const parts: [Buffer[], Buffer[]] = [[], []];
+  for (let at = 0; at + 8 <= frames.length; ) {
+    const end = at + 8 + frames.readUInt32BE(at + 4);
+    parts[frames[at] === 2 ? 1 : 0].push(frames.subarray(at + 8, end));
+    at = end;
+  }
+  const [stdout, stderr] = parts.map((chunks) => Buffer.concat(chunks).toString('utf8'));
+  return { stdout: stdout!, stderr: stderr! };
+}
+
 /** What a container has written. */
-export async function outputOf(container: Docker.Container): Promise<Omit<Ended, 'code'>> {
-  const read = async (stream: 'stdout' | 'stderr') => {
-    const frames = (await container.logs({ [stream]: true, follow: false } as never)) as unknown as Buffer;
-    return textOf(frames);
-  };
-  return { stdout: await read('stdout'), stderr: await read('stderr') };
+export async function outputOf(container: Docker.Container): Promise<Output> {
+  const options = { stdout: true, stderr: true, follow: false } as const;
+  return outputIn((await container.logs(options)) as unknown as Buffer);
 }
 
 /** Waits for its end. */
-export async function ended(container: Docker.Container): Promise<Ended> {
+export async function ended(container: Docker.Container): Promise<Output & { readonly code: number }> {
   const { StatusCode: code } = (await container.wait()) as { StatusCode: number };
   return { code, ...(await outputOf(container)) };
 }
 
-/** Runs a command of the agent's beside it, as `docker exec` does; what it wrote to standard output. */
-export async function execSidecar(container: Docker.Container, args: readonly string[]): Promise<string> {
+/** Runs a command of the agent's beside it, as `docker exec` does. */
+export async function execSidecar(container: Docker.Container, args: readonly string[]): Promise<Output> {
   const exec = await container.exec({
     Cmd: ['node', '/portlight/agent/cli.ts', ...args],
     AttachStdout: true,
@@ -104,16 +115,5 @@ export async function execSidecar(container: Docker.Container, args: readonly st
   const stream = await exec.start({});
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
-  return textOf(Buffer.concat(chunks));
-}
-
-/** The text in frames of a container's output: a header of eight bytes, of which the last four are the length. */
-function textOf(frames: Buffer): string {
-  const parts: Buffer[] = [];
-  for (let at = 0; at + 8 <= frames.length; ) {
-    const end = at + 8 + frames.readUInt32BE(at + 4);
-    parts.push(frames.subarray(at + 8, end));
-    at = end;
-  }
-  return Buffer.concat(parts).toString('utf8');
+  return outputIn(Buffer.concat(chunks));
 }
