@@ -2,6 +2,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
+import { unixNow } from '../../agent/records.ts';
 import { portlight } from '../support/agent.ts';
 import { freePort } from '../support/command.ts';
 import { createContainer, docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
@@ -63,11 +64,11 @@ const privileges = {
 
 /** Waits until the agent runs. */
 const runs = (agent: Docker.Container) =>
-  waitFor('the agent', async () => (await outputOf(agent)).stderr.includes('portlight runs'));
+  waitFor('the agent', async () => (await outputOf(agent)).stderr.includes('portlight runs'), 60_000);
 
 const nameOf = async (container: Docker.Container) => (await container.inspect()).Name.slice(1);
 
-test('scope project: the own Compose project and nothing else', async (t) => {
+test.serial('scope project: the own Compose project and nothing else', async (t) => {
   const { receiver, variables } = await receiverOnHost(t, 'project');
   const labels = { [PROJECT]: uniqueName('shop') };
   const agent = await startSidecar(t, { variables, labels, socket: true, host: privileges });
@@ -102,7 +103,7 @@ test('scope project: the own Compose project and nothing else', async (t) => {
   t.true(events.includes(`container ${inside} die`) && !events.includes(outside), events);
 });
 
-test('scope pod: whoever shares the network, by whatever way, and nothing else', async (t) => {
+test.serial('scope pod: whoever shares the network, by whatever way, and nothing else', async (t) => {
   const { receiver, network, endpoint } = await receiverOnNetwork(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, PORTLIGHT_SCOPE: 'pod' };
   const names = ['owner', 'sharer', 'chained', 'outside'].map((role) => uniqueName(role));
@@ -134,7 +135,7 @@ test('scope pod: whoever shares the network, by whatever way, and nothing else',
   t.deepEqual(aboutHost(receiver), []);
 });
 
-test('scope self: what its own label selects, and nothing else', async (t) => {
+test.serial('scope self: what its own label selects, and nothing else', async (t) => {
   const { receiver, variables } = await receiverOnHost(t, 'self');
   const [named, labelled, outside] = [uniqueName('named'), uniqueName('labelled'), uniqueName('outside')];
   const agent = await startSidecar(t, {
@@ -153,7 +154,7 @@ test('scope self: what its own label selects, and nothing else', async (t) => {
   t.deepEqual(aboutHost(receiver), []);
 });
 
-test('a scope that cannot be had ends the agent with one line that says why', async (t) => {
+test.serial('a scope that cannot be had ends the agent with one line that says why', async (t) => {
   const refused = async (scope: string, labels: Record<string, string> = {}) => {
     const variables = { PORTLIGHT_SCOPE: scope };
     const container = await startSidecar(t, { variables, labels, socket: true, host: {} });
@@ -183,135 +184,150 @@ test('a scope that cannot be had ends the agent with one line that says why', as
 /** What only a daemon tells of a container. */
 const OF_DAEMON = /^container\.(restarts|filesystem\.|image\.)/;
 
-test('without a socket, in a shared pid namespace, figures and life are those that the daemon tells of', async (t) => {
-  const { receiver, variables } = await receiverOnHost(t, 'self');
-  // Whoever asked a daemon would ask this one.
-  let questions = 0;
-  const daemon = createServer((socket) => {
-    questions++;
-    socket.destroy();
-  });
-  await new Promise<void>((resolve) => daemon.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => daemon.close());
-  const { port } = daemon.address() as AddressInfo;
-
-  const holder = await runContainer(t, { script: 'trap exit TERM; sleep 600 & wait' });
-  const name = uniqueName('app');
-  const app = await createContainer(t, {
-    name,
-    labels: { team: 'shop' },
-    script: 'echo begun; while sleep 0.2; do :; done',
-    host: { PidMode: `container:${holder.id}`, Memory: 64 * 1024 ** 2 },
-  });
-  const agent = async (whose: string, { Binds = [], ...host }: Docker.HostConfig, more: Variables) =>
-    startSidecar(t, {
-      socket: whose === 'daemon',
-      labels: { 'portlight.scope': `name=${name}` },
-      host: {
-        ...host,
-        NetworkMode: 'host',
-        CapAdd: ['SYS_PTRACE'],
-        Binds: [...Binds, '/sys/fs/cgroup:/host/sys/fs/cgroup:ro'],
-      },
-      variables: { ...variables, OTEL_RESOURCE_ATTRIBUTES: `whose=${whose}`, ...more },
+test.serial(
+  'without a socket, in a shared pid namespace, figures and life are those that the daemon tells of',
+  async (t) => {
+    const { receiver, variables } = await receiverOnHost(t, 'self');
+    // Whoever asked a daemon would ask this one.
+    let questions = 0;
+    const daemon = createServer((socket) => {
+      questions++;
+      socket.destroy();
     });
-  const withoutDaemon = async (): Promise<Variables> => ({
-    DOCKER_HOST: `tcp://127.0.0.1:${port}`,
-    PORTLIGHT_DOCKER_HOST: 'none',
-    PORTLIGHT_SCOPE: 'host',
-    PORTLIGHT_LISTEN: `127.0.0.1:${await freePort()}`,
-  });
-  const PidMode = `container:${holder.id}`;
-  const { DockerRootDir } = (await docker.info()) as { DockerRootDir: string };
-  const containers = `${DockerRootDir}/containers:/var/lib/docker/containers:ro`;
-  const root = `${DockerRootDir}:${DockerRootDir}:ro`;
-  const agents = await Promise.all([
-    agent('daemon', { PidMode: 'host', Binds: [root] }, {}),
-    agent('kernel', { PidMode }, await withoutDaemon()),
-    agent('files', { PidMode, Binds: [containers] }, await withoutDaemon()),
-  ]);
-  await Promise.all(agents.map(runs));
-  await app.start();
+    await new Promise<void>((resolve) => daemon.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => daemon.close());
+    const { port } = daemon.address() as AddressInfo;
 
-  const by = (whose: string) => ({
-    points: receiver.points.filter(
-      ({ resource }) => resource['container.id'] === app.id && resource.whose === whose,
-    ),
-    logs: receiver.logs.filter(
-      ({ resource }) => resource['container.id'] === app.id && resource.whose === whose,
-    ),
-  });
-  const metricsBy = (whose: string) =>
-    [...new Set(by(whose).points.map((point) => point.name))]
-      .filter((metric) => !OF_DAEMON.test(metric))
-      .sort();
-  const event = (whose: string, action: string) =>
-    by(whose).logs.find(({ eventName }) => eventName === `docker.container.${action}`);
-  /** What is told of its life, each once. */
-  const lifeBy = (whose: string) => {
-    const told = by(whose).logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
-    const once = new Map(told.map(({ eventName, attributes }) => [attributes['log.record.uid'], eventName]));
-    return [...once.values()].map((name) => name.replace('docker.container.', ''));
-  };
-  const all = ['daemon', 'kernel', 'files'];
-  // Rates are there from the second round on.
-  for (const whose of all)
-    await waitFor(`figures by ${whose}; so far ${metricsBy(whose)}`, () =>
-      by(whose).points.some((point) => point.name === 'container.cpu.usage'),
+    const holder = await runContainer(t, { script: 'trap exit TERM; sleep 600 & wait' });
+    const name = uniqueName('app');
+    const app = await createContainer(t, {
+      name,
+      labels: { team: 'shop' },
+      script: 'echo begun; while sleep 0.2; do :; done',
+      host: { PidMode: `container:${holder.id}`, Memory: 64 * 1024 ** 2 },
+    });
+    const agent = async (whose: string, { Binds = [], ...host }: Docker.HostConfig, more: Variables) =>
+      startSidecar(t, {
+        socket: whose === 'daemon',
+        labels: { 'portlight.scope': `name=${name}` },
+        host: {
+          ...host,
+          NetworkMode: 'host',
+          CapAdd: ['SYS_PTRACE'],
+          Binds: [...Binds, '/sys/fs/cgroup:/host/sys/fs/cgroup:ro'],
+        },
+        variables: { ...variables, OTEL_RESOURCE_ATTRIBUTES: `whose=${whose}`, ...more },
+      });
+    const withoutDaemon = async (): Promise<Variables> => ({
+      DOCKER_HOST: `tcp://127.0.0.1:${port}`,
+      PORTLIGHT_DOCKER_HOST: 'none',
+      PORTLIGHT_SCOPE: 'host',
+      PORTLIGHT_LISTEN: `127.0.0.1:${await freePort()}`,
+    });
+    const PidMode = `container:${holder.id}`;
+    const { DockerRootDir } = (await docker.info()) as { DockerRootDir: string };
+    const containers = `${DockerRootDir}/containers:/var/lib/docker/containers:ro`;
+    const root = `${DockerRootDir}:${DockerRootDir}:ro`;
+    const agents = await Promise.all([
+      agent('daemon', { PidMode: 'host', Binds: [root] }, {}),
+      agent('kernel', { PidMode }, await withoutDaemon()),
+      agent('files', { PidMode, Binds: [containers] }, await withoutDaemon()),
+    ]);
+    await Promise.all(agents.map(runs));
+    const before = unixNow();
+    await app.start();
+
+    const by = (whose: string) => ({
+      points: receiver.points.filter(
+        ({ resource }) => resource['container.id'] === app.id && resource.whose === whose,
+      ),
+      logs: receiver.logs.filter(
+        ({ resource }) => resource['container.id'] === app.id && resource.whose === whose,
+      ),
+    });
+    const metricsBy = (whose: string) =>
+      [...new Set(by(whose).points.map((point) => point.name))]
+        .filter((metric) => !OF_DAEMON.test(metric))
+        .sort();
+    const event = (whose: string, action: string) =>
+      by(whose).logs.find(({ eventName }) => eventName === `docker.container.${action}`);
+    /** What is told of its life, each once. */
+    const lifeBy = (whose: string) => {
+      const told = by(whose).logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
+      const once = new Map(
+        told.map(({ eventName, attributes }) => [attributes['log.record.uid'], eventName]),
+      );
+      return [...once.values()].map((name) => name.replace('docker.container.', ''));
+    };
+    const all = ['daemon', 'kernel', 'files'];
+    // Rates are there from the second round on.
+    for (const whose of all)
+      await waitFor(`figures by ${whose}; so far ${metricsBy(whose)}`, () =>
+        by(whose).points.some((point) => point.name === 'container.cpu.usage'),
+      );
+    await waitFor('figures of all metrics', () => metricsBy('kernel').join() === metricsBy('daemon').join());
+    t.deepEqual(metricsBy('files'), metricsBy('daemon'));
+    t.true(metricsBy('kernel').includes('container.memory.limit'));
+    for (const whose of all) await waitFor(`the start by ${whose}`, () => event(whose, 'start'));
+    // Commands ask the agent, which has what it sees.
+    const asked = async (index: number, args: readonly string[]) =>
+      (await execSidecar(agents[index]!, args)).stdout;
+    const short = app.id.slice(0, 12);
+    t.regex(await asked(1, ['ps']), new RegExp(`^${short} .* KiB +64 MiB`, 'm'));
+    t.is(await asked(2, ['logs', name]), 'begun\n');
+    t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} start`));
+    const [bare, full] = await Promise.all([1, 2].map((index) => asked(index, ['check'])));
+    t.regex(bare!, /^WARN +container names and logs +none, and no exit codes: they take \S+ of the host/m);
+    for (const check of [
+      'container processes',
+      'container cgroups',
+      'namespaces',
+      'container names and logs',
+    ])
+      t.regex(full!, new RegExp(`^OK +${check} `, 'm'));
+    await app.kill({ signal: 'SIGKILL' });
+    for (const whose of all) await waitFor(`the end by ${whose}`, () => event(whose, 'die'));
+    await app.start();
+    for (const whose of all)
+      await waitFor(`another start by ${whose}`, () => lifeBy(whose).join().includes('die,start'));
+    await app.remove({ force: true });
+
+    await waitFor('its removal', () => event('files', 'destroy'));
+    await waitFor('its second end', () => lifeBy('kernel').length === 4);
+    t.deepEqual(lifeBy('kernel'), ['start', 'die', 'start', 'die']);
+    t.deepEqual(lifeBy('files'), ['create', 'start', 'die', 'start', 'die', 'destroy']);
+    for (const whose of ['kernel', 'files']) {
+      t.is(event(whose, 'start')!.attributes['portlight.event.synthesized'], true);
+      const { time } = event(whose, 'start')!;
+      // The kernel counts in hundredths of a second.
+      t.true(
+        time > before - 20_000_000n && time < event('daemon', 'start')!.time + 20_000_000n,
+        String(time),
+      );
+    }
+    const die = event('kernel', 'die')!;
+    t.is(die.attributes['process.exit.code'], undefined, 'nobody has told it');
+    t.is(die.resource['container.name'], app.id.slice(0, 12));
+    t.is(die.resource['container.runtime.name'], 'docker');
+    t.deepEqual(by('kernel').logs.filter(({ eventName }) => eventName === '').length, 0);
+    // What the daemon writes down has all but its answers.
+    const written = event('files', 'die')!;
+    t.is(written.attributes['process.exit.code'], 137);
+    t.is(written.resource['container.name'], name);
+    t.is(written.resource['container.image.name'], event('daemon', 'die')!.resource['container.image.name']);
+    const lines = (whose: string) =>
+      by(whose)
+        .logs.filter(({ eventName }) => eventName === '')
+        .map(({ body, time, attributes }) => [body, time, attributes['log.record.uid']]);
+    await waitFor('both lines', () => lines('files').length === 2);
+    t.deepEqual(lines('files'), lines('daemon'));
+    // Of the host nothing is told.
+    t.deepEqual(
+      receiver.points.filter(
+        ({ resource, name }) => resource.whose !== 'daemon' && /^(system|docker)\./.test(name),
+      ),
+      [],
     );
-  await waitFor('figures of all metrics', () => metricsBy('kernel').join() === metricsBy('daemon').join());
-  t.deepEqual(metricsBy('files'), metricsBy('daemon'));
-  t.true(metricsBy('kernel').includes('container.memory.limit'));
-  for (const whose of all) await waitFor(`the start by ${whose}`, () => event(whose, 'start'));
-  // Commands ask the agent, which has what it sees.
-  const asked = async (index: number, args: readonly string[]) =>
-    (await execSidecar(agents[index]!, args)).stdout;
-  const short = app.id.slice(0, 12);
-  t.regex(await asked(1, ['ps']), new RegExp(`^${short} .* KiB +64 MiB`, 'm'));
-  t.is(await asked(2, ['logs', name]), 'begun\n');
-  t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} start`));
-  const [bare, full] = await Promise.all([1, 2].map((index) => asked(index, ['check'])));
-  t.regex(bare!, /^WARN +container names and logs +none, and no exit codes: they take \S+ of the host/m);
-  for (const check of ['container processes', 'container cgroups', 'namespaces', 'container names and logs'])
-    t.regex(full!, new RegExp(`^OK +${check} `, 'm'));
-  await app.kill({ signal: 'SIGKILL' });
-  for (const whose of all) await waitFor(`the end by ${whose}`, () => event(whose, 'die'));
-  await app.start();
-  for (const whose of all)
-    await waitFor(`another start by ${whose}`, () => lifeBy(whose).join().includes('die,start'));
-  await app.remove({ force: true });
-
-  await waitFor('its removal', () => event('files', 'destroy'));
-  await waitFor('its second end', () => lifeBy('kernel').length === 4);
-  t.deepEqual(lifeBy('kernel'), ['start', 'die', 'start', 'die']);
-  t.deepEqual(lifeBy('files'), ['create', 'start', 'die', 'start', 'die', 'destroy']);
-  const started = event('daemon', 'start')!.time;
-  for (const whose of ['kernel', 'files']) {
-    t.is(event(whose, 'start')!.attributes['portlight.event.synthesized'], true);
-    t.true(Math.abs(Number(event(whose, 'start')!.time - started)) < 1e9, 'about when the daemon says');
-  }
-  const die = event('kernel', 'die')!;
-  t.is(die.attributes['process.exit.code'], undefined, 'nobody has told it');
-  t.is(die.resource['container.name'], app.id.slice(0, 12));
-  t.is(die.resource['container.runtime.name'], 'docker');
-  t.deepEqual(by('kernel').logs.filter(({ eventName }) => eventName === '').length, 0);
-  // What the daemon writes down has all but its answers.
-  const written = event('files', 'die')!;
-  t.is(written.attributes['process.exit.code'], 137);
-  t.is(written.resource['container.name'], name);
-  t.is(written.resource['container.image.name'], event('daemon', 'die')!.resource['container.image.name']);
-  const lines = (whose: string) =>
-    by(whose)
-      .logs.filter(({ eventName }) => eventName === '')
-      .map(({ body, time, attributes }) => [body, time, attributes['log.record.uid']]);
-  await waitFor('both lines', () => lines('files').length === 2);
-  t.deepEqual(lines('files'), lines('daemon'));
-  // Of the host nothing is told.
-  t.deepEqual(
-    receiver.points.filter(
-      ({ resource, name }) => resource.whose !== 'daemon' && /^(system|docker)\./.test(name),
-    ),
-    [],
-  );
-  t.is(questions, 0);
-});
+    t.is(questions, 0);
+  },
+);
