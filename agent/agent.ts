@@ -17,6 +17,7 @@ import { dashboardSources } from './dashboard.ts';
 import { endpointsOf } from './endpoints.ts';
 import { Evidence } from './evidence.ts';
 import { GLANCE_MS, Glance } from './glance.ts';
+import { bringUpToDate } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { LogLosses } from './logs/losses.ts';
 import { isReceiver } from './logs/receiver.ts';
@@ -83,7 +84,7 @@ function givenAttributes({ resource_attributes, service_name }: Config): {
 
 /**
  * @throws {Error} when something that the configuration names cannot be had: the Docker context, the
- *   address to listen on
+ *   address to listen on, a data directory that is not of a newer agent
  */
 export async function startAgent(
   config: Config,
@@ -92,6 +93,7 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const unlock = await lockDirectory(config.data_dir);
   try {
+    bringUpToDate(config.data_dir);
     return await startLocked(config, logger, telemetry, unlock);
   } catch (error) {
     await unlock();
@@ -115,7 +117,7 @@ async function startLocked(
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
-    hostAttributes(config.procfs),
+    hostAttributes(config.procfs, config.rootfs),
   ]);
   const { own, common } = givenAttributes(config);
   const host = { ...found, ...common };

@@ -2,7 +2,7 @@
 import type Docker from 'dockerode';
 import { requireProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector } from '../collectors/collector.ts';
-import { connect } from '../collectors/docker/client.ts';
+import { connect, outdated } from '../collectors/docker/client.ts';
 import { type Endpoint, isLocal } from '../collectors/docker/endpoint.ts';
 import { type DaemonInfo, hostOf, isThisHost } from '../collectors/docker/host.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
@@ -67,7 +67,6 @@ export class ObservedDaemon implements Observed {
   private readonly stopping = new AbortController();
   /** Whether it runs on this host, so that the kernel tells of its containers. */
   private isHere: boolean;
-  private cgroupVersion: 1 | 2 = 2;
   /** What every record of it bears: where it is, and what the user wants. */
   surroundings: Attributes;
   private resource: Resource;
@@ -188,9 +187,7 @@ export class ObservedDaemon implements Observed {
   /** What every record of it bears; of a daemon elsewhere, what that says. */
   private async identify(): Promise<Attributes> {
     if (!this.isHere) {
-      const info = await this.info();
-      this.cgroupVersion = info.CgroupVersion === '2' ? 2 : 1;
-      this.surroundings = this.surroundingsOf(hostOf(info));
+      this.surroundings = this.surroundingsOf(hostOf(await this.info()));
       this.resource = this.resourceOf(this.surroundings);
     }
     return this.surroundings;
@@ -251,7 +248,6 @@ export class ObservedDaemon implements Observed {
         sink: pipeline,
         rows: readRows,
         isVisible: (container) => this.isVisible(container),
-        cgroupVersion: () => this.cgroupVersion,
         onAnswer: ({ name }) => {
           if (isHere)
             telemetry.warn(
@@ -281,6 +277,10 @@ export class ObservedDaemon implements Observed {
       store,
       evidence: isHere ? evidence : unseen(evidence),
       command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
+      answered: ({ ApiVersion }) => {
+        const old = outdated(ApiVersion);
+        if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
+      },
       objectChanged: (type) => objects.objectChanged(type),
       reconciled: () => void objects.begin(),
       lifecycle: new Attachments(

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { connect, inspectRunning } from '../../collectors/docker/client.ts';
+import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
 import { findEndpoint, isLocal, isNone } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
@@ -17,6 +17,7 @@ import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { mainEndpoint } from '../endpoints.ts';
+import { readLayout } from '../layout.ts';
 import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { checkKernel } from './check-kernel.ts';
@@ -34,8 +35,6 @@ export interface Finding {
   readonly found: string;
 }
 
-/** The oldest Engine API whose fields the agent reads (Docker 20.10). */
-const OLDEST_API = 1.41;
 const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
 
 const finding = (check: string, status: Status, found: string): Finding => ({ check, status, found });
@@ -45,17 +44,14 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
   try {
     const docker = connect(endpoint);
     const [version, info] = await Promise.all([docker.version(), docker.info()]);
+    const old = outdated(version.ApiVersion);
     return {
       docker,
       findings: [
         finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
-        Number(version.ApiVersion) >= OLDEST_API
-          ? finding('engine API', 'ok', version.ApiVersion)
-          : finding(
-              'engine API',
-              'warn',
-              `${version.ApiVersion} is older than ${OLDEST_API}: some fields may be missing`,
-            ),
+        old === undefined
+          ? finding('engine API', 'ok', `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`)
+          : finding('engine API', 'warn', old),
         finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`),
       ],
     };
@@ -166,16 +162,23 @@ function checkDataDirectory({ data_dir }: Config): Finding {
   for (;;) {
     try {
       accessSync(existing, constants.W_OK);
-      return finding('data directory', 'ok', data_dir);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' && dirname(existing) !== existing) existing = dirname(existing);
-      else
-        return finding(
-          'data directory',
-          'warn',
-          `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
-        );
+      if (code === 'ENOENT' && dirname(existing) !== existing) {
+        existing = dirname(existing);
+        continue;
+      }
+      return finding(
+        'data directory',
+        'warn',
+        `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
+      );
+    }
+    try {
+      readLayout(data_dir);
+      return finding('data directory', 'ok', data_dir);
+    } catch (error) {
+      return finding('data directory', 'fail', messageOf(error).replace(/^data_dir: /, ''));
     }
   }
 }

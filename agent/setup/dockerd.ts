@@ -91,12 +91,26 @@ export interface DockerdOptions {
    * another daemon, and leaves none behind; its containers reach each other, and nothing outside.
    */
   readonly ownNetwork: boolean;
+  /**
+   * Whether it gets mounts of its own, with / shared as an init such as systemd has it: containers can then follow what is
+   * mounted on the host (rslave).
+   */
+  readonly ownMounts?: boolean;
   /** Where it keeps everything; a new directory by default. */
   readonly directory?: string;
+  /** What it calls its host; as we do by default. */
+  readonly hostname?: string;
+  /** What else it is told. */
+  readonly args?: readonly string[];
 }
 
+const IN_OWN_MOUNTS = ['unshare', '--mount', '--propagation', 'shared'];
 /** Enters a new network namespace, brings up its loopback, and becomes the command. */
 const IN_OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'busybox ip link set lo up && exec "$@"', 'sh'];
+/** Takes a name of its own, and becomes the command. */
+const underName = (name: string) => [
+  ...['unshare', '--uts', 'sh', '-c', 'busybox hostname "$1" && shift && exec "$@"', 'sh', name],
+];
 
 /**
  * @throws {Error} with the daemon's last words when it does not start
@@ -109,12 +123,15 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
   rmSync(join(directory, 'exec/containerd/containerd.pid'), { force: true });
   const output = openSync(log, 'a');
   const [command = '', ...args] = [
+    options.ownMounts ? IN_OWN_MOUNTS : [],
     options.ownNetwork ? IN_OWN_NETWORK : [],
+    options.hostname === undefined ? [] : underName(options.hostname),
     'dockerd',
     ['--host', host],
     ['--data-root', join(directory, 'data')],
     ['--exec-root', join(directory, 'exec')],
     ['--pidfile', join(directory, 'dockerd.pid')],
+    options.args ?? [],
   ].flat();
   // Out of the terminal's process group: Ctrl-C is for the agent, which the daemon outlives.
   const child = spawn(command, args, { stdio: ['ignore', output, output], detached: true });

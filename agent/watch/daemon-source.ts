@@ -141,6 +141,7 @@ export class DaemonSource implements Source {
       evidence: this.evidence,
       command: undefined,
       tellsObjects: this.about !== undefined,
+      answered: () => {},
       objectChanged: () => {},
       reconciled: reached.resolve,
       lifecycle: new Attachments(collectors, telemetry),

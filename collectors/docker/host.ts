@@ -20,7 +20,6 @@ export interface DaemonInfo {
   readonly Architecture?: string;
   /** Bytes. */
   readonly MemTotal?: number;
-  readonly CgroupVersion?: string;
 }
 
 /** OpenTelemetry's names of processor architectures. */

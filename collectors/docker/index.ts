@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import type { DockerVersion } from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import {
@@ -95,6 +96,8 @@ export interface DockerCollectorOptions
   readonly position: EventPosition;
   /** Whether events are told that are about no container that is observed. */
   readonly tellsObjects: boolean;
+  /** Told who answers, whenever the daemon was connected to. */
+  readonly answered: (version: DockerVersion) => void;
   /** Told of each event of an object that is no container, once it was told. */
   readonly objectChanged: (type: string) => void;
   /** Told whenever containers were compared with what there is: other objects may have changed unseen too. */
@@ -223,8 +226,10 @@ export class DockerCollector {
       // recognised.
       let next = events.next();
       next.catch(() => {});
-      const { docker, surroundings } = this.options;
-      this.all.runBy(...(await Promise.all([docker.version(), surroundings()])));
+      const { docker, surroundings, answered } = this.options;
+      const [version, where] = await Promise.all([docker.version(), surroundings()]);
+      answered(version);
+      this.all.runBy(version, where);
       // What the daemon still knows of comes before what can only be made up.
       const past = await this.past(this.landmark === undefined ? 0n : BigInt(this.landmark.timeNano));
       if (this.away !== undefined && this.away.to === undefined) this.isBack(this.away, past);

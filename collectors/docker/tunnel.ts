@@ -4,13 +4,14 @@
  * server allows only some. The far end is a command that reads our pipe: it ends with us, even where we are killed.
  * Source: ssh(1), -L; ssh_config(5), StreamLocalBindUnlink.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { Agent } from 'node:http';
+import type { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { http } from '../../agent/http.ts';
 
 const FAR_SOCKET = '/var/run/docker.sock';
 /** What ends when we do. */
@@ -52,6 +53,8 @@ class Tunnel {
   }
 
   private async dig(): Promise<string> {
+    // What starts processes is worth 4 MB of memory.
+    const { spawn } = await import('node:child_process');
     const directory = mkdtempSync(join(tmpdir(), 'portlight-ssh-'));
     const near = join(directory, 'docker.sock');
     const { hostname, port, username, pathname } = this.url;
@@ -113,7 +116,7 @@ function tunnelTo(host: string): Tunnel {
 }
 
 /** Connects requests through the tunnel, which is dug when it is needed. */
-export class TunnelAgent extends Agent {
+export class TunnelAgent extends http.Agent {
   private readonly tunnel: Tunnel;
 
   constructor(host: string) {

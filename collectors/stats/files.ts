@@ -154,13 +154,16 @@ interface Limits {
   readonly pids: number | undefined;
 }
 
-/** @param version of the cgroups of the daemon's host */
-export function textsOf(stats: Stats, container: Container, version: 1 | 2): Files {
+/** Of the cgroups of the daemon's host: each version calls anonymous memory by a name of its own. */
+export const versionOf = ({ memory_stats }: Stats): 1 | 2 =>
+  memory_stats?.stats?.anon === undefined ? 1 : 2;
+
+export function textsOf(stats: Stats, container: Container): Files {
   const limits: Limits = {
     quota: container.cpuLimit > 0 ? Math.round(container.cpuLimit * PERIOD) : undefined,
     // Where there is no limit, the daemon says what the host has.
     memory: container.memoryLimit > 0 ? container.memoryLimit : undefined,
     pids: stats.pids_stats?.limit || undefined,
   };
-  return version === 1 ? v1Files(stats, limits) : v2Files(stats, limits);
+  return versionOf(stats) === 1 ? v1Files(stats, limits) : v2Files(stats, limits);
 }

@@ -12,7 +12,7 @@ import { type ReadableFile, Watched } from '../cgroup/watched.ts';
 import type { Collector, Sink } from '../collector.ts';
 import { isNotFound } from '../docker/client.ts';
 import { buffer } from '../kernel-file.ts';
-import { type Stats, textsOf } from './files.ts';
+import { type Stats, textsOf, versionOf } from './files.ts';
 
 const PARALLEL = 8;
 /** A metric and its fields in the answer, for receive and transmit. */
@@ -34,11 +34,17 @@ class ToldFile implements ReadableFile {
   close(): void {}
 }
 
-interface Asked {
-  readonly container: Container;
+/** How a container's answers are read. */
+interface Reading {
   /** By name. */
   readonly files: ReadonlyMap<string, ToldFile>;
   readonly watched: Watched;
+}
+
+interface Asked {
+  readonly container: Container;
+  /** Undefined before the first answer. */
+  reading: Reading | undefined;
   /** What the daemon said last, until it was collected. */
   stats: Stats | undefined;
   /** When what was collected last was measured. */
@@ -53,8 +59,6 @@ export interface StatsOptions {
   readonly isVisible: (container: Container) => boolean;
   /** Told whenever the daemon had to be asked, and has answered. */
   readonly onAnswer: (container: Container) => void;
-  /** Of the cgroups of the daemon's host. */
-  readonly cgroupVersion: () => 1 | 2;
 }
 
 export class StatsCollector implements Collector {
@@ -72,22 +76,7 @@ export class StatsCollector implements Collector {
   attach(container: Container): void {
     this.detach(container);
     if (container.pid === 0 || this.options.isVisible(container)) return;
-    const plan = this.planFor(this.options.cgroupVersion());
-    const files = new Map<string, ToldFile>();
-    const named = (name: string) => {
-      const file = files.get(name) ?? new ToldFile();
-      files.set(name, file);
-      return file;
-    };
-    const watched = new Watched({
-      plan,
-      files: plan.files.map(({ name }) => named(name)),
-      tables: plan.tables.map((table) => ({ table, files: [{ file: named(table.file), label: '' }] })),
-      attributes: this.tableAttributes,
-      seldomEvery: 1,
-      turn: 0,
-    });
-    this.asked.set(container.id, { container, files, watched, stats: undefined, lastRead: '' });
+    this.asked.set(container.id, { container, reading: undefined, stats: undefined, lastRead: '' });
   }
 
   detach({ id }: Container): void {
@@ -114,11 +103,13 @@ export class StatsCollector implements Collector {
     if (asked === undefined || stats === undefined) return;
     asked.stats = undefined;
     asked.lastRead = stats.read;
-    const texts = textsOf(stats, container, this.options.cgroupVersion());
-    for (const [name, file] of asked.files) file.text = texts.get(name) ?? '';
+    asked.reading ??= this.readingOf(stats);
+    const { files, watched } = asked.reading;
+    const texts = textsOf(stats, container);
+    for (const [name, file] of files) file.text = texts.get(name) ?? '';
     // All of it is told each time: nothing is left for another round.
-    asked.watched.isNew = true;
-    asked.watched.collect(points, Date.parse(stats.read));
+    watched.isNew = true;
+    watched.collect(points, Date.parse(stats.read));
     this.network(stats, container, points);
   }
 
@@ -159,6 +150,25 @@ export class StatsCollector implements Collector {
     const sides = this.interfaces.get(name) ?? ([side('receive'), side('transmit')] as const);
     this.interfaces.set(name, sides);
     return sides;
+  }
+
+  private readingOf(stats: Stats): Reading {
+    const plan = this.planFor(versionOf(stats));
+    const files = new Map<string, ToldFile>();
+    const named = (name: string) => {
+      const file = files.get(name) ?? new ToldFile();
+      files.set(name, file);
+      return file;
+    };
+    const watched = new Watched({
+      plan,
+      files: plan.files.map(({ name }) => named(name)),
+      tables: plan.tables.map((table) => ({ table, files: [{ file: named(table.file), label: '' }] })),
+      attributes: this.tableAttributes,
+      seldomEvery: 1,
+      turn: 0,
+    });
+    return { files, watched };
   }
 
   private planFor(version: 1 | 2): Plan {

@@ -159,6 +159,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
       removed: nothing,
     },
     position: { load: () => undefined, save: (time) => saved.push(time) },
+    answered: nothing,
     objectChanged: nothing,
     reconciled: nothing,
     store: storeOn(kept),
