@@ -7,7 +7,14 @@ import { portlight } from '../support/agent.ts';
 import { freePort } from '../support/command.ts';
 import { createContainer, docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { Receiver } from '../support/receiver.ts';
-import { ended, execSidecar, outputOf, receiverOnNetwork, startSidecar } from '../support/sidecar.ts';
+import {
+  ended,
+  execSidecar,
+  outputOf,
+  receiverOnNetwork,
+  startRecipe,
+  startSidecar,
+} from '../support/sidecar.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);
@@ -331,3 +338,31 @@ test.serial(
     t.is(questions, 0);
   },
 );
+
+test.serial('the recipes tell of their own project, with the privileges that they have', async (t) => {
+  for (const file of ['compose.yaml', 'compose.socketless.yaml']) {
+    const { receiver, endpoint } = await receiverOnNetwork(t);
+    const containers = await startRecipe(t, file, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+    const idOf = (service: string) => containers.get(service)!.id;
+    const told = (id: string) =>
+      receiver.points.some(
+        ({ resource, name }) => resource['container.id'] === id && name === 'container.memory.usage',
+      );
+    await waitFor(`figures of ${file}`, () => told(idOf('web')));
+    await waitFor(`namespaces of ${file}`, () =>
+      receiver.logs.some(
+        ({ resource, eventName }) =>
+          resource['container.id'] === idOf('web') && eventName === 'portlight.container.namespaces',
+      ),
+    );
+    const ids = new Set(receiver.points.map(({ resource }) => resource['container.id']));
+    const own = [...containers.values()].map(({ id }) => id);
+    t.deepEqual(
+      [...ids].filter((id) => id !== undefined && !own.includes(String(id))),
+      [],
+      file,
+    );
+    const ofHost = aboutHost(receiver).filter((told) => !told.startsWith('portlight.inventory.'));
+    t.deepEqual(ofHost, [], file);
+  }
+});

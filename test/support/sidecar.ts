@@ -1,20 +1,23 @@
 /** The agent in a container of the daemon that the tests use: these sources, on the Node that runs the tests. */
-import { execFileSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
+import { temporaryDirectory } from './agent.ts';
 import { docker, IMAGE, LABEL, uniqueName } from './docker.ts';
 import { Receiver } from './receiver.ts';
 
 const SOCKET = '/var/run/docker.sock';
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What the image has to be given for Node to run: itself, and the libraries that it is linked with. */
-function nodeBinds(): string[] {
+/** What a container has to be given for the agent to run in it: these sources, Node, and what that is linked with. */
+function agentBinds(): string[] {
   const linked = execFileSync('ldd', [process.execPath], { encoding: 'utf8' });
   const libraries = [...linked.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
   return [
+    `${ROOT}:/portlight:ro`,
     `${realpathSync(process.execPath)}:/bin/node:ro`,
     ...libraries.map((path) => `${realpathSync(path)}:${path}:ro`),
   ];
@@ -34,6 +37,57 @@ export async function receiverOnNetwork(
   const { port } = new URL(receiver.endpoint('http'));
   await receiver.listenAt(gateway, Number(port), 'http');
   return { receiver, network, endpoint: `http://${gateway}:${port}` };
+}
+
+/** The containers of a recipe of config/sidecar/, by service; removed when the test ends. */
+export async function startRecipe(
+  t: ExecutionContext,
+  file: string,
+  variables: Record<string, string>,
+): Promise<ReadonlyMap<string, Docker.Container>> {
+  const directory = temporaryDirectory(t);
+  const socket = new URL(process.env.DOCKER_HOST!).pathname;
+  const recipe = readFileSync(join(ROOT, 'config/sidecar', file), 'utf8');
+  const { DockerRootDir } = (await docker.info()) as { DockerRootDir: string };
+  const text = recipe
+    .replace(' /var/run/docker.sock:', ` ${socket}:`)
+    .replace(
+      ' /var/lib/docker/containers:/host/var/lib/docker',
+      ` ${DockerRootDir}/containers:/host${DockerRootDir}`,
+    );
+  writeFileSync(join(directory, file), text);
+  writeFileSync(join(directory, 'collector.yaml'), '');
+  const idle = { image: IMAGE, labels: { [LABEL]: 'true' }, command: ['sh', '-c', 'echo begun; sleep 600'] };
+  const override = {
+    services: {
+      web: idle,
+      collector: idle,
+      ...(recipe.includes('POD_IMAGE') && { pod: idle }),
+      portlight: {
+        ...idle,
+        command: ['node', '/portlight/agent/cli.ts', 'run'],
+        environment: { PORTLIGHT_INTERVAL: '500ms', ...variables },
+        volumes: agentBinds(),
+      },
+    },
+  };
+  writeFileSync(join(directory, 'override.json'), JSON.stringify(override));
+  const project = uniqueName('recipe');
+  const compose = (...args: string[]) =>
+    promisify(execFile)(
+      'docker-compose',
+      ['--project-name', project, '--file', file, '--file', 'override.json', ...args],
+      { cwd: directory, env: { ...process.env, COMPOSE_HTTP_TIMEOUT: '240' } },
+    );
+  t.teardown(() => compose('down', '--volumes', '--timeout', '0'));
+  await compose('up', '--detach');
+  const filters = { label: [`com.docker.compose.project=${project}`] };
+  return new Map(
+    (await docker.listContainers({ filters })).map(({ Id, Labels }) => [
+      Labels['com.docker.compose.service']!,
+      docker.getContainer(Id),
+    ]),
+  );
 }
 
 export interface SidecarOptions {
@@ -60,12 +114,7 @@ export async function startSidecar(t: ExecutionContext, options: SidecarOptions)
     Cmd: ['node', '/portlight/agent/cli.ts', ...(options.command ?? ['run'])],
     HostConfig: {
       ...host,
-      Binds: [
-        ...nodeBinds(),
-        `${ROOT}:/portlight:ro`,
-        ...(options.socket ? [`${socket}:${SOCKET}`] : []),
-        ...Binds,
-      ],
+      Binds: [...agentBinds(), ...(options.socket ? [`${socket}:${SOCKET}`] : []), ...Binds],
     },
   });
   t.teardown(async () => {
