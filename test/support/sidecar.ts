@@ -119,7 +119,7 @@ export async function startSidecar(t: ExecutionContext, options: SidecarOptions)
   });
   t.teardown(async () => {
     if (!t.passed) t.log(await outputOf(container));
-    await container.remove({ force: true, v: true });
+    await container.remove({ force: true, v: true }).catch(() => {});
   });
   await container.start();
   return container;
