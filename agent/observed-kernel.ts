@@ -1,9 +1,9 @@
 /** Containers that are observed without a daemon: their collectors, wired, and their part of each round. */
 import type { Collector } from '../collectors/collector.ts';
 import type { Endpoint } from '../collectors/docker/endpoint.ts';
-import { ownContainerId } from '../collectors/host/own-container.ts';
 import { DaemonFiles } from '../collectors/kernel/files.ts';
 import { KernelCollector } from '../collectors/kernel/index.ts';
+import { ownContainer } from '../collectors/kernel/table.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../collectors/namespaces/index.ts';
 import { StateCollector } from '../collectors/state.ts';
@@ -48,7 +48,7 @@ export class ObservedKernel implements Observed {
       ...options.onlookers(this, undefined),
       new StateCollector(),
       losses,
-      new LogCollector({ ...logOptions(options), docker: undefined, rootfs, ownId: ownContainerId() }),
+      new LogCollector({ ...logOptions(options), docker: undefined, rootfs, ownId: ownContainer() }),
     ];
     if (!new DaemonFiles(rootfs).isReadable)
       telemetry.warn(
@@ -98,6 +98,10 @@ export class ObservedKernel implements Observed {
   start(ready: () => void): void {
     this.kernel.start(() => {
       forgetRemoved(this.options.store, (id) => this.exists(id));
+      if ([...this.containers.keys()].every((id) => id === ownContainer()))
+        this.options.telemetry.warn(
+          `docker_host is none, and in ${this.procfs} there is no process of another container yet: share a pid namespace with those that are to be observed (--pid container:<name>)`,
+        );
       ready();
     });
   }

@@ -1,8 +1,7 @@
 /** `portlight check` where there is no daemon: what the kernel shows of containers, and what is written down of them. */
 import { locate, readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { ownContainerId } from '../../collectors/host/own-container.ts';
 import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/files.ts';
-import { type Init, ProcessTable } from '../../collectors/kernel/table.ts';
+import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/table.ts';
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf } from '../telemetry.ts';
@@ -28,7 +27,7 @@ function withoutWhat(inits: readonly Init[], act: (init: Init) => void): { all: 
 }
 
 function checkProcesses(inits: readonly Init[]): Finding {
-  const others = inits.filter(({ id }) => id !== ownContainerId());
+  const others = inits.filter(({ id }) => id !== ownContainer());
   return {
     check: 'container processes',
     status: others.length > 0 ? 'ok' : 'fail',

@@ -40,6 +40,13 @@ export function containerOf(text: string): Belonging | undefined {
   return undefined;
 }
 
+/**
+ * The container that we run in, as others are found: undefined in a cgroup namespace of its own, where its id shows
+ * nowhere.
+ */
+export const ownContainer = (): string | undefined =>
+  containerOf(readFileSync('/proc/self/cgroup', 'latin1'))?.id;
+
 /** What the stat file of a process says. */
 interface Stat {
   readonly name: string;

@@ -316,6 +316,14 @@ test.serial(
     t.is(die.attributes['process.exit.code'], undefined, 'nobody has told it');
     t.is(die.resource['container.name'], app.id.slice(0, 12));
     t.is(die.resource['container.runtime.name'], 'docker');
+    // What it shares with the agent is not the host's.
+    t.false(by('kernel').logs.some(({ eventName }) => eventName === 'portlight.container.elevated'));
+    const namespaces = by('kernel').logs.find(
+      ({ eventName }) => eventName === 'portlight.container.namespaces',
+    )!;
+    t.is(namespaces.attributes['linux.namespace.pid.relation'], 'shared');
+    t.is(namespaces.attributes['linux.namespace.mnt.relation'], 'private');
+    t.is(namespaces.attributes['container.security.privileged'], undefined);
     t.deepEqual(by('kernel').logs.filter(({ eventName }) => eventName === '').length, 0);
     // What the daemon writes down has all but its answers.
     const written = event('files', 'die')!;
