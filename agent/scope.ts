@@ -58,9 +58,9 @@ function projectScope(ownId: string, labels: Labels): Scope {
 }
 
 /** Those whose network namespace is the agent's own, whoever has joined whom. */
-function podScope(ownId: string, docker: Docker): Scope {
+async function podScope(ownId: string, mode: string, docker: Docker): Promise<Scope> {
   /** The container whose network it is in the end, or `host`. */
-  const networkOf = async (id: string, mode: string): Promise<string | undefined> => {
+  const networkOf = async (id: string, mode: string): Promise<string> => {
     const owner = joinedBy(mode);
     if (owner === undefined) return mode === 'host' ? mode : id;
     try {
@@ -71,21 +71,15 @@ function podScope(ownId: string, docker: Docker): Scope {
       return owner;
     }
   };
-  let own: Promise<string | undefined> | undefined;
-  const ownNetwork = () => {
-    own ??= docker
-      .getContainer(ownId)
-      .inspect()
-      .then(({ HostConfig }) => networkOf(ownId, HostConfig.NetworkMode ?? ''));
-    own.catch(() => {
-      own = undefined;
-    });
-    return own;
-  };
+  const network = await networkOf(ownId, mode);
   return {
     isHost: false,
     ownId,
-    selects: async ({ id, networkMode }) => (await networkOf(id, networkMode)) === (await ownNetwork()),
+    selects({ id, networkMode }) {
+      // Of one that was gone before it was described, nobody knows whose network it was on.
+      if (networkMode === '') return false;
+      return networkOf(id, networkMode).then((its) => its === network);
+    },
     owns: () => false,
   };
 }
@@ -157,5 +151,6 @@ export async function scopeOf(
     );
   const labels = own.Config.Labels ?? {};
   if (name === 'project') return projectScope(own.Id, labels);
-  return name === 'pod' ? podScope(own.Id, docker) : selfScope(own.Id, labels);
+  if (name === 'self') return selfScope(own.Id, labels);
+  return podScope(own.Id, own.HostConfig.NetworkMode ?? '', docker);
 }
