@@ -3,7 +3,7 @@
  * them. A look a second at /proc is the trigger. What only the daemon knows (names, labels, exit codes, logs) is
  * taken from what it writes down, where its directory of containers is mounted, and is absent elsewhere.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attributes, type Container, type UnixNano, unixNow } from '../../agent/records.ts';
@@ -13,6 +13,7 @@ import { fromActor, fromInspect } from '../docker/identity.ts';
 import type { Lifecycle } from '../docker/index.ts';
 import { missedEvents } from '../docker/reconcile.ts';
 import { Story, type StoryOptions } from '../docker/story.ts';
+import { type Namespace, readNamespaces } from '../namespaces/read.ts';
 import { DaemonFiles } from './files.ts';
 import { type Init, ProcessTable } from './table.ts';
 
@@ -67,8 +68,8 @@ export class KernelCollector {
   private readonly files: DaemonFiles;
   private readonly known = new Map<string, Known>();
   private readonly ignored = new Set<string>();
-  /** The network namespace of each container that runs, where we may look at it. */
-  private readonly networks = new Map<string, string>();
+  /** Inode of the network namespace of each container that runs, where we may look at it. */
+  private readonly networks = new Map<string, number>();
   private readonly bootId: string;
   private readonly stopping = new AbortController();
   private loop: Promise<void> | undefined;
@@ -275,17 +276,20 @@ export class KernelCollector {
     return startedAt;
   }
 
-  /** As the daemon would say it: whose network it has joined. That is the one that was there first. */
+  /** As the daemon would say it: whose network it has joined. That is the host's, or the one's that was there first. */
   private networkMode({ id, pid, networkMode }: Container): string {
     if (networkMode !== '') return networkMode;
-    let network: string;
+    let net: Namespace | undefined;
     try {
-      network = readlinkSync(join(this.options.procfs, String(pid), 'ns/net'));
+      net = readNamespaces(this.options.procfs, pid).net;
     } catch {
-      return '';
+      // It takes a privilege that we need not have.
     }
-    const owner = [...this.networks].find(([other, theirs]) => other !== id && theirs === network)?.[0];
-    this.networks.set(id, network);
+    if (net === undefined) return '';
+    if (net.host === true) return 'host';
+    const { inode } = net;
+    const owner = [...this.networks].find(([other, theirs]) => other !== id && theirs === inode)?.[0];
+    this.networks.set(id, inode);
     return owner === undefined ? '' : `container:${owner}`;
   }
 
