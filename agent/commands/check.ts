@@ -6,7 +6,7 @@ import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
 import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
-import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { findEndpoint, isLocal, isNone } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
@@ -16,10 +16,12 @@ import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { readLayout } from '../layout.ts';
 import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
-import { unanswered } from './daemon.ts';
+import { checkKernel } from './check-kernel.ts';
+import { daemonOf, unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
 import { paint, print, printAs } from './output.ts';
 import { withProgress } from './progress.ts';
@@ -27,7 +29,7 @@ import { withProgress } from './progress.ts';
 /** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
 type Status = 'ok' | 'warn' | 'fail';
 
-interface Finding {
+export interface Finding {
   readonly check: string;
   readonly status: Status;
   readonly found: string;
@@ -145,6 +147,16 @@ function checkLogs({ rootfs, docker_host }: Config, running: readonly ContainerI
   return finding('container logs', 'ok', found.join('; ') || 'no container runs: not tried');
 }
 
+async function checkScope(config: Config): Promise<Finding> {
+  try {
+    const running = await daemonOf(config).running();
+    const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
+    return finding('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`);
+  } catch (error) {
+    return finding('scope', 'fail', messageOf(error));
+  }
+}
+
 function checkDataDirectory({ data_dir }: Config): Finding {
   let existing = data_dir;
   for (;;) {
@@ -210,10 +222,13 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
 /** @param begins told of each thing that is looked at, before it is */
 async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
   begins('the daemon');
-  const { findings, docker } = await checkDaemon(config);
+  const { findings, docker } = isNone(mainEndpoint(config))
+    ? { findings: checkKernel(config) }
+    : await checkDaemon(config);
   findings.push(checkCgroups(config));
   if (docker !== undefined) {
     begins('its containers');
+    if (config.scope !== 'host') findings.push(await checkScope(config));
     const running = await inspectRunning(docker);
     findings.push(...checkProcesses(config, running), checkLogs(config, running));
   }

@@ -94,14 +94,33 @@ export function containerCgroup(path: string, id: string, ownId = OWN_ID): strin
 }
 
 /**
+ * Our own cgroup by hierarchy, where we run in a container: in a cgroup namespace of its own, that is / for all of
+ * the container's processes, and bears no id.
+ */
+let ownMembership: Map<string, string> | undefined;
+
+function isOwnRoot(controller: string, path: string): boolean {
+  ownMembership ??=
+    OWN_ID === undefined ? new Map() : parseMembership(readFileSync('/proc/self/cgroup', 'utf8'));
+  return path === '/' && ownMembership.get(controller) === '/';
+}
+
+/** Whether a process is any container's. @param text of its /proc/<pid>/cgroup */
+export const isOfContainer = (text: string): boolean =>
+  /[0-9a-f]{64}/.test(text) ||
+  [...parseMembership(text)].some(([controller, path]) => isOwnRoot(controller, path));
+
+/**
  * Makes sure, by its cgroup, that a process is the container's: a daemon elsewhere, another /proc or a reused
  * pid make it another's.
  * @throws when it is not, when it has vanished, or when /proc cannot be read
  */
 export function requireProcessOf(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
-  const isOwn = [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
-  if (!isOwn) throw new Error(`process ${pid} is none of the container's`);
+  const isIts = [...membership].some(
+    ([controller, path]) => containerCgroup(path, id) !== undefined || isOwnRoot(controller, path),
+  );
+  if (!isIts) throw new Error(`process ${pid} is none of the container's`);
 }
 
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
@@ -158,9 +177,10 @@ export function locate(
     const legacy = hierarchies.v1.get(controller);
     const version = legacy === undefined ? 2 : 1;
     const mount = legacy ?? hierarchies.v2;
-    const path = membership.get(version === 1 ? controller : '');
+    const hierarchy = version === 1 ? controller : '';
+    const path = membership.get(hierarchy);
     if (mount === undefined || path === undefined) continue;
-    const own = containerCgroup(path, id);
+    const own = containerCgroup(path, id) ?? (isOwnRoot(hierarchy, path) ? path : undefined);
     if (own === undefined) continue;
     const directory = under(mount, own, id);
     if (directory !== undefined && existsSync(directory))

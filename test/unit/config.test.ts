@@ -162,3 +162,21 @@ test('every option has a description, a variable of its own and says what is all
   t.is(new Set(options.map(({ variable }) => variable)).size, options.length);
   for (const { path, description, allowed } of options) t.true(description !== '' && allowed !== '', path);
 });
+
+test('an agent beside containers is for one daemon, and without one for what the kernel shows', async (t) => {
+  const daemons = 'daemons: {b: {host: "tcp://b:2375"}}\n';
+  t.deepEqual(await mistakesOf(t, `scope: pod\n${daemons}`), [
+    'scope: "pod" is not allowed; expected host, since the agent is for several daemons',
+  ]);
+  t.deepEqual(await mistakesOf(t, 'scope: project\ndocker_host: none\n'), [
+    'scope: "project" is not allowed; expected host, since only a daemon knows of others (docker_host is none)',
+  ]);
+  t.deepEqual(await mistakesOf(t, `docker_host: none\n${daemons}`), [
+    'docker_host: "none" is not allowed; expected another, since there are daemons to observe',
+  ]);
+  const [line] = await mistakesOf(t, 'scope: prject\n');
+  t.is(
+    line,
+    'scope: "prject" is not allowed; expected one of host, project, pod, self; did you mean project?',
+  );
+});
