@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import type { Endpoint } from './endpoint.ts';
+import { Refused, requestOf } from './requests.ts';
 
 /** Ports of the Engine API: https://docs.docker.com/engine/security/protect-access/ */
 const PORT = 2375;
@@ -41,7 +42,8 @@ function unsupported({ host, origin }: Endpoint): Error {
 }
 
 /**
- * A client of the Engine API that can only read: any request but GET is refused before it is sent.
+ * A client of the Engine API that can only read: any request but a GET of `requests` is refused before it is sent. What
+ * the daemon refuses fails with `Refused`.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
 export function connect(endpoint: Endpoint): Docker {
@@ -51,7 +53,12 @@ export function connect(endpoint: Endpoint): Docker {
   modem.dial = (request, callback) => {
     if (request.method !== 'GET')
       throw new Error(`refused to send ${request.method} ${request.path}: read-only`);
-    dial(request, callback);
+    const known = requestOf(request.path);
+    if (known === undefined)
+      throw new Error(`refused to send GET ${request.path}: none of the agent's requests`);
+    dial(request, (error: (Error & { statusCode?: number }) | null, data) =>
+      callback?.(error?.statusCode === 403 ? new Refused(known) : error, data),
+    );
   };
   return docker;
 }
@@ -87,7 +94,10 @@ export async function inspectRunning(docker: Docker): Promise<Docker.ContainerIn
       docker
         .getContainer(Id)
         .inspect()
-        .catch(() => undefined),
+        .catch((error) => {
+          if (error instanceof Refused) throw error;
+          return undefined;
+        }),
     ),
   );
   return inspected
