@@ -12,12 +12,12 @@ import { DockerCollector } from '../collectors/docker/index.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
 import { bootTime, HostCollector } from '../collectors/host/index.ts';
 import { ownContainerId } from '../collectors/host/own-container.ts';
-import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
+import { descriptorLimit, isDenied, isGone, KernelFiles } from '../collectors/kernel-file.ts';
 import { type FirstSight, LogCollector } from '../collectors/logs/index.ts';
 import { formatPosition, parsePosition } from '../collectors/logs/position.ts';
 import { confinementAttributes, readConfinement } from '../collectors/namespaces/confinement.ts';
 import { NamespaceCollector, namespaceAttributes } from '../collectors/namespaces/index.ts';
-import { readNamespaces } from '../collectors/namespaces/read.ts';
+import { visibleNamespaces } from '../collectors/namespaces/read.ts';
 import { NetworkCollector } from '../collectors/network.ts';
 import { ObjectCollector } from '../collectors/objects.ts';
 import { ProcessCollector } from '../collectors/processes.ts';
@@ -29,9 +29,10 @@ import { parsePairs } from '../config/receiver.ts';
 import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
+import { AbilityWatch } from './abilities.ts';
 import { toJson } from './alerts/alert.ts';
 import { Alerts } from './alerts/index.ts';
-import { Attachments, isGone } from './attachments.ts';
+import { Attachments } from './attachments.ts';
 import { catalogue, metrics } from './catalogue/index.ts';
 import { dashboardSources } from './dashboard.ts';
 import { Evidence } from './evidence.ts';
@@ -110,7 +111,7 @@ function describe(
     requireProcessOf(procfs, pid, container.id);
     return {
       ...(container_attributes.includes('namespaces')
-        ? namespaceAttributes(readNamespaces(procfs, pid))
+        ? namespaceAttributes(visibleNamespaces(procfs, pid))
         : {}),
       ...(container_attributes.includes('security')
         ? confinementAttributes(readConfinement(procfs, pid), { pid, ...container })
@@ -118,7 +119,7 @@ function describe(
     };
   } catch (error) {
     // Without the privilege to look there, a container is still worth what else is known of it.
-    if (!isGone(error)) onFault(error);
+    if (!isGone(error) && !isDenied(error)) onFault(error);
     return {};
   }
 }
@@ -329,6 +330,11 @@ async function startLocked(
       save: (time) => positions.save('events', String(time)),
     },
   });
+  // Of a daemon elsewhere, no privilege here shows more.
+  if (isLocal(endpoint)) {
+    const { procfs, rootfs } = config;
+    collectors.push(new AbilityWatch({ procfs, rootfs, metrics: enabled }, telemetry));
+  }
   if (dashboard !== undefined && config.interval > GLANCE_MS) {
     const glance = new Glance({
       procfs: config.procfs,

@@ -4,18 +4,21 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
-import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
+import { readHierarchies } from '../../collectors/cgroup/locate.ts';
 import { connect, inspectRunning } from '../../collectors/docker/client.ts';
 import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
+import { Refused, type Request, requests } from '../../collectors/docker/requests.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
-import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import { destinationsOf, signalOf, type Target } from '../../config/destinations.ts';
 import { withoutSecrets } from '../../config/mistake.ts';
 import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
+import { abilities, LOG_FILES, lacksOf } from '../abilities.ts';
+import type { Container, Metric } from '../records.ts';
+import { selectMetrics } from '../selection.ts';
 import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { unanswered } from './daemon.ts';
@@ -35,6 +38,8 @@ interface Finding {
 /** The oldest Engine API whose fields the agent reads (Docker 20.10). */
 const OLDEST_API = 1.41;
 const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
+
+const NOT_TRIED = 'no container runs: not tried';
 
 const finding = (check: string, status: Status, found: string): Finding => ({ check, status, found });
 
@@ -62,6 +67,47 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
       findings: [finding('docker daemon', 'fail', unanswered(endpoint, error))],
     };
   }
+}
+
+/** How long a request may take that is not refused: what answers later does answer. */
+const REFUSED_WITHIN_MS = 1000;
+
+/** Whether a request is refused, as it stands in the list or with the id or name of something that there is. */
+async function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
+  return new Promise((resolve) => {
+    const abortSignal = AbortSignal.timeout(REFUSED_WITHIN_MS);
+    const statusCodes = { 200: true };
+    docker.modem.dial(
+      {
+        path: `${path.replace(/\{\w+\}/, 'portlight-check')}?${query ?? ''}&`,
+        method: 'GET',
+        isStream: true,
+        statusCodes,
+        abortSignal,
+        options: {},
+      } as never,
+      (error, stream) => {
+        (stream as NodeJS.ReadableStream & { destroy?: () => void })?.destroy?.();
+        resolve(error instanceof Refused);
+      },
+    );
+  });
+}
+
+/** Whether a proxy before the daemon, or the daemon, lets pass what the agent asks. */
+async function checkRequests(docker: Docker): Promise<{ refused: Finding; isEnough: boolean }> {
+  const answers = await Promise.all(requests.map((request) => isRefused(docker, request)));
+  const refused = requests.filter((_, index) => answers[index]);
+  const isEnough = refused.every(({ without }) => without !== undefined);
+  const found = refused.map((request) => new Refused(request).message).join('; ');
+  return {
+    refused: finding(
+      'engine API requests',
+      refused.length === 0 ? 'ok' : isEnough ? 'warn' : 'fail',
+      found || 'all are answered',
+    ),
+    isEnough,
+  };
 }
 
 function checkCgroups({ procfs }: Config): Finding {
@@ -94,59 +140,44 @@ function checkCgroups({ procfs }: Config): Finding {
   }
 }
 
-function checkProcess(procfs: string, pid: number): Finding[] {
-  const directory = join(procfs, String(pid));
-  const findings: Finding[] = [];
-  try {
-    const path = [...parseMembership(readFileSync(join(directory, 'cgroup'), 'utf8')).values()][0];
-    findings.push(finding('container processes', 'ok', `visible in ${procfs}, for example ${path}`));
-  } catch (error) {
-    const cost = `no metrics and namespaces; mount the host's /proc and name it with --procfs`;
-    return [finding('container processes', 'warn', `${messageOf(error)}: ${cost}`)];
-  }
-  try {
-    const hostUnknown = Object.values(readNamespaces(procfs, pid)).some(({ host }) => host === undefined);
-    findings.push(
-      hostUnknown
-        ? finding(
-            'namespaces',
-            'warn',
-            "the host's own cannot be read: which containers use them is not told",
-          )
-        : finding('namespaces', 'ok', 'readable'),
-    );
-  } catch (error) {
-    findings.push(
-      finding('namespaces', 'warn', `${messageOf(error)}: no namespaces; run as root or with CAP_SYS_PTRACE`),
-    );
-  }
-  return findings;
-}
-
-function checkProcesses({ procfs }: Config, running: readonly ContainerInspectInfo[]): Finding[] {
-  const pids = running.map(({ State }) => State.Pid);
-  if (pids.length === 0) return [finding('container processes', 'ok', 'no container runs: not tried')];
-  const all = pids.map((pid) => checkProcess(procfs, pid));
-  return all.find((findings) => findings.every(({ status }) => status === 'ok')) ?? all[0]!;
-}
-
-/** Where the logs of the running containers are read, and why not in their files. */
-function checkLogs({ rootfs, docker_host }: Config, running: readonly ContainerInspectInfo[]): Finding {
-  const root = isLocal(findEndpoint(docker_host)) ? rootfs : undefined;
-  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
+/** Where the logs of the running containers are read. */
+function logsFound(containers: readonly Container[], rootfs: string | undefined): string {
   const reasons = new Map<string, string[]>();
   let files = 0;
   for (const container of containers) {
-    const source = sourceOf(container, root);
+    const source = sourceOf(container, rootfs);
     if (source.kind === 'file') files++;
     else reasons.set(source.why, [...(reasons.get(source.why) ?? []), container.name]);
   }
   const api = [...reasons].map(([why, names]) => `${names.join(', ')} (${why})`);
-  const found = [
+  return [
     ...(files > 0 ? [`${files} read from files`] : []),
     ...(api.length > 0 ? [`through the API: ${api.join('; ')}`] : []),
-  ];
-  return finding('container logs', 'ok', found.join('; ') || 'no container runs: not tried');
+  ].join('; ');
+}
+
+/** Tries on every running container what the agent does. */
+function checkAbilities(config: Config, running: readonly ContainerInspectInfo[]): Finding[] {
+  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
+  const { procfs, rootfs } = config;
+  const here = isLocal(findEndpoint(config.docker_host));
+  const logs = logsFound(containers, here ? rootfs : undefined);
+  if (!here) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
+  const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
+  const lacks = containers.flatMap((container) => lacksOf(container, { procfs, rootfs, metrics }));
+  const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
+  return wanted.map((ability) => {
+    const missing = lacks.filter((lack) => lack.ability === ability);
+    if (missing.length === 0) {
+      const what = ability.name === LOG_FILES ? logs : 'readable';
+      return finding(ability.name, 'ok', containers.length === 0 ? NOT_TRIED : what);
+    }
+    return finding(
+      ability.name,
+      'warn',
+      `of ${missing.length} of ${containers.length} containers cannot be read: ${missing[0]!.reason}: ${ability.without}; it takes ${ability.needs}`,
+    );
+  });
 }
 
 function checkDataDirectory({ data_dir }: Config): Finding {
@@ -211,8 +242,9 @@ async function examine(config: Config, begins: (what: string) => void): Promise<
   findings.push(checkCgroups(config));
   if (docker !== undefined) {
     begins('its containers');
-    const running = await inspectRunning(docker);
-    findings.push(...checkProcesses(config, running), checkLogs(config, running));
+    const { refused, isEnough } = await checkRequests(docker);
+    findings.push(refused);
+    if (isEnough) findings.push(...checkAbilities(config, await inspectRunning(docker)));
   }
   findings.push(checkDataDirectory(config), await checkListen(config));
   for (const { name, targets, kinds } of destinationsOf(config)) {

@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parentOf } from '../kernel-file.ts';
 
 /** A mounted cgroup hierarchy. */
 export interface Mount {
@@ -78,15 +79,25 @@ export function containerCgroup(path: string, id: string): string | undefined {
   return own === -1 ? undefined : parts.slice(0, own + 1).join('/');
 }
 
+/** The command line of the parent of a container's init, its shim or conmon, has the container's id. */
+function isChildOfShim(procfs: string, pid: number, id: string): boolean {
+  try {
+    return readFileSync(join(procfs, String(parentOf(procfs, pid)), 'cmdline'), 'utf8').includes(id);
+  } catch {
+    return false;
+  }
+}
+
 /**
- * Makes sure, by its cgroup, that a process is the container's: a daemon elsewhere, another /proc or a reused
- * pid make it another's.
- * @throws when it is not, when it has vanished, or when /proc cannot be read
+ * Makes sure that a process is the container's: a daemon elsewhere, another /proc or a reused pid make it another's. Its
+ * cgroup tells, or, where a rootless daemon can give it none, its parent.
+ * @throws with the code ESRCH when it is not, when it has vanished, or when /proc cannot be read
  */
 export function requireProcessOf(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
   const isOwn = [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
-  if (!isOwn) throw new Error(`process ${pid} is none of the container's`);
+  if (isOwn || isChildOfShim(procfs, pid, id)) return;
+  throw Object.assign(new Error(`process ${pid} is none of the container's`), { code: 'ESRCH' });
 }
 
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */

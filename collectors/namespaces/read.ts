@@ -3,8 +3,9 @@
  * Source: namespaces(7), /proc/<pid>/ns: each link reads `type:[inode]`, and two processes share a
  * namespace when the inodes are equal.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDenied, parentOf } from '../kernel-file.ts';
 
 export const namespaceTypes = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof namespaceTypes)[number];
@@ -20,12 +21,6 @@ export type Namespaces = Partial<Record<NamespaceType, Namespace>>;
 function inodeOf(procfs: string, pid: number, type: NamespaceType): number {
   const link = readlinkSync(join(procfs, String(pid), 'ns', type));
   return Number(link.slice(link.indexOf('[') + 1, -1));
-}
-
-/** The parent of a process: the fourth field of its stat, behind a name that may hold anything. */
-function parentOf(procfs: string, pid: number): number {
-  const stat = readFileSync(join(procfs, String(pid), 'stat'), 'utf8');
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
 /**
@@ -59,6 +54,19 @@ export function readNamespaces(procfs: string, pid: number): Namespaces {
     }
   }
   return namespaces;
+}
+
+/**
+ * As `readNamespaces`; none where the privilege is missing.
+ * @throws when the process has vanished
+ */
+export function visibleNamespaces(procfs: string, pid: number): Namespaces {
+  try {
+    return readNamespaces(procfs, pid);
+  } catch (error) {
+    if (isDenied(error)) return {};
+    throw error;
+  }
 }
 
 /** The five that a person asks for. */
