@@ -42,9 +42,9 @@ export const abilities: readonly Ability[] = [
       'logs are read through the API, which costs the daemon more; what is removed as it ends can lose its last lines',
     needs: "CAP_DAC_READ_SEARCH, and in a container the host's / (--rootfs)",
     attempt(container, { rootfs }) {
-      if (container.logDriver !== 'json-file' || container.logPath === '') return;
       const source = sourceOf(container, rootfs);
-      if (source.kind === 'api') throw Object.assign(new Error(source.why), { code: source.code });
+      if (source.kind === 'file' || source.code === undefined) return;
+      throw Object.assign(new Error(source.why), { code: source.code });
     },
   },
   {

@@ -93,10 +93,21 @@ export interface DockerdOptions {
   readonly ownNetwork: boolean;
   /** Where it keeps everything; a new directory by default. */
   readonly directory?: string;
+  /** The command that it is started by, instead of that for a network of its own. */
+  readonly by?: readonly string[];
+  /** Further arguments. */
+  readonly args?: readonly string[];
 }
 
 /** Enters a new network namespace, brings up its loopback, and becomes the command. */
-const IN_OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'busybox ip link set lo up && exec "$@"', 'sh'];
+export const IN_OWN_NETWORK = [
+  'unshare',
+  '--net',
+  'sh',
+  '-c',
+  'busybox ip link set lo up && exec "$@"',
+  'sh',
+];
 
 /**
  * @throws {Error} with the daemon's last words when it does not start
@@ -109,12 +120,13 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
   rmSync(join(directory, 'exec/containerd/containerd.pid'), { force: true });
   const output = openSync(log, 'a');
   const [command = '', ...args] = [
-    options.ownNetwork ? IN_OWN_NETWORK : [],
+    options.by ?? (options.ownNetwork ? IN_OWN_NETWORK : []),
     'dockerd',
     ['--host', host],
     ['--data-root', join(directory, 'data')],
     ['--exec-root', join(directory, 'exec')],
     ['--pidfile', join(directory, 'dockerd.pid')],
+    options.args ?? [],
   ].flat();
   // Out of the terminal's process group: Ctrl-C is for the agent, which the daemon outlives.
   const child = spawn(command, args, { stdio: ['ignore', output, output], detached: true });

@@ -8,6 +8,9 @@ export type LogSource =
   /** `why` the file is not read, in a few words, and the `code` of the fault that it was. */
   | { readonly kind: 'api'; readonly why: string; readonly code?: string };
 
+/** Podman calls its driver json-file too, and writes another format into a file of another name. */
+const isJsonFile = (path: string): boolean => path.endsWith('-json.log');
+
 function isVisible(directory: string): boolean {
   try {
     return statSync(directory).isDirectory();
@@ -24,10 +27,11 @@ export function sourceOf(
   if (logDriver !== 'json-file') return { kind: 'api', why: `log driver ${logDriver || 'unknown'}` };
   if (rootfs === undefined) return { kind: 'api', why: 'the daemon is on another host' };
   if (logPath === '') return { kind: 'api', why: 'never started' };
+  if (!isJsonFile(logPath)) return { kind: 'api', why: 'its file is none of json-file' };
   const path = join(rootfs, logPath);
   try {
-    // access(2) takes no account of the capabilities of a user other than root.
-    closeSync(openSync(path, 'r'));
+    // access(2) takes no account of the capabilities of a user other than root. Rotated files are found by their directory.
+    for (const needed of [path, dirname(path)]) closeSync(openSync(needed, 'r'));
     return { kind: 'file', path };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -50,7 +54,7 @@ export class LogPaths {
   }
 
   learn({ id, logPath }: Container): void {
-    if (logPath.includes(id)) this.pattern = logPath.replaceAll(id, '\0');
+    if (logPath.includes(id) && isJsonFile(logPath)) this.pattern = logPath.replaceAll(id, '\0');
   }
 
   /** The path that the daemon told, or the one that follows from what it told of others; '' if none. */
