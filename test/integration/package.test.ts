@@ -23,6 +23,7 @@ test('npm pack, npm install -g: the command works from built JavaScript, and not
   t.true(paths.includes('README.md') && paths.includes('LICENSE'));
   for (const path of Object.keys(shippedFiles())) t.true(paths.includes(path), path);
   t.true(paths.includes('config/elastic/_index_template/logs-portlight.otel.json'));
+  t.true(paths.includes('config/socket-proxy/haproxy.cfg'));
   t.deepEqual(
     paths.filter((path) => /test|setup|\.(?<!\.d\.)ts$/.test(path)),
     [],

@@ -1,5 +1,5 @@
 /** The rows of docs/privileges.md: agents of many kinds, each of which tells what its row says, and what it misses. */
-import { chmodSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -28,7 +28,7 @@ import { waitFor } from '../support/wait.ts';
 
 const LINES = 100;
 /** Some of them at once, and the rest bit by bit: an agent comes in the middle. */
-const SCRIPT = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo line $i; [ $((i % 10)) -ne 0 ] || sleep 0.5; done; exec sleep 600`;
+const SCRIPT = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo line $i; [ $((i % 10)) -ne 0 ] || sleep 1; done; exec sleep 600`;
 
 // One after the other: each has agents and daemons enough. Twelve of them begin at the same time.
 const PATIENCE_MS = 90_000;
@@ -66,6 +66,8 @@ interface Row {
   readonly as?: Identity;
   /** What these containers do not have. */
   readonly not?: readonly Thing[];
+  /** Whether the agent is stopped in the middle of the logs, and another goes on. */
+  readonly restarts?: boolean;
 }
 
 /** What an agent has told of a thing, of one container. */
@@ -98,10 +100,22 @@ const told: Readonly<Record<Thing, (receiver: Receiver, of: Observed) => boolean
 const namespacesOf = (receiver: Receiver, name: string) =>
   receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes ?? {};
 
+/** Before Linux 6.2 descriptors can only be counted by listing them. */
+const isCounted = statSync('/proc/self/fd').size > 0;
+
+/** A row as it is on this kernel. */
+function here(setting: Setting): Setting {
+  if (isCounted || setting === settings.reader) return setting;
+  const lacks = setting.lacks.flatMap((lack) =>
+    lack === 'open sockets' ? ['open descriptors', lack] : [lack],
+  );
+  return { ...setting, lacks };
+}
+
 /** Has an agent observe the containers, and holds what it tells against its row. */
 async function holds(
   t: ExecutionContext,
-  { setting, host, as, not = [] }: Row,
+  { setting, host, as, not = [], restarts = false }: Row,
   containers: readonly Observed[],
   act: () => Promise<void>,
 ): Promise<void> {
@@ -113,7 +127,14 @@ async function holds(
     PORTLIGHT_METRICS_ENABLE: 'process',
     PORTLIGHT_LISTEN: '127.0.0.1:0',
   };
-  const agent = await startAgent(t, { variables: common, as });
+  const dataDirectory = directoryOf(t, as);
+  const start = () => startAgent(t, { variables: common, as, dataDirectory });
+  let agent = await start();
+  if (restarts) {
+    await waitFor(`${setting.name}: a line`, () => bodiesOf(receiver, 'of-user').length > 0);
+    await agent.stop();
+    agent = await start();
+  }
   await act();
   const outcomes = Object.entries(outcomesOf(setting)) as [Thing, unknown][];
   for (const [thing, outcome] of outcomes) {
@@ -183,7 +204,7 @@ async function allHold(
     acted ??= Promise.all(containers.map(({ name }) => execute(docker.getContainer(name), 'true')));
     await acted;
   };
-  await Promise.all(rows.map((row) => holds(t, row, containers, act)));
+  await Promise.all(rows.map((row) => holds(t, { ...row, setting: here(row.setting) }, containers, act)));
 }
 
 const somebody = (more: Partial<Identity> = {}): Identity => ({ uid: SOMEBODY, gid: SOMEBODY, ...more });
@@ -208,7 +229,7 @@ test.serial(
       { setting: settings.root, host },
       { setting: settings.powerless, host, as: { ...root, capabilities: [] } },
       { setting: settings.capped, host, as: { ...root, capabilities: [READ, TRACE] } },
-      { setting: settings.group, host, as: somebody({ groups }) },
+      { setting: settings.group, host, as: somebody({ groups }), restarts: true },
       { setting: settings.groupRoot, host, as: somebody({ groups: [group, 0] }) },
       { setting: settings.reader, host, as: somebody({ groups, capabilities: [READ] }) },
       { setting: settings.tracer, host, as: somebody({ groups, capabilities: [TRACE] }) },
@@ -273,13 +294,17 @@ test.serial("Podman: root, and rootless the service's user", async (t) => {
   await allHold(
     t,
     asRoot.podman,
-    [{ setting: settings.podman, host: asRoot.host, not: ['network'] }],
+    [{ setting: settings.podman, host: asRoot.host, not: ['network'], restarts: true }],
     network,
   );
   const as = rootlessIdentity(t);
   const refused = rootlessRefused(as);
   if (refused !== undefined) {
     t.log(`rootless is not tested: this kernel lets no user have a user namespace: ${refused}`);
+    return;
+  }
+  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) {
+    t.log('rootless is not tested: on cgroup v2 it depends on what systemd delegates');
     return;
   }
   const { host, podman } = await startPodman(t, as);
