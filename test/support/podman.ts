@@ -57,6 +57,8 @@ export async function startPodman(
       ),
     );
     service.kill('SIGKILL');
+    // What watches execs that have ended stays for minutes, and has it open too.
+    service.stderr!.destroy();
     // A rootless one keeps its namespaces by a process that does nothing.
     const pause = join(directory, 'tmp/pause.pid');
     if (existsSync(pause)) process.kill(Number(readFileSync(pause, 'utf8')), 'SIGKILL');
