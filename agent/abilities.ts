@@ -2,7 +2,7 @@
  * What can be seen of a container, and the privilege that it takes. `portlight check` tries it on every container, the
  * running agent when one starts, and docs/privileges.md lists it.
  */
-import { locate, readHierarchies, requireProcessOf } from '../collectors/cgroup/locate.ts';
+import { type Hierarchies, locate, readHierarchies, requireProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { isDenied } from '../collectors/kernel-file.ts';
 import { sourceOf } from '../collectors/logs/source.ts';
@@ -18,6 +18,21 @@ export interface Surroundings {
   readonly rootfs: string;
   /** Metrics that are collected. */
   readonly metrics: ReadonlySet<Metric>;
+  /** Read once, when it is asked for. */
+  readonly hierarchies: Hierarchies;
+}
+
+export function surroundingsOf(procfs: string, rootfs: string, metrics: ReadonlySet<Metric>): Surroundings {
+  let hierarchies: Hierarchies | undefined;
+  return {
+    procfs,
+    rootfs,
+    metrics,
+    get hierarchies() {
+      hierarchies ??= readHierarchies(procfs);
+      return hierarchies;
+    },
+  };
 }
 
 export interface Ability {
@@ -34,6 +49,9 @@ export interface Ability {
 export const LOG_FILES = 'log files';
 /** Where this is missing, what comes after it is, too. */
 const PROCESSES = 'container processes';
+
+/** Whoever has a cgroup of its own has one of these. */
+const CONTROLLERS = ['pids', 'memory', 'cpu', 'unified'];
 
 export const abilities: readonly Ability[] = [
   {
@@ -58,10 +76,8 @@ export const abilities: readonly Ability[] = [
     name: 'container cgroups',
     without: 'no CPU, memory, pids and block I/O',
     needs: 'cgroups that are mounted here; of a rootless daemon, cgroup v2 with the systemd driver',
-    attempt({ pid, id }, { procfs }) {
-      const hierarchies = readHierarchies(procfs);
-      const controllers = [...hierarchies.v1.keys(), 'unified'];
-      if (locate(procfs, hierarchies, pid, id, controllers).size === 0)
+    attempt({ pid, id }, { procfs, hierarchies }) {
+      if (locate(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
         throw new Error(`process ${pid} is in no cgroup of the container's own`);
     },
   },

@@ -29,7 +29,7 @@ import { parsePairs } from '../config/receiver.ts';
 import type { Config } from '../config/schema.ts';
 import { createExporters } from '../exporters/index.ts';
 import { PrometheusExporter } from '../exporters/prometheus/index.ts';
-import { AbilityWatch } from './abilities.ts';
+import { AbilityWatch, surroundingsOf } from './abilities.ts';
 import { toJson } from './alerts/alert.ts';
 import { Alerts } from './alerts/index.ts';
 import { Attachments } from './attachments.ts';
@@ -332,8 +332,8 @@ async function startLocked(
   });
   // Of a daemon elsewhere, no privilege here shows more.
   if (isLocal(endpoint)) {
-    const { procfs, rootfs } = config;
-    collectors.push(new AbilityWatch({ procfs, rootfs, metrics: enabled }, telemetry));
+    const surroundings = surroundingsOf(config.procfs, config.rootfs, enabled);
+    collectors.push(new AbilityWatch(surroundings, telemetry));
   }
   if (dashboard !== undefined && config.interval > GLANCE_MS) {
     const glance = new Glance({

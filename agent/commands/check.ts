@@ -16,7 +16,7 @@ import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
-import { abilities, LOG_FILES, lacksOf } from '../abilities.ts';
+import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../abilities.ts';
 import type { Container, Metric } from '../records.ts';
 import { selectMetrics } from '../selection.ts';
 import { tryAddress } from '../server/index.ts';
@@ -47,7 +47,13 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
   const endpoint = findEndpoint(config.docker_host);
   try {
     const docker = connect(endpoint);
-    const [version, info] = await Promise.all([docker.version(), docker.info()]);
+    const [version, info] = await Promise.all([
+      docker.version(),
+      docker.info().catch((error) => {
+        if (error instanceof Refused) return undefined;
+        throw error;
+      }),
+    ]);
     return {
       docker,
       findings: [
@@ -59,7 +65,9 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
               'warn',
               `${version.ApiVersion} is older than ${OLDEST_API}: some fields may be missing`,
             ),
-        finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`),
+        ...(info === undefined
+          ? []
+          : [finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`)]),
       ],
     };
   } catch (error) {
@@ -72,8 +80,8 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
 /** How long a request may take that is not refused: what answers later does answer. */
 const REFUSED_WITHIN_MS = 1000;
 
-/** Whether a request is refused, as it stands in the list or with the id or name of something that there is. */
-async function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
+/** Whether a request is refused; what it is about need not exist for that. */
+function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
   return new Promise((resolve) => {
     const abortSignal = AbortSignal.timeout(REFUSED_WITHIN_MS);
     const statusCodes = { 200: true };
@@ -164,7 +172,8 @@ function checkAbilities(config: Config, running: readonly ContainerInspectInfo[]
   const logs = logsFound(containers, here ? rootfs : undefined);
   if (!here) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
-  const lacks = containers.flatMap((container) => lacksOf(container, { procfs, rootfs, metrics }));
+  const surroundings = surroundingsOf(procfs, rootfs, metrics);
+  const lacks = containers.flatMap((container) => lacksOf(container, surroundings));
   const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
   return wanted.map((ability) => {
     const missing = lacks.filter((lack) => lack.ability === ability);

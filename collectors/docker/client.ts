@@ -107,6 +107,7 @@ export async function inspectRunning(docker: Docker): Promise<Docker.ContainerIn
 
 /** What a person can do about a daemon that cannot be reached; continues the error's message. */
 export function accessHint(error: unknown): string {
+  if (error instanceof Refused) return '';
   return (error as NodeJS.ErrnoException).code === 'EACCES'
     ? '; run as root or as a member of the group docker'
     : '; is it running? Name another with --docker-host';

@@ -33,13 +33,17 @@ export const requests: readonly Request[] = [
   {
     path: '/images/json',
     without: 'no images, and none told to be outdated',
-    query: 'filters={"label":["-"]}',
+    query: `filters=${encodeURIComponent('{"label":["-"]}')}`,
   },
   { path: '/images/{name}/json', without: 'no digests and age of images' },
   { path: '/images/{name}/history', without: 'no layers of images' },
   { path: '/networks', without: 'no networks' },
   { path: '/networks/{id}', without: 'no networks' },
-  { path: '/volumes', without: 'no volumes', query: 'filters={"dangling":["true"]}' },
+  {
+    path: '/volumes',
+    without: 'no volumes',
+    query: `filters=${encodeURIComponent('{"dangling":["true"]}')}`,
+  },
   { path: '/system/df', without: 'no disk use' },
 ];
 

@@ -462,6 +462,9 @@ test.serial('a proxy that lets less pass costs what it refuses, which is named',
   t.is(none.status, 'fail');
   t.is(none.found, 'GET /events is refused: the agent cannot work without it');
   t.is(none.code, 1);
+  const uninformed = await finding((await socketProxy(t, host, without('/info'))).host);
+  t.is(uninformed.status, 'warn');
+  t.is(uninformed.code, 0);
 });
 
 test.serial(

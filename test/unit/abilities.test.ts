@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
-import { AbilityWatch, abilities, lacksOf } from '../../agent/abilities.ts';
+import { AbilityWatch, abilities, lacksOf, surroundingsOf } from '../../agent/abilities.ts';
 import { outcomesOf, privilegesPage, settings } from '../../agent/setup/privileges-page.ts';
 import { Telemetry } from '../../agent/telemetry.ts';
 import { Refused, requestOf, requests } from '../../collectors/docker/requests.ts';
 import { fakeContainer } from '../support/container.ts';
 
-const surroundings = { procfs: '/proc', rootfs: '/', metrics: new Set<never>() };
+const surroundings = surroundingsOf('/proc', '/', new Set());
 
 /** Of no cgroup that bears its id, and with none of Docker's shims above it. */
 const foreign = (name: string) =>
