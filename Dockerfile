@@ -1,19 +1,53 @@
-# The base brings Node 24 and nothing else that is needed.
-ARG NODE_IMAGE=node:24-bookworm-slim
+# The one builds, the other is what runs: libc, libstdc++ and certificates, without a shell or anything else.
+ARG NODE_IMAGE=node:24-trixie-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /portlight
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# What is optional is native code that would have to be compiled; types and source maps are for developers.
+RUN node agent/setup/build.ts \
+  && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+  && rm -r node_modules/.bin node_modules/.package-lock.json \
+  && find dist node_modules -type f \( -name '*.map' -o -name '*.[cm]ts' -o -name '*.ts' \) -delete \
+  && sed -i '1s|/usr/bin/env -S node|/usr/local/bin/node|' dist/agent/cli.js \
+  && mkdir -p /image/portlight /image/usr/local/bin \
+  && mv LICENSE package.json dist node_modules /image/portlight \
+  && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
+  && install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
+  && install -d -m 700 /data/portlight
+# npm tells what is there where nothing else is wanted.
+RUN cd /image/portlight \
+  && npm pkg delete devDependencies scripts \
+  && npm sbom --sbom-format=cyclonedx --sbom-type=application > /sbom.cdx.json \
+  && mv /sbom.cdx.json .
 
-FROM ${NODE_IMAGE}
-WORKDIR /portlight
-COPY --from=build /portlight/package.json /portlight/LICENSE ./
-COPY --from=build /portlight/node_modules ./node_modules
-COPY --from=build /portlight/dist ./dist
-ENV NODE_ENV=production
-# Mount /var/run/docker.sock, and run with --pid host so that /proc shows the containers' processes.
-ENTRYPOINT ["node", "--max-semi-space-size=1", "dist/agent/cli.js"]
+FROM ${RUNTIME_IMAGE} AS node
+COPY --from=build /node /
+
+FROM node
+COPY --from=build /image /
+COPY --from=build --chown=65532:65532 /data /var/lib
+# The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR.
+ENV NODE_ENV=production \
+  PORTLIGHT_DATA_DIR=/var/lib/portlight \
+  TMPDIR=/var/lib/portlight
+VOLUME /var/lib/portlight
+USER 65532:65532
+HEALTHCHECK --interval=60s --timeout=10s --start-period=30s CMD ["portlight", "check", "--live"]
+ENTRYPOINT ["portlight"]
 CMD ["run"]
+ARG VERSION=dev
+ARG REVISION
+ARG CREATED
+LABEL org.opencontainers.image.title="Portlight" \
+  org.opencontainers.image.description="Container observability agent for Docker hosts" \
+  org.opencontainers.image.licenses="Apache-2.0" \
+  org.opencontainers.image.url="https://github.com/portlight/portlight" \
+  org.opencontainers.image.source="https://github.com/portlight/portlight" \
+  org.opencontainers.image.documentation="https://github.com/portlight/portlight/blob/main/docs/image.md" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}" \
+  org.opencontainers.image.created="${CREATED}"

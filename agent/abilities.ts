@@ -67,7 +67,8 @@ export const abilities: readonly Ability[] = [
   },
   {
     name: PROCESSES,
-    without: 'no CPU, memory, network and namespaces',
+    without:
+      'CPU, memory and network come from the stats API, which costs the daemon more, and there are no processes and namespaces',
     needs:
       "the host's /proc (in a container: --pid host, or --procfs); where that is mounted with hidepid, CAP_SYS_PTRACE or its group",
     attempt: ({ pid, id }, { procfs }) => requireProcessOf(procfs, pid, id),

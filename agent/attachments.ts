@@ -9,10 +9,17 @@ import type { Telemetry } from './telemetry.ts';
 export class Attachments implements Lifecycle {
   private readonly collectors: readonly Collector[];
   private readonly telemetry: Telemetry;
+  private readonly canAttach: (collector: Collector, container: Container) => boolean;
   /** `startedAt` of the run that each container's collectors are attached to. */
   private readonly runs = new Map<string, bigint>();
 
-  constructor(collectors: readonly Collector[], telemetry: Telemetry) {
+  /** @param canAttach whether a collector can do anything for a container */
+  constructor(
+    collectors: readonly Collector[],
+    telemetry: Telemetry,
+    canAttach: (collector: Collector, container: Container) => boolean = () => true,
+  ) {
+    this.canAttach = canAttach;
     this.collectors = collectors;
     this.telemetry = telemetry;
   }
@@ -24,7 +31,9 @@ export class Attachments implements Lifecycle {
   started(container: Container): void {
     if (this.runs.get(container.id) === container.startedAt) return;
     this.runs.set(container.id, container.startedAt);
-    void this.each(container, (collector) => collector.attach?.(container));
+    void this.each(container, (collector) =>
+      this.canAttach(collector, container) ? collector.attach?.(container) : undefined,
+    );
   }
 
   changed(container: Container): void {

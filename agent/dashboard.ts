@@ -1,25 +1,17 @@
 /** Wires what the dashboard looks up to those who know it. */
-import type Docker from 'dockerode';
-import type { DockerCollector } from '../collectors/docker/index.ts';
 import { layeredImage } from '../collectors/docker/layers.ts';
 import { readConfinement } from '../collectors/namespaces/confinement.ts';
-import type { NamespaceCollector } from '../collectors/namespaces/index.ts';
 import { listImages, namesOf } from '../collectors/objects.ts';
 import type { Confinement } from '../exporters/dashboard/api.ts';
 import type { Sources } from '../exporters/dashboard/sources.ts';
-import type { Attributes, Container } from './records.ts';
+import type { ObservedDaemon } from './observed-daemon.ts';
+import type { Container } from './records.ts';
 import type { Status } from './status.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface DashboardParts {
-  readonly docker: Docker;
-  /** Made after the dashboard is. */
-  readonly daemon: () => DockerCollector;
-  readonly namespaces: () => NamespaceCollector;
-  /** Where /proc is; undefined where the containers' processes cannot be seen from here. */
-  readonly procfs: string | undefined;
-  /** Of the host. */
-  readonly attributes: Attributes;
+  /** Filled after the dashboard is made; the page's host is that of the first. */
+  readonly daemons: readonly ObservedDaemon[];
   readonly status: () => Status;
   readonly telemetry: Telemetry;
 }
@@ -46,26 +38,63 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
   }
 }
 
-export function dashboardSources(parts: DashboardParts): Sources {
-  const { docker, daemon, namespaces, procfs, attributes, status, telemetry } = parts;
-  const imageIds = () =>
-    [...daemon().containers.values()].map(({ resource }) =>
-      String(resource.attributes['container.image.id'] ?? ''),
-    );
+/**
+ * An image, from whichever daemon has it.
+ * @throws what the last daemon says, where none has it and not all could be asked
+ */
+async function imageOf(daemons: readonly ObservedDaemon[], id: string) {
+  let failure: unknown;
+  for (const { docker } of daemons) {
+    try {
+      const found = await layeredImage(docker, id);
+      if (found !== undefined) return found;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return undefined;
+}
+
+/** The entries of all; of one daemon, as a rule, its own map. */
+function together<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<string, T> {
+  return maps.length === 1 ? maps[0]! : new Map(maps.flatMap((map) => [...map]));
+}
+
+export function dashboardSources({ daemons, status, telemetry }: DashboardParts): Sources {
+  const imageIdsOf = ({ containers }: ObservedDaemon) =>
+    [...containers.values()].map(({ resource }) => String(resource.attributes['container.image.id'] ?? ''));
+  const daemonOf = ({ id }: Container) => daemons.find(({ containers }) => containers.has(id));
   return {
-    hostname: String(attributes['host.name'] ?? ''),
-    attributes,
-    containers: () => daemon().containers,
-    isConnected: () => daemon().connected,
-    namespaces: () => namespaces().memberships(),
-    confinement: (container) =>
-      procfs === undefined || container.pid === 0 ? null : confinementOf(procfs, container),
+    get hostname() {
+      return String(daemons[0]?.surroundings['host.name'] ?? '');
+    },
+    get attributes() {
+      return daemons[0]?.surroundings ?? {};
+    },
+    containers: () => together(daemons.map(({ containers }) => containers)),
+    isConnected: () => daemons.every(({ connected }) => connected),
+    namespaces: () => together(daemons.map(({ namespaces }) => namespaces)),
+    confinement(container) {
+      const procfs = daemonOf(container)?.procfs;
+      return procfs === undefined || container.pid === 0 ? null : confinementOf(procfs, container);
+    },
     async images() {
-      const images = await listImages(
-        docker,
-        imageIds().filter((id) => id !== ''),
+      // One that is away does not keep the others' from being shown.
+      const answers = await Promise.allSettled(
+        daemons.map((daemon) =>
+          listImages(
+            daemon.docker,
+            imageIdsOf(daemon).filter((id) => id !== ''),
+          ),
+        ),
       );
-      return images.map(({ Id, RepoTags, Created, Size }) => ({
+      const given = answers.filter((answer) => answer.status === 'fulfilled');
+      const [failed] = answers.filter((answer) => answer.status === 'rejected');
+      if (given.length === 0 && failed !== undefined) throw failed.reason;
+      // The same image on several hosts is one.
+      const images = new Map(given.flatMap(({ value }) => value.map((image) => [image.Id, image])));
+      return [...images.values()].map(({ Id, RepoTags, Created, Size }) => ({
         id: Id,
         references: namesOf(RepoTags),
         createdAt: Created * 1000,
@@ -73,7 +102,7 @@ export function dashboardSources(parts: DashboardParts): Sources {
       }));
     },
     async image(id) {
-      const found = await layeredImage(docker, id);
+      const found = await imageOf(daemons, id);
       if (found === undefined) return undefined;
       const { Id, RepoTags, RepoDigests, Created, Size, Os, Architecture } = found.inspect;
       return {

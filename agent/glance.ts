@@ -38,7 +38,8 @@ export interface GlanceOptions {
   readonly rows: readonly CatalogueEntry[];
   readonly telemetry: Telemetry;
   readonly begun: UnixNano;
-  readonly host: Resource;
+  /** What is told of the host too; undefined for nothing. */
+  readonly host: Resource | undefined;
   readonly containers: () => Iterable<Container>;
   readonly isWatched: () => boolean;
   readonly take: (sets: readonly MetricSet[]) => void;
@@ -64,13 +65,13 @@ export class Glance implements Collector {
   /** Somebody looks on. */
   begin(): void {
     if (this.looking !== undefined) return;
-    const { procfs, rootfs, files, rows, telemetry, begun, containers } = this.options;
+    const { procfs, rootfs, files, rows, telemetry, begun, containers, host } = this.options;
     const shown = rows.filter((row) => GLANCED.has(row));
     const enabled = new Set<Metric>([...shown, ...rows.filter(({ name }) => name.startsWith('system.'))]);
     const collectors = [
       new CgroupCollector(procfs, shown, files),
       new NetworkCollector(procfs, enabled, files),
-      new HostCollector(procfs, rootfs, files),
+      ...(host === undefined ? [] : [new HostCollector(procfs, rootfs, files)]),
     ];
     const round = new Round(collectors, enabled, telemetry, begun);
     const timer = setInterval(() => void this.look(), GLANCE_MS);

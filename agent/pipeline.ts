@@ -44,7 +44,7 @@ const SETS_PER_REQUEST = 100;
 
 /** Where the position of each log is kept. */
 export interface LogPositionStore {
-  save(id: string, position: LogPosition): void;
+  save(container: Container, position: LogPosition): void;
 }
 
 export interface PipelineOptions {
@@ -211,7 +211,7 @@ export class Pipeline implements Sink, Batches {
 
   /** @internal for LogBuffer */
   save(container: Container, position: LogPosition): void {
-    if (!this.gone.has(container)) this.positions.save(container.id, position);
+    if (!this.gone.has(container)) this.positions.save(container, position);
   }
 
   /** @internal for LogBuffer */

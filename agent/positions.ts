@@ -6,12 +6,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { TextStore } from '../collectors/collector.ts';
 
 const WRITE_AFTER_MS = 50;
 /** How long another process's lock is waited for. */
 const BUSY_MS = 250;
 
-export class Positions {
+export class Positions implements TextStore {
   private readonly onFault: (error: unknown) => void;
   private readonly database: DatabaseSync;
   private readonly upsert: StatementSync;
@@ -67,6 +68,16 @@ export class Positions {
 
   forget(source: string): void {
     if (this.known.delete(source)) this.change(source, undefined);
+  }
+
+  /** A part of its own. @param prefix of the sources in it */
+  section(prefix: string): TextStore {
+    return {
+      idsOf: (below) => this.idsOf(prefix + below),
+      load: (source) => this.load(prefix + source),
+      save: (source, value) => this.save(prefix + source, value),
+      forget: (source) => this.forget(prefix + source),
+    };
   }
 
   close(): void {

@@ -62,8 +62,18 @@ function addAgent(program: Command): void {
       ),
   )
     .addOption(output())
-    .action(async (options, command) => (await import('./commands/check.ts')).check(options, command));
+    .addOption(
+      new Option('--live', 'only ask the running agent whether it works, as health checks do').conflicts(
+        'output',
+      ),
+    )
+    .action(async (options, command) => {
+      // Health checks ask often: what examines is not even loaded for them.
+      if (options.live) await (await import('./commands/live.ts')).live(command);
+      else await (await import('./commands/check.ts')).check(options, command);
+    });
   example(check, 'portlight check', 'before the first run, and when something is missing');
+  example(check, 'portlight check --live', 'the health check of a container');
 
   const status = withConfig(
     program.command('status').description('ask the running agent how its deliveries go'),
@@ -207,6 +217,11 @@ function addSetup(program: Command): void {
     (await import('./commands/config.ts')).validateConfig(options, command),
   );
   example(validate, 'portlight config validate --config new.yaml', 'before it is put in place');
+  const schema = config
+    .command('schema')
+    .description('print what the file can say as JSON Schema, which editors complete and check it with')
+    .action(async () => (await import('./commands/config.ts')).printSchema());
+  example(schema, 'portlight config schema > portlight.schema.json', 'for an editor, or a pipeline');
 
   const completion = program
     .command('completion')

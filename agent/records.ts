@@ -92,6 +92,8 @@ export interface Container {
   settings: number;
   /** `HostConfig.Memory`, bytes; 0 without a limit. */
   memoryLimit: number;
+  /** CPU time that it may use, in CPUs (`HostConfig.NanoCpus`, or CpuQuota by CpuPeriod); 0 without a limit. */
+  cpuLimit: number;
   /** When the image was created; 0n where it is not known. */
   imageCreated: UnixNano;
   /** The container's cgroup in its hierarchy, such as `/docker/<id>`, once it was located. */
@@ -136,6 +138,8 @@ export interface MetricSet {
   readonly points: Points;
   /** What only rules look at: not sent. */
   readonly unsent?: Points | undefined;
+  /** Whether it is about another host than the agent's own, or a container there. */
+  readonly isElsewhere?: boolean;
 }
 
 /** OpenTelemetry SeverityNumber of the ranges that the agent itself assigns. */

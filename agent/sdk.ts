@@ -1,8 +1,8 @@
 /**
  * The agent's own telemetry in OpenTelemetry's SDK, which names, describes and aggregates it. What it makes goes the
- * way of everything else: through the pipeline, the spool and the destinations.
+ * way of everything else: through the pipeline, the spool and the destinations. Of the SDK only the part for metrics is
+ * loaded: sdk-node brings every exporter with it, for twelve megabytes of memory.
  */
-import { metrics } from '@opentelemetry/api';
 import type { Attributes } from './records.ts';
 import {
   type OwnGauge,
@@ -32,14 +32,12 @@ export interface Sdk {
 }
 
 export async function startSdk({ telemetry, before, resource, temporality, take }: SdkOptions): Promise<Sdk> {
-  // The SDK is by far the largest library here: it is loaded after the agent has begun its work.
+  // Large libraries: they are loaded after the agent has begun its work.
   const [
-    { NodeSDK },
-    { AggregationTemporality, MetricReader },
+    { AggregationTemporality, MeterProvider, MetricReader },
     { resourceFromAttributes },
     { ProtobufMetricsSerializer },
   ] = await Promise.all([
-    import('@opentelemetry/sdk-node'),
     import('@opentelemetry/sdk-metrics'),
     import('@opentelemetry/resources'),
     import('@opentelemetry/otlp-transformer'),
@@ -53,15 +51,11 @@ export async function startSdk({ telemetry, before, resource, temporality, take 
   const reader = new Reader({
     aggregationTemporalitySelector: () => (temporality === 'delta' ? DELTA : CUMULATIVE),
   });
-  const sdk = new NodeSDK({
-    autoDetectResources: false,
+  const provider = new MeterProvider({
     resource: resourceFromAttributes({ ...resource, 'service.version': VERSION }),
-    metricReaders: [reader],
-    spanProcessors: [],
-    logRecordProcessors: [],
+    readers: [reader],
   });
-  sdk.start();
-  const meter = metrics.getMeter('portlight', VERSION);
+  const meter = provider.getMeter('portlight', VERSION);
   for (const [name, [unit, description]] of Object.entries(ownMetrics)) {
     meter.createObservableCounter(name, { unit, description }).addCallback((result) => {
       for (const series of telemetry.series(name as OwnMetric))
@@ -83,10 +77,6 @@ export async function startSdk({ telemetry, before, resource, temporality, take 
       const bytes = ProtobufMetricsSerializer.serializeRequest(resourceMetrics);
       if (bytes !== undefined && count > 0) take(Buffer.from(bytes), count);
     },
-    async stop() {
-      await sdk.shutdown();
-      // Another agent in this process, after a reload, has a provider of its own.
-      metrics.disable();
-    },
+    stop: () => provider.shutdown(),
   };
 }

@@ -19,12 +19,23 @@ export interface Delivery {
   readonly oldestAge: number | null;
 }
 
+export interface DaemonStatus {
+  /** `docker.daemon.name`; null for the one that needs none. */
+  readonly name: string | null;
+  /** Its address. */
+  readonly host: string;
+  /** Whether its events are followed. */
+  readonly connected: boolean;
+  /** Containers that are observed. */
+  readonly containers: number;
+}
+
 export interface Status {
   readonly version: string;
   readonly pid: number;
   /** ISO 8601. */
   readonly since: string;
-  readonly daemon: { readonly host: string; readonly connected: boolean; readonly containers: number };
+  readonly daemons: readonly DaemonStatus[];
   /** Records that collectors handed over, by signal. */
   readonly collected: Readonly<Record<string, number>>;
   readonly destinations: readonly { readonly name: string; readonly reachable: boolean }[];
@@ -36,7 +47,7 @@ export interface Status {
 export function statusOf(
   telemetry: Telemetry,
   exporters: readonly Exporter[],
-  daemon: Status['daemon'],
+  daemons: readonly DaemonStatus[],
   since: Date,
 ): Status {
   const counted = (metric: OwnMetric, signal: string, destination: string): number => {
@@ -53,7 +64,7 @@ export function statusOf(
     version: VERSION,
     pid: process.pid,
     since: since.toISOString(),
-    daemon,
+    daemons,
     collected: Object.fromEntries(
       [...telemetry.series('portlight.records.collected')].map(({ attributes, value }) => [
         attributes.signal!,

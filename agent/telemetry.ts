@@ -20,6 +20,7 @@ export const ownMetrics = {
 export const ownGauges = {
   'portlight.spool.size': ['By', 'OTLP bytes that wait for a destination'],
   'portlight.spool.age': ['s', 'Age of the oldest record that waits for a destination'],
+  'portlight.daemon.connected': ['{daemon}', 'Whether the events of a daemon are followed: 1 or 0'],
 } as const;
 
 export type OwnGauge = keyof typeof ownGauges;

@@ -76,6 +76,11 @@ export interface Collector {
   /** A container no longer exists. */
   remove?(container: Container): void;
   /**
+   * Asks for what `collect` cannot read at once, before each round; what has not come when `signal` aborts is left out
+   * of the round.
+   */
+  prepare?(signal: AbortSignal): Promise<void>;
+  /**
    * Adds a container's points of this round, those of one metric next to each other. Synchronous, because
    * it is on the hot path.
    */

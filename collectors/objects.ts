@@ -50,7 +50,7 @@ export interface ObjectOptions {
   readonly docker: Docker;
   readonly sink: Sink;
   /** What the events are about: the host. */
-  readonly host: Resource;
+  readonly host: () => Resource;
   readonly containers: () => Iterable<Container>;
   /** Names of the objects that were told of, by `<kind>/<id>`, for those that vanish while nobody looks. */
   readonly store: TextStore;
@@ -277,7 +277,7 @@ export class ObjectCollector implements Collector {
         ...(change === 'removed' ? {} : passing),
       },
     });
-    return this.options.sink.event(this.options.host, record);
+    return this.options.sink.event(this.options.host(), record);
   }
 
   /** The image that a container would be made from now; undefined where that is its own. */

@@ -76,6 +76,49 @@ export function countSockets(procfs: string, pid: number): number {
   ).length;
 }
 
+const CONTAINER_ID = /[0-9a-f]{64}/;
+
+/**
+ * Processes by container, from each process's own file: a cgroup's list has only those that are in the reader's pid
+ * namespace, which an agent in a container shares with nobody.
+ */
+class ProcessesOfHost {
+  private readonly procfs: string;
+  private readonly pids = new Map<string, number[]>();
+  private readonly asked = new Set<string>();
+
+  constructor(procfs: string) {
+    this.procfs = procfs;
+  }
+
+  /** Looks at all processes when a container asks again: once a round. */
+  of(id: string): readonly number[] {
+    if (this.asked.has(id) || this.asked.size === 0) this.look();
+    this.asked.add(id);
+    return this.pids.get(id) ?? [];
+  }
+
+  private look(): void {
+    this.asked.clear();
+    this.pids.clear();
+    for (const name of readdirSync(this.procfs)) {
+      const pid = Number(name);
+      if (!Number.isInteger(pid)) continue;
+      const path = join(this.procfs, name, 'cgroup');
+      // The first id is that of the outermost container: what runs containers inside one is part of it.
+      const id = CONTAINER_ID.exec(attempt(() => readFileSync(path, 'latin1')) ?? '')?.[0];
+      if (id === undefined) continue;
+      const known = this.pids.get(id);
+      if (known === undefined) this.pids.set(id, [pid]);
+      else known.push(pid);
+    }
+  }
+}
+
+/** Whether a /proc is that of our own pid namespace. */
+const isOwn = (procfs: string): boolean =>
+  attempt(() => readlinkSync(join(procfs, 'self'))) === String(process.pid);
+
 /** A line a process. */
 function countLines(bytes: Uint8Array, length: number): number {
   let count = 0;
@@ -84,6 +127,7 @@ function countLines(bytes: Uint8Array, length: number): number {
 }
 
 interface Watched {
+  readonly id: string;
   readonly directory: string;
   readonly procs: KernelFile;
   rounds: number;
@@ -107,11 +151,14 @@ export class ProcessCollector implements Collector {
   private readonly looksInside: boolean;
   private hierarchies: Hierarchies | undefined;
   private readonly watched = new Map<string, Watched>();
+  /** Where cgroups do not tell all processes. */
+  private readonly ofHost: ProcessesOfHost | undefined;
 
   /** @param every in which rounds descriptors are counted */
   constructor(procfs: string, enabled: ReadonlySet<Metric>, every = LOOK_EVERY) {
     this.every = every;
     this.procfs = procfs;
+    this.ofHost = isOwn(procfs) ? undefined : new ProcessesOfHost(procfs);
     this.enabled = enabled;
     this.counts = Object.values(processes).some((metric) => enabled.has(metric));
     this.looksInside = [catalogue.openDescriptors, catalogue.openSockets, catalogue.taskStates].some(
@@ -132,6 +179,7 @@ export class ProcessCollector implements Collector {
     // than that, an open one would show the same processes for ever.
     const procs = KernelFile.reopened(join(directory.path, 'cgroup.procs'));
     this.watched.set(container.id, {
+      id: container.id,
       directory: directory.path,
       procs,
       rounds: 0,
@@ -147,19 +195,27 @@ export class ProcessCollector implements Collector {
   collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
-    if (this.enabled.has(catalogue.descriptorUtilization)) this.utilization(watched, points);
+    const isDue = this.enabled.has(catalogue.descriptorUtilization) && watched.rounds % this.every === 0;
+    const isListed = this.looksInside || isDue || this.ofHost !== undefined;
+    const pids = isListed ? attempt(() => this.pids(watched)) : undefined;
+    if (isDue) this.utilization(watched, pids ?? []);
+    if (watched.utilization !== undefined)
+      points.push({ metric: catalogue.descriptorUtilization, value: watched.utilization });
     watched.rounds++;
-    if (!this.looksInside) {
-      const value = attempt(() => this.count(watched));
-      if (value !== undefined) points.push({ metric: catalogue.processCount, value });
-      return;
-    }
-    const pids = attempt(() => processesOf(watched.directory));
-    if (pids === undefined) return;
-    points.push({ metric: catalogue.processCount, value: pids.length });
+    const count = isListed ? pids?.length : attempt(() => this.count(watched));
+    if (count !== undefined) points.push({ metric: catalogue.processCount, value: count });
+    if (!this.looksInside || pids === undefined) return;
     this.sum(catalogue.openDescriptors, pids, (pid) => countDescriptors(this.procfs, pid), points);
     this.sum(catalogue.openSockets, pids, (pid) => countSockets(this.procfs, pid), points);
     if (this.enabled.has(catalogue.taskStates)) this.states(pids, points);
+  }
+
+  /** @throws when the container has none any more */
+  private pids({ id, directory }: Watched): readonly number[] {
+    if (this.ofHost === undefined) return processesOf(directory);
+    const pids = this.ofHost.of(id);
+    if (pids.length === 0) throw new Error('it has ended');
+    return pids;
   }
 
   private count(watched: Watched): number {
@@ -168,14 +224,10 @@ export class ProcessCollector implements Collector {
     return own + (watched.nested ? below(watched.directory).flatMap(processesOf).length : 0);
   }
 
-  private utilization(watched: Watched, points: PointSink): void {
-    if (watched.rounds % this.every === 0) {
-      const shares = (attempt(() => processesOf(watched.directory)) ?? []).map((pid) => this.shareOf(pid));
-      watched.utilization =
-        shares.length === 0 || shares.includes(undefined) ? undefined : Math.max(...(shares as number[]));
-    }
-    const value = watched.utilization;
-    if (value !== undefined) points.push({ metric: catalogue.descriptorUtilization, value });
+  private utilization(watched: Watched, pids: readonly number[]): void {
+    const shares = pids.map((pid) => this.shareOf(pid));
+    watched.utilization =
+      shares.length === 0 || shares.includes(undefined) ? undefined : Math.max(...(shares as number[]));
   }
 
   /** The share of its limit of descriptors that a process has open; undefined where that cannot be seen. */

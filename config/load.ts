@@ -10,11 +10,13 @@ import * as v from 'valibot';
 import { rulesOf } from '../agent/alerts/rules.ts';
 import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
 import { webhookOptions } from './alerts.ts';
+import { daemonOptions, mistakeInDaemons } from './daemons.ts';
 import { destinationsOf } from './destinations.ts';
 import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
 import { factsOf } from './option.ts';
 import { kinds } from './receiver.ts';
 import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
+import { fill, hasTemplate } from './template.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -67,7 +69,37 @@ function unknownKey(key: string, value: unknown): string {
   return `${key}: ${shownWithoutSecrets(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
 }
 
-async function readFile(path: string, settings: Map<string, Setting>, mistakes: string[]): Promise<void> {
+/**
+ * The value with variables filled in. A key whose text becomes empty by that is as good as not there.
+ * @param where its key
+ * @param mistake told what cannot be filled in
+ */
+function filled(value: unknown, where: string, env: Environment, mistake: (text: string) => void): unknown {
+  if (typeof value === 'string') {
+    if (!hasTemplate(value)) return value;
+    try {
+      return fill(value, env) || undefined;
+    } catch (error) {
+      mistake(`${where}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value))
+    return value.map((item, index) => filled(item, `${where}[${index}]`, env, mistake) ?? '');
+  const entries = Object.entries(value).map(([key, inner]) => [
+    key,
+    filled(inner, where === '' ? key : `${where}.${key}`, env, mistake),
+  ]);
+  return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
+}
+
+async function readFile(
+  path: string,
+  env: Environment,
+  settings: Map<string, Setting>,
+  mistakes: string[],
+): Promise<void> {
   let source: string;
   try {
     source = readFileSync(path, 'utf8');
@@ -96,8 +128,14 @@ async function readFile(path: string, settings: Map<string, Setting>, mistakes: 
     mistakes.push(`${path}: expected keys and values, such as "interval: 10s"`);
     return;
   }
+  const unfilled: string[] = [];
+  const values = filled(content, '', env, (mistake) => unfilled.push(`${path}: ${mistake}`));
+  if (unfilled.length > 0) {
+    mistakes.push(...unfilled);
+    return;
+  }
   const flat = new Map<string, unknown>();
-  flatten(content, '', flat);
+  flatten(values as object, '', flat);
   for (const [key, value] of flat) {
     const lineOf = (keys: readonly (string | number)[]) => {
       const node = document.getIn([...key.split('.'), ...keys], true);
@@ -129,72 +167,75 @@ function readEnvironment(env: Environment, settings: Map<string, Setting>, mista
 }
 
 function defaultDataDirectory(env: Environment): string {
+  // systemd.exec(5): what StateDirectory= has made.
+  if (env.STATE_DIRECTORY) return env.STATE_DIRECTORY;
   if (process.getuid?.() === 0) return '/var/lib/portlight';
   return join(env.XDG_STATE_HOME || join(env.HOME ?? homedir(), '.local/state'), 'portlight');
 }
 
-/** Values of options that nobody set; some depend on what was. */
+/** Values of options that nobody set, besides those that depend on others. */
+export const DEFAULTS: Readonly<Record<string, unknown>> = {
+  interval: '10s',
+  listen: '127.0.0.1:9797',
+  'dashboard.enabled': true,
+  'dashboard.hosts': [],
+  log_level: 'info',
+  procfs: '/proc',
+  rootfs: '/',
+  container_attributes: [],
+  container_labels: [],
+  'containers.include': [],
+  'containers.exclude': [],
+  'metrics.enable': [],
+  'metrics.disable': [],
+  'metrics.storage_interval': '5m',
+  'events.exclude': [],
+  'events.exec_commands': false,
+  'traces.enabled': true,
+  'spool.max_size': '1GiB',
+  'spool.max_age': '24h',
+  'spool.backlog_rate': '1MiB',
+  daemons: {},
+  destinations: {},
+  'alerts.enabled': true,
+  'alerts.enable': [],
+  'alerts.disable': [],
+  'alerts.rules': [],
+  'alerts.webhooks': {},
+  'alerts.alertmanager.urls': [],
+  'alerts.alertmanager.resend': '1m',
+  'otlp.enabled': true,
+  'otlp.signals': [...kinds],
+  'otlp.metrics_order': 'newest',
+  'otlp.metric_names': 'semconv',
+  'otlp.temporality': 'cumulative',
+  'otlp.protocol': 'http/protobuf',
+  'otlp.timeout': '10s',
+  'otlp.compression': 'none',
+  'logs.parser': 'auto',
+  'logs.fields': 'attributes',
+  'logs.multiline': 'none',
+  'logs.multiline_timeout': '1s',
+  'logs.max_line': '1MiB',
+  'logs.strip_ansi': false,
+  'logs.file_place': false,
+  'logs.redact': [],
+  'logs.keep': [],
+  'logs.drop': [],
+  'logs.min_severity': 'none',
+  'logs.rate_limit': 0,
+};
+
 function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   const fall = (path: string, value: unknown) => {
     if (!settings.has(path)) settings.set(path, { value, origin: 'default' });
   };
   const hasReceiver = [...settings.keys()].some((path) => /^(otlp\..*endpoint|destinations)$/.test(path));
   fall('exporter', [hasReceiver ? 'otlp' : 'console']);
-  fall('interval', '10s');
   fall('data_dir', defaultDataDirectory(env));
-  fall('listen', '127.0.0.1:9797');
-  fall('dashboard.enabled', true);
-  fall('log_level', 'info');
-  fall('procfs', '/proc');
-  fall('rootfs', '/');
-  for (const path of [
-    'container_attributes',
-    'container_labels',
-    'events.exclude',
-    'containers.include',
-    'containers.exclude',
-    'metrics.enable',
-    'metrics.disable',
-    'logs.redact',
-    'logs.keep',
-    'logs.drop',
-    'alerts.enable',
-    'alerts.disable',
-    'alerts.rules',
-    'alerts.alertmanager.urls',
-    'dashboard.hosts',
-  ]) {
-    fall(path, []);
-  }
-  fall('metrics.storage_interval', '5m');
-  fall('events.exec_commands', false);
-  fall('traces.enabled', true);
-  fall('spool.max_size', '1GiB');
-  fall('spool.max_age', '24h');
-  fall('spool.backlog_rate', '1MiB');
-  fall('destinations', {});
-  fall('alerts.enabled', true);
-  fall('alerts.webhooks', {});
-  fall('alerts.alertmanager.resend', '1m');
-  fall('otlp.enabled', true);
-  fall('otlp.signals', [...kinds]);
-  fall('otlp.metrics_order', 'newest');
-  fall('otlp.metric_names', 'semconv');
-  fall('otlp.temporality', 'cumulative');
   const exporters = String(settings.get('exporter')!.value);
   fall('logs.first_sight', exporters === 'console' ? 'now' : 'start');
-  fall('logs.parser', 'auto');
-  fall('logs.fields', 'attributes');
-  fall('logs.multiline', 'none');
-  fall('logs.multiline_timeout', '1s');
-  fall('logs.max_line', '1MiB');
-  fall('logs.strip_ansi', false);
-  fall('logs.file_place', false);
-  fall('logs.min_severity', 'none');
-  fall('logs.rate_limit', 0);
-  fall('otlp.protocol', 'http/protobuf');
-  fall('otlp.timeout', '10s');
-  fall('otlp.compression', 'none');
+  for (const [path, value] of Object.entries(DEFAULTS)) fall(path, value);
 }
 
 function nest(settings: ReadonlyMap<string, Setting>): object {
@@ -228,6 +269,7 @@ function withOrigin(mistake: string, settings: ReadonlyMap<string, Setting>): st
 
 /** What each of those that have a name can say, by the option that they stand in. */
 const named: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  daemons: daemonOptions,
   destinations: destinationOptions,
   'alerts.webhooks': webhookOptions,
 };
@@ -272,7 +314,7 @@ export async function loadConfig(
   const settings = new Map<string, Setting>();
   const mistakes: string[] = [];
   const path = file ?? env.PORTLIGHT_CONFIG ?? DEFAULT_FILES.find((candidate) => existsSync(candidate));
-  if (path !== undefined) await readFile(path, settings, mistakes);
+  if (path !== undefined) await readFile(path, env, settings, mistakes);
   readEnvironment(env, settings, mistakes);
   for (const option of options) {
     const value = flags[option.path];
@@ -294,6 +336,8 @@ export async function loadConfig(
     mistakes.push(...wrong);
   }
   if (mistakes.length > 0 || !result.success) throw new ConfigError(mistakes);
+  const mistake = mistakeInDaemons(result.output);
+  if (mistake !== undefined) throw new ConfigError([withOrigin(mistake, settings)]);
   try {
     destinationsOf(result.output);
     alertmanagersOf(result.output.alerts);

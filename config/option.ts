@@ -1,8 +1,8 @@
 /** What options are made of: the shapes of their values, and what else is known of them. */
 import * as v from 'valibot';
 import { RULE } from '../agent/selection.ts';
-import { parseDuration } from './duration.ts';
-import { parseSize } from './size.ts';
+import { DURATION, parseDuration } from './duration.ts';
+import { parseSize, SIZE } from './size.ts';
 
 /** What is known of an option besides the shape of its value. */
 export interface OptionFacts {
@@ -61,6 +61,7 @@ export const listOfText = (fits: (item: string) => boolean) =>
 export const durationBetween = (least: number, most: number) =>
   v.pipe(
     v.string(),
+    v.regex(DURATION),
     v.transform(parseDuration),
     v.number(),
     v.minValue(least),
@@ -82,7 +83,14 @@ export const numberBetween = (least: number, most: number) =>
 
 /** Bytes, such as 64KiB. */
 export const sizeBetween = (least: number, most: number) =>
-  v.pipe(v.string(), v.transform(parseSize), v.number(), v.minValue(least), v.maxValue(most)) as Leaf<number>;
+  v.pipe(
+    v.string(),
+    v.regex(SIZE),
+    v.transform(parseSize),
+    v.number(),
+    v.minValue(least),
+    v.maxValue(most),
+  ) as Leaf<number>;
 
 export const yesOrNo = v.union([
   v.boolean(),

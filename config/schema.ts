@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { selectable, unknownMetrics } from '../agent/selection.ts';
 import { alertOptions } from './alerts.ts';
+import { daemons, dockerHost, HOST_ALLOWED } from './daemons.ts';
 import { logOptions } from './logs.ts';
 import {
   CONTAINER_RULES,
@@ -14,7 +15,6 @@ import {
   type Leaf,
   listOf,
   listOfText,
-  matching,
   type OptionFacts,
   oneOf,
   option,
@@ -90,12 +90,10 @@ export const destinationOptions = {
 export const schema = v.strictObject({
   docker_host: option(
     'Docker daemon to observe. By default as the docker command finds it: DOCKER_HOST, the Docker context, the default socket, the rootless socket',
-    {
-      allowed: 'unix:///path, tcp://host:port, https://host:port or ssh://user@host',
-      flag: 'url',
-    },
-    v.optional(matching(/^(unix:\/\/\/.+|(tcp|https?|ssh):\/\/[^/]+)/)) as Leaf<string | undefined>,
+    { allowed: HOST_ALLOWED, flag: 'url' },
+    dockerHost,
   ),
+  daemons,
   exporter: option(
     'Where records go; several with commas. By default otlp where an OTLP endpoint is configured, console otherwise',
     { allowed: `a list of ${exporterNames.join(', ')}`, values: exporterNames, flag: 'names' },

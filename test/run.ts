@@ -12,18 +12,23 @@ import { messageOf } from '../agent/telemetry.ts';
 import { connect } from '../collectors/docker/client.ts';
 import { findEndpoint } from '../collectors/docker/endpoint.ts';
 import { browserPackages } from './support/browser.ts';
+import { imageBuildPackages } from './support/image.ts';
 
 /** Debian packages of what users run beside the agent. */
 const PEERS = [
   'prometheus',
   'prometheus-alertmanager',
+  'docker-compose',
   'docker-registry',
   'podman',
+  'systemd',
   'netavark',
   'haproxy',
   'rootlesskit',
   'uidmap',
   'openssl',
+  'openssh-client',
+  'openssh-server',
   'faketime',
   'tmux',
   'zsh',
@@ -107,7 +112,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     step('types of the page', bin('tsc'), ['--noEmit', '--project', 'exporters/dashboard/page']),
     step('lint and format', bin('biome'), ['check', '.']),
   ].every(Boolean);
-  installPackages([...imagePackages, ...PEERS, ...browserPackages]);
+  installPackages([...imagePackages, ...imageBuildPackages, ...PEERS, ...browserPackages]);
   say('building the page');
   buildPage();
   const { host, own } = await findDaemon();

@@ -40,6 +40,8 @@ export interface AlertsOptions {
   readonly evidence: (id: string) => Omit<AlertEvidence, keyof Measured>;
   /** Whether the daemon has a container. */
   readonly exists: (id: string) => boolean;
+  /** Whether a container's daemon, which alone has its figures, cannot be asked for them. */
+  readonly isAway: (id: string) => boolean;
   /** Told what is wrong with a container's label. */
   readonly warn: (message: string) => void;
   readonly clock?: Clock;
@@ -68,6 +70,8 @@ export class Alerts {
   private readonly bindings: Bindings;
   private readonly states: States;
   private readonly host: Track;
+  /** Of other hosts nothing is known. */
+  private readonly elsewhere: Track;
   private tracks = new Map<string, Track>();
   private readonly labels: Readonly<Record<string, string>>;
   /** When this process began to look. */
@@ -82,6 +86,8 @@ export class Alerts {
     this.rules = new Map(rules.map((rule) => [rule.name, rule]));
     this.bindings = new Bindings(rules, options.interval, options.warn);
     this.host = new Track(this.bindings.layout.host);
+    this.elsewhere = new Track(this.bindings.layout.host);
+    this.elsewhere.row.fill(Number.NaN);
     this.states = new States({
       store: options.store,
       tell: (resource, alert) => options.sink.alert(resource, alert),
@@ -108,10 +114,10 @@ export class Alerts {
     const now = this.clock.now();
     const before = this.tracks;
     this.tracks = new Map();
-    const host = sets.find(({ container }) => container === undefined);
+    const host = sets.find(({ container, isElsewhere }) => container === undefined && !isElsewhere);
     if (host !== undefined) {
       this.look(this.host, host, now);
-      this.evaluate(this.host, this.bindings.ready, host.resource);
+      this.evaluate(this.host, this.bindings.ready, host.resource, this.host);
     }
     for (const set of sets) {
       const { container } = set;
@@ -120,7 +126,8 @@ export class Alerts {
       this.tracks.set(container.id, track);
       track.container = container;
       this.look(track, set, now);
-      this.evaluate(track, this.bindings.rulesFor(track, container), container.resource);
+      const around = set.isElsewhere ? this.elsewhere : this.host;
+      this.evaluate(track, this.bindings.rulesFor(track, container), container.resource, around);
       track.keep();
     }
     this.host.keep();
@@ -151,8 +158,9 @@ export class Alerts {
     read(unsent);
   }
 
-  private evaluate(track: Track, rules: readonly Ready[], resource: Resource): void {
-    const views: Views = { container: track, host: this.host };
+  /** @param host what is known of the host that it is on */
+  private evaluate(track: Track, rules: readonly Ready[], resource: Resource, host: Track): void {
+    const views: Views = { container: track, host };
     const { container, now } = track;
     const states = this.states.of(container?.id ?? '');
     for (const ready of rules) {
@@ -189,6 +197,7 @@ export class Alerts {
   private mayCome({ expression }: MetricRule, { container, run, now }: Track, state: State): boolean {
     const runs = container === undefined || container.pid !== 0;
     if (!runs || state.run !== run) return false;
+    if (container !== undefined && this.options.isAway(container.id)) return true;
     return state.missed <= MISSED || now - this.begun < expression.window + MISSED * this.options.interval;
   }
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { connect, inspectRunning } from '../../collectors/docker/client.ts';
+import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
 import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { Refused, type Request, requests } from '../../collectors/docker/requests.ts';
@@ -17,6 +17,7 @@ import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../abilities.ts';
+import { readLayout } from '../layout.ts';
 import type { Container, Metric } from '../records.ts';
 import { selectMetrics } from '../selection.ts';
 import { tryAddress } from '../server/index.ts';
@@ -35,8 +36,6 @@ interface Finding {
   readonly found: string;
 }
 
-/** The oldest Engine API whose fields the agent reads (Docker 20.10). */
-const OLDEST_API = 1.41;
 const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
 
 const NOT_TRIED = 'no container runs: not tried';
@@ -54,17 +53,14 @@ async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docke
         throw error;
       }),
     ]);
+    const old = outdated(version.ApiVersion);
     return {
       docker,
       findings: [
         finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
-        Number(version.ApiVersion) >= OLDEST_API
-          ? finding('engine API', 'ok', version.ApiVersion)
-          : finding(
-              'engine API',
-              'warn',
-              `${version.ApiVersion} is older than ${OLDEST_API}: some fields may be missing`,
-            ),
+        old === undefined
+          ? finding('engine API', 'ok', `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`)
+          : finding('engine API', 'warn', old),
         ...(info === undefined
           ? []
           : [finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`)]),
@@ -194,16 +190,23 @@ function checkDataDirectory({ data_dir }: Config): Finding {
   for (;;) {
     try {
       accessSync(existing, constants.W_OK);
-      return finding('data directory', 'ok', data_dir);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' && dirname(existing) !== existing) existing = dirname(existing);
-      else
-        return finding(
-          'data directory',
-          'warn',
-          `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
-        );
+      if (code === 'ENOENT' && dirname(existing) !== existing) {
+        existing = dirname(existing);
+        continue;
+      }
+      return finding(
+        'data directory',
+        'warn',
+        `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
+      );
+    }
+    try {
+      readLayout(data_dir);
+      return finding('data directory', 'ok', data_dir);
+    } catch (error) {
+      return finding('data directory', 'fail', messageOf(error).replace(/^data_dir: /, ''));
     }
   }
 }

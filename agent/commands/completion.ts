@@ -4,9 +4,9 @@
  */
 import type { Argument, Command, Option } from 'commander';
 import { connect } from '../../collectors/docker/client.ts';
-import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { loadConfig } from '../../config/load.ts';
 import { plain } from '../../exporters/console/text.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { isVisible } from './define.ts';
 import { print } from './output.ts';
 
@@ -84,7 +84,7 @@ const choicesOf = ({ argChoices }: Pick<Option | Argument, 'argChoices'>): Candi
 async function containers(): Promise<Candidate[]> {
   try {
     const { config } = await loadConfig();
-    const docker = connect(findEndpoint(config.docker_host));
+    const docker = connect(mainEndpoint(config));
     const abortSignal = AbortSignal.timeout(ANSWER_MS);
     const all = await docker.listContainers({ all: true, abortSignal });
     return all.map(({ Names, Image, State }) => ({

@@ -1,4 +1,4 @@
-/** `portlight config`: what is configured, and whether it is right. */
+/** `portlight config`: what is configured, what can be, and whether it is right. */
 import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
 import { MASK, withoutSecrets } from '../../config/mistake.ts';
@@ -32,4 +32,9 @@ export async function validateConfig(_options: unknown, command: Command): Promi
   const { ruleMistakes } = await configOf(command);
   if (ruleMistakes.length > 0) throw new ConfigError(ruleMistakes);
   console.log('the configuration is valid');
+}
+
+export async function printSchema(): Promise<void> {
+  const { jsonSchema } = await import('../../config/json-schema.ts');
+  console.log(JSON.stringify(jsonSchema(), undefined, 2));
 }

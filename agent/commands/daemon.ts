@@ -1,8 +1,9 @@
 /** The daemon as a command meets it: found, connected, and its faults told with what can be done. */
 import type Docker from 'dockerode';
 import { accessHint, connect } from '../../collectors/docker/client.ts';
-import { type Endpoint, findEndpoint } from '../../collectors/docker/endpoint.ts';
+import type { Endpoint } from '../../collectors/docker/endpoint.ts';
 import type { Config } from '../../config/schema.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { messageOf } from '../telemetry.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 
@@ -41,7 +42,7 @@ export async function daemonOrAgent<T>(
 }
 
 export function daemonOf(config: Config): Daemon {
-  const endpoint = findEndpoint(config.docker_host);
+  const endpoint = mainEndpoint(config);
   return {
     docker: connect(endpoint),
     endpoint,

@@ -89,7 +89,7 @@ async function fromAgent(agent: AgentClient): Promise<Facts> {
   const count = (wanted: string) => containers.filter((each) => each.status === wanted).length;
   const existing = containers.length - count('removed');
   return {
-    endpoint: status.daemon.host,
+    endpoint: status.daemons[0]?.host,
     host: attributes['host.name'],
     operating_system: [attributes['os.name'], attributes['os.version']].filter(Boolean).join(' '),
     kernel: attributes['os.description']?.replace(/^Linux /, ''),

@@ -11,10 +11,12 @@ const droppedText = (dropped: Delivery['dropped']): string =>
     .map(([reason, count]) => `${count} ${reason}`)
     .join(', ') || '0';
 
-function show({ version, pid, since, daemon, destinations, deliveries, dropped }: Status): void {
+function show({ version, pid, since, daemons, destinations, deliveries, dropped }: Status): void {
   print(`portlight ${version}, process ${pid}, since ${since}`);
-  const state = daemon.connected ? `connected, ${daemon.containers} containers observed` : 'not connected';
-  print(`daemon ${daemon.host}: ${state}`);
+  for (const { name, host, connected, containers } of daemons) {
+    const state = connected ? `connected, ${containers} containers observed` : 'not connected';
+    print(`daemon ${name === null ? host : `${name} (${host})`}: ${state}`);
+  }
   for (const { name, reachable } of destinations)
     print(`destination ${name}: ${reachable ? 'answers' : 'does not answer'}`);
   if (deliveries.length > 0) {

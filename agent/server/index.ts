@@ -2,9 +2,10 @@
  * The HTTP endpoint: `/healthz` (the process works), `/readyz` (it sees its daemon), and the pages that are
  * given to it. It only answers GET and HEAD, and only those who may look (access.ts).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
+import { http } from '../http.ts';
 import { messageOf } from '../telemetry.ts';
 import type { Access } from './access.ts';
 import type { Handler, Page, Pages } from './page.ts';
@@ -91,7 +92,7 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
  * @throws when the address cannot be listened on
  */
 export async function listen(address: Address, site: Site): Promise<Server> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     answer(site, request, response).catch((error: unknown) => {
       site.onFault(error);
       if (!response.headersSent) response.writeHead(503, { 'content-type': 'application/json' });
@@ -111,7 +112,7 @@ function listening(server: Server, { host, port }: Address): Promise<void> {
 
 /** @throws when the address cannot be listened on */
 export async function tryAddress(address: Address): Promise<void> {
-  const server = createServer();
+  const server = http.createServer();
   await listening(server, address);
   await new Promise((resolve) => server.close(resolve));
 }

@@ -91,14 +91,22 @@ export interface DockerdOptions {
    * another daemon, and leaves none behind; its containers reach each other, and nothing outside.
    */
   readonly ownNetwork: boolean;
+  /**
+   * Whether it gets mounts of its own, with / shared as an init such as systemd has it: containers can then follow what is
+   * mounted on the host (rslave).
+   */
+  readonly ownMounts?: boolean;
   /** Where it keeps everything; a new directory by default. */
   readonly directory?: string;
   /** The command that it is started by, instead of that for a network of its own. */
   readonly by?: readonly string[];
-  /** Further arguments. */
+  /** What it calls its host; as we do by default. */
+  readonly hostname?: string;
+  /** What else it is told. */
   readonly args?: readonly string[];
 }
 
+const IN_OWN_MOUNTS = ['unshare', '--mount', '--propagation', 'shared'];
 /** Enters a new network namespace, brings up its loopback, and becomes the command. */
 export const IN_OWN_NETWORK = [
   'unshare',
@@ -107,6 +115,10 @@ export const IN_OWN_NETWORK = [
   '-c',
   'busybox ip link set lo up && exec "$@"',
   'sh',
+];
+/** Takes a name of its own, and becomes the command. */
+const underName = (name: string) => [
+  ...['unshare', '--uts', 'sh', '-c', 'busybox hostname "$1" && shift && exec "$@"', 'sh', name],
 ];
 
 /**
@@ -120,7 +132,9 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
   rmSync(join(directory, 'exec/containerd/containerd.pid'), { force: true });
   const output = openSync(log, 'a');
   const [command = '', ...args] = [
+    options.ownMounts ? IN_OWN_MOUNTS : [],
     options.by ?? (options.ownNetwork ? IN_OWN_NETWORK : []),
+    options.hostname === undefined ? [] : underName(options.hostname),
     'dockerd',
     ['--host', host],
     ['--data-root', join(directory, 'data')],

@@ -49,8 +49,8 @@ export interface Setting {
 const costs: Readonly<Record<string, Partial<Record<Thing, Outcome>>>> = {
   'log files': { logs: 'API' },
   'container processes': {
-    cpu: false,
-    network: false,
+    cpu: 'API',
+    network: 'API',
     processes: false,
     descriptors: false,
     sockets: false,

@@ -1,8 +1,8 @@
 /** The running agent as commands ask it: what it answers is in exporters/dashboard/api.ts. */
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Failure, Messages } from '../../exporters/dashboard/api.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { isLoopback, readToken } from '../server/token.ts';
 import type { Status } from '../status.ts';
 import { messageOf } from '../telemetry.ts';
@@ -115,11 +115,11 @@ function reasonOf(body: string): string | undefined {
 /** The agent that runs here and observes the daemon that is meant; undefined where there is none, or it may not be asked. */
 export async function findAgent(config: Config): Promise<AgentClient | undefined> {
   if (config.listen.port === 0) return undefined;
-  const { host } = findEndpoint(config.docker_host);
+  const { host } = mainEndpoint(config);
   try {
     const client = new AgentClient(config);
     const { status } = await client.get<{ status: Status }>('/api/agent', {}, AbortSignal.timeout(FIND_MS));
-    return status.daemon.host === host ? client : undefined;
+    return status.daemons.some((daemon) => daemon.host === host) ? client : undefined;
   } catch {
     return undefined;
   }

@@ -128,8 +128,8 @@ export class DaemonSource implements Source {
     this.caughtUp = reached.promise;
     this.docker = new DockerCollector({
       docker,
-      surroundings: {},
-      host: HOST,
+      surroundings: async () => ({}),
+      host: () => HOST,
       labels: [],
       selects: () => true,
       describe: () => ({}),
@@ -137,6 +137,7 @@ export class DaemonSource implements Source {
       store: new MemoryStore(),
       evidence: this.evidence,
       command: undefined,
+      answered: () => {},
       objectChanged: () => {},
       reconciled: reached.resolve,
       lifecycle: new Attachments(collectors, telemetry),

@@ -33,6 +33,7 @@ export async function judge(config: Config): Promise<Alert[]> {
     store: new MemoryStore(),
     evidence: () => ({ log: [], events: [], memory: {} }),
     exists: () => true,
+    isAway: () => false,
     warn: (message) => telemetry.warn(message),
   });
   const looked = alerts.metrics;

@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownContainerId } from '../host/own-container.ts';
 import { parentOf } from '../kernel-file.ts';
 
 /** A mounted cgroup hierarchy. */
@@ -32,12 +33,19 @@ export interface Directory {
 const withoutEscapes = (path: string): string =>
   path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
+/** How far up in its hierarchy a mount begins. Above the root of our cgroup namespace, mountinfo only tells how far. */
+function height(root: string): number {
+  const parts = root.split('/').filter((part) => part !== '');
+  const above = parts.filter((part) => part === '..').length;
+  return above > 0 ? above : -parts.length;
+}
+
 /** The cgroup mounts in the text of a mountinfo file; of several mounts of a hierarchy, the one that shows most. */
 export function parseMountinfo(text: string): Hierarchies {
   const v1 = new Map<string, Mount>();
   let v2: Mount | undefined;
   const wider = (mount: Mount, known: Mount | undefined): Mount =>
-    known !== undefined && known.root.length <= mount.root.length ? known : mount;
+    known !== undefined && height(known.root) >= height(mount.root) ? known : mount;
   for (const line of text.split('\n')) {
     const [before, after] = line.split(' - ');
     if (after === undefined) continue;
@@ -68,15 +76,22 @@ export function parseMembership(text: string): Map<string, string> {
   return paths;
 }
 
+/** A path from the root of our cgroup namespace upwards: names of the cgroups above it are not told. */
+const isOutside = (path: string): boolean => path === '/..' || path.startsWith('/../');
+
+const OWN_ID = ownContainerId();
+
 /**
  * The container's own cgroup on the way to its process's: the process may sit deeper (an init such as
  * systemd makes sub-cgroups, Podman adds one), and the whole subtree counts. Undefined when no part of
  * the path names the container: then the process is not (or no longer) the container's.
+ * @param ownId of the container that we run in: a cgroup namespace of its own calls its cgroup the root, without the id
  */
-export function containerCgroup(path: string, id: string): string | undefined {
+export function containerCgroup(path: string, id: string, ownId = OWN_ID): string | undefined {
   const parts = path.split('/');
   const own = parts.findIndex((part) => part.includes(id));
-  return own === -1 ? undefined : parts.slice(0, own + 1).join('/');
+  if (own === -1) return id === ownId && !isOutside(path) ? '/' : undefined;
+  return parts.slice(0, own + 1).join('/');
 }
 
 /** The command line of the parent of a container's init, its shim or conmon, has the container's id. */
@@ -122,9 +137,6 @@ function search(directory: string, id: string, depth: number): string | undefine
   }
   return undefined;
 }
-
-/** A path from the root of our cgroup namespace upwards: names of the cgroups above it are not told. */
-const isOutside = (path: string): boolean => path === '/..' || path.startsWith('/../');
 
 /**
  * The directory where `path`, the cgroup of the container `id`, shows under `mount`; undefined when it lies

@@ -42,10 +42,11 @@ export function parseTable(text: string, format: TableReading['format'], column:
 
 /** Names of block devices by `major:minor`, from /proc/diskstats; read again when one is not known. */
 export class DeviceNames {
-  private readonly procfs: string;
+  private readonly procfs: string | undefined;
   private names = new Map<string, string>();
 
-  constructor(procfs: string) {
+  /** @param procfs of the devices' host; undefined where it cannot be seen from here */
+  constructor(procfs: string | undefined) {
     this.procfs = procfs;
   }
 
@@ -59,6 +60,7 @@ export class DeviceNames {
   }
 
   private read(): void {
+    if (this.procfs === undefined) return;
     try {
       for (const line of readFileSync(join(this.procfs, 'diskstats'), 'utf8').split('\n')) {
         const [major, minor, name] = line.trim().split(/\s+/);

@@ -1,13 +1,20 @@
+import { once } from 'node:events';
+import type { Agent, IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Docker from 'dockerode';
+import type Dockerode from 'dockerode';
+import { Docker } from './dockerode.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Refused, requestOf } from './requests.ts';
+import { TunnelAgent } from './tunnel.ts';
 
 /** Ports of the Engine API: https://docs.docker.com/engine/security/protect-access/ */
 const PORT = 2375;
 const TLS_PORT = 2376;
 
-function options(endpoint: Endpoint): Docker.DockerOptions {
+/** Its types leave out what its requests are made by. */
+type Options = Dockerode.DockerOptions & { readonly agent?: Agent };
+
+function options(endpoint: Endpoint): Options {
   if (!URL.canParse(endpoint.host)) throw unsupported(endpoint);
   const url = new URL(endpoint.host);
   switch (url.protocol) {
@@ -25,12 +32,7 @@ function options(endpoint: Endpoint): Docker.DockerOptions {
       };
     }
     case 'ssh:':
-      return {
-        protocol: 'ssh',
-        host: url.hostname,
-        port: Number(url.port) || 22,
-        username: url.username || undefined,
-      };
+      return { protocol: 'http', host: 'docker', agent: new TunnelAgent(endpoint.host) };
   }
   throw unsupported(endpoint);
 }
@@ -41,24 +43,96 @@ function unsupported({ host, origin }: Endpoint): Error {
   );
 }
 
+/** The oldest Engine API whose fields the agent reads (Docker 20.10), and Podman's. */
+export const OLDEST_API = '1.41';
+/** The newest that is spoken (Docker 28.3): what the agent reads of disk use is told no more by those after 1.52. */
+export const NEWEST_API = '1.51';
+
+const compareVersions = (one: string, other: string): number =>
+  one.localeCompare(other, 'en', { numeric: true });
+
+/** What a person should know of a daemon that speaks nothing newer than `version`; undefined where all is well. */
+export const outdated = (version: string): string | undefined =>
+  compareVersions(version, OLDEST_API) < 0
+    ? `the Engine API ${version} is older than ${OLDEST_API} (Docker 20.10): some of what is read is not told by it`
+    : undefined;
+
+type Modem = Dockerode['modem'] & { version?: string | undefined };
+type Failure = Error & { readonly statusCode?: number };
+
+/**
+ * The version to speak: the daemon's newest, or ours where that is older.
+ * @returns undefined where it does not tell, and answers each request in its newest
+ * @throws when it cannot be reached
+ */
+const negotiate = (dial: Modem['dial']): Promise<string | undefined> =>
+  new Promise((resolve, reject) => {
+    const ping = { path: '/_ping', method: 'GET', isStream: true, statusCodes: { 200: true } };
+    dial(ping as never, (error: Failure | null, answer) => {
+      // Whoever stands before the daemon may keep us from asking that.
+      if (error !== null) return error.statusCode === undefined ? reject(error) : resolve(undefined);
+      const message = answer as IncomingMessage;
+      message.resume();
+      const theirs = message.headers['api-version'];
+      if (typeof theirs !== 'string' || !/^\d+\.\d+$/.test(theirs)) return resolve(undefined);
+      resolve(compareVersions(theirs, NEWEST_API) < 0 ? theirs : NEWEST_API);
+    });
+  });
+
+/** @throws what the signal was given, when that is first */
+async function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  const done = new AbortController();
+  const aborted = once(signal, 'abort', { signal: done.signal }).then(() => Promise.reject(signal.reason));
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** Whether the daemon does not speak the version that a request was sent in: it is another than before, or too new. */
+const isOtherVersion = (error: Failure | null): boolean =>
+  error?.statusCode === 400 && /client version \S+ is too (old|new)/.test(error.message);
+
 /**
  * A client of the Engine API that can only read: any request but a GET of `requests` is refused before it is sent. What
- * the daemon refuses fails with `Refused`.
+ * the daemon refuses fails with `Refused`. With the first request it asks the daemon what version it speaks, and again when
+ * that has changed.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
-export function connect(endpoint: Endpoint): Docker {
+export function connect(endpoint: Endpoint): Dockerode {
   const docker = new Docker(options(endpoint));
-  const { modem } = docker;
+  const modem: Modem = docker.modem;
   const dial = modem.dial.bind(modem);
+  let isKnown = false;
+  let asking: Promise<void> | undefined;
+  const ask = async () => {
+    try {
+      modem.version = undefined;
+      const version = await negotiate(dial);
+      modem.version = version && `v${version}`;
+      isKnown = true;
+    } finally {
+      asking = undefined;
+    }
+  };
   modem.dial = (request, callback) => {
     if (request.method !== 'GET')
       throw new Error(`refused to send ${request.method} ${request.path}: read-only`);
     const known = requestOf(request.path);
     if (known === undefined)
       throw new Error(`refused to send GET ${request.path}: none of the agent's requests`);
-    dial(request, (error: (Error & { statusCode?: number }) | null, data) =>
-      callback?.(error?.statusCode === 403 ? new Refused(known) : error, data),
-    );
+    const send = () =>
+      dial(request, (error: Failure | null, answer) => {
+        if (isOtherVersion(error)) isKnown = false;
+        callback?.(error?.statusCode === 403 ? new Refused(known) : error, answer);
+      });
+    if (isKnown) return send();
+    asking ??= ask();
+    const { abortSignal } = request as { readonly abortSignal?: AbortSignal };
+    unlessAborted(asking, abortSignal).then(send, (error) => callback?.(error, null));
   };
   return docker;
 }
@@ -87,7 +161,7 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** The running containers, newest first. One that ends while they are asked for is left out. */
-export async function inspectRunning(docker: Docker): Promise<Docker.ContainerInspectInfo[]> {
+export async function inspectRunning(docker: Dockerode): Promise<Dockerode.ContainerInspectInfo[]> {
   const listed = await docker.listContainers();
   const inspected = await Promise.all(
     listed.map(({ Id }) =>
@@ -108,6 +182,8 @@ export async function inspectRunning(docker: Docker): Promise<Docker.ContainerIn
 /** What a person can do about a daemon that cannot be reached; continues the error's message. */
 export function accessHint(error: unknown): string {
   if (error instanceof Refused) return '';
+  if (/client version \S+ is too old/.test((error as Error).message))
+    return `; this Portlight speaks the Engine API up to ${NEWEST_API}: install a newer one`;
   return (error as NodeJS.ErrnoException).code === 'EACCES'
     ? '; run as root or as a member of the group docker'
     : '; is it running? Name another with --docker-host';

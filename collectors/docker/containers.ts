@@ -11,8 +11,6 @@ const ANSWER_MS = 3000;
 
 export interface ContainersOptions {
   readonly docker: Docker;
-  /** `host.*` and `os.*`. */
-  readonly surroundings: Surroundings;
   /** Patterns of container labels that the resource bears. */
   readonly labels: readonly string[];
   /** Whether a container is observed at all. */
@@ -32,7 +30,7 @@ export class Containers {
   readonly ignored = new Set<string>();
   private readonly options: ContainersOptions;
   /** The host and, once it was reached, the daemon. */
-  private surroundings: Surroundings;
+  private surroundings: Surroundings = {};
   private readonly images = new Map<string, ImageInspectInfo>();
   /** Counts questions, and which of them each container's facts are the answer to. */
   private asked = 0;
@@ -40,12 +38,11 @@ export class Containers {
 
   constructor(options: ContainersOptions) {
     this.options = options;
-    this.surroundings = options.surroundings;
   }
 
-  /** From now on each container bears who runs it. */
-  runBy(version: DockerVersion): void {
-    this.surroundings = { ...this.options.surroundings, ...runtimeAttributes(version) };
+  /** From now on each container bears who runs it, and where. */
+  runBy(version: DockerVersion, surroundings: Surroundings): void {
+    this.surroundings = { ...surroundings, ...runtimeAttributes(version) };
   }
 
   /** An image was changed: its names, or that it is there. */

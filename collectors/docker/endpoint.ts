@@ -32,7 +32,12 @@ function readJson(path: string): Record<string, unknown> {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
-function fromContext(name: string, configDirectory: string): Endpoint {
+const configDirectoryOf = (env: Environment): string =>
+  env.DOCKER_CONFIG ?? join(env.HOME ?? homedir(), '.docker');
+
+/** @throws {Error} when there is no such Docker context */
+export function contextEndpoint(name: string, env: Environment = process.env): Endpoint {
+  const configDirectory = configDirectoryOf(env);
   const id = createHash('sha256').update(name).digest('hex');
   const meta = readJson(join(configDirectory, 'contexts/meta', id, 'meta.json'));
   const { docker } = (meta.Endpoints ?? {}) as { docker?: { Host?: string } };
@@ -53,15 +58,14 @@ export const isLocal = ({ host }: Endpoint): boolean => host.startsWith('unix:')
  * @throws {Error} when the chosen Docker context does not exist
  */
 export function findEndpoint(explicit: string | undefined, env: Environment = process.env): Endpoint {
-  const configDirectory = env.DOCKER_CONFIG ?? join(env.HOME ?? homedir(), '.docker');
+  const configDirectory = configDirectoryOf(env);
   const tls = env.DOCKER_TLS_VERIFY ? readTls(env.DOCKER_CERT_PATH ?? configDirectory) : undefined;
   if (explicit !== undefined) return { host: explicit, origin: 'docker_host', tls };
   if (env.DOCKER_HOST) return { host: env.DOCKER_HOST, origin: 'DOCKER_HOST', tls };
-  if (env.DOCKER_CONTEXT && env.DOCKER_CONTEXT !== 'default')
-    return fromContext(env.DOCKER_CONTEXT, configDirectory);
+  if (env.DOCKER_CONTEXT && env.DOCKER_CONTEXT !== 'default') return contextEndpoint(env.DOCKER_CONTEXT, env);
   const { currentContext } = readJson(join(configDirectory, 'config.json'));
   if (typeof currentContext === 'string' && currentContext !== 'default') {
-    return fromContext(currentContext, configDirectory);
+    return contextEndpoint(currentContext, env);
   }
   const rootless = env.XDG_RUNTIME_DIR && join(env.XDG_RUNTIME_DIR, 'docker.sock');
   if (!existsSync(DEFAULT_SOCKET) && rootless && existsSync(rootless)) {

@@ -9,6 +9,9 @@ import { matches } from '../../agent/selection.ts';
 import { DEFAULT_STOP_SIGNAL, signalName } from './exit.ts';
 import { parseTime } from './time.ts';
 
+/** Of CPU time, microseconds, where a quota says nothing else. */
+const DEFAULT_PERIOD = 100_000;
+
 export interface ImageReference {
   readonly name: string;
   readonly tag: string | undefined;
@@ -140,8 +143,18 @@ export function fromInspect(
     securityOptions: inspect.HostConfig.SecurityOpt ?? [],
     settings: settingsOf(inspect.HostConfig),
     memoryLimit: inspect.HostConfig.Memory ?? 0,
+    cpuLimit: cpuLimitOf(inspect.HostConfig),
     imageCreated: details === undefined ? 0n : parseTime(details.Created),
   };
+}
+
+function cpuLimitOf({
+  NanoCpus = 0,
+  CpuQuota = 0,
+  CpuPeriod = 0,
+}: ContainerInspectInfo['HostConfig']): number {
+  if (NanoCpus > 0) return NanoCpus / 1e9;
+  return CpuQuota > 0 ? CpuQuota / (CpuPeriod || DEFAULT_PERIOD) : 0;
 }
 
 function reachedBy({ Name, Config, HostConfig, NetworkSettings }: ContainerInspectInfo): string[] {
@@ -244,6 +257,7 @@ export function fromActor(
     securityOptions: [],
     settings: 0,
     memoryLimit: 0,
+    cpuLimit: 0,
     imageCreated: 0n,
   };
 }

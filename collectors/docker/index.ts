@@ -5,9 +5,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import type { DockerVersion } from 'dockerode';
 import { Backoff } from '../../agent/backoff.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import {
+  type Attributes,
   type Container,
   type PointSink,
   type Resource,
@@ -85,11 +87,15 @@ export interface DockerCollectorOptions
   extends Omit<ContainersOptions, 'onFault' | 'stopping' | 'isGone'>,
     StoryOptions {
   readonly docker: Docker;
+  /** What every container bears of its host and daemon; asked for whenever the daemon was reached. */
+  readonly surroundings: () => Promise<Attributes>;
   /** The host, for events that are about no container. */
-  readonly host: Resource;
+  readonly host: () => Resource;
   readonly sink: Sink;
   readonly lifecycle: Lifecycle;
   readonly position: EventPosition;
+  /** Told who answers, whenever the daemon was connected to. */
+  readonly answered: (version: DockerVersion) => void;
   /** Told of each event of an object that is no container, once it was told. */
   readonly objectChanged: (type: string) => void;
   /** Told whenever containers were compared with what there is: other objects may have changed unseen too. */
@@ -218,7 +224,10 @@ export class DockerCollector {
       // recognised.
       let next = events.next();
       next.catch(() => {});
-      this.all.runBy(await this.options.docker.version());
+      const { docker, surroundings, answered } = this.options;
+      const [version, where] = await Promise.all([docker.version(), surroundings()]);
+      answered(version);
+      this.all.runBy(version, where);
       // What the daemon still knows of comes before what can only be made up.
       const past = await this.past(this.landmark === undefined ? 0n : BigInt(this.landmark.timeNano));
       if (this.away !== undefined && this.away.to === undefined) this.isBack(this.away, past);
@@ -465,7 +474,7 @@ export class DockerCollector {
       context: container === undefined ? undefined : this.story.of(container.id)?.life,
     });
     this.options.objectChanged(event.Type);
-    return { sent: this.options.sink.event(container?.resource ?? this.options.host, record) };
+    return { sent: this.options.sink.event(container?.resource ?? this.options.host(), record) };
   }
 
   /** A container that is or was there. */

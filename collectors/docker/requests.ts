@@ -18,12 +18,17 @@ export const requests: readonly Request[] = [
   { path: '/events', query: 'since=1&until=1' },
   { path: '/containers/json', query: 'limit=1' },
   { path: '/containers/{id}/json' },
-  { path: '/_ping', without: '`npm start` finds no daemon' },
+  { path: '/_ping', without: 'requests name no version of the API, and are answered in its newest' },
   { path: '/info', without: 'no disk use, and logs of the shortest lives are read late' },
   {
     path: '/containers/{id}/logs',
     query: 'stdout=1&tail=0',
     without: 'only logs that are files can be read',
+  },
+  {
+    path: '/containers/{id}/stats',
+    without: 'no figures of containers whose processes cannot be seen',
+    query: 'stream=0&one-shot=1',
   },
   {
     path: '/containers/{id}/attach/ws',

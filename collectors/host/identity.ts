@@ -3,9 +3,14 @@
  * Source: https://opentelemetry.io/docs/specs/semconv/resource/host/ and …/os/
  */
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import type Systeminformation from 'systeminformation';
 import type { AttributeValue } from '../../agent/records.ts';
+
+const require = createRequire(import.meta.url);
 
 /** OpenTelemetry's names of processor architectures where Node's differ. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -23,22 +28,46 @@ async function readFirst(paths: readonly string[]): Promise<string | undefined> 
   return undefined;
 }
 
-/** `host.*` and `os.*` of every record. What this host does not tell is absent. */
-export async function hostAttributes(procfs: string): Promise<Record<string, AttributeValue>> {
-  // systeminformation reads the distribution's release file in its many forms.
-  const { osInfo } = await import('systeminformation');
-  const [name, machineId, os] = await Promise.all([
-    readFirst([join(procfs, 'sys/kernel/hostname')]),
-    readFirst(['/etc/machine-id', '/var/lib/dbus/machine-id']),
-    osInfo(),
-  ]);
+interface Distribution {
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+}
+
+/** What the distribution says of itself: os-release(5). @param rootfs where its / is */
+async function distributionOf(rootfs: string): Promise<Distribution> {
+  if (rootfs === '/') {
+    // systeminformation knows the distributions that have no such file, too; the rest of it is not needed.
+    const { osInfo } = require('systeminformation/lib/osinfo') as Pick<typeof Systeminformation, 'osInfo'>;
+    const { distro, release: version } = await osInfo();
+    return { name: distro, version };
+  }
+  const text = await readFirst([join(rootfs, 'etc/os-release'), join(rootfs, 'usr/lib/os-release')]);
+  const { NAME, VERSION_ID } = parseEnv(text ?? '');
+  return { name: NAME, version: VERSION_ID };
+}
+
+/**
+ * `host.*` and `os.*` of every record. What this host does not tell is absent.
+ * @param rootfs where the host's / is: a container has a name and a distribution of its own
+ */
+export async function hostAttributes(
+  procfs: string,
+  rootfs: string,
+): Promise<Record<string, AttributeValue>> {
+  // The kernel tells each the name of its own UTS namespace, whatever /proc it reads.
+  const names = [
+    ...(rootfs === '/' ? [] : [join(rootfs, 'etc/hostname')]),
+    join(procfs, 'sys/kernel/hostname'),
+  ];
+  const ids = ['etc/machine-id', 'var/lib/dbus/machine-id'].map((path) => join(rootfs, path));
+  const [name, machineId, os] = await Promise.all([readFirst(names), readFirst(ids), distributionOf(rootfs)]);
   const attributes: Record<string, AttributeValue | undefined> = {
     'host.name': name ?? hostname(),
     'host.id': machineId || undefined,
     'host.arch': ARCHITECTURES[arch()] ?? arch(),
     'os.type': 'linux',
-    'os.name': os.distro || undefined,
-    'os.version': os.release || undefined,
+    'os.name': os.name || undefined,
+    'os.version': os.version || undefined,
     'os.description': `Linux ${release()}`,
   };
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined)) as Record<

@@ -4,6 +4,7 @@
  * Source: https://docs.docker.com/reference/api/engine/ (GET /containers/{id}/attach/ws).
  */
 import { isUtf8 } from 'node:buffer';
+import type { Agent } from 'node:http';
 import type Docker from 'dockerode';
 import { WebSocket } from 'ws';
 import { timestampOf } from '../../agent/logs/timestamp.ts';
@@ -27,6 +28,10 @@ interface Modem {
   readonly protocol: string;
   readonly host?: string;
   readonly port?: number;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly agent?: Agent;
 }
 
 const pathOf = (id: string): string => `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
@@ -35,7 +40,7 @@ function urlOf({ modem }: Docker, id: string): string {
   const { socketPath, protocol, host, port } = modem as unknown as Modem;
   const path = pathOf(id);
   if (socketPath !== undefined) return `ws+unix:${socketPath}:${path}`;
-  return `${protocol === 'https' ? 'wss' : 'ws'}://${host}:${port}${path}`;
+  return `${protocol === 'https' ? 'wss' : 'ws'}://${host}${port === undefined ? '' : `:${port}`}${path}`;
 }
 
 /**
@@ -44,8 +49,9 @@ function urlOf({ modem }: Docker, id: string): string {
  */
 export async function attach(options: AttachOptions): Promise<void> {
   const { docker, container, sink, signal } = options;
-  const { ca, cert, key } = docker.modem as unknown as { ca?: string; cert?: string; key?: string };
-  const socket = new WebSocket(urlOf(docker, container.id), { origin: 'http://localhost', ca, cert, key });
+  const { ca, cert, key, agent } = docker.modem as unknown as Modem;
+  const origin = 'http://localhost';
+  const socket = new WebSocket(urlOf(docker, container.id), { origin, ca, cert, key, agent });
   const lines = new Lines(options);
   const close = () => socket.terminate();
   signal.addEventListener('abort', close);

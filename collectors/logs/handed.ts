@@ -13,8 +13,8 @@ const REMEMBERED = 64;
 export class Handed {
   /** Of the last lines, in the order in which they stand in the log. */
   private readonly times: Timestamp[] = [];
-  /** The newest of those that are forgotten. */
-  private forgotten: Timestamp = { seconds: -1, nanos: 0 };
+  /** From when on all lines that were handed over are remembered; undefined before anything was read. */
+  private since: Timestamp | undefined;
 
   get isEmpty(): boolean {
     return this.times.length === 0;
@@ -23,28 +23,32 @@ export class Handed {
   add({ seconds, nanos }: Readonly<Timestamp>): void {
     this.times.push({ seconds, nanos });
     if (this.times.length <= REMEMBERED) return;
-    const oldest = this.times.shift()!;
-    if (compareTimes(oldest, this.forgotten) > 0) this.forgotten = oldest;
+    const after = next(this.times.shift()!);
+    if (this.since === undefined || compareTimes(after, this.since) > 0) this.since = after;
   }
 
   /** The newest time of a line that was handed over: behind it, nothing was. */
-  newest(position: LogPosition): Timestamp {
+  newest({ seconds, nanos }: LogPosition): Timestamp {
     return this.times.reduce((newest, time) => (compareTimes(time, newest) > 0 ? time : newest), {
-      seconds: position.seconds,
-      nanos: position.nanos,
+      seconds,
+      nanos,
     });
   }
 
   /**
    * From when on to read again what lies behind a position, and how many lines from then on were handed over:
-   * the position's own where none is remembered, as after a restart of the agent.
+   * the position's own where nothing was read yet, as after a restart of the agent.
    */
-  resume(position: LogPosition): { since: Timestamp; count: number } {
-    const isKnown = (time: Timestamp) => compareTimes(time, this.forgotten) > 0;
-    const own = { seconds: position.seconds, nanos: position.nanos };
-    const known = this.times.filter(isKnown);
-    if (known.length === 0 || !isKnown(own)) return { since: own, count: position.count };
-    const since = known.reduce((first, time) => (compareTimes(time, first) < 0 ? time : first), own);
+  resume({ seconds, nanos, count }: LogPosition): { since: Timestamp; count: number } {
+    const own = { seconds, nanos };
+    this.since ??= own;
+    const { since } = this;
+    const known = this.times.filter((time) => compareTimes(time, since) >= 0);
+    // Behind a line of which only a part has come, more can have been handed over than is remembered.
+    if (known.length === 0 || compareTimes(own, since) < 0) return { since: own, count };
     return { since, count: known.length };
   }
 }
+
+const next = ({ seconds, nanos }: Timestamp): Timestamp =>
+  nanos === 999_999_999 ? { seconds: seconds + 1, nanos: 0 } : { seconds, nanos: nanos + 1 };

@@ -78,8 +78,10 @@ export class Store {
     // Glances between the rounds have rates of their own.
     const hasGlances = Date.now() - this.glancedAt < GLANCED_MS;
     for (const set of sets) {
-      if (set.container === undefined) this.hostSet = set;
-      else this.subject(set.container).set = set;
+      if (set.container === undefined) {
+        if (set.isElsewhere) continue;
+        this.hostSet = set;
+      } else this.subject(set.container).set = set;
       if (!hasGlances) this.figures(set);
     }
     if (!isLast) return;

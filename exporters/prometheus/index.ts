@@ -63,11 +63,20 @@ function families(sets: readonly MetricSet[], naming: Naming, identity: Identity
 
 const NOBODY: Attributes = {};
 
-const containerIdentity: Identity = ({ container }) =>
-  container === undefined ? NOBODY : { container_id: container.id, container_name: container.name };
+/** Which daemon told it, where that has a name. */
+function daemonIdentity({ resource }: MetricSet): Attributes {
+  const name = resource.attributes['docker.daemon.name'];
+  return name === undefined ? NOBODY : { docker_daemon_name: name };
+}
 
-const cadvisorIdentity: Identity = ({ container }) => {
-  if (container === undefined) return {};
+const containerIdentity: Identity = (set) =>
+  set.container === undefined
+    ? daemonIdentity(set)
+    : { container_id: set.container.id, container_name: set.container.name, ...daemonIdentity(set) };
+
+const cadvisorIdentity: Identity = (set) => {
+  const { container } = set;
+  if (container === undefined) return daemonIdentity(set);
   const labels = Object.entries(container.labels).filter(([key]) => KNOWN_LABELS.test(key));
   const allowed = Object.entries(container.resource.attributes)
     .filter(([key]) => key.startsWith('container.label.'))
@@ -76,6 +85,7 @@ const cadvisorIdentity: Identity = ({ container }) => {
     id: container.cgroupPath ?? '',
     name: container.name,
     image: container.image,
+    ...daemonIdentity(set),
     ...Object.fromEntries(
       [...labels, ...allowed].map(([key, value]) => [`container_label_${sanitize(key)}`, value]),
     ),

@@ -91,9 +91,10 @@ export class Delivery {
     // What a receiver that is away does not take is on the disk, and need not be waited for.
     while (!deadline.aborted && this.isReachable && !isDrained()) await sleep(10);
     this.ending.abort();
-    for (const { transport } of outlets) transport.close();
-    // What was answered in this moment is not sent again.
+    // What is on its way is not cut off: whoever took it would be sent it again.
+    if (this.isReachable) await Promise.race([this.running, aborted(deadline)]);
     await Promise.race([this.running, sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
+    for (const { transport } of outlets) transport.close();
     // Logs and events are had again from their sources.
     const { metrics, traces } = await this.spool.stop();
     for (const [signal, count] of Object.entries({ metrics, traces })) {
@@ -154,6 +155,12 @@ export class Delivery {
     );
   }
 }
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 function openSpool(options: DeliveryOptions): Spool {
   const { name, directory, maxBytes, maxAgeMs, logsWait, metrics, outlets, telemetry } = options;

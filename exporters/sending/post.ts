@@ -2,8 +2,9 @@
  * POST requests to one URL, and what their answers mean. Node's own client: fetch has neither certificates of ours nor a
  * deadline that a receiver which drips cannot escape.
  */
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { http } from '../../agent/http.ts';
 import { messageOf } from '../../agent/telemetry.ts';
 import { VERSION } from '../../agent/version.ts';
 import { type Endpoint, headersOf, tlsOf } from './endpoint.ts';
@@ -107,8 +108,8 @@ export function posterOf(endpoint: Endpoint): Poster {
   const isSecure = url.protocol === 'https:';
   const agent = isSecure
     ? new HttpsAgent({ keepAlive: true, ...tlsOf(endpoint) })
-    : new HttpAgent({ keepAlive: true });
-  const request = isSecure ? requestHttps : requestHttp;
+    : new http.Agent({ keepAlive: true });
+  const request = isSecure ? requestHttps : http.request;
   const common = { 'user-agent': `portlight/${VERSION}`, ...headersOf(endpoint) };
   return {
     post: (body, headers) =>

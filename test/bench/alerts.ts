@@ -35,6 +35,7 @@ const alerts = new Alerts({
   store: storeOn(new Map()),
   evidence: () => ({ log: [], events: [], memory: {} }),
   exists: () => false,
+  isAway: () => false,
   warn() {},
   clock: { now: () => now, wall: () => now },
 });

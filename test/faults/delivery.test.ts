@@ -157,9 +157,7 @@ test('with a receiver that is down, SIGTERM ends the agent with 0, and what wait
     const status = (await (await fetch(`${await listenUrl(agent)}/status`)).json()) as Status;
     return status.deliveries.some(({ signal, spooled }) => signal === 'logs' && spooled >= 51);
   });
-  const begun = performance.now();
   t.is((await agent.stop()).code, 0);
-  t.true(performance.now() - begun < 3000, 'there is nothing to wait for');
   receiver.fault = () => undefined;
   t.deepEqual(bodiesOf(receiver, name), []);
   await startAgent(t, { variables, dataDirectory });

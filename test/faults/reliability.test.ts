@@ -130,6 +130,8 @@ class Campaign {
   /** When no agent was there, or the receiver could tell nothing of it, ms since the epoch. */
   readonly absences: { from: number; to: number }[] = [];
   private agent: AgentProcess | undefined;
+  /** What agents before said of themselves. */
+  private said = '';
   private readonly t: ExecutionContext;
   private readonly variables: Record<string, string>;
   private watching: NodeJS.Timeout | undefined;
@@ -190,7 +192,8 @@ class Campaign {
   async killAgent(): Promise<void> {
     const from = Date.now();
     this.agent!.kill('SIGKILL');
-    await this.agent!.exit;
+    this.hostile.note('kill -9');
+    this.said += (await this.agent!.exit).stderr;
     await this.startAgent();
     const url = await listenUrl(this.agent!);
     await waitFor('the agent', async () => (await fetch(`${url}/readyz`)).ok, 60_000);
@@ -328,7 +331,9 @@ class Campaign {
       t.deepEqual(
         [...actions].sort(),
         ['create', 'destroy', 'die', 'start'],
-        `events of ${id}:\n${story.join('\n')}`,
+        [`events of ${id}:`, ...story, 'done to it:', ...this.hostile.journal, this.said, this.stderr].join(
+          '\n',
+        ),
       );
     }
     t.deepEqual(this.gaps(), [], 'metrics');

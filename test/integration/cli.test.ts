@@ -132,6 +132,25 @@ test('without a daemon, ps and check say so and exit with 1', async (t) => {
   );
 });
 
+test('check --live tells whether an agent works, one that hangs included', async (t) => {
+  const agent = await startAgent(t);
+  const { host } = new URL(await listenUrl(agent));
+  const live = () => portlight(t, ['check', '--live'], { PORTLIGHT_LISTEN: host, DOCKER_HOST: NO_DAEMON });
+  t.like(await live(), { code: 0, stdout: `the agent answers at http://${host}/healthz\n` });
+  agent.kill('SIGSTOP');
+  const hanging = await live();
+  t.is(hanging.code, 1);
+  t.regex(hanging.stderr, /^portlight: no agent answers at .*timeout.*\n$/);
+  agent.kill('SIGCONT');
+  await agent.stop();
+  const gone = await live();
+  t.is(gone.code, 1);
+  t.regex(gone.stderr, /^portlight: no agent answers at .*ECONNREFUSED.*\(here: PORTLIGHT_LISTEN\)\n$/);
+  const unknown = await portlight(t, ['check', '--live', '--listen', '127.0.0.1:0']);
+  t.is(unknown.code, 1);
+  t.regex(unknown.stderr, /^portlight: listen \(--listen\): 127\.0\.0\.1:0 .*; expected the one to ask\n$/);
+});
+
 test('check finds daemon, kernel files and receiver; an unreachable receiver fails it', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());

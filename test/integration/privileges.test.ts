@@ -324,7 +324,7 @@ function statusOf(host: string, method: string, path: string): Promise<number | 
 
 /** What was asked, as the Engine API's reference writes it. */
 const pathsOf = (asked: readonly string[]) =>
-  new Set(asked.map((line) => requestOf(line.split(' ')[1]!)?.path ?? line));
+  new Set(asked.map((line) => requestOf(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
 
 test.serial(
   'all that the agent and its commands ask passes the socket proxy, and nothing else does',
@@ -353,6 +353,8 @@ test.serial(
       PORTLIGHT_LISTEN: '127.0.0.1:0',
     };
     const agent = await startAgent(t, { variables, as });
+    // One that sees no process asks for what the kernel would tell.
+    const blind = await startAgent(t, { variables, as: somebody({ hidden: true }) });
     for (const name of ['driver-json-file', 'driver-none'])
       await waitFor(`lines of ${name}; ${agent.stderr}`, () => bodiesOf(receiver, name).includes('line'));
     await waitFor('networks and volumes', () =>
@@ -379,9 +381,10 @@ test.serial(
       t.is(code, 0, `${command}: ${stderr}`);
     }
     await connect({ host: proxy.host, origin: 'test' }).ping();
-    await agent.stop();
+    await waitFor('its figures', () => proxy.asked().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
+    await Promise.all([agent.stop(), blind.stop()]);
     await waitFor('the end of its streams', () =>
-      proxy.asked().some((line) => line.startsWith('GET /events')),
+      proxy.asked().some((line) => /^GET \S*\/events /.test(line)),
     );
     const asked = proxy.asked();
     // What keeps no log says so with 501.
@@ -403,7 +406,7 @@ test.serial(
       ...['secrets', 'configs', 'swarm', 'nodes', 'plugins', 'images/get', 'distribution/x/json'].map(
         (path) => ['GET', `/${path}`],
       ),
-      ...['archive?path=/etc/passwd', 'export', 'changes', 'top', 'stats', 'attach/ws?stdin=1&stream=1'].map(
+      ...['archive?path=/etc/passwd', 'export', 'changes', 'top', 'attach/ws?stdin=1&stream=1'].map(
         (path) => ['GET', `/containers/driver-none/${path}`],
       ),
       ['GET', '/images/../secrets/json'],
@@ -444,7 +447,7 @@ test.serial('a proxy that lets less pass costs what it refuses, which is named',
   await docker.createVolume({ Name: 'new' });
   await waitFor(
     'it to be asked again',
-    () => less.asked().filter((line) => line.startsWith('GET /volumes 403')).length > 2,
+    () => less.asked().filter((line) => /^GET \S*\/volumes 403$/.test(line)).length > 2,
   );
   for (const text of ['GET /volumes is refused: no volumes', 'GET /system/df is refused: no disk use'])
     t.is(agent.stderr.split(text).length - 1, 1, agent.stderr);

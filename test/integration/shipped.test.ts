@@ -1,12 +1,12 @@
 /** The rules and dashboards that config/ ships, on what a real agent serves and a real Prometheus has of it. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { parser as logQL } from '@grafana/lezer-logql';
 import { parser as promQL } from '@prometheus-io/lezer-promql';
 import test from 'ava';
 import { parse } from 'yaml';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { dashboards, queries } from '../support/dashboards.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { startPrometheus } from '../support/prometheus.ts';
@@ -170,4 +170,18 @@ test('what rules and dashboards ask for is there', async (t) => {
     wanted.filter((label) => !known.has(label)),
     [],
   );
+});
+
+test('Prometheus takes its part of the Grafana stack', (t) => {
+  const config = join(directory, '..');
+  const there = temporaryDirectory(t);
+  for (const file of ['grafana-stack/portlight-hosts.yaml', 'prometheus/portlight.rules.yaml'])
+    cpSync(join(config, file), join(there, basename(file)));
+  writeFileSync(join(there, 'portlight-token'), 'a token');
+  const text = readFileSync(join(config, 'grafana-stack/prometheus.yaml'), 'utf8');
+  writeFileSync(join(there, 'prometheus.yaml'), text.replaceAll('/etc/prometheus/', ''));
+  const checked = execFileSync('promtool', ['check', 'config', join(there, 'prometheus.yaml')], {
+    encoding: 'utf8',
+  });
+  t.regex(checked, /SUCCESS: \d+ rules found/);
 });

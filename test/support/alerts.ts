@@ -65,6 +65,7 @@ export class Scene {
       store: storeOn(this.kept),
       evidence: (id) => ({ log: [`last line of ${id}`], events: [], memory: { anon: 1 } }),
       exists: (id) => this.existing.has(id),
+      isAway: () => false,
       warn: (message) => this.warnings.push(message),
       clock: { now: () => this.now, wall: () => this.wall },
     });

@@ -14,6 +14,8 @@ import { IMAGE } from './docker.ts';
 export interface OwnDaemon {
   readonly host: string;
   readonly docker: Docker;
+  /** Of its process, as long as it is the same. */
+  readonly pid: number;
   signal(signal: NodeJS.Signals): void;
   /** The daemon's process as a fault would end it, and another in its place. */
   restart(signal: NodeJS.Signals, whileAway?: () => Promise<void>): Promise<void>;
@@ -34,6 +36,9 @@ export async function ownDaemon(
   return {
     host: dockerd.host,
     docker,
+    get pid() {
+      return dockerd.pid;
+    },
     signal: (signal) => dockerd.kill(signal),
     async restart(signal, whileAway) {
       await dockerd.end(signal);

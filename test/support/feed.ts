@@ -132,7 +132,9 @@ export class Feed {
           version: '0.1.0',
           pid: process.pid,
           since: new Date(begun).toISOString(),
-          daemon: { host: 'unix:///var/run/docker.sock', connected: true, containers: containers.size },
+          daemons: [
+            { name: null, host: 'unix:///var/run/docker.sock', connected: true, containers: containers.size },
+          ],
           collected: { events: 214, metrics: 1_204_311, logs: 88_412 },
           destinations: [{ name: 'otlp', reachable: true }],
           deliveries: [

@@ -75,6 +75,8 @@ export class HostileReceiver {
   readonly met = new Map<FaultName, number>();
   /** When a request was last taken, ms since the epoch. */
   lastTaken = 0;
+  /** What was done to it and others, with the time, for whoever has to find out what came of it. */
+  readonly journal: string[] = [];
   private fault: FaultName | undefined;
   private readonly server: Server | HttpsServer;
   private readonly certificates: Certificates | undefined;
@@ -122,11 +124,16 @@ export class HostileReceiver {
   async set(fault: FaultName | undefined): Promise<void> {
     const last = this.fault;
     this.fault = fault;
+    this.note(fault ?? 'works');
     if (last === 'refuses connections') await this.listen();
     if (last === 'shows a wrong certificate') this.show('good');
     if (fault === 'refuses connections') await this.close();
     else if (fault === 'shows a wrong certificate') this.show('wrong');
     else if (fault === 'resets connections' || last !== undefined) this.drop();
+  }
+
+  note(what: string): void {
+    this.journal.push(`${Date.now()} ${what}`);
   }
 
   private meet(): void {

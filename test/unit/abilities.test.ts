@@ -51,7 +51,7 @@ test('each thing is told once, however many containers it is of; of what has end
   t.is(lines.length, 1);
   t.regex(
     lines[0]!,
-    /container processes of container a cannot be read: .*: no CPU, .*; it takes the host's \/proc/,
+    /container processes of container a cannot be read: .*: CPU, .*; it takes the host's \/proc/,
   );
 });
 

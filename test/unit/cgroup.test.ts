@@ -173,6 +173,13 @@ test('mounts of a hybrid host: each controller where it is, the widest of severa
   t.deepEqual(parseMountinfo(only!).v1.get('memory'), { root: '/docker', point: '/elsewhere with spaces' });
 });
 
+test("the host's hierarchy is wider than our own, though a cgroup namespace calls our own the root", (t) => {
+  const own = '812 795 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n';
+  const hosts = '813 796 0:26 /../../.. /host/sys/fs/cgroup ro - cgroup2 cgroup2 rw\n';
+  for (const text of [own + hosts, hosts + own])
+    t.deepEqual(parseMountinfo(text).v2, { root: '/../../..', point: '/host/sys/fs/cgroup' });
+});
+
 test('the container is the part of the path that bears its id, whatever lies below and above', (t) => {
   t.is(containerCgroup(`/docker/${ID}`, ID), `/docker/${ID}`);
   t.is(containerCgroup(`/system.slice/docker-${ID}.scope`, ID), `/system.slice/docker-${ID}.scope`);
@@ -182,6 +189,8 @@ test('the container is the part of the path that bears its id, whatever lies bel
     `/machine.slice/libpod-${ID}.scope`,
   );
   t.is(containerCgroup('/user.slice/session-1.scope', ID), undefined);
+  t.is(containerCgroup('/init.scope', ID, ID), '/', "the agent's own, from a cgroup namespace of its own");
+  t.is(containerCgroup('/../user.slice', ID, ID), undefined);
   t.deepEqual(
     parseMembership(`3:cpu,cpuacct:/a:b\n0::/c\n`),
     new Map([

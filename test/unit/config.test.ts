@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: templates of the configuration file are what is tested
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,6 +108,45 @@ test('a secret is not shown, not even when it is wrong', async (t) => {
 
 test('an empty file is a configuration', async (t) => {
   t.is((await loadConfig({}, file(t, ''), {})).config.interval, 10_000);
+});
+
+test('variables are filled in where the file names them, and stay text within their value', async (t) => {
+  const path = file(
+    t,
+    [
+      'otlp: {endpoint: "http://${GATEWAY}:4318", headers: "x-key=${env:KEY:-none}", compression: "${COMPRESSION:-}"}',
+      'exporter: ${EXPORTER:-otlp,console}',
+      'interval: ${INTERVAL:-5s}',
+      'traces: {enabled: "${TRACES}"}',
+      'logs: {drop: ["^GET /$", "costs $${PRICE}"]}',
+      'data_dir: "/data/${ODD}"',
+      'destinations: {second: {endpoint: "${SECOND:-http://second}", headers: "${SECOND_HEADERS:-}"}}',
+    ].join('\n'),
+  );
+  const env = { GATEWAY: 'gateway', INTERVAL: '', TRACES: 'false', ODD: "a: b\n  '}" };
+  const { config, settings } = await loadConfig({}, path, env);
+  t.is(config.otlp.endpoint, 'http://gateway:4318');
+  t.is(config.otlp.headers, 'x-key=none');
+  t.is(config.otlp.compression, 'none');
+  t.is(settings.get('otlp.compression')!.origin, 'default');
+  t.deepEqual(config.exporter, ['otlp', 'console']);
+  t.is(config.interval, 5000);
+  t.false(config.traces.enabled);
+  t.deepEqual(config.logs.drop, ['^GET /$', 'costs ${PRICE}']);
+  t.is(config.data_dir, `/data/${env.ODD}`);
+  t.is(config.destinations.second!.endpoint, 'http://second');
+  t.is(config.destinations.second!.headers, undefined);
+});
+
+test('a variable that is not set, and what is no reference to one, are told with their place', async (t) => {
+  t.deepEqual(
+    await mistakesOf(t, 'data_dir: ${DIRECTORY}\nlogs: {drop: [a, "${file:/x}"]}\ninterval: ${1:-5s}\n'),
+    [
+      'data_dir: the variable DIRECTORY is not set; expected it in the environment, or a default as in ${DIRECTORY:-…}',
+      'logs.drop[1]: "${file:/x}" is not allowed; expected ${NAME}, ${NAME:-default}, or $$ for a dollar sign',
+      'interval: "${1:-5s}" is not allowed; expected ${NAME}, ${NAME:-default}, or $$ for a dollar sign',
+    ],
+  );
 });
 
 test('durations need a unit', (t) => {

@@ -135,8 +135,8 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
   const nothing = () => {};
   const collector = new DockerCollector({
     docker: daemon.docker,
-    surroundings: {},
-    host: { attributes: {} },
+    surroundings: async () => ({}),
+    host: () => ({ attributes: {} }),
     labels: [],
     selects: () => true,
     describe: () => ({}),
@@ -158,6 +158,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
       removed: nothing,
     },
     position: { load: () => undefined, save: (time) => saved.push(time) },
+    answered: nothing,
     objectChanged: nothing,
     reconciled: nothing,
     store: storeOn(kept),

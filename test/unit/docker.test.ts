@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createServer } from 'node:http';
+import { hostname, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { nameOfAction } from '../../collectors/docker/actions.ts';
-import { connect } from '../../collectors/docker/client.ts';
+import { accessHint, connect, NEWEST_API, outdated } from '../../collectors/docker/client.ts';
 import { findEndpoint } from '../../collectors/docker/endpoint.ts';
 import { eventRecord } from '../../collectors/docker/event-record.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
+import { hostOf, isThisHost } from '../../collectors/docker/host.ts';
 import { parseImageReference, resourceAttributes } from '../../collectors/docker/identity.ts';
 import { patternOf, requests } from '../../collectors/docker/requests.ts';
 import { formatSince, parseTime } from '../../collectors/docker/time.ts';
+import { temporaryDirectory } from '../support/agent.ts';
 
 test('the daemon is found as the docker command finds it', (t) => {
   const home = mkdtempSync(join(tmpdir(), 'portlight-test-'));
@@ -65,6 +68,113 @@ test("a socket proxy lets pass the agent's requests, and no others", (t) => {
   );
   const versioned = requests.map((request) => patternOf(request).replace('^', '^(/v1\\.[0-9]+)?'));
   t.deepEqual(allowed, versioned);
+});
+
+test('the host of a daemon elsewhere is what that says of it', (t) => {
+  const info = {
+    Name: 'far',
+    OSType: 'linux',
+    OperatingSystem: 'Debian GNU/Linux 12 (bookworm)',
+    OSVersion: '12',
+    KernelVersion: '6.1.0-18-arm64',
+    Architecture: 'aarch64',
+    MemTotal: 1,
+  };
+  t.deepEqual(hostOf(info), {
+    'host.name': 'far',
+    'host.arch': 'arm64',
+    'os.type': 'linux',
+    'os.name': 'Debian GNU/Linux',
+    'os.version': '12',
+    'os.description': 'Linux 6.1.0-18-arm64',
+  });
+  // Older daemons and Podman leave things out.
+  t.deepEqual(hostOf({ Name: 'old', OperatingSystem: 'Alpine Linux v3.9' }), {
+    'host.name': 'old',
+    'os.name': 'Alpine Linux v3.9',
+  });
+  const here = {
+    Name: hostname(),
+    KernelVersion: release(),
+    MemTotal: Number(/MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024,
+  };
+  t.true(isThisHost(here, '/proc', '/'));
+  t.false(isThisHost({ ...here, Name: 'far' }, '/proc', '/'));
+  t.false(isThisHost({ ...here, MemTotal: here.MemTotal + 1024 }, '/proc', '/'));
+  t.false(isThisHost(here, '/nonexistent', '/'));
+});
+
+/** Answers as a daemon does that speaks some versions of the Engine API: what it was asked. */
+async function daemonOf(t: ExecutionContext, versions: { oldest: string; newest?: string | undefined }) {
+  const paths: string[] = [];
+  const minor = (version = '') => Number(version.split('.')[1]);
+  const server = createServer(({ url = '' }, response) => {
+    paths.push(url);
+    if (url === '/_ping') {
+      if (versions.newest !== undefined) response.setHeader('api-version', versions.newest);
+      return response.end('OK');
+    }
+    const asked = /^\/v([\d.]+)\//.exec(url)?.[1];
+    const wrong = (what: string) =>
+      response.writeHead(400).end(JSON.stringify({ message: `client version ${asked} is too ${what}` }));
+    if (asked !== undefined && minor(asked) < minor(versions.oldest)) return wrong('old');
+    if (asked !== undefined && minor(asked) > minor(versions.newest)) return wrong('new');
+    return response.setHeader('content-type', 'application/json').end('{"ApiVersion":"1.0"}');
+  });
+  const socket = join(temporaryDirectory(t), 'docker.sock');
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  t.teardown(() => server.close());
+  return { paths, docker: connect({ host: `unix://${socket}`, origin: 'test' }) };
+}
+
+test('the newest version of the API that both speak is spoken, and asked for once', async (t) => {
+  for (const [newest, spoken] of [
+    ['1.41', '/v1.41'],
+    ['1.9', '/v1.9'],
+    [NEWEST_API, `/v${NEWEST_API}`],
+    ['1.60', `/v${NEWEST_API}`],
+    [undefined, ''],
+  ] as const) {
+    const { paths, docker } = await daemonOf(t, { oldest: '1.1', newest });
+    await Promise.all([docker.version(), docker.info()]);
+    await docker.version();
+    t.deepEqual(paths.toSorted(), ['/_ping', `${spoken}/info`, `${spoken}/version`, `${spoken}/version`]);
+  }
+});
+
+test('a daemon that was replaced is asked again; one that is too new is told with what helps', async (t) => {
+  const versions = { oldest: '1.24', newest: '1.48' };
+  const { paths, docker } = await daemonOf(t, versions);
+  await docker.version();
+  versions.newest = '1.43';
+  await t.throwsAsync(docker.version(), { message: /client version 1.48 is too new/ });
+  await docker.version();
+  t.is(paths.at(-1), '/v1.43/version');
+  Object.assign(versions, { oldest: '1.60', newest: '1.70' });
+  const error = await t.throwsAsync(docker.version());
+  t.is(accessHint(error), `; this Portlight speaks the Engine API up to ${NEWEST_API}: install a newer one`);
+});
+
+test('a request that is given up is not kept by a daemon that does not tell its version', async (t) => {
+  const server = createServer(() => {});
+  const socket = join(temporaryDirectory(t), 'docker.sock');
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const docker = connect({ host: `unix://${socket}`, origin: 'test' });
+  const giving = new AbortController();
+  const asked: Promise<unknown> = docker.listContainers({ abortSignal: giving.signal });
+  giving.abort(new Error('given up'));
+  await t.throwsAsync(asked, { message: 'given up' });
+});
+
+test('what is older than the agent reads is told', (t) => {
+  t.is(outdated('1.41'), undefined);
+  t.is(outdated('1.100'), undefined);
+  t.regex(outdated('1.40') ?? '', /^the Engine API 1.40 is older than 1.41/);
+  t.regex(outdated('1.9') ?? '', /older/);
 });
 
 test('image references fall into name and tag', (t) => {

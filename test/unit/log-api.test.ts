@@ -95,7 +95,7 @@ test('of streams that overtake each other, each line comes once, wherever the an
         log.map(({ body }) => body),
       );
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
 });
 

@@ -13,5 +13,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // Of the libraries that become part of the page.
+    license: { fileName: 'licenses.md' },
   },
 });

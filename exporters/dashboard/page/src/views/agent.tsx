@@ -25,7 +25,7 @@ export function AgentView() {
     before.current = { seconds: agent.cpuSeconds, at, share, answer: agent };
   }
   const { status, collectors, kept, rss, cpuSeconds } = agent;
-  const { daemon, destinations, deliveries, collected, dropped } = status;
+  const { daemons, destinations, deliveries, collected, dropped } = status;
   return (
     <main class="page agent">
       <h1 class="unseen">Agent</h1>
@@ -49,16 +49,18 @@ export function AgentView() {
             <small> {duration(cpuSeconds * 1000)} in all</small>
           </dd>
         </div>
-        <div class={daemon.connected ? '' : 'bad'}>
-          <dt>daemon</dt>
-          <dd>
-            {daemon.connected ? 'connected' : 'away'}
-            <small>
-              {' '}
-              <bdi>{daemon.host}</bdi>
-            </small>
-          </dd>
-        </div>
+        {daemons.map(({ name, host, connected }) => (
+          <div key={host} class={connected ? '' : 'bad'}>
+            <dt>{name === null ? 'daemon' : <bdi>{name}</bdi>}</dt>
+            <dd>
+              {connected ? 'connected' : 'away'}
+              <small>
+                {' '}
+                <bdi>{host}</bdi>
+              </small>
+            </dd>
+          </div>
+        ))}
       </dl>
       <div class="columns">
         <section>

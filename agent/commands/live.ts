@@ -1,0 +1,31 @@
+/** `portlight check --live`: whether the agent's process works, for health checks, which ask often and have no shell. */
+import { get, type IncomingMessage } from 'node:http';
+import type { Command } from 'commander';
+import { messageOf } from '../telemetry.ts';
+import { configOf } from './options.ts';
+import { print } from './output.ts';
+
+const ANSWER_MS = 5000;
+
+/** @throws {Error} when no agent answers where this one would listen, or it says that it does not work */
+export async function live(command: Command): Promise<void> {
+  const { config, settings } = await configOf(command);
+  const { host, port } = config.listen;
+  const origin = settings.get('listen')?.origin;
+  if (port === 0)
+    throw new Error(`listen (${origin}): ${host}:0 is another port at each start; expected the one to ask`);
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/healthz`;
+  let response: IncomingMessage;
+  try {
+    response = await new Promise((resolve, reject) =>
+      get(url, { agent: false, signal: AbortSignal.timeout(ANSWER_MS) }, resolve).once('error', reject),
+    );
+  } catch (error) {
+    throw new Error(
+      `no agent answers at ${url}: ${messageOf(error)}; run and check --live need the same listen (here: ${origin})`,
+    );
+  }
+  response.resume();
+  if (response.statusCode !== 200) throw new Error(`${url} answers ${response.statusCode}; expected 200`);
+  print(`the agent answers at ${url}`);
+}

@@ -1,0 +1,25 @@
+/** `npm run image`: the container image, `portlight:<version>`. Further arguments go to `docker build`. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { VERSION } from '../version.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** What git says; empty outside of a repository. */
+const git = (...args: string[]): string =>
+  spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
+
+// The commit's time and not today's: what is built from the same sources is the same.
+const facts = { VERSION, REVISION: git('rev-parse', 'HEAD'), CREATED: git('log', '-1', '--format=%cI') };
+const { status, error } = spawnSync(
+  'docker',
+  [
+    ['build', '--tag', `portlight:${VERSION}`],
+    Object.entries(facts).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+    process.argv.slice(2),
+    root,
+  ].flat(),
+  { stdio: 'inherit' },
+);
+if (error !== undefined) console.error(`portlight: docker build: ${error.message}`);
+process.exitCode = status ?? 1;

@@ -1,0 +1,142 @@
+/** A container whose files are read by a plan, round by round. */
+import type { Cadence } from '../../agent/catalogue/entry.ts';
+import type { Point, PointSink } from '../../agent/records.ts';
+import { buffer } from '../kernel-file.ts';
+import type { Plan, PlannedTable } from './plan.ts';
+import { parseTable, type TableAttributes } from './tables.ts';
+
+/**
+ * In every so manieth round. Settings such as limits are read when the daemon tells that they were changed,
+ * and now and then in case somebody wrote to the files.
+ */
+const EVERY: Readonly<Record<Exclude<Cadence, 'seldom'>, number>> = { setting: 30, rare: 6 };
+/** A table without a line for any device is `Total 0` on cgroup v1. */
+const EMPTY_TABLE = 8;
+
+/** Something that gives a file's bytes. */
+export interface ReadableFile {
+  /** Puts them into the buffer of kernel files. @returns how many there are; 0 where there is no such file */
+  read(): number;
+  close(): void;
+}
+
+/** A table's files; one without `*` in its name has one. */
+interface TableFiles {
+  readonly table: PlannedTable;
+  readonly files: readonly { readonly file: ReadableFile; readonly label: string }[];
+}
+
+export interface WatchedOptions {
+  readonly plan: Plan;
+  /** One per file of the plan; undefined where the host does not have it. */
+  readonly files: readonly (ReadableFile | undefined)[];
+  readonly tables: readonly TableFiles[];
+  readonly attributes: TableAttributes;
+  /** In every so manieth round that is read which only rules look at. */
+  readonly seldomEvery: number;
+  /** Which round is its first. */
+  readonly turn: number;
+}
+
+/** One for all: it is used at one go. */
+let scratch = new Float64Array(0);
+
+export class Watched {
+  /** Everything is read in the next round, whatever its turn. */
+  isNew = true;
+  private readonly options: WatchedOptions;
+  private readonly every: Readonly<Record<Cadence, number>>;
+  /** Whether each table had any line when it was last looked at. */
+  private readonly hasLines: boolean[];
+  /** Slots' values and clock (ms) of the last round, for rates; no clock before the first. */
+  private readonly last: Float64Array;
+  private lastClock: number | undefined;
+  private rounds: number;
+
+  constructor(options: WatchedOptions) {
+    this.options = options;
+    this.every = { ...EVERY, seldom: options.seldomEvery };
+    this.hasLines = options.tables.map(() => true);
+    this.last = new Float64Array(options.plan.slots);
+    this.rounds = options.turn;
+  }
+
+  /** @param clock when the files say what they say, ms of any clock that goes evenly */
+  collect(points: PointSink, clock: number): void {
+    const { last } = this;
+    const values = this.read();
+    const seconds = this.lastClock === undefined ? Number.NaN : (clock - this.lastClock) / 1000;
+    for (const { metric, attributes, slots, compute, rate } of this.options.plan.points) {
+      let value: number;
+      if (rate) value = Math.max(0, values[slots[0]!]! - last[slots[0]!]!) / seconds;
+      else if (compute === undefined) value = values[slots[0]!]!;
+      else value = compute(values[slots[0]!]!, values[slots[1]!]!, values[slots[2]!]!);
+      if (Number.isFinite(value)) points.push({ metric, value, attributes });
+    }
+    last.set(values);
+    this.lastClock = clock;
+    this.collectTables(points);
+    this.rounds++;
+    this.isNew = false;
+  }
+
+  close(): void {
+    const { files, tables } = this.options;
+    for (const file of files) file?.close();
+    for (const table of tables) for (const { file } of table.files) file.close();
+  }
+
+  /** One pass over the container's files. A file that cannot be read leaves its fields absent. */
+  private read(): Float64Array {
+    const { plan, files } = this.options;
+    if (scratch.length < plan.slots) scratch = new Float64Array(plan.slots);
+    const values = scratch.subarray(0, plan.slots).fill(Number.NaN);
+    for (let index = 0; index < files.length; index++) {
+      const { parse, slots, cadence } = plan.files[index]!;
+      if (!this.isDue(cadence)) {
+        for (const slot of slots) values[slot] = this.last[slot]!;
+        continue;
+      }
+      const length = files[index]?.read() ?? 0;
+      if (length > 0) parse(buffer, length, values);
+    }
+    return values;
+  }
+
+  /** Of several files that say the same of a metric, the first that has anything is taken. */
+  private collectTables(points: PointSink): void {
+    const { tables, attributes } = this.options;
+    const found: Point[] = [];
+    const answered = new Set<unknown>();
+    for (let index = 0; index < tables.length; index++) {
+      if (!this.hasLines[index] && !this.isDue('rare')) continue;
+      const { table, files } = tables[index]!;
+      const open = table.readings.filter(({ metric }) => !answered.has(metric));
+      if (open.length === 0) continue;
+      this.hasLines[index] = false;
+      for (const { file, label: fileLabel } of files) {
+        const length = file.read();
+        if (length <= EMPTY_TABLE && table.readings[0]!.reading.label === 'device') continue;
+        if (length === 0) continue;
+        this.hasLines[index] = true;
+        const text = buffer.toString('latin1', 0, length);
+        for (const { metric, reading } of open) {
+          for (const { label, value } of parseTable(text, reading.format, reading.column)) {
+            found.push({
+              metric,
+              value: value * reading.scale,
+              attributes: attributes.of(reading, label || fileLabel),
+            });
+            answered.add(metric);
+          }
+        }
+      }
+    }
+    // The points of one metric stand together.
+    for (const metric of answered) for (const point of found) if (point.metric === metric) points.push(point);
+  }
+
+  private isDue(cadence: Cadence | undefined): boolean {
+    return this.isNew || cadence === undefined || this.rounds % this.every[cadence] === 0;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The host of a daemon, as the daemon describes it: of one that runs elsewhere it is all that is known.
+ * Source: GET /info of the Engine API; https://opentelemetry.io/docs/specs/semconv/resource/host/
+ */
+import { readFileSync } from 'node:fs';
+import { hostname, release } from 'node:os';
+import { join } from 'node:path';
+import type { Attributes } from '../../agent/records.ts';
+import { parseMeminfo } from '../host/index.ts';
+
+/** As far as it is read. */
+export interface DaemonInfo {
+  readonly Name: string;
+  readonly OSType?: string;
+  /** Name and version, such as `Debian GNU/Linux 12 (bookworm)`. */
+  readonly OperatingSystem?: string;
+  readonly OSVersion?: string;
+  readonly KernelVersion?: string;
+  /** As uname tells it. */
+  readonly Architecture?: string;
+  /** Bytes. */
+  readonly MemTotal?: number;
+}
+
+/** OpenTelemetry's names of processor architectures. */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  armv7l: 'arm32',
+  armv6l: 'arm32',
+  i686: 'x86',
+  ppc64le: 'ppc64',
+};
+
+/** `host.*` and `os.*`. */
+export function hostOf(info: DaemonInfo): Attributes {
+  const { Architecture: architecture = '', OperatingSystem: system = '', OSVersion: version = '' } = info;
+  const at = version === '' ? -1 : system.indexOf(` ${version}`);
+  const attributes = {
+    'host.name': info.Name,
+    'host.arch': ARCHITECTURES[architecture] ?? architecture,
+    'os.type': info.OSType ?? '',
+    'os.name': at === -1 ? system : system.slice(0, at),
+    'os.version': version,
+    'os.description': info.KernelVersion === undefined ? '' : `Linux ${info.KernelVersion}`,
+  };
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''));
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether a daemon that is reached through the network runs on this very host: behind a proxy of its socket, say. Name,
+ * kernel and memory to the byte tell, as far as anything does; a container's process is looked at again before anything
+ * of it is read.
+ */
+export function isThisHost(info: DaemonInfo, procfs: string, rootfs: string): boolean {
+  // In a container our own name is the container's.
+  const names = [hostname(), textOf(join(rootfs, 'etc/hostname'))];
+  const memory = parseMeminfo(textOf(join(procfs, 'meminfo')) ?? '').get('MemTotal');
+  return names.includes(info.Name) && info.KernelVersion === release() && info.MemTotal === memory;
+}

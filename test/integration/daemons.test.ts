@@ -1,0 +1,238 @@
+/** Several daemons: here, behind TLS, and at the other end of ssh; and containers whose cgroups cannot be read. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import type { Status } from '../../agent/status.ts';
+import { type AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { docker, ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
+import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
+import { daemonCertificates, portInto, sshServer } from '../support/far.ts';
+import { type ReceivedPoint, Receiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait.ts';
+
+test.before(ensureImage);
+
+const COUNTING = 'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done; sleep 600';
+const LIMITS = { Memory: 64 * 1024 ** 2, NanoCpus: 500_000_000, PidsLimit: 50 };
+
+async function run(on: Docker, name: string, script: string): Promise<Docker.Container> {
+  const container = await on.createContainer({
+    name,
+    Image: IMAGE,
+    Cmd: ['sh', '-c', script],
+    Labels: { [LABEL]: '1' },
+    HostConfig: LIMITS,
+  });
+  await container.start();
+  return container;
+}
+
+async function statusOf(agent: AgentProcess): Promise<Status> {
+  return (await (await fetch(`${await listenUrl(agent)}/status`)).json()) as Status;
+}
+
+const isConnected = async (agent: AgentProcess, name: string) =>
+  (await statusOf(agent)).daemons.some((daemon) => daemon.name === name && daemon.connected);
+
+interface Scene {
+  readonly receiver: Receiver;
+  readonly agent: AgentProcess;
+  readonly tls: OwnDaemon;
+  readonly ssh: OwnDaemon;
+}
+
+/** An agent that observes this host's daemon and two others. */
+async function observe(t: ExecutionContext): Promise<Scene> {
+  const { ca, server, client } = daemonCertificates(t);
+  const [tls, ssh, path] = await Promise.all([
+    ownDaemon(t, {
+      hostname: 'tls-host',
+      args: [
+        ...['--host', 'tcp://127.0.0.1:2376', '--tlsverify', '--tlscacert', ca],
+        ...['--tlscert', server.certificate, '--tlskey', server.key],
+      ],
+    }),
+    ownDaemon(t, { hostname: 'ssh-host' }),
+    sshServer(t),
+  ]);
+  const port = await portInto(t, () => tls.pid, 2376);
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const config = join(temporaryDirectory(t), 'portlight.yaml');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      daemons: {
+        here: { host: process.env.DOCKER_HOST },
+        tls: {
+          host: `tcp://127.0.0.1:${port}`,
+          certificate: ca,
+          client_certificate: client.certificate,
+          client_key: client.key,
+        },
+        ssh: { host: ssh.host.replace('unix://', 'ssh://far') },
+      },
+    }),
+  );
+  const agent = await startAgent(t, {
+    args: ['--config', config],
+    variables: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+      PATH: path,
+      DOCKER_HOST: undefined,
+    },
+  });
+  return { receiver, agent, tls, ssh };
+}
+
+const linesOf = ({ logs }: Receiver, name: string) =>
+  logs
+    .filter(({ scope, resource }) => scope === 'portlight.logs' && resource['container.name'] === name)
+    .map(({ body }) => body);
+
+const actionsOf = ({ logs }: Receiver, name: string) =>
+  logs
+    .filter(({ eventName, resource }) => eventName !== '' && resource['container.name'] === name)
+    .map(({ eventName }) => eventName.replace('docker.container.', ''));
+
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);
+
+test('three daemons, each with its own identity; one that goes away does not hurt the others', async (t) => {
+  t.timeout(180_000);
+  const { receiver, agent, tls, ssh } = await observe(t);
+  const places = { here: docker, tls: tls.docker, ssh: ssh.docker };
+  await Promise.all(
+    Object.keys(places).map((name) => waitFor(`the daemon ${name}`, () => isConnected(agent, name), 60_000)),
+  );
+  const names = Object.fromEntries(Object.keys(places).map((place) => [place, uniqueName(place)]));
+  for (const [place, on] of Object.entries(places)) {
+    const container = await run(on, names[place]!, COUNTING);
+    if (place === 'here') t.teardown(() => container.remove({ force: true }).catch(() => {}));
+  }
+  const pointsOf = (name: string) =>
+    receiver.points.filter(({ resource }) => resource['container.name'] === name);
+  for (const [place, name] of Object.entries(names)) {
+    const metricsOf = () => new Set(pointsOf(name).map((point) => point.name));
+    await waitFor(`the use of CPU of ${name}`, () => metricsOf().has('container.cpu.usage'));
+    await waitFor(`lines of ${name}`, () => linesOf(receiver, name).length > 20);
+    // A daemon in a network namespace of its own gives its containers a network all the same.
+    for (const metric of [
+      'container.cpu.time',
+      'container.cpu.limit',
+      'container.memory.usage',
+      'container.memory.working_set',
+      'container.memory.limit',
+      'container.pids.current',
+      'container.pids.limit',
+      'container.network.io',
+    ])
+      t.true(metricsOf().has(metric), `${place}: ${metric} of ${[...metricsOf()].sort()}`);
+    const records = [
+      ...pointsOf(name),
+      ...receiver.logs.filter(({ resource }) => resource['container.name'] === name),
+      ...receiver.spans.filter(({ resource }) => resource['container.name'] === name),
+    ];
+    t.deepEqual(new Set(records.map(({ resource }) => resource['docker.daemon.name'])), new Set([place]));
+    const hosts = new Set(records.map(({ resource }) => resource['host.name']));
+    t.is(hosts.size, 1);
+    if (place !== 'here') t.deepEqual([...hosts], [`${place}-host`]);
+    const limit = pointsOf(name).find((point) => point.name === 'container.memory.limit');
+    t.is(limit?.value, LIMITS.Memory);
+    const cpus = pointsOf(name).find((point) => point.name === 'container.cpu.limit');
+    t.is(cpus?.value, 0.5);
+  }
+  const ofHosts = receiver.points.filter((point) => point.name === 'docker.containers');
+  t.deepEqual(
+    new Set(ofHosts.map(({ resource }) => resource['docker.daemon.name'])),
+    new Set(['here', 'tls', 'ssh']),
+  );
+  const system = receiver.points.filter(({ name }) => name === 'system.cpu.time');
+  t.deepEqual(new Set(system.map(({ resource }) => resource['docker.daemon.name'])), new Set(['here']));
+
+  // One is killed: what the others' containers do is told all the same.
+  await tls.restart('SIGTERM', async () => {
+    await waitFor('its absence', async () => !(await isConnected(agent, 'tls')));
+    const brief = uniqueName('meanwhile');
+    await run(ssh.docker, brief, 'echo "line 1"; echo "line 2"');
+    await waitFor('a container that comes and goes elsewhere', () =>
+      actionsOf(receiver, brief).includes('die'),
+    );
+    await waitFor('its lines', () => linesOf(receiver, brief).length === 2);
+    const before = pointsOf(names.ssh!).length;
+    await waitFor('figures from elsewhere', () => pointsOf(names.ssh!).length > before);
+    const beforeHere = pointsOf(names.here!).length;
+    await waitFor('figures from here', () => pointsOf(names.here!).length > beforeHere);
+  });
+  await waitFor('it to be back', () => isConnected(agent, 'tls'), 60_000);
+  await waitFor('its end to be told', () => actionsOf(receiver, names.tls!).includes('die'), 30_000);
+  for (const place of ['here', 'ssh']) {
+    await waitFor(
+      `the last line of ${place}`,
+      () => linesOf(receiver, names[place]!).includes('line 300'),
+      90_000,
+    );
+    t.deepEqual(linesOf(receiver, names[place]!), numbered(300), `${place}: each line once`);
+  }
+  const told = linesOf(receiver, names.tls!);
+  t.deepEqual(told, numbered(told.length), 'no line twice after the daemon was away');
+
+  const url = await listenUrl(agent);
+  // A daemon has news of a container once a second, which is not in every round.
+  const page = await waitFor('its figures on the page', async () => {
+    const lines = (await (await fetch(`${url}/metrics`)).text()).split('\n');
+    const limit = lines.find((one) => one.startsWith('container_memory_limit') && one.includes(names.ssh!));
+    return limit !== undefined && /docker_daemon_name="ssh"/.test(limit) && lines;
+  });
+  t.true(page.some((one) => /^portlight_daemon_connected\{docker_daemon_name="tls"\} 1$/.test(one)));
+});
+
+test('where no cgroup can be read, the stats API says the same', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const name = uniqueName('quiet');
+  await runContainer(t, { name, script: 'head -c 4000000 /dev/zero > /tmp/x; exec sleep 600', host: LIMITS });
+  // Another directory than /proc has no process of the container.
+  const blind = temporaryDirectory(t);
+  const variables = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+    PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+  };
+  const attributed = (seer: string) => ({ ...variables, OTEL_RESOURCE_ATTRIBUTES: `seer=${seer}` });
+  await startAgent(t, { variables: attributed('kernel') });
+  const agent = await startAgent(t, { variables: attributed('stats'), args: ['--procfs', blind] });
+  const seenBy = (seer: string) =>
+    receiver.points.filter(({ resource }) => resource.seer === seer && resource['container.name'] === name);
+  const roundsOf = (seer: string) =>
+    seenBy(seer).filter((point) => point.name === 'container.cpu.usage').length;
+  await waitFor('two rounds of both', () => roundsOf('kernel') > 2 && roundsOf('stats') > 2);
+  const keyOf = ({ name: metric, attributes }: ReceivedPoint) => {
+    const { 'system.device': _, ...others } = attributes;
+    return `${metric} ${JSON.stringify(others)}`;
+  };
+  const lastOf = (seer: string) => new Map(seenBy(seer).map((point) => [keyOf(point), point]));
+  const [kernel, stats] = [lastOf('kernel'), lastOf('stats')];
+  for (const [key, point] of stats) {
+    const real = kernel.get(key);
+    t.truthy(real, `${key} is of the kernel too`);
+    if (real === undefined) continue;
+    t.deepEqual(
+      [point.unit, point.kind, point.monotonic, point.isInteger],
+      [real.unit, real.kind, real.monotonic, real.isInteger],
+      key,
+    );
+    // Rates and what was used in between differ; what is counted does not by much.
+    if (key.startsWith('container.cpu.usage')) continue;
+    const apart = Math.abs(point.value - real.value);
+    t.true(apart <= 0.1 * Math.abs(real.value) + 0.05, `${key}: ${point.value} beside ${real.value}`);
+  }
+  const metricsIn = (points: ReadonlyMap<string, ReceivedPoint>) =>
+    new Set([...points.values()].map((point) => point.name));
+  for (const metric of ['container.cpu.time', 'container.memory.rss', 'container.pids.current'])
+    t.true(metricsIn(stats).has(metric), metric);
+  // A disk that has never been used is told by neither.
+  t.is(metricsIn(stats).has('container.disk.io'), metricsIn(kernel).has('container.disk.io'));
+  await waitFor('it to be told', () =>
+    agent.stderr.includes(`container processes of container ${name} cannot be read`),
+  );
+});

@@ -1,0 +1,147 @@
+/**
+ * The agent's container image, built by the Dockerfile as it is. Where the images that it begins with cannot be had,
+ * Debian stands in for them: what debootstrap makes, with this Node and npm, and of that what runs Node and nothing else.
+ */
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { VERSION } from '../../agent/version.ts';
+
+/** `portlight:<version>` */
+export const PORTLIGHT_IMAGE = `portlight:${VERSION}`;
+
+/** Debian packages that the images are made with. */
+export const imageBuildPackages = ['debootstrap', 'debian-archive-keyring'] as const;
+
+const SUITE = 'trixie';
+/** What Node needs at run time. */
+const RUNTIME_PACKAGES = ['base-files', 'libc6', 'libgcc-s1', 'libstdc++6', 'tzdata'];
+const CERTIFICATES = 'etc/ssl/certs/ca-certificates.crt';
+
+const root = join(import.meta.dirname, '../..');
+const cache = join(root, 'node_modules/.cache/portlight');
+
+const run = (command: string, args: readonly string[]): string =>
+  execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+
+const succeeds = (command: string, args: readonly string[]): boolean =>
+  spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+/** Builds the image on the daemon that DOCKER_HOST names, unless it is there already. */
+export async function ensurePortlightImage(): Promise<void> {
+  mkdirSync(cache, { recursive: true });
+  // Test files run at the same time, and one image does for all.
+  const args = [join(cache, 'lock'), process.execPath, import.meta.filename];
+  await promisify(execFile)('flock', args, { maxBuffer: 1 << 28 });
+}
+
+/** What debootstrap makes, as a tar: it is kept, because making it takes a minute. */
+function debian(): string {
+  const tar = join(cache, `${SUITE}.tar`);
+  if (existsSync(tar)) return tar;
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-debian-'));
+  try {
+    run('debootstrap', ['--variant=minbase', SUITE, directory]);
+    const left = ['--exclude=./var/cache/apt/*', '--exclude=./var/lib/apt/lists/*'];
+    run('tar', ['--directory', directory, ...left, '--create', '--file', `${tar}.new`, '.']);
+    renameSync(`${tar}.new`, tar);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return tar;
+}
+
+function importDirectory(directory: string, image: string): void {
+  const tar = `${directory}.tar`;
+  run('tar', ['--directory', directory, '--create', '--file', tar, '.']);
+  run('docker', ['import', tar, image]);
+}
+
+/** Adds Node and npm as they are here, with what npm is told of its registry. */
+function addNode(directory: string): void {
+  const local = join(directory, 'usr/local');
+  cpSync(process.execPath, join(local, 'bin/node'));
+  const npm = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((path) => join(path, 'npm'))
+    .find(existsSync);
+  if (npm === undefined) throw new Error('npm is not in the PATH');
+  cpSync(join(dirname(realpathSync(npm)), '..'), join(local, 'lib/node_modules/npm'), { recursive: true });
+  symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(local, 'bin/npm'));
+  mkdirSync(join(local, 'etc'), { recursive: true });
+  const registry = run('npm', ['config', 'get', 'registry']).trim();
+  writeFileSync(join(local, 'etc/npmrc'), `registry=${registry}\ncafile=/${CERTIFICATES}\n`);
+}
+
+function addCertificates(directory: string): void {
+  mkdirSync(dirname(join(directory, CERTIFICATES)), { recursive: true });
+  cpSync(join('/', CERTIFICATES), join(directory, CERTIFICATES));
+}
+
+/** Makes the images that stand in, where they are not there yet. */
+function ensureBases(node: string, runtime: string): void {
+  if ([node, runtime].every((image) => succeeds('docker', ['image', 'inspect', image]))) return;
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-bases-'));
+  try {
+    const [whole, small] = [join(directory, 'node'), join(directory, 'runtime')];
+    for (const path of [whole, small]) mkdirSync(path);
+    run('tar', ['--directory', whole, '--extract', '--file', debian()]);
+    const files = run('chroot', [whole, 'dpkg', '--listfiles', ...RUNTIME_PACKAGES]).match(/^\/.+$/gm) ?? [];
+    const list = join(directory, 'files');
+    writeFileSync(list, [...new Set(files)].map((path) => `.${path}\n`).join(''));
+    const part = join(directory, 'part.tar');
+    run('tar', ['--directory', whole, '--no-recursion', '--files-from', list, '--create', '--file', part]);
+    run('tar', ['--directory', small, '--extract', '--file', part]);
+    writeFileSync(
+      join(small, 'etc/passwd'),
+      'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n',
+    );
+    addNode(whole);
+    for (const path of [whole, small]) addCertificates(path);
+    importDirectory(whole, node);
+    importDirectory(small, runtime);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The images that the Dockerfile begins with, by the names of its arguments. */
+export const expectedBases = (): Record<string, string> =>
+  Object.fromEntries(
+    [...readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^ARG (\w+_IMAGE)=(.*)$/gm)].map(
+      ([, name, image]) => [name, image],
+    ),
+  );
+
+/** Builds by the names that the Dockerfile expects, which are another's: they are taken back. */
+function build(): void {
+  const { NODE_IMAGE = '', RUNTIME_IMAGE = '' } = expectedBases();
+  const standIns = { 'portlight-test:node': NODE_IMAGE, 'portlight-test:runtime': RUNTIME_IMAGE };
+  const missing = Object.entries(standIns).filter(
+    ([, expected]) => !succeeds('docker', ['image', 'inspect', expected]),
+  );
+  if (missing.length > 0) ensureBases('portlight-test:node', 'portlight-test:runtime');
+  for (const names of missing) run('docker', ['tag', ...names]);
+  try {
+    // Docker's client of Debian has no BuildKit of its own.
+    if (!succeeds('docker', ['buildx', 'version'])) process.env.DOCKER_BUILDKIT = '0';
+    run(process.execPath, [join(root, 'agent/setup/image.ts'), '--network', 'host']);
+  } finally {
+    for (const [, expected] of missing) run('docker', ['rmi', expected]);
+  }
+}
+
+if (import.meta.main) build();

@@ -1,0 +1,102 @@
+/** Which daemons the configuration names, and what is wrong with how it does. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { endpointsOf, mainEndpoint } from '../../agent/endpoints.ts';
+import { ConfigError, loadConfig } from '../../config/load.ts';
+import { temporaryDirectory } from '../support/agent.ts';
+
+function file(t: ExecutionContext, content: string): string {
+  const path = join(temporaryDirectory(t), 'portlight.yaml');
+  writeFileSync(path, content);
+  return path;
+}
+
+const load = (path: string, env = {}) => loadConfig({}, path, { HOME: '/nonexistent', ...env });
+
+async function mistakes(t: ExecutionContext, content: string): Promise<readonly string[]> {
+  const path = file(t, content);
+  const error = await t.throwsAsync(load(path), { instanceOf: ConfigError });
+  return error!.mistakes.map((mistake) => mistake.replace(`${path}: `, ''));
+}
+
+test('daemons are observed instead of the default one, and besides one that is named', async (t) => {
+  const named = file(
+    t,
+    'daemons: {a: {host: "unix:///a.sock"}, b: {host: "ssh://me@b:2222/run/docker.sock"}}',
+  );
+  const { config } = await load(named);
+  t.deepEqual(
+    endpointsOf(config).map(({ name, endpoint }) => [name, endpoint.host, endpoint.origin]),
+    [
+      ['a', 'unix:///a.sock', 'daemons.a'],
+      ['b', 'ssh://me@b:2222/run/docker.sock', 'daemons.b'],
+    ],
+  );
+  t.is(mainEndpoint(config).host, 'unix:///a.sock');
+  const besides = await load(named, { PORTLIGHT_DOCKER_HOST: 'unix:///x.sock' });
+  t.deepEqual(
+    endpointsOf(besides.config).map(({ name }) => name),
+    [undefined, 'a', 'b'],
+  );
+  t.is(mainEndpoint(besides.config).host, 'unix:///x.sock');
+  t.deepEqual(
+    endpointsOf((await load(file(t, 'docker_host: "unix:///x.sock"'))).config).map(({ name }) => name),
+    [undefined],
+  );
+});
+
+test('certificates are read, and what cannot be is named', async (t) => {
+  const directory = temporaryDirectory(t);
+  for (const name of ['ca', 'cert', 'key']) writeFileSync(join(directory, name), name.toUpperCase());
+  const options = {
+    host: 'tcp://x:2376',
+    certificate: join(directory, 'ca'),
+    client_certificate: join(directory, 'cert'),
+    client_key: join(directory, 'key'),
+  };
+  const { config } = await load(file(t, JSON.stringify({ daemons: { x: options } })));
+  const [found] = endpointsOf(config);
+  t.deepEqual([found?.endpoint.tls?.ca, found?.endpoint.tls?.cert, found?.endpoint.tls?.key].map(String), [
+    'CA',
+    'CERT',
+    'KEY',
+  ]);
+  const lost = { ...options, client_key: join(directory, 'lost') };
+  const other = await load(file(t, JSON.stringify({ daemons: { x: lost } })));
+  t.throws(() => endpointsOf(other.config), {
+    message: /^daemons\.x\.client_key: ENOENT.*expected a file in PEM$/,
+  });
+  const gone = await load(file(t, 'daemons: {x: {context: gone}}'));
+  t.throws(() => endpointsOf(gone.config), {
+    message: 'daemons.x.context: Docker context "gone" does not exist or names no host',
+  });
+});
+
+test('a mistake is named with what would be right', async (t) => {
+  t.deepEqual(await mistakes(t, 'daemons: {a: {}}'), [
+    'daemons.a.host: is missing; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host, or a context',
+  ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "ftp://x"}}'), [
+    'daemons.a.host: "ftp://x" is not allowed; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host',
+  ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "tcp://x:1", context: y}}'), [
+    'daemons.a.context: "y" is not allowed; expected nothing, since there is a host',
+  ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "tcp://x:1"}, b: {host: "tcp://x:1"}}'), [
+    'daemons.b.host: "tcp://x:1" is not allowed; expected another than that of daemons.a',
+  ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "tcp://x:1", client_key: /k}}'), [
+    'daemons.a.client_certificate: is missing; expected a file, since the other of the two is there',
+  ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "unix:///x", certificate: /c}}'), [
+    'daemons.a.certificate: is not allowed; expected it with a host of tcp:// or https:// only',
+  ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {hots: "unix:///x"}}'), [
+    'daemons.a.hots: is not a known key; did you mean host?',
+  ]);
+  t.regex(
+    (await mistakes(t, 'daemons: [a]'))[0]!,
+    /^daemons: \["a"\] is not allowed; expected names of letters/,
+  );
+});

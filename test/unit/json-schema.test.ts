@@ -1,0 +1,58 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: templates of the configuration file are what is tested
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import test from 'ava';
+import { parse } from 'yaml';
+import { jsonSchema } from '../../config/json-schema.ts';
+import { loadConfig } from '../../config/load.ts';
+
+const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(jsonSchema());
+
+/** Where the schema finds fault with a file. */
+function faults(content: string): string[] {
+  validate(parse(content));
+  return [...new Set((validate.errors ?? []).map(({ instancePath }) => instancePath))];
+}
+
+test('what the README shows, what is there by default, and templates fit the schema', async (t) => {
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+  const shown = /```yaml\n(docker_host:[\s\S]*?)```/.exec(readme)![1]!;
+  t.deepEqual(faults(shown), []);
+  const { settings } = await loadConfig({}, undefined, { HOME: '/root' });
+  for (const [path, { value }] of settings) {
+    const keys = path.split('.');
+    const file = keys.reduceRight<unknown>((below, key) => ({ [key]: below }), value);
+    t.deepEqual(faults(JSON.stringify(file)), [], path);
+  }
+  t.deepEqual(
+    faults(`
+      interval: \${INTERVAL:-10s}
+      exporter: otlp,console
+      log_level: \${LEVEL}
+      traces: {enabled: "\${TRACES}"}
+      metrics:
+      otlp: {endpoint: "\${GATEWAY}", signals: ["\${SIGNAL}", logs]}
+      destinations: {second: {endpoint: http://second, containers: {include: name=web}}}
+      alerts: {rules: [{name: mine, metric: container.cpu.time, condition: "> 1", for: "\${FOR:-5m}"}]}
+    `),
+    [],
+  );
+});
+
+test('what is not right is found where it stands', (t) => {
+  for (const [content, place] of [
+    ['intervall: 10s', ''],
+    ['interval: 10', '/interval'],
+    ['interval: soon', '/interval'],
+    ['log_level: loud', '/log_level'],
+    ['exporter: [otlp, kafka]', '/exporter'],
+    ['otlp: {endpoint: collector}', '/otlp/endpoint'],
+    ['logs: {max_line: 1MB}', '/logs/max_line'],
+    ['logs: {strip_ansi: yes please}', '/logs/strip_ansi'],
+    ['destinations: {second: {signals: [logs]}}', '/destinations/second'],
+    ['alerts: {rules: [{metric: container.cpu.time}]}', '/alerts/rules/0'],
+    ['alerts: {webhooks: {chat: {url: http://chat, format: irc}}}', '/alerts/webhooks/chat/format'],
+  ] as const)
+    t.true(faults(content).includes(place), content);
+});

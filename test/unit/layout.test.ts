@@ -1,0 +1,72 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { bringUpToDate, type Migration } from '../../agent/layout.ts';
+import { Positions } from '../../agent/positions.ts';
+import { temporaryDirectory } from '../support/agent.ts';
+
+const versionOf = (directory: string) => readFileSync(join(directory, 'version'), 'utf8');
+
+test('a directory without a mark is what 0.1.0 kept, and is marked; an empty one too', (t) => {
+  const old = temporaryDirectory(t);
+  const positions = new Positions(old, () => t.fail());
+  positions.save('logs/a', '1');
+  positions.close();
+  const empty = temporaryDirectory(t);
+  for (const directory of [old, empty]) {
+    bringUpToDate(directory);
+    bringUpToDate(directory);
+    t.is(versionOf(directory), '1\n');
+  }
+  const again = new Positions(old, () => t.fail());
+  t.is(again.load('logs/a'), '1');
+  again.close();
+});
+
+test('each migration runs once, in order, and an interrupted one again', (t) => {
+  const directory = temporaryDirectory(t);
+  const path = join(directory, 'positions');
+  writeFileSync(path, 'one');
+  let isInterrupted = true;
+  const migrations: Migration[] = [
+    () => writeFileSync(path, `${readFileSync(path, 'utf8')} two`),
+    () => {
+      if (isInterrupted) throw new Error('no space left');
+      writeFileSync(path, `${readFileSync(path, 'utf8')} three`);
+    },
+  ];
+  t.throws(() => bringUpToDate(directory, migrations), { message: 'no space left' });
+  t.is(versionOf(directory), '2\n');
+  isInterrupted = false;
+  bringUpToDate(directory, migrations);
+  bringUpToDate(directory, migrations);
+  t.is(readFileSync(path, 'utf8'), 'one two three');
+  t.is(versionOf(directory), '3\n');
+});
+
+test('a newer directory, and one whose mark says nothing, are left as they are', (t) => {
+  const directory = temporaryDirectory(t);
+  const refused = (mark: string) => {
+    writeFileSync(join(directory, 'version'), mark);
+    const error = t.throws(() => bringUpToDate(directory));
+    t.is(versionOf(directory), mark);
+    t.false(existsSync(join(directory, 'version.new')));
+    return error.message;
+  };
+  t.is(
+    refused('2\n'),
+    `data_dir: ${directory} has version 2, and this Portlight knows versions up to 1: it was used by a newer one; install that again, or name another directory with --data-dir`,
+  );
+  t.is(
+    refused('soon'),
+    `data_dir: ${directory}/version: "soon" is no version of a data directory; expected a whole number`,
+  );
+});
+
+test('a directory that cannot be had is for others to tell of', (t) => {
+  const file = join(temporaryDirectory(t), 'file');
+  writeFileSync(file, '');
+  t.notThrows(() => bringUpToDate(join(file, 'below')));
+  const missing = join(temporaryDirectory(t), 'missing');
+  t.notThrows(() => bringUpToDate(missing));
+});
