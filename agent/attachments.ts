@@ -1,6 +1,7 @@
 /** What happens to containers, told to the collectors that attach to them. */
 import type { Collector } from '../collectors/collector.ts';
 import type { Lifecycle } from '../collectors/docker/index.ts';
+import { isDenied, isGone } from '../collectors/kernel-file.ts';
 import type { Container } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -60,14 +61,9 @@ export class Attachments implements Lifecycle {
       try {
         await act(collector);
       } catch (error) {
-        // A container that has ended before we could look at it is no fault.
-        if (!isGone(error)) this.telemetry.fault(collector.name, error, container.name);
+        // A container that has ended before we could look at it is no fault; what we may not see is told once (abilities.ts).
+        if (!isGone(error) && !isDenied(error)) this.telemetry.fault(collector.name, error, container.name);
       }
     }
   }
-}
-
-/** Whether a file of /proc or a cgroup does not exist any more. */
-export function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

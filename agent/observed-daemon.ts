@@ -15,6 +15,7 @@ import { type ListedImage, listImages, ObjectCollector } from '../collectors/obj
 import { StateCollector } from '../collectors/state.ts';
 import { StatsCollector } from '../collectors/stats/index.ts';
 import { StorageCollector } from '../collectors/storage.ts';
+import { AbilityWatch, surroundingsOf } from './abilities.ts';
 import { Attachments } from './attachments.ts';
 import { Backoff } from './backoff.ts';
 import type { NamedEndpoint } from './endpoints.ts';
@@ -248,15 +249,9 @@ export class ObservedDaemon implements Observed {
         sink: pipeline,
         rows: readRows,
         isVisible: (container) => this.isVisible(container),
-        onAnswer: ({ name }) => {
-          if (isHere)
-            telemetry.warn(
-              `the process of container ${name} is not to be seen in ${procfs}: its figures come from the daemon's stats API, which costs the daemon more; name the host's /proc with --procfs`,
-              {},
-              'stats',
-            );
-        },
       }),
+      // Of a daemon elsewhere, no privilege here shows more.
+      ...(isHere ? [new AbilityWatch(surroundingsOf(procfs, config.rootfs, enabled), telemetry)] : []),
       new StateCollector(),
       losses,
       storage,

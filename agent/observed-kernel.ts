@@ -7,6 +7,7 @@ import { ownContainer } from '../collectors/kernel/table.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../collectors/namespaces/index.ts';
 import { StateCollector } from '../collectors/state.ts';
+import { AbilityWatch, surroundingsOf } from './abilities.ts';
 import { Attachments } from './attachments.ts';
 import {
   describe,
@@ -40,10 +41,12 @@ export class ObservedKernel implements Observed {
     this.endpoint = options.endpoint;
     this.procfs = procfs;
     this.surroundings = { ...options.here, ...options.common };
+    const { enabled } = readOf(measures);
     const { namespaces, collectors } = kernelCollectors(options);
     this.namespaceCollector = namespaces;
     this.collectors = [
       ...collectors,
+      new AbilityWatch(surroundingsOf(procfs, rootfs, enabled), telemetry),
       // The figures of the host are not its to tell: what it is for is what it sees the processes of.
       ...options.onlookers(this, undefined),
       new StateCollector(),
@@ -67,7 +70,6 @@ export class ObservedKernel implements Observed {
       command: undefined,
       lifecycle: new Attachments(this.collectors, telemetry),
     });
-    const { enabled } = readOf(measures);
     this.round = new Round(this.collectors, enabled, telemetry, 0n, measures.watched);
   }
 

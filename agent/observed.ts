@@ -6,18 +6,17 @@ import type { Collector, TextStore } from '../collectors/collector.ts';
 import type { Endpoint } from '../collectors/docker/endpoint.ts';
 import type { LayeredImage } from '../collectors/docker/layers.ts';
 import type { Evidence } from '../collectors/docker/story.ts';
-import type { KernelFiles } from '../collectors/kernel-file.ts';
+import { isDenied, isGone, type KernelFiles } from '../collectors/kernel-file.ts';
 import type { FirstSight, LogOptions } from '../collectors/logs/index.ts';
 import { parsePosition } from '../collectors/logs/position.ts';
 import { confinementAttributes, readConfinement } from '../collectors/namespaces/confinement.ts';
 import { NamespaceCollector, namespaceAttributes } from '../collectors/namespaces/index.ts';
-import { readNamespaces } from '../collectors/namespaces/read.ts';
+import { visibleNamespaces } from '../collectors/namespaces/read.ts';
 import { NetworkCollector } from '../collectors/network.ts';
 import type { ListedImage } from '../collectors/objects.ts';
 import { ProcessCollector } from '../collectors/processes.ts';
 import { parseLast } from '../config/logs.ts';
 import type { Config } from '../config/schema.ts';
-import { isGone } from './attachments.ts';
 import type { CatalogueEntry } from './catalogue/entry.ts';
 import { catalogue, metrics } from './catalogue/index.ts';
 import type { LogLosses } from './logs/losses.ts';
@@ -169,14 +168,14 @@ export function describe(
   try {
     requireProcessOf(procfs, pid, container.id);
     return {
-      ...(wanted.includes('namespaces') ? namespaceAttributes(readNamespaces(procfs, pid)) : {}),
+      ...(wanted.includes('namespaces') ? namespaceAttributes(visibleNamespaces(procfs, pid)) : {}),
       ...(wanted.includes('security')
         ? confinementAttributes(readConfinement(procfs, pid), { pid, ...container })
         : {}),
     };
   } catch (error) {
     // Without the privilege to look there, a container is still worth what else is known of it.
-    if (!isGone(error)) telemetry.fault('docker', error, container.name);
+    if (!isGone(error) && !isDenied(error)) telemetry.fault('docker', error, container.name);
     return {};
   }
 }

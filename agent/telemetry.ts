@@ -2,6 +2,7 @@
  * What the agent says of itself: counters by name and attributes, gauges, and faults logged at a bounded rate.
  */
 import type { Logger } from 'pino';
+import { Refused } from '../collectors/docker/requests.ts';
 
 /** The agent's own metrics; unit and description of each. */
 export const ownMetrics = {
@@ -50,6 +51,7 @@ export class Telemetry {
   private readonly metrics = new Map<OwnMetric, Map<string, Series>>();
   private readonly gauges = new Map<OwnGauge, () => Iterable<Readonly<Series>>>();
   private readonly faults = new Map<string, Fault>();
+  private readonly refused = new Set<string>();
 
   constructor(logger: Logger) {
     this.logger = logger;
@@ -85,9 +87,17 @@ export class Telemetry {
     return this.metrics.get(metric)?.values() ?? [];
   }
 
-  /** A collector's fault: counted always, logged once and then once a minute while it lasts. */
+  /**
+   * A collector's fault: counted always, logged once and then once a minute while it lasts. What is refused stays so, and
+   * is logged once.
+   */
   fault(collector: string, error: unknown, container?: string): void {
     this.add('portlight.collector.errors', 1, { collector });
+    if (error instanceof Refused) {
+      if (!this.refused.has(error.message)) this.logger.warn({ collector }, error.message);
+      this.refused.add(error.message);
+      return;
+    }
     this.warn(`${collector}: ${messageOf(error)}`, { collector, container });
   }
 

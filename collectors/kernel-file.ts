@@ -4,6 +4,7 @@
  * of the process's limit, files are opened for each read.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** Kept for everything else that the process opens: sockets, its database, logs. */
 const RESERVED = 512;
@@ -130,4 +131,24 @@ export class KernelFiles {
       throw error;
     }
   }
+}
+
+/**
+ * The parent of a process: the fourth field of its stat, behind a name that may hold anything.
+ * Source: proc_pid_stat(5).
+ * @throws when the process has vanished
+ */
+export function parentOf(procfs: string, pid: number): number {
+  const stat = readFileSync(join(procfs, String(pid), 'stat'), 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
+/** Whether the kernel refused a file, or a look at a process, for want of a privilege. */
+export function isDenied(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** Whether a file of /proc or a cgroup does not exist any more. */
+export function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

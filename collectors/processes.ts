@@ -10,7 +10,7 @@ import { processes } from '../agent/catalogue/process.ts';
 import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
 import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
-import { buffer, descriptorLimit, KernelFile } from './kernel-file.ts';
+import { buffer, descriptorLimit, isDenied, isGone, KernelFile } from './kernel-file.ts';
 
 const NEWLINE = 0x0a;
 const FEW_DESCRIPTORS = 16;
@@ -55,6 +55,27 @@ export function processesOf(directory: string): number[] {
   return [...pids, ...below(directory).flatMap(processesOf)];
 }
 
+/** From Linux 6.2 on the size of the directory is their number (proc_pid_fd(5)), for everybody to see. */
+let isTold: boolean | undefined;
+
+/** @throws when the process has vanished, or the privilege to look at it (CAP_DAC_READ_SEARCH) is missing */
+export function countDescriptors(procfs: string, pid: number): number {
+  const directory = join(procfs, String(pid), 'fd');
+  isTold ??= statSync('/proc/self/fd').size > 0;
+  return isTold ? statSync(directory).size : readdirSync(directory).length;
+}
+
+/**
+ * Descriptors that are sockets.
+ * @throws as `countDescriptors`; CAP_SYS_PTRACE is needed too
+ */
+export function countSockets(procfs: string, pid: number): number {
+  const directory = join(procfs, String(pid), 'fd');
+  return readdirSync(directory).filter((name) =>
+    unlessGone(() => readlinkSync(join(directory, name)))?.startsWith('socket:'),
+  ).length;
+}
+
 const CONTAINER_ID = /[0-9a-f]{64}/;
 
 /**
@@ -97,11 +118,6 @@ class ProcessesOfHost {
 /** Whether a /proc is that of our own pid namespace. */
 const isOwn = (procfs: string): boolean =>
   attempt(() => readlinkSync(join(procfs, 'self'))) === String(process.pid);
-
-/** From Linux 6.2 on the size of the directory is their number (proc_pid_fd(5)); before that it is 0. */
-function countDescriptors(directory: string): number {
-  return statSync(directory).size || readdirSync(directory).length;
-}
 
 /** A line a process. */
 function countLines(bytes: Uint8Array, length: number): number {
@@ -189,9 +205,8 @@ export class ProcessCollector implements Collector {
     const count = isListed ? pids?.length : attempt(() => this.count(watched));
     if (count !== undefined) points.push({ metric: catalogue.processCount, value: count });
     if (!this.looksInside || pids === undefined) return;
-    if (this.enabled.has(catalogue.openDescriptors) || this.enabled.has(catalogue.openSockets)) {
-      this.descriptors(pids, points);
-    }
+    this.sum(catalogue.openDescriptors, pids, (pid) => countDescriptors(this.procfs, pid), points);
+    this.sum(catalogue.openSockets, pids, (pid) => countSockets(this.procfs, pid), points);
     if (this.enabled.has(catalogue.taskStates)) this.states(pids, points);
   }
 
@@ -210,29 +225,34 @@ export class ProcessCollector implements Collector {
   }
 
   private utilization(watched: Watched, pids: readonly number[]): void {
-    const shares = pids.map((pid) => {
-      const directory = join(this.procfs, String(pid));
-      const open = attempt(() => countDescriptors(join(directory, 'fd')));
-      // Whoever has few of them open is not near any limit.
-      if (open === undefined || open < FEW_DESCRIPTORS) return 0;
-      const limit = attempt(() => descriptorLimit(readFileSync(join(directory, 'limits'), 'latin1')));
-      return limit === undefined || limit === 0 ? 0 : open / limit;
-    });
-    watched.utilization = shares.length === 0 ? undefined : Math.max(...shares);
+    const shares = pids.map((pid) => this.shareOf(pid));
+    watched.utilization =
+      shares.length === 0 || shares.includes(undefined) ? undefined : Math.max(...(shares as number[]));
   }
 
-  private descriptors(pids: readonly number[], points: PointSink): void {
-    let open = 0;
-    let sockets = 0;
-    for (const pid of pids) {
-      const directory = join(this.procfs, String(pid), 'fd');
-      for (const descriptor of attempt(() => readdirSync(directory)) ?? []) {
-        open++;
-        if (attempt(() => readlinkSync(join(directory, descriptor)))?.startsWith('socket:')) sockets++;
-      }
+  /** The share of its limit of descriptors that a process has open; undefined where that cannot be seen. */
+  private shareOf(pid: number): number | undefined {
+    try {
+      const open = unlessGone(() => countDescriptors(this.procfs, pid)) ?? 0;
+      // Whoever has few of them open is not near any limit.
+      if (open < FEW_DESCRIPTORS) return 0;
+      const limit = descriptorLimit(readFileSync(join(this.procfs, String(pid), 'limits'), 'latin1'));
+      return limit === 0 ? 0 : open / limit;
+    } catch (error) {
+      return isDenied(error) ? undefined : 0;
     }
-    points.push({ metric: catalogue.openDescriptors, value: open });
-    points.push({ metric: catalogue.openSockets, value: sockets });
+  }
+
+  /** Adds up what each process has; nothing is told where one of them cannot be looked at. */
+  private sum(
+    metric: Metric,
+    pids: readonly number[],
+    count: (pid: number) => number,
+    points: PointSink,
+  ): void {
+    if (!this.enabled.has(metric)) return;
+    const value = attempt(() => pids.reduce((sum, pid) => sum + (unlessGone(() => count(pid)) ?? 0), 0));
+    if (value !== undefined) points.push({ metric, value });
   }
 
   private states(pids: readonly number[], points: PointSink): void {
@@ -245,6 +265,16 @@ export class ProcessCollector implements Collector {
     for (const [state, value] of counts) {
       points.push({ metric: catalogue.taskStates, value, attributes: stateAttributes.get(state) });
     }
+  }
+}
+
+/** Undefined for a process or descriptor that has ended while it was looked at. */
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
   }
 }
 

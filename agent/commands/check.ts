@@ -4,20 +4,24 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
-import { parseMembership, readHierarchies } from '../../collectors/cgroup/locate.ts';
+import { readHierarchies } from '../../collectors/cgroup/locate.ts';
 import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
-import { findEndpoint, isLocal, isNone } from '../../collectors/docker/endpoint.ts';
+import { type Endpoint, isLocal, isNone } from '../../collectors/docker/endpoint.ts';
+import { type DaemonInfo, isThisHost } from '../../collectors/docker/host.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
+import { Refused, type Request, requests } from '../../collectors/docker/requests.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
-import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import { destinationsOf, signalOf, type Target } from '../../config/destinations.ts';
 import { withoutSecrets } from '../../config/mistake.ts';
 import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
-import { mainEndpoint } from '../endpoints.ts';
+import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../abilities.ts';
+import { endpointsOf } from '../endpoints.ts';
 import { readLayout } from '../layout.ts';
+import type { Container, Metric } from '../records.ts';
+import { selectMetrics } from '../selection.ts';
 import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
 import { checkKernel } from './check-kernel.ts';
@@ -37,29 +41,85 @@ export interface Finding {
 
 const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
 
+const NOT_TRIED = 'no container runs: not tried';
+
 const finding = (check: string, status: Status, found: string): Finding => ({ check, status, found });
 
-async function checkDaemon(config: Config): Promise<{ findings: Finding[]; docker?: Docker }> {
-  const endpoint = findEndpoint(config.docker_host);
+/** @returns `isHere` whether it runs on this host */
+async function checkDaemon(
+  { procfs, rootfs }: Config,
+  endpoint: Endpoint,
+): Promise<{ findings: Finding[]; docker?: Docker; isHere: boolean }> {
   try {
     const docker = connect(endpoint);
-    const [version, info] = await Promise.all([docker.version(), docker.info()]);
+    const [version, info] = await Promise.all([
+      docker.version(),
+      docker.info().catch((error) => {
+        if (error instanceof Refused) return undefined;
+        throw error;
+      }),
+    ]);
     const old = outdated(version.ApiVersion);
     return {
       docker,
+      isHere: isLocal(endpoint) || (info !== undefined && isThisHost(info as DaemonInfo, procfs, rootfs)),
       findings: [
         finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
         old === undefined
           ? finding('engine API', 'ok', `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`)
           : finding('engine API', 'warn', old),
-        finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`),
+        ...(info === undefined
+          ? []
+          : [finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`)]),
       ],
     };
   } catch (error) {
     return {
       findings: [finding('docker daemon', 'fail', unanswered(endpoint, error))],
+      isHere: false,
     };
   }
+}
+
+/** How long a request may take that is not refused: what answers later does answer. */
+const REFUSED_WITHIN_MS = 1000;
+
+/** Whether a request is refused; what it is about need not exist for that. */
+function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
+  return new Promise((resolve) => {
+    const abortSignal = AbortSignal.timeout(REFUSED_WITHIN_MS);
+    const statusCodes = { 200: true };
+    docker.modem.dial(
+      {
+        path: `${path.replace(/\{\w+\}/, 'portlight-check')}?${query ?? ''}&`,
+        method: 'GET',
+        isStream: true,
+        statusCodes,
+        abortSignal,
+        options: {},
+      } as never,
+      (error, stream) => {
+        (stream as NodeJS.ReadableStream & { destroy?: () => void })?.destroy?.();
+        resolve(error instanceof Refused);
+      },
+    );
+  });
+}
+
+/** Whether a proxy before the daemon, or the daemon, lets pass what the agent asks. */
+async function checkRequests(docker: Docker): Promise<{ refused: Finding; isEnough: boolean }> {
+  const answers = await Promise.all(requests.map((request) => isRefused(docker, request)));
+  const refused = requests.filter((_, index) => answers[index]);
+  const isEnough = refused.every(({ without }) => without !== undefined);
+  const found = refused.map((request) => new Refused(request).message).join('; ');
+  return {
+    refused: finding(
+      'engine API requests',
+      refused.length === 0 ? 'ok' : isEnough ? 'warn' : 'fail',
+      found || 'all are answered',
+    ),
+    isEnough,
+  };
 }
 
 function checkCgroups({ procfs }: Config): Finding {
@@ -92,59 +152,48 @@ function checkCgroups({ procfs }: Config): Finding {
   }
 }
 
-function checkProcess(procfs: string, pid: number): Finding[] {
-  const directory = join(procfs, String(pid));
-  const findings: Finding[] = [];
-  try {
-    const path = [...parseMembership(readFileSync(join(directory, 'cgroup'), 'utf8')).values()][0];
-    findings.push(finding('container processes', 'ok', `visible in ${procfs}, for example ${path}`));
-  } catch (error) {
-    const cost = `no metrics and namespaces; mount the host's /proc and name it with --procfs`;
-    return [finding('container processes', 'warn', `${messageOf(error)}: ${cost}`)];
-  }
-  try {
-    const hostUnknown = Object.values(readNamespaces(procfs, pid)).some(({ host }) => host === undefined);
-    findings.push(
-      hostUnknown
-        ? finding(
-            'namespaces',
-            'warn',
-            "the host's own cannot be read: which containers use them is not told",
-          )
-        : finding('namespaces', 'ok', 'readable'),
-    );
-  } catch (error) {
-    findings.push(
-      finding('namespaces', 'warn', `${messageOf(error)}: no namespaces; run as root or with CAP_SYS_PTRACE`),
-    );
-  }
-  return findings;
-}
-
-function checkProcesses({ procfs }: Config, running: readonly ContainerInspectInfo[]): Finding[] {
-  const pids = running.map(({ State }) => State.Pid);
-  if (pids.length === 0) return [finding('container processes', 'ok', 'no container runs: not tried')];
-  const all = pids.map((pid) => checkProcess(procfs, pid));
-  return all.find((findings) => findings.every(({ status }) => status === 'ok')) ?? all[0]!;
-}
-
-/** Where the logs of the running containers are read, and why not in their files. */
-function checkLogs({ rootfs, docker_host }: Config, running: readonly ContainerInspectInfo[]): Finding {
-  const root = isLocal(findEndpoint(docker_host)) ? rootfs : undefined;
-  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
+/** Where the logs of the running containers are read. */
+function logsFound(containers: readonly Container[], rootfs: string | undefined): string {
   const reasons = new Map<string, string[]>();
   let files = 0;
   for (const container of containers) {
-    const source = sourceOf(container, root);
+    const source = sourceOf(container, rootfs);
     if (source.kind === 'file') files++;
     else reasons.set(source.why, [...(reasons.get(source.why) ?? []), container.name]);
   }
   const api = [...reasons].map(([why, names]) => `${names.join(', ')} (${why})`);
-  const found = [
+  return [
     ...(files > 0 ? [`${files} read from files`] : []),
     ...(api.length > 0 ? [`through the API: ${api.join('; ')}`] : []),
-  ];
-  return finding('container logs', 'ok', found.join('; ') || 'no container runs: not tried');
+  ].join('; ');
+}
+
+/** Tries on every running container what the agent does. */
+function checkAbilities(
+  config: Config,
+  running: readonly ContainerInspectInfo[],
+  isHere: boolean,
+): Finding[] {
+  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
+  const { procfs, rootfs } = config;
+  const logs = logsFound(containers, isHere ? rootfs : undefined);
+  if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
+  const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
+  const surroundings = surroundingsOf(procfs, rootfs, metrics);
+  const lacks = containers.flatMap((container) => lacksOf(container, surroundings));
+  const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
+  return wanted.map((ability) => {
+    const missing = lacks.filter((lack) => lack.ability === ability);
+    if (missing.length === 0) {
+      const what = ability.name === LOG_FILES ? logs : 'readable';
+      return finding(ability.name, 'ok', containers.length === 0 ? NOT_TRIED : what);
+    }
+    return finding(
+      ability.name,
+      'warn',
+      `of ${missing.length} of ${containers.length} containers cannot be read: ${missing[0]!.reason}: ${ability.without}; it takes ${ability.needs}`,
+    );
+  });
 }
 
 async function checkScope(config: Config): Promise<Finding> {
@@ -219,19 +268,28 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
   }
 }
 
+/** A daemon, what it lets us ask, and what can be seen of its containers. */
+async function checkContainersOf(config: Config, endpoint: Endpoint): Promise<Finding[]> {
+  const { findings, docker, isHere } = await checkDaemon(config, endpoint);
+  if (docker === undefined) return findings;
+  if (config.scope !== 'host') findings.push(await checkScope(config));
+  const { refused, isEnough } = await checkRequests(docker);
+  findings.push(refused);
+  if (isEnough) findings.push(...checkAbilities(config, await inspectRunning(docker), isHere));
+  return findings;
+}
+
 /** @param begins told of each thing that is looked at, before it is */
 async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
-  begins('the daemon');
-  const { findings, docker } = isNone(mainEndpoint(config))
-    ? { findings: checkKernel(config) }
-    : await checkDaemon(config);
-  findings.push(checkCgroups(config));
-  if (docker !== undefined) {
-    begins('its containers');
-    if (config.scope !== 'host') findings.push(await checkScope(config));
-    const running = await inspectRunning(docker);
-    findings.push(...checkProcesses(config, running), checkLogs(config, running));
+  const findings: Finding[] = [];
+  for (const { name, endpoint } of endpointsOf(config)) {
+    begins(name === undefined ? 'the daemon' : `the daemon ${name}`);
+    const found = isNone(endpoint) ? checkKernel(config) : await checkContainersOf(config, endpoint);
+    findings.push(
+      ...(name === undefined ? found : found.map((one) => ({ ...one, check: `${name}: ${one.check}` }))),
+    );
   }
+  findings.push(checkCgroups(config));
   findings.push(checkDataDirectory(config), await checkListen(config));
   for (const { name, targets, kinds } of destinationsOf(config)) {
     begins(`the receivers of ${name}`);

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { ContainerInspectInfo } from 'dockerode';
 import { fromInspect } from '../../collectors/docker/identity.ts';
+import { isDenied } from '../../collectors/kernel-file.ts';
 import { type Confinement, elevations, readConfinement } from '../../collectors/namespaces/confinement.ts';
 import {
   type Namespaces,
@@ -45,7 +46,8 @@ function inhabitant(
     const elevated = elevations(container, namespaces, confinement);
     return { id: container.id, name: container.name, namespaces, confinement, elevated };
   } catch (error) {
-    onMistake(`container ${container.name}: ${messageOf(error)}`);
+    const reason = isDenied(error) ? 'its namespaces take CAP_SYS_PTRACE to be read' : messageOf(error);
+    onMistake(`container ${container.name}: ${reason}`);
     return undefined;
   }
 }

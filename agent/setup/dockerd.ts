@@ -98,6 +98,8 @@ export interface DockerdOptions {
   readonly ownMounts?: boolean;
   /** Where it keeps everything; a new directory by default. */
   readonly directory?: string;
+  /** The command that it is started by, instead of that for a network of its own. */
+  readonly by?: readonly string[];
   /** What it calls its host; as we do by default. */
   readonly hostname?: string;
   /** What else it is told. */
@@ -106,7 +108,14 @@ export interface DockerdOptions {
 
 const IN_OWN_MOUNTS = ['unshare', '--mount', '--propagation', 'shared'];
 /** Enters a new network namespace, brings up its loopback, and becomes the command. */
-const IN_OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'busybox ip link set lo up && exec "$@"', 'sh'];
+export const IN_OWN_NETWORK = [
+  'unshare',
+  '--net',
+  'sh',
+  '-c',
+  'busybox ip link set lo up && exec "$@"',
+  'sh',
+];
 /** Takes a name of its own, and becomes the command. */
 const underName = (name: string) => [
   ...['unshare', '--uts', 'sh', '-c', 'busybox hostname "$1" && shift && exec "$@"', 'sh', name],
@@ -124,7 +133,7 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
   const output = openSync(log, 'a');
   const [command = '', ...args] = [
     options.ownMounts ? IN_OWN_MOUNTS : [],
-    options.ownNetwork ? IN_OWN_NETWORK : [],
+    options.by ?? (options.ownNetwork ? IN_OWN_NETWORK : []),
     options.hostname === undefined ? [] : underName(options.hostname),
     'dockerd',
     ['--host', host],

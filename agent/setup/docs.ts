@@ -7,12 +7,14 @@ import { alertsPage } from './alerts-page.ts';
 import { commandsPage } from './commands-page.ts';
 import { eventsPage } from './events-page.ts';
 import { licensesPage } from './licenses-page.ts';
+import { privilegesPage } from './privileges-page.ts';
 import { shippedFiles } from './shipped/files.ts';
 
 const files = {
   'docs/metrics.md': referencePage(),
   'docs/events.md': eventsPage(),
   'docs/commands.md': commandsPage(),
+  'docs/privileges.md': privilegesPage(),
   'docs/licenses.md': licensesPage(),
   'docs/alerts.md': alertsPage(scoreSection(score())),
   ...shippedFiles(),

@@ -34,6 +34,8 @@ export async function importBusybox(docker: Docker, repository: string, tag: str
   const path = busybox();
   if (path === undefined) throw new Error('busybox is missing: install the package busybox-static');
   const layer = pack();
+  // A rootless daemon lets only its owner enter what is not named.
+  layer.entry({ name: 'bin', type: 'directory', mode: 0o755 });
   layer.entry({ name: 'bin/busybox', mode: 0o755 }, readFileSync(path));
   for (const command of execFileSync(path, ['--list'], { encoding: 'utf8' }).trim().split('\n')) {
     if (command !== 'busybox') layer.entry({ name: `bin/${command}`, type: 'symlink', linkname: 'busybox' });

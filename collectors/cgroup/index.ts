@@ -45,13 +45,14 @@ export class CgroupCollector implements Collector {
     this.tableAttributes = new TableAttributes(new DeviceNames(procfs));
   }
 
-  /** @throws when the container's process has vanished, or its cgroup is none that is mounted here */
+  /** @throws when the container's process has vanished */
   attach(container: Container): void {
     this.detach(container);
     if (container.pid === 0) return;
     this.hierarchies ??= readHierarchies(this.procfs);
     const directories = locate(this.procfs, this.hierarchies, container.pid, container.id, this.controllers);
-    if (directories.size === 0) throw new Error(`no cgroup of process ${container.pid} is mounted here`);
+    // It has none of its own, or none that is mounted here.
+    if (directories.size === 0) return;
     container.cgroupPath = [...directories.values()][0]!.cgroup;
     const plan = this.planFor(directories);
     const pathOf = (controller: string) => directories.get(controller)!.path;

@@ -6,6 +6,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownContainerId } from '../host/own-container.ts';
+import { parentOf } from '../kernel-file.ts';
 
 /** A mounted cgroup hierarchy. */
 export interface Mount {
@@ -93,6 +94,15 @@ export function containerCgroup(path: string, id: string, ownId = OWN_ID): strin
   return parts.slice(0, own + 1).join('/');
 }
 
+/** The command line of the parent of a container's init, its shim or conmon, has the container's id. */
+function isChildOfShim(procfs: string, pid: number, id: string): boolean {
+  try {
+    return readFileSync(join(procfs, String(parentOf(procfs, pid)), 'cmdline'), 'utf8').includes(id);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Our own cgroup by hierarchy, where we run in a container: in a cgroup namespace of its own, that is / for all of
  * the container's processes, and bears no id.
@@ -111,16 +121,17 @@ export const isOfContainer = (text: string): boolean =>
   [...parseMembership(text)].some(([controller, path]) => isOwnRoot(controller, path));
 
 /**
- * Makes sure, by its cgroup, that a process is the container's: a daemon elsewhere, another /proc or a reused
- * pid make it another's.
- * @throws when it is not, when it has vanished, or when /proc cannot be read
+ * Makes sure that a process is the container's: a daemon elsewhere, another /proc or a reused pid make it another's. Its
+ * cgroup tells, or, where a rootless daemon can give it none, its parent.
+ * @throws with the code ESRCH when it is not, when it has vanished, or when /proc cannot be read
  */
 export function requireProcessOf(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
-  const isIts = [...membership].some(
+  const isOwn = [...membership].some(
     ([controller, path]) => containerCgroup(path, id) !== undefined || isOwnRoot(controller, path),
   );
-  if (!isIts) throw new Error(`process ${pid} is none of the container's`);
+  if (isOwn || isChildOfShim(procfs, pid, id)) return;
+  throw Object.assign(new Error(`process ${pid} is none of the container's`), { code: 'ESRCH' });
 }
 
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */

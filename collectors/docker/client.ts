@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import { Docker } from './dockerode.ts';
 import type { Endpoint } from './endpoint.ts';
+import { Refused, requestOf } from './requests.ts';
 import { TunnelAgent } from './tunnel.ts';
 
 /** Ports of the Engine API: https://docs.docker.com/engine/security/protect-access/ */
@@ -95,8 +96,9 @@ const isOtherVersion = (error: Failure | null): boolean =>
   error?.statusCode === 400 && /client version \S+ is too (old|new)/.test(error.message);
 
 /**
- * A client of the Engine API that can only read: any request but GET is refused before it is sent. With the first
- * request it asks the daemon what version it speaks, and again when that has changed.
+ * A client of the Engine API that can only read: any request but a GET of `requests` is refused before it is sent. What
+ * the daemon refuses fails with `Refused`. With the first request it asks the daemon what version it speaks, and again when
+ * that has changed.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
 export function connect(endpoint: Endpoint): Dockerode {
@@ -118,10 +120,13 @@ export function connect(endpoint: Endpoint): Dockerode {
   modem.dial = (request, callback) => {
     if (request.method !== 'GET')
       throw new Error(`refused to send ${request.method} ${request.path}: read-only`);
+    const known = requestOf(request.path);
+    if (known === undefined)
+      throw new Error(`refused to send GET ${request.path}: none of the agent's requests`);
     const send = () =>
       dial(request, (error: Failure | null, answer) => {
         if (isOtherVersion(error)) isKnown = false;
-        callback?.(error, answer);
+        callback?.(error?.statusCode === 403 ? new Refused(known) : error, answer);
       });
     if (isKnown) return send();
     asking ??= ask();
@@ -162,7 +167,10 @@ export async function inspectRunning(docker: Dockerode): Promise<Dockerode.Conta
       docker
         .getContainer(Id)
         .inspect()
-        .catch(() => undefined),
+        .catch((error) => {
+          if (error instanceof Refused) throw error;
+          return undefined;
+        }),
     ),
   );
   return inspected
@@ -172,6 +180,7 @@ export async function inspectRunning(docker: Dockerode): Promise<Dockerode.Conta
 
 /** What a person can do about a daemon that cannot be reached; continues the error's message. */
 export function accessHint(error: unknown): string {
+  if (error instanceof Refused) return '';
   if (/client version \S+ is too old/.test((error as Error).message))
     return `; this Portlight speaks the Engine API up to ${NEWEST_API}: install a newer one`;
   return (error as NodeJS.ErrnoException).code === 'EACCES'

@@ -10,6 +10,7 @@ import { WebSocket } from 'ws';
 import { timestampOf } from '../../agent/logs/timestamp.ts';
 import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
 import type { LogSink } from '../collector.ts';
+import { Refused, requestOf } from '../docker/requests.ts';
 import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, stamp } from './line.ts';
 
 export interface AttachOptions {
@@ -33,9 +34,11 @@ interface Modem {
   readonly agent?: Agent;
 }
 
+const pathOf = (id: string): string => `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
+
 function urlOf({ modem }: Docker, id: string): string {
   const { socketPath, protocol, host, port } = modem as unknown as Modem;
-  const path = `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
+  const path = pathOf(id);
   if (socketPath !== undefined) return `ws+unix:${socketPath}:${path}`;
   return `${protocol === 'https' ? 'wss' : 'ws'}://${host}${port === undefined ? '' : `:${port}`}${path}`;
 }
@@ -63,7 +66,11 @@ export async function attach(options: AttachOptions): Promise<void> {
         void room.then(() => socket.resume());
       });
       socket.on('unexpected-response', (_request, { statusCode, statusMessage }) => {
-        reject(Object.assign(new Error(`attach: ${statusCode} ${statusMessage}`), { statusCode }));
+        reject(
+          statusCode === 403
+            ? new Refused(requestOf(pathOf(container.id))!)
+            : Object.assign(new Error(`attach: ${statusCode} ${statusMessage}`), { statusCode }),
+        );
         socket.terminate();
       });
       socket.on('error', reject);

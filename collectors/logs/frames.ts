@@ -79,9 +79,10 @@ export class FrameSplitter implements LineSplitter {
   }
 
   private entry(stream: IoStream, bytes: Buffer, start: number, end: number): void {
-    if (readTimestamp(bytes, start, this.time) !== TIMESTAMP_LENGTH)
-      throw new RangeError('log stream: entry without time stamp');
-    const body = start + TIMESTAMP_LENGTH + 1;
+    // Podman tells whole seconds.
+    const length = readTimestamp(bytes, start, this.time);
+    if (length === 0) throw new RangeError('log stream: entry without time stamp');
+    const body = start + length + 1;
     const hasNewline = end > body && bytes[end - 1] === NEWLINE;
     const last = hasNewline ? end - 1 : end;
     // A shorter piece without a newline is the last that a container wrote: no other belongs to it.

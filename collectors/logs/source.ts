@@ -1,12 +1,23 @@
 /** Where a container's log is read: the json-file driver's file where we can, the Engine API where not. */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Container } from '../../agent/records.ts';
 
 export type LogSource =
   | { readonly kind: 'file'; readonly path: string }
-  /** `why` the file is not read, in a few words. */
-  | { readonly kind: 'api'; readonly why: string };
+  /** `why` the file is not read, in a few words, and the `code` of the fault that it was. */
+  | { readonly kind: 'api'; readonly why: string; readonly code?: string };
+
+/** Podman calls its driver json-file too, and writes another format into a file of another name. */
+const isJsonFile = (path: string): boolean => path.endsWith('-json.log');
+
+function isVisible(directory: string): boolean {
+  try {
+    return statSync(directory).isDirectory();
+  } catch {
+    return false;
+  }
+}
 
 /** @param rootfs where the / of the daemon's host is; undefined where it cannot be seen from here */
 export function sourceOf(
@@ -16,15 +27,17 @@ export function sourceOf(
   if (logDriver !== 'json-file') return { kind: 'api', why: `log driver ${logDriver || 'unknown'}` };
   if (rootfs === undefined) return { kind: 'api', why: 'the daemon is on another host' };
   if (logPath === '') return { kind: 'api', why: 'never started' };
+  if (!isJsonFile(logPath)) return { kind: 'api', why: 'its file is none of json-file' };
   const path = join(rootfs, logPath);
   try {
-    accessSync(path, constants.R_OK);
+    // access(2) takes no account of the capabilities of a user other than root. Rotated files are found by their directory.
+    for (const needed of [path, dirname(path)]) closeSync(openSync(needed, 'r'));
     return { kind: 'file', path };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Where the daemon's directory can be seen, a file that is not there is about to be, or has just been removed.
-    if (code === 'ENOENT' && existsSync(dirname(dirname(path)))) return { kind: 'file', path };
-    return { kind: 'api', why: `${path}: ${code}` };
+    if (code === 'ENOENT' && isVisible(dirname(dirname(path)))) return { kind: 'file', path };
+    return { kind: 'api', why: `${path}: ${code}`, ...(code !== undefined && { code }) };
   }
 }
 
@@ -41,7 +54,7 @@ export class LogPaths {
   }
 
   learn({ id, logPath }: Container): void {
-    if (logPath.includes(id)) this.pattern = logPath.replaceAll(id, '\0');
+    if (logPath.includes(id) && isJsonFile(logPath)) this.pattern = logPath.replaceAll(id, '\0');
   }
 
   /** The path that the daemon told, or the one that follows from what it told of others; '' if none. */

@@ -12,7 +12,7 @@ import {
 import { requireProcessOf } from '../cgroup/locate.ts';
 import type { Collector, Sink } from '../collector.ts';
 import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
-import { inShort, type Namespaces, type NamespaceType, readNamespaces, relationOf } from './read.ts';
+import { inShort, type Namespaces, type NamespaceType, relationOf, visibleNamespaces } from './read.ts';
 
 export interface NamespaceOptions {
   readonly procfs: string;
@@ -57,7 +57,7 @@ export class NamespaceCollector implements Collector {
   attach(container: Container): void {
     if (container.pid === 0) return;
     const { procfs, runs } = this.options;
-    const namespaces = readNamespaces(procfs, container.pid);
+    const namespaces = visibleNamespaces(procfs, container.pid);
     const confinement = readConfinement(procfs, container.pid);
     requireProcessOf(procfs, container.pid, container.id);
     this.detach(container);
@@ -68,13 +68,15 @@ export class NamespaceCollector implements Collector {
       this.members.set(key, members.add(container.id));
     }
     const run = String(container.startedAt);
-    if (runs.load(container.id) === run) return;
-    const told = [
-      this.tell(container, container.startedAt, namespaces, confinement),
-      this.warn(container, elevations(container, namespaces, confinement)),
-    ];
+    const hidden = `${run} hidden`;
+    const known = runs.load(container.id);
+    const isVisible = entriesOf(namespaces).length > 0;
+    if (known === run || (known === hidden && !isVisible)) return;
+    const told = [this.tell(container, container.startedAt, namespaces, confinement)];
+    // Of what an agent has told that could not see the namespaces, they are what is new.
+    if (known !== hidden) told.push(this.warn(container, elevations(container, namespaces, confinement)));
     void Promise.all(told).then(() => {
-      if (this.known.has(container.id)) runs.save(container.id, run);
+      if (this.known.has(container.id)) runs.save(container.id, isVisible ? run : hidden);
     });
     this.correct(container, namespaces);
   }
@@ -161,7 +163,7 @@ export class NamespaceCollector implements Collector {
     // Whose network it is: the owner's counters are the sharer's too, and reported there only.
     const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
     if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
-    const body = `container ${container.name} namespaces ${inShort(namespaces)}`;
+    const body = `container ${container.name} namespaces ${inShort(namespaces) || 'cannot be read'}`;
     const record = recordOf(ownEvents.namespaces, {
       time,
       subject: container.id,

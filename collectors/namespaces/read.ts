@@ -6,6 +6,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { isOfContainer } from '../cgroup/locate.ts';
+import { isDenied, parentOf } from '../kernel-file.ts';
 
 export const namespaceTypes = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof namespaceTypes)[number];
@@ -23,12 +24,6 @@ function inodeOf(procfs: string, pid: number, type: NamespaceType): number {
   return Number(link.slice(link.indexOf('[') + 1, -1));
 }
 
-/** The parent of a process: the fourth field of its stat, behind a name that may hold anything. */
-function parentOf(procfs: string, pid: number): number {
-  const stat = readFileSync(join(procfs, String(pid), 'stat'), 'utf8');
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-}
-
 /**
  * Processes that live in the host's own namespaces, as far as they can be seen: its process 1, and the shim, the
  * parent of each container's init, which can still be seen where an agent with few capabilities is denied
@@ -36,12 +31,13 @@ function parentOf(procfs: string, pid: number): number {
  */
 function hostProcesses(procfs: string, pid: number): number[] {
   const parent = parentOf(procfs, pid);
-  return [...(isContainers(procfs, 1) ? [] : [1]), ...(parent === 0 ? [] : [parent])];
+  return [...(isShared(procfs) ? [] : [1]), ...(parent === 0 ? [] : [parent])];
 }
 
-function isContainers(procfs: string, pid: number): boolean {
+/** Whether /proc is that of a container's pid namespace, which others share: its process 1 is a container's. */
+export function isShared(procfs: string): boolean {
   try {
-    return isOfContainer(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
+    return isOfContainer(readFileSync(join(procfs, '1/cgroup'), 'utf8'));
   } catch {
     return false;
   }
@@ -75,6 +71,19 @@ export function readNamespaces(procfs: string, pid: number): Namespaces {
     }
   }
   return namespaces;
+}
+
+/**
+ * As `readNamespaces`; none where the privilege is missing.
+ * @throws when the process has vanished
+ */
+export function visibleNamespaces(procfs: string, pid: number): Namespaces {
+  try {
+    return readNamespaces(procfs, pid);
+  } catch (error) {
+    if (isDenied(error)) return {};
+    throw error;
+  }
 }
 
 /** The five that a person asks for. */

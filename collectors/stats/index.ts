@@ -57,8 +57,6 @@ export interface StatsOptions {
   readonly rows: readonly CatalogueEntry[];
   /** Whether a container's cgroup can be read from here: then the daemon is not asked. */
   readonly isVisible: (container: Container) => boolean;
-  /** Told whenever the daemon had to be asked, and has answered. */
-  readonly onAnswer: (container: Container) => void;
 }
 
 export class StatsCollector implements Collector {
@@ -122,7 +120,6 @@ export class StatsCollector implements Collector {
       // One that has ended has no figures; a daemon that gives the last ones again has no news.
       if (stats.read.startsWith('0001-') || stats.read === asked.lastRead) return;
       asked.stats = stats;
-      this.options.onAnswer(container);
     } catch (error) {
       if (!isNotFound(error) && !signal.aborted) sink.fault(this.name, error, container);
     }

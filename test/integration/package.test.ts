@@ -38,6 +38,7 @@ test('npm pack takes built JavaScript, types, documents and configuration, and n
     t.true(paths.includes(path), path);
   for (const path of Object.keys(shippedFiles())) t.true(paths.includes(path), path);
   t.true(paths.includes('config/elastic/_index_template/logs-portlight.otel.json'));
+  t.true(paths.includes('config/socket-proxy/haproxy.cfg'));
   t.deepEqual(
     paths.filter((path) => /test|setup|\.map$|\.(?<!\.d\.)ts$/.test(path)),
     [],

@@ -1,62 +1,22 @@
 /** Podman answers to the same API, in a dialect of its own. */
-import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import test from 'ava';
-import Docker from 'dockerode';
-import { importBusybox } from '../../agent/setup/images.ts';
-import { startAgent, temporaryDirectory } from '../support/agent.ts';
+import { startAgent } from '../support/agent.ts';
 import { execute } from '../support/docker.ts';
+import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** Without systemd there is no journal for its events, and no cgroup manager; runc comes with Docker. */
-const CONFIGURATION = `
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-log_driver = "k8s-file"
-[engine]
-events_logger = "file"
-cgroup_manager = "cgroupfs"
-runtime = "runc"
-`;
-
 test("a container's story on Podman reads like one on Docker", async (t) => {
-  const directory = temporaryDirectory(t);
-  const configuration = join(directory, 'containers.conf');
-  writeFileSync(configuration, CONFIGURATION);
-  const socket = join(directory, 'podman.sock');
-  const places = [
-    '--root',
-    join(directory, 'root'),
-    '--runroot',
-    join(directory, 'run'),
-    '--tmpdir',
-    join(directory, 'tmp'),
-  ];
-  const service = spawn(
-    'podman',
-    [...places, '--storage-driver', 'vfs', 'system', 'service', '--time', '0', `unix://${socket}`],
-    { env: { ...process.env, CONTAINERS_CONF: configuration }, stdio: 'ignore' },
-  );
-  t.teardown(() => service.kill('SIGKILL'));
-  const podman = new Docker({ socketPath: socket });
-  await waitFor('Podman', () =>
-    podman.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
-  await importBusybox(podman, 'localhost/portlight-test', 'latest');
+  const { host, podman } = await startPodman(t);
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
-    args: ['--docker-host', `unix://${socket}`],
+    args: ['--docker-host', host],
   });
   const container = await podman.createContainer({
     name: 'podded',
-    Image: 'localhost/portlight-test:latest',
+    Image: PODMAN_IMAGE,
     Cmd: ['sh', '-c', 'echo hello; sleep 600'],
     HostConfig: { NetworkMode: 'host' },
   });

@@ -1,10 +1,10 @@
 /** The agent as a user runs it: a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { FLOOD } from './docker.ts';
+import { directoryOf, type Identity, nodeAs } from './identity.ts';
 import { waitFor } from './wait.ts';
 
 /** The sources, or what PORTLIGHT_TEST_CLI names. */
@@ -28,11 +28,14 @@ function environment(variables: Variables): NodeJS.ProcessEnv {
 }
 
 /** A directory that is gone after the test. */
-export function temporaryDirectory(t: ExecutionContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
+export const temporaryDirectory = (t: ExecutionContext): string => directoryOf(t);
+
+const CHECKOUT = join(import.meta.dirname, '../..');
+/** What has to be there for the agent to run: the checkout, or the package that it was built into. */
+const root = CLI.startsWith(`${CHECKOUT}/`) ? CHECKOUT : join(dirname(realpathSync(CLI)), '../..');
+
+const commandOf = (t: ExecutionContext, as: Identity | undefined): readonly string[] =>
+  as === undefined ? [process.execPath, CLI] : nodeAs(t, as, root, CLI);
 
 export class AgentProcess {
   stdout = '';
@@ -40,8 +43,13 @@ export class AgentProcess {
   readonly exit: Promise<Exit>;
   private readonly child: ChildProcess;
 
-  constructor(args: readonly string[], variables: Variables, cwd: string) {
-    this.child = spawn(process.execPath, [CLI, ...args], { env: environment(variables), cwd });
+  constructor(
+    args: readonly string[],
+    variables: Variables,
+    cwd: string,
+    [program = '', ...before]: readonly string[] = [process.execPath, CLI],
+  ) {
+    this.child = spawn(program, [...before, ...args], { env: environment(variables), cwd });
     this.child.stdout!.setEncoding('utf8').on('data', (text) => {
       this.stdout += text;
     });
@@ -75,8 +83,9 @@ export function portlight(
   t: ExecutionContext,
   args: readonly string[],
   variables: Variables = {},
+  as?: Identity,
 ): Promise<Exit> {
-  return new AgentProcess(args, variables, temporaryDirectory(t)).exit;
+  return new AgentProcess(args, variables, directoryOf(t, as), commandOf(t, as)).exit;
 }
 
 export interface AgentOptions {
@@ -84,6 +93,8 @@ export interface AgentOptions {
   readonly args?: readonly string[];
   /** Where positions are kept; a new directory by default. */
   readonly dataDirectory?: string;
+  /** Who runs it; we by default. */
+  readonly as?: Identity;
 }
 
 /** Starts the agent, and waits until it follows the daemon; ended when the test ends. */
@@ -91,11 +102,12 @@ export async function startAgent(t: ExecutionContext, options: AgentOptions = {}
   const agent = new AgentProcess(
     [
       ['run', '--listen', '127.0.0.1:0', '--interval', '500ms'],
-      ['--data-dir', options.dataDirectory ?? temporaryDirectory(t)],
+      ['--data-dir', options.dataDirectory ?? directoryOf(t, options.as)],
       options.args ?? [],
     ].flat(),
     { PORTLIGHT_CONTAINERS_EXCLUDE: `label=${FLOOD}`, ...options.variables },
-    temporaryDirectory(t),
+    directoryOf(t, options.as),
+    commandOf(t, options.as),
   );
   t.teardown(async () => {
     agent.kill('SIGKILL');

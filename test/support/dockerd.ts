@@ -26,7 +26,7 @@ export async function ownDaemon(
   t: ExecutionContext,
   options: Partial<DockerdOptions> = {},
 ): Promise<OwnDaemon> {
-  const directory = temporaryDirectory(t);
+  const directory = options.directory ?? temporaryDirectory(t);
   const start = () => startDockerd({ ownNetwork: true, ...options, directory });
   let dockerd: PrivateDockerd = await start();
   t.teardown(() => dockerd.stop());

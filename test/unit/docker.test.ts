@@ -11,6 +11,7 @@ import { eventRecord } from '../../collectors/docker/event-record.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { hostOf, isThisHost } from '../../collectors/docker/host.ts';
 import { parseImageReference, resourceAttributes } from '../../collectors/docker/identity.ts';
+import { patternOf, requests } from '../../collectors/docker/requests.ts';
 import { formatSince, parseTime } from '../../collectors/docker/time.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 
@@ -51,10 +52,22 @@ test('the client refuses to write before anything is sent', async (t) => {
   ]) {
     await t.throwsAsync(async () => write(), { message: /read-only/ });
   }
+  for (const read of [() => docker.listSecrets(), () => docker.getContainer('x').export()]) {
+    await t.throwsAsync(async () => read(), { message: /none of the agent's requests/ });
+  }
   await t.throwsAsync(docker.ping(), { code: 'ENOENT' });
   t.throws(() => connect({ host: 'ftp://x', origin: 'test' }), {
     message: /^test: "ftp:\/\/x" is not supported; expected unix/,
   });
+});
+
+test("a socket proxy lets pass the agent's requests, and no others", (t) => {
+  const file = join(import.meta.dirname, '../../config/socket-proxy/haproxy.cfg');
+  const allowed = [...readFileSync(file, 'utf8').matchAll(/^ *acl is_known path_reg (.*)$/gm)].map(
+    ([, path]) => path,
+  );
+  const versioned = requests.map((request) => patternOf(request).replace('^', '^(/v1\\.[0-9]+)?'));
+  t.deepEqual(allowed, versioned);
 });
 
 test('the host of a daemon elsewhere is what that says of it', (t) => {

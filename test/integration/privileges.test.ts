@@ -1,0 +1,491 @@
+/** The rows of docs/privileges.md: agents of many kinds, each of which tells what its row says, and what it misses. */
+import { chmodSync, existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import { type DockerdOptions, IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
+import { outcomesOf, type Setting, settings, type Thing } from '../../agent/setup/privileges-page.ts';
+import { connect } from '../../collectors/docker/client.ts';
+import { requestOf, requests } from '../../collectors/docker/requests.ts';
+import { capabilitiesOf } from '../../collectors/namespaces/confinement.ts';
+import { listenUrl, portlight, startAgent } from '../support/agent.ts';
+import { ensureImage, execute, IMAGE, LABEL, runContainer } from '../support/docker.ts';
+import { ownDaemon } from '../support/dockerd.ts';
+import {
+  asIdentity,
+  directoryOf,
+  type Identity,
+  rootlessIdentity,
+  rootlessRefused,
+  SOMEBODY,
+} from '../support/identity.ts';
+import { bodiesOf, numbered } from '../support/logs.ts';
+import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
+import { Receiver } from '../support/receiver.ts';
+import { socketProxy } from '../support/socket-proxy.ts';
+import { waitFor } from '../support/wait.ts';
+
+const LINES = 100;
+/** Some of them at once, and the rest bit by bit: an agent comes in the middle. */
+const SCRIPT = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo line $i; [ $((i % 10)) -ne 0 ] || sleep 1; done; exec sleep 600`;
+
+// One after the other: each has agents and daemons enough. Twelve of them begin at the same time.
+const PATIENCE_MS = 90_000;
+
+interface Observed {
+  readonly name: string;
+  readonly pid: number;
+}
+
+/** A container of root, and one of a user. */
+async function observed(docker: Docker, image: string, more: Docker.HostConfig = {}): Promise<Observed[]> {
+  const all: Observed[] = [];
+  for (const [name, User] of [
+    ['of-root', ''],
+    ['of-user', '1000'],
+  ] as const) {
+    const container = await docker.createContainer({
+      name,
+      User,
+      Image: image,
+      Cmd: ['sh', '-c', SCRIPT],
+      Labels: { [LABEL]: 'true' },
+      HostConfig: more,
+    });
+    await container.start();
+    const { State } = await container.inspect();
+    all.push({ name, pid: State.Pid });
+  }
+  return all;
+}
+
+interface Row {
+  readonly setting: Setting;
+  readonly host: string;
+  readonly as?: Identity;
+  /** What these containers do not have. */
+  readonly not?: readonly Thing[];
+  /** Whether the agent is stopped in the middle of the logs, and another goes on. */
+  readonly restarts?: boolean;
+}
+
+/** What an agent has told of a thing, of one container. */
+const told: Readonly<Record<Thing, (receiver: Receiver, of: Observed) => boolean>> = {
+  events: (receiver, { name }) =>
+    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.exec_start'),
+  inventory: (receiver, { name }) => receiver.pointsOf(name, 'container.uptime').length > 1,
+  cpu: (receiver, { name }) =>
+    ['container.cpu.time', 'container.memory.usage', 'container.pids.current'].some(
+      (metric) => receiver.pointsOf(name, metric).length > 0,
+    ),
+  network: (receiver, { name }) => receiver.pointsOf(name, 'container.network.io').length > 0,
+  processes: (receiver, { name }) =>
+    receiver.pointsOf(name, 'container.processes').some(({ value }) => value > 0),
+  descriptors: (receiver, { name }) =>
+    receiver.pointsOf(name, 'container.process.open_file_descriptors').length > 0,
+  sockets: (receiver, { name }) => receiver.pointsOf(name, 'container.process.open_sockets').length > 0,
+  namespaces: (receiver, { name, pid }) =>
+    namespacesOf(receiver, name)['linux.namespace.net.inode'] ===
+    Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))![0]),
+  confinement: (receiver, { name }) =>
+    namespacesOf(receiver, name)['container.security.capabilities'] !== undefined,
+  logs: (receiver, { name }) => bodiesOf(receiver, name).length >= LINES,
+  storage: (receiver, { name }) =>
+    receiver.pointsOf(name, 'container.filesystem.usage').length > 0 &&
+    receiver.logs.some(({ eventName }) => eventName === 'portlight.inventory.image'),
+  host: (receiver) => receiver.points.some(({ name }) => name === 'system.cpu.time'),
+};
+
+const namespacesOf = (receiver: Receiver, name: string) =>
+  receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes ?? {};
+
+/** Before Linux 6.2 descriptors can only be counted by listing them. */
+const isCounted = statSync('/proc/self/fd').size > 0;
+
+/** A row as it is on this kernel. */
+function here(setting: Setting): Setting {
+  if (isCounted || setting === settings.reader) return setting;
+  const lacks = setting.lacks.flatMap((lack) =>
+    lack === 'open sockets' ? ['open descriptors', lack] : [lack],
+  );
+  return { ...setting, lacks };
+}
+
+/** Has an agent observe the containers, and holds what it tells against its row. */
+async function holds(
+  t: ExecutionContext,
+  { setting, host, as, not = [], restarts = false }: Row,
+  containers: readonly Observed[],
+  act: () => Promise<void>,
+): Promise<void> {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const common = {
+    DOCKER_HOST: host,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+    PORTLIGHT_METRICS_ENABLE: 'process',
+    PORTLIGHT_LISTEN: '127.0.0.1:0',
+  };
+  const dataDirectory = directoryOf(t, as);
+  const start = () => startAgent(t, { variables: common, as, dataDirectory });
+  let agent = await start();
+  if (restarts) {
+    await waitFor(`${setting.name}: a line`, () => bodiesOf(receiver, 'of-user').length > 0);
+    await agent.stop();
+    agent = await start();
+  }
+  await act();
+  const outcomes = Object.entries(outcomesOf(setting)) as [Thing, unknown][];
+  for (const [thing, outcome] of outcomes) {
+    if (outcome === false || not.includes(thing)) continue;
+    for (const container of containers)
+      await waitFor(
+        `${setting.name}: ${thing} of ${container.name}; ${agent.stderr}`,
+        () => told[thing](receiver, container),
+        PATIENCE_MS,
+      );
+  }
+  for (const { name } of containers)
+    t.deepEqual(bodiesOf(receiver, name), numbered(LINES), `${setting.name}: every line of ${name} once`);
+  const warnings = () =>
+    agent.stderr
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { collector?: string; ability?: string; msg: string })
+      .filter(({ collector, ability }) => collector !== undefined || ability !== undefined);
+  await waitFor(
+    `${setting.name}: what is missing to be told`,
+    () => warnings().length >= setting.lacks.length,
+  );
+  for (const [thing, outcome] of outcomes.filter(([, one]) => one === false))
+    for (const container of containers)
+      t.is(told[thing](receiver, container), outcome as false, `${setting.name}: no ${thing}, and no zero`);
+  t.deepEqual(
+    warnings()
+      .map(({ ability, msg }) => ability ?? msg)
+      .sort(),
+    [...setting.lacks].sort(),
+    `${setting.name}: each told once, and nothing else`,
+  );
+
+  const { stdout } = await portlight(
+    t,
+    ['check', '-o', 'json', '--data-dir', directoryOf(t, as)],
+    common,
+    as,
+  );
+  const findings = JSON.parse(stdout) as { check: string; status: string; found: string }[];
+  t.deepEqual(
+    findings.filter(({ status }) => status !== 'ok').map(({ check }) => check),
+    [...setting.lacks],
+    `${setting.name}: ${stdout}`,
+  );
+  const files = findings.find(({ check }) => check === 'log files')!;
+  const where = outcomesOf(setting).logs === 'API' ? /^through the API: / : /^2 read from files$/;
+  if (files.status === 'ok') t.regex(files.found, where, setting.name);
+  await agent.stop();
+}
+
+/** Has several agents observe the same containers at the same time. */
+async function allHold(
+  t: ExecutionContext,
+  docker: Docker,
+  rows: readonly Row[],
+  { image = IMAGE, ...more }: Docker.HostConfig & { image?: string } = {},
+): Promise<void> {
+  const containers = await observed(docker, image, more);
+  let ready = 0;
+  let acted: Promise<unknown> | undefined;
+  // What is an event for all of them, once all are there.
+  const act = async () => {
+    ready++;
+    await waitFor('all agents', () => ready === rows.length, PATIENCE_MS);
+    acted ??= Promise.all(containers.map(({ name }) => execute(docker.getContainer(name), 'true')));
+    await acted;
+  };
+  await Promise.all(rows.map((row) => holds(t, { ...row, setting: here(row.setting) }, containers, act)));
+}
+
+const somebody = (more: Partial<Identity> = {}): Identity => ({ uid: SOMEBODY, gid: SOMEBODY, ...more });
+const [READ, TRACE] = ['dac_read_search', 'sys_ptrace'];
+const root = { uid: 0, gid: 0 };
+
+/** A daemon whose directory others may enter, as they may enter /var/lib and /run. */
+async function reachableDaemon(t: ExecutionContext, options: Partial<DockerdOptions> = {}) {
+  const daemon = await ownDaemon(t, options);
+  const socket = new URL(daemon.host).pathname;
+  chmodSync(socket.slice(0, socket.lastIndexOf('/')), 0o711);
+  return { ...daemon, group: statSync(socket).gid };
+}
+
+test.serial(
+  'root, a user in the group of the socket, a user behind a proxy: each with some capabilities',
+  async (t) => {
+    const { host, docker, group } = await reachableDaemon(t);
+    const proxy = await socketProxy(t, host);
+    const groups = [group];
+    await allHold(t, docker, [
+      { setting: settings.root, host },
+      { setting: settings.powerless, host, as: { ...root, capabilities: [] } },
+      { setting: settings.capped, host, as: { ...root, capabilities: [READ, TRACE] } },
+      { setting: settings.group, host, as: somebody({ groups }), restarts: true },
+      { setting: settings.groupRoot, host, as: somebody({ groups: [group, 0] }) },
+      { setting: settings.reader, host, as: somebody({ groups, capabilities: [READ] }) },
+      { setting: settings.tracer, host, as: somebody({ groups, capabilities: [TRACE] }) },
+      { setting: settings.both, host, as: somebody({ groups, capabilities: [READ, TRACE] }) },
+      { setting: settings.proxied, host: proxy.host, as: somebody() },
+      { setting: settings.proxiedBoth, host: proxy.host, as: somebody({ capabilities: [READ, TRACE] }) },
+      { setting: settings.hidden, host, as: somebody({ groups, hidden: true }) },
+      { setting: settings.hiddenTracer, host, as: somebody({ groups, hidden: true, capabilities: [TRACE] }) },
+    ]);
+  },
+);
+
+test.serial('userns-remap: root, and users in the group of the socket', async (t) => {
+  const { overlaid } = rootlessIdentity(t);
+  const directory = directoryOf(t);
+  // The daemon checks that its containers' root may enter.
+  chmodSync(directory, 0o711);
+  const { host, docker, group } = await reachableDaemon(t, {
+    directory,
+    by: asIdentity({ ...root, overlaid }, IN_OWN_NETWORK),
+    args: ['--userns-remap', 'somebody'],
+  });
+  const groups = [group];
+  await allHold(t, docker, [
+    { setting: settings.remapRoot, host },
+    { setting: settings.remapGroup, host, as: somebody({ groups }) },
+    { setting: settings.remapBoth, host, as: somebody({ groups, capabilities: [READ, TRACE] }) },
+  ]);
+});
+
+test.serial("rootless Docker: the daemon's user", async (t) => {
+  const as = rootlessIdentity(t);
+  const refused = rootlessRefused(as);
+  if (refused !== undefined) {
+    t.log(`not tested: this kernel lets no user have a user namespace: ${refused}`);
+    t.pass();
+    return;
+  }
+  const directory = directoryOf(t, as);
+  // As dockerd-rootless.sh does it, with a network namespace of its own instead of slirp4netns.
+  const rootless = [
+    ['env', `HOME=${directory}`, `XDG_RUNTIME_DIR=${directory}`, `PATH=${process.env.PATH}:/usr/sbin:/sbin`],
+    ['rootlesskit', '--net=host', '--copy-up=/etc', '--copy-up=/run', '--propagation=rslave'],
+    [`--state-dir=${join(directory, 'rootlesskit')}`],
+    ['sh', '-c', 'rm -f /run/docker /run/containerd /run/xtables.lock; exec "$@"', 'sh', ...IN_OWN_NETWORK],
+  ].flat();
+  const { host, docker } = await ownDaemon(t, {
+    directory,
+    by: asIdentity(as, rootless),
+    args: ['--rootless'],
+  });
+  const { CgroupDriver } = await docker.info();
+  if (CgroupDriver !== 'none') t.log(`not tested: this daemon has the cgroup driver ${CgroupDriver}`);
+  await allHold(t, docker, [
+    { setting: CgroupDriver === 'none' ? settings.rootless : { name: 'rootless', lacks: [] }, host, as },
+  ]);
+});
+
+test.serial("Podman: root, and rootless the service's user", async (t) => {
+  const network = { NetworkMode: 'host', image: PODMAN_IMAGE };
+  const asRoot = await startPodman(t);
+  await allHold(
+    t,
+    asRoot.podman,
+    [{ setting: settings.podman, host: asRoot.host, not: ['network'], restarts: true }],
+    network,
+  );
+  const as = rootlessIdentity(t);
+  const refused = rootlessRefused(as);
+  if (refused !== undefined) {
+    t.log(`rootless is not tested: this kernel lets no user have a user namespace: ${refused}`);
+    return;
+  }
+  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) {
+    t.log('rootless is not tested: on cgroup v2 it depends on what systemd delegates');
+    return;
+  }
+  const { host, podman } = await startPodman(t, as);
+  await allHold(t, podman, [{ setting: settings.podmanRootless, host, as, not: ['network'] }], network);
+});
+
+/** The status that a request is answered with; its path is sent as it is. */
+function statusOf(host: string, method: string, path: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: new URL(host).pathname, method, path }, (response) => {
+      response.destroy();
+      resolve(response.statusCode);
+    });
+    asked.on('error', reject).end();
+  });
+}
+
+/** What was asked, as the Engine API's reference writes it. */
+const pathsOf = (asked: readonly string[]) =>
+  new Set(asked.map((line) => requestOf(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
+
+test.serial(
+  'all that the agent and its commands ask passes the socket proxy, and nothing else does',
+  async (t) => {
+    const { host, docker } = await reachableDaemon(t);
+    const proxy = await socketProxy(t, host);
+    const as = somebody({ capabilities: [TRACE] });
+    const [observed] = await Promise.all(
+      ['json-file', 'none'].map(async (Type) => {
+        const container = await docker.createContainer({
+          name: `driver-${Type}`,
+          Image: IMAGE,
+          Cmd: ['sh', '-c', 'while :; do echo line; sleep 0.2; done'],
+          Env: ['SECRET=hush'],
+          HostConfig: { LogConfig: { Type, Config: {} }, Binds: ['data:/data'] },
+        });
+        await container.start();
+        return container;
+      }),
+    );
+    const receiver = await Receiver.start();
+    t.teardown(() => receiver.stop());
+    const variables = {
+      DOCKER_HOST: proxy.host,
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+      PORTLIGHT_LISTEN: '127.0.0.1:0',
+    };
+    const agent = await startAgent(t, { variables, as });
+    // One that sees no process asks for what the kernel would tell.
+    const blind = await startAgent(t, { variables, as: somebody({ hidden: true }) });
+    for (const name of ['driver-json-file', 'driver-none'])
+      await waitFor(`lines of ${name}; ${agent.stderr}`, () => bodiesOf(receiver, name).includes('line'));
+    await waitFor('networks and volumes', () =>
+      ['network', 'volume'].every((kind) =>
+        receiver.logs.some(({ eventName }) => eventName === `portlight.inventory.${kind}`),
+      ),
+    );
+    await waitFor(
+      'disk use',
+      () => receiver.pointsOf('driver-none', 'container.filesystem.usage').length > 0,
+    );
+    const { Image } = await observed!.inspect();
+    const page = await fetch(`${await listenUrl(agent)}/api/image?id=${Image}`);
+    t.is(page.status, 200, 'its layers');
+    for (const command of [
+      ['ps'],
+      ['images'],
+      ['info'],
+      ['namespaces'],
+      ['events'],
+      ['logs', 'driver-json-file'],
+    ]) {
+      const { code, stderr } = await portlight(t, command, variables, as);
+      t.is(code, 0, `${command}: ${stderr}`);
+    }
+    await connect({ host: proxy.host, origin: 'test' }).ping();
+    await waitFor('its figures', () => proxy.asked().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
+    await Promise.all([agent.stop(), blind.stop()]);
+    await waitFor('the end of its streams', () =>
+      proxy.asked().some((line) => /^GET \S*\/events /.test(line)),
+    );
+    const asked = proxy.asked();
+    // What keeps no log says so with 501.
+    t.deepEqual(
+      asked.filter((line) => !/^GET .* (200|101|501)$/.test(line)),
+      [],
+    );
+    t.deepEqual(
+      [...pathsOf(asked)].sort(),
+      requests.map(({ path }) => path).sort(),
+      'nothing that is allowed is not asked',
+    );
+    t.false(JSON.stringify(receiver.logs, (_, v) => (typeof v === 'bigint' ? `${v}` : v)).includes('hush'));
+
+    const others = [
+      ...['POST', 'PUT', 'DELETE', 'PATCH'].map((method) => [method, '/containers/driver-none/json']),
+      ['POST', '/containers/create'],
+      ['POST', '/containers/driver-none/exec'],
+      ...['secrets', 'configs', 'swarm', 'nodes', 'plugins', 'images/get', 'distribution/x/json'].map(
+        (path) => ['GET', `/${path}`],
+      ),
+      ...['archive?path=/etc/passwd', 'export', 'changes', 'top', 'attach/ws?stdin=1&stream=1'].map(
+        (path) => ['GET', `/containers/driver-none/${path}`],
+      ),
+      ['GET', '/images/../secrets/json'],
+      ['GET', '/images/%2e%2e/secrets/json'],
+      ['GET', '/v1.41/../containers/x/export'],
+    ];
+    for (const [method, path] of others)
+      t.is(await statusOf(proxy.host, method!, path!), 403, `${method} ${path}`);
+    t.is(await statusOf(proxy.host, 'HEAD', '/_ping'), 200);
+    t.is(await statusOf(proxy.host, 'GET', '/v1.41/version'), 200);
+  },
+);
+
+test.serial('a proxy that lets less pass costs what it refuses, which is named', async (t) => {
+  const without =
+    (...paths: string[]) =>
+    (shipped: string) =>
+      shipped
+        .split('\n')
+        .filter((line) => !paths.some((path) => line.endsWith(`${path}$`)))
+        .join('\n');
+  const { host, docker } = await reachableDaemon(t);
+  await observed(docker, IMAGE);
+  const less = await socketProxy(t, host, without('/volumes', '/system/df'));
+  const as = somebody();
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const variables = { DOCKER_HOST: less.host, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
+  const agent = await startAgent(t, { variables, as });
+  await waitFor(
+    'networks, rounds and lines',
+    () =>
+      receiver.logs.some(({ eventName }) => eventName === 'portlight.inventory.network') &&
+      receiver.pointsOf('of-user', 'container.cpu.time').length > 4 &&
+      bodiesOf(receiver, 'of-root').length === LINES,
+  );
+  // A volume that is new has them asked for again.
+  await docker.createVolume({ Name: 'new' });
+  await waitFor(
+    'it to be asked again',
+    () => less.asked().filter((line) => /^GET \S*\/volumes 403$/.test(line)).length > 2,
+  );
+  for (const text of ['GET /volumes is refused: no volumes', 'GET /system/df is refused: no disk use'])
+    t.is(agent.stderr.split(text).length - 1, 1, agent.stderr);
+  const options = ['check', '-o', 'json', '--data-dir', directoryOf(t, as), '--listen', '127.0.0.1:0'];
+  const finding = async (host: string) => {
+    const { code, stdout } = await portlight(t, options, { ...variables, DOCKER_HOST: host }, as);
+    const findings = JSON.parse(stdout) as { check: string; status: string; found: string }[];
+    return { code, ...findings.find(({ check }) => check === 'engine API requests')! };
+  };
+  const found = await finding(less.host);
+  t.is(found.status, 'warn');
+  t.is(found.found, 'GET /volumes is refused: no volumes; GET /system/df is refused: no disk use');
+  t.is(found.code, 0);
+  const none = await finding((await socketProxy(t, host, without('/events'))).host);
+  t.is(none.status, 'fail');
+  t.is(none.found, 'GET /events is refused: the agent cannot work without it');
+  t.is(none.code, 1);
+  const uninformed = await finding((await socketProxy(t, host, without('/info'))).host);
+  t.is(uninformed.status, 'warn');
+  t.is(uninformed.code, 0);
+});
+
+test.serial(
+  'capabilities that are added to a container are those of its root, and of no other user',
+  async (t) => {
+    const effective = async (User: string) => {
+      const container = await runContainer(t, {
+        script: 'exec sleep 600',
+        create: { User },
+        host: { CapDrop: ['ALL'], CapAdd: ['DAC_READ_SEARCH', 'SYS_PTRACE'] },
+      });
+      const { State } = await container.inspect();
+      return capabilitiesOf(
+        /^CapEff:\s+(\w+)$/m.exec(readFileSync(`/proc/${State.Pid}/status`, 'utf8'))![1]!,
+      );
+    };
+    await ensureImage();
+    t.deepEqual(await effective(''), ['DAC_READ_SEARCH', 'SYS_PTRACE']);
+    t.deepEqual(await effective(String(SOMEBODY)), []);
+  },
+);

@@ -1,0 +1,101 @@
+/** Processes of another user, with chosen capabilities: by setpriv(1), in a mount namespace where that user can read what we can. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import type { ExecutionContext } from 'ava';
+
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups?: readonly number[];
+  /** Without CAP_; by default those that the user has: all of root, none of others. */
+  readonly capabilities?: readonly string[];
+  /** Whether /proc hides the processes of others (hidepid=2). */
+  readonly hidden?: boolean;
+  /** Files that are seen in other places: by the places. */
+  readonly overlaid?: Readonly<Record<string, string>>;
+}
+
+/** A user that no machine has. */
+export const SOMEBODY = 61_234;
+
+/** A directory that is gone after the test; only its owner may enter it. */
+export function directoryOf(t: ExecutionContext, owner?: Pick<Identity, 'uid' | 'gid'>): string {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
+  t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
+  return directory;
+}
+
+/** $1: how many mounts; those; the command. Capabilities are given up last. */
+const ENTER = `
+n=$1; shift
+while [ "$n" -gt 0 ]; do mount --bind "$1" "$2" || exit 1; shift 2; n=$((n - 1)); done
+[ -z "$HIDEPID" ] || mount -t proc -o hidepid=2 proc /proc || exit 1
+unset HIDEPID
+exec setpriv "$@"
+`;
+
+/** The command line that runs a command as somebody else; as itself, it needs root. */
+export function asIdentity(identity: Identity, command: readonly string[]): string[] {
+  const { uid, gid, groups = [], capabilities, hidden = false, overlaid = {} } = identity;
+  const set = ['-all', ...(capabilities ?? []).map((name) => `+${name}`)].join(',');
+  const isLimited = capabilities !== undefined || uid !== 0;
+  const mounts = Object.entries(overlaid).flatMap(([place, file]) => [file, place]);
+  return [
+    ['unshare', '--mount', '--propagation', 'slave'],
+    ['env', ...(hidden ? ['HIDEPID=1'] : [])],
+    ['sh', '-c', ENTER, 'sh', String(mounts.length / 2), ...mounts],
+    [`--reuid=${uid}`, `--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join()}` : '--clear-groups'],
+    ...(isLimited
+      ? [[`--inh-caps=${set}`, ...(uid === 0 ? [`--bounding-set=${set}`] : [`--ambient-caps=${set}`])]]
+      : []),
+    command,
+  ].flat();
+}
+
+/**
+ * As `asIdentity`, of a node and a script of the checkout, which may lie where only we can read them (below /root).
+ * @param script within `root`
+ */
+export function nodeAs(t: ExecutionContext, identity: Identity, root: string, script: string): string[] {
+  const place = directoryOf(t);
+  chmodSync(place, 0o711);
+  const [sources, node] = [join(place, 'portlight'), join(place, 'node')];
+  mkdirSync(sources);
+  writeFileSync(node, '');
+  const overlaid = { ...identity.overlaid, [sources]: root, [node]: process.execPath };
+  return asIdentity({ ...identity, overlaid }, [node, join(sources, relative(root, script))]);
+}
+
+/** Ids that SOMEBODY's user namespaces have. */
+const SUBORDINATE = `somebody:${2 ** 30}:65536\n`;
+
+/**
+ * SOMEBODY as a user whom this machine knows, for what runs without root: with subordinate ids, though nothing of it
+ * stays on the machine.
+ */
+export function rootlessIdentity(t: ExecutionContext): Identity {
+  const directory = directoryOf(t);
+  chmodSync(directory, 0o711);
+  const added = {
+    '/etc/passwd': `somebody:x:${SOMEBODY}:${SOMEBODY}::/:/bin/sh\n`,
+    '/etc/group': `somebody:x:${SOMEBODY}:\n`,
+    '/etc/subuid': SUBORDINATE,
+    '/etc/subgid': SUBORDINATE,
+  };
+  const overlaid = Object.entries(added).map(([place, line]) => {
+    const file = join(directory, basename(place));
+    writeFileSync(file, `${readFileSync(place, 'utf8')}${line}`);
+    return [place, file];
+  });
+  return { uid: SOMEBODY, gid: SOMEBODY, overlaid: Object.fromEntries(overlaid) };
+}
+
+/** Why the kernel does not let a user have a user namespace; undefined where it does. */
+export function rootlessRefused(identity: Identity): string | undefined {
+  const [program = '', ...args] = asIdentity(identity, ['unshare', '--user', '--map-root-user', 'true']);
+  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  return status === 0 ? undefined : stderr.trim();
+}

@@ -1,0 +1,47 @@
+/** HAProxy before a daemon's socket, with the configuration that is shipped. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { directoryOf, SOMEBODY } from './identity.ts';
+import { waitFor } from './wait.ts';
+
+const SHIPPED = join(import.meta.dirname, '../../config/socket-proxy/haproxy.cfg');
+
+export interface SocketProxy {
+  /** `unix:///…`, for SOMEBODY. */
+  readonly host: string;
+  /** What was asked up to now: `GET /info 200`. */
+  readonly asked: () => string[];
+}
+
+/** @param change of the shipped configuration */
+export async function socketProxy(
+  t: ExecutionContext,
+  daemon: string,
+  change: (configuration: string) => string = (shipped) => shipped,
+): Promise<SocketProxy> {
+  const directory = directoryOf(t, { uid: SOMEBODY, gid: SOMEBODY });
+  const configuration = join(directory, 'haproxy.cfg');
+  writeFileSync(configuration, change(readFileSync(SHIPPED, 'utf8')));
+  const socket = join(directory, 'docker.sock');
+  const proxy: ChildProcess = spawn('haproxy', ['-db', '-f', configuration], {
+    env: {
+      ...process.env,
+      DOCKER_SOCKET: new URL(daemon).pathname,
+      PORTLIGHT_SOCKET: socket,
+      PORTLIGHT_GID: String(SOMEBODY),
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  t.teardown(() => proxy.kill('SIGKILL'));
+  let log = '';
+  proxy.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  await waitFor(`HAProxy; so far: ${log}`, () => existsSync(socket));
+  return {
+    host: `unix://${socket}`,
+    asked: () => log.split('\n').filter((line) => /^[A-Z]+ \/\S* \d+$/.test(line)),
+  };
+}

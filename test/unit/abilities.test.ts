@@ -1,0 +1,74 @@
+/** What is missing is named: once, and whatever else is missing is named beside it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { pino } from 'pino';
+import { AbilityWatch, abilities, lacksOf, surroundingsOf } from '../../agent/abilities.ts';
+import { outcomesOf, privilegesPage, settings } from '../../agent/setup/privileges-page.ts';
+import { Telemetry } from '../../agent/telemetry.ts';
+import { Refused, requestOf, requests } from '../../collectors/docker/requests.ts';
+import { fakeContainer } from '../support/container.ts';
+
+const surroundings = surroundingsOf('/proc', '/', new Set());
+
+/** Of no cgroup that bears its id, and with none of Docker's shims above it. */
+const foreign = (name: string) =>
+  fakeContainer({ id: 'f'.repeat(64), name, pid: process.pid, logDriver: 'local' });
+
+test('docs/privileges.md is what the code says (npm run docs)', (t) => {
+  t.is(readFileSync(join(import.meta.dirname, '../../docs/privileges.md'), 'utf8'), privilegesPage());
+});
+
+test('a row names only what there is, and what it lacks costs something', (t) => {
+  const names = abilities.map(({ name }) => name);
+  for (const setting of Object.values(settings)) {
+    for (const lack of setting.lacks) {
+      t.true(names.includes(lack), lack);
+      t.notDeepEqual(outcomesOf({ name: '', lacks: [lack] }), outcomesOf({ name: '', lacks: [] }), lack);
+    }
+  }
+});
+
+test('where a process cannot be seen, nothing that follows from it is named besides', (t) => {
+  const [lack, ...others] = lacksOf(foreign('a'), surroundings);
+  t.is(lack!.ability.name, 'container processes');
+  t.is(lack!.reason, `process ${process.pid} is none of the container's`);
+  t.deepEqual(others, []);
+});
+
+test('each thing is told once, however many containers it is of; of what has ended, nothing is', async (t) => {
+  const lines: string[] = [];
+  const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
+  const watch = new AbilityWatch(surroundings, telemetry);
+  const ended = foreign('ended');
+  watch.attach(ended);
+  ended.pid = 0;
+  for (const name of ['a', 'b']) watch.attach(foreign(name));
+  while (lines.length === 0) await sleep(50);
+  await sleep(100);
+  watch.stop();
+  t.is(lines.length, 1);
+  t.regex(
+    lines[0]!,
+    /container processes of container a cannot be read: .*: CPU, .*; it takes the host's \/proc/,
+  );
+});
+
+test('what is refused is logged once, and counted always', (t) => {
+  const lines: string[] = [];
+  const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
+  const volumes = requests.find(({ path }) => path === '/volumes')!;
+  for (let index = 0; index < 3; index++) telemetry.fault('objects', new Refused(volumes));
+  t.is(lines.length, 1);
+  t.regex(lines[0]!, /GET \/volumes is refused: no volumes/);
+  t.is([...telemetry.series('portlight.collector.errors')][0]!.value, 3);
+});
+
+test('a request is known by its path', (t) => {
+  t.is(requestOf('/containers/json?all=1')?.path, '/containers/json');
+  t.is(requestOf('/containers/abc/json?')?.path, '/containers/{id}/json');
+  t.is(requestOf('/images/team/app:1/json')?.path, '/images/{name}/json');
+  t.is(requestOf('/containers/abc/archive?path=/etc'), undefined);
+  t.is(requestOf('/networks/a/b'), undefined);
+});
