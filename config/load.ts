@@ -3,7 +3,6 @@
  * variables, PORTLIGHT_* variables, flags.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
@@ -12,6 +11,7 @@ import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
 import { webhookOptions } from './alerts.ts';
 import { daemonOptions, mistakeInDaemons } from './daemons.ts';
 import { destinationsOf } from './destinations.ts';
+import { homeOf } from './home.ts';
 import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
 import { factsOf } from './option.ts';
 import { kinds } from './receiver.ts';
@@ -170,7 +170,7 @@ function defaultDataDirectory(env: Environment): string {
   // systemd.exec(5): what StateDirectory= has made.
   if (env.STATE_DIRECTORY) return env.STATE_DIRECTORY;
   if (process.getuid?.() === 0) return '/var/lib/portlight';
-  return join(env.XDG_STATE_HOME || join(env.HOME ?? homedir(), '.local/state'), 'portlight');
+  return join(env.XDG_STATE_HOME || join(homeOf(env), '.local/state'), 'portlight');
 }
 
 /** Values of options that nobody set, besides those that depend on others. */

@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { homeOf } from '../../config/home.ts';
 
 export interface Endpoint {
   /** `unix:///…`, `tcp://…`, `http(s)://…` or `ssh://…`. */
@@ -32,8 +32,7 @@ function readJson(path: string): Record<string, unknown> {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
-const configDirectoryOf = (env: Environment): string =>
-  env.DOCKER_CONFIG ?? join(env.HOME ?? homedir(), '.docker');
+const configDirectoryOf = (env: Environment): string => env.DOCKER_CONFIG ?? join(homeOf(env), '.docker');
 
 /** @throws {Error} when there is no such Docker context */
 export function contextEndpoint(name: string, env: Environment = process.env): Endpoint {
