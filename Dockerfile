@@ -18,7 +18,7 @@ RUN node agent/setup/build.ts \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
   && install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
   && install -d -m 700 /data/portlight
-# npm tells what is there where nothing else is wanted.
+# npm lists just what is there once the manifest wants nothing else.
 RUN cd /image/portlight \
   && npm pkg delete devDependencies scripts \
   && npm sbom --sbom-format=cyclonedx --sbom-type=application > /sbom.cdx.json \

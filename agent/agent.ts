@@ -1,6 +1,7 @@
 /** Wires collectors, pipeline and exporters, and starts and stops them in order. */
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
+import { isNone } from '../collectors/docker/endpoint.ts';
 import { hostAttributes } from '../collectors/host/identity.ts';
 import { bootTime } from '../collectors/host/index.ts';
 import { descriptorLimit, KernelFiles } from '../collectors/kernel-file.ts';
@@ -21,11 +22,14 @@ import { lockDirectory } from './lock.ts';
 import { LogLosses } from './logs/losses.ts';
 import { isReceiver } from './logs/receiver.ts';
 import { isFollowed, treatmentOf } from './logs/treatment.ts';
-import { type Measures, ObservedDaemon, type ObservedDaemonOptions } from './observed-daemon.ts';
+import type { Measures, Observed, ObservedOptions } from './observed.ts';
+import { ObservedDaemon } from './observed-daemon.ts';
+import { ObservedKernel } from './observed-kernel.ts';
 import { Pipeline } from './pipeline.ts';
 import { Positions } from './positions.ts';
 import type { Attributes, Metric } from './records.ts';
 import { Rounds } from './rounds.ts';
+import { scopeAt } from './scope.ts';
 import { matches, selectMetrics } from './selection.ts';
 import { Access } from './server/access.ts';
 import { healthPages, listen, openUrlOf, type Site, urlOf } from './server/index.ts';
@@ -106,6 +110,7 @@ async function startLocked(
   const since = new Date();
   const before = telemetry.snapshot();
   const endpoints = endpointsOf(config);
+  const scope = await scopeAt(endpoints[0]!.endpoint, config.scope, (message) => logger.warn(message));
   // Before anything is opened: it may not be had.
   const token = requiredToken(config.listen.host, config.data_dir, logger);
   const access = new Access(config.dashboard.hosts, token);
@@ -120,7 +125,7 @@ async function startLocked(
   const scrape = new PrometheusExporter(telemetry);
   const evidence = new Evidence(config.procfs);
   const losses = new LogLosses();
-  const daemons: ObservedDaemon[] = [];
+  const daemons: Observed[] = [];
   const status = () => {
     const states = daemons.map(({ name = null, endpoint, connected, containers }) => ({
       name,
@@ -204,7 +209,7 @@ async function startLocked(
     ),
   );
   const glances: Glance[] = [];
-  const onlookers: ObservedDaemonOptions['onlookers'] = (daemon, ofHost) => {
+  const onlookers: ObservedOptions['onlookers'] = (daemon, ofHost) => {
     if (dashboard === undefined || config.interval <= GLANCE_MS) return [];
     const glance = new Glance({
       procfs: config.procfs,
@@ -229,11 +234,15 @@ async function startLocked(
   };
   for (const { name, endpoint } of endpoints) {
     const store = name === undefined ? positions : positions.section(sectionOf(name));
+    const options = {
+      ...{ endpoint, config, telemetry, pipeline, store, evidence, losses, files, measures },
+      ...{ here: found, common, own, onlookers },
+    };
+    const isOnly = endpoints.length === 1;
     daemons.push(
-      new ObservedDaemon({
-        ...{ name, endpoint, config, telemetry, pipeline, store, evidence, losses, files, measures },
-        ...{ here: found, common, own, claimHost, onlookers, isOnly: endpoints.length === 1 },
-      }),
+      isNone(endpoint)
+        ? new ObservedKernel(options)
+        : new ObservedDaemon({ ...options, name, scope, claimHost, isOnly }),
     );
   }
   if (dashboard !== undefined)

@@ -1,17 +1,16 @@
 /** Wires what the dashboard looks up to those who know it. */
-import { layeredImage } from '../collectors/docker/layers.ts';
 import { readConfinement } from '../collectors/namespaces/confinement.ts';
-import { listImages, namesOf } from '../collectors/objects.ts';
+import { namesOf } from '../collectors/objects.ts';
 import type { Confinement } from '../exporters/dashboard/api.ts';
 import type { Sources } from '../exporters/dashboard/sources.ts';
-import type { ObservedDaemon } from './observed-daemon.ts';
+import type { Observed } from './observed.ts';
 import type { Container } from './records.ts';
 import type { Status } from './status.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface DashboardParts {
   /** Filled after the dashboard is made; the page's host is that of the first. */
-  readonly daemons: readonly ObservedDaemon[];
+  readonly daemons: readonly Observed[];
   readonly status: () => Status;
   readonly telemetry: Telemetry;
 }
@@ -25,7 +24,7 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
   try {
     const { capabilities, seccomp, apparmor, noNewPrivileges, readonlyRoot } = readConfinement(procfs, pid);
     return {
-      privileged,
+      privileged: privileged ?? null,
       capabilities,
       seccomp: seccomp ?? null,
       apparmor: apparmor ?? null,
@@ -42,11 +41,11 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
  * An image, from whichever daemon has it.
  * @throws what the last daemon says, where none has it and not all could be asked
  */
-async function imageOf(daemons: readonly ObservedDaemon[], id: string) {
+async function imageOf(daemons: readonly Observed[], id: string) {
   let failure: unknown;
-  for (const { docker } of daemons) {
+  for (const daemon of daemons) {
     try {
-      const found = await layeredImage(docker, id);
+      const found = await daemon.image(id);
       if (found !== undefined) return found;
     } catch (error) {
       failure = error;
@@ -62,8 +61,6 @@ function together<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<strin
 }
 
 export function dashboardSources({ daemons, status, telemetry }: DashboardParts): Sources {
-  const imageIdsOf = ({ containers }: ObservedDaemon) =>
-    [...containers.values()].map(({ resource }) => String(resource.attributes['container.image.id'] ?? ''));
   const daemonOf = ({ id }: Container) => daemons.find(({ containers }) => containers.has(id));
   return {
     get hostname() {
@@ -81,14 +78,7 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
     },
     async images() {
       // One that is away does not keep the others' from being shown.
-      const answers = await Promise.allSettled(
-        daemons.map((daemon) =>
-          listImages(
-            daemon.docker,
-            imageIdsOf(daemon).filter((id) => id !== ''),
-          ),
-        ),
-      );
+      const answers = await Promise.allSettled(daemons.map((daemon) => daemon.images()));
       const given = answers.filter((answer) => answer.status === 'fulfilled');
       const [failed] = answers.filter((answer) => answer.status === 'rejected');
       if (given.length === 0 && failed !== undefined) throw failed.reason;

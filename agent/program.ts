@@ -10,7 +10,7 @@ import { RANGES } from './logs/severity.ts';
 import { VERSION } from './version.ts';
 
 /** What commands heed that ask the daemon, or the running agent where one answers. */
-const ASKING = ['docker_host', 'procfs', 'listen', 'data_dir'];
+const ASKING = ['docker_host', 'scope', 'procfs', 'listen', 'data_dir'];
 const SINCE = 'a duration such as 10m, or a time such as 2026-11-24T12:00:00Z';
 
 const shells = ['bash', 'zsh', 'fish'] as const;

@@ -68,12 +68,12 @@ export interface Container {
   status: string;
   /** `State.Health.Status`; undefined without a health check. */
   health: string | undefined;
-  /** `RestartCount`: restarts by the restart policy. */
-  restarts: number;
-  /** `State.ExitCode` of the last run. */
-  exitCode: number;
-  /** `State.OOMKilled` of the last run. */
-  oomKilled: boolean;
+  /** `RestartCount`: restarts by the restart policy; undefined where only the daemon knows. */
+  restarts: number | undefined;
+  /** `State.ExitCode` of the last run; undefined as above. */
+  exitCode: number | undefined;
+  /** `State.OOMKilled` of the last run; undefined as above. */
+  oomKilled: boolean | undefined;
   /** When the health check that decided on `health` ended; 0n where it is not known. */
   healthAt: UnixNano;
   /** `Config.StopSignal`, such as SIGTERM. */
@@ -82,8 +82,8 @@ export interface Container {
   healthCommand: string;
   /** `HostConfig.RestartPolicy.Name`. */
   restartPolicy: string;
-  /** `HostConfig.Privileged`. */
-  privileged: boolean;
+  /** `HostConfig.Privileged`; undefined where only the daemon knows. */
+  privileged: boolean | undefined;
   /** What of the host is mounted in it. */
   mounts: readonly { readonly source: string; readonly destination: string; readonly writable: boolean }[];
   /** `HostConfig.SecurityOpt`. */

@@ -46,12 +46,22 @@ interface Item {
   readonly passing: Attributes;
 }
 
+/** What there is of a kind. */
+interface Listed {
+  /** What is told of. */
+  readonly items: readonly Item[];
+  /** Ids of what is not. */
+  readonly others: readonly string[];
+}
+
 export interface ObjectOptions {
   readonly docker: Docker;
   readonly sink: Sink;
   /** What the events are about: the host. */
   readonly host: () => Resource;
   readonly containers: () => Iterable<Container>;
+  /** Whether an object with these labels is told of; undefined for images, whose labels are their makers'. */
+  readonly tells: (labels: Readonly<Record<string, string>> | undefined) => boolean;
   /** Names of the objects that were told of, by `<kind>/<id>`, for those that vanish while nobody looks. */
   readonly store: TextStore;
 }
@@ -184,7 +194,7 @@ export class ObjectCollector implements Collector {
     }
   }
 
-  private readonly read: Readonly<Record<Kind, () => Promise<Item[]>>> = {
+  private readonly read: Readonly<Record<Kind, () => Promise<Listed>>> = {
     image: async () => {
       const all = [...this.options.containers()].map(imageIdOf).filter((id) => id !== undefined);
       const images = await this.answer(listImages(this.options.docker, all));
@@ -197,36 +207,49 @@ export class ObjectCollector implements Collector {
         const id = container.pid === 0 ? undefined : imageIdOf(container);
         if (id !== undefined) used.set(id, (used.get(id) ?? 0) + 1);
       }
-      return images.map((image) => imageItem(image, used.get(image.Id) ?? 0));
+      if (!this.options.tells(undefined)) return { items: [], others: images.map(({ Id }) => Id) };
+      return { items: images.map((image) => imageItem(image, used.get(image.Id) ?? 0)), others: [] };
     },
     volume: async () => {
       const { docker } = this.options;
       const list = (filters: object) => this.answer(docker.listVolumes(filters));
       const [all, dangling] = await Promise.all([list({}), list({ filters: { dangling: ['true'] } })]);
       const unused = new Set((dangling.Volumes ?? []).map(({ Name }) => Name));
-      return (all.Volumes ?? []).map((volume) => volumeItem(volume, !unused.has(volume.Name)));
+      const [told, others] = this.divided(all.Volumes ?? []);
+      return {
+        items: told.map((volume) => volumeItem(volume, !unused.has(volume.Name))),
+        others: others.map(({ Name }) => Name),
+      };
     },
     network: async () => {
       const { docker } = this.options;
-      const list = await this.answer(docker.listNetworks());
+      const [told, others] = this.divided(await this.answer(docker.listNetworks()));
       const networks: NetworkInspectInfo[] = [];
-      for (const { Id } of list) {
+      for (const { Id } of told) {
         try {
           networks.push(await this.answer(docker.getNetwork(Id).inspect()));
         } catch (error) {
           if (!isNotFound(error)) throw error;
         }
       }
-      return networks.map(networkItem);
+      return { items: networks.map(networkItem), others: others.map(({ Id }) => Id) };
     },
   };
+
+  /** What is told of, and what is not. */
+  private divided<T extends { readonly Labels?: Readonly<Record<string, string>> | null }>(
+    all: readonly T[],
+  ): [T[], T[]] {
+    const isTold = ({ Labels }: T) => this.options.tells(Labels ?? {});
+    return [all.filter(isTold), all.filter((object) => !isTold(object))];
+  }
 
   private answer<T>(answer: Promise<T>): Promise<T> {
     return inTime(answer, ANSWER_MS, this.stopping.signal);
   }
 
   /** Tells what is other than it was. */
-  private take(kind: Kind, items: readonly Item[]): void {
+  private take(kind: Kind, { items, others }: Listed): void {
     const { store } = this.options;
     const known = this.known[kind];
     const prefix = `object/${kind}/`;
@@ -234,6 +257,8 @@ export class ObjectCollector implements Collector {
     const gone = new Map(
       [...kept, ...known.keys()].map((id) => [id, known.get(id)?.name ?? store.load(prefix + id) ?? '']),
     );
+    // What an agent with other options told of is no more than left alone.
+    for (const id of others) if (gone.delete(id)) store.forget(prefix + id);
     // Nothing that there is at the first look of all is new.
     const isFirst = gone.size === 0 && !this.looked.has(kind);
     for (const item of items) {

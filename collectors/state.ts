@@ -23,7 +23,7 @@ export class StateCollector implements Collector {
       points.push({ metric, value, attributes });
     add(catalogue.lastSeen, seconds(now));
     add(catalogue.status, 1, statusAttributes.get(container.status));
-    add(catalogue.restarts, container.restarts);
+    if (container.restarts !== undefined) add(catalogue.restarts, container.restarts);
     // The daemon keeps what a health check said last, also of what does not run any more.
     if (container.health !== undefined && container.pid !== 0) {
       add(catalogue.health, 1, healthAttributes.get(container.health));
@@ -33,8 +33,8 @@ export class StateCollector implements Collector {
     if (container.startedAt !== 0n) add(catalogue.startTime, seconds(container.startedAt));
     if (container.pid !== 0) add(catalogue.uptime, Math.max(0, seconds(now - container.startedAt)));
     else if (container.startedAt !== 0n) {
-      add(catalogue.exitCode, container.exitCode);
-      add(catalogue.oomKilled, container.oomKilled ? 1 : 0);
+      if (container.exitCode !== undefined) add(catalogue.exitCode, container.exitCode);
+      if (container.oomKilled !== undefined) add(catalogue.oomKilled, container.oomKilled ? 1 : 0);
     }
   }
 }

@@ -1,19 +1,22 @@
 /** Which daemons are observed. */
 import * as v from 'valibot';
+import { NONE } from '../collectors/docker/endpoint.ts';
 import { type Leaf, matching, option, optional, optionalText } from './option.ts';
 import type { Config } from './schema.ts';
 
 const HOST = /^(unix:\/\/\/.+|(tcp|https?|ssh):\/\/[^/]+)/;
-export const HOST_ALLOWED = 'unix:///path, tcp://host:port, https://host:port or ssh://user@host';
+const HOST_ALLOWED = 'unix:///path, tcp://host:port, https://host:port or ssh://user@host';
+const MAIN_HOST = new RegExp(`${HOST.source}|^${NONE}$`);
+export const MAIN_HOST_ALLOWED = `${HOST_ALLOWED}; or ${NONE}, which has the kernel alone asked`;
 const DAEMON_NAME = /^[\w.-]+$/;
 
-export const dockerHost = optional(matching(HOST));
+export const dockerHost = optional(matching(MAIN_HOST));
 
 const file = (what: string) => option(what, { allowed: 'a path to a file in PEM' }, optionalText);
 
 /** What can be said of each of `daemons`. */
 export const daemonOptions = {
-  host: option('Address of the daemon', { allowed: HOST_ALLOWED }, dockerHost),
+  host: option('Address of the daemon', { allowed: HOST_ALLOWED }, optional(matching(HOST))),
   context: option(
     'Docker context that has the address, instead of host',
     { allowed: 'the name of a context' },
@@ -35,7 +38,14 @@ export const daemons = option(
 );
 
 /** What is wrong between the options of daemons; nothing where all is well. */
-export function mistakeInDaemons({ docker_host, daemons: named }: Config): string | undefined {
+export function mistakeInDaemons({ docker_host, daemons: named, scope }: Config): string | undefined {
+  const others = Object.keys(named).length > 0;
+  if (docker_host === NONE && others)
+    return `docker_host: "${NONE}" is not allowed; expected another, since there are daemons to observe`;
+  if (scope !== 'host' && docker_host === NONE)
+    return `scope: "${scope}" is not allowed; expected host, since only a daemon knows of others (docker_host is ${NONE})`;
+  if (scope !== 'host' && others)
+    return `scope: "${scope}" is not allowed; expected host, since the agent is for several daemons`;
   const hosts = new Map([[docker_host, 'docker_host']]);
   for (const [name, daemon] of Object.entries(named)) {
     const path = `daemons.${name}`;

@@ -182,6 +182,7 @@ export const DEFAULTS: Readonly<Record<string, unknown>> = {
   log_level: 'info',
   procfs: '/proc',
   rootfs: '/',
+  scope: 'host',
   container_attributes: [],
   container_labels: [],
   'containers.include': [],

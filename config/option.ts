@@ -22,6 +22,10 @@ export interface OptionFacts {
   readonly secret?: boolean;
 }
 
+/** What an agent is for. */
+export const scopeNames = ['host', 'project', 'pod', 'self'] as const;
+export type ScopeName = (typeof scopeNames)[number];
+
 export type Leaf<T> = v.GenericSchema<unknown, T>;
 
 /** What is known of an option besides the shape of its value. */

@@ -5,7 +5,7 @@
 import * as v from 'valibot';
 import { selectable, unknownMetrics } from '../agent/selection.ts';
 import { alertOptions } from './alerts.ts';
-import { daemons, dockerHost, HOST_ALLOWED } from './daemons.ts';
+import { daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemons.ts';
 import { logOptions } from './logs.ts';
 import {
   CONTAINER_RULES,
@@ -19,6 +19,7 @@ import {
   oneOf,
   option,
   optionalText,
+  scopeNames,
   scopeOf,
   sizeBetween,
   text,
@@ -90,7 +91,7 @@ export const destinationOptions = {
 export const schema = v.strictObject({
   docker_host: option(
     'Docker daemon to observe. By default as the docker command finds it: DOCKER_HOST, the Docker context, the default socket, the rootless socket',
-    { allowed: HOST_ALLOWED, flag: 'url' },
+    { allowed: MAIN_HOST_ALLOWED, flag: 'url' },
     dockerHost,
   ),
   daemons,
@@ -162,6 +163,11 @@ export const schema = v.strictObject({
     'Container labels that every record of a container bears as container.label.<key>; none by default',
     { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },
     listOfText((key) => key !== ''),
+  ),
+  scope: option(
+    'What the agent is for: the host; or, where it runs in a container itself, the containers of its own Compose project, those that share its network, or those that the label portlight.scope of its own container selects',
+    { allowed: `one of ${scopeNames.join(', ')}`, values: scopeNames, flag: 'scope' },
+    oneOf(scopeNames),
   ),
   containers: v.strictObject({
     include: option(

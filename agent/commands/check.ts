@@ -6,7 +6,7 @@ import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { readHierarchies } from '../../collectors/cgroup/locate.ts';
 import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
-import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { findEndpoint, isLocal, isNone } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { Refused, type Request, requests } from '../../collectors/docker/requests.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
@@ -17,12 +17,14 @@ import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../abilities.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { readLayout } from '../layout.ts';
 import type { Container, Metric } from '../records.ts';
 import { selectMetrics } from '../selection.ts';
 import { tryAddress } from '../server/index.ts';
 import { messageOf } from '../telemetry.ts';
-import { unanswered } from './daemon.ts';
+import { checkKernel } from './check-kernel.ts';
+import { daemonOf, unanswered } from './daemon.ts';
 import { configOf } from './options.ts';
 import { paint, print, printAs } from './output.ts';
 import { withProgress } from './progress.ts';
@@ -30,7 +32,7 @@ import { withProgress } from './progress.ts';
 /** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
 type Status = 'ok' | 'warn' | 'fail';
 
-interface Finding {
+export interface Finding {
   readonly check: string;
   readonly status: Status;
   readonly found: string;
@@ -185,6 +187,16 @@ function checkAbilities(config: Config, running: readonly ContainerInspectInfo[]
   });
 }
 
+async function checkScope(config: Config): Promise<Finding> {
+  try {
+    const running = await daemonOf(config).running();
+    const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
+    return finding('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`);
+  } catch (error) {
+    return finding('scope', 'fail', messageOf(error));
+  }
+}
+
 function checkDataDirectory({ data_dir }: Config): Finding {
   let existing = data_dir;
   for (;;) {
@@ -250,12 +262,15 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
 /** @param begins told of each thing that is looked at, before it is */
 async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
   begins('the daemon');
-  const { findings, docker } = await checkDaemon(config);
+  const { findings, docker } = isNone(mainEndpoint(config))
+    ? { findings: checkKernel(config) }
+    : await checkDaemon(config);
   findings.push(checkCgroups(config));
   if (docker !== undefined) {
     begins('its containers');
     const { refused, isEnough } = await checkRequests(docker);
     findings.push(refused);
+    if (isEnough && config.scope !== 'host') findings.push(await checkScope(config));
     if (isEnough) findings.push(...checkAbilities(config, await inspectRunning(docker)));
   }
   findings.push(checkDataDirectory(config), await checkListen(config));

@@ -1,9 +1,12 @@
 /** The daemon as a command meets it: found, connected, and its faults told with what can be done. */
 import type Docker from 'dockerode';
-import { accessHint, connect } from '../../collectors/docker/client.ts';
-import type { Endpoint } from '../../collectors/docker/endpoint.ts';
+import type { ContainerInspectInfo } from 'dockerode';
+import { accessHint, connect, inspectRunning } from '../../collectors/docker/client.ts';
+import { type Endpoint, isNone } from '../../collectors/docker/endpoint.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
 import type { Config } from '../../config/schema.ts';
 import { mainEndpoint } from '../endpoints.ts';
+import { type Scope, scopeOf } from '../scope.ts';
 import { messageOf } from '../telemetry.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 
@@ -21,6 +24,13 @@ export interface Daemon {
   readonly endpoint: Endpoint;
   /** @throws {Unanswered} that names the daemon, and says what can be done, where it does not answer */
   ask<T>(question: Promise<T>): Promise<T>;
+  /** @throws as `ask`, and {ConfigError} where the scope cannot be had */
+  scope(): Promise<Scope>;
+  /**
+   * The running containers of the scope, newest first.
+   * @throws as `scope`
+   */
+  running(): Promise<ContainerInspectInfo[]>;
 }
 
 /**
@@ -41,14 +51,34 @@ export async function daemonOrAgent<T>(
   }
 }
 
+/** @throws {Unanswered} where no daemon is to be asked */
 export function daemonOf(config: Config): Daemon {
   const endpoint = mainEndpoint(config);
+  if (isNone(endpoint))
+    throw new Unanswered(
+      `docker_host is none: only a running agent can be asked, and none answers at ${config.listen.host}:${config.listen.port}`,
+    );
+  const docker = connect(endpoint);
+  const ask = <T>(question: Promise<T>) =>
+    question.catch((error) => {
+      throw new Unanswered(unanswered(endpoint, error));
+    });
+  let found: Promise<Scope> | undefined;
+  const scope = async () => {
+    if (config.scope !== 'host') await ask(docker.version());
+    found ??= scopeOf(config.scope, docker, endpoint.host);
+    return found;
+  };
   return {
-    docker: connect(endpoint),
+    docker,
     endpoint,
-    ask: (question) =>
-      question.catch((error) => {
-        throw new Unanswered(unanswered(endpoint, error));
-      }),
+    ask,
+    scope,
+    async running() {
+      const { selects } = await scope();
+      const all = await ask(inspectRunning(docker));
+      const wanted = await Promise.all(all.map((inspect) => selects(fromInspect(inspect, undefined, {}))));
+      return all.filter((_, index) => wanted[index]);
+    },
   };
 }

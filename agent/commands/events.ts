@@ -1,5 +1,6 @@
 /** `portlight events`: what happened, in the agent's words. */
 import type { Command } from 'commander';
+import { isNone } from '../../collectors/docker/endpoint.ts';
 import type { Config } from '../../config/schema.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
   EventEntry,
   Events,
 } from '../../exporters/dashboard/api.ts';
+import { mainEndpoint } from '../endpoints.ts';
 import { eventLine } from '../terminal/lines.ts';
 import { type AgentClient, findAgent } from '../watch/client.ts';
 import { DaemonSource } from '../watch/daemon-source.ts';
@@ -57,6 +59,7 @@ interface Question {
 
 /** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
 async function before(config: Config, since: number, until: number): Promise<EventEntry[]> {
+  if (isNone(mainEndpoint(config))) return [];
   const source = new DaemonSource(config, { since });
   try {
     await withProgress(

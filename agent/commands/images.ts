@@ -1,6 +1,5 @@
 /** `portlight images`: the images that the daemon has, and which containers use them. */
 import type { Command } from 'commander';
-import { inspectRunning } from '../../collectors/docker/client.ts';
 import { familiar, parseImageReference } from '../../collectors/docker/identity.ts';
 import { listedReference, listImages, namesOf } from '../../collectors/objects.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
@@ -28,20 +27,18 @@ interface Row {
 
 const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 
-async function fromDaemon({ docker, endpoint, ask }: Daemon): Promise<Row[]> {
+async function fromDaemon(daemon: Daemon): Promise<Row[]> {
+  const { docker, endpoint, ask } = daemon;
   // The list of containers has only an id where the name means another image by now.
-  const asked = ask(inspectRunning(docker)).then(async (found) => ({
-    running: found,
-    listed: await ask(
-      listImages(
-        docker,
-        found.map(({ Image }) => Image),
-      ),
-    ),
-  }));
-  const { running, listed } = await withProgress(() => `asking ${endpoint.host} for its images`, asked);
+  const asked = daemon.running().then(async (found) => {
+    const used = found.map(({ Image }) => Image);
+    const all = await ask(listImages(docker, used));
+    const { isHost } = await daemon.scope();
+    return { running: found, all, listed: isHost ? all : all.filter(({ Id }) => used.includes(Id)) };
+  });
+  const { running, all, listed } = await withProgress(() => `asking ${endpoint.host} for its images`, asked);
   const current = new Map(
-    listed.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
+    all.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
   );
   const containers = running.map(({ Name, Config, Image }) => {
     const reference = listedReference(Config.Image);

@@ -17,9 +17,10 @@ export async function live(command: Command): Promise<void> {
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/healthz`;
   let response: IncomingMessage;
   try {
-    response = await new Promise((resolve, reject) =>
-      get(url, { agent: false, signal: AbortSignal.timeout(ANSWER_MS) }, resolve).once('error', reject),
-    );
+    response = await new Promise((resolve, reject) => {
+      const request = get(url, { agent: false, timeout: ANSWER_MS }, resolve).once('error', reject);
+      request.once('timeout', () => request.destroy(new Error(`silent for ${ANSWER_MS / 1000} s`)));
+    });
   } catch (error) {
     throw new Error(
       `no agent answers at ${url}: ${messageOf(error)}; run and check --live need the same listen (here: ${origin})`,

@@ -1,6 +1,7 @@
 /** `portlight logs`: the logs of containers, by time. */
 import type { Command } from 'commander';
 import { isNotFound } from '../../collectors/docker/client.ts';
+import { fromInspect } from '../../collectors/docker/identity.ts';
 import { ConfigError } from '../../config/load.ts';
 import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { pad, plain, width } from '../../exporters/console/text.ts';
@@ -106,10 +107,11 @@ const drained = (out: NodeJS.WritableStream): Promise<void> =>
 
 /** The logs of the containers that are called so, each once. */
 async function logsOf(
-  { docker, ask }: Daemon,
+  { docker, ask, scope }: Daemon,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<DaemonLog[]> {
+  const { selects } = await scope();
   const inspected = await Promise.all(
     names.map(async (name) => {
       const found = await ask(
@@ -121,7 +123,8 @@ async function logsOf(
             return undefined;
           }),
       );
-      if (found === undefined) throw new Error(`there is no container ${name}`);
+      if (found === undefined || !(await selects(fromInspect(found, undefined, {}))))
+        throw new Error(`there is no container ${name}`);
       return found;
     }),
   );

@@ -1,7 +1,6 @@
 /** `portlight namespaces`: who shares which namespace with whom, and what confines each container. */
 import type { Command } from 'commander';
 import type { ContainerInspectInfo } from 'dockerode';
-import { inspectRunning } from '../../collectors/docker/client.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { isDenied } from '../../collectors/kernel-file.ts';
 import { type Confinement, elevations, readConfinement } from '../../collectors/namespaces/confinement.ts';
@@ -157,8 +156,8 @@ function facts(inhabitants: readonly Inhabitant[]): object[] {
   }));
 }
 
-async function fromDaemon({ docker, endpoint, ask }: Daemon, procfs: string): Promise<Inhabitant[]> {
-  const running = await withProgress(() => `asking ${endpoint.host}`, ask(inspectRunning(docker)));
+async function fromDaemon(daemon: Daemon, procfs: string): Promise<Inhabitant[]> {
+  const running = await withProgress(() => `asking ${daemon.endpoint.host}`, daemon.running());
   const mistakes: string[] = [];
   const found = running.flatMap(
     (inspect) => inhabitant(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],

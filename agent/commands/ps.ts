@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { inspectRunning } from '../../collectors/docker/client.ts';
 import { isLocal } from '../../collectors/docker/endpoint.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
@@ -48,8 +47,8 @@ interface Row extends Partial<Use> {
 
 /** Asks the daemon for the containers, and measures them. */
 async function fromDaemon(config: Config): Promise<Row[]> {
-  const { docker, endpoint, ask } = daemonOf(config);
-  const running = await withProgress(() => `asking ${endpoint.host}`, ask(inspectRunning(docker)));
+  const { endpoint, running: ask } = daemonOf(config);
+  const running = await withProgress(() => `asking ${endpoint.host}`, ask());
   const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
   const rootfs = isLocal(endpoint) ? config.rootfs : undefined;

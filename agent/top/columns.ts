@@ -126,7 +126,7 @@ export const columns: readonly Column[] = [
   number('NET OUT', 12, 120, { cell: ({ figures }) => rate(figures?.transmit) }),
   number('READ', 12, 140, { sort: 'disk', cell: ({ figures }) => rate(figures?.read) }),
   number('WRITE', 12, 154, { cell: ({ figures }) => rate(figures?.write) }),
-  number('RESTARTS', 8, 166, { cell: ({ restarts }) => (restarts === 0 ? '-' : String(restarts)) }),
+  number('RESTARTS', 8, 166, { cell: ({ restarts }) => (restarts ? String(restarts) : '-') }),
   number('UP', 7, 0, { sort: 'up', cell: (container, { now }) => sinceOf(container, now) }),
   {
     title: 'IMAGE',

@@ -115,7 +115,7 @@ export class Detail implements View {
     const where = [project, service].filter((part) => part !== null).join('/');
     const facts = [
       `for ${sinceOf(container, Date.now())}`,
-      `${restarts} restarts`,
+      ...(restarts === null ? [] : [`${restarts} restarts`]),
       ...(where === '' ? [] : [where]),
       image,
       container.id.slice(0, 12),

@@ -89,6 +89,8 @@ export class DaemonSource implements Source {
   /** The last one, and when it was, ms since the epoch. */
   private fault: { readonly text: string; readonly at: number } | undefined;
   private isCollecting = false;
+  /** Undefined where the host is not what is asked about. */
+  private readonly about: Resource | undefined;
   /** How many events were told. */
   private told = 0;
   private changed: () => void = () => {};
@@ -117,6 +119,7 @@ export class DaemonSource implements Source {
         ]
       : [];
     this.isHere = here;
+    this.about = config.scope === 'host' ? HOST : undefined;
     this.rounds = new Round(collectors, enabled, telemetry, here ? bootTime(config.procfs) : 0n);
     const sink: Sink = {
       event: async (resource, event) => this.take(resource, event),
@@ -131,12 +134,13 @@ export class DaemonSource implements Source {
       surroundings: async () => ({}),
       host: () => HOST,
       labels: [],
-      selects: () => true,
+      selects: async (container) => (await this.daemon.scope()).selects(container),
       describe: () => ({}),
       sink,
       store: new MemoryStore(),
       evidence: this.evidence,
       command: undefined,
+      tellsObjects: this.about !== undefined,
       answered: () => {},
       objectChanged: () => {},
       reconciled: reached.resolve,
@@ -148,6 +152,7 @@ export class DaemonSource implements Source {
 
   async start(changed: () => void): Promise<void> {
     await this.daemon.ask(this.daemon.docker.version());
+    await this.daemon.scope();
     this.changed = changed;
     this.docker.start(() => {});
     await this.caughtUp;
@@ -190,7 +195,7 @@ export class DaemonSource implements Source {
       const all = [...this.docker.containers.values()];
       const sets = await this.rounds.collect(
         all.filter(({ pid }) => pid !== 0),
-        HOST,
+        this.about,
       );
       this.evidence.round(sets);
       for (const set of sets) {

@@ -3,7 +3,6 @@
  * happened, somebody has to have looked before.
  */
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { inspectRunning } from '../../collectors/docker/client.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { HostCollector } from '../../collectors/host/index.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
@@ -21,10 +20,7 @@ import { MemoryStore } from './memory-store.ts';
 
 /** @throws {Error} when the daemon does not answer */
 export async function judge(config: Config): Promise<Alert[]> {
-  const { docker, ask } = daemonOf(config);
-  const containers = (await ask(inspectRunning(docker))).map((inspect) =>
-    fromInspect(inspect, undefined, {}),
-  );
+  const containers = (await daemonOf(config).running()).map((inspect) => fromInspect(inspect, undefined, {}));
   const telemetry = new Telemetry(createLogger(config.log_level));
   const alerts = new Alerts({
     config: config.alerts,
@@ -55,7 +51,8 @@ export async function judge(config: Config): Promise<Alert[]> {
   }
   const host = new HostCollector(config.procfs, config.rootfs, files);
   const rounds = new Round([cgroup, processes, new StateCollector(), host], looked, telemetry);
-  alerts.round(await rounds.collect(containers, { attributes: {} }));
+  const about = config.scope === 'host' ? { attributes: {} } : undefined;
+  alerts.round(await rounds.collect(containers, about));
   cgroup.stop();
   return alerts.current;
 }

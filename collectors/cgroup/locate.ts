@@ -104,14 +104,33 @@ function isChildOfShim(procfs: string, pid: number, id: string): boolean {
 }
 
 /**
+ * Our own cgroup by hierarchy, where we run in a container: in a cgroup namespace of its own, that is / for all of
+ * the container's processes, and bears no id.
+ */
+let ownMembership: Map<string, string> | undefined;
+
+function isOwnRoot(controller: string, path: string): boolean {
+  ownMembership ??=
+    OWN_ID === undefined ? new Map() : parseMembership(readFileSync('/proc/self/cgroup', 'utf8'));
+  return path === '/' && ownMembership.get(controller) === '/';
+}
+
+/** Whether a process is any container's. @param text of its /proc/<pid>/cgroup */
+export const isOfContainer = (text: string): boolean =>
+  /[0-9a-f]{64}/.test(text) ||
+  [...parseMembership(text)].some(([controller, path]) => isOwnRoot(controller, path));
+
+/**
  * Makes sure that a process is the container's: a daemon elsewhere, another /proc or a reused pid make it another's. Its
  * cgroup tells, or, where a rootless daemon can give it none, its parent.
  * @throws with the code ESRCH when it is not, when it has vanished, or when /proc cannot be read
  */
 export function requireProcessOf(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
-  const isOwn = [...membership.values()].some((path) => containerCgroup(path, id) !== undefined);
-  if (isOwn || isChildOfShim(procfs, pid, id)) return;
+  const isIts = [...membership].some(
+    ([controller, path]) => containerCgroup(path, id) !== undefined || isOwnRoot(controller, path),
+  );
+  if (isIts || isChildOfShim(procfs, pid, id)) return;
   throw Object.assign(new Error(`process ${pid} is none of the container's`), { code: 'ESRCH' });
 }
 
@@ -169,9 +188,10 @@ export function locate(
     const legacy = hierarchies.v1.get(controller);
     const version = legacy === undefined ? 2 : 1;
     const mount = legacy ?? hierarchies.v2;
-    const path = membership.get(version === 1 ? controller : '');
+    const hierarchy = version === 1 ? controller : '';
+    const path = membership.get(hierarchy);
     if (mount === undefined || path === undefined) continue;
-    const own = containerCgroup(path, id);
+    const own = containerCgroup(path, id) ?? (isOwnRoot(hierarchy, path) ? path : undefined);
     if (own === undefined) continue;
     const directory = under(mount, own, id);
     if (directory !== undefined && existsSync(directory))

@@ -81,8 +81,7 @@ const negotiate = (dial: Modem['dial']): Promise<string | undefined> =>
 
 /** @throws what the signal was given, when that is first */
 async function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
+  if (signal === undefined || signal.aborted) return promise;
   const done = new AbortController();
   const aborted = once(signal, 'abort', { signal: done.signal }).then(() => Promise.reject(signal.reason));
   try {

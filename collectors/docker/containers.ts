@@ -13,8 +13,8 @@ export interface ContainersOptions {
   readonly docker: Docker;
   /** Patterns of container labels that the resource bears. */
   readonly labels: readonly string[];
-  /** Whether a container is observed at all. */
-  readonly selects: (container: Container) => boolean;
+  /** Whether a container is observed at all; for one of which only an event is left, it is to be known at once. */
+  readonly selects: (container: Container) => boolean | Promise<boolean>;
   /** What else the resource of a running container is to bear. */
   readonly describe: (container: Container) => Attributes;
   /** Whether it was told that a container is gone: what the daemon said of it before comes too late. */
@@ -58,10 +58,11 @@ export class Containers {
     const order = ++this.asked;
     const fresh = await this.ask(id);
     if (fresh === undefined) return undefined;
+    const isSelected = this.known.has(id) || (await this.options.selects(fresh));
     const known = this.known.get(id);
     if (known !== undefined) return this.renew(known, fresh, order);
     if (this.options.isGone(id)) return undefined;
-    if (!this.options.selects(fresh)) {
+    if (!isSelected) {
       this.ignored.add(id);
       return undefined;
     }
@@ -119,7 +120,7 @@ export class Containers {
       container.resource = { ...container.resource, attributes: told.resource };
       return container;
     }
-    return this.options.selects(container) ? container : undefined;
+    return this.options.selects(container) === true ? container : undefined;
   }
 
   /** An image's facts never change but for its tags; undefined when it was deleted since. */

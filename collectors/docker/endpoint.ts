@@ -50,6 +50,10 @@ export function contextEndpoint(name: string, env: Environment = process.env): E
   };
 }
 
+/** What stands for no daemon: the kernel alone is asked. */
+export const NONE = 'none';
+export const isNone = ({ host }: Endpoint): boolean => host === NONE;
+
 /** Whether the daemon runs on this host, so that its files can be read here. */
 export const isLocal = ({ host }: Endpoint): boolean => host.startsWith('unix:');
 

@@ -80,8 +80,8 @@ export function resourceAttributes(
     'service.name': serviceName(name, labels),
     'container.id': id,
     'container.name': name,
-    'container.image.name': reference.name,
   };
+  if (reference.name !== '') attributes['container.image.name'] = reference.name;
   if (namespace !== undefined) attributes['service.namespace'] = namespace;
   for (const [label, attribute] of Object.entries(SWARM)) {
     if (labels[label]) attributes[attribute] = labels[label];

@@ -94,6 +94,8 @@ export interface DockerCollectorOptions
   readonly sink: Sink;
   readonly lifecycle: Lifecycle;
   readonly position: EventPosition;
+  /** Whether events are told that are about no container that is observed. */
+  readonly tellsObjects: boolean;
   /** Told who answers, whenever the daemon was connected to. */
   readonly answered: (version: DockerVersion) => void;
   /** Told of each event of an object that is no container, once it was told. */
@@ -468,6 +470,10 @@ export class DockerCollector {
     const member = memberOf(event);
     if (member !== undefined && this.all.ignored.has(member)) return NOTHING_SENT;
     const container = member === undefined ? undefined : this.existingOrTold(member);
+    if (container === undefined && !this.options.tellsObjects) {
+      this.options.objectChanged(event.Type);
+      return NOTHING_SENT;
+    }
     const record = eventRecord(event, {
       container: container?.name,
       tail: container === undefined ? '' : `: container ${container.name}`,

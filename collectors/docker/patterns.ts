@@ -31,7 +31,7 @@ function patternIn(told: Told, container: Container, action: string, time: UnixN
       attributes: {
         'portlight.restart_loop.ends': ends,
         'portlight.restart_loop.window': WINDOW_SECONDS,
-        'container.restarts': restarts,
+        ...(restarts === undefined ? {} : { 'container.restarts': restarts }),
       },
     };
   const changes = inWindow(told.healthChanges);

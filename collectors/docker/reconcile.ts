@@ -15,6 +15,10 @@ interface Missed {
 
 const isUnder = (told: Told | undefined): boolean => told?.status === 'running' || told?.status === 'paused';
 
+/** As the daemon's event has it. */
+const exitCodeAttribute = ({ exitCode }: Container): Missed['attributes'] =>
+  exitCode === undefined ? undefined : { exitCode: String(exitCode) };
+
 /** Between a container that was told of and the same one now. */
 function between(told: Told | undefined, found: Container): Missed[] {
   const missed: Missed[] = [];
@@ -29,7 +33,7 @@ function between(told: Told | undefined, found: Container): Missed[] {
     add('die', runs && found.finishedAt > told!.startedAt ? found.finishedAt : undefined);
   if (isOtherRun) add('start', found.startedAt);
   if (found.startedAt !== 0n && !runs && (isOtherRun || isUnder(told)))
-    add('die', found.finishedAt, { exitCode: String(found.exitCode) });
+    add('die', found.finishedAt, exitCodeAttribute(found));
   if (!runs) return missed;
   const wasPaused = told?.status === 'paused' && !isOtherRun;
   if (found.status === 'paused' && !wasPaused) add('pause', undefined);
@@ -75,10 +79,9 @@ export function impliedEvents(
   if (isLaterRun) missed.push({ action: 'start', time: startedAt });
   else if (action === 'destroy' && startedAt > last && startedAt <= time) {
     // A whole run of which only the inventory knew.
-    const exitCode = String(container.exitCode);
     const ended = { action: 'die', time: finishedAt >= startedAt ? ifBefore(finishedAt) : 0n };
     missed.push({ action: 'start', time: startedAt });
-    missed.push(finishedAt >= startedAt ? { ...ended, attributes: { exitCode } } : ended);
+    missed.push(finishedAt >= startedAt ? { ...ended, attributes: exitCodeAttribute(container) } : ended);
   }
   if (!isLaterRun && (action === 'die' || action === 'pause') && !isUnder(told))
     missed.push({ action: 'start', time: ifBefore(startedAt) });

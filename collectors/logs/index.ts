@@ -27,7 +27,8 @@ export interface LogPositions {
 export type FirstSight = { readonly sinceSeconds: number } | 'now';
 
 export interface LogOptions {
-  readonly docker: Docker;
+  /** Undefined where there is no daemon: then only files are read. */
+  readonly docker: Docker | undefined;
   readonly sink: Sink;
   readonly positions: LogPositions;
   readonly firstSight: FirstSight;
@@ -61,7 +62,7 @@ export class LogCollector implements Collector {
   constructor(options: LogOptions) {
     this.options = options;
     this.tailer = new Tailer((error) => options.sink.fault(this.name, error));
-    if (options.rootfs !== undefined) void this.learnRoot();
+    if (options.rootfs !== undefined && options.docker !== undefined) void this.learnRoot(options.docker);
   }
 
   anticipate(id: string, container: Container | undefined): void {
@@ -137,9 +138,8 @@ export class LogCollector implements Collector {
   }
 
   /** Only Docker has its containers' logs there; of others' paths those of containers tell. */
-  private async learnRoot(): Promise<void> {
+  private async learnRoot(docker: Docker): Promise<void> {
     try {
-      const { docker } = this.options;
       const [{ DockerRootDir }, { Components = [] }] = await Promise.all([docker.info(), docker.version()]);
       if (Components.some(({ Name }) => Name === 'Engine')) this.paths.learnRoot(DockerRootDir);
     } catch {
@@ -149,7 +149,14 @@ export class LogCollector implements Collector {
 
   /** @param isRunning whether more is to come than what is there already */
   private begin(container: Container, isRunning: boolean): void {
-    const { sink, positions } = this.options;
+    const { sink, positions, docker, rootfs } = this.options;
+    const source = docker === undefined ? sourceOf(container, rootfs) : undefined;
+    if (source?.kind === 'api') {
+      // Of one that nobody has described, that was said of all.
+      const error = new Error(`no daemon is asked for its log, and no file of it is read: ${source.why}`);
+      if (container.logDriver !== '') sink.fault(this.name, error, container);
+      return;
+    }
     const kept = this.reached.get(container.id) ?? positions.load(container.id);
     const position = kept ?? beginning();
     const lines = sink.logs(container, position);
@@ -213,6 +220,6 @@ export class LogCollector implements Collector {
       position.seconds = this.agentStarted;
       this.options.positions.save(container, position);
     }
-    return new ApiFollower({ docker, container, sink, position, onFault });
+    return new ApiFollower({ docker: docker!, container, sink, position, onFault });
   }
 }

@@ -93,11 +93,11 @@ export function readConfinement(procfs: string, pid: number): Confinement {
 export function confinementAttributes(confinement: Confinement, { privileged }: Container): Attributes {
   const { capabilities, seccomp, apparmor, noNewPrivileges, readonlyRoot, uidMap } = confinement;
   const attributes: Record<string, AttributeValue> = {
-    'container.security.privileged': privileged,
     'container.security.capabilities': capabilities,
     'container.security.no_new_privileges': noNewPrivileges,
     'container.security.readonly_rootfs': readonlyRoot,
   };
+  if (privileged !== undefined) attributes['container.security.privileged'] = privileged;
   if (seccomp !== undefined) attributes['container.security.seccomp'] = seccomp;
   if (apparmor !== undefined) attributes['container.security.apparmor'] = apparmor;
   if (uidMap.length > 0) attributes['linux.namespace.user.uid_map'] = uidMap;

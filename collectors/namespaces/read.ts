@@ -3,8 +3,9 @@
  * Source: namespaces(7), /proc/<pid>/ns: each link reads `type:[inode]`, and two processes share a
  * namespace when the inodes are equal.
  */
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { isOfContainer } from '../cgroup/locate.ts';
 import { isDenied, parentOf } from '../kernel-file.ts';
 
 export const namespaceTypes = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
@@ -24,14 +25,28 @@ function inodeOf(procfs: string, pid: number, type: NamespaceType): number {
 }
 
 /**
- * The host's own namespaces are those of its process 1, and of the shim, the parent of each container's
- * init, which can still be seen where an agent with few capabilities is denied process 1. Undefined
- * without the privilege to see either.
+ * Processes that live in the host's own namespaces, as far as they can be seen: its process 1, and the shim, the
+ * parent of each container's init, which can still be seen where an agent with few capabilities is denied
+ * process 1. Where a pid namespace is shared, process 1 is a container's.
  */
-function hostInode(procfs: string, pid: number, type: NamespaceType): number | undefined {
-  for (const reference of [() => 1, () => parentOf(procfs, pid)]) {
+function hostProcesses(procfs: string, pid: number): number[] {
+  const parent = parentOf(procfs, pid);
+  return [...(isContainers(procfs, 1) ? [] : [1]), ...(parent === 0 ? [] : [parent])];
+}
+
+function isContainers(procfs: string, pid: number): boolean {
+  try {
+    return isOfContainer(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined without the privilege to see any of the host's processes. */
+function hostInode(procfs: string, host: readonly number[], type: NamespaceType): number | undefined {
+  for (const pid of host) {
     try {
-      return inodeOf(procfs, reference(), type);
+      return inodeOf(procfs, pid, type);
     } catch {}
   }
   return undefined;
@@ -43,11 +58,12 @@ function hostInode(procfs: string, pid: number, type: NamespaceType): number | u
  */
 export function readNamespaces(procfs: string, pid: number): Namespaces {
   const namespaces: Namespaces = {};
+  const host = hostProcesses(procfs, pid);
   for (const type of namespaceTypes) {
     try {
       const inode = inodeOf(procfs, pid, type);
-      const host = hostInode(procfs, pid, type);
-      namespaces[type] = { inode, host: host === undefined ? undefined : inode === host };
+      const hosts = hostInode(procfs, host, type);
+      namespaces[type] = { inode, host: hosts === undefined ? undefined : inode === hosts };
     } catch (error) {
       // Old kernels lack cgroup and time namespaces; every kernel with containers has pid namespaces.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || type === 'pid') throw error;

@@ -82,7 +82,8 @@ export interface ContainerSummary {
   /** starting, healthy or unhealthy; null without a health check. */
   readonly health: string | null;
   /** Restarts by the restart policy. */
-  readonly restarts: number;
+  /** Null where there is no daemon to know it. */
+  readonly restarts: number | null;
   /** Of the last run; null while it runs, and when it never ran. */
   readonly exitCode: number | null;
   readonly oomKilled: boolean;
@@ -123,7 +124,8 @@ export interface Measured {
 
 /** What keeps its processes within bounds. */
 export interface Confinement {
-  readonly privileged: boolean;
+  /** Null where there is no daemon to know it. */
+  readonly privileged: boolean | null;
   readonly capabilities: readonly string[];
   readonly seccomp: string | null;
   readonly apparmor: string | null;

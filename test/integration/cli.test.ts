@@ -140,7 +140,7 @@ test('check --live tells whether an agent works, one that hangs included', async
   agent.kill('SIGSTOP');
   const hanging = await live();
   t.is(hanging.code, 1);
-  t.regex(hanging.stderr, /^portlight: no agent answers at .*timeout.*\n$/);
+  t.regex(hanging.stderr, /^portlight: no agent answers at .*: silent for 5 s;.*\n$/);
   agent.kill('SIGCONT');
   await agent.stop();
   const gone = await live();

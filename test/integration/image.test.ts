@@ -1,5 +1,5 @@
 /** The container image: what is in it, and that it does its work without privileges. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -9,7 +9,7 @@ import { productionDependencies } from '../../agent/setup/licenses-page.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { freePort } from '../support/command.ts';
 import { docker, ensureImage, execute, FLOOD, LABEL, runContainer, uniqueName } from '../support/docker.ts';
-import { ensurePortlightImage, PORTLIGHT_IMAGE } from '../support/image.ts';
+import { ensurePortlightImage, IMAGE_MS, PORTLIGHT_IMAGE } from '../support/image.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -46,7 +46,8 @@ async function contentOf(image: string): Promise<Content> {
 
 let content: Content;
 
-test.before(async () => {
+test.before(async (t) => {
+  t.timeout(IMAGE_MS);
   await ensureImage();
   await ensurePortlightImage();
   content = await contentOf(PORTLIGHT_IMAGE);
@@ -64,11 +65,11 @@ test('the image says what it is, who it runs as, and how its health is asked', a
   t.is(label('licenses'), manifest.license);
   t.is(`git+${label('source')}.git`, manifest.repository.url);
   for (const name of ['title', 'description', 'url', 'documentation']) t.truthy(label(name), name);
-  const head = execFileSync('git', ['log', '-1', '--format=%H %cI'], {
+  const { stdout } = spawnSync('git', ['log', '-1', '--format=%H %cI'], {
     cwd: import.meta.dirname,
     encoding: 'utf8',
   });
-  t.is(`${label('revision')} ${label('created')}`, head.trim());
+  t.is(`${label('revision')} ${label('created')}`.trim(), stdout.trim());
 });
 
 test('it has nothing that gives a privilege, and nothing that anybody may change', (t) => {

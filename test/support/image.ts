@@ -9,19 +9,20 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { VERSION } from '../../agent/version.ts';
 
 /** `portlight:<version>` */
 export const PORTLIGHT_IMAGE = `portlight:${VERSION}`;
+
+/** How long it may take to build, debootstrap included, on a machine that is busy: what `t.timeout` is told. */
+export const IMAGE_MS = 600_000;
 
 /** Debian packages that the images are made with. */
 export const imageBuildPackages = ['debootstrap', 'debian-archive-keyring'] as const;
@@ -29,6 +30,8 @@ export const imageBuildPackages = ['debootstrap', 'debian-archive-keyring'] as c
 const SUITE = 'trixie';
 /** What Node needs at run time. */
 const RUNTIME_PACKAGES = ['base-files', 'libc6', 'libgcc-s1', 'libstdc++6', 'tzdata'];
+/** Debian's own npm is spread over many packages, and may be too old to know of SBOMs. */
+const NPM = 'npm@11.19.1';
 const CERTIFICATES = 'etc/ssl/certs/ca-certificates.crt';
 
 const root = join(import.meta.dirname, '../..');
@@ -70,17 +73,11 @@ function importDirectory(directory: string, image: string): void {
   run('docker', ['import', tar, image]);
 }
 
-/** Adds Node and npm as they are here, with what npm is told of its registry. */
+/** Adds this Node, npm, and what npm is told of its registry here. */
 function addNode(directory: string): void {
   const local = join(directory, 'usr/local');
   cpSync(process.execPath, join(local, 'bin/node'));
-  const npm = (process.env.PATH ?? '')
-    .split(delimiter)
-    .map((path) => join(path, 'npm'))
-    .find(existsSync);
-  if (npm === undefined) throw new Error('npm is not in the PATH');
-  cpSync(join(dirname(realpathSync(npm)), '..'), join(local, 'lib/node_modules/npm'), { recursive: true });
-  symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(local, 'bin/npm'));
+  run('npm', ['install', '--global', '--prefix', local, '--no-audit', '--no-fund', '--silent', NPM]);
   mkdirSync(join(local, 'etc'), { recursive: true });
   const registry = run('npm', ['config', 'get', 'registry']).trim();
   writeFileSync(join(local, 'etc/npmrc'), `registry=${registry}\ncafile=/${CERTIFICATES}\n`);
@@ -119,7 +116,7 @@ function ensureBases(node: string, runtime: string): void {
 }
 
 /** The images that the Dockerfile begins with, by the names of its arguments. */
-export const expectedBases = (): Record<string, string> =>
+const expectedBases = (): Record<string, string> =>
   Object.fromEntries(
     [...readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^ARG (\w+_IMAGE)=(.*)$/gm)].map(
       ([, name, image]) => [name, image],

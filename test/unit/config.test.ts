@@ -29,6 +29,8 @@ test('defaults make a console agent; an endpoint makes it ship by OTLP', async (
   t.is(config.logs.first_sight, 'now');
   t.deepEqual(config.listen, { host: '127.0.0.1', port: 9797 });
   t.is(settings.get('interval')!.origin, 'default');
+  const underSystemd = { STATE_DIRECTORY: '/var/lib/portlight' };
+  t.is((await loadConfig({}, undefined, underSystemd)).config.data_dir, '/var/lib/portlight');
 
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
   const shipping = (await loadConfig({}, undefined, env)).config;
@@ -159,4 +161,22 @@ test('durations need a unit', (t) => {
 test('every option has a description, a variable of its own and says what is allowed', (t) => {
   t.is(new Set(options.map(({ variable }) => variable)).size, options.length);
   for (const { path, description, allowed } of options) t.true(description !== '' && allowed !== '', path);
+});
+
+test('an agent beside containers is for one daemon, and without one for what the kernel shows', async (t) => {
+  const daemons = 'daemons: {b: {host: "tcp://b:2375"}}\n';
+  t.deepEqual(await mistakesOf(t, `scope: pod\n${daemons}`), [
+    'scope: "pod" is not allowed; expected host, since the agent is for several daemons',
+  ]);
+  t.deepEqual(await mistakesOf(t, 'scope: project\ndocker_host: none\n'), [
+    'scope: "project" is not allowed; expected host, since only a daemon knows of others (docker_host is none)',
+  ]);
+  t.deepEqual(await mistakesOf(t, `docker_host: none\n${daemons}`), [
+    'docker_host: "none" is not allowed; expected another, since there are daemons to observe',
+  ]);
+  const [line] = await mistakesOf(t, 'scope: prject\n');
+  t.is(
+    line,
+    'scope: "prject" is not allowed; expected one of host, project, pod, self; did you mean project?',
+  );
 });

@@ -138,6 +138,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
     surroundings: async () => ({}),
     host: () => ({ attributes: {} }),
     labels: [],
+    tellsObjects: true,
     selects: () => true,
     describe: () => ({}),
     sink: {

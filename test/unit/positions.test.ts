@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { Positions } from '../../agent/positions.ts';
+import { upperLayer } from '../../collectors/docker/own.ts';
 import { ownContainerId } from '../../collectors/host/own-container.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -40,4 +41,12 @@ test('the container that the agent runs in is known by its cgroup or its mounts'
   t.is(read(`0::/system.slice/docker-${id}.scope\n`, ''), id);
   t.is(read('0::/\n', mount), id);
   t.is(read(host, '1 1 0:1 / / rw - ext4 /dev/vda rw\n'), undefined);
+});
+
+test("a container's own upper layer is that of the last mount over its root", (t) => {
+  const overlay = (point: string, upper: string) =>
+    `812 795 0:55 / ${point} rw - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=${upper},workdir=/w\n`;
+  t.is(upperLayer(overlay('/', '/o/1/diff') + overlay('/data', '/o/2/diff')), '/o/1/diff');
+  t.is(upperLayer(overlay('/', '/o/1/diff') + overlay('/', 'o/3/diff')), 'o/3/diff');
+  t.is(upperLayer('1 1 0:1 / / rw - ext4 /dev/vda rw\n'), undefined);
 });

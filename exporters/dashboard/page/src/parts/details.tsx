@@ -135,7 +135,7 @@ function Confined({ of: { confinement } }: { readonly of: ContainerDetails }) {
       <h3>Confinement</h3>
       <Facts
         of={[
-          ['Privileged', privileged ? 'yes' : 'no'],
+          ['Privileged', privileged === null ? null : privileged ? 'yes' : 'no'],
           [
             'Capabilities',
             `${capabilities.length}, ${more.length === 0 ? 'none beyond the usual' : `beyond the usual: ${more.join(', ')}`}`,

@@ -50,7 +50,7 @@ function keyOf(
     case 'pids':
       return figures?.pids ?? -1;
     case 'restarts':
-      return restarts;
+      return restarts ?? -1;
     case 'up':
       return status === 'running' ? -(startedAt ?? 0) : -(finishedAt ?? 0) - 1e15;
   }

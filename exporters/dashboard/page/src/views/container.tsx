@@ -50,7 +50,7 @@ function Heading({ container }: { readonly container: ContainerSummary }) {
         <span>
           <code>{id.slice(0, 12)}</code>
         </span>
-        {restarts > 0 ? (
+        {restarts !== null && restarts > 0 ? (
           <span class="word warn">
             {restarts} {restarts === 1 ? 'restart' : 'restarts'}
           </span>

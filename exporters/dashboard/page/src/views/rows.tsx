@@ -115,8 +115,8 @@ export function Row({ container, top, index, isGrouped }: RowProps) {
       <div role="cell" class="cell pids">
         {count(figures?.pids)}
       </div>
-      <div role="cell" class={`cell restarts ${restarts > 0 ? 'some' : ''}`}>
-        {restarts}
+      <div role="cell" class={`cell restarts ${(restarts ?? 0) > 0 ? 'some' : ''}`}>
+        {restarts ?? '–'}
       </div>
       <div role="cell" class="cell up">
         {state === 'good' ? null : <span class="word">{statusText(container)}</span>}{' '}

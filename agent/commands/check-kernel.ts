@@ -1,0 +1,94 @@
+/** `portlight check` where there is no daemon: what the kernel shows of containers, and what is written down of them. */
+import { locate, readHierarchies } from '../../collectors/cgroup/locate.ts';
+import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/files.ts';
+import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/table.ts';
+import { readNamespaces } from '../../collectors/namespaces/read.ts';
+import type { Config } from '../../config/schema.ts';
+import { messageOf } from '../telemetry.ts';
+import type { Finding } from './check.ts';
+
+const CONTROLLERS = ['memory', 'cpu'];
+
+const shown = (inits: readonly Init[]): string => inits.map(({ id }) => id.slice(0, 12)).join(', ');
+
+/** What fails with an error for some of them. */
+function withoutWhat(inits: readonly Init[], act: (init: Init) => void): { all: Init[]; why: string } {
+  let why = '';
+  const all = inits.filter((init) => {
+    try {
+      act(init);
+      return false;
+    } catch (error) {
+      why = messageOf(error);
+      return true;
+    }
+  });
+  return { all, why };
+}
+
+function checkProcesses(inits: readonly Init[]): Finding {
+  const others = inits.filter(({ id }) => id !== ownContainer());
+  return {
+    check: 'container processes',
+    status: others.length > 0 ? 'ok' : 'fail',
+    found:
+      others.length > 0
+        ? `of ${shown(inits)}`
+        : 'of no other container: share a pid namespace with those that are to be observed (--pid container:<name>)',
+  };
+}
+
+function checkFigures(inits: readonly Init[], procfs: string): Finding {
+  const { all, why } = withoutWhat(inits, ({ pid, id }) => {
+    if (locate(procfs, readHierarchies(procfs), pid, id, CONTROLLERS).size === 0)
+      throw new Error('its cgroup is not mounted here');
+  });
+  return {
+    check: 'container cgroups',
+    status: all.length === 0 ? 'ok' : 'warn',
+    found:
+      all.length === 0
+        ? 'readable'
+        : `${shown(all)}: ${why}: no CPU and memory metrics; mount the host's with -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro`,
+  };
+}
+
+function checkNamespaces(inits: readonly Init[], procfs: string): Finding {
+  const { all, why } = withoutWhat(inits, ({ pid }) => void readNamespaces(procfs, pid));
+  return {
+    check: 'namespaces',
+    status: all.length === 0 ? 'ok' : 'warn',
+    found: all.length === 0 ? 'readable' : `${shown(all)}: ${why}: it takes CAP_SYS_PTRACE`,
+  };
+}
+
+function checkFiles({ rootfs }: Config): Finding {
+  const isReadable = new DaemonFiles(rootfs).isReadable;
+  return {
+    check: 'container names and logs',
+    status: isReadable ? 'ok' : 'warn',
+    found: isReadable
+      ? `from what Docker writes down in ${CONTAINERS}`
+      : `none, and no exit codes: they take ${CONTAINERS} of the host, mounted read-only`,
+  };
+}
+
+export function checkKernel(config: Config): Finding[] {
+  const { procfs } = config;
+  const findings: Finding[] = [
+    { check: 'docker daemon', status: 'ok', found: 'none: the kernel alone is asked (docker_host)' },
+  ];
+  let inits: readonly Init[];
+  try {
+    inits = [...new ProcessTable(procfs).scan().values()];
+  } catch (error) {
+    return [...findings, { check: 'container processes', status: 'fail', found: messageOf(error) }];
+  }
+  return [
+    ...findings,
+    checkProcesses(inits),
+    checkFigures(inits, procfs),
+    checkNamespaces(inits, procfs),
+    checkFiles(config),
+  ];
+}

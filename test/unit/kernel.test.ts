@@ -1,0 +1,147 @@
+/** Containers by the kernel alone, in moments that no test can choose: a /proc that is written here. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import type { EventRecord } from '../../agent/records.ts';
+import { MemoryStore } from '../../agent/watch/memory-store.ts';
+import { KernelCollector } from '../../collectors/kernel/index.ts';
+import { containerOf, ProcessTable } from '../../collectors/kernel/table.ts';
+import { temporaryDirectory } from '../support/agent.ts';
+import { waitFor } from '../support/wait.ts';
+
+const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
+
+test('the name of a cgroup tells the container, and who runs it', (t) => {
+  const of = (path: string) => containerOf(`4:memory:${path}\n0::/\n`);
+  const found = (runtime: string | undefined) => ({ id: ID, runtime });
+  t.deepEqual(of(`/docker/${ID}`), found('docker'));
+  t.deepEqual(of(`/docker/${ID}/init.scope`), found('docker'));
+  t.deepEqual(of(`/system.slice/docker-${ID}.scope`), found('docker'));
+  t.deepEqual(of(`/../${ID}`), found(undefined), 'from a cgroup namespace of its own');
+  t.deepEqual(of(`/libpod_parent/libpod-${ID}`), found('podman'));
+  t.deepEqual(of(`/machine.slice/libpod-${ID}.scope/container`), found('podman'));
+  t.deepEqual(of(`/kubepods/besteffort/pod1/${ID}`), found(undefined));
+  t.deepEqual(of(`/kubepods.slice/kubepods-pod1.slice/cri-containerd-${ID}.scope`), found('containerd'));
+  t.deepEqual(of(`/system.slice/kubepods-pod1.slice:cri-containerd:${ID}`), found('containerd'));
+  t.deepEqual(of(`/kubepods.slice/crio-${ID}.scope`), found('cri-o'));
+  t.is(of(`/machine.slice/libpod-conmon-${ID}.scope`), undefined, 'what watches over it is outside');
+  t.is(of('/user.slice/user-0.slice/session-1.scope'), undefined);
+  const inner = ID.replaceAll('d', 'e');
+  t.deepEqual(of(`/docker/${ID}/docker/${inner}`)?.id, inner, "a container's container is one of its own");
+});
+
+interface Process {
+  /** Hundredths of a second since the host was started. */
+  readonly ticks: number;
+  readonly state?: string;
+  readonly name?: string;
+  readonly cgroup?: string;
+}
+
+/** A host that was started 1000 s ago. */
+class Proc {
+  readonly directory: string;
+
+  constructor(t: ExecutionContext) {
+    this.directory = temporaryDirectory(t);
+    this.write('uptime', '1000.00 1.00\n');
+    this.write('sys/kernel/random/boot_id', 'a-boot\n');
+  }
+
+  run(pid: number, { ticks, state = 'S', name = 'app', cgroup = `/docker/${ID}` }: Process): void {
+    this.write(`${pid}/cgroup`, `4:memory:${cgroup}\n`);
+    this.write(`${pid}/stat`, `${pid} (${name}) ${state} 0 ${'0 '.repeat(17)}${ticks} 0 0\n`);
+  }
+
+  end(pid: number): void {
+    rmSync(join(this.directory, String(pid)), { recursive: true });
+  }
+
+  private write(path: string, text: string): void {
+    mkdirSync(join(this.directory, path, '..'), { recursive: true });
+    writeFileSync(join(this.directory, path), text);
+  }
+}
+
+test('the oldest process is the init, until that ends; what is left of a run is no other one', (t) => {
+  const proc = new Proc(t);
+  const table = new ProcessTable(proc.directory);
+  const init = () => table.scan().get(ID)?.pid;
+  proc.run(9, { ticks: 10 });
+  proc.run(12, { ticks: 20, name: 'exec) S 1' });
+  proc.run(5, { ticks: 5, name: 'runc:[2:INIT]' });
+  proc.run(6, { ticks: 99_980 });
+  t.is(init(), 9, 'what has come into being just now may be the runtime');
+  proc.run(3, { ticks: 1, cgroup: '/' });
+  t.is(init(), 9);
+  proc.run(9, { ticks: 10, state: 'Z' });
+  t.is(init(), undefined, 'what nobody has waited for has ended all the same');
+  t.is(init(), undefined, 'docker exec goes on for a moment');
+  proc.run(20, { ticks: 40 });
+  t.is(init(), 20);
+  proc.end(20);
+  t.is(init(), undefined);
+  // The runtime moves a process into its cgroup after it has begun.
+  proc.run(30, { ticks: 50, cgroup: '/system.slice/docker.service' });
+  t.is(init(), undefined);
+  proc.run(30, { ticks: 50 });
+  t.is(init(), 30);
+});
+
+/** Looks until `isSeen`, and ends; what was told meanwhile. */
+async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) => Promise<unknown>) {
+  const told: EventRecord[] = [];
+  const nothing = () => {};
+  const collector = new KernelCollector({
+    procfs: proc.directory,
+    rootfs: proc.directory,
+    surroundings: {},
+    labels: [],
+    selects: () => true,
+    describe: () => ({}),
+    sink: {
+      event: async (_, event) => void told.push(event),
+      span: async () => {},
+      logs: () => undefined,
+      fault: (_, error) => {
+        throw error;
+      },
+    },
+    store,
+    evidence: { of: () => ({}), oomTold: nothing, isHostShort: () => false },
+    command: undefined,
+    lifecycle: {
+      starting: nothing,
+      started: nothing,
+      changed: nothing,
+      stopped: async () => {},
+      removed: nothing,
+    },
+  });
+  await new Promise<void>((resolve) => collector.start(resolve));
+  await act(told);
+  await collector.stop();
+  return told.map(({ eventName }) => eventName.replace('docker.container.', ''));
+}
+
+test('a run is told once, whichever agent sees it, and its end by the next one where it was not seen', async (t) => {
+  const proc = new Proc(t);
+  const store = new MemoryStore();
+  const isTold = (told: EventRecord[], event: string) =>
+    waitFor(event, () => told.some(({ eventName }) => eventName === `docker.container.${event}`));
+  let started = 0n;
+  const first = await watch(proc, store, async (told) => {
+    proc.run(9, { ticks: 10 });
+    await isTold(told, 'start');
+    started = told[0]!.time;
+  });
+  t.deepEqual(first, ['start']);
+  const age = BigInt(Date.now()) * 1_000_000n - started;
+  t.true(age > 999_000_000_000n && age < 1_100_000_000_000n, 'by the age of the host');
+  t.deepEqual(await watch(proc, store, () => sleep(1500)), [], 'the same run');
+  proc.run(9, { ticks: 5000 });
+  t.deepEqual(await watch(proc, store, (told) => isTold(told, 'start')), ['die', 'start'], 'another one');
+  proc.end(9);
+  t.deepEqual(await watch(proc, store, (told) => isTold(told, 'die')), ['die']);
+});
