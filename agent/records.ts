@@ -84,6 +84,8 @@ export interface Container {
   restartPolicy: string;
   /** `HostConfig.Privileged`; undefined where only the daemon knows. */
   privileged: boolean | undefined;
+  /** Whether `HostConfig.PidMode` is `host`; false where it is not known. */
+  hostPid: boolean;
   /** What of the host is mounted in it. */
   mounts: readonly { readonly source: string; readonly destination: string; readonly writable: boolean }[];
   /** `HostConfig.SecurityOpt`. */

@@ -272,9 +272,9 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
 async function checkContainersOf(config: Config, endpoint: Endpoint): Promise<Finding[]> {
   const { findings, docker, isHere } = await checkDaemon(config, endpoint);
   if (docker === undefined) return findings;
-  if (config.scope !== 'host') findings.push(await checkScope(config));
   const { refused, isEnough } = await checkRequests(docker);
   findings.push(refused);
+  if (isEnough && config.scope !== 'host') findings.push(await checkScope(config));
   if (isEnough) findings.push(...checkAbilities(config, await inspectRunning(docker), isHere));
   return findings;
 }

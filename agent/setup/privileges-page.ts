@@ -34,8 +34,8 @@ const heads: Readonly<Record<Thing, string>> = {
   host: 'host',
 };
 
-/** Logs come from files, or through the API. */
-export type Outcome = boolean | 'files' | 'API';
+/** Logs come from files, or through the API; some things are told of containers of root alone. */
+export type Outcome = boolean | 'files' | 'API' | "root's";
 
 export interface Setting {
   readonly name: string;
@@ -74,6 +74,11 @@ export function outcomesOf({ lacks, otherwise }: Setting): Readonly<Record<Thing
 export const settings = {
   root: { name: 'root', lacks: [] },
   powerless: { name: 'root without capabilities', lacks: ['namespaces', 'open sockets'] },
+  traced: {
+    name: 'root with CAP_SYS_PTRACE only',
+    lacks: ['open sockets'],
+    otherwise: { sockets: "root's" },
+  },
   capped: { name: 'root with CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE only', lacks: [] },
   group: { name: 'a user in the group docker', lacks: ['log files', 'namespaces', 'open sockets'] },
   reader: {
@@ -186,6 +191,7 @@ export function privilegesPage(): string {
         ],
         ['namespaces', 'CAP_SYS_PTRACE besides'],
         ['everything', 'both'],
+        ['all but sockets of other users, in a container', 'root with CAP_SYS_PTRACE only'],
         ['a rootless daemon', "the daemon's own user; no capability"],
       ],
     ),
@@ -209,11 +215,12 @@ export function privilegesPage(): string {
     'container the capability, and any other user nothing (`CapEff` stays 0). So there are two ways:',
     '',
     '```sh',
-    '# Everything: root with two capabilities only, of a host that it sees read-only. Without the rest, root is not above',
-    '# the permissions of the socket either: it has to be in its group.',
+    '# Root with one capability, of a host that it sees read-only. Log files are its own; DAC_READ_SEARCH besides reads',
+    '# those of a daemon with userns-remap, and counts open sockets of all. Without the rest, root is not above the',
+    '# permissions of the socket either: it has to own it, or be in its group.',
     'docker run -d --name portlight --user 0 --group-add "$(stat -c %g /run/portlight/docker.sock)" --cap-drop ALL \\',
-    '  --cap-add DAC_READ_SEARCH --cap-add SYS_PTRACE --security-opt no-new-privileges --read-only --pid host \\',
-    '  -v /run/portlight:/run/portlight -v /:/host:ro -v portlight:/var/lib/portlight \\',
+    '  --cap-add SYS_PTRACE --security-opt no-new-privileges --read-only --pid host \\',
+    '  -v /run/portlight:/run/portlight -v /:/host:ro -v portlight:/var/lib/portlight:nocopy \\',
     '  portlight run --docker-host unix:///run/portlight/docker.sock --rootfs /host --data-dir /var/lib/portlight',
     '',
     '# No capability at all: a user in the group of the socket. Logs come through the API, and there are no namespaces.',
@@ -223,11 +230,13 @@ export function privilegesPage(): string {
     '  portlight run --docker-host unix:///run/portlight/docker.sock --data-dir /var/lib/portlight',
     '```',
     '',
-    'Root without CAP_DAC_OVERRIDE writes only what it owns: the data directory has to be its own. A volume is made with the',
-    'owner that the directory has in the image. Where AppArmor confines containers (`docker-default`), it lets one look at',
-    "others of the same profile, but not at the host's processes: which namespaces are the host's own then takes",
-    '`--security-opt apparmor=unconfined` (by its profile; not tested here). File capabilities on `node` would give a user other than root what `--cap-add` cannot,',
-    'but not together with `no-new-privileges`, and the program could not start where they are not added.',
+    'Root without CAP_DAC_OVERRIDE writes only what it owns, which a volume with `nocopy` is. [placing.md](placing.md) has',
+    'Compose, Swarm, Kubernetes and a systemd unit in the same manner.',
+    '',
+    'Where AppArmor confines containers, its profile `docker-default` lets one look at others of the same profile, but not at',
+    "the host's processes: to tell which namespaces are the host's own takes `--security-opt apparmor=unconfined` then (not",
+    'tested here). File capabilities on `node` would give a user other than root what `--cap-add` cannot, but not together with',
+    '`no-new-privileges`, and the program could not start where they are not added.',
     '',
     '## The socket proxy',
     '',

@@ -137,6 +137,7 @@ export function fromInspect(
     healthCommand: healthCommandOf(inspect.Config),
     restartPolicy: inspect.HostConfig.RestartPolicy?.Name ?? '',
     privileged: inspect.HostConfig.Privileged ?? false,
+    hostPid: inspect.HostConfig.PidMode === 'host',
     mounts: (inspect.Mounts ?? [])
       .filter(({ Type }) => Type === 'bind')
       .map(({ Source, Destination, RW }) => ({ source: Source, destination: Destination, writable: RW })),
@@ -253,6 +254,7 @@ export function fromActor(
     healthCommand: '',
     restartPolicy: '',
     privileged: false,
+    hostPid: false,
     mounts: [],
     securityOptions: [],
     settings: 0,

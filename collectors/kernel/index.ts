@@ -315,5 +315,6 @@ const UNKNOWN = {
   exitCode: undefined,
   oomKilled: undefined,
   privileged: undefined,
+  hostPid: false,
   status: 'running',
 } as const;

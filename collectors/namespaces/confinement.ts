@@ -1,12 +1,12 @@
 /**
  * What keeps a container's processes within bounds, as the kernel enforces it.
- * Source: capabilities(7), proc_pid_status(5) (CapBnd, Seccomp, NoNewPrivs, NSpid), proc_pid_attr(5) (the AppArmor
+ * Source: capabilities(7), proc_pid_status(5) (CapBnd, Seccomp, NoNewPrivs), proc_pid_attr(5) (the AppArmor
  * profile), proc_pid_uid_map(5), proc_pid_mountinfo(5).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
-import { isShared, type Namespaces } from './read.ts';
+import type { Namespaces } from './read.ts';
 
 /** By the numbers of the kernel's linux/capability.h. */
 const CAPABILITIES =
@@ -40,8 +40,6 @@ export interface Confinement {
   readonly apparmor: string | undefined;
   readonly noNewPrivileges: boolean;
   readonly readonlyRoot: boolean;
-  /** Whether it lives in the pid namespace that /proc shows; undefined where the kernel does not tell. */
-  readonly hostPid: boolean | undefined;
   /** `inside:outside:length` of each range of user ids; empty where they are the host's. */
   readonly uidMap: readonly string[];
 }
@@ -77,11 +75,7 @@ export function readConfinement(procfs: string, pid: number): Confinement {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().split(/\s+/).join(':'));
-  // Its pid in each namespace, from that of /proc inwards.
-  const pids = /^NSpid:\s+(.+)$/m.exec(status)?.[1]?.split(/\s+/);
   return {
-    // In a pid namespace that is shared, the host's cannot be told.
-    hostPid: pids === undefined || isShared(procfs) ? undefined : pids.length === 1,
     capabilities: capabilitiesOf(field('CapBnd') ?? '0'),
     seccomp: SECCOMP[field('Seccomp') ?? ''],
     apparmor: profile === '' ? undefined : profile,
@@ -107,13 +101,14 @@ export function confinementAttributes(confinement: Confinement, { privileged }: 
 
 /** What gives a container access beyond its own bounds; empty for most. */
 export function elevations(
-  { privileged, mounts, securityOptions }: Container,
+  { privileged, mounts, securityOptions, hostPid }: Container,
   namespaces: Namespaces,
-  { capabilities, hostPid }: Confinement,
+  { capabilities }: Confinement,
 ): string[] {
   const reasons: string[] = [];
   if (privileged) reasons.push('privileged');
-  if (namespaces.pid?.host ?? hostPid) reasons.push('host_pid');
+  // Where the kernel does not show it, the daemon has said it.
+  if (namespaces.pid === undefined ? hostPid : namespaces.pid.host) reasons.push('host_pid');
   // A socket that has another name on the host is called by its usual one inside.
   const isSocket = (path: string) => SOCKETS.test(path);
   if (

@@ -35,7 +35,7 @@ function hostProcesses(procfs: string, pid: number): number[] {
 }
 
 /** Whether /proc is that of a container's pid namespace, which others share: its process 1 is a container's. */
-export function isShared(procfs: string): boolean {
+function isShared(procfs: string): boolean {
   try {
     return isOfContainer(readFileSync(join(procfs, '1/cgroup'), 'utf8'));
   } catch {

@@ -515,7 +515,6 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
     apparmor: undefined,
     noNewPrivileges: false,
     readonlyRoot: false,
-    hostPid: undefined,
     uidMap: [],
   };
   const reasons = (container: Partial<Container>, capabilities: string[] = [], pid = false) =>
@@ -525,7 +524,7 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
   t.deepEqual(reasons({ privileged: true }, ['SYS_ADMIN']), ['privileged']);
   t.deepEqual(reasons({}, ['SYS_ADMIN', 'CHOWN']), ['cap_sys_admin']);
   t.deepEqual(reasons({}, [], true), ['host_pid']);
-  t.deepEqual(elevations(fakeContainer({}), {}, { ...confinement, hostPid: true }), ['host_pid']);
+  t.deepEqual(elevations(fakeContainer({ hostPid: true }), {}, confinement), ['host_pid']);
   t.deepEqual(reasons(mount('/run/docker.sock')), ['docker_socket']);
   t.deepEqual(reasons(mount('/var/run')), ['docker_socket']);
   t.deepEqual(reasons(mount('/home/docker.socket')), []);
