@@ -1,6 +1,7 @@
 /** `portlight check --live`: whether the agent's process works, for health checks, which ask often and have no shell. */
-import { get, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
+import { http } from '../http.ts';
 import { messageOf } from '../telemetry.ts';
 import { configOf } from './options.ts';
 import { print } from './output.ts';
@@ -18,7 +19,7 @@ export async function live(command: Command): Promise<void> {
   let response: IncomingMessage;
   try {
     response = await new Promise((resolve, reject) => {
-      const request = get(url, { agent: false, timeout: ANSWER_MS }, resolve).once('error', reject);
+      const request = http.get(url, { agent: false, timeout: ANSWER_MS }, resolve).once('error', reject);
       request.once('timeout', () => request.destroy(new Error(`silent for ${ANSWER_MS / 1000} s`)));
     });
   } catch (error) {
