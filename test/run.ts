@@ -3,6 +3,7 @@
  * arguments go to AVA (`npm test -- test/unit`).
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PrivateDockerd, startDockerd } from '../agent/setup/dockerd.ts';
 import { imagePackages } from '../agent/setup/images.ts';
@@ -70,18 +71,20 @@ async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
   }
 }
 
-/** What a person sees is looked at when all else is done, which burns CPUs and fills the screen. */
-const seen = (...names: readonly string[]) => names.map((name) => `test/e2e/${name}.test.ts`);
-/** Commands, and alerts, which mostly wait. */
-const BESIDE_EACH_OTHER = seen('access', 'alerts', 'completion', 'terminal');
-/** Where each frame counts, or that nothing is short of CPU. */
-const ALONE = seen('dashboard', 'healthy', 'page', 'top');
+/** Of what a person sees: commands, and alerts, which mostly wait. */
+const BESIDE_EACH_OTHER = ['access', 'alerts', 'completion', 'terminal'].map((name) => `${name}.test.ts`);
 
-const RUNS: readonly (readonly string[])[] = [
-  ['unit', 'integration', 'faults'].map((folder) => `test/${folder}/**/*.test.ts`),
-  ['--concurrency=2', '--serial', ...BESIDE_EACH_OTHER],
-  ['--concurrency=1', '--serial', ...ALONE],
-];
+/** What a person sees is looked at when all else is done, which would have it wait; and where each frame counts, alone. */
+function runs(): readonly (readonly string[])[] {
+  const seen = readdirSync(join(root, 'test/e2e')).filter((name) => name.endsWith('.test.ts'));
+  const isBeside = (name: string) => BESIDE_EACH_OTHER.includes(name);
+  const paths = (names: readonly string[]) => names.map((name) => `test/e2e/${name}`);
+  return [
+    ['unit', 'integration', 'faults'].map((folder) => `test/${folder}/**/*.test.ts`),
+    ['--concurrency=2', '--serial', ...paths(seen.filter(isBeside))],
+    ['--concurrency=1', '--serial', ...paths(seen.filter((name) => !isBeside(name)))],
+  ];
+}
 
 interface Outcome {
   readonly passed: number;
@@ -124,7 +127,7 @@ async function main(args: readonly string[]): Promise<boolean> {
   if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
   try {
     const outcomes: Outcome[] = [];
-    for (const run of args.length === 0 ? RUNS : [args]) outcomes.push(await runAva(host, run));
+    for (const run of args.length === 0 ? runs() : [args]) outcomes.push(await runAva(host, run));
     const sum = (which: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[which], 0);
     console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
     return sum('failed') === 0 && checked;
