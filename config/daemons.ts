@@ -2,7 +2,6 @@
 import * as v from 'valibot';
 import { NONE } from '../collectors/docker/endpoint.ts';
 import { type Leaf, matching, option, optional, optionalText } from './option.ts';
-import type { Config } from './schema.ts';
 
 const HOST = /^(unix:\/\/\/.+|(tcp|https?|ssh):\/\/[^/]+)/;
 const HOST_ALLOWED = 'unix:///path, tcp://host:port, https://host:port or ssh://user@host';
@@ -37,8 +36,14 @@ export const daemons = option(
   ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof daemonOptions, undefined>>>>,
 );
 
+interface Observed {
+  readonly docker_host: v.InferOutput<typeof dockerHost>;
+  readonly daemons: v.InferOutput<typeof daemons>;
+  readonly scope: string;
+}
+
 /** What is wrong between the options of daemons; nothing where all is well. */
-export function mistakeInDaemons({ docker_host, daemons: named, scope }: Config): string | undefined {
+export function mistakeInDaemons({ docker_host, daemons: named, scope }: Observed): string | undefined {
   const others = Object.keys(named).length > 0;
   if (docker_host === NONE && others)
     return `docker_host: "${NONE}" is not allowed; expected another, since there are daemons to observe`;

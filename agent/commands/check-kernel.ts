@@ -5,7 +5,7 @@ import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/t
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf } from '../telemetry.ts';
-import type { Finding } from './check.ts';
+import type { Finding } from './finding.ts';
 
 const CONTROLLERS = ['memory', 'cpu'];
 
