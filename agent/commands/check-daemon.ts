@@ -1,3 +1,4 @@
+/** `portlight check` of a daemon: whether it answers, what it lets us ask, and what can be seen of its containers. */
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
