@@ -147,8 +147,11 @@ async function startLocked(
     telemetry,
     positions: {
       save({ id, resource }, position) {
+        // Who gives all records such an attribute has no daemon of that name.
         const name = resource.attributes['docker.daemon.name'];
-        const section = name === undefined ? '' : sectionOf(String(name));
+        const section = daemons.some((daemon) => daemon.name !== undefined && daemon.name === name)
+          ? sectionOf(String(name))
+          : '';
         positions.save(`${section}logs/${id}`, formatPosition(position));
       },
     },

@@ -2,11 +2,12 @@
 import type Docker from 'dockerode';
 import { requireProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector } from '../collectors/collector.ts';
-import { connect, outdated } from '../collectors/docker/client.ts';
+import { connect, inspectRunning, outdated } from '../collectors/docker/client.ts';
 import { type Endpoint, isLocal } from '../collectors/docker/endpoint.ts';
 import { type DaemonInfo, hostOf, isThisHost } from '../collectors/docker/host.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { type LayeredImage, layeredImage } from '../collectors/docker/layers.ts';
+import { Refused } from '../collectors/docker/requests.ts';
 import type { Evidence } from '../collectors/docker/story.ts';
 import { bootTime, HostCollector } from '../collectors/host/index.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
@@ -172,7 +173,9 @@ export class ObservedDaemon implements Observed {
     const backoff = new Backoff(LONGEST_WAIT_MS, signal);
     while (!signal.aborted) {
       try {
-        this.isHere = isThisHost(await this.info(), config.procfs, config.rootfs);
+        const info = await this.info();
+        this.isHere =
+          info === undefined ? await this.seesAny() : isThisHost(info, config.procfs, config.rootfs);
         return;
       } catch (error) {
         telemetry.fault('docker', error, this.name);
@@ -181,14 +184,27 @@ export class ObservedDaemon implements Observed {
     }
   }
 
-  private async info(): Promise<DaemonInfo> {
-    return (await this.docker.info()) as DaemonInfo;
+  /** Undefined where whoever stands before the daemon does not let us ask. */
+  private async info(): Promise<DaemonInfo | undefined> {
+    try {
+      return (await this.docker.info()) as DaemonInfo;
+    } catch (error) {
+      if (error instanceof Refused) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether the process of any of its containers can be seen from here. */
+  private async seesAny(): Promise<boolean> {
+    const running = await inspectRunning(this.docker);
+    return running.some(({ Id, State }) => this.canSee(State.Pid, Id));
   }
 
   /** What every record of it bears; of a daemon elsewhere, what that says. */
   private async identify(): Promise<Attributes> {
     if (!this.isHere) {
-      this.surroundings = this.surroundingsOf(hostOf(await this.info()));
+      const info = await this.info();
+      this.surroundings = this.surroundingsOf(info === undefined ? {} : hostOf(info));
       this.resource = this.resourceOf(this.surroundings);
     }
     return this.surroundings;
@@ -196,9 +212,9 @@ export class ObservedDaemon implements Observed {
 
   private surroundingsOf(host: Attributes): Attributes {
     return {
-      ...(this.name === undefined ? {} : { 'docker.daemon.name': this.name }),
       ...host,
       ...this.options.common,
+      ...(this.name === undefined ? {} : { 'docker.daemon.name': this.name }),
     };
   }
 
@@ -208,7 +224,10 @@ export class ObservedDaemon implements Observed {
 
   /** Whether the container's process can be seen from here, and with it its cgroup. */
   private isVisible({ pid, id }: Container): boolean {
-    if (!this.isHere) return false;
+    return this.isHere && this.canSee(pid, id);
+  }
+
+  private canSee(pid: number, id: string): boolean {
     try {
       requireProcessOf(this.options.config.procfs, pid, id);
       return true;

@@ -3,7 +3,8 @@ import * as v from 'valibot';
 import { NONE } from '../collectors/docker/endpoint.ts';
 import { type Leaf, matching, option, optional, optionalText } from './option.ts';
 
-const HOST = /^(unix:\/\/\/.+|(tcp|https?|ssh):\/\/[^/]+)/;
+/** Only ssh has users. */
+const HOST = /^(unix:\/\/\/.+|(tcp|https?):\/\/[^/@]+(\/|$)|ssh:\/\/[^/]+)/;
 const HOST_ALLOWED = 'unix:///path, tcp://host:port, https://host:port or ssh://user@host';
 const MAIN_HOST = new RegExp(`${HOST.source}|^${NONE}$`);
 export const MAIN_HOST_ALLOWED = `${HOST_ALLOWED}; or ${NONE}, which has the kernel alone asked`;
@@ -66,9 +67,11 @@ export function mistakeInDaemons({ docker_host, daemons: named, scope }: Observe
       const missing = client_key === undefined ? 'client_key' : 'client_certificate';
       return `${path}.${missing}: is missing; expected a file, since the other of the two is there`;
     }
-    const hasFiles = certificate !== undefined || client_certificate !== undefined;
-    if (hasFiles && !/^(tcp|https):/.test(host ?? ''))
-      return `${path}.certificate: is not allowed; expected it with a host of tcp:// or https:// only`;
+    const [file] = Object.entries({ certificate, client_certificate }).filter(
+      ([, given]) => given !== undefined,
+    );
+    if (file !== undefined && !/^(tcp|https):/.test(host ?? ''))
+      return `${path}.${file[0]}: is not allowed; expected it with a host of tcp:// or https:// only`;
   }
   return undefined;
 }

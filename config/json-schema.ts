@@ -5,6 +5,7 @@
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { webhookOptions } from './alerts.ts';
+import { daemonOptions } from './daemons.ts';
 import { DEFAULTS } from './load.ts';
 import type { OptionFacts } from './option.ts';
 import { ruleOptions } from './rules.ts';
@@ -17,6 +18,7 @@ const TEMPLATE: JsonSchema = { type: 'string', pattern: '\\$\\{' };
 
 /** Keys below those that users name, by option. */
 const NAMED: Readonly<Record<string, { readonly entries: unknown; readonly required: readonly string[] }>> = {
+  daemons: { entries: daemonOptions, required: [] },
   destinations: { entries: destinationOptions, required: ['endpoint'] },
   'alerts.webhooks': { entries: webhookOptions, required: ['url'] },
 };

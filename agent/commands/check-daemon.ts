@@ -10,7 +10,7 @@ import { sourceOf } from '../../collectors/logs/source.ts';
 import type { Config } from '../../config/schema.ts';
 import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../abilities.ts';
 import type { Container, Metric } from '../records.ts';
-import { selectMetrics } from '../selection.ts';
+import { isSelected, selectMetrics } from '../selection.ts';
 import { messageOf } from '../telemetry.ts';
 import { daemonOf, unanswered } from './daemon.ts';
 import { type Finding, finding } from './finding.ts';
@@ -116,7 +116,10 @@ function checkAbilities(
   running: readonly ContainerInspectInfo[],
   isHere: boolean,
 ): Finding[] {
-  const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
+  const { include, exclude } = config.containers;
+  const containers = running
+    .map((inspect) => fromInspect(inspect, undefined, {}))
+    .filter((container) => isSelected(container, include, exclude));
   const { procfs, rootfs } = config;
   const logs = logsFound(containers, isHere ? rootfs : undefined);
   if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
@@ -138,13 +141,17 @@ function checkAbilities(
   });
 }
 
-async function checkScope(config: Config): Promise<Finding> {
+/** Of a scope that is not all of the host. */
+async function checkScope(config: Config, isHere: boolean): Promise<Finding[]> {
   try {
     const running = await daemonOf(config).running();
     const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
-    return finding('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`);
+    return [
+      finding('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`),
+      ...checkAbilities(config, running, isHere),
+    ];
   } catch (error) {
-    return finding('scope', 'fail', messageOf(error));
+    return [finding('scope', 'fail', messageOf(error))];
   }
 }
 
@@ -154,7 +161,10 @@ export async function checkContainersOf(config: Config, endpoint: Endpoint): Pro
   if (docker === undefined) return findings;
   const { refused, isEnough } = await checkRequests(docker);
   findings.push(refused);
-  if (isEnough && config.scope !== 'host') findings.push(await checkScope(config));
-  if (isEnough) findings.push(...checkAbilities(config, await inspectRunning(docker), isHere));
-  return findings;
+  if (!isEnough) return findings;
+  const seen =
+    config.scope === 'host'
+      ? checkAbilities(config, await inspectRunning(docker), isHere)
+      : await checkScope(config, isHere);
+  return [...findings, ...seen];
 }

@@ -8,13 +8,18 @@ import type { Container } from '../records.ts';
 /** Names of this host; its addresses are looked up. */
 const HOST_NAMES = ['localhost', '0.0.0.0', 'host.docker.internal', hostname()];
 
-/** Whether it is a name or an address of this host. */
-function isThisHost(name: string): boolean {
-  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  return (
-    HOST_NAMES.includes(name) || addresses.some(({ address }) => address === name || `[${address}]` === name)
-  );
+/** None where a sandbox does not let us ask: the kernel tells them over a socket of a family of its own. */
+function addressesHere(): string[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+  } catch {
+    return [];
+  }
 }
+
+/** Whether it is a name or an address of this host. */
+const isThisHost = (name: string): boolean =>
+  HOST_NAMES.includes(name) || addressesHere().some((address) => address === name || `[${address}]` === name);
 
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 

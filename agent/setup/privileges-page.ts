@@ -175,7 +175,7 @@ export function privilegesPage(): string {
     'OK       open descriptors      readable',
     '```',
     '',
-    "Nothing else does: cgroup files, `/proc/<pid>/net/dev`, `/proc/<pid>/status` (capabilities, seccomp) and the host's figures",
+    "Nothing else takes a privilege: cgroup files, `/proc/<pid>/net/dev`, `/proc/<pid>/status` (capabilities, seccomp) and the host's figures",
     'are for everybody to read. The log file can be opened by the group root, but its directory cannot be listed by it, which',
     'rotation needs.',
     '',

@@ -27,7 +27,8 @@ function options(endpoint: Endpoint): Options {
       return {
         protocol: secure ? 'https' : 'http',
         host: url.hostname,
-        port: Number(url.port) || (secure ? TLS_PORT : PORT),
+        // A URL leaves out the port that is usual for its scheme, which is not the daemon's.
+        port: Number(/:(\d+)(\/|$)/.exec(endpoint.host)?.[1]) || (secure ? TLS_PORT : PORT),
         ...endpoint.tls,
       };
     }
@@ -35,6 +36,17 @@ function options(endpoint: Endpoint): Options {
       return { protocol: 'http', host: 'docker', agent: new TunnelAgent(endpoint.host) };
   }
   throw unsupported(endpoint);
+}
+
+/** What the environment says of a daemon is looked at where the daemon is found: the client would put it before ours. */
+function clientOf(given: Options): Dockerode {
+  const { DOCKER_HOST } = process.env;
+  delete process.env.DOCKER_HOST;
+  try {
+    return new Docker(given);
+  } finally {
+    if (DOCKER_HOST !== undefined) process.env.DOCKER_HOST = DOCKER_HOST;
+  }
 }
 
 function unsupported({ host, origin }: Endpoint): Error {
@@ -102,7 +114,7 @@ const isOtherVersion = (error: Failure | null): boolean =>
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
 export function connect(endpoint: Endpoint): Dockerode {
-  const docker = new Docker(options(endpoint));
+  const docker = clientOf(options(endpoint));
   const modem: Modem = docker.modem;
   const dial = modem.dial.bind(modem);
   let isKnown = false;

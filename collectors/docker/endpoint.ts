@@ -51,7 +51,9 @@ export function contextEndpoint(name: string, env: Environment = process.env): E
 
 /** What stands for no daemon: the kernel alone is asked. */
 export const NONE = 'none';
-export const isNone = ({ host }: Endpoint): boolean => host === NONE;
+/** What names a daemon that the configuration has, where it has one. */
+const CONFIGURED = 'docker_host';
+export const isNone = ({ host, origin }: Endpoint): boolean => host === NONE && origin === CONFIGURED;
 
 /** Whether the daemon runs on this host, so that its files can be read here. */
 export const isLocal = ({ host }: Endpoint): boolean => host.startsWith('unix:');
@@ -63,7 +65,7 @@ export const isLocal = ({ host }: Endpoint): boolean => host.startsWith('unix:')
 export function findEndpoint(explicit: string | undefined, env: Environment = process.env): Endpoint {
   const configDirectory = configDirectoryOf(env);
   const tls = env.DOCKER_TLS_VERIFY ? readTls(env.DOCKER_CERT_PATH ?? configDirectory) : undefined;
-  if (explicit !== undefined) return { host: explicit, origin: 'docker_host', tls };
+  if (explicit !== undefined) return { host: explicit, origin: CONFIGURED, tls };
   if (env.DOCKER_HOST) return { host: env.DOCKER_HOST, origin: 'DOCKER_HOST', tls };
   if (env.DOCKER_CONTEXT && env.DOCKER_CONTEXT !== 'default') return contextEndpoint(env.DOCKER_CONTEXT, env);
   const { currentContext } = readJson(join(configDirectory, 'config.json'));

@@ -19,7 +19,11 @@ export const requests: readonly Request[] = [
   { path: '/containers/json', query: 'limit=1' },
   { path: '/containers/{id}/json' },
   { path: '/_ping', without: 'requests name no version of the API, and are answered in its newest' },
-  { path: '/info', without: 'no disk use, and logs of the shortest lives are read late' },
+  {
+    path: '/info',
+    without:
+      'no disk use, logs of the shortest lives are read late, and of a daemon elsewhere it is not told on which host',
+  },
   {
     path: '/containers/{id}/logs',
     query: 'stdout=1&tail=0',

@@ -31,6 +31,17 @@ const OPTIONS = [
   'ServerAliveCountMax=2',
 ];
 
+/** Those that there are: whoever ends before ssh does leaves none behind. */
+const directories = new Set<string>();
+process.on('exit', () => {
+  for (const directory of directories) remove(directory);
+});
+
+function remove(directory: string): void {
+  directories.delete(directory);
+  rmSync(directory, { recursive: true, force: true });
+}
+
 class Tunnel {
   private readonly url: URL;
   private opening: Promise<string> | undefined;
@@ -45,17 +56,24 @@ class Tunnel {
    * @throws {Error} with what ssh says, where it cannot be had
    */
   open(): Promise<string> {
-    this.opening ??= this.dig().catch((error) => {
-      this.opening = undefined;
-      throw error;
-    });
+    this.opening ??= this.dig();
     return this.opening;
   }
 
-  private async dig(): Promise<string> {
+  private dig(): Promise<string> {
+    const opening: Promise<string> = this.begin(() => {
+      // Another may have been begun since.
+      if (this.opening === opening) this.opening = undefined;
+    });
+    return opening;
+  }
+
+  /** @param over called when it is of no use any more */
+  private async begin(over: () => void): Promise<string> {
     // What starts processes is worth 4 MB of memory.
     const { spawn } = await import('node:child_process');
     const directory = mkdtempSync(join(tmpdir(), 'portlight-ssh-'));
+    directories.add(directory);
     const near = join(directory, 'docker.sock');
     const { hostname, port, username, pathname } = this.url;
     const far = pathname.length > 1 ? decodeURIComponent(pathname) : FAR_SOCKET;
@@ -65,7 +83,7 @@ class Tunnel {
         ...OPTIONS.flatMap((option) => ['-o', option]),
         ...(port === '' ? [] : ['-p', port]),
         ...(username === '' ? [] : ['-l', decodeURIComponent(username)]),
-        ...['-T', '-L', `${near}:${far}`, '--', hostname, FAR_COMMAND],
+        ...['-T', '-L', `${near}:${far}`, '--', hostname.replace(/^\[|\]$/g, ''), FAR_COMMAND],
       ],
       { stdio: ['pipe', 'ignore', 'pipe'] },
     );
@@ -78,8 +96,8 @@ class Tunnel {
       child.on('close', () => resolve(said.trim().split('\n').at(-1) || 'ssh ended'));
     });
     void ended.then(() => {
-      this.opening = undefined;
-      rmSync(directory, { recursive: true, force: true });
+      over();
+      remove(directory);
     });
     // The agent's end does not wait for it.
     unref(child);

@@ -1,5 +1,7 @@
 /** Several daemons: here, behind TLS, and at the other end of ssh; and containers whose cgroups cannot be read. */
 import { writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
@@ -80,7 +82,8 @@ async function observe(t: ExecutionContext): Promise<Scene> {
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
       PATH: path,
-      DOCKER_HOST: undefined,
+      // What is configured is asked, whatever else is said.
+      DOCKER_HOST: 'tcp://127.0.0.1:9',
     },
   });
   return { receiver, agent, tls, ssh };
@@ -235,4 +238,44 @@ test('where no cgroup can be read, the stats API says the same', async (t) => {
   await waitFor('it to be told', () =>
     agent.stderr.includes(`container processes of container ${name} cannot be read`),
   );
+});
+
+test('a proxy on a port that does not let it ask for the host leads to this one all the same', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const proxy = createServer(({ url = '', method }, response) => {
+    if (/\/info$/.test(url)) return response.writeHead(403).end();
+    const far = request({ socketPath: new URL(process.env.DOCKER_HOST!).pathname, path: url, method });
+    far.on('response', (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    });
+    far.on('error', () => response.destroy());
+    response.on('close', () => far.destroy());
+    far.end();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    proxy.close();
+    proxy.closeAllConnections();
+  });
+  const name = uniqueName('proxied');
+  await runContainer(t, { name, script: 'echo hello; exec sleep 600', host: LIMITS });
+  const agent = await startAgent(t, {
+    args: ['--docker-host', `tcp://127.0.0.1:${(proxy.address() as AddressInfo).port}`],
+    variables: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
+      PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+    },
+  });
+  const metrics = () =>
+    new Set(
+      receiver.points
+        .filter(({ resource }) => resource['container.name'] === name)
+        .map((point) => point.name),
+    );
+  // The stats API does not have it.
+  await waitFor('what only the kernel tells', () => metrics().has('container.memory.events'));
+  await waitFor('its line', () => linesOf(receiver, name).includes('hello'));
+  t.regex(agent.stderr, /GET \/info is refused/);
 });

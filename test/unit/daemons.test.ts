@@ -92,6 +92,13 @@ test('a mistake is named with what would be right', async (t) => {
   t.deepEqual(await mistakes(t, 'daemons: {a: {host: "unix:///x", certificate: /c}}'), [
     'daemons.a.certificate: is not allowed; expected it with a host of tcp:// or https:// only',
   ]);
+  t.deepEqual(await mistakes(t, 'daemons: {a: {context: x, client_certificate: /c, client_key: /k}}'), [
+    'daemons.a.client_certificate: is not allowed; expected it with a host of tcp:// or https:// only',
+  ]);
+  t.regex(
+    (await mistakes(t, 'daemons: {a: {host: "tcp://user:secret@x"}}'))[0]!,
+    /^daemons\.a\.host: .* is not allowed/,
+  );
   t.deepEqual(await mistakes(t, 'daemons: {a: {hots: "unix:///x"}}'), [
     'daemons.a.hots: is not a known key; did you mean host?',
   ]);

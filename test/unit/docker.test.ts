@@ -70,6 +70,29 @@ test("a socket proxy lets pass the agent's requests, and no others", (t) => {
   t.deepEqual(allowed, versioned);
 });
 
+test.serial('a client goes where it is told to, whatever the environment says', (t) => {
+  const before = process.env.DOCKER_HOST;
+  t.teardown(() => {
+    if (before === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = before;
+  });
+  const goesTo = (host: string) => {
+    const { modem } = connect({ host, origin: 'test' }) as unknown as {
+      modem: { host?: string; port?: number; socketPath?: string; protocol: string };
+    };
+    return modem;
+  };
+  for (const elsewhere of ['tcp://elsewhere:1', 'ssh://elsewhere']) {
+    process.env.DOCKER_HOST = elsewhere;
+    t.like(goesTo('unix:///a.sock'), { host: undefined, socketPath: '/a.sock', protocol: 'http' });
+    t.is(process.env.DOCKER_HOST, elsewhere);
+  }
+  t.like(goesTo('tcp://x'), { host: 'x', port: 2375, protocol: 'http' });
+  t.like(goesTo('https://x'), { host: 'x', port: 2376, protocol: 'https' });
+  t.like(goesTo('https://x:443'), { host: 'x', port: 443, protocol: 'https' });
+  t.like(goesTo('http://x:80/'), { host: 'x', port: 80, protocol: 'http' });
+});
+
 test('the host of a daemon elsewhere is what that says of it', (t) => {
   const info = {
     Name: 'far',

@@ -51,6 +51,8 @@ test('what is not right is found where it stands', (t) => {
     ['logs: {max_line: 1MB}', '/logs/max_line'],
     ['logs: {strip_ansi: yes please}', '/logs/strip_ansi'],
     ['destinations: {second: {signals: [logs]}}', '/destinations/second'],
+    ['daemons: {far: {hots: "ssh://far"}}', '/daemons/far'],
+    ['daemons: {far: {host: 1}}', '/daemons/far/host'],
     ['alerts: {rules: [{metric: container.cpu.time}]}', '/alerts/rules/0'],
     ['alerts: {webhooks: {chat: {url: http://chat, format: irc}}}', '/alerts/webhooks/chat/format'],
   ] as const)
