@@ -110,22 +110,28 @@ function logsFound(containers: readonly Container[], rootfs: string | undefined)
   ].join('; ');
 }
 
-/** Tries on every running container what the agent does. */
-function checkAbilities(
-  config: Config,
-  running: readonly ContainerInspectInfo[],
-  isHere: boolean,
-): Finding[] {
+type Ask = () => Promise<readonly ContainerInspectInfo[]>;
+
+/** Tries on every running container what the agent does. @param ask for those that run */
+async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promise<Finding[]> {
   const { include, exclude } = config.containers;
-  const containers = running
-    .map((inspect) => fromInspect(inspect, undefined, {}))
-    .filter((container) => isSelected(container, include, exclude));
+  const look = async () =>
+    (await ask())
+      .map((inspect) => fromInspect(inspect, undefined, {}))
+      .filter((container) => isSelected(container, include, exclude));
+  let containers = await look();
   const { procfs, rootfs } = config;
   const logs = logsFound(containers, isHere ? rootfs : undefined);
   if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
   const surroundings = surroundingsOf(procfs, rootfs, metrics);
-  const lacks = containers.flatMap((container) => lacksOf(container, surroundings));
+  let lacks = containers.flatMap((container) => lacksOf(container, surroundings));
+  if (lacks.length > 0) {
+    // One that has ended since could not be looked at.
+    const before = new Map(containers.map(({ id, pid }) => [id, pid]));
+    containers = (await look()).filter(({ id, pid }) => before.get(id) === pid);
+    lacks = containers.flatMap((container) => lacksOf(container, surroundings));
+  }
   const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
   return wanted.map((ability) => {
     const missing = lacks.filter((lack) => lack.ability === ability);
@@ -144,11 +150,12 @@ function checkAbilities(
 /** Of a scope that is not all of the host. */
 async function checkScope(config: Config, isHere: boolean): Promise<Finding[]> {
   try {
-    const running = await daemonOf(config).running();
+    const { running: ask } = daemonOf(config);
+    const running = await ask();
     const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
     return [
       finding('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`),
-      ...checkAbilities(config, running, isHere),
+      ...(await checkAbilities(config, ask, isHere)),
     ];
   } catch (error) {
     return [finding('scope', 'fail', messageOf(error))];
@@ -164,7 +171,7 @@ export async function checkContainersOf(config: Config, endpoint: Endpoint): Pro
   if (!isEnough) return findings;
   const seen =
     config.scope === 'host'
-      ? checkAbilities(config, await inspectRunning(docker), isHere)
+      ? await checkAbilities(config, () => inspectRunning(docker), isHere)
       : await checkScope(config, isHere);
   return [...findings, ...seen];
 }
