@@ -17,7 +17,8 @@ const startTop = (t: ExecutionContext, args: readonly string[], options: Termina
   Terminal.start(t, `echo as it was; ${portlightLine(['top', ...args])}`, options);
 
 async function isRestored(t: ExecutionContext, terminal: Terminal): Promise<void> {
-  const screen = await terminal.shows(/left with/);
+  // Then the shell says how the terminal is.
+  const screen = await terminal.shows(/left with[\s\S]* echo /);
   t.regex(screen, /^as it was\n/, 'what stood there before is back');
   t.false(screen.includes('portlight top '), 'nothing of it is left');
   t.regex(screen, / icanon /);
