@@ -84,6 +84,27 @@ export function countTcpStates(text: string, counts: Map<string, number>): void 
 /** Names of interfaces whose attributes are kept. */
 const MAX_INTERFACES = 10_000;
 
+/** Attributes of interfaces, one object for equal ones: their encoding is kept with the object. */
+export class InterfaceSides {
+  private readonly known = new Map<string, readonly [Attributes, Attributes]>();
+
+  /** Of what an interface receives, and of what it transmits. */
+  of(name: string): readonly [receive: Attributes, transmit: Attributes] {
+    let sides = this.known.get(name);
+    if (sides === undefined) {
+      // Names that containers make up do not add up for ever.
+      if (this.known.size === MAX_INTERFACES) this.known.clear();
+      const side = (direction: string) => ({
+        'network.interface.name': name,
+        'network.io.direction': direction,
+      });
+      sides = [side('receive'), side('transmit')];
+      this.known.set(name, sides);
+    }
+    return sides;
+  }
+}
+
 interface Watched {
   readonly directory: string;
   readonly dev: KernelFile | undefined;
@@ -98,7 +119,7 @@ export class NetworkCollector implements Collector {
   private readonly files: KernelFiles;
   private readonly watched = new Map<string, Watched>();
   private readonly attributes = new Map<string, Attributes>();
-  private readonly interfaces = new Map<string, readonly [Attributes, Attributes]>();
+  private readonly sides = new InterfaceSides();
 
   constructor(procfs: string, enabled: ReadonlySet<Metric>, files: KernelFiles) {
     this.procfs = procfs;
@@ -145,7 +166,7 @@ export class NetworkCollector implements Collector {
     for (const [metric, ...columns] of COLUMNS) {
       for (const { name, values } of interfaces) {
         for (const side of [0, 1] as const) {
-          points.push({ metric, value: values[columns[side]]!, attributes: this.sides(name)[side] });
+          points.push({ metric, value: values[columns[side]]!, attributes: this.sides.of(name)[side] });
         }
       }
     }
@@ -175,22 +196,6 @@ export class NetworkCollector implements Collector {
 
   private read(file: KernelFile | undefined): string {
     return buffer.toString('latin1', 0, file?.read() ?? 0);
-  }
-
-  /** Attributes of an interface's two directions. */
-  private sides(name: string): readonly [Attributes, Attributes] {
-    let sides = this.interfaces.get(name);
-    if (sides === undefined) {
-      // Names that containers make up do not add up for ever.
-      if (this.interfaces.size === MAX_INTERFACES) this.interfaces.clear();
-      const side = (direction: string) => ({
-        'network.interface.name': name,
-        'network.io.direction': direction,
-      });
-      sides = [side('receive'), side('transmit')];
-      this.interfaces.set(name, sides);
-    }
-    return sides;
   }
 
   /** One object for equal attributes: their encoding is kept with the object. */

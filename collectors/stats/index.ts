@@ -5,13 +5,14 @@
 import type Docker from 'dockerode';
 import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Attributes, Container, Metric, PointSink } from '../../agent/records.ts';
+import type { Container, Metric, PointSink } from '../../agent/records.ts';
 import { compile, controllersOf, type Plan } from '../cgroup/plan.ts';
 import { DeviceNames, TableAttributes } from '../cgroup/tables.ts';
 import { type ReadableFile, Watched } from '../cgroup/watched.ts';
 import type { Collector, Sink } from '../collector.ts';
 import { isNotFound } from '../docker/client.ts';
 import { buffer } from '../kernel-file.ts';
+import { InterfaceSides } from '../network.ts';
 import { type Stats, textsOf, versionOf } from './files.ts';
 
 const PARALLEL = 8;
@@ -64,7 +65,7 @@ export class StatsCollector implements Collector {
   private readonly options: StatsOptions;
   private readonly asked = new Map<string, Asked>();
   private readonly plans = new Map<1 | 2, Plan>();
-  private readonly interfaces = new Map<string, readonly [Attributes, Attributes]>();
+  private readonly sides = new InterfaceSides();
   private readonly tableAttributes = new TableAttributes(new DeviceNames(undefined));
 
   constructor(options: StatsOptions) {
@@ -131,22 +132,11 @@ export class StatsCollector implements Collector {
     const all = Object.entries(networks);
     for (const [metric, received, transmitted] of NETWORK) {
       for (const [name, counters] of all) {
-        const [receive, transmit] = this.sidesOf(name);
+        const [receive, transmit] = this.sides.of(name);
         points.push({ metric, value: counters[received], attributes: receive });
         points.push({ metric, value: counters[transmitted], attributes: transmit });
       }
     }
-  }
-
-  /** Attributes of an interface's two directions: their encoding is kept with the object. */
-  private sidesOf(name: string): readonly [Attributes, Attributes] {
-    const side = (direction: string) => ({
-      'network.interface.name': name,
-      'network.io.direction': direction,
-    });
-    const sides = this.interfaces.get(name) ?? ([side('receive'), side('transmit')] as const);
-    this.interfaces.set(name, sides);
-    return sides;
   }
 
   private readingOf(stats: Stats): Reading {
