@@ -9,17 +9,17 @@ import type { Telemetry } from './telemetry.ts';
 export class Attachments implements Lifecycle {
   private readonly collectors: readonly Collector[];
   private readonly telemetry: Telemetry;
-  private readonly canAttach: (collector: Collector, container: Container) => boolean;
+  private readonly whoCan: (container: Container) => (collector: Collector) => boolean;
   /** `startedAt` of the run that each container's collectors are attached to. */
   private readonly runs = new Map<string, bigint>();
 
-  /** @param canAttach whether a collector can do anything for a container */
+  /** @param whoCan which collectors can do anything for a container, looked at once for each start */
   constructor(
     collectors: readonly Collector[],
     telemetry: Telemetry,
-    canAttach: (collector: Collector, container: Container) => boolean = () => true,
+    whoCan: (container: Container) => (collector: Collector) => boolean = () => () => true,
   ) {
-    this.canAttach = canAttach;
+    this.whoCan = whoCan;
     this.collectors = collectors;
     this.telemetry = telemetry;
   }
@@ -31,9 +31,8 @@ export class Attachments implements Lifecycle {
   started(container: Container): void {
     if (this.runs.get(container.id) === container.startedAt) return;
     this.runs.set(container.id, container.startedAt);
-    void this.each(container, (collector) =>
-      this.canAttach(collector, container) ? collector.attach?.(container) : undefined,
-    );
+    const can = this.whoCan(container);
+    void this.each(container, (collector) => (can(collector) ? collector.attach?.(container) : undefined));
   }
 
   changed(container: Container): void {

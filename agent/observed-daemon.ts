@@ -1,13 +1,12 @@
 /** One daemon that is observed: its collectors, wired for where it runs, and its part of each round. */
 import type Docker from 'dockerode';
-import { requireProcessOf } from '../collectors/cgroup/locate.ts';
+import { isProcessOf } from '../collectors/cgroup/locate.ts';
 import type { Collector } from '../collectors/collector.ts';
-import { connect, inspectRunning, outdated } from '../collectors/docker/client.ts';
+import { connect, outdated } from '../collectors/docker/client.ts';
 import { type Endpoint, isLocal } from '../collectors/docker/endpoint.ts';
-import { type DaemonInfo, hostOf, isThisHost } from '../collectors/docker/host.ts';
+import { hostOf, infoOf, runsHere } from '../collectors/docker/host.ts';
 import { DockerCollector } from '../collectors/docker/index.ts';
 import { type LayeredImage, layeredImage } from '../collectors/docker/layers.ts';
-import { Refused } from '../collectors/docker/requests.ts';
 import type { Evidence } from '../collectors/docker/story.ts';
 import { bootTime, HostCollector } from '../collectors/host/index.ts';
 import { LogCollector } from '../collectors/logs/index.ts';
@@ -173,9 +172,7 @@ export class ObservedDaemon implements Observed {
     const backoff = new Backoff(LONGEST_WAIT_MS, signal);
     while (!signal.aborted) {
       try {
-        const info = await this.info();
-        this.isHere =
-          info === undefined ? await this.seesAny() : isThisHost(info, config.procfs, config.rootfs);
+        this.isHere = await runsHere(this.docker, await infoOf(this.docker), config);
         return;
       } catch (error) {
         telemetry.fault('docker', error, this.name);
@@ -184,26 +181,10 @@ export class ObservedDaemon implements Observed {
     }
   }
 
-  /** Undefined where whoever stands before the daemon does not let us ask. */
-  private async info(): Promise<DaemonInfo | undefined> {
-    try {
-      return (await this.docker.info()) as DaemonInfo;
-    } catch (error) {
-      if (error instanceof Refused) return undefined;
-      throw error;
-    }
-  }
-
-  /** Whether the process of any of its containers can be seen from here. */
-  private async seesAny(): Promise<boolean> {
-    const running = await inspectRunning(this.docker);
-    return running.some(({ Id, State }) => this.canSee(State.Pid, Id));
-  }
-
   /** What every record of it bears; of a daemon elsewhere, what that says. */
   private async identify(): Promise<Attributes> {
     if (!this.isHere) {
-      const info = await this.info();
+      const info = await infoOf(this.docker);
       this.surroundings = this.surroundingsOf(info === undefined ? {} : hostOf(info));
       this.resource = this.resourceOf(this.surroundings);
     }
@@ -224,16 +205,7 @@ export class ObservedDaemon implements Observed {
 
   /** Whether the container's process can be seen from here, and with it its cgroup. */
   private isVisible({ pid, id }: Container): boolean {
-    return this.isHere && this.canSee(pid, id);
-  }
-
-  private canSee(pid: number, id: string): boolean {
-    try {
-      requireProcessOf(this.options.config.procfs, pid, id);
-      return true;
-    } catch {
-      return false;
-    }
+    return this.isHere && isProcessOf(this.options.config.procfs, pid, id);
   }
 
   private run(): Running {
@@ -297,11 +269,10 @@ export class ObservedDaemon implements Observed {
       },
       objectChanged: (type) => objects.objectChanged(type),
       reconciled: () => void objects.begin(),
-      lifecycle: new Attachments(
-        collectors,
-        telemetry,
-        (each, container) => container.pid === 0 || !perProcess.includes(each) || this.isVisible(container),
-      ),
+      lifecycle: new Attachments(collectors, telemetry, (container) => {
+        const canAll = container.pid === 0 || this.isVisible(container);
+        return (each) => canAll || !perProcess.includes(each);
+      }),
       position: {
         load: () => {
           const kept = store.load('events');

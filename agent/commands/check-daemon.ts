@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
 import { type Endpoint, isLocal } from '../../collectors/docker/endpoint.ts';
-import { type DaemonInfo, isThisHost } from '../../collectors/docker/host.ts';
+import { infoOf, runsHere } from '../../collectors/docker/host.ts';
 import { fromInspect } from '../../collectors/docker/identity.ts';
 import { Refused, type Request, requests } from '../../collectors/docker/requests.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
@@ -19,22 +19,16 @@ const NOT_TRIED = 'no container runs: not tried';
 
 /** @returns `isHere` whether it runs on this host */
 async function checkDaemon(
-  { procfs, rootfs }: Config,
+  config: Config,
   endpoint: Endpoint,
 ): Promise<{ findings: Finding[]; docker?: Docker; isHere: boolean }> {
   try {
     const docker = connect(endpoint);
-    const [version, info] = await Promise.all([
-      docker.version(),
-      docker.info().catch((error) => {
-        if (error instanceof Refused) return undefined;
-        throw error;
-      }),
-    ]);
+    const [version, info] = await Promise.all([docker.version(), infoOf(docker)]);
     const old = outdated(version.ApiVersion);
     return {
       docker,
-      isHere: isLocal(endpoint) || (info !== undefined && isThisHost(info as DaemonInfo, procfs, rootfs)),
+      isHere: isLocal(endpoint) || (await runsHere(docker, info, config)),
       findings: [
         finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
         old === undefined

@@ -134,6 +134,16 @@ export function requireProcessOf(procfs: string, pid: number, id: string): void 
   throw Object.assign(new Error(`process ${pid} is none of the container's`), { code: 'ESRCH' });
 }
 
+/** Whether a process can be seen to be the container's. */
+export function isProcessOf(procfs: string, pid: number, id: string): boolean {
+  try {
+    requireProcessOf(procfs, pid, id);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
 const SEARCH_DEPTH = 6;
 

@@ -5,8 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { join } from 'node:path';
+import type Docker from 'dockerode';
 import type { Attributes } from '../../agent/records.ts';
+import { isProcessOf } from '../cgroup/locate.ts';
 import { parseMeminfo } from '../host/index.ts';
+import { inspectRunning } from './client.ts';
+import { Refused } from './requests.ts';
 
 /** As far as it is read. */
 export interface DaemonInfo {
@@ -20,6 +24,8 @@ export interface DaemonInfo {
   readonly Architecture?: string;
   /** Bytes. */
   readonly MemTotal?: number;
+  readonly CgroupVersion?: string;
+  readonly CgroupDriver?: string;
 }
 
 /** OpenTelemetry's names of processor architectures. */
@@ -65,4 +71,25 @@ export function isThisHost(info: DaemonInfo, procfs: string, rootfs: string): bo
   const names = [hostname(), textOf(join(rootfs, 'etc/hostname'))];
   const memory = parseMeminfo(textOf(join(procfs, 'meminfo')) ?? '').get('MemTotal');
   return names.includes(info.Name) && info.KernelVersion === release() && info.MemTotal === memory;
+}
+
+/** What the daemon says of itself; undefined where whoever stands before it does not let us ask. */
+export async function infoOf(docker: Docker): Promise<DaemonInfo | undefined> {
+  try {
+    return (await docker.info()) as DaemonInfo;
+  } catch (error) {
+    if (error instanceof Refused) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a daemon runs on this host: where it may not be asked, the processes of its containers tell. */
+export async function runsHere(
+  docker: Docker,
+  info: DaemonInfo | undefined,
+  { procfs, rootfs }: { readonly procfs: string; readonly rootfs: string },
+): Promise<boolean> {
+  if (info !== undefined) return isThisHost(info, procfs, rootfs);
+  const running = await inspectRunning(docker);
+  return running.some(({ Id, State }) => isProcessOf(procfs, State.Pid, Id));
 }
