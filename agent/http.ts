@@ -3,3 +3,7 @@
  * HTTP that is not used here, and costs 14 MB of memory and the start a tenth of a second.
  */
 export const http: typeof import('node:http') = process.getBuiltinModule('node:http');
+
+/** The URL of an address: that of IPv6 stands in brackets. */
+export const urlAt = (host: string, port: number): string =>
+  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -5,7 +5,7 @@ import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/t
 import { readNamespaces } from '../../collectors/namespaces/read.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf } from '../telemetry.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, finding } from './finding.ts';
 
 const CONTROLLERS = ['memory', 'cpu'];
 
@@ -27,65 +27,57 @@ function withoutWhat(inits: readonly Init[], act: (init: Init) => void): { all: 
 }
 
 function checkProcesses(inits: readonly Init[]): Finding {
-  const others = inits.filter(({ id }) => id !== ownContainer());
-  return {
-    check: 'container processes',
-    status: others.length > 0 ? 'ok' : 'fail',
-    found:
-      others.length > 0
-        ? `of ${shown(inits)}`
-        : 'of no other container: share a pid namespace with those that are to be observed (--pid container:<name>)',
-  };
+  return inits.some(({ id }) => id !== ownContainer())
+    ? finding('container processes', 'ok', `of ${shown(inits)}`)
+    : finding(
+        'container processes',
+        'fail',
+        'of no other container: share a pid namespace with those that are to be observed (--pid container:<name>)',
+      );
 }
 
 function checkFigures(inits: readonly Init[], procfs: string): Finding {
+  const hierarchies = readHierarchies(procfs);
   const { all, why } = withoutWhat(inits, ({ pid, id }) => {
-    if (locate(procfs, readHierarchies(procfs), pid, id, CONTROLLERS).size === 0)
+    if (locate(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
       throw new Error('its cgroup is not mounted here');
   });
-  return {
-    check: 'container cgroups',
-    status: all.length === 0 ? 'ok' : 'warn',
-    found:
-      all.length === 0
-        ? 'readable'
-        : `${shown(all)}: ${why}: no CPU and memory metrics; mount the host's with -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro`,
-  };
+  return all.length === 0
+    ? finding('container cgroups', 'ok', 'readable')
+    : finding(
+        'container cgroups',
+        'warn',
+        `${shown(all)}: ${why}: no CPU and memory metrics; mount the host's with -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro`,
+      );
 }
 
 function checkNamespaces(inits: readonly Init[], procfs: string): Finding {
   const { all, why } = withoutWhat(inits, ({ pid }) => void readNamespaces(procfs, pid));
-  return {
-    check: 'namespaces',
-    status: all.length === 0 ? 'ok' : 'warn',
-    found: all.length === 0 ? 'readable' : `${shown(all)}: ${why}: it takes CAP_SYS_PTRACE`,
-  };
+  return all.length === 0
+    ? finding('namespaces', 'ok', 'readable')
+    : finding('namespaces', 'warn', `${shown(all)}: ${why}: it takes CAP_SYS_PTRACE`);
 }
 
-function checkFiles({ rootfs }: Config): Finding {
-  const isReadable = new DaemonFiles(rootfs).isReadable;
-  return {
-    check: 'container names and logs',
-    status: isReadable ? 'ok' : 'warn',
-    found: isReadable
-      ? `from what Docker writes down in ${CONTAINERS}`
-      : `none, and no exit codes: they take ${CONTAINERS} of the host, mounted read-only`,
-  };
-}
+const checkFiles = ({ rootfs }: Config): Finding =>
+  new DaemonFiles(rootfs).isReadable
+    ? finding('container names and logs', 'ok', `from what Docker writes down in ${CONTAINERS}`)
+    : finding(
+        'container names and logs',
+        'warn',
+        `none, and no exit codes: they take ${CONTAINERS} of the host, mounted read-only`,
+      );
 
 export function checkKernel(config: Config): Finding[] {
   const { procfs } = config;
-  const findings: Finding[] = [
-    { check: 'docker daemon', status: 'ok', found: 'none: the kernel alone is asked (docker_host)' },
-  ];
+  const none = finding('docker daemon', 'ok', 'none: the kernel alone is asked (docker_host)');
   let inits: readonly Init[];
   try {
     inits = [...new ProcessTable(procfs).scan().values()];
   } catch (error) {
-    return [...findings, { check: 'container processes', status: 'fail', found: messageOf(error) }];
+    return [none, finding('container processes', 'fail', messageOf(error))];
   }
   return [
-    ...findings,
+    none,
     checkProcesses(inits),
     checkFigures(inits, procfs),
     checkNamespaces(inits, procfs),

@@ -1,7 +1,7 @@
 /** `portlight check --live`: whether the agent's process works, for health checks, which ask often and have no shell. */
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
-import { http } from '../http.ts';
+import { http, urlAt } from '../http.ts';
 import { messageOf } from '../telemetry.ts';
 import { configOf } from './options.ts';
 import { print } from './output.ts';
@@ -15,7 +15,7 @@ export async function live(command: Command): Promise<void> {
   const origin = settings.get('listen')?.origin;
   if (port === 0)
     throw new Error(`listen (${origin}): ${host}:0 is another port at each start; expected the one to ask`);
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/healthz`;
+  const url = `${urlAt(host, port)}/healthz`;
   let response: IncomingMessage;
   try {
     response = await new Promise((resolve, reject) => {

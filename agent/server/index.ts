@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { http } from '../http.ts';
+import { http, urlAt } from '../http.ts';
 import { messageOf } from '../telemetry.ts';
 import type { Access } from './access.ts';
 import type { Handler, Page, Pages } from './page.ts';
@@ -125,6 +125,6 @@ export function openUrlOf(server: Server): string {
 
 /** `http://127.0.0.1:9797` */
 export function urlOf(server: Server): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  const { address, port } = server.address() as AddressInfo;
+  return urlAt(address, port);
 }

@@ -3,6 +3,7 @@ import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { Config } from '../../config/schema.ts';
 import type { Failure, Messages } from '../../exporters/dashboard/api.ts';
 import { mainEndpoint } from '../endpoints.ts';
+import { urlAt } from '../http.ts';
 import { isLoopback, readToken } from '../server/token.ts';
 import type { Status } from '../status.ts';
 import { messageOf } from '../telemetry.ts';
@@ -47,7 +48,7 @@ export class AgentClient {
   ) {
     this.host = host;
     this.silence = silence;
-    this.url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    this.url = urlAt(host, port);
     // On loopback anybody could listen in its place, and needs not be told.
     const token = isLoopback(host) ? undefined : readToken(data_dir);
     this.headers = token === undefined ? {} : { authorization: `Bearer ${token}` };

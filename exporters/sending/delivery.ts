@@ -1,4 +1,5 @@
 /** Delivers what one destination is sent: through a spool of its own, a sender for each of its lanes. */
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
@@ -92,7 +93,7 @@ export class Delivery {
     while (!deadline.aborted && this.isReachable && !isDrained()) await sleep(10);
     this.ending.abort();
     // What is on its way is not cut off: whoever took it would be sent it again.
-    if (this.isReachable) await Promise.race([this.running, aborted(deadline)]);
+    if (this.isReachable && !deadline.aborted) await Promise.race([this.running, once(deadline, 'abort')]);
     await Promise.race([this.running, sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
     for (const { transport } of outlets) transport.close();
     // Logs and events are had again from their sources.
@@ -155,12 +156,6 @@ export class Delivery {
     );
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 
 function openSpool(options: DeliveryOptions): Spool {
   const { name, directory, maxBytes, maxAgeMs, logsWait, metrics, outlets, telemetry } = options;
