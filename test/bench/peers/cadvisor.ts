@@ -1,0 +1,34 @@
+/** cAdvisor: reads the cgroups once an interval, and is scraped as often. */
+import { findProgram, type Peer } from './peer.ts';
+
+/** What the agent reads too. `process` is not there: it opens every process's directory, for one figure in common. */
+const METRICS = 'cpu,memory,network,diskIO,oom_event,cpuset';
+
+export const cadvisor: Peer = {
+  name: 'cAdvisor',
+
+  find: (path) => findProgram(path, 'cadvisor', '--version', /^cAdvisor version v?(\S+)/m),
+
+  async metrics({ binary, dockerHost, intervalSeconds, port }) {
+    const interval = `${intervalSeconds}s`;
+    return {
+      argv: [
+        binary,
+        '--listen_ip=127.0.0.1',
+        `--port=${port}`,
+        `--docker=${dockerHost}`,
+        '--docker_only=true',
+        '--disable_root_cgroup_stats=true',
+        '--store_container_labels=false',
+        `--enable_metrics=${METRICS}`,
+        // Every container every interval, as the agent does, and not rarer where nothing happens.
+        '--allow_dynamic_housekeeping=false',
+        `--housekeeping_interval=${interval}`,
+        `--max_housekeeping_interval=${interval}`,
+        '--logtostderr=true',
+      ],
+      env: {},
+      scrape: `http://127.0.0.1:${port}/metrics`,
+    };
+  },
+};

@@ -1,0 +1,8 @@
+/** All peers that the benches know to run. */
+import { cadvisor } from './cadvisor.ts';
+import { fluentBit } from './fluent-bit.ts';
+import { netdata } from './netdata.ts';
+import { otelcol } from './otelcol.ts';
+import type { Peer } from './peer.ts';
+
+export const peers: readonly Peer[] = [fluentBit, otelcol, cadvisor, netdata];

@@ -1,0 +1,33 @@
+/** The OpenTelemetry Collector: `filelog` for logs, `docker_stats` for metrics, both to OTLP. */
+import { join } from 'node:path';
+import { clientOf } from '../../../agent/setup/dockerd.ts';
+import { fill, findProgram, type Peer } from './peer.ts';
+
+export const otelcol: Peer = {
+  name: 'OpenTelemetry Collector',
+
+  find: (path) => findProgram(path, 'otelcol', '--version', /^otelcol\S* version v?(\S+)/m),
+
+  async logs({ binary, files, endpoint, data, format, gzip, spool }) {
+    const configuration = await fill('otelcol/logs.yaml', join(data, 'otelcol.yaml'), {
+      data,
+      endpoint,
+      files: JSON.stringify(files),
+      operators: join(import.meta.dirname, `otelcol/${format}.yaml`),
+      compression: gzip ? 'gzip' : 'none',
+      queue: spool ? 'file_storage' : 'null',
+    });
+    return { argv: [binary, '--config', configuration], env: {} };
+  },
+
+  async metrics({ binary, dockerHost, intervalSeconds, endpoint, data }) {
+    const configuration = await fill('otelcol/metrics.yaml', join(data, 'otelcol.yaml'), {
+      dockerHost,
+      endpoint,
+      // Left to itself it asks older daemons for an API that they do not have.
+      apiVersion: (await clientOf(dockerHost).version()).ApiVersion,
+      interval: intervalSeconds,
+    });
+    return { argv: [binary, '--config', configuration], env: {} };
+  },
+};
