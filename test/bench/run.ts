@@ -1,38 +1,91 @@
 /**
- * `npm run bench`: what the agent costs the host, beside what it replaces, measured in the same run. On a
- * Docker daemon of its own, with the built agent, as root. Prints a table, and writes bench.json,
- * docs/performance.md and docs/performance.svg.
+ * `npm run bench`, and `npm run bench:<name>`: what the agent costs the host and what it carries, beside what a user would
+ * run otherwise, measured in the same run with the built agent, as root. Prints a table, keeps the figures in
+ * test/bench/results/, and makes docs/performance.md from all that is kept.
  */
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
-import { table } from '../../exporters/console/table.ts';
-import { metrics } from './metrics.ts';
-import { HEAD, machineOf, page, plot, rowsOf } from './report.ts';
-import { costByCount, scale } from './scale.ts';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { Argument, Command, InvalidArgumentError } from 'commander';
+import type { Bench } from './bench.ts';
+import { type Name, names } from './names.ts';
+import { peers as known } from './peers/index.ts';
+import { digest } from './profile.ts';
+import { keep, writePage } from './results.ts';
+import { terminalTable } from './table.ts';
+
+interface Options {
+  readonly peers?: string;
+  readonly minutes: number;
+  readonly cpuProf?: boolean;
+  readonly built?: boolean;
+}
 
 const root = join(import.meta.dirname, '../..');
+const profiles = join(root, '.profiles');
 
-execFileSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
-const dockerd = await startDockerd({ ownNetwork: true });
-// Interrupted, it leaves no daemon behind.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void dockerd.stop().finally(() => process.exit(1)));
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
 }
-try {
-  const { Version } = await clientOf(dockerd.host).version();
-  const withContainers = await metrics(dockerd, join(root, 'dist/agent/cli.js'));
-  const scaled = await scale();
-  const results = [...withContainers, ...scaled];
-  const machine = machineOf(Version);
-  console.log(table(HEAD, rowsOf(results), ['Portlight', 'baseline', 'ratio']).join('\n'));
-  writeFileSync(join(root, 'bench.json'), `${JSON.stringify({ machine, results }, null, 2)}\n`);
-  writeFileSync(join(root, 'docs/performance.md'), page(results, machine));
-  writeFileSync(
-    join(root, 'docs/performance.svg'),
-    plot('CPU time of a round', 'cgroups', 'ms of CPU', costByCount(scaled)),
+
+async function one(name: Name, { peers, minutes, cpuProf }: Options): Promise<void> {
+  const { bench } = (await import(`./cases/${name}.ts`)) as { bench: Bench };
+  const path = [peers, process.env.PATH].filter(Boolean).join(delimiter);
+  const found = Object.fromEntries(
+    await Promise.all(known.map(async (peer) => [peer.name, await peer.find(path)] as const)),
   );
-} finally {
-  await dockerd.stop();
+  const directory = join(profiles, name);
+  rmSync(directory, { recursive: true, force: true });
+  console.log(`\n${bench.title}`);
+  const findings = await bench.run({
+    cli: join(root, 'dist/agent/cli.js'),
+    peers: found,
+    profiles: cpuProf ? directory : undefined,
+    minutes,
+    say: (line) => console.error(`  ${line}`),
+  });
+  console.log(terminalTable(findings.rows));
+  // Profiling costs time itself: such figures are not for keeping.
+  if (cpuProf) {
+    for (const profile of readdirSync(directory)) digest(join(directory, profile));
+    return;
+  }
+  const compares = findings.rows.some(({ beside = {} }) => Object.keys(found).some((peer) => peer in beside));
+  keep(name, bench, findings, compares || name === 'cost' || name === 'logs' ? found : {});
+  writePage(names);
 }
+
+/** Each in a process of its own: one of them has a clock of its own. */
+function all(wanted: readonly Name[]): void {
+  for (const name of wanted) {
+    const { status } = spawnSync(
+      process.execPath,
+      [
+        import.meta.filename,
+        name,
+        '--built',
+        ...process.argv.slice(2).filter((each) => !names.includes(each as Name)),
+      ],
+      { stdio: 'inherit' },
+    );
+    if (status !== 0) process.exitCode = 1;
+  }
+}
+
+await new Command('bench')
+  .addArgument(new Argument('[names...]', 'which; all by default').choices(names))
+  .option('--peers <directory>', 'where programs to compare with are, besides PATH')
+  .option('--minutes <count>', 'how long the soak takes', positive, 30)
+  .option('--cpu-prof', 'keep profiles in .profiles/ and tell what is hot, instead of keeping the figures')
+  .option('--built', 'measure dist/ as it is')
+  .action(async (given: Name[], options: Options) => {
+    if (!options.built)
+      spawnSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
+    const wanted = given.length === 0 ? names : given;
+    if (wanted.length === 1) await one(wanted[0]!, options);
+    else all(wanted);
+  })
+  .parseAsync();
+process.exit();

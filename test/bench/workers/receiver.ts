@@ -1,34 +1,42 @@
-/** An OTLP receiver that counts log records and keeps none: `GET /count` tells how many, `GET /latency` how old they were. */
+/**
+ * An OTLP/HTTP receiver that counts and keeps nothing: `GET /` tells log records, requests and when the first came, by
+ * signal; `GET /ages` how old log records were on arrival, ms, where the first argument is `ages`.
+ */
 import { createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { decodeLogs } from '../../agent/otlp/decode.ts';
+import { gunzipSync } from 'node:zlib';
+import { decodeLogs } from '../../../agent/otlp/decode.ts';
 
-let records = 0;
-/** Milliseconds from the daemon's time of a record to its arrival, where that is asked for. */
+export interface Counts {
+  records: number;
+  requests: Record<string, number>;
+  /** ms since the epoch. */
+  first: Record<string, number>;
+}
+
+const counts: Counts = { records: 0, requests: {}, first: {} };
 const ages: number[] = [];
-const measuresAge = process.argv[2] === 'latency';
+const measuresAges = process.argv[2] === 'ages';
 
 const server = createServer(async (request, response) => {
   if (request.method === 'GET') {
-    response.end(JSON.stringify(request.url === '/latency' ? ages : records));
+    response.end(JSON.stringify(request.url === '/ages' ? ages : counts));
     return;
   }
-  const bytes = await buffer(request);
+  const sent = await buffer(request);
   const now = Date.now();
+  const signal = request.url!.replace('/v1/', '');
+  counts.requests[signal] = (counts.requests[signal] ?? 0) + 1;
+  counts.first[signal] ??= now;
   response.setHeader('content-type', 'application/x-protobuf').end();
-  if (request.url !== '/v1/logs') return;
-  if (!measuresAge) {
-    records += countOf(bytes);
-    return;
-  }
-  for (const { scopeLogs } of decodeLogs(bytes).resourceLogs ?? []) {
-    for (const { scope, logRecords } of scopeLogs ?? []) {
-      if (scope?.name !== 'portlight.logs') continue;
-      records += logRecords?.length ?? 0;
-      for (const { observedTimeUnixNano } of logRecords ?? [])
+  if (signal !== 'logs') return;
+  const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
+  counts.records += countOf(bytes);
+  if (!measuresAges) return;
+  for (const { scopeLogs } of decodeLogs(bytes).resourceLogs ?? [])
+    for (const { scope, logRecords } of scopeLogs ?? [])
+      for (const { observedTimeUnixNano } of scope?.name === 'portlight.logs' ? (logRecords ?? []) : [])
         ages.push(now - Number(BigInt(observedTimeUnixNano!) / 1_000_000n));
-    }
-  }
 });
 server.listen(0, '127.0.0.1', () => console.log((server.address() as { port: number }).port));
 

@@ -1,14 +1,11 @@
-/**
- * `npm run bench:alerts`: what evaluating 20 rules over 1,000 containers costs, with a full history, when nothing fires
- * and when every hundredth container does. Its baseline is one pass over the same points that only adds them up.
- */
-import { Alerts } from '../../agent/alerts/index.ts';
-import { Points } from '../../agent/points.ts';
-import type { MetricSet } from '../../agent/records.ts';
-import { selectMetrics } from '../../agent/selection.ts';
-import { table } from '../../exporters/console/table.ts';
-import { alertConfig, INTERVAL_MS, watchedContainer } from '../support/alerts.ts';
-import { storeOn } from '../support/store.ts';
+/** What evaluating alert rules costs. */
+import { Alerts } from '../../../agent/alerts/index.ts';
+import { Points } from '../../../agent/points.ts';
+import type { MetricSet } from '../../../agent/records.ts';
+import { selectMetrics } from '../../../agent/selection.ts';
+import { alertConfig, INTERVAL_MS, watchedContainer } from '../../support/alerts.ts';
+import { storeOn } from '../../support/store.ts';
+import { type Bench, quantile } from '../bench.ts';
 
 const CONTAINERS = 1000;
 /** Rounds before the history of 10 minutes is full, and code as fast as it gets. */
@@ -87,32 +84,35 @@ function measure(every: number): { median: number; highest: number; baseline: nu
     baselines.push(between - begun);
     times.push(performance.now() - between);
   }
-  const sorted = (values: number[]) => values.sort((one, other) => one - other);
   return {
-    median: sorted(times)[ROUNDS >> 1]!,
-    highest: sorted(times)[Math.floor(ROUNDS * 0.99)]!,
-    baseline: sorted(baselines)[ROUNDS >> 1]!,
+    median: quantile(times, 0.5),
+    highest: quantile(times, 0.99),
+    baseline: quantile(baselines, 0.5),
   };
 }
 
-const before = process.memoryUsage();
-const figure = (value: number) => `${value.toFixed(2)} ms`;
-const results = [
-  ['nothing fires', measure(CONTAINERS + 1)],
-  ['every hundredth fires', measure(100)],
-] as const;
-const kept = (process.memoryUsage().arrayBuffers - before.arrayBuffers) / CONTAINERS / 1024;
-console.log(
-  table(
-    ['1,000 containers, 20 rules', 'median', 'p99', 'adding up', 'ratio', 'target'],
-    results.map(([what, { median, highest, baseline }]) => [
-      what,
-      figure(median),
-      figure(highest),
-      figure(baseline),
-      `${(median / baseline).toFixed(1)} ×`,
-      '10 ms',
-    ]),
-  ).join('\n'),
-);
-console.log(`history of a container: ${kept.toFixed(0)} KiB`);
+export const bench: Bench = {
+  title: 'Alert rules',
+  about: `
+20 rules over ${CONTAINERS.toLocaleString('en-US')} containers with a full history of ten minutes, when nothing fires and
+when every hundredth container does, beside one pass over the same points that only adds them up.`,
+  async run() {
+    const before = process.memoryUsage().arrayBuffers;
+    const measured = [
+      ['nothing fires', measure(CONTAINERS + 1)],
+      ['every hundredth fires', measure(100)],
+    ] as const;
+    const rows = measured.flatMap(([what, { median, highest, baseline }]) => [
+      {
+        what: `${what}: a round`,
+        value: median,
+        unit: 'ms',
+        beside: { 'adding up': baseline },
+        target: { most: 10 },
+      },
+      { what: `${what}: a round, 99 %`, value: highest, unit: 'ms' },
+    ]);
+    const kept = (process.memoryUsage().arrayBuffers - before) / CONTAINERS / 1000;
+    return { rows: [...rows, { what: 'history of a container', value: kept, unit: 'kB' }] };
+  },
+};

@@ -1,23 +1,16 @@
 /**
- * `npm run bench:fleet`: a thousand agents, and one receiver that goes away and comes back after ten minutes. What each
- * agent has between its spool and the network is the agent's own code; time is simulated. Beside it clients without
- * manners: rounds at the same moments, waits that double and do not differ, and each batch that waited sent at once.
- * Prints a table, and writes docs/performance-fleet.md and its plot.
+ * A thousand agents, and one receiver that goes away and comes back: what each agent has between its spool and the network
+ * is the agent's own code; time is simulated.
  */
-
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { untilPhase } from '../../agent/phase.ts';
-import { table } from '../../exporters/console/table.ts';
-import { Gate, Hold } from '../../exporters/sending/gate.ts';
-import { Pace } from '../../exporters/sending/pace.ts';
-import { Sender } from '../../exporters/sending/sender.ts';
-import { away, refused, type Transport, type Verdict } from '../../exporters/sending/verdict.ts';
-import { Lane, type Order } from '../../exporters/spool/lane.ts';
-import type { Measured } from './measured.ts';
-import { curves, fleetPage, HEAD, rowsOf } from './report.ts';
-import { runUntil } from './virtual-time.ts';
+import { untilPhase } from '../../../agent/phase.ts';
+import { Gate, Hold } from '../../../exporters/sending/gate.ts';
+import { Pace } from '../../../exporters/sending/pace.ts';
+import { Sender } from '../../../exporters/sending/sender.ts';
+import { away, refused, type Transport, type Verdict } from '../../../exporters/sending/verdict.ts';
+import { Lane, type Order } from '../../../exporters/spool/lane.ts';
+import type { Bench, Measured, Target } from '../bench.ts';
+import { runUntil } from '../virtual-time.ts';
 
 const AGENTS = 1000;
 const AWAY_FROM_S = 120;
@@ -132,53 +125,67 @@ function startRude(receiver: SimulatedReceiver, ending: AbortSignal): () => numb
   return () => added;
 }
 
-const receiver = new SimulatedReceiver();
-const rude = new SimulatedReceiver();
-const ending = new AbortController();
-const ours = Array.from({ length: AGENTS }, (_, index) => startAgent(index, receiver, ending.signal));
-const theirs = Array.from({ length: AGENTS }, () => startRude(rude, ending.signal));
-await runUntil(END_S * 1000);
-const handedOver = (all: readonly (() => number)[]) => all.reduce((sum, added) => sum + added(), 0);
-
 const mean = (values: Float64Array, from: number, to: number) =>
   values.subarray(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
 const most = (values: Float64Array, from: number, to: number) => Math.max(...values.subarray(from, to));
-const results: Measured[] = [];
-const add = (what: string, unit: string, target: string, of: (one: SimulatedReceiver) => number) =>
-  results.push({ what, value: of(receiver), unit, target, baseline: of(rude) });
-add('requests a second before', '', '', ({ requests }) => mean(requests, 30, AWAY_FROM_S));
-add('the most in a second before', '', '', ({ requests }) => most(requests, 30, AWAY_FROM_S));
-add('requests a second while it is away', '', '', ({ requests }) =>
-  mean(requests, AWAY_FROM_S + 60, AWAY_TO_S),
-);
-add('the most in a second while it is away', '', '', ({ requests }) =>
-  most(requests, AWAY_FROM_S + 60, AWAY_TO_S),
-);
-add('the most in a second once it is back', '', '≤ 3 times those before', ({ requests }) =>
-  most(requests, AWAY_TO_S, END_S),
-);
-results.push({
-  what: 'bytes handed over that arrived',
-  value: (100 * receiver.bytes) / handedOver(ours),
-  unit: '%',
-  target: '≥ 99 %',
-  baseline: (100 * rude.bytes) / handedOver(theirs),
-});
-const docs = join(import.meta.dirname, '../../docs');
-const points = ({ requests }: SimulatedReceiver) =>
-  Array.from(requests, (value, second) => [second, value] as const).slice(10);
-writeFileSync(
-  join(docs, 'performance-fleet.svg'),
-  curves(
-    `${AGENTS} agents and one receiver that is away from ${AWAY_FROM_S} s to ${AWAY_TO_S} s`,
-    's',
-    'requests a second',
-    [
-      { name: 'clients without manners', colour: '#bbbbbb', points: points(rude) },
-      { name: 'Portlight', colour: '#1f6feb', points: points(receiver) },
-    ],
-  ),
-);
-writeFileSync(join(docs, 'performance-fleet.md'), fleetPage(results));
-console.log(table(HEAD, rowsOf(results), ['Portlight', 'baseline', 'ratio']).join('\n'));
-process.exit(0);
+
+export const bench: Bench = {
+  title: 'A fleet and its receiver',
+  about: `
+${AGENTS.toLocaleString('en-US')} agents' queues, senders, back-off and pacing as they are, in simulated time, before a
+receiver that is away from ${AWAY_FROM_S} s to ${AWAY_TO_S} s. "Without manners": as many clients that have their rounds
+at the same moments, double their waits without chance in it, and send each batch that waited by itself.`,
+  async run() {
+    const receiver = new SimulatedReceiver();
+    const rude = new SimulatedReceiver();
+    const ending = new AbortController();
+    const ours = Array.from({ length: AGENTS }, (_, index) => startAgent(index, receiver, ending.signal));
+    const theirs = Array.from({ length: AGENTS }, () => startRude(rude, ending.signal));
+    await runUntil(END_S * 1000);
+    ending.abort();
+    const handedOver = (all: readonly (() => number)[]) => all.reduce((sum, added) => sum + added(), 0);
+    const row = (what: string, of: (one: SimulatedReceiver) => number, target?: Target): Measured => ({
+      what,
+      value: of(receiver),
+      unit: '',
+      beside: { 'without manners': of(rude) },
+      ...(target === undefined ? {} : { target }),
+    });
+    const before = most(receiver.requests, 30, AWAY_FROM_S);
+    const points = ({ requests }: SimulatedReceiver) =>
+      Array.from(requests, (value, second) => [second, value] as const).slice(10);
+    return {
+      rows: [
+        row('requests a second before', ({ requests }) => mean(requests, 30, AWAY_FROM_S)),
+        row('the most in a second before', ({ requests }) => most(requests, 30, AWAY_FROM_S)),
+        row('requests a second while it is away', ({ requests }) =>
+          mean(requests, AWAY_FROM_S + 60, AWAY_TO_S),
+        ),
+        row('the most in a second while it is away', ({ requests }) =>
+          most(requests, AWAY_FROM_S + 60, AWAY_TO_S),
+        ),
+        row('the most in a second once it is back', ({ requests }) => most(requests, AWAY_TO_S, END_S), {
+          most: 3 * before,
+        }),
+        {
+          what: 'bytes handed over that arrived',
+          value: (100 * receiver.bytes) / handedOver(ours),
+          unit: '%',
+          beside: { 'without manners': (100 * rude.bytes) / handedOver(theirs) },
+          moreIsBetter: true,
+          target: { least: 99 },
+        },
+      ],
+      plot: {
+        title: `${AGENTS} agents and one receiver that is away`,
+        xLabel: 's',
+        yLabel: 'requests a second',
+        logarithmic: true,
+        curves: [
+          { name: 'Portlight', points: points(receiver) },
+          { name: 'without manners', points: points(rude) },
+        ],
+      },
+    };
+  },
+};

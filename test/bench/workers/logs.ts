@@ -1,20 +1,21 @@
-/** Reads the log files that standard input names and ships them: see logs.ts. */
+/** Reads the log files that standard input names and ships them: see cases/logs.ts. */
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Evidence } from '../../agent/evidence.ts';
-import { treatmentOf } from '../../agent/logs/treatment.ts';
-import { Pipeline } from '../../agent/pipeline.ts';
-import { Positions } from '../../agent/positions.ts';
-import { Telemetry } from '../../agent/telemetry.ts';
-import { LogCollector } from '../../collectors/logs/index.ts';
-import { formatPosition } from '../../collectors/logs/position.ts';
-import { loadConfig } from '../../config/load.ts';
-import { createExporters } from '../../exporters/index.ts';
-import { fakeContainer } from '../support/container.ts';
-import type { LogsResult, LogsTask } from './logs.ts';
+import { Evidence } from '../../../agent/evidence.ts';
+import { treatmentOf } from '../../../agent/logs/treatment.ts';
+import { Pipeline } from '../../../agent/pipeline.ts';
+import { Positions } from '../../../agent/positions.ts';
+import { Telemetry } from '../../../agent/telemetry.ts';
+import { LogCollector } from '../../../collectors/logs/index.ts';
+import { formatPosition } from '../../../collectors/logs/position.ts';
+import { loadConfig } from '../../../config/load.ts';
+import { createExporters } from '../../../exporters/index.ts';
+import { fakeContainer } from '../../support/container.ts';
+import type { LogsResult, LogsTask } from '../cases/logs.ts';
+import type { Counts } from './receiver.ts';
 
 const task = JSON.parse(await text(process.stdin)) as LogsTask;
 
@@ -24,7 +25,7 @@ type Start = () => Promise<() => Promise<void>>;
 /** The agent's own way: collector, pipeline, exporter and positions as the agent wires them. */
 async function agent(): Promise<Start> {
   const { config } = await loadConfig(
-    { 'logs.parser': task.way === 'plain' ? 'none' : 'auto' },
+    { 'logs.parser': task.parser, 'logs.multiline': task.multiline },
     undefined,
     process.env,
   );
@@ -95,14 +96,13 @@ async function sdk(): Promise<Start> {
 }
 
 const received = async (): Promise<number> =>
-  Number(await (await fetch(`${process.env.OTEL_EXPORTER_OTLP_ENDPOINT}/count`)).text());
+  ((await (await fetch(process.env.OTEL_EXPORTER_OTLP_ENDPOINT!)).json()) as Counts).records;
 
 const start = await (task.way === 'sdk' ? sdk() : agent());
 // What is imported and compiled once is not what a line costs.
 const before = process.cpuUsage();
-const begun = performance.now();
 const stop = await start();
-if (task.idleMs === undefined) while ((await received()) < task.lines) await sleep(20);
+if (task.idleMs === undefined) while ((await received()) < task.records) await sleep(20);
 else await sleep(5000);
 const idle = process.cpuUsage();
 if (task.idleMs !== undefined) await sleep(task.idleMs);
@@ -110,7 +110,6 @@ const end = process.cpuUsage(task.idleMs === undefined ? before : idle);
 const rss = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1];
 const result: LogsResult = {
   cpuMicros: end.user + end.system,
-  wallMs: performance.now() - begun,
   peakMegabytes: (Number(rss) * 1024) / 1e6,
 };
 console.log(JSON.stringify(result));

@@ -1,17 +1,18 @@
-/**
- * Rounds over many cgroups, without a daemon: cgroups made by the bench, each with one sleeping process,
- * read and encoded by the agent's own collectors in a process of their own. As root.
- */
-import { execFileSync, spawn } from 'node:child_process';
+/** Cgroups as containers have them, each with one sleeping process, without a daemon. As root. */
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseMountinfo } from '../../collectors/cgroup/locate.ts';
-import type { Measured } from './measured.ts';
 
-const COUNTS = [100, 300, 1000];
 const PARENT = 'portlight-bench';
 const V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'freezer'];
+
+export interface MadeContainer {
+  readonly pid: number;
+  readonly id: string;
+}
 
 /** The hierarchies' mount points that containers have cgroups in. */
 function hierarchies(): string[] {
@@ -34,18 +35,11 @@ function delegate(directory: string): void {
   }
 }
 
-export interface ScaleResult {
-  /** CPU time of a round per container, µs. */
-  cpuMicros: number;
-  wallMs: number;
-  longestBlockMs: number;
-  /** Growth of resident memory per container, kB. */
-  rssKilobytes: number;
-  descriptors: number;
-  points: number;
-}
-
-async function measure(count: number): Promise<ScaleResult> {
+/** Processes in cgroups that bear ids as containers' do, for as long as the work takes. */
+export async function withCgroups<T>(
+  count: number,
+  work: (containers: readonly MadeContainer[]) => Promise<T>,
+): Promise<T> {
   const roots = hierarchies();
   const sleepers = execFileSync(
     'unshare',
@@ -71,22 +65,7 @@ async function measure(count: number): Promise<ScaleResult> {
         writeFileSync(join(root, PARENT, id, 'cgroup.procs'), String(pid));
       }
     }
-    const worker = spawn(
-      process.execPath,
-      [
-        '--max-semi-space-size=1',
-
-        join(import.meta.dirname, 'scale-worker.ts'),
-      ],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
-    worker.stdin.end(JSON.stringify(containers));
-    let output = '';
-    worker.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text;
-    });
-    await new Promise((resolve) => worker.on('close', resolve));
-    return JSON.parse(output) as ScaleResult;
+    return await work(containers);
   } finally {
     for (const { pid } of containers) process.kill(pid, 'SIGKILL');
     for (const root of roots) {
@@ -104,38 +83,7 @@ async function remove(directory: string): Promise<void> {
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
   }
-}
-
-export async function scale(): Promise<Measured[]> {
-  const results: Measured[] = [];
-  for (const count of COUNTS) {
-    const { cpuMicros, wallMs, longestBlockMs, rssKilobytes, descriptors, points } = await measure(count);
-    const what = (text: string) => `${count} cgroups: ${text}`;
-    results.push(
-      {
-        what: what(`CPU per container and round (${Math.round(points)} points)`),
-        value: cpuMicros,
-        unit: 'µs',
-        target: '≤ 60 µs',
-      },
-      { what: what('wall time of a round'), value: wallMs, unit: 'ms', target: '' },
-      { what: what('longest block of the event loop'), value: longestBlockMs, unit: 'ms', target: '≤ 20 ms' },
-      { what: what('memory growth per container'), value: rssKilobytes, unit: 'kB', target: '≤ 60 kB' },
-      { what: what('open descriptors'), value: descriptors, unit: '', target: '' },
-    );
-  }
-  return results;
-}
-
-/** Number of cgroups and milliseconds of CPU that a round takes. */
-export function costByCount(results: readonly Measured[]): [number, number][] {
-  return results
-    .filter(({ what }) => what.includes('CPU per container'))
-    .map(({ what, value }) => {
-      const count = Number.parseInt(what, 10);
-      return [count, (count * value) / 1000];
-    });
 }

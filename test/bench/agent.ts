@@ -1,0 +1,93 @@
+/** The built agent as it is installed, and the daemon with containers that it observes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { clientOf, type PrivateDockerd, startDockerd } from '../../agent/setup/dockerd.ts';
+import { importBusybox } from '../../agent/setup/images.ts';
+import type { Setting } from './bench.ts';
+
+export const IMAGE = 'portlight-bench:busybox';
+
+/** Has Node write CPU and heap profiles of a process there when it ends. */
+export function profiled(profiles: string | undefined, name: string): Record<string, string> {
+  if (profiles === undefined) return {};
+  const directory = join(profiles, name);
+  mkdirSync(directory, { recursive: true });
+  return {
+    NODE_OPTIONS: ['--cpu-prof', '--heap-prof']
+      .flatMap((flag) => [flag, `${flag}-dir=${directory}`])
+      .join(' '),
+  };
+}
+
+export interface Observer {
+  /** Of the OTLP receiver. */
+  readonly endpoint: string;
+  /** `none` for an agent without a daemon. */
+  readonly dockerHost: string;
+  readonly interval?: string;
+  /** Of what is measured, for profiles. */
+  readonly name: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Kept by the caller; else it is away when the agent has ended. */
+  readonly data?: string;
+}
+
+export function startAgent(
+  { cli, profiles }: Setting,
+  { endpoint, dockerHost, interval = '10s', name, args = [], env = {}, data }: Observer,
+): ChildProcess {
+  const directory = data ?? mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const child = spawn(
+    cli,
+    ['run', '--listen', '127.0.0.1:0', '--data-dir', directory, '--interval', interval, ...args],
+    {
+      env: {
+        PATH: process.env.PATH,
+        DOCKER_HOST: dockerHost,
+        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+        ...profiled(profiles, name),
+        ...env,
+      },
+      stdio: 'ignore',
+    },
+  );
+  if (data === undefined) child.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return child;
+}
+
+/** A daemon of the bench's own, which ends with it, however it ends. */
+export async function withDaemon<T>(
+  work: (dockerd: PrivateDockerd, docker: Docker) => Promise<T>,
+): Promise<T> {
+  const dockerd = await startDockerd({ ownNetwork: true });
+  const interrupted = () => void dockerd.stop().finally(() => process.exit(1));
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    const docker = clientOf(dockerd.host);
+    await importBusybox(docker, 'portlight-bench', 'busybox');
+    return await work(dockerd, docker);
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    await dockerd.stop();
+  }
+}
+
+/** Containers that sleep, with a limit of memory. */
+export async function startContainers(docker: Docker, count: number, from = 0): Promise<Docker.Container[]> {
+  const containers: Docker.Container[] = [];
+  for (let index = from; index < count; index++) {
+    const container = await docker.createContainer({
+      name: `bench-${index}`,
+      Image: IMAGE,
+      Cmd: ['sh', '-c', 'trap exit TERM; while :; do sleep 3600 & wait; done'],
+      HostConfig: { Memory: 64 * 1024 * 1024 },
+    });
+    await container.start();
+    containers.push(container);
+  }
+  return containers;
+}

@@ -1,0 +1,172 @@
+/** What observing 100 real containers costs a host: us, and what else would do it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PrivateDockerd } from '../../../agent/setup/dockerd.ts';
+import { startAgent, startContainers, withDaemon } from '../agent.ts';
+import type { Bench, Setting } from '../bench.ts';
+import { peers } from '../peers/index.ts';
+import type { Peer } from '../peers/peer.ts';
+import { cpuOfAll, daemonOf, end, megabytes, treeOf } from '../process.ts';
+import { type CountingReceiver, startReceiver } from '../receiver.ts';
+
+const CONTAINERS = 100;
+const INTERVAL_S = 10;
+const WINDOW_S = 60;
+/** Until code is compiled and caches are filled. */
+const SETTLE_S = 60;
+
+interface Cost {
+  /** Of the observer and the daemon, less what the daemon takes when nobody asks, µs per container and round. */
+  readonly micros: number;
+  /** Of the observer alone, likewise. */
+  readonly ownMicros: number;
+  /** Resident, MB. */
+  readonly rss: number;
+}
+
+interface Place {
+  readonly setting: Setting;
+  readonly dockerd: PrivateDockerd;
+  readonly receiver: CountingReceiver;
+}
+
+/** Asks a page each interval, as Prometheus does. */
+function scrape(url: string): () => void {
+  const timer = setInterval(() => {
+    fetch(url)
+      .then((response) => response.arrayBuffer())
+      .catch(() => {});
+  }, INTERVAL_S * 1000);
+  return () => clearInterval(timer);
+}
+
+async function costOf(
+  place: Place,
+  observer: ChildProcess | undefined,
+  idle: number,
+): Promise<Cost & { readonly daemon: number }> {
+  const daemon = daemonOf(place.dockerd.pid);
+  await sleep(SETTLE_S * 1000);
+  const own = observer === undefined ? [] : treeOf(observer.pid!);
+  const before = { own: cpuOfAll(own), daemon: cpuOfAll(daemon) };
+  await sleep(WINDOW_S * 1000);
+  if (observer !== undefined && observer.exitCode !== null)
+    throw new Error(`the observer has ended with ${observer.exitCode}`);
+  const spent = { own: cpuOfAll(own) - before.own, daemon: cpuOfAll(daemon) - before.daemon };
+  const rounds = (WINDOW_S / INTERVAL_S) * CONTAINERS;
+  return {
+    micros: (spent.own + spent.daemon - idle) / rounds,
+    ownMicros: spent.own / rounds,
+    rss: own.reduce((sum, pid) => sum + megabytes(pid), 0),
+    daemon: spent.daemon,
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function costOfPeer(place: Place, peer: Peer, binary: string, idle: number): Promise<Cost> {
+  const data = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const { argv, env, ...command } = await peer.metrics!({
+    binary,
+    dockerHost: place.dockerd.host,
+    intervalSeconds: INTERVAL_S,
+    endpoint: place.receiver.endpoint,
+    port: await freePort(),
+    data,
+  });
+  const [program, ...args] = argv;
+  const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, stdio: 'ignore' });
+  const stop = command.scrape === undefined ? () => {} : scrape(command.scrape);
+  try {
+    return await costOf(place, child, idle);
+  } finally {
+    stop();
+    await end(child, 'SIGKILL');
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+export const bench: Bench = {
+  title: 'What observing costs the host',
+  about: `
+${CONTAINERS} real containers that sleep, and metrics every ${INTERVAL_S} s, for ${WINDOW_S} s after ${SETTLE_S} s: CPU
+time of the observer, dockerd and containerd together, less what the daemon takes when nobody asks. Portlight does all
+it does by default meanwhile: it follows the logs and the events, evaluates the alert rules and keeps a history for the
+page. The stats API is asked once per container and interval (one-shot), by a program that does nothing else. Peers have
+the metrics on that they share with Portlight, and nothing else to do.`,
+  run: (setting) =>
+    withDaemon(async (dockerd, docker) => {
+      const receiver = await startReceiver();
+      const place = { setting, dockerd, receiver };
+      try {
+        await startContainers(docker, CONTAINERS);
+        setting.say('what the daemon takes when nobody asks');
+        const idle = (await costOf(place, undefined, 0)).daemon;
+
+        setting.say('Portlight');
+        const agent = startAgent(setting, {
+          endpoint: receiver.endpoint,
+          dockerHost: dockerd.host,
+          interval: `${INTERVAL_S}s`,
+          name: 'cost',
+        });
+        const ours = await costOf(place, agent, idle);
+        await end(agent);
+
+        const others: Record<string, Cost> = {};
+        setting.say('the stats API');
+        const poller = spawn(process.execPath, [
+          join(import.meta.dirname, '../workers/stats-api.ts'),
+          new URL(dockerd.host).pathname,
+          `${INTERVAL_S * 1000}`,
+        ]);
+        others['stats API'] = await costOf(place, poller, idle);
+        await end(poller);
+        for (const peer of peers) {
+          const found = setting.peers[peer.name]!;
+          if (peer.metrics === undefined || 'absent' in found) continue;
+          setting.say(peer.name);
+          others[peer.name] = await costOfPeer(place, peer, found.binary, idle);
+        }
+        const beside = (of: (cost: Cost) => number) =>
+          Object.fromEntries(Object.entries(others).map(([name, cost]) => [name, of(cost)]));
+        return {
+          rows: [
+            {
+              what: 'CPU per container and round, observer and daemon',
+              value: ours.micros,
+              unit: 'µs',
+              beside: beside(({ micros }) => micros),
+              target: { most: 60, times: { 'stats API': 50, cAdvisor: 3 } },
+            },
+            {
+              what: 'of it, the observer',
+              value: ours.ownMicros,
+              unit: 'µs',
+              beside: beside(({ ownMicros }) => ownMicros),
+            },
+            {
+              what: 'CPU of the observer, share of a core',
+              value: (100 * ours.ownMicros * CONTAINERS) / (INTERVAL_S * 1e6),
+              unit: '%',
+              beside: beside(({ ownMicros }) => (100 * ownMicros * CONTAINERS) / (INTERVAL_S * 1e6)),
+              target: { most: 0.3 },
+            },
+            { what: 'resident memory', value: ours.rss, unit: 'MB', beside: beside(({ rss }) => rss) },
+          ],
+        };
+      } finally {
+        receiver.stop();
+      }
+    }),
+};

@@ -1,0 +1,279 @@
+/** Lines per second of CPU from log files on disk to an OTLP receiver that has acknowledged them, and their age. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IMAGE, profiled, startAgent, withDaemon } from '../agent.ts';
+import { type Bench, type Measured, quantile, type Setting } from '../bench.ts';
+import { entry, type LogFormat, texts } from '../log-files.ts';
+import { peers } from '../peers/index.ts';
+import type { Peer } from '../peers/peer.ts';
+import { cpuOfAll, end, treeOf } from '../process.ts';
+import { startReceiver } from '../receiver.ts';
+
+const LINES = 800_000;
+const LONG_LINES = 160_000;
+const FILES = 8;
+const SILENT = 500;
+const IDLE_MS = 15_000;
+const LATENCY_S = 30;
+/** A peer that has not shipped all by then has no figure. */
+const LONGEST_MS = 180_000;
+
+export interface LogsTask {
+  readonly way: 'agent' | 'sdk';
+  readonly parser: 'none' | 'auto';
+  readonly multiline: 'none' | 'java';
+  readonly files: readonly string[];
+  /** How many are to arrive. */
+  readonly records: number;
+  readonly data: string;
+  /** Keeps what waits in memory, not in a spool. */
+  readonly inMemory: boolean;
+  /** Measures this long after everything was read, instead of the reading. */
+  readonly idleMs?: number;
+}
+
+export interface LogsResult {
+  readonly cpuMicros: number;
+  readonly peakMegabytes: number;
+}
+
+interface Variant {
+  readonly what: string;
+  readonly format: LogFormat;
+  readonly size: number;
+  readonly files: number;
+  readonly inMemory: boolean;
+  readonly parser: LogsTask['parser'];
+  readonly least?: Readonly<Record<string, number>>;
+}
+
+const base = { format: 'plain', size: 186, files: FILES, inMemory: false, parser: 'none' } as const;
+const least = { 'Fluent Bit': 3, 'OpenTelemetry Collector': 5 };
+
+const variants: readonly Variant[] = [
+  { ...base, what: 'plain text', least },
+  { ...base, what: 'plain text, levels found', parser: 'auto' },
+  { ...base, what: 'plain text, without a spool on disk', inMemory: true, least },
+  { ...base, what: 'JSON, parsed', format: 'json', parser: 'auto', least },
+  { ...base, what: 'stack traces of 10 lines, joined', format: 'multiline', least },
+  { ...base, what: 'lines of 2 KB', size: 2048, least },
+  { ...base, what: 'one file', files: 1, least },
+  { ...base, what: '100 files', files: 100, least },
+];
+
+/** Files of so many lines in all, as the json-file driver writes them. */
+function write(directory: string, { format, size, files }: Variant, lines: number): string[] {
+  const place = join(directory, `${format}-${size}-${files}`);
+  mkdirSync(place, { recursive: true });
+  const each = lines / files;
+  const text = texts[format](size);
+  return Array.from({ length: files }, (_, file) => {
+    const path = join(place, `${file}.log`);
+    writeFileSync(path, Array.from({ length: each }, (_, index) => entry(text(index), index)).join(''));
+    return path;
+  });
+}
+
+async function ours(task: LogsTask, profiles: string | undefined, name: string): Promise<LogsResult> {
+  const receiver = await startReceiver();
+  try {
+    const worker = spawn(
+      process.execPath,
+      ['--max-semi-space-size=1', join(import.meta.dirname, '../workers/logs.ts')],
+      {
+        env: {
+          PATH: process.env.PATH,
+          OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+          ...(task.way === 'agent' ? profiled(profiles, name) : {}),
+        },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
+    worker.stdin.end(JSON.stringify(task));
+    let output = '';
+    worker.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+    await new Promise((resolve) => worker.on('close', resolve));
+    return JSON.parse(output) as LogsResult;
+  } finally {
+    receiver.stop();
+  }
+}
+
+/** CPU time of a peer from its start until all has arrived, µs; undefined where it never has. */
+async function theirs(
+  peer: Peer,
+  binary: string,
+  { format, inMemory }: Variant,
+  { files, records, data }: LogsTask,
+): Promise<number | undefined> {
+  const receiver = await startReceiver();
+  mkdirSync(data);
+  const { argv, env } = await peer.logs!({
+    binary,
+    files,
+    endpoint: receiver.endpoint,
+    data,
+    format,
+    gzip: false,
+    spool: !inMemory,
+  });
+  const [program, ...args] = argv;
+  const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, stdio: 'ignore' });
+  try {
+    const deadline = Date.now() + LONGEST_MS;
+    while ((await receiver.counts()).records < records) {
+      if (Date.now() > deadline || child.exitCode !== null) return undefined;
+      await sleep(20);
+    }
+    return cpuOfAll(treeOf(child.pid!));
+  } finally {
+    await end(child, 'SIGKILL');
+    receiver.stop();
+  }
+}
+
+/** Age of lines on arrival, ms: a container that writes 1,000 lines a second. */
+const latency = (setting: Setting): Promise<number[]> =>
+  withDaemon(async (dockerd, docker) => {
+    const receiver = await startReceiver('ages');
+    const agent = startAgent(setting, {
+      endpoint: receiver.endpoint,
+      dockerHost: dockerd.host,
+      name: 'logs-latency',
+    });
+    try {
+      const container = await docker.createContainer({
+        Image: IMAGE,
+        Cmd: [
+          'sh',
+          '-c',
+          'while :; do for i in 0 1 2 3 4 5 6 7 8 9; do echo "line $i of some text"; done; sleep 0.01; done',
+        ],
+      });
+      await container.start();
+      await sleep(LATENCY_S * 1000);
+      // The first second is the start's.
+      return (await receiver.ages()).slice(1000);
+    } finally {
+      await end(agent);
+      receiver.stop();
+    }
+  });
+
+/** Lines per CPU-second of the agent and of the SDK's parts, in millions: for the guard as well. */
+export async function throughput(lines: number): Promise<{ agent: number; sdk: number }> {
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  try {
+    const files = write(directory, { ...base, what: '' }, lines);
+    const task = { parser: 'none', multiline: 'none', files, records: lines, inMemory: false } as const;
+    const of = async (way: LogsTask['way']) =>
+      lines / (await ours({ ...task, way, data: join(directory, way) }, undefined, '')).cpuMicros;
+    return { agent: await of('agent'), sdk: await of('sdk') };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measure(setting: Setting, directory: string): Promise<Measured[]> {
+  const rows: Measured[] = [];
+  let run = 0;
+  for (const variant of variants) {
+    setting.say(variant.what);
+    const lines = variant.size > base.size ? LONG_LINES : LINES;
+    const files = write(directory, variant, lines);
+    const task = (way: LogsTask['way']): LogsTask => ({
+      way,
+      parser: variant.parser,
+      multiline: variant.format === 'multiline' ? 'java' : 'none',
+      files,
+      records: variant.format === 'multiline' ? lines / 10 : lines,
+      data: join(directory, `data-${run++}`),
+      inMemory: variant.inMemory,
+    });
+    const perSecond = (cpuMicros: number) => lines / cpuMicros;
+    const result = await ours(task('agent'), setting.profiles, `logs-${variant.what.replaceAll(' ', '-')}`);
+    const beside: Record<string, number> = {};
+    if (variant === variants[0]) beside.SDK = perSecond((await ours(task('sdk'), undefined, '')).cpuMicros);
+    for (const peer of variant.least === undefined ? [] : peers) {
+      const found = setting.peers[peer.name]!;
+      if (peer.logs === undefined || 'absent' in found) continue;
+      const cpu = await theirs(peer, found.binary, variant, task('agent'));
+      if (cpu === undefined) setting.say(`${variant.what}: ${peer.name} has not shipped all`);
+      else beside[peer.name] = perSecond(cpu);
+    }
+    rows.push(
+      {
+        what: `${variant.what}: lines per CPU-second`,
+        value: perSecond(result.cpuMicros),
+        unit: 'million',
+        beside,
+        moreIsBetter: true,
+        ...(variant.least === undefined ? {} : { target: { times: variant.least } }),
+      },
+      {
+        what: `${variant.what}: peak memory`,
+        value: result.peakMegabytes,
+        unit: 'MB',
+        target: { most: 200 },
+      },
+    );
+  }
+  setting.say(`${SILENT} silent containers`);
+  const silent = { ...base, what: 'silent', files: SILENT };
+  const idle = await ours(
+    {
+      way: 'agent',
+      parser: 'auto',
+      multiline: 'none',
+      files: write(directory, silent, SILENT),
+      records: SILENT,
+      data: join(directory, 'silent'),
+      inMemory: false,
+      idleMs: IDLE_MS,
+    },
+    setting.profiles,
+    'logs-silent',
+  );
+  rows.push({
+    what: `${SILENT} silent containers: share of a core`,
+    value: (100 * idle.cpuMicros) / 1000 / IDLE_MS,
+    unit: '%',
+    target: { most: 1 },
+  });
+  setting.say('age on arrival');
+  const ages = await latency(setting);
+  for (const [part, most] of [
+    [0.5, 200],
+    [0.99, 500],
+  ] as const)
+    rows.push({
+      what: `age on arrival at 1,000 lines/s, ${part * 100} %`,
+      value: quantile(ages, part),
+      unit: 'ms',
+      target: { most },
+    });
+  return rows;
+}
+
+export const bench: Bench = {
+  title: 'Logs',
+  about: `
+Logs of the json-file driver that lie on disk, 186 bytes an entry where nothing else is said, in ${FILES} files, read from
+their beginning to an OTLP/HTTP receiver that has acknowledged all of it: CPU of the whole process and of whatever it
+starts. Positions are kept and what waits is on disk, there as here, where nothing else is said. "SDK" reads the same
+files by line, parses the driver's JSON and emits through the OpenTelemetry SDK's batch processor and exporter. Age on
+arrival is from the daemon's time stamp to the receiver, of the agent as it is installed.`,
+  async run(setting) {
+    const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+    try {
+      return { rows: await measure(setting, directory) };
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  },
+};

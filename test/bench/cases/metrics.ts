@@ -1,0 +1,165 @@
+/** Rounds of metrics over many cgroups, without a daemon. As root. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { profiled, startAgent } from '../agent.ts';
+import type { Bench, Measured, Setting } from '../bench.ts';
+import { type MadeContainer, withCgroups } from '../cgroups.ts';
+import { cpuMicros, end, megabytes } from '../process.ts';
+import { startReceiver } from '../receiver.ts';
+
+const COUNTS = [10, 100, 300, 1000];
+const INTERVAL_S = 10;
+const SETTLE_S = 60;
+const WINDOW_S = 60;
+
+export interface RoundsTask {
+  readonly containers: readonly MadeContainer[];
+  /** `sdk`: the same points observed and serialized by the OpenTelemetry SDK; `read`: the files are read, and no more. */
+  readonly way: 'agent' | 'sdk' | 'read';
+}
+
+export interface RoundsResult {
+  /** CPU time of a round per container, µs. */
+  readonly cpuMicros: number;
+  readonly longestBlockMs: number;
+  readonly descriptors: number;
+  /** Points per container. */
+  readonly points: number;
+}
+
+async function rounds(task: RoundsTask, profiles: string | undefined): Promise<RoundsResult> {
+  const worker = spawn(
+    process.execPath,
+    ['--max-semi-space-size=1', join(import.meta.dirname, '../workers/rounds.ts')],
+    {
+      env: {
+        PATH: process.env.PATH,
+        ...(task.way === 'agent' ? profiled(profiles, `metrics-${task.containers.length}`) : {}),
+      },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
+  worker.stdin.end(JSON.stringify(task));
+  let output = '';
+  worker.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
+  await new Promise((resolve) => worker.on('close', resolve));
+  return JSON.parse(output) as RoundsResult;
+}
+
+/** The rounds alone, for the guard as well. */
+export const roundsOver = (
+  count: number,
+  ways: readonly RoundsTask['way'][],
+  profiles?: string,
+): Promise<RoundsResult[]> =>
+  withCgroups(count, async (containers) => {
+    const results: RoundsResult[] = [];
+    for (const way of ways) results.push(await rounds({ containers, way }, profiles));
+    return results;
+  });
+
+/** The agent as it is installed finds the cgroups by itself, and does all it does. */
+async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> {
+  const receiver = await startReceiver();
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const report = join(directory, 'loop.json');
+  const agent = startAgent(setting, {
+    endpoint: receiver.endpoint,
+    dockerHost: 'none',
+    interval: `${INTERVAL_S}s`,
+    name: `metrics-agent-${count}`,
+    env: {
+      NODE_OPTIONS: [
+        profiled(setting.profiles, `metrics-agent-${count}`).NODE_OPTIONS ?? '',
+        `--import=${join(import.meta.dirname, '../workers/loop-delay.ts')}`,
+      ].join(' '),
+      LOOP_DELAY_REPORT: report,
+    },
+  });
+  try {
+    await sleep(SETTLE_S * 1000);
+    const before = cpuMicros(agent.pid!);
+    await sleep(WINDOW_S * 1000);
+    const cpu = (cpuMicros(agent.pid!) - before) / (WINDOW_S / INTERVAL_S);
+    const rss = megabytes(agent.pid!);
+    // What looks at the loop costs something itself: it comes after.
+    agent.kill('SIGUSR2');
+    await sleep(WINDOW_S * 1000);
+    agent.kill('SIGUSR2');
+    await sleep(500);
+    const { maxMs } = JSON.parse(readFileSync(report, 'utf8')) as { maxMs: number };
+    const what = (text: string) => `the whole agent, ${count.toLocaleString('en-US')} containers: ${text}`;
+    return [
+      { what: what('CPU per interval'), value: cpu / 1000, unit: 'ms' },
+      { what: what('resident memory'), value: rss, unit: 'MB', target: { most: 150 } },
+      { what: what('longest block of the event loop'), value: maxMs, unit: 'ms', target: { most: 20 } },
+    ];
+  } finally {
+    await end(agent);
+    receiver.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+export const bench: Bench = {
+  title: 'A round of metrics',
+  about: `
+Cgroups that the bench makes, each with a sleeping process, read and encoded by the agent's own collectors and pipeline
+in a process of their own, warm. "SDK": the same points observed through the OpenTelemetry SDK's instruments and
+serialized by it. "Reading": the same kernel files are read in the same way, and nothing is made of them: what no agent
+of Node can be below. The whole agent finds the same cgroups without a daemon, and exports every ${INTERVAL_S} s: what it
+does between rounds is in its figures.`,
+  async run(setting) {
+    const rows: Measured[] = [];
+    const points: Record<string, [number, number][]> = { Portlight: [], SDK: [], reading: [] };
+    for (const count of COUNTS) {
+      setting.say(`${count} cgroups`);
+      const [agent, sdk, read] = await roundsOver(count, ['agent', 'sdk', 'read'], setting.profiles);
+      const what = (text: string) => `${count.toLocaleString('en-US')} containers: ${text}`;
+      const beside = (of: (result: RoundsResult) => number) => ({ SDK: of(sdk!), reading: of(read!) });
+      const total = (result: RoundsResult) => (result.cpuMicros * count) / 1000;
+      rows.push(
+        {
+          what: what(`CPU per container (${Math.round(agent!.points)} points)`),
+          value: agent!.cpuMicros,
+          unit: 'µs',
+          beside: beside(({ cpuMicros }) => cpuMicros),
+          target: { most: 60 },
+        },
+        {
+          what: what('CPU of a round'),
+          value: total(agent!),
+          unit: 'ms',
+          beside: beside(total),
+          ...(count === 1000 ? { target: { most: 100 } } : {}),
+        },
+        {
+          what: what('longest block of the event loop'),
+          value: agent!.longestBlockMs,
+          unit: 'ms',
+          target: { most: 20 },
+        },
+        { what: what('open descriptors'), value: agent!.descriptors, unit: '' },
+      );
+      points.Portlight!.push([count, total(agent!)]);
+      points.SDK!.push([count, total(sdk!)]);
+      points.reading!.push([count, total(read!)]);
+    }
+    setting.say('the whole agent');
+    rows.push(...(await withCgroups(COUNTS.at(-1)!, () => wholeAgent(setting, COUNTS.at(-1)!))));
+    return {
+      rows,
+      plot: {
+        title: 'CPU time of a round',
+        xLabel: 'containers',
+        yLabel: 'ms of CPU',
+        curves: Object.entries(points).map(([name, curve]) => ({ name, points: curve })),
+      },
+    };
+  },
+};

@@ -1,0 +1,99 @@
+/** What it costs the agent that somebody looks at its page. */
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startAgent } from '../agent.ts';
+import type { Bench, Measured } from '../bench.ts';
+import { withCgroups } from '../cgroups.ts';
+import { cpuMicros, end } from '../process.ts';
+import { startReceiver } from '../receiver.ts';
+
+const CONTAINERS = 300;
+const LOOKERS = [1, 10];
+const PORT = 19_797;
+const INTERVAL_S = 1;
+const SETTLE_S = 20;
+const WINDOW_S = 30;
+
+const url = (path: string) => `http://127.0.0.1:${PORT}${path}`;
+
+/** Reads what is new, as the page does. */
+function stream(onBytes: (count: number) => void): () => void {
+  const asked = request(url('/api/stream'), (response) =>
+    response.on('data', (chunk: Buffer) => onBytes(chunk.length)).on('error', () => {}),
+  );
+  asked.on('error', () => {}).end();
+  return () => void asked.destroy();
+}
+
+/** Asks for all of it each interval, as pages without a stream do. */
+function poll(onBytes: (count: number) => void): () => void {
+  const timer = setInterval(() => {
+    fetch(url('/api/containers'))
+      .then((response) => response.arrayBuffer())
+      .then(({ byteLength }) => onBytes(byteLength))
+      .catch(() => {});
+  }, INTERVAL_S * 1000);
+  return () => clearInterval(timer);
+}
+
+export const bench: Bench = {
+  title: 'The page',
+  about: `
+${CONTAINERS} cgroups of the bench's own, metrics every ${INTERVAL_S} s: what it costs the agent that pages are open, which
+are sent what is new, beside as many that ask for the list of containers once a round.`,
+  run: (setting) =>
+    withCgroups(CONTAINERS, async () => {
+      const receiver = await startReceiver();
+      const agent = startAgent(setting, {
+        endpoint: receiver.endpoint,
+        dockerHost: 'none',
+        interval: `${INTERVAL_S}s`,
+        name: 'page',
+        args: ['--listen', `127.0.0.1:${PORT}`],
+      });
+      try {
+        await sleep(SETTLE_S * 1000);
+        /** CPU of a round, ms, and bytes that all lookers were sent in it. */
+        const measure = async (lookers: readonly (typeof stream)[]) => {
+          let bytes = 0;
+          const stops = lookers.map((look) => look((count) => (bytes += count)));
+          await sleep(2000);
+          bytes = 0;
+          const before = cpuMicros(agent.pid!);
+          await sleep(WINDOW_S * 1000);
+          const cpu = cpuMicros(agent.pid!) - before;
+          for (const stop of stops) stop();
+          const rounds = WINDOW_S / INTERVAL_S;
+          return { cpu: cpu / 1000 / rounds, bytes: bytes / rounds };
+        };
+        const alone = await measure([]);
+        const rows: Measured[] = [
+          { what: 'CPU of a round that nobody looks at', value: alone.cpu, unit: 'ms' },
+        ];
+        for (const count of LOOKERS) {
+          setting.say(`${count} looking`);
+          const streamed = await measure(Array.from({ length: count }, () => stream));
+          const polled = await measure(Array.from({ length: count }, () => poll));
+          const pages = count === 1 ? 'one page' : `${count} pages`;
+          rows.push(
+            {
+              what: `${pages}: CPU more in a round`,
+              value: Math.max(0.01, streamed.cpu - alone.cpu),
+              unit: 'ms',
+              beside: { asking: Math.max(0.01, polled.cpu - alone.cpu) },
+            },
+            {
+              what: `${pages}: sent in a round`,
+              value: streamed.bytes / 1000,
+              unit: 'kB',
+              beside: { asking: polled.bytes / 1000 },
+            },
+          );
+        }
+        return { rows };
+      } finally {
+        await end(agent);
+        receiver.stop();
+      }
+    }),
+};

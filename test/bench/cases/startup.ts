@@ -1,0 +1,114 @@
+/** How long the agent takes to be of use, and what there is to load. */
+import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startAgent, startContainers, withDaemon } from '../agent.ts';
+import { type Bench, type Measured, quantile } from '../bench.ts';
+import { end } from '../process.ts';
+import { startReceiver } from '../receiver.ts';
+
+const COUNTS = [20, 100];
+const RUNS = 5;
+
+const IMPORT = `
+const begun = performance.now();
+await import(process.argv[1]);
+const { user, system } = process.cpuUsage();
+console.log(JSON.stringify({ wall: performance.now() - begun, cpu: (user + system) / 1000 }));
+process.exit(0);`;
+
+export interface ImportCost {
+  /** ms */
+  readonly wall: number;
+  /** ms of the whole process, Node's own start included. */
+  readonly cpu: number;
+}
+
+/** What a module of the built agent and all it imports take, in a process of their own. */
+export function importOf(path: string): ImportCost {
+  const runs = Array.from(
+    { length: RUNS },
+    () =>
+      JSON.parse(
+        execFileSync(process.execPath, ['--input-type=module', '--eval', IMPORT, path], { encoding: 'utf8' }),
+      ) as ImportCost,
+  );
+  const median = (of: (cost: ImportCost) => number) => quantile(runs.map(of), 0.5);
+  return { wall: median(({ wall }) => wall), cpu: median(({ cpu }) => cpu) };
+}
+
+function timed(command: string, args: readonly string[], env: NodeJS.ProcessEnv): number {
+  const runs = Array.from({ length: RUNS }, () => {
+    const begun = performance.now();
+    execFileSync(command, args, { env, stdio: 'ignore' });
+    return performance.now() - begun;
+  });
+  return quantile(runs, 0.5);
+}
+
+export const bench: Bench = {
+  title: 'Start-up',
+  about: `
+From the start of the process to the first request with metrics at the receiver, on a host with so many containers; the
+median of ${RUNS} starts. What \`portlight run\` imports, beside a Node that imports nothing. \`ps\` lists what each of 100
+containers uses, beside \`docker stats --no-stream\`, which measures for two seconds, where there is a \`docker\`.`,
+  run: (setting) =>
+    withDaemon(async (dockerd, docker) => {
+      const receiver = await startReceiver();
+      try {
+        const rows: Measured[] = [];
+        let started = 0;
+        for (const count of COUNTS) {
+          await startContainers(docker, count, started);
+          started = count;
+          const times: number[] = [];
+          for (let run = 0; run < RUNS; run++) {
+            const before = (await receiver.counts()).requests.metrics ?? 0;
+            const begun = performance.now();
+            const agent = startAgent(setting, {
+              endpoint: receiver.endpoint,
+              dockerHost: dockerd.host,
+              name: `startup-${count}`,
+            });
+            while (((await receiver.counts()).requests.metrics ?? 0) <= before) await sleep(5);
+            times.push(performance.now() - begun);
+            await end(agent);
+          }
+          rows.push({
+            what: `start to first export, ${count} containers`,
+            value: quantile(times, 0.5),
+            unit: 'ms',
+            target: { most: 1000 },
+          });
+        }
+        const run = importOf(join(dirname(setting.cli), 'commands/run.js'));
+        const nothing = importOf('node:path');
+        rows.push(
+          { what: 'import of `portlight run`', value: run.wall, unit: 'ms', target: { most: 250 } },
+          {
+            what: 'CPU of a process that imports it',
+            value: run.cpu,
+            unit: 'ms',
+            beside: { 'Node alone': nothing.cpu },
+          },
+        );
+        const env = { PATH: process.env.PATH, DOCKER_HOST: dockerd.host };
+        const dockerStats = ((): Record<string, number> => {
+          try {
+            return { 'docker stats': timed('docker', ['stats', '--no-stream'], env) };
+          } catch {
+            return {};
+          }
+        })();
+        rows.push({
+          what: '`portlight ps` with 100 containers',
+          value: timed(setting.cli, ['ps'], env),
+          unit: 'ms',
+          beside: dockerStats,
+        });
+        return { rows };
+      } finally {
+        receiver.stop();
+      }
+    }),
+};

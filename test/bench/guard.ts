@@ -1,0 +1,61 @@
+/**
+ * `npm run bench:guard`: whether something has become slower. Figures are ratios to work of the same kind in the same run,
+ * which machines and their load change little. Warns of what is worse by more than 15 % than the figures kept in
+ * test/bench/guard.json, and ends with 1; `--keep` keeps those of this run instead.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { table } from '../../exporters/console/table.ts';
+import { quantile } from './bench.ts';
+import { throughput } from './cases/logs.ts';
+import { roundsOver } from './cases/metrics.ts';
+import { importOf } from './cases/startup.ts';
+
+const root = join(import.meta.dirname, '../..');
+const kept = join(import.meta.dirname, 'guard.json');
+const WORSE = 1.15;
+const RUNS = 3;
+const CONTAINERS = 100;
+const LINES = 400_000;
+
+/** Each a ratio of which less is better. */
+const figures: Record<string, () => Promise<number>> = {
+  'round of metrics over reading the same files': async () => {
+    const [agent, read] = await roundsOver(CONTAINERS, ['agent', 'read']);
+    return agent!.cpuMicros / read!.cpuMicros;
+  },
+  'a log line over what the OpenTelemetry SDK takes': async () => {
+    const { agent, sdk } = await throughput(LINES);
+    return sdk / agent;
+  },
+  'import of the agent over a Node that imports nothing': async () =>
+    importOf(join(root, 'dist/agent/commands/run.js')).cpu / importOf('node:path').cpu,
+};
+
+spawnSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
+const now: Record<string, number> = {};
+for (const [what, measure] of Object.entries(figures)) {
+  const runs: number[] = [];
+  for (let run = 0; run < RUNS; run++) runs.push(await measure());
+  now[what] = Number(quantile(runs, 0.5).toPrecision(4));
+}
+if (process.argv.includes('--keep')) writeFileSync(kept, `${JSON.stringify(now, null, 2)}\n`);
+const before = JSON.parse(readFileSync(kept, 'utf8')) as Record<string, number>;
+const rows = Object.entries(now).map(([what, value]) => {
+  const change = value / before[what]!;
+  return { what, value, before: before[what]!, change, isWorse: change > WORSE };
+});
+console.log(
+  table(
+    ['', 'now', 'kept', 'change'],
+    rows.map(({ what, value, before, change, isWorse }) => [
+      what,
+      value.toFixed(2),
+      before.toFixed(2),
+      `${((change - 1) * 100).toFixed(0)} %${isWorse ? ' WORSE' : ''}`,
+    ]),
+    ['now', 'kept', 'change'],
+  ).join('\n'),
+);
+process.exit(rows.some(({ isWorse }) => isWorse) ? 1 : 0);

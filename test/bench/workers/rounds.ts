@@ -1,0 +1,153 @@
+/** Rounds over the containers that standard input names: see cases/metrics.ts. */
+import { readdirSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Observable } from '@opentelemetry/api';
+import { pino } from 'pino';
+import { Pipeline } from '../../../agent/pipeline.ts';
+import type { Batch, Metric, MetricSet } from '../../../agent/records.ts';
+import { Round } from '../../../agent/round.ts';
+import { selectMetrics } from '../../../agent/selection.ts';
+import { Telemetry } from '../../../agent/telemetry.ts';
+import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
+import { descriptorLimit, type KernelFile, KernelFiles } from '../../../collectors/kernel-file.ts';
+import { NetworkCollector } from '../../../collectors/network.ts';
+import { ProcessCollector } from '../../../collectors/processes.ts';
+import { StateCollector } from '../../../collectors/state.ts';
+import { fakeContainer } from '../../support/container.ts';
+import type { RoundsResult, RoundsTask } from '../cases/metrics.ts';
+
+/** Containers times rounds before code is as fast as it gets. */
+const WARM_UP = 10_000;
+const ROUNDS = 20;
+
+const { containers: given, way } = JSON.parse(await text(process.stdin)) as RoundsTask;
+const containers = given.map(({ pid, id }) =>
+  fakeContainer({
+    pid,
+    id,
+    name: id.slice(0, 12),
+    attributes: { 'container.id': id, 'container.name': id.slice(0, 12) },
+  }),
+);
+const rows = selectMetrics([], []);
+const enabled = new Set<Metric>(rows);
+/** Knows what was opened. */
+class ListedFiles extends KernelFiles {
+  readonly opened: KernelFile[] = [];
+
+  override open(path: string): KernelFile | undefined {
+    const file = super.open(path);
+    if (file !== undefined) this.opened.push(file);
+    return file;
+  }
+}
+
+const files = new ListedFiles(descriptorLimit(), () => {});
+const telemetry = new Telemetry(pino({ level: 'silent' }));
+const collectors = [
+  new CgroupCollector('/proc', rows, files),
+  // The processes share one network, which is counted as if it were each one's own.
+  new NetworkCollector('/proc', enabled, files),
+  new ProcessCollector('/proc', enabled),
+  new StateCollector(),
+];
+for (const container of containers)
+  for (const collector of collectors) if ('attach' in collector) collector.attach(container);
+const rounds = new Round(collectors, enabled, telemetry);
+let points = 0;
+
+/** The agent's own way: the pipeline encodes, and an exporter takes it. */
+function agent(): () => Promise<void> {
+  const nowhere = {
+    name: 'nowhere',
+    export: async (batch: Batch) => {
+      points += batch.count;
+    },
+    stop: async () => {},
+  };
+  const pipeline = new Pipeline({
+    exporters: [nowhere],
+    telemetry,
+    positions: { save() {} },
+    dialect: 'semconv',
+    temporality: 'cumulative',
+    wantsEvent: () => true,
+    traces: false,
+    onLines() {},
+    onEvent() {},
+    onDropped() {},
+    treatment: () => undefined,
+  });
+  return async () => pipeline.metrics(await rounds.collect(containers));
+}
+
+/** What an agent does that is made of the SDK's parts: each point is observed with its container's attributes. */
+async function sdk(): Promise<() => Promise<void>> {
+  const { MeterProvider, MetricReader } = await import('@opentelemetry/sdk-metrics');
+  const { ProtobufMetricsSerializer } = await import('@opentelemetry/otlp-transformer');
+  class Reader extends MetricReader {
+    protected override async onShutdown(): Promise<void> {}
+    protected override async onForceFlush(): Promise<void> {}
+  }
+  const reader = new Reader();
+  const meter = new MeterProvider({ readers: [reader] }).getMeter('bench');
+  let sets: readonly MetricSet[] = [];
+  const instruments = new Map<Metric, Observable>(
+    rows.map((metric) => {
+      const { name, kind, unit, description } = metric;
+      const instrument =
+        kind === 'counter'
+          ? meter.createObservableCounter(name, { unit, description })
+          : meter.createObservableGauge(name, { unit, description });
+      return [metric, instrument];
+    }),
+  );
+  meter.addBatchObservableCallback(
+    (result) => {
+      for (const { container, points: found } of sets)
+        for (const { metric, value, attributes } of found)
+          result.observe(instruments.get(metric)!, value, {
+            ...container!.resource.attributes,
+            ...attributes,
+          });
+    },
+    [...instruments.values()],
+  );
+  return async () => {
+    sets = await rounds.collect(containers);
+    const { resourceMetrics } = await reader.collect();
+    ProtobufMetricsSerializer.serializeRequest(resourceMetrics);
+  };
+}
+
+const ways = {
+  agent,
+  sdk,
+  read: () => async () => {
+    for (const file of files.opened) file.read();
+  },
+};
+const round = await ways[way]();
+
+for (let count = 0; count < WARM_UP / containers.length; count++) await round();
+points = 0;
+const delay = monitorEventLoopDelay({ resolution: 1 });
+let cpu = 0;
+for (let count = 0; count < ROUNDS; count++) {
+  delay.enable();
+  const usage = process.cpuUsage();
+  await round();
+  const { user, system } = process.cpuUsage(usage);
+  cpu += user + system;
+  await sleep(20);
+  delay.disable();
+}
+const result: RoundsResult = {
+  cpuMicros: cpu / ROUNDS / containers.length,
+  longestBlockMs: delay.max / 1e6,
+  descriptors: readdirSync('/proc/self/fd').length,
+  points: points / ROUNDS / containers.length,
+};
+console.log(JSON.stringify(result));
