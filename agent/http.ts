@@ -4,6 +4,9 @@
  */
 export const http: typeof import('node:http') = process.getBuiltinModule('node:http');
 
+/** TLS is loaded by who speaks it: it costs 5 MB. */
+export const https = (): typeof import('node:https') => process.getBuiltinModule('node:https');
+
 /** The URL of an address: that of IPv6 stands in brackets. */
 export const urlAt = (host: string, port: number): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

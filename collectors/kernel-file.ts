@@ -34,6 +34,21 @@ function fill(descriptor: number): number {
   return length;
 }
 
+function readAnew(path: string): number {
+  const descriptor = openSync(path, 'r');
+  try {
+    return fill(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * The text of a file that is looked at now and then: readFileSync takes 64 KiB anew for each, however short it is.
+ * @throws on any error
+ */
+export const readShort = (path: string): string => buffer.toString('latin1', 0, readAnew(path));
+
 export class KernelFile {
   private readonly path: string;
   /** -1 where the file is opened for each read. */
@@ -58,13 +73,7 @@ export class KernelFile {
    */
   read(): number {
     try {
-      if (this.descriptor !== -1) return fill(this.descriptor);
-      const descriptor = openSync(this.path, 'r');
-      try {
-        return fill(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
+      return this.descriptor === -1 ? readAnew(this.path) : fill(this.descriptor);
     } catch (error) {
       if (['ENODEV', 'ENOENT', 'ESRCH', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? ''))
         return 0;

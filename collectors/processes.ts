@@ -3,14 +3,14 @@
  * states cost a look at every process, and are counted only when they are asked for.
  * Source: cgroups(7), proc_pid_stat(5), proc_pid_fd(5).
  */
-import { type Dirent, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../agent/catalogue/index.ts';
 import { processes } from '../agent/catalogue/process.ts';
 import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
 import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
 import type { Collector } from './collector.ts';
-import { buffer, descriptorLimit, isDenied, isGone, KernelFile } from './kernel-file.ts';
+import { buffer, descriptorLimit, isDenied, isGone, KernelFile, readShort } from './kernel-file.ts';
 
 const NEWLINE = 0x0a;
 const FEW_DESCRIPTORS = 16;
@@ -48,10 +48,7 @@ function below(directory: string): string[] {
  * @throws when the cgroup has vanished
  */
 export function processesOf(directory: string): number[] {
-  const pids = readFileSync(join(directory, 'cgroup.procs'), 'latin1')
-    .split('\n')
-    .filter(Boolean)
-    .map(Number);
+  const pids = readShort(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
   return [...pids, ...below(directory).flatMap(processesOf)];
 }
 
@@ -106,7 +103,7 @@ class ProcessesOfHost {
       if (!Number.isInteger(pid)) continue;
       const path = join(this.procfs, name, 'cgroup');
       // The first id is that of the outermost container: what runs containers inside one is part of it.
-      const id = CONTAINER_ID.exec(attempt(() => readFileSync(path, 'latin1')) ?? '')?.[0];
+      const id = CONTAINER_ID.exec(attempt(() => readShort(path)) ?? '')?.[0];
       if (id === undefined) continue;
       const known = this.pids.get(id);
       if (known === undefined) this.pids.set(id, [pid]);
@@ -236,7 +233,7 @@ export class ProcessCollector implements Collector {
       const open = unlessGone(() => countDescriptors(this.procfs, pid)) ?? 0;
       // Whoever has few of them open is not near any limit.
       if (open < FEW_DESCRIPTORS) return 0;
-      const limit = descriptorLimit(readFileSync(join(this.procfs, String(pid), 'limits'), 'latin1'));
+      const limit = descriptorLimit(readShort(join(this.procfs, String(pid), 'limits')));
       return limit === 0 ? 0 : open / limit;
     } catch (error) {
       return isDenied(error) ? undefined : 0;
@@ -258,7 +255,7 @@ export class ProcessCollector implements Collector {
   private states(pids: readonly number[], points: PointSink): void {
     const counts = new Map<string, number>();
     for (const pid of pids) {
-      const stat = attempt(() => readFileSync(join(this.procfs, String(pid), 'stat'), 'latin1'));
+      const stat = attempt(() => readShort(join(this.procfs, String(pid), 'stat')));
       const state = stat === undefined ? undefined : STATES[stat.charAt(stat.lastIndexOf(')') + 2)];
       if (state !== undefined) counts.set(state, (counts.get(state) ?? 0) + 1);
     }

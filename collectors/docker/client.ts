@@ -60,8 +60,12 @@ export const OLDEST_API = '1.41';
 /** The newest that is spoken (Docker 28.3): what the agent reads of disk use is told no more by those after 1.52. */
 export const NEWEST_API = '1.51';
 
-const compareVersions = (one: string, other: string): number =>
-  one.localeCompare(other, 'en', { numeric: true });
+/** Of `major.minor`; below 0 where the first is older. */
+function compareVersions(one: string, other: string): number {
+  const [major, minor] = one.split('.').map(Number);
+  const [otherMajor, otherMinor] = other.split('.').map(Number);
+  return major! - otherMajor! || minor! - otherMinor!;
+}
 
 /** What a person should know of a daemon that speaks nothing newer than `version`; undefined where all is well. */
 export const outdated = (version: string): string | undefined =>

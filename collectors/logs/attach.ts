@@ -6,7 +6,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Agent } from 'node:http';
 import type Docker from 'dockerode';
-import { WebSocket } from 'ws';
 import { timestampOf } from '../../agent/logs/timestamp.ts';
 import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
 import type { LogSink } from '../collector.ts';
@@ -51,6 +50,8 @@ export async function attach(options: AttachOptions): Promise<void> {
   const { docker, container, sink, signal } = options;
   const { ca, cert, key, agent } = docker.modem as unknown as Modem;
   const origin = 'http://localhost';
+  // Few containers need it, and it brings TLS with it.
+  const { WebSocket } = await import('ws');
   const socket = new WebSocket(urlOf(docker, container.id), { origin, ca, cert, key, agent });
   const lines = new Lines(options);
   const close = () => socket.terminate();

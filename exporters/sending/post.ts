@@ -3,8 +3,7 @@
  * deadline that a receiver which drips cannot escape.
  */
 import type { IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { http } from '../../agent/http.ts';
+import { http, https } from '../../agent/http.ts';
 import { messageOf } from '../../agent/telemetry.ts';
 import { VERSION } from '../../agent/version.ts';
 import { type Endpoint, headersOf, tlsOf } from './endpoint.ts';
@@ -106,10 +105,8 @@ async function read(response: IncomingMessage): Promise<Answer> {
 export function posterOf(endpoint: Endpoint): Poster {
   const { url, timeoutMs } = endpoint;
   const isSecure = url.protocol === 'https:';
-  const agent = isSecure
-    ? new HttpsAgent({ keepAlive: true, ...tlsOf(endpoint) })
-    : new http.Agent({ keepAlive: true });
-  const request = isSecure ? requestHttps : http.request;
+  const { Agent, request } = isSecure ? https() : http;
+  const agent = new Agent({ keepAlive: true, ...(isSecure ? tlsOf(endpoint) : {}) });
   const common = { 'user-agent': `portlight/${VERSION}`, ...headersOf(endpoint) };
   return {
     post: (body, headers) =>

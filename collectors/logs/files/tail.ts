@@ -51,6 +51,8 @@ export class FileTail implements Follower {
   readonly finished: Promise<void>;
   /** Resolves when the first file is open, and the position that of its first line to be read. */
   readonly opened: Promise<void>;
+  /** Called when there may be something to read; `byKernel` where it is the kernel that has told. */
+  onWoken: (byKernel: boolean) => void = () => {};
   private finish!: () => void;
   private readonly options: TailOptions;
   private readonly entry = new Entry();
@@ -105,17 +107,18 @@ export class FileTail implements Follower {
   /** Lets the kernel tell when something is written; where it cannot, the file is looked at as before. */
   watch(): void {
     try {
-      this.watcher ??= watch(this.options.path, { persistent: false }, () => this.wake());
+      this.watcher ??= watch(this.options.path, { persistent: false }, () => this.wake(true));
       this.watcher.on('error', () => this.unwatch());
     } catch {
       this.unwatch();
     }
   }
 
-  private wake(): void {
+  private wake(byKernel = false): void {
     this.lastData = performance.now();
     this.hadData = true;
     this.unwatch();
+    this.onWoken(byKernel);
   }
 
   private unwatch(): void {

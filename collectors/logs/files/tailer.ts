@@ -1,14 +1,18 @@
 /** Gives every log file its turns: all of them soon, none for long, and nothing else kept waiting. */
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { LogSink } from '../../collector.ts';
 import type { FileTail } from './tail.ts';
 
 /** Time from one look at the files to the next. */
 const LOOK_EVERY_MS = 100;
-/** Quiet files are looked at in every so manieth turn, not all in the same one. */
+/** The same while the kernel watches all of them. */
+const IDLE_LOOK_EVERY_MS = 1000;
+/** Quiet files are looked at once in so many times LOOK_EVERY_MS, not all at the same time. */
 const QUIET_EVERY = 5;
 /** Those that the kernel watches for us are looked at now and then all the same: not every file system tells. */
 const WATCHED_EVERY = 50;
+/** And where it has told once, in case that something is missed. */
+const TOLD_EVERY = 300;
 /** What a file is read by in one turn: a few milliseconds' work. */
 const TURN_BYTES = 256 * 1024;
 /** How long turns hold the event loop before metrics and events have theirs. */
@@ -25,7 +29,14 @@ export class Tailer {
   private readonly stopping = new AbortController();
   private readonly onFault: (error: unknown) => void;
   private running: Promise<void> | undefined;
-  private looks = 0;
+  /** How many times LOOK_EVERY_MS were over at the last look. */
+  private looked = 0;
+  /** Whether the kernel has told of a file that was written to. */
+  private isTold = false;
+  /** Whether all files are watched, and pauses are long. */
+  private isIdle = false;
+  /** Ends the pause there is. */
+  private wake: () => void = () => {};
 
   /** @param onFault told what a tail threw; the others go on */
   constructor(onFault: (error: unknown) => void) {
@@ -35,7 +46,12 @@ export class Tailer {
   /** @param sink whose room the tail's lines need */
   add(tail: FileTail, sink: LogSink): void {
     this.tails.set(tail, sink);
+    tail.onWoken = (byKernel) => {
+      this.isTold ||= byKernel;
+      if (this.isIdle) this.wake();
+    };
     void tail.finished.then(() => this.tails.delete(tail));
+    this.wake();
     this.running ??= this.run();
   }
 
@@ -52,6 +68,7 @@ export class Tailer {
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.wake();
     await this.running;
   }
 
@@ -65,7 +82,8 @@ export class Tailer {
       const now = performance.now();
       let due = unfinished;
       if (now >= nextLook) {
-        nextLook = now + LOOK_EVERY_MS;
+        this.isIdle = unfinished.length === 0 && this.areAllWatched(now);
+        nextLook = now + (this.isIdle ? IDLE_LOOK_EVERY_MS : LOOK_EVERY_MS);
         due = this.due(new Set(unfinished), now);
       }
       unfinished = [];
@@ -85,20 +103,42 @@ export class Tailer {
         }
       }
       if (unfinished.length === 0) {
-        await sleep(Math.max(0, nextLook - performance.now()), undefined, { signal }).catch(() => {});
+        if (await this.pause(nextLook - performance.now())) nextLook = 0;
         since = performance.now();
       }
     }
   }
 
+  /** @returns whether it was ended before its time */
+  private pause(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (isEarly: boolean) => {
+        clearTimeout(timer);
+        this.wake = () => {};
+        resolve(isEarly);
+      };
+      const timer = setTimeout(() => end(false), Math.max(0, ms));
+      this.wake = () => end(true);
+    });
+  }
+
+  private areAllWatched(now: number): boolean {
+    for (const tail of this.tails.keys()) if (!tail.isWatched || !tail.isQuiet(now)) return false;
+    return true;
+  }
+
   /** Those that have more, and all whose turn it is. */
   private due(unfinished: ReadonlySet<FileTail>, now: number): FileTail[] {
-    const look = this.looks++;
+    const look = Math.floor(now / LOOK_EVERY_MS);
+    const passed = look - this.looked;
+    this.looked = look;
+    const watchedEvery = this.isTold ? TOLD_EVERY : WATCHED_EVERY;
     let index = 0;
     const due: FileTail[] = [];
     for (const tail of this.tails.keys()) {
-      const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? WATCHED_EVERY : QUIET_EVERY;
-      const isTurn = (index++ + look) % every === 0;
+      const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? watchedEvery : QUIET_EVERY;
+      // Each has its turn where its number is reached, which may have been since the last look.
+      const isTurn = (index++ + look) % every < passed;
       if (isTurn && every === QUIET_EVERY) tail.watch();
       if (isTurn || unfinished.has(tail)) due.push(tail);
     }
