@@ -4,5 +4,6 @@ import { fluentBit } from './fluent-bit.ts';
 import { netdata } from './netdata.ts';
 import { otelcol } from './otelcol.ts';
 import type { Peer } from './peer.ts';
+import { telegraf } from './telegraf.ts';
 
-export const peers: readonly Peer[] = [fluentBit, otelcol, cadvisor, netdata];
+export const peers: readonly Peer[] = [fluentBit, otelcol, cadvisor, netdata, telegraf];

@@ -1,0 +1,22 @@
+/** Telegraf: asks the stats API once an interval, and is scraped as often. */
+import { join } from 'node:path';
+import { fill, findProgram, type Peer } from './peer.ts';
+
+export const telegraf: Peer = {
+  name: 'Telegraf',
+
+  find: (path) => findProgram(path, 'telegraf', '--version', /^Telegraf (\S+)/m),
+
+  async metrics({ binary, dockerHost, intervalSeconds, port, data }) {
+    const configuration = await fill('telegraf/telegraf.conf', join(data, 'telegraf.conf'), {
+      dockerHost,
+      port,
+      interval: intervalSeconds,
+    });
+    return {
+      argv: [binary, '--config', configuration],
+      env: {},
+      scrape: `http://127.0.0.1:${port}/metrics`,
+    };
+  },
+};
