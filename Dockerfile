@@ -12,7 +12,7 @@ RUN node agent/setup/build.ts \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
   && rm -r node_modules/.bin node_modules/.package-lock.json \
   && find dist node_modules -type f \( -name '*.map' -o -name '*.[cm]ts' -o -name '*.ts' \) -delete \
-  && sed -i '1s|/usr/bin/env -S node|/usr/local/bin/node|' dist/agent/cli.js \
+  && sed -i '1s|/usr/bin/env -S MALLOC_ARENA_MAX=1 node|/usr/local/bin/node|' dist/agent/cli.js \
   && mkdir -p /image/portlight /image/usr/local/bin \
   && mv LICENSE package.json dist node_modules /image/portlight \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
@@ -32,6 +32,7 @@ COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /data /var/lib
 # The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR.
 ENV NODE_ENV=production \
+  MALLOC_ARENA_MAX=1 \
   PORTLIGHT_DATA_DIR=/var/lib/portlight \
   TMPDIR=/var/lib/portlight
 VOLUME /var/lib/portlight
