@@ -1,0 +1,33 @@
+import { basename, delimiter, dirname } from 'node:path';
+import test from 'ava';
+import { peers } from '../bench/peers/index.ts';
+import { findProgram } from '../bench/peers/peer.ts';
+
+const program = basename(process.execPath);
+
+test('A program is found in whatever directory has it, with the version that it tells', async (t) => {
+  const path = ['/nonexistent', dirname(process.execPath)].join(delimiter);
+  t.deepEqual(await findProgram(path, program, '--version', /^v(\S+)/), {
+    binary: process.execPath,
+    version: process.versions.node,
+  });
+});
+
+test('A program that is not there, fails, or tells no version is absent, with the reason', async (t) => {
+  const path = dirname(process.execPath);
+  t.deepEqual(await findProgram('/nonexistent', program, '--version', /^v(\S+)/), {
+    absent: `no ${program} on PATH`,
+  });
+  t.deepEqual(await findProgram(path, program, '--version', /^Program (\S+)/), {
+    absent: `${process.execPath} --version tells no version`,
+  });
+  const failing = await findProgram(path, program, '--no-such-option', /^v(\S+)/);
+  t.regex('absent' in failing ? failing.absent : '', /no-such-option/);
+});
+
+test('Where nothing is installed every peer is named as absent', async (t) => {
+  for (const peer of peers) {
+    const found = await peer.find('/nonexistent');
+    t.regex('absent' in found ? found.absent : '', /^no \S+ on PATH$/, peer.name);
+  }
+});
