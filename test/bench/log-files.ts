@@ -11,27 +11,38 @@ export const entry = (log: string, index: number): string =>
 
 /** What an entry has besides its text, in bytes. */
 const AROUND = Buffer.byteLength(entry('', 0));
+/** Lines of a trace and of the message before it. */
 const STACK = 10;
 
-/** Texts by number, of entries of so many bytes each; those of `multiline` are ten to a record. */
-export const texts: Readonly<Record<LogFormat, (size: number) => (index: number) => string>> = {
-  plain: (size) => (index) =>
-    `10.0.0.${index % 256} - - 'GET /api/items/${String(index).padStart(8, '0')} HTTP/1.1' 200 `.padEnd(
+/** Records of so many lines: peers take the message for one of its own, which for the agent belongs to its trace. */
+export const recordsOf = (format: LogFormat, lines: number): { ours: number; theirs: number } =>
+  format === 'multiline'
+    ? { ours: lines / STACK, theirs: (2 * lines) / STACK }
+    : { ours: lines, theirs: lines };
+
+/** Texts of a file by number, of entries of so many bytes where the format leaves that open. */
+type Texts = (file: number, size: number) => (index: number) => string;
+
+export const texts: Readonly<Record<LogFormat, Texts>> = {
+  plain: (file, size) => (index) =>
+    `10.0.${file}.${index % 256} - - 'GET /api/items/${String(index).padStart(8, '0')} HTTP/1.1' 200 `.padEnd(
       size - AROUND,
       'x',
     ),
-  json: () => (index) =>
+  json: (file) => (index) =>
     JSON.stringify({
       level: 'info',
       time: Date.UTC(2026, 10, 24, 5, 43, Number(seconds(index))) + Math.floor((index % 10_000) / 10),
       msg: 'request completed',
       method: 'GET',
-      path: `/api/items/${index}`,
+      path: `/api/${file}/items/${index}`,
       status: 200,
       ms: 12.5,
     }),
-  multiline: () => (index) =>
-    index % STACK === 0
-      ? `java.lang.IllegalStateException: order ${index} is gone`
-      : `\tat com.example.shop.orders.OrderService.handle${index % STACK}(OrderService.java:${100 + (index % STACK)})`,
+  multiline: (file) => (index) => {
+    const line = index % STACK;
+    if (line === 0) return `order ${index} of shop ${file} failed`;
+    if (line === 1) return `java.lang.IllegalStateException: order ${index} is gone`;
+    return `\tat com.example.shop.orders.OrderService.handle${line}(OrderService.java:${100 + line})`;
+  },
 };

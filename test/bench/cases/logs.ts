@@ -1,12 +1,12 @@
 /** Lines per second of CPU from log files on disk to an OTLP receiver that has acknowledged them, and their age. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IMAGE, profiled, startAgent, withDaemon } from '../agent.ts';
 import { type Bench, type Measured, quantile, type Setting } from '../bench.ts';
-import { entry, type LogFormat, texts } from '../log-files.ts';
+import { entry, type LogFormat, recordsOf, texts } from '../log-files.ts';
 import { peers } from '../peers/index.ts';
 import type { Peer } from '../peers/peer.ts';
 import { cpuOfAll, end, treeOf } from '../process.ts';
@@ -58,7 +58,7 @@ const variants: readonly Variant[] = [
   { ...base, what: 'plain text, levels found', parser: 'auto' },
   { ...base, what: 'plain text, without a spool on disk', inMemory: true, least },
   { ...base, what: 'JSON, parsed', format: 'json', parser: 'auto', least },
-  { ...base, what: 'stack traces of 10 lines, joined', format: 'multiline', least },
+  { ...base, what: 'stack traces, joined', format: 'multiline', least },
   { ...base, what: 'lines of 2 KB', size: 2048, least },
   { ...base, what: 'one file', files: 1, least },
   { ...base, what: '100 files', files: 100, least },
@@ -67,11 +67,14 @@ const variants: readonly Variant[] = [
 /** Files of so many lines in all, as the json-file driver writes them. */
 function write(directory: string, { format, size, files }: Variant, lines: number): string[] {
   const place = join(directory, `${format}-${size}-${files}`);
-  mkdirSync(place, { recursive: true });
   const each = lines / files;
-  const text = texts[format](size);
   return Array.from({ length: files }, (_, file) => {
-    const path = join(place, `${file}.log`);
+    // Named as the daemon does: some put the name on each record.
+    const id = file.toString(16).padStart(64, 'f');
+    const path = join(place, id, `${id}-json.log`);
+    const text = texts[format](file, size);
+    if (existsSync(path)) return path;
+    mkdirSync(join(place, id), { recursive: true });
     writeFileSync(path, Array.from({ length: each }, (_, index) => entry(text(index), index)).join(''));
     return path;
   });
@@ -90,6 +93,7 @@ async function ours(task: LogsTask, profiles: string | undefined, name: string):
           ...(task.way === 'agent' ? profiled(profiles, name) : {}),
         },
         stdio: ['pipe', 'pipe', 'inherit'],
+        timeout: LONGEST_MS,
       },
     );
     worker.stdin.end(JSON.stringify(task));
@@ -98,6 +102,7 @@ async function ours(task: LogsTask, profiles: string | undefined, name: string):
       output += text;
     });
     await new Promise((resolve) => worker.on('close', resolve));
+    if (output === '') throw new Error('not all has arrived');
     return JSON.parse(output) as LogsResult;
   } finally {
     receiver.stop();
@@ -186,12 +191,13 @@ async function measure(setting: Setting, directory: string): Promise<Measured[]>
     setting.say(variant.what);
     const lines = variant.size > base.size ? LONG_LINES : LINES;
     const files = write(directory, variant, lines);
-    const task = (way: LogsTask['way']): LogsTask => ({
+    const records = recordsOf(variant.format, lines);
+    const task = (way: LogsTask['way'], expected = records.ours): LogsTask => ({
       way,
       parser: variant.parser,
       multiline: variant.format === 'multiline' ? 'java' : 'none',
       files,
-      records: variant.format === 'multiline' ? lines / 10 : lines,
+      records: expected,
       data: join(directory, `data-${run++}`),
       inMemory: variant.inMemory,
     });
@@ -202,7 +208,7 @@ async function measure(setting: Setting, directory: string): Promise<Measured[]>
     for (const peer of variant.least === undefined ? [] : peers) {
       const found = setting.peers[peer.name]!;
       if (peer.logs === undefined || 'absent' in found) continue;
-      const cpu = await theirs(peer, found.binary, variant, task('agent'));
+      const cpu = await theirs(peer, found.binary, variant, task('agent', records.theirs));
       if (cpu === undefined) setting.say(`${variant.what}: ${peer.name} has not shipped all`);
       else beside[peer.name] = perSecond(cpu);
     }

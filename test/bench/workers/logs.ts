@@ -29,14 +29,15 @@ async function agent(): Promise<Start> {
     undefined,
     process.env,
   );
-  const telemetry = new Telemetry(pino({ level: 'warn' }, pino.destination(2)));
+  const telemetry = new Telemetry(pino({ level: 'error' }, pino.destination(2)));
   const positions = new Positions(task.data, (error) => telemetry.fault('positions', error));
   const evidence = new Evidence('/proc');
+  const exporters = await createExporters(
+    { ...config, exporter: ['otlp'], data_dir: task.inMemory ? '/dev/null' : task.data },
+    telemetry,
+  );
   const pipeline: Pipeline = new Pipeline({
-    exporters: await createExporters(
-      { ...config, exporter: ['otlp'], data_dir: task.inMemory ? '/dev/null' : task.data },
-      telemetry,
-    ),
+    exporters,
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     dialect: 'semconv',
@@ -57,6 +58,7 @@ async function agent(): Promise<Start> {
     ownId: undefined,
   });
   return async () => {
+    for (const exporter of exporters) exporter.start?.();
     for (const [index, logPath] of task.files.entries()) {
       const id = `${index}`.padStart(64, 'f');
       collector.attach(fakeContainer({ id, name: `bench-${index}`, logPath, startedAt: 1n }));
