@@ -68,6 +68,9 @@ export interface PipelineOptions {
   readonly onDropped: (container: Container, reason: string, count: number) => void;
 }
 
+/** Kept from one record to the next: a thousand containers that are found at once would leave it behind as often. */
+const recordWriter = new Writer(4096);
+
 export class Pipeline implements Sink, Batches {
   private readonly exporters: readonly Exporter[];
   private readonly telemetry: Telemetry;
@@ -154,17 +157,17 @@ export class Pipeline implements Sink, Batches {
       });
       return Promise.resolve();
     }
-    const writer = new Writer(512);
-    encodeEvent(writer, event, unixNow());
-    const otlp = encodeRequest(resource, 'portlight.events', writer.bytes());
+    recordWriter.reset();
+    encodeEvent(recordWriter, event, unixNow());
+    const otlp = encodeRequest(resource, 'portlight.events', recordWriter.bytes());
     return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp, ...(alert && { alert }) });
   }
 
   span(resource: Resource, span: Span): Promise<void> {
     if (!this.traces) return Promise.resolve();
-    const writer = new Writer(512);
-    encodeSpan(writer, span);
-    const otlp = encodeRequest(resource, 'portlight.traces', writer.bytes());
+    recordWriter.reset();
+    encodeSpan(recordWriter, span);
+    const otlp = encodeRequest(resource, 'portlight.traces', recordWriter.bytes());
     return this.hand({ signal: 'traces', resource, count: 1, otlp });
   }
 

@@ -229,5 +229,8 @@ export class Writer {
 export function written(write: (writer: Writer) => void): Buffer {
   const writer = new Writer(128);
   write(writer);
-  return Buffer.from(writer.bytes());
+  // Not from the pool, of which each would keep 64 KiB.
+  const kept = Buffer.allocUnsafeSlow(writer.position);
+  writer.bytes().copy(kept);
+  return kept;
 }

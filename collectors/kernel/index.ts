@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { type Attributes, type Container, type UnixNano, unixNow } from '../../agent/records.ts';
 import type { Sink } from '../collector.ts';
 import type { DockerEvent } from '../docker/event-record.ts';
@@ -13,11 +13,14 @@ import { fromActor, fromInspect } from '../docker/identity.ts';
 import type { Lifecycle } from '../docker/index.ts';
 import { missedEvents } from '../docker/reconcile.ts';
 import { Story, type StoryOptions } from '../docker/story.ts';
+import { readShort } from '../kernel-file.ts';
 import { type Namespace, readNamespaces } from '../namespaces/read.ts';
 import { DaemonFiles } from './files.ts';
 import { type Init, ProcessTable } from './table.ts';
 
 const LOOK_MS = 1000;
+/** How long a look holds the event loop before all else has its turn. */
+const LONGEST_TURN_MS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read. */
 const LAST_WORDS_MS = 250;
 /** The daemon writes down how a container ended some moments after it did; it is waited for so many looks. */
@@ -120,7 +123,13 @@ export class KernelCollector {
     if (!this.connected) for (const id of [...this.story.ids()]) if (!found.has(id)) this.missed(id);
     for (const id of this.ignored) if (!found.has(id)) this.ignored.delete(id);
     // Whose network it is, is known before others are found to share it.
-    for (const [id, init] of found) this.attempt(id, () => this.seen(id, init));
+    let since = performance.now();
+    for (const [id, init] of found) {
+      this.attempt(id, () => this.seen(id, init));
+      if (performance.now() - since < LONGEST_TURN_MS) continue;
+      await setImmediate();
+      since = performance.now();
+    }
     const gone = [...this.known.values()].filter(({ container }) => !found.has(container.id));
     const canTell = gone.length > 0 && this.files.isReadable;
     await Promise.all(
@@ -270,7 +279,7 @@ export class KernelCollector {
     const run = `${this.bootId} ${ticks}`;
     const [boot, kept, start] = (store.load(RUN + id) ?? '').split(' ');
     if (start !== undefined && `${boot} ${kept}` === run) return BigInt(start);
-    const uptime = Number.parseFloat(readFileSync(join(procfs, 'uptime'), 'latin1'));
+    const uptime = Number.parseFloat(readShort(join(procfs, 'uptime')));
     const startedAt = unixNow() - BigInt(Math.round(uptime * SECOND)) + BigInt(ticks) * TICK;
     store.save(RUN + id, `${run} ${startedAt}`);
     return startedAt;

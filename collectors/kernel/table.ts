@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMembership } from '../cgroup/locate.ts';
+import { readShort } from '../kernel-file.ts';
 
 /** A second's. */
 export const TICKS = 100;
@@ -56,7 +57,7 @@ interface Stat {
 
 /** @throws when the process has vanished */
 function readStat(procfs: string, pid: number): Stat {
-  const text = readFileSync(join(procfs, String(pid), 'stat'), 'latin1');
+  const text = readShort(join(procfs, String(pid), 'stat'));
   // The name stands in parentheses, and may hold anything.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
@@ -109,7 +110,7 @@ export class ProcessTable {
    * @throws when /proc cannot be read
    */
   scan(): Map<string, Init> {
-    const now = Number.parseFloat(readFileSync(join(this.procfs, 'uptime'), 'latin1')) * TICKS;
+    const now = Number.parseFloat(readShort(join(this.procfs, 'uptime'))) * TICKS;
     const looked = new Map<number, Looked>();
     const members = new Map<string, { belonging: Belonging; pids: number[] }>();
     for (const name of readdirSync(this.procfs)) {
@@ -136,7 +137,7 @@ export class ProcessTable {
   private look(pid: number): Looked {
     const known = this.looked.get(pid);
     if (known !== undefined && (known.belonging !== undefined || known.looks >= LOOKS)) return known;
-    const text = attempt(() => readFileSync(join(this.procfs, String(pid), 'cgroup'), 'latin1'));
+    const text = attempt(() => readShort(join(this.procfs, String(pid), 'cgroup')));
     return { belonging: containerOf(text ?? ''), looks: (known?.looks ?? 0) + 1 };
   }
 

@@ -43,6 +43,12 @@ export function namespaceAttributes(namespaces: Namespaces): Attributes {
   return attributes;
 }
 
+/**
+ * Where the host's namespaces cannot be told from others, all containers share some: a thousand events that name a
+ * thousand each would be for nobody.
+ */
+const MOST_NAMED = 16;
+
 export class NamespaceCollector implements Collector {
   readonly name = 'namespaces';
   private readonly options: NamespaceOptions;
@@ -84,8 +90,9 @@ export class NamespaceCollector implements Collector {
   /** Those that were alone in a namespace until now are told of once more. */
   private correct(container: Container, namespaces: Namespaces): void {
     const joined = entriesOf(namespaces).flatMap(([type, { inode, host }]) => {
-      const sharers = host ? [] : this.sharers(container.id, type, inode);
-      return sharers.length === 1 ? sharers : [];
+      return !host && this.sharing(container.id, type, inode) === 1
+        ? this.sharers(container.id, type, inode)
+        : [];
     });
     for (const id of new Set(joined)) {
       const { container: other, namespaces: theirs } = this.known.get(id)!;
@@ -120,7 +127,7 @@ export class NamespaceCollector implements Collector {
         attributes: {
           'linux.namespace.type': type,
           'linux.namespace.inode': namespace.inode,
-          'linux.namespace.relation': relationOf(namespace, this.sharers(id, type, namespace.inode).length),
+          'linux.namespace.relation': relationOf(namespace, this.sharing(id, type, namespace.inode)),
         },
       });
     }
@@ -139,9 +146,20 @@ export class NamespaceCollector implements Collector {
     );
   }
 
-  /** Other containers in the same namespace, by id. */
+  /** How many other containers are in the same namespace. */
+  private sharing(id: string, type: string, inode: number): number {
+    const members = this.members.get(keyOf(type, inode));
+    return members === undefined ? 0 : members.size - (members.has(id) ? 1 : 0);
+  }
+
+  /** Ids of other containers in the same namespace, as many as are named. */
   private sharers(id: string, type: string, inode: number): string[] {
-    return [...(this.members.get(keyOf(type, inode)) ?? [])].filter((member) => member !== id);
+    const found: string[] = [];
+    for (const member of this.members.get(keyOf(type, inode)) ?? []) {
+      if (member !== id) found.push(member);
+      if (found.length === MOST_NAMED) break;
+    }
+    return found;
   }
 
   private tell(
@@ -155,10 +173,10 @@ export class NamespaceCollector implements Collector {
       ...confinementAttributes(confinement, container),
     };
     for (const [type, namespace] of entriesOf(namespaces)) {
-      const sharers = this.sharers(container.id, type, namespace.inode);
-      const relation = relationOf(namespace, sharers.length);
+      const relation = relationOf(namespace, this.sharing(container.id, type, namespace.inode));
       attributes[`linux.namespace.${type}.relation`] = relation;
-      if (relation === 'shared') attributes[`linux.namespace.${type}.shared_with`] = sharers;
+      if (relation === 'shared')
+        attributes[`linux.namespace.${type}.shared_with`] = this.sharers(container.id, type, namespace.inode);
     }
     // Whose network it is: the owner's counters are the sharer's too, and reported there only.
     const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];

@@ -43,16 +43,23 @@ export function startAgent(
   const directory = data ?? mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   const child = spawn(
     cli,
-    ['run', '--listen', '127.0.0.1:0', '--data-dir', directory, '--interval', interval, ...args],
+    [
+      'run',
+      ...['--docker-host', dockerHost],
+      ...['--listen', '127.0.0.1:0'],
+      ...['--data-dir', directory],
+      ...['--interval', interval],
+      ...args,
+    ],
     {
       env: {
         PATH: process.env.PATH,
-        DOCKER_HOST: dockerHost,
         OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
         ...profiled(profiles, name),
         ...env,
       },
-      stdio: 'ignore',
+      // Its log is of no interest; what keeps it from running is.
+      stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
   if (data === undefined) child.once('exit', () => rmSync(directory, { recursive: true, force: true }));

@@ -21,8 +21,10 @@ function hierarchies(): string[] {
   return [...new Set([...points, ...(v2 === undefined ? [] : [v2.point])])];
 }
 
-/** A network of their own, with one pair of interfaces, as containers have. */
-const IN_NETWORK = 'busybox ip link add eth0 type veth peer name eth1 && ';
+/** Sleeps in namespaces of its own, with a pair of interfaces, as containers have them. */
+const SLEEPER = `unshare --net --uts --ipc sh -c '
+  busybox ip link add eth0 type veth peer name eth1
+  exec busybox sleep 3600' > /dev/null 2>&1 < /dev/null`;
 
 /** Enables on cgroup v2 what there is. */
 function delegate(directory: string): void {
@@ -41,16 +43,9 @@ export async function withCgroups<T>(
   work: (containers: readonly MadeContainer[]) => Promise<T>,
 ): Promise<T> {
   const roots = hierarchies();
-  const sleepers = execFileSync(
-    'unshare',
-    [
-      '--net',
-      'sh',
-      '-c',
-      `${IN_NETWORK}for i in $(seq ${count}); do busybox sleep 3600 > /dev/null 2>&1 < /dev/null & echo $!; done`,
-    ],
-    { encoding: 'utf8' },
-  );
+  const sleepers = execFileSync('sh', ['-c', `for i in $(seq ${count}); do ${SLEEPER} & echo $!; done`], {
+    encoding: 'utf8',
+  });
   const containers = sleepers
     .trim()
     .split('\n')

@@ -48,7 +48,6 @@ const files = new ListedFiles(descriptorLimit(), () => {});
 const telemetry = new Telemetry(pino({ level: 'silent' }));
 const collectors = [
   new CgroupCollector('/proc', rows, files),
-  // The processes share one network, which is counted as if it were each one's own.
   new NetworkCollector('/proc', enabled, files),
   new ProcessCollector('/proc', enabled),
   new StateCollector(),
