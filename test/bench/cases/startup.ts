@@ -50,7 +50,8 @@ export const bench: Bench = {
   title: 'Start-up',
   about: `
 From the start of the process to the first request with metrics at the receiver, on a host with so many containers; the
-median of ${RUNS} starts. What \`portlight run\` imports, beside a Node that imports nothing. \`ps\` lists what each of 100
+median of ${RUNS} starts. What \`portlight run\` imports, beside a Node that imports nothing and one that imports the
+OpenTelemetry SDK for Node alone. \`ps\` lists what each of 100
 containers uses, beside \`docker stats --no-stream\`, which measures for two seconds, where there is a \`docker\`.`,
   run: (setting) =>
     withDaemon(async (dockerd, docker) => {
@@ -83,13 +84,14 @@ containers uses, beside \`docker stats --no-stream\`, which measures for two sec
         }
         const run = importOf(join(dirname(setting.cli), 'commands/run.js'));
         const nothing = importOf('node:path');
+        const sdk = importOf('@opentelemetry/sdk-node');
         rows.push(
           { what: 'import of `portlight run`', value: run.wall, unit: 'ms', target: { most: 250 } },
           {
             what: 'CPU of a process that imports it',
             value: run.cpu,
             unit: 'ms',
-            beside: { 'Node alone': nothing.cpu },
+            beside: { 'Node alone': nothing.cpu, 'sdk-node': sdk.cpu },
           },
         );
         const env = { PATH: process.env.PATH, DOCKER_HOST: dockerd.host };

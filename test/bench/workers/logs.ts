@@ -72,9 +72,7 @@ async function agent(): Promise<Start> {
 
 /** What an agent would do that is made of the SDK's parts: read lines, parse them, emit records. */
 async function sdk(): Promise<Start> {
-  const {
-    logs: { LoggerProvider, BatchLogRecordProcessor },
-  } = await import('@opentelemetry/sdk-node');
+  const { LoggerProvider, BatchLogRecordProcessor } = await import('@opentelemetry/sdk-logs');
   const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
   const processor = new BatchLogRecordProcessor({
     exporter: new OTLPLogExporter(),
