@@ -17,7 +17,7 @@ const CONTAINERS = 100;
 const INTERVAL_S = 10;
 const WINDOW_S = 60;
 /** Until code is compiled and caches are filled. */
-const SETTLE_S = 60;
+const SETTLE_S = 30;
 
 interface Cost {
   /** Of the observer and the daemon, less what the daemon takes when nobody asks, µs per container and round. */
