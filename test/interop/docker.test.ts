@@ -2,14 +2,14 @@
  * Engines of today and of yesterday tell the same: Debian's, the newest with the image store of containerd, which new
  * installations have, and with the one that upgraded ones keep; and images that went through a registry.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
 import { NEWEST_API } from '../../collectors/docker/client.ts';
 import { portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { startRegistry } from '../support/command.ts';
 import { IMAGE, LABEL } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
@@ -96,37 +96,6 @@ const finish = (docker: Docker, progress: NodeJS.ReadableStream): Promise<void> 
     docker.modem.followProgress(progress, (error) => (error === null ? resolve() : reject(error))),
   );
 
-/** In the daemon's network, where nothing else listens. */
-async function startRegistry(t: ExecutionContext, pid: number) {
-  const directory = temporaryDirectory(t);
-  const address = '127.0.0.1:5000';
-  mkdirSync(join(directory, 'data'));
-  const config = join(directory, 'config.yml');
-  writeFileSync(
-    config,
-    `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${directory}/data\nhttp:\n  addr: ${address}\n`,
-  );
-  const inside = ['nsenter', `--net=/proc/${pid}/ns/net`];
-  const [program = '', ...args] = [...inside, 'docker-registry', 'serve', config];
-  const registry = spawn(program, args, { stdio: 'ignore' });
-  t.teardown(() => registry.kill('SIGKILL'));
-  const ask = (path: string, ...more: string[]) => {
-    const [ask = '', ...words] = [...inside, 'curl', '--silent', '--fail', ...more, `http://${address}${path}`];
-    return spawnSync(ask, words, { encoding: 'utf8' });
-  };
-  await waitFor('the registry', () => ask('/v2/').status === 0);
-  const accept = ['oci.image.manifest.v1', 'oci.image.index.v1', 'docker.distribution.manifest.v2'];
-  return {
-    address,
-    /** By what the registry itself calls the image. */
-    digest(repository: string, tag: string): string {
-      const accepts = accept.flatMap((kind) => ['--header', `Accept: application/vnd.${kind}+json`]);
-      const { stdout } = ask(`/v2/${repository}/manifests/${tag}`, '--head', ...accepts);
-      return /^docker-content-digest: (\S+)/im.exec(stdout)?.[1] ?? stdout;
-    },
-  };
-}
-
 for (const engine of engines) {
   test.serial(`${engine.name}: figures are those of the stats API`, async (t) => {
     const { docker, host, log } = await startEngine(t, engine);
@@ -154,7 +123,7 @@ for (const engine of engines) {
       const { time } = points.at(-1)!;
       return points.filter((point) => point.time === time).reduce((sum, { value }) => sum + value, 0);
     };
-    const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids, networks } = stats;
+    const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids = {}, networks } = stats;
     // v1 has user and system time in ticks of 10 ms.
     const apart = Math.abs(last('container.cpu.time') - cpu.cpu_usage.total_usage / 1e9);
     t.true(apart < 0.02, `CPU time: ${apart} s apart`);
@@ -164,7 +133,7 @@ for (const engine of engines) {
       last('container.memory.working_set'),
       memory.usage - (memory.stats.total_inactive_file ?? memory.stats.inactive_file),
     );
-    t.is(last('container.pids.current'), pids.current);
+    t.is(last('container.pids.current'), pids.current ?? -1);
     const network = (direction: string) =>
       receiver
         .pointsOf('measured', 'container.network.io')
@@ -176,7 +145,9 @@ for (const engine of engines) {
     // What it speaks, and is told to speak.
     const [, minor = 0] = ApiVersion.split('.').map(Number);
     const [, newest = 0] = NEWEST_API.split('.').map(Number);
-    const asked = new Set([...log().matchAll(/GET \/v(\S+?)\/|request-url=\/v(\S+?)\//g)].map((match) => match[1] ?? match[2]));
+    const asked = new Set(
+      [...log().matchAll(/GET \/v(\S+?)\/|request-url=\/v(\S+?)\//g)].map((match) => match[1] ?? match[2]),
+    );
     t.deepEqual([...asked], [`1.${Math.min(minor, newest)}`]);
     const { resource } = receiver.of('measured')[0]!;
     t.is(resource['container.runtime.name'], 'docker');
@@ -277,7 +248,7 @@ for (const engine of engines) {
     const image = `${repository}:1`;
     await docker.getImage(IMAGE).tag({ repo: repository, tag: '1' });
     await finish(docker, await docker.getImage(repository).push({ tag: '1', authconfig: {} as never }));
-    const digest = registry.digest('team/app', '1');
+    const digest = registry.digestOf('team/app', '1');
     t.regex(digest, /^sha256:[0-9a-f]{64}$/);
     const { Id } = await docker.getImage(image).inspect();
     if (engine.manifests === true) t.is(Id, digest);
@@ -314,7 +285,7 @@ for (const engine of engines) {
     // The tag moves on; who runs what it meant before goes on being told so.
     const committed = await docker.getContainer('tagged').commit({ repo: repository, tag: '1' });
     await finish(docker, await docker.getImage(repository).push({ tag: '1', authconfig: {} as never }));
-    t.not(registry.digest('team/app', '1'), digest);
+    t.not(registry.digestOf('team/app', '1'), digest);
     const outdated = await waitFor('it to be outdated', () =>
       receiver.of('tagged').find(({ eventName }) => eventName === 'portlight.container.image_outdated'),
     );
@@ -325,17 +296,18 @@ for (const engine of engines) {
 
 test.serial('Podman: where an image is from, when a registry had it', async (t) => {
   const { host, podman } = await startPodman(t);
-  const registry = await startRegistry(t, process.pid);
+  const registry = await startRegistry(t);
   const { receiver } = await observe(t, host);
   const repository = `${registry.address}/team/app`;
   const image = `${repository}:1`;
   await podman.getImage(PODMAN_IMAGE).tag({ repo: repository, tag: '1' });
-  await finish(podman, await podman.getImage(image).push({ tlsVerify: false } as never));
-  const digest = registry.digest('team/app', '1');
+  await finish(podman, await podman.getImage(image).push());
+  const digest = registry.digestOf('team/app', '1');
   t.regex(digest, /^sha256:[0-9a-f]{64}$/);
   // What it has made itself has another digest than what it pushes, which it compresses.
-  await podman.getImage(PODMAN_IMAGE).remove({ force: true });
-  await finish(podman, await podman.pull(image, { tlsVerify: false }));
+  const made = await podman.getImage(image).inspect();
+  await podman.getImage(made.Id).remove({ force: true });
+  await finish(podman, await podman.pull(image));
   const { Id } = await podman.getImage(image).inspect();
   await run(podman, { name: 'tagged', script: 'exec sleep 600', image, host: { NetworkMode: 'host' } });
   const resource = await waitFor(
