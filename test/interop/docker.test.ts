@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
 import { NEWEST_API } from '../../collectors/docker/client.ts';
+import { ownContainer, upperLayer } from '../../collectors/docker/own.ts';
 import { portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { startRegistry } from '../support/command.ts';
 import { IMAGE, LABEL } from '../support/docker.ts';
@@ -190,6 +191,14 @@ for (const engine of engines) {
     t.is(end.attributes['portlight.exit.reason'], 'oom_killed');
     t.is(end.attributes['process.exit.code'], 137);
 
+    // To the nanosecond, as the daemon itself tells it in its newest version.
+    const since = Math.floor(Date.now() / 1000) - 60;
+    const filters = { container: ['greedy'], event: ['die'] };
+    const past = await docker.getEvents({ since, until: since + 61, filters });
+    let words = '';
+    for await (const chunk of past) words += chunk;
+    t.is(end.time, BigInt(/"timeNano":(\d+)/.exec(words)![1]!));
+
     const elsewhere = (event: string, key: string, value: string) =>
       waitFor(`${event} of ${value}`, () =>
         receiver.logs.find(
@@ -207,6 +216,22 @@ for (const engine of engines) {
     await docker.createVolume({ Name: 'vol' });
     await elsewhere('volume.create', 'docker.actor.id', 'vol');
     t.false(receiver.logs.some(({ attributes }) => attributes['portlight.event.synthesized'] === true));
+  });
+
+  test.serial(`${engine.name}: an agent that has joined a network knows its own container`, async (t) => {
+    const { docker } = await startEngine(t, engine);
+    const script = 'exec sleep 600';
+    const application = await run(docker, { name: 'application', script });
+    const joined = { NetworkMode: `container:${application.id}` };
+    const agent = await run(docker, { name: 'agent', script, host: joined });
+    for (const own of [application, agent]) {
+      const { State } = await own.inspect();
+      const layer = upperLayer(readFileSync(`/proc/${State.Pid}/mountinfo`, 'utf8'));
+      t.truthy(layer);
+      // The id is that of the mounted /etc/hostname.
+      const found = await ownContainer(docker, application.id, layer, Date.parse(State.StartedAt) + 50);
+      t.is(found?.Id, own.id);
+    }
   });
 
   test.serial(`${engine.name}: each line once, across rotation, restarts and both drivers`, async (t) => {
