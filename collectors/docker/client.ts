@@ -57,8 +57,11 @@ function unsupported({ host, origin }: Endpoint): Error {
 
 /** The oldest Engine API whose fields the agent reads (Docker 20.10), and Podman's. */
 export const OLDEST_API = '1.41';
-/** The newest that is spoken (Docker 28.3): what the agent reads of disk use is told no more by those after 1.52. */
-export const NEWEST_API = '1.51';
+/**
+ * The newest that is spoken (Docker 29.0): what the agent reads of disk use is to be told no more by those after it. In those
+ * before it, Docker 29 rounds the times of events of containers and images to 256 ns.
+ */
+export const NEWEST_API = '1.52';
 
 /** Of `major.minor`; below 0 where the first is older. */
 function compareVersions(one: string, other: string): number {

@@ -1,7 +1,7 @@
 /**
  * The agent's own container, as its daemon describes it. The id that the agent finds by itself can be another's: a
  * container that has joined another's network has that one's /etc/hostname. What is its alone is the upper layer
- * of its root file system.
+ * of its root file system, which containerd's image store does not tell; and it has started when the agent has.
  */
 import { readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
@@ -19,11 +19,11 @@ export function upperLayer(mountinfo: string): string | undefined {
   return /[ ,]upperdir=([^, ]+)/.exec(root ?? '')?.[1];
 }
 
-/** Whether the container's upper layer is that one; also where either is not known. */
-function hasLayer({ GraphDriver }: ContainerInspectInfo, layer: string | undefined): boolean {
+/** Whether the container's upper layer is that one; undefined where either is not known. */
+function hasLayer({ GraphDriver }: ContainerInspectInfo, layer: string | undefined): boolean | undefined {
   const { UpperDir } = (GraphDriver?.Data ?? {}) as { readonly UpperDir?: string };
   // Where its options are too long, overlayfs is given the end of the path.
-  return layer === undefined || UpperDir === undefined || UpperDir.endsWith(layer);
+  return layer === undefined || UpperDir === undefined ? undefined : UpperDir.endsWith(layer);
 }
 
 /**
@@ -34,6 +34,8 @@ export async function ownContainer(
   docker: Docker,
   id = ownContainerId(),
   layer = upperLayer(readFileSync('/proc/self/mountinfo', 'utf8')),
+  /** When the agent was started, ms since the epoch. */
+  startedAt = Date.now() - process.uptime() * 1000,
 ): Promise<ContainerInspectInfo | undefined> {
   if (id === undefined) return undefined;
   const describe = (which: string) =>
@@ -45,10 +47,17 @@ export async function ownContainer(
         return undefined;
       });
   const found = await describe(id);
-  if (found === undefined || hasLayer(found, layer)) return found;
+  if (found === undefined || hasLayer(found, layer) === true) return found;
+  const candidates = [found];
   for (const { Id, HostConfig } of await docker.listContainers()) {
-    const joined = joinedBy(HostConfig.NetworkMode) === undefined ? undefined : await describe(Id);
-    if (joined !== undefined && hasLayer(joined, layer)) return joined;
+    const whose = joinedBy(HostConfig.NetworkMode);
+    const joined = whose === found.Id || whose === found.Name.slice(1) ? await describe(Id) : undefined;
+    if (joined !== undefined) candidates.push(joined);
   }
-  return undefined;
+  const own = candidates.find((candidate) => hasLayer(candidate, layer) === true);
+  if (own !== undefined) return own;
+  const apart = ({ State }: ContainerInspectInfo) => Math.abs(Date.parse(State.StartedAt) - startedAt);
+  return candidates
+    .filter((candidate) => hasLayer(candidate, layer) === undefined)
+    .sort((one, other) => apart(one) - apart(other))[0];
 }

@@ -11,7 +11,7 @@ import { waitFor } from '../support/wait.ts';
 test.before(ensureImage);
 
 test('ps logs start stop pull push rm rmi cp commit build exec images info kill', async (t) => {
-  const registry = await startRegistry(t);
+  const { address } = await startRegistry(t);
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, {
@@ -21,7 +21,7 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
     },
   });
   const name = uniqueName('day');
-  const repository = `${registry}/${name}`;
+  const repository = `${address}/${name}`;
   const image = `${repository}:1`;
   const directory = temporaryDirectory(t);
   t.teardown(async () => {

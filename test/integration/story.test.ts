@@ -88,10 +88,12 @@ for (const protocol of protocolNames) {
       'times have nanoseconds',
     );
 
-    t.deepEqual(
-      events().map(({ eventName }) => eventName),
-      STORY,
-    );
+    // Whether the network is left before or after the end is told depends on the Engine.
+    for (const type of ['docker.container.', 'docker.network.']) {
+      const isOfType = (event: string) => event.startsWith(type);
+      const names = events().map(({ eventName }) => eventName);
+      t.deepEqual(names.filter(isOfType), STORY.filter(isOfType));
+    }
     const byAction = new Map(events().map((event) => [event.eventName, event]));
     t.is(byAction.get('docker.container.die')!.attributes['process.exit.code'], 137);
     t.is(byAction.get('docker.container.die')!.severityNumber, 13);

@@ -1,5 +1,6 @@
 /** Commands as a person runs them by hand. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -30,8 +31,24 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** A registry on loopback, gone with the test; `127.0.0.1:port`. */
-export async function startRegistry(t: ExecutionContext): Promise<string> {
+/** What names an image in a registry: by whichever format it was pushed. */
+const MANIFESTS = ['oci.image.manifest.v1', 'oci.image.index.v1', 'docker.distribution.manifest.v2'].map(
+  (format) => `application/vnd.${format}+json`,
+);
+
+export interface Registry {
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  /** The digest of what it answers when it is asked for an image. */
+  digestOf(repository: string, tag: string): string;
+}
+
+/** A registry on loopback, gone with the test. */
+export async function startRegistry(
+  t: ExecutionContext,
+  /** A process in whose network it listens; ours by default. */
+  within = process.pid,
+): Promise<Registry> {
   const directory = temporaryDirectory(t);
   const address = `127.0.0.1:${await freePort()}`;
   mkdirSync(join(directory, 'data'));
@@ -40,13 +57,22 @@ export async function startRegistry(t: ExecutionContext): Promise<string> {
     config,
     `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${directory}/data\nhttp:\n  addr: ${address}\n`,
   );
-  const registry = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
+  const network = within === process.pid ? [] : ['nsenter', `--net=/proc/${within}/ns/net`];
+  const [program = '', ...args] = [...network, 'docker-registry', 'serve', config];
+  const registry = spawn(program, args, { stdio: 'ignore' });
   t.teardown(() => registry.kill('SIGKILL'));
-  await waitFor('the registry', () =>
-    fetch(`http://${address}/v2/`).then(
-      (answer) => answer.ok,
-      () => false,
-    ),
-  );
-  return address;
+  const ask = (path: string, accept: string) => {
+    const header = ['--header', `Accept: ${accept}`];
+    const request = ['busybox', 'wget', '-q', '-O', '-', ...header, `http://${address}${path}`];
+    const [asker = '', ...words] = [...network, ...request];
+    return spawnSync(asker, words);
+  };
+  await waitFor('the registry', () => ask('/v2/', '*/*').status === 0);
+  return {
+    address,
+    digestOf(repository, tag) {
+      const { stdout } = ask(`/v2/${repository}/manifests/${tag}`, MANIFESTS.join());
+      return `sha256:${createHash('sha256').update(stdout).digest('hex')}`;
+    },
+  };
 }

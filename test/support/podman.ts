@@ -19,6 +19,9 @@ cgroup_manager = "cgroupfs"
 runtime = "runc"
 `;
 
+/** As Docker has it, registries on loopback need no TLS. */
+const REGISTRIES = '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n';
+
 export const PODMAN_IMAGE = 'localhost/portlight-test:latest';
 
 /** @param as who runs it; we by default */
@@ -29,13 +32,15 @@ export async function startPodman(
   const directory = directoryOf(t, as);
   const configuration = join(directory, 'containers.conf');
   writeFileSync(configuration, CONFIGURATION);
+  const registries = join(directory, 'registries.conf');
+  writeFileSync(registries, REGISTRIES);
   const socket = join(directory, 'podman.sock');
   const places = ['root', 'run', 'tmp'].flatMap((place, index) => [
     ['--root', '--runroot', '--tmpdir'][index]!,
     join(directory, place),
   ]);
   const command = [
-    ['env', `CONTAINERS_CONF=${configuration}`],
+    ['env', `CONTAINERS_CONF=${configuration}`, `CONTAINERS_REGISTRIES_CONF=${registries}`],
     as === undefined ? [] : [`HOME=${directory}`, `XDG_RUNTIME_DIR=${directory}`],
     ['podman', ...places, '--storage-driver', 'vfs', 'system', 'service', '--time', '0', `unix://${socket}`],
   ].flat();
