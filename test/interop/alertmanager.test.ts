@@ -35,7 +35,8 @@ test('alerts fire, are grouped by host and rule, and are resolved', async (t) =>
     '--cluster.listen-address=',
   ];
   const alertmanager = await startPeer(t, command, `${url}/-/ready`);
-  const get = async <T>(path: string): Promise<T> => (await (await fetch(`${url}/api/v2/${path}`)).json()) as T;
+  const get = async <T>(path: string): Promise<T> =>
+    (await (await fetch(`${url}/api/v2/${path}`)).json()) as T;
 
   const names = [uniqueName('first'), uniqueName('second')];
   const containers = await Promise.all(

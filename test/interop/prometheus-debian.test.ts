@@ -69,6 +69,9 @@ test('the shipped configuration scrapes the agent, and rules are evaluated', asy
   };
   const all = rules.data.groups.flatMap((group) => group.rules);
   t.true(all.length > 0);
-  t.deepEqual(all.filter(({ lastError }) => lastError), []);
+  t.deepEqual(
+    all.filter(({ lastError }) => lastError),
+    [],
+  );
   t.notRegex(prometheus.log(), /level=(warn|error).*component="scrape manager"/);
 });
