@@ -105,54 +105,56 @@ async function startCollector(
 const LINES = 50;
 
 for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
-  for (const security of ['plain', 'TLS', 'mTLS'] as const) {
-    for (const compression of ['none', 'gzip'] as const) {
-      test(`every signal over ${protocol}, ${security}, compression ${compression}`, async (t) => {
-        const certificates = security === 'plain' ? undefined : daemonCertificates(t);
-        const tls = certificates && {
-          cert_file: certificates.server.certificate,
-          key_file: certificates.server.key,
-          ...(security === 'mTLS' && { client_ca_file: certificates.ca }),
-        };
-        const collector = await startCollector(t, { tls });
-        const name = uniqueName('collected');
-        await startAgent(t, {
-          variables: {
-            PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
-            OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
-            OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? collector.grpc : collector.http,
-            OTEL_EXPORTER_OTLP_COMPRESSION: compression,
-            ...(certificates && { OTEL_EXPORTER_OTLP_CERTIFICATE: certificates.ca }),
-            ...(security === 'mTLS' && {
-              OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: certificates!.client.certificate,
-              OTEL_EXPORTER_OTLP_CLIENT_KEY: certificates!.client.key,
-            }),
-          },
-        });
-        const container = await runContainer(t, {
-          name,
-          script: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 2; exit 3`,
-        });
-        const of = (signal: string) => resourcesOf(collector.file(signal), name);
-        const records = () =>
-          of('logs').flatMap(({ scopeLogs = [] }) => scopeLogs.flatMap((scope) => scope.logRecords));
-        await container.wait();
-        await waitFor('the end of the container', () =>
-          records().some(({ eventName }) => eventName === 'container.die'),
-        );
-        await waitFor('a metric and a span', () => of('metrics').length > 0 && of('traces').length > 0);
-        t.deepEqual(
-          records()
-            .filter(({ eventName }) => !eventName)
-            .map(({ body }) => body?.stringValue),
-          numbered(LINES),
-        );
-        for (const signal of ['logs', 'metrics', 'traces'])
-          for (const { resource } of of(signal))
-            t.is(valuesOf(resource.attributes)['container.id'], container.id);
-        t.notRegex(collector.log(), /\t(warn|error)\t/);
+  for (const [security, compression] of [
+    ['plain', 'none'],
+    ['TLS', 'none'],
+    ['mTLS', 'gzip'],
+  ] as const) {
+    test(`every signal over ${protocol}, ${security}, compression ${compression}`, async (t) => {
+      const certificates = security === 'plain' ? undefined : daemonCertificates(t);
+      const tls = certificates && {
+        cert_file: certificates.server.certificate,
+        key_file: certificates.server.key,
+        ...(security === 'mTLS' && { client_ca_file: certificates.ca }),
+      };
+      const collector = await startCollector(t, { tls });
+      const name = uniqueName('collected');
+      await startAgent(t, {
+        variables: {
+          PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+          OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+          OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? collector.grpc : collector.http,
+          OTEL_EXPORTER_OTLP_COMPRESSION: compression,
+          ...(certificates && { OTEL_EXPORTER_OTLP_CERTIFICATE: certificates.ca }),
+          ...(security === 'mTLS' && {
+            OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: certificates!.client.certificate,
+            OTEL_EXPORTER_OTLP_CLIENT_KEY: certificates!.client.key,
+          }),
+        },
       });
-    }
+      const container = await runContainer(t, {
+        name,
+        script: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 2; exit 3`,
+      });
+      const of = (signal: string) => resourcesOf(collector.file(signal), name);
+      const records = () =>
+        of('logs').flatMap(({ scopeLogs = [] }) => scopeLogs.flatMap((scope) => scope.logRecords));
+      await container.wait();
+      await waitFor('the end of the container', () =>
+        records().some(({ eventName }) => eventName === 'docker.container.die'),
+      );
+      await waitFor('a metric and a span', () => of('metrics').length > 0 && of('traces').length > 0);
+      t.deepEqual(
+        records()
+          .filter(({ eventName }) => !eventName)
+          .map(({ body }) => body?.stringValue),
+        numbered(LINES),
+      );
+      for (const signal of ['logs', 'metrics', 'traces'])
+        for (const { resource } of of(signal))
+          t.is(valuesOf(resource.attributes)['container.id'], container.id);
+      t.notRegex(collector.log(), /\t(warn|error)\t/);
+    });
   }
 }
 
