@@ -179,6 +179,9 @@ function metricsOf(path: string, container: string) {
   return found;
 }
 
+/** cgroup v1 tells the same I/O once more, as synchronous or not and in sum; v2 and the agent tell reads and writes. */
+const isOfVersion1 = (key: string): boolean => /"operation","(sync|async|discard|total)"/.test(key);
+
 test('the docker_stats dialect is what the docker_stats receiver tells of the same container', async (t) => {
   const name = uniqueName('stats');
   await runContainer(t, {
@@ -208,22 +211,27 @@ test('the docker_stats dialect is what the docker_stats receiver tells of the sa
     of!().get('container.cpu.usage.total')?.series.values().next().value?.length ?? 0;
   await waitFor('some rounds of both', () => rounds(theirs) > 5 && rounds(ours) > 5, 60_000);
   const mine = ours!();
+  const differences: string[] = [];
   for (const [metric, { unit, kind, series }] of theirs!()) {
     const own = mine.get(metric);
-    t.truthy(own, metric);
-    if (own === undefined) continue;
-    t.is(own.unit, unit, metric);
-    t.is(own.kind, kind, metric);
+    if (own === undefined || own.unit !== unit || own.kind !== kind) {
+      differences.push(`${metric}: ${kind} ${unit}, not ${own?.kind} ${own?.unit}`);
+      continue;
+    }
     for (const [key, values] of series) {
+      if (isOfVersion1(key)) continue;
       const same = own.series.get(key);
-      t.truthy(same, `${metric} ${key}; there are ${[...own.series.keys()].join(' ')}`);
-      if (same === undefined) continue;
+      if (same === undefined) {
+        differences.push(`${metric} ${key}: there are ${[...own.series.keys()].join(' ')}`);
+        continue;
+      }
       // Both were looking at the same time: what one saw lies within what the other saw, and one interval's change.
-      const steps = same.slice(1).map((value, index) => Math.abs(value - same[index]!));
-      const change = Math.max(...steps, 0);
+      const change = Math.max(0, ...same.slice(1).map((value, index) => Math.abs(value - same[index]!)));
       const [low, high] = [Math.min(...same) - change, Math.max(...same) + change];
       const last = values.at(-1)!;
-      t.true(last >= low && last <= high, `${metric} ${key}: ${last} is not within ${low} and ${high}`);
+      if (!(last >= low && last <= high))
+        differences.push(`${metric} ${key}: ${last} is not within ${low} and ${high}`);
     }
   }
+  t.deepEqual(differences, []);
 });
