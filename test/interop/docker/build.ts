@@ -6,6 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { canInstall, install, isInstalled } from '../../../agent/setup/packages.ts';
+import type { Obtained } from '../peers.ts';
 
 /** runc confines by libseccomp, in C. */
 const PACKAGES = ['gcc', 'libc6-dev', 'libseccomp-dev', 'pkg-config'];
@@ -13,8 +14,6 @@ const PACKAGES = ['gcc', 'libc6-dev', 'libseccomp-dev', 'pkg-config'];
 const VERSION = '29.8';
 const TAGS = ['netgo', 'osusergo', 'nri_no_wasm', 'seccomp'];
 const FLAGS = `-s -w -X github.com/moby/moby/v2/dockerversion.Version=${VERSION}`;
-
-export type Obtained = { readonly path: string; readonly version: string } | { readonly absent: string };
 
 /** @returns the directory of its programs, below `peers`, and what they are */
 export function obtainDocker(peers: string): Obtained {
