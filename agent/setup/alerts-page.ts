@@ -180,9 +180,9 @@ export function alertsPage(score: readonly string[]): string {
     ...score,
     '## What it costs',
     '',
-    '`npm run bench:alerts` evaluates 20 rules over 1,000 containers with a full history. On two cores of a shared machine a',
-    'round of that takes less than 10 ms; the history of a container takes 11 KiB at an interval of 10 s, and more at a',
-    'shorter one (100 KiB at 1 s).',
+    '`npm run bench:alerts` evaluates 20 rules over 1,000 containers with a full history: a round of that takes some 10 ms',
+    '([performance.md](performance.md#alert-rules)). The history of a container takes 11 KiB at an interval of 10 s, and more',
+    'at a shorter one (100 KiB at 1 s).',
     '',
   ].join('\n');
 }
