@@ -1,4 +1,5 @@
 /** Logs and events in a real Loki: found by container, service, severity and trace, and by what the dashboards ask. */
+import { join } from 'node:path';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { queries } from '../support/dashboards.ts';
@@ -19,12 +20,9 @@ withLoki('Loki has each line once, and finds lines and events by all that they b
   const loki = await startLoki(t, program!);
   const name = uniqueName('loki');
   await startAgent(t, {
-    args: ['--exporter', 'otlp'],
+    args: ['--config', join(import.meta.dirname, '../../config/grafana-stack/portlight.yaml')],
     variables: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: loki.endpoint,
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
-      OTEL_METRICS_EXPORTER: 'none',
-      OTEL_TRACES_EXPORTER: 'none',
+      LOKI: loki.endpoint,
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
     },
   });
