@@ -73,5 +73,8 @@ export const peers: readonly Peer[] = [
   ),
   peer('prometheus-debian', () => debian('prometheus')),
   peer('alertmanager', () => debian('prometheus-alertmanager')),
+  peer('loki', (directory) =>
+    goProgram('loki', join(directory, 'loki'), 'github.com/grafana/loki/v3/cmd/loki'),
+  ),
   peer('docker', async (directory) => obtainDocker(directory)),
 ];
