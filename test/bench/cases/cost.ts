@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PrivateDockerd } from '../../../agent/setup/dockerd.ts';
+import { messageOf } from '../../../agent/telemetry.ts';
 import { startAgent, startContainers, withDaemon } from '../agent.ts';
 import type { Bench, Setting } from '../bench.ts';
 import { peers } from '../peers/index.ts';
@@ -18,6 +19,8 @@ const INTERVAL_S = 10;
 const WINDOW_S = 60;
 /** Until code is compiled and caches are filled. */
 const SETTLE_S = 30;
+/** A peer that does not know all containers by then has no figure. */
+const LONGEST_START_S = 180;
 
 interface Cost {
   /** Of the observer and the daemon, less what the daemon takes when nobody asks, µs per container and round. */
@@ -74,6 +77,20 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Waits until a peer knows all containers by name: some ask for one after the other. */
+async function untilComplete(url: string): Promise<void> {
+  const deadline = Date.now() + LONGEST_START_S * 1000;
+  for (;;) {
+    const page = await fetch(url).then(
+      (response) => response.text(),
+      () => '',
+    );
+    if (new Set(page.match(/bench-\d+/g)).size >= CONTAINERS) return;
+    if (Date.now() > deadline) throw new Error(`${url} does not have all containers`);
+    await sleep(1000);
+  }
+}
+
 async function costOfPeer(place: Place, peer: Peer, binary: string, idle: number): Promise<Cost> {
   const data = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   const { argv, env, ...command } = await peer.metrics!({
@@ -88,6 +105,7 @@ async function costOfPeer(place: Place, peer: Peer, binary: string, idle: number
   const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, stdio: 'ignore' });
   const stop = command.scrape === undefined ? () => {} : scrape(command.scrape);
   try {
+    if (command.scrape !== undefined) await untilComplete(command.scrape);
     return await costOf(place, child, idle);
   } finally {
     stop();
@@ -136,7 +154,10 @@ the metrics on that they share with Portlight, and nothing else to do.`,
           const found = setting.peers[peer.name]!;
           if (peer.metrics === undefined || 'absent' in found) continue;
           setting.say(peer.name);
-          others[peer.name] = await costOfPeer(place, peer, found.binary, idle);
+          const cost = await costOfPeer(place, peer, found.binary, idle).catch((error) =>
+            setting.say(`${peer.name}: ${messageOf(error)}`),
+          );
+          if (cost !== undefined) others[peer.name] = cost;
         }
         const beside = (of: (cost: Cost) => number) =>
           Object.fromEntries(Object.entries(others).map(([name, cost]) => [name, of(cost)]));
