@@ -4,7 +4,7 @@
  * test/bench/results/, and makes docs/performance.md from all that is kept.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import type { Bench } from './bench.ts';
@@ -49,7 +49,10 @@ async function one(name: Name, { peers, minutes, cpuProf }: Options): Promise<vo
   console.log(terminalTable(findings.rows));
   // Profiling costs time itself: such figures are not for keeping.
   if (cpuProf) {
-    for (const profile of readdirSync(directory)) digest(join(directory, profile));
+    const profiled = existsSync(directory) ? readdirSync(directory) : [];
+    if (profiled.length === 0)
+      console.log(`${name} measures itself: node --cpu-prof test/bench/run.ts ${name}`);
+    for (const each of profiled) digest(join(directory, each));
     return;
   }
   const compares = findings.rows.some(({ beside = {} }) => Object.keys(found).some((peer) => peer in beside));
