@@ -1,0 +1,51 @@
+/** A peer's process, for one test. */
+import { spawn } from 'node:child_process';
+import type { ExecutionContext } from 'ava';
+import { waitFor } from '../support/wait.ts';
+
+export interface Running {
+  /** What it said of itself so far. */
+  log(): string;
+}
+
+/**
+ * Starts a peer and waits until it answers; killed when the test ends.
+ * @param ready a URL that answers with 200 once the peer can be used
+ */
+export async function startPeer(
+  t: ExecutionContext,
+  command: readonly string[],
+  ready: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Running> {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, { env: { ...process.env, ...variables } });
+  let log = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => {
+      log += text;
+    });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  await waitFor(`${program} to be ready`, async () => {
+    if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`);
+    return fetch(ready).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  });
+  return { log: () => log };
+}
+
+/** A file that is shipped, with what a test needs otherwise in the place of what it says. */
+export function replaced(text: string, replacements: Readonly<Record<string, string>>): string {
+  let result = text;
+  for (const [from, to] of Object.entries(replacements)) {
+    if (!result.includes(from)) throw new Error(`there is no ${from} to replace`);
+    result = result.replaceAll(from, to);
+  }
+  return result;
+}

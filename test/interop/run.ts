@@ -1,0 +1,65 @@
+/**
+ * `npm run test:interop [-- peer …]`: real back ends are built or installed, the agent sends real containers into them, and
+ * what it sent is queried back. A peer that cannot be had is told with the reason, and its tests are left out.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { imagePackages } from '../../agent/setup/images.ts';
+import { messageOf } from '../../agent/telemetry.ts';
+import { build, findDaemon, installPackages, root, runAva, say } from '../setup.ts';
+import { peers, variableOf } from './peers.ts';
+
+async function main(names: readonly string[]): Promise<boolean> {
+  const unknown = names.find((name) => peers.every((peer) => peer.name !== name));
+  if (unknown !== undefined)
+    throw new Error(`no peer is named ${unknown}; there are ${peers.map(({ name }) => name).join(', ')}`);
+  const wanted = peers.filter(({ name }) => names.length === 0 || names.includes(name));
+  installPackages([...imagePackages, 'openssl']);
+  const directory = join(root, '.peers');
+  mkdirSync(directory, { recursive: true });
+  const summary: string[] = [];
+  const had: { name: string; version: string }[] = [];
+  const variables: Record<string, string> = {};
+  // One after the other: a build takes all cores.
+  for (const { name, obtain } of wanted) {
+    say(`obtaining ${name}`);
+    const found = await obtain(directory);
+    if ('absent' in found) {
+      summary.push(`${name}: skipped: ${found.absent}`);
+      continue;
+    }
+    say(`${name} is ${found.version}`);
+    variables[variableOf(name)] = found.path;
+    had.push({ name, version: found.version });
+  }
+  const cli = build();
+  const { host, own } = await findDaemon();
+  let isPassed = true;
+  try {
+    for (const { name, version } of had) {
+      const file = `test/interop/${name}.test.ts`;
+      if (!existsSync(join(root, file))) throw new Error(`${name} has no tests: there is no ${file}`);
+      const args = ['--config', 'test/interop/ava.config.mjs', '--serial', file];
+      const { passed, failed } = await runAva(host, cli, args, variables);
+      isPassed &&= failed === 0;
+      summary.push(
+        `${name} ${version}: ran ${passed + failed} tests${failed > 0 ? `, ${failed} failed` : ''}`,
+      );
+    }
+  } finally {
+    await own?.stop();
+  }
+  for (const line of summary) console.log(line);
+  console.log(`${had.length} of ${wanted.length} peers ran`);
+  return isPassed;
+}
+
+main(process.argv.slice(2)).then(
+  (passed) => {
+    process.exitCode = passed ? 0 : 1;
+  },
+  (error) => {
+    say(messageOf(error));
+    process.exitCode = 1;
+  },
+);
