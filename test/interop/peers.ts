@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { canInstall, install, isInstalled } from '../../agent/setup/packages.ts';
+import { obtainDocker } from './docker/build.ts';
 
 const run = promisify(execFile);
 
@@ -72,4 +73,5 @@ export const peers: readonly Peer[] = [
   ),
   peer('prometheus-debian', () => debian('prometheus')),
   peer('alertmanager', () => debian('prometheus-alertmanager')),
+  peer('docker', obtainDocker),
 ];

@@ -1,39 +1,51 @@
 /**
  * The newest Docker Engine, from its Go modules at the versions of go.mod here: dockerd, docker-proxy, containerd with its
- * shim, and runc, which Debian's is too old for.
+ * shim, and runc, for which Debian's is too old.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { canInstall, install, isInstalled } from '../../../agent/setup/packages.ts';
+import type { Obtained } from '../peers.ts';
 
-/** runc confines by libseccomp, in C. */
-const PACKAGES = ['gcc', 'libc6-dev', 'libseccomp-dev', 'pkg-config'];
+const run = promisify(execFile);
+
+/** What runc confines by, in C; and what the newest is compared with. */
+const PACKAGES = [
+  'gcc',
+  'libc6-dev',
+  'libseccomp-dev',
+  'pkg-config',
+  'docker.io',
+  'docker-registry',
+  'podman',
+];
 /** The series that go.mod's version is of; the module itself does not say. */
 const VERSION = '29.8';
 const TAGS = ['netgo', 'osusergo', 'nri_no_wasm', 'seccomp'];
 const FLAGS = `-s -w -X github.com/moby/moby/v2/dockerversion.Version=${VERSION}`;
 
-export type Obtained = { readonly path: string; readonly version: string } | { readonly absent: string };
-
-/** @returns the directory of its programs, below `peers`, and what they are */
-export function obtainDocker(peers: string): Obtained {
-  if (spawnSync('go', ['version']).status !== 0) return { absent: 'go is not installed' };
+/**
+ * @returns the directory of its programs, below `directory`
+ * @throws {Error} when it cannot be built
+ */
+export async function obtainDocker(directory: string): Promise<Obtained> {
   const missing = PACKAGES.filter((name) => !isInstalled(name));
   if (missing.length > 0 && !canInstall())
-    return { absent: `missing, and only root on Debian can install it here: ${missing.join(', ')}` };
+    return { absent: `only root on Debian can install ${missing.join(', ')}` };
   install(missing);
-  const path = join(peers, 'docker');
+  const hasGo = await run('go', ['version']).then(
+    () => true,
+    () => false,
+  );
+  if (!hasGo) return { absent: 'go is not installed' };
+  const path = join(directory, 'docker');
   mkdirSync(path, { recursive: true });
   const build = ['build', '-trimpath', '-tags', TAGS.join(), '-ldflags', FLAGS, '-o', `${path}/`, 'tool'];
-  const built = spawnSync('nice', ['-n', '19', 'go', ...build], {
+  await run('nice', ['-n', '19', 'go', ...build], {
     cwd: import.meta.dirname,
-    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
   });
-  if (built.status !== 0) return { absent: `it cannot be built: ${built.stderr.trim().split('\n').at(-1)}` };
-  const versions = ['dockerd', 'containerd', 'runc'].map((program) => {
-    const said = execFileSync(join(path, program), ['--version'], { encoding: 'utf8' });
-    return `${program} ${/\d+\.\d+(\.\d+)?/.exec(said)?.[0]}`;
-  });
-  return { path, version: versions.join(', ') };
+  return { path, version: VERSION };
 }
