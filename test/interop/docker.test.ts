@@ -17,9 +17,10 @@ import { bodiesOf, numbered } from '../support/logs.ts';
 import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
+import { pathOf } from './peers.ts';
 
 /** Where the programs of the newest Engine are. */
-const NEWEST = process.env.PORTLIGHT_PEER_DOCKER;
+const NEWEST = pathOf('docker');
 
 interface Engine {
   readonly name: string;
