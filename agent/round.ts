@@ -1,5 +1,4 @@
 /** One round of metrics: asks every polled collector for the points of every container, and of the host. */
-import { setImmediate } from 'node:timers/promises';
 import type { Collector } from '../collectors/collector.ts';
 import { Points } from './points.ts';
 import {
@@ -12,11 +11,10 @@ import {
   unixNow,
 } from './records.ts';
 import type { Telemetry } from './telemetry.ts';
+import { Turn } from './turn.ts';
 
 /** Bound of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
 const MAX_POINTS = 5000;
-/** How long a round holds the event loop before logs and events have their turn. */
-const LONGEST_TURN_MS = 8;
 
 /** One resource's points of a round: what is sent, and what only rules look at. */
 interface Found {
@@ -68,12 +66,9 @@ export class Round {
     const spent = new Map<string, number>();
     const sets: MetricSet[] = [];
     const rooms = new Map<string, Room>();
-    let since = performance.now();
+    const turn = new Turn();
     for (const container of containers) {
-      if (performance.now() - since > LONGEST_TURN_MS) {
-        await setImmediate();
-        since = performance.now();
-      }
+      if (turn.isOver) await turn.giveWay();
       const startTime = container.startedAt === 0n ? time : container.startedAt;
       const found = this.ask(container, this.roomFor(container.id, rooms), spent);
       sets.push({ resource: container.resource, container, startTime, time, ...found });

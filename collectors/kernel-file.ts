@@ -44,7 +44,7 @@ function readAnew(path: string): number {
 }
 
 /**
- * The text of a file that is looked at now and then: readFileSync takes 64 KiB anew for each, however short it is.
+ * The text of a file that is looked at now and then: readFileSync takes 8 KiB anew for each, however short it is.
  * @throws on any error
  */
 export const readShort = (path: string): string => buffer.toString('latin1', 0, readAnew(path));

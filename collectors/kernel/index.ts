@@ -5,8 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attributes, type Container, type UnixNano, unixNow } from '../../agent/records.ts';
+import { Turn } from '../../agent/turn.ts';
 import type { Sink } from '../collector.ts';
 import type { DockerEvent } from '../docker/event-record.ts';
 import { fromActor, fromInspect } from '../docker/identity.ts';
@@ -19,8 +20,6 @@ import { DaemonFiles } from './files.ts';
 import { type Init, ProcessTable } from './table.ts';
 
 const LOOK_MS = 1000;
-/** How long a look holds the event loop before all else has its turn. */
-const LONGEST_TURN_MS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read. */
 const LAST_WORDS_MS = 250;
 /** The daemon writes down how a container ended some moments after it did; it is waited for so many looks. */
@@ -123,12 +122,10 @@ export class KernelCollector {
     if (!this.connected) for (const id of [...this.story.ids()]) if (!found.has(id)) this.missed(id);
     for (const id of this.ignored) if (!found.has(id)) this.ignored.delete(id);
     // Whose network it is, is known before others are found to share it.
-    let since = performance.now();
+    const turn = new Turn();
     for (const [id, init] of found) {
+      if (turn.isOver) await turn.giveWay();
       this.attempt(id, () => this.seen(id, init));
-      if (performance.now() - since < LONGEST_TURN_MS) continue;
-      await setImmediate();
-      since = performance.now();
     }
     const gone = [...this.known.values()].filter(({ container }) => !found.has(container.id));
     const canTell = gone.length > 0 && this.files.isReadable;

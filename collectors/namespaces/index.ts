@@ -90,9 +90,8 @@ export class NamespaceCollector implements Collector {
   /** Those that were alone in a namespace until now are told of once more. */
   private correct(container: Container, namespaces: Namespaces): void {
     const joined = entriesOf(namespaces).flatMap(([type, { inode, host }]) => {
-      return !host && this.sharing(container.id, type, inode) === 1
-        ? this.sharers(container.id, type, inode)
-        : [];
+      const sharers = host ? [] : this.sharers(container.id, type, inode);
+      return sharers.length === 1 ? sharers : [];
     });
     for (const id of new Set(joined)) {
       const { container: other, namespaces: theirs } = this.known.get(id)!;
@@ -127,7 +126,7 @@ export class NamespaceCollector implements Collector {
         attributes: {
           'linux.namespace.type': type,
           'linux.namespace.inode': namespace.inode,
-          'linux.namespace.relation': relationOf(namespace, this.sharing(id, type, namespace.inode)),
+          'linux.namespace.relation': relationOf(namespace, this.sharers(id, type, namespace.inode).length),
         },
       });
     }
@@ -146,13 +145,7 @@ export class NamespaceCollector implements Collector {
     );
   }
 
-  /** How many other containers are in the same namespace. */
-  private sharing(id: string, type: string, inode: number): number {
-    const members = this.members.get(keyOf(type, inode));
-    return members === undefined ? 0 : members.size - (members.has(id) ? 1 : 0);
-  }
-
-  /** Ids of other containers in the same namespace, as many as are named. */
+  /** Other containers in the same namespace, by id, as many as are named. */
   private sharers(id: string, type: string, inode: number): string[] {
     const found: string[] = [];
     for (const member of this.members.get(keyOf(type, inode)) ?? []) {
@@ -173,10 +166,10 @@ export class NamespaceCollector implements Collector {
       ...confinementAttributes(confinement, container),
     };
     for (const [type, namespace] of entriesOf(namespaces)) {
-      const relation = relationOf(namespace, this.sharing(container.id, type, namespace.inode));
+      const sharers = this.sharers(container.id, type, namespace.inode);
+      const relation = relationOf(namespace, sharers.length);
       attributes[`linux.namespace.${type}.relation`] = relation;
-      if (relation === 'shared')
-        attributes[`linux.namespace.${type}.shared_with`] = this.sharers(container.id, type, namespace.inode);
+      if (relation === 'shared') attributes[`linux.namespace.${type}.shared_with`] = sharers;
     }
     // Whose network it is: the owner's counters are the sharer's too, and reported there only.
     const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];

@@ -2,8 +2,8 @@
  * The last lines of each container's log, as they were encoded: a batch is copied behind the one before, and nobody
  * looks into it until somebody asks.
  */
-import { setImmediate } from 'node:timers/promises';
 import { eachOf } from '../../agent/otlp/split.ts';
+import { Turn } from '../../agent/turn.ts';
 import type { LogEntry, Logs } from './api.ts';
 import { logEntries } from './entry.ts';
 import type { Question } from './question.ts';
@@ -16,8 +16,6 @@ const LEAST_BYTES = 4096;
 const MOST_BYTES = 512 * 1024;
 /** Room that waits for its next use. */
 const SPARE_BYTES = 1024 * 1024;
-/** How long a search goes on before others have their turn, ms. */
-const TURN_MS = 8;
 
 /** What is given up at a time. */
 interface Segment {
@@ -140,7 +138,7 @@ export class LogStore {
       .reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
     let found: LogEntry[] = [];
     let hasMore = false;
-    let begun = performance.now();
+    const turn = new Turn();
     for (const { id, segment } of segments) {
       // All that is left is older than what there is enough of.
       if (found.length >= limit && segment.last < found[0]!.time) {
@@ -159,9 +157,7 @@ export class LogStore {
         hasMore = true;
         found = found.slice(-limit);
       }
-      if (performance.now() - begun < TURN_MS) continue;
-      await setImmediate();
-      begun = performance.now();
+      if (turn.isOver) await turn.giveWay();
     }
     return { lines: found, hasMore, oldest: Number.isFinite(oldest) ? oldest : null };
   }

@@ -1,5 +1,5 @@
 /** Gives every log file its turns: all of them soon, none for long, and nothing else kept waiting. */
-import { setImmediate } from 'node:timers/promises';
+import { Turn } from '../../../agent/turn.ts';
 import type { LogSink } from '../../collector.ts';
 import type { FileTail } from './tail.ts';
 
@@ -15,8 +15,6 @@ const WATCHED_EVERY = 50;
 const TOLD_EVERY = 300;
 /** What a file is read by in one turn: a few milliseconds' work. */
 const TURN_BYTES = 256 * 1024;
-/** How long turns hold the event loop before metrics and events have theirs. */
-const LONGEST_TURN_MS = 8;
 /** How many turns without much to do go without a look at the clock. */
 const LONGEST_TURNS = 8;
 
@@ -35,8 +33,9 @@ export class Tailer {
   private isTold = false;
   /** Whether all files are watched, and pauses are long. */
   private isIdle = false;
-  /** Ends the pause there is. */
-  private wake: () => void = () => {};
+  /** By performance.now(). */
+  private nextLook = 0;
+  private endPause: () => void = () => {};
 
   /** @param onFault told what a tail threw; the others go on */
   constructor(onFault: (error: unknown) => void) {
@@ -75,15 +74,14 @@ export class Tailer {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     let unfinished: FileTail[] = [];
-    let nextLook = 0;
     let turns = 0;
-    let since = performance.now();
+    const turn = new Turn();
     while (!signal.aborted) {
       const now = performance.now();
       let due = unfinished;
-      if (now >= nextLook) {
+      if (now >= this.nextLook) {
         this.isIdle = unfinished.length === 0 && this.areAllWatched(now);
-        nextLook = now + (this.isIdle ? IDLE_LOOK_EVERY_MS : LOOK_EVERY_MS);
+        this.nextLook = now + (this.isIdle ? IDLE_LOOK_EVERY_MS : LOOK_EVERY_MS);
         due = this.due(new Set(unfinished), now);
       }
       unfinished = [];
@@ -97,28 +95,28 @@ export class Tailer {
         turns += isUnfinished ? LONGEST_TURNS : 1;
         if (turns < LONGEST_TURNS) continue;
         turns = 0;
-        if (performance.now() - since > LONGEST_TURN_MS) {
-          await setImmediate();
-          since = performance.now();
-        }
+        if (turn.isOver) await turn.giveWay();
       }
       if (unfinished.length === 0) {
-        if (await this.pause(nextLook - performance.now())) nextLook = 0;
-        since = performance.now();
+        await this.pause(this.nextLook - performance.now());
+        turn.renew();
       }
     }
   }
 
-  /** @returns whether it was ended before its time */
-  private pause(ms: number): Promise<boolean> {
+  /** Has the files looked at now. */
+  private wake(): void {
+    this.nextLook = 0;
+    this.endPause();
+  }
+
+  private pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const end = (isEarly: boolean) => {
+      const timer = setTimeout(resolve, Math.max(0, ms));
+      this.endPause = () => {
         clearTimeout(timer);
-        this.wake = () => {};
-        resolve(isEarly);
+        resolve();
       };
-      const timer = setTimeout(() => end(false), Math.max(0, ms));
-      this.wake = () => end(true);
     });
   }
 
