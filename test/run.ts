@@ -6,8 +6,17 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagePackages } from '../agent/setup/images.ts';
-import { messageOf } from '../agent/telemetry.ts';
-import { bin, build, findDaemon, installPackages, type Outcome, root, runAva, say } from './setup.ts';
+import {
+  bin,
+  build,
+  conclude,
+  installPackages,
+  type Outcome,
+  root,
+  runAva,
+  say,
+  withDaemon,
+} from './setup.ts';
 import { browserPackages } from './support/browser.ts';
 import { imageBuildPackages } from './support/image.ts';
 
@@ -60,29 +69,15 @@ async function main(args: readonly string[]): Promise<boolean> {
   ].every(Boolean);
   installPackages([...imagePackages, ...imageBuildPackages, ...PEERS, ...browserPackages]);
   const cli = build();
-  const { host, own } = await findDaemon();
-  // Debian 13 has the client in a package of its own.
-  if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
-  try {
+  return withDaemon(async (host) => {
+    // Debian 13 has the client in a package of its own.
+    if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
     const outcomes: Outcome[] = [];
     for (const run of args.length === 0 ? runs() : [args]) outcomes.push(await runAva(host, cli, run));
     const sum = (which: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[which], 0);
     console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
     return sum('failed') === 0 && checked;
-  } finally {
-    if (own !== undefined) {
-      say('stopping the Docker daemon');
-      await own.stop();
-    }
-  }
+  });
 }
 
-main(process.argv.slice(2)).then(
-  (passed) => {
-    process.exitCode = passed ? 0 : 1;
-  },
-  (error) => {
-    say(messageOf(error));
-    process.exitCode = 1;
-  },
-);
+conclude(main);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type PrivateDockerd, startDockerd } from '../agent/setup/dockerd.ts';
 import { canInstall, install, isInstalled } from '../agent/setup/packages.ts';
 import { buildPage } from '../agent/setup/page.ts';
+import { messageOf } from '../agent/telemetry.ts';
 import { connect } from '../collectors/docker/client.ts';
 import { findEndpoint } from '../collectors/docker/endpoint.ts';
 
@@ -25,7 +26,7 @@ export function installPackages(names: readonly string[]): void {
 }
 
 /** The daemon to test on: the one that can be reached, or one of our own. */
-export async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
+async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
   const endpoint = findEndpoint(undefined);
   try {
     await connect(endpoint).ping();
@@ -36,6 +37,32 @@ export async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd
     const own = await startDockerd({ ownNetwork: false });
     return { host: own.host, own };
   }
+}
+
+/** Has the work done on a daemon, which is stopped after it where it is our own. */
+export async function withDaemon<T>(work: (host: string) => Promise<T>): Promise<T> {
+  const { host, own } = await findDaemon();
+  try {
+    return await work(host);
+  } finally {
+    if (own !== undefined) {
+      say('stopping the Docker daemon');
+      await own.stop();
+    }
+  }
+}
+
+/** Runs a program with the arguments that were given: it fails where `main` says so, or cannot go on. */
+export function conclude(main: (args: readonly string[]) => Promise<boolean>): void {
+  main(process.argv.slice(2)).then(
+    (passed) => {
+      process.exitCode = passed ? 0 : 1;
+    },
+    (error) => {
+      say(messageOf(error));
+      process.exitCode = 1;
+    },
+  );
 }
 
 export interface Outcome {

@@ -1,5 +1,5 @@
 /** The built agent as it is installed, and the daemon with containers that it observes. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,19 +7,23 @@ import type Docker from 'dockerode';
 import { clientOf, type PrivateDockerd, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
 import type { Setting } from './bench.ts';
+import { type CountingReceiver, startReceiver } from './receiver.ts';
 
 export const IMAGE = 'portlight-bench:busybox';
 
-/** Has Node write CPU and heap profiles of a process there when it ends. */
-export function profiled(profiles: string | undefined, name: string): Record<string, string> {
-  if (profiles === undefined) return {};
+/** Flags that have Node write CPU and heap profiles of a process there when it ends. */
+export function profiling(profiles: string | undefined, name: string): string[] {
+  if (profiles === undefined) return [];
   const directory = join(profiles, name);
   mkdirSync(directory, { recursive: true });
-  return {
-    NODE_OPTIONS: ['--cpu-prof', '--heap-prof']
-      .flatMap((flag) => [flag, `${flag}-dir=${directory}`])
-      .join(' '),
-  };
+  return ['--cpu-prof', '--heap-prof'].flatMap((flag) => [flag, `${flag}-dir=${directory}`]);
+}
+
+/** Builds what is measured. */
+export function buildAgent(): void {
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../agent/setup/build.ts')], {
+    stdio: 'inherit',
+  });
 }
 
 export interface Observer {
@@ -32,15 +36,15 @@ export interface Observer {
   readonly name: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Kept by the caller; else it is away when the agent has ended. */
-  readonly data?: string;
+  /** Flags of Node. */
+  readonly flags?: readonly string[];
 }
 
 export function startAgent(
   { cli, profiles }: Setting,
-  { endpoint, dockerHost, interval = '10s', name, args = [], env = {}, data }: Observer,
+  { endpoint, dockerHost, interval = '10s', name, args = [], env = {}, flags = [] }: Observer,
 ): ChildProcess {
-  const directory = data ?? mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   const child = spawn(
     cli,
     [
@@ -55,14 +59,14 @@ export function startAgent(
       env: {
         PATH: process.env.PATH,
         OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
-        ...profiled(profiles, name),
+        NODE_OPTIONS: [...profiling(profiles, name), ...flags].join(' '),
         ...env,
       },
       // Its log is of no interest; what keeps it from running is.
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
-  if (data === undefined) child.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  child.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   return child;
 }
 
@@ -82,6 +86,23 @@ export async function withDaemon<T>(
     await dockerd.stop();
   }
 }
+
+export interface Host {
+  readonly dockerd: PrivateDockerd;
+  readonly docker: Docker;
+  readonly receiver: CountingReceiver;
+}
+
+/** A daemon of the bench's own, and a receiver that counts. */
+export const withHost = <T>(work: (host: Host) => Promise<T>, what?: 'counts' | 'ages'): Promise<T> =>
+  withDaemon(async (dockerd, docker) => {
+    const receiver = await startReceiver(what);
+    try {
+      return await work({ dockerd, docker, receiver });
+    } finally {
+      receiver.stop();
+    }
+  });
 
 /** Containers that sleep, with a limit of memory. */
 export async function startContainers(docker: Docker, count: number, from = 0): Promise<Docker.Container[]> {

@@ -57,6 +57,8 @@ export interface Bench {
   readonly title: string;
   /** What is measured, how, and beside what: prose for docs/performance.md. */
   readonly about: string;
+  /** Whether peers are run: what is not found of them is told. */
+  readonly runsPeers?: boolean;
   run(setting: Setting): Promise<Findings>;
 }
 

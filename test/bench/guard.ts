@@ -3,10 +3,10 @@
  * which machines and their load change little. Warns of what is worse by more than 15 % than the figures kept in
  * test/bench/guard.json, and ends with 1; `--keep` keeps those of this run instead.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { table } from '../../exporters/console/table.ts';
+import { buildAgent } from './agent.ts';
 import { quantile } from './bench.ts';
 import { throughput } from './cases/logs.ts';
 import { roundsOver } from './cases/metrics.ts';
@@ -33,7 +33,7 @@ const figures: Record<string, () => Promise<number>> = {
     importOf(join(root, 'dist/agent/commands/run.js')).cpu / importOf('node:path').cpu,
 };
 
-spawnSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
+buildAgent();
 const now: Record<string, number> = {};
 for (const [what, measure] of Object.entries(figures)) {
   const runs: number[] = [];

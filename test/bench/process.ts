@@ -71,3 +71,10 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM
   child.kill(signal);
   await gone;
 }
+
+/** Kills it and all that come from it. */
+export async function endTree(child: ChildProcess): Promise<void> {
+  const [, ...below] = treeOf(child.pid!);
+  await end(child, 'SIGKILL');
+  for (const pid of below) attempt(() => process.kill(pid, 'SIGKILL'));
+}

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
+import { buildAgent } from './agent.ts';
 import type { Bench } from './bench.ts';
 import { type Name, names } from './names.ts';
 import { peers as known } from './peers/index.ts';
@@ -55,8 +56,7 @@ async function one(name: Name, { peers, minutes, cpuProf }: Options): Promise<vo
     for (const each of profiled) digest(join(directory, each));
     return;
   }
-  const compares = findings.rows.some(({ beside = {} }) => Object.keys(found).some((peer) => peer in beside));
-  keep(name, bench, findings, compares || name === 'cost' || name === 'logs' ? found : {});
+  keep(name, bench, findings, bench.runsPeers ? found : {});
   writePage(names);
 }
 
@@ -84,8 +84,7 @@ await new Command('bench')
   .option('--cpu-prof', 'keep profiles in .profiles/ and tell what is hot, instead of keeping the figures')
   .option('--built', 'measure dist/ as it is')
   .action(async (given: Name[], options: Options) => {
-    if (!options.built)
-      spawnSync(process.execPath, [join(root, 'agent/setup/build.ts')], { stdio: 'inherit' });
+    if (!options.built) buildAgent();
     const wanted = given.length === 0 ? names : given;
     if (wanted.length === 1) await one(wanted[0]!, options);
     else all(wanted);

@@ -1,11 +1,10 @@
 /** A real Loki, with the configuration that users get. */
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../support/agent.ts';
 import { freePort } from '../support/command.ts';
-import { waitFor } from '../support/wait.ts';
+import { replaced, startPeer } from './peer.ts';
 
 const CONFIG = join(import.meta.dirname, '../../config/grafana-stack/loki.yaml');
 /** It says that it is ready 15 s after it is. */
@@ -34,41 +33,22 @@ export interface Loki {
 export async function startLoki(t: ExecutionContext, program: string): Promise<Loki> {
   const directory = temporaryDirectory(t);
   const port = await freePort();
-  const config = readFileSync(CONFIG, 'utf8')
-    .replace('http_listen_port: 3100', `http_listen_port: ${port}`)
-    .replace('common:', 'common:\n  instance_addr: 127.0.0.1')
-    .replaceAll(': /loki', `: ${directory}`);
+  const config = replaced(readFileSync(CONFIG, 'utf8'), {
+    'http_listen_port: 3100': `http_listen_port: ${port}`,
+    'common:': 'common:\n  instance_addr: 127.0.0.1',
+    ': /loki': `: ${directory}`,
+  });
   writeFileSync(join(directory, 'loki.yaml'), config);
-  const child = spawn(
-    program,
-    [
-      `-config.file=${join(directory, 'loki.yaml')}`,
-      '-server.http-listen-address=127.0.0.1',
-      '-server.grpc-listen-address=127.0.0.1',
-      `-server.grpc-listen-port=${await freePort()}`,
-      '-reporting.enabled=false',
-    ],
-    { cwd: directory },
-  );
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    log += text;
-  });
-  child.stdout.resume();
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  t.teardown(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
   const url = `http://127.0.0.1:${port}`;
-  const isReady = () =>
-    fetch(`${url}/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  await waitFor('Loki', isReady, START_MS).catch((error: Error) => {
-    throw new Error(`${error.message}: ${log.slice(-2000)}`);
-  });
+  const command = [
+    program,
+    `-config.file=${join(directory, 'loki.yaml')}`,
+    '-server.http-listen-address=127.0.0.1',
+    '-server.grpc-listen-address=127.0.0.1',
+    `-server.grpc-listen-port=${await freePort()}`,
+    '-reporting.enabled=false',
+  ];
+  await startPeer(t, command, `${url}/ready`, { within: START_MS, cwd: directory });
   return {
     endpoint: `${url}/otlp`,
     async query(expression) {

@@ -16,10 +16,11 @@ export async function startPeer(
   t: ExecutionContext,
   command: readonly string[],
   ready: string,
-  variables: Readonly<Record<string, string>> = {},
+  /** How long it may take to be ready, ms; and the directory that it runs in. */
+  { within, cwd }: { readonly within?: number; readonly cwd?: string } = {},
 ): Promise<Running> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { env: { ...process.env, ...variables } });
+  const child = spawn(program, args, { cwd });
   let log = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text) => {
@@ -30,13 +31,14 @@ export async function startPeer(
     child.kill('SIGKILL');
     await ended;
   });
-  await waitFor(`${program} to be ready`, async () => {
+  const isReady = async () => {
     if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`);
     return fetch(ready).then(
       (answer) => answer.ok,
       () => false,
     );
-  });
+  };
+  await waitFor(`${program} to be ready`, isReady, within);
   return { log: () => log };
 }
 

@@ -1,13 +1,8 @@
 /** Real back ends, each built or installed at the version that is pinned, so that a run can be repeated. */
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { canInstall, install, isInstalled } from '../../agent/setup/packages.ts';
+import { installPackages } from '../setup.ts';
 import { obtainDocker } from './docker/build.ts';
-
-const run = promisify(execFile);
-
-export type Obtained = { readonly path: string; readonly version: string } | { readonly absent: string };
+import { goBuild, moduleVersionOf, type Obtained, versionOf } from './obtain.ts';
 
 export interface Peer {
   /** What PORTLIGHT_PEER_<NAME> tells the path of, in upper case; tests of it are `<name>.test.ts`. */
@@ -21,12 +16,8 @@ export interface Peer {
 /** Where a peer is, for its tests; undefined where it could not be had. */
 export const pathOf = (name: string): string | undefined => process.env[variableOf(name)];
 
-export const variableOf = (name: string): string => `PORTLIGHT_PEER_${name.toUpperCase().replace('-', '_')}`;
-
-async function versionOf(path: string): Promise<string> {
-  const { stdout, stderr } = await run(path, ['--version']);
-  return /\d+\.\d+\.\d+\S*/.exec(stdout + stderr)?.[0].replace(/,$/, '') ?? 'of no known version';
-}
+export const variableOf = (name: string): string =>
+  `PORTLIGHT_PEER_${name.toUpperCase().replaceAll('-', '_')}`;
 
 const reasonOf = (error: unknown): string => {
   const { stderr, message } = error as Error & { stderr?: string };
@@ -34,30 +25,20 @@ const reasonOf = (error: unknown): string => {
 };
 
 /** A program of a Debian package. */
-async function debian(name: string, program = name): Promise<Obtained> {
-  if (!isInstalled(name)) {
-    if (!canInstall()) return { absent: `only root on Debian can install ${name}` };
-    install([name]);
-  }
-  const path = `/usr/bin/${program}`;
+async function debian(name: string): Promise<Obtained> {
+  installPackages([name]);
+  const path = `/usr/bin/${name}`;
   return { path, version: await versionOf(path) };
 }
 
 /**
  * A program built from Go modules, beside whose go.mod it is.
- * @param what the package to build
+ * @param what the package of another module to build; our own otherwise
  */
-async function goProgram(folder: string, path: string, what = '.'): Promise<Obtained> {
-  const hasGo = await run('go', ['version']).then(
-    () => true,
-    () => false,
-  );
-  if (!hasGo) return { absent: 'go is not installed' };
-  await run('nice', ['-n', '19', 'go', 'build', '-trimpath', '-o', path, what], {
-    cwd: join(import.meta.dirname, folder),
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  return { path, version: await versionOf(path) };
+async function goProgram(folder: string, path: string, what?: string): Promise<Obtained> {
+  const directory = join(import.meta.dirname, folder);
+  await goBuild(directory, ['-o', path, what ?? '.']);
+  return { path, version: await (what === undefined ? versionOf(path) : moduleVersionOf(directory, what)) };
 }
 
 /** A peer that could not be had is one that is absent, whatever the reason. */
@@ -76,5 +57,5 @@ export const peers: readonly Peer[] = [
   peer('loki', (directory) =>
     goProgram('loki', join(directory, 'loki'), 'github.com/grafana/loki/v3/cmd/loki'),
   ),
-  peer('docker', async (directory) => obtainDocker(directory)),
+  peer('docker', obtainDocker),
 ];

@@ -5,8 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagePackages } from '../../agent/setup/images.ts';
-import { messageOf } from '../../agent/telemetry.ts';
-import { build, findDaemon, installPackages, root, runAva, say } from '../setup.ts';
+import { build, conclude, installPackages, root, runAva, say, withDaemon } from '../setup.ts';
 import { peers, variableOf } from './peers.ts';
 
 async function main(names: readonly string[]): Promise<boolean> {
@@ -33,33 +32,23 @@ async function main(names: readonly string[]): Promise<boolean> {
     had.push({ name, version: found.version });
   }
   const cli = build();
-  const { host, own } = await findDaemon();
-  let isPassed = true;
-  try {
+  const isPassed = await withDaemon(async (host) => {
+    let isGood = true;
     for (const { name, version } of had) {
       const file = `test/interop/${name}.test.ts`;
       if (!existsSync(join(root, file))) throw new Error(`${name} has no tests: there is no ${file}`);
       const args = ['--config', 'test/interop/ava.config.mjs', '--serial', file];
       const { passed, failed } = await runAva(host, cli, args, variables);
-      isPassed &&= failed === 0;
+      isGood &&= failed === 0;
       summary.push(
         `${name} ${version}: ran ${passed + failed} tests${failed > 0 ? `, ${failed} failed` : ''}`,
       );
     }
-  } finally {
-    await own?.stop();
-  }
+    return isGood;
+  });
   for (const line of summary) console.log(line);
   console.log(`${had.length} of ${wanted.length} peers ran`);
   return isPassed;
 }
 
-main(process.argv.slice(2)).then(
-  (passed) => {
-    process.exitCode = passed ? 0 : 1;
-  },
-  (error) => {
-    say(messageOf(error));
-    process.exitCode = 1;
-  },
-);
+conclude(main);

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import type { Alert } from '../../agent/alerts/alert.ts';
 import { catalogue } from '../../agent/catalogue/index.ts';
 import { treatmentOf } from '../../agent/logs/treatment.ts';
-import { Pipeline } from '../../agent/pipeline.ts';
+import type { Pipeline } from '../../agent/pipeline.ts';
 import { Points } from '../../agent/points.ts';
 import type { Attributes, Container, Metric, MetricSet, UnixNano } from '../../agent/records.ts';
 import { Severity } from '../../agent/records.ts';
@@ -16,6 +16,7 @@ import { DashboardExporter } from '../../exporters/dashboard/index.ts';
 import { layers, memberships, type Part } from './cast.ts';
 import { fakeContainer } from './container.ts';
 import { logLine } from './log-line.ts';
+import { plainPipeline } from './pipeline.ts';
 import { Random } from './random.ts';
 
 const MEBIBYTE = 1024 ** 2;
@@ -161,17 +162,9 @@ export class Feed {
       STEP_MS,
       telemetry,
     );
-    const pipeline = new Pipeline({
+    const pipeline = plainPipeline({
       exporters: [dashboard],
       telemetry,
-      positions: { save() {} },
-      dialect: 'semconv',
-      temporality: 'cumulative',
-      wantsEvent: () => true,
-      traces: false,
-      onLines() {},
-      onEvent() {},
-      onDropped() {},
       treatment: () => treatmentOf(config.logs, {}, () => {}),
     });
     const access = new Access([], undefined);

@@ -1,18 +1,17 @@
 /** What observing 100 real containers costs a host: us, and what else would do it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PrivateDockerd } from '../../../agent/setup/dockerd.ts';
 import { messageOf } from '../../../agent/telemetry.ts';
-import { startAgent, startContainers, withDaemon } from '../agent.ts';
-import type { Bench, Setting } from '../bench.ts';
+import { freePort } from '../../support/command.ts';
+import { waitFor } from '../../support/wait.ts';
+import { type Host, startAgent, startContainers, withHost } from '../agent.ts';
+import type { Bench } from '../bench.ts';
 import { peers } from '../peers/index.ts';
 import type { Peer } from '../peers/peer.ts';
-import { cpuOfAll, daemonOf, end, megabytes, treeOf } from '../process.ts';
-import { type CountingReceiver, startReceiver } from '../receiver.ts';
+import { cpuOfAll, daemonOf, end, endTree, megabytes, treeOf } from '../process.ts';
 
 const CONTAINERS = 100;
 const INTERVAL_S = 10;
@@ -20,7 +19,7 @@ const WINDOW_S = 60;
 /** Until code is compiled and caches are filled. */
 const SETTLE_S = 30;
 /** A peer that does not know all containers by then has no figure. */
-const LONGEST_START_S = 180;
+const LONGEST_START_MS = 180_000;
 
 interface Cost {
   /** Of the observer and the daemon, less what the daemon takes when nobody asks, µs per container and round. */
@@ -29,12 +28,6 @@ interface Cost {
   readonly ownMicros: number;
   /** Resident, MB. */
   readonly rss: number;
-}
-
-interface Place {
-  readonly setting: Setting;
-  readonly dockerd: PrivateDockerd;
-  readonly receiver: CountingReceiver;
 }
 
 /** Asks a page each interval, as Prometheus does. */
@@ -48,11 +41,11 @@ function scrape(url: string): () => void {
 }
 
 async function costOf(
-  place: Place,
+  { dockerd }: Host,
   observer: ChildProcess | undefined,
   idle: number,
 ): Promise<Cost & { readonly daemon: number }> {
-  const daemon = daemonOf(place.dockerd.pid);
+  const daemon = daemonOf(dockerd.pid);
   await sleep(SETTLE_S * 1000);
   const own = observer === undefined ? [] : treeOf(observer.pid!);
   const before = { own: cpuOfAll(own), daemon: cpuOfAll(daemon) };
@@ -69,35 +62,27 @@ async function costOf(
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** Waits until a peer knows all containers by name: some ask for one after the other. */
-async function untilComplete(url: string): Promise<void> {
-  const deadline = Date.now() + LONGEST_START_S * 1000;
-  for (;;) {
-    const page = await fetch(url).then(
-      (response) => response.text(),
-      () => '',
-    );
-    if (new Set(page.match(/bench-\d+/g)).size >= CONTAINERS) return;
-    if (Date.now() > deadline) throw new Error(`${url} does not have all containers`);
-    await sleep(1000);
-  }
-}
+const untilComplete = (url: string) =>
+  waitFor(
+    `all containers at ${url}`,
+    async () => {
+      const page = await fetch(url).then(
+        (response) => response.text(),
+        () => '',
+      );
+      return new Set(page.match(/bench-\d+/g)).size >= CONTAINERS;
+    },
+    LONGEST_START_MS,
+  );
 
-async function costOfPeer(place: Place, peer: Peer, binary: string, idle: number): Promise<Cost> {
+async function costOfPeer(host: Host, peer: Peer, binary: string, idle: number): Promise<Cost> {
   const data = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   const { argv, env, ...command } = await peer.metrics!({
     binary,
-    dockerHost: place.dockerd.host,
+    dockerHost: host.dockerd.host,
     intervalSeconds: INTERVAL_S,
-    endpoint: place.receiver.endpoint,
+    endpoint: host.receiver.endpoint,
     port: await freePort(),
     data,
   });
@@ -106,16 +91,17 @@ async function costOfPeer(place: Place, peer: Peer, binary: string, idle: number
   const stop = command.scrape === undefined ? () => {} : scrape(command.scrape);
   try {
     if (command.scrape !== undefined) await untilComplete(command.scrape);
-    return await costOf(place, child, idle);
+    return await costOf(host, child, idle);
   } finally {
     stop();
-    await end(child, 'SIGKILL');
+    await endTree(child);
     rmSync(data, { recursive: true, force: true });
   }
 }
 
 export const bench: Bench = {
   title: 'What observing costs the host',
+  runsPeers: true,
   about: `
 ${CONTAINERS} real containers that sleep, and metrics every ${INTERVAL_S} s, for ${WINDOW_S} s after ${SETTLE_S} s: CPU
 time of the observer, dockerd and containerd together, less what the daemon takes when nobody asks. Portlight does all
@@ -123,71 +109,66 @@ it does by default meanwhile: it follows the logs and the events, evaluates the 
 page. The stats API is asked once per container and interval (one-shot), by a program that does nothing else. Peers have
 the metrics on that they share with Portlight, and nothing else to do.`,
   run: (setting) =>
-    withDaemon(async (dockerd, docker) => {
-      const receiver = await startReceiver();
-      const place = { setting, dockerd, receiver };
-      try {
-        await startContainers(docker, CONTAINERS);
-        setting.say('what the daemon takes when nobody asks');
-        const idle = (await costOf(place, undefined, 0)).daemon;
+    withHost(async (host) => {
+      const { dockerd, docker, receiver } = host;
+      const costOfEnding = (observer: ChildProcess, idle: number) =>
+        costOf(host, observer, idle).finally(() => end(observer));
+      await startContainers(docker, CONTAINERS);
+      setting.say('what the daemon takes when nobody asks');
+      const idle = (await costOf(host, undefined, 0)).daemon;
 
-        setting.say('Portlight');
-        const agent = startAgent(setting, {
-          endpoint: receiver.endpoint,
-          dockerHost: dockerd.host,
-          interval: `${INTERVAL_S}s`,
-          name: 'cost',
-        });
-        const ours = await costOf(place, agent, idle);
-        await end(agent);
+      setting.say('Portlight');
+      const agent = startAgent(setting, {
+        endpoint: receiver.endpoint,
+        dockerHost: dockerd.host,
+        interval: `${INTERVAL_S}s`,
+        name: 'cost',
+      });
+      const ours = await costOfEnding(agent, idle);
 
-        const others: Record<string, Cost> = {};
-        setting.say('the stats API');
-        const poller = spawn(process.execPath, [
-          join(import.meta.dirname, '../workers/stats-api.ts'),
-          new URL(dockerd.host).pathname,
-          `${INTERVAL_S * 1000}`,
-        ]);
-        others['stats API'] = await costOf(place, poller, idle);
-        await end(poller);
-        for (const peer of peers) {
-          const found = setting.peers[peer.name]!;
-          if (peer.metrics === undefined || 'absent' in found) continue;
-          setting.say(peer.name);
-          const cost = await costOfPeer(place, peer, found.binary, idle).catch((error) =>
-            setting.say(`${peer.name}: ${messageOf(error)}`),
-          );
-          if (cost !== undefined) others[peer.name] = cost;
-        }
-        const beside = (of: (cost: Cost) => number) =>
-          Object.fromEntries(Object.entries(others).map(([name, cost]) => [name, of(cost)]));
-        return {
-          rows: [
-            {
-              what: 'CPU per container and round, observer and daemon',
-              value: ours.micros,
-              unit: 'µs',
-              beside: beside(({ micros }) => micros),
-              target: { most: 60, times: { 'stats API': 50, cAdvisor: 3 } },
-            },
-            {
-              what: 'of it, the observer',
-              value: ours.ownMicros,
-              unit: 'µs',
-              beside: beside(({ ownMicros }) => ownMicros),
-            },
-            {
-              what: 'CPU of the observer, share of a core',
-              value: (100 * ours.ownMicros * CONTAINERS) / (INTERVAL_S * 1e6),
-              unit: '%',
-              beside: beside(({ ownMicros }) => (100 * ownMicros * CONTAINERS) / (INTERVAL_S * 1e6)),
-              target: { most: 0.3 },
-            },
-            { what: 'resident memory', value: ours.rss, unit: 'MB', beside: beside(({ rss }) => rss) },
-          ],
-        };
-      } finally {
-        receiver.stop();
+      const others: Record<string, Cost> = {};
+      setting.say('the stats API');
+      const poller = spawn(process.execPath, [
+        join(import.meta.dirname, '../workers/stats-api.ts'),
+        new URL(dockerd.host).pathname,
+        `${INTERVAL_S * 1000}`,
+      ]);
+      others['stats API'] = await costOfEnding(poller, idle);
+      for (const peer of peers) {
+        const found = setting.peers[peer.name]!;
+        if (peer.metrics === undefined || 'absent' in found) continue;
+        setting.say(peer.name);
+        const cost = await costOfPeer(host, peer, found.binary, idle).catch((error) =>
+          setting.say(`${peer.name}: ${messageOf(error)}`),
+        );
+        if (cost !== undefined) others[peer.name] = cost;
       }
+      const beside = (of: (cost: Cost) => number) =>
+        Object.fromEntries(Object.entries(others).map(([name, cost]) => [name, of(cost)]));
+      return {
+        rows: [
+          {
+            what: 'CPU per container and round, observer and daemon',
+            value: ours.micros,
+            unit: 'µs',
+            beside: beside(({ micros }) => micros),
+            target: { most: 60, times: { 'stats API': 50, cAdvisor: 3 } },
+          },
+          {
+            what: 'of it, the observer',
+            value: ours.ownMicros,
+            unit: 'µs',
+            beside: beside(({ ownMicros }) => ownMicros),
+          },
+          {
+            what: 'CPU of the observer, share of a core',
+            value: (100 * ours.ownMicros * CONTAINERS) / (INTERVAL_S * 1e6),
+            unit: '%',
+            beside: beside(({ ownMicros }) => (100 * ownMicros * CONTAINERS) / (INTERVAL_S * 1e6)),
+            target: { most: 0.3 },
+          },
+          { what: 'resident memory', value: ours.rss, unit: 'MB', beside: beside(({ rss }) => rss) },
+        ],
+      };
     }),
 };

@@ -1,9 +1,8 @@
 /** What an agent takes on a host where nothing happens. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent, startContainers, withDaemon } from '../agent.ts';
+import { startAgent, startContainers, withHost } from '../agent.ts';
 import type { Bench, Measured } from '../bench.ts';
 import { cpuMicros, end, megabytes } from '../process.ts';
-import { startReceiver } from '../receiver.ts';
 
 const COUNTS = [20, 100];
 const SETTLE_S = 60;
@@ -16,46 +15,41 @@ The agent with its defaults on a host with so many containers that sleep, metric
 ${WINDOW_S} s after ${SETTLE_S} s. Resident memory has two parts: pages of the Node executable that were touched, which
 all Node processes of a host share, and what is the agent's own.`,
   run: (setting) =>
-    withDaemon(async (dockerd, docker) => {
-      const receiver = await startReceiver();
-      try {
-        const rows: Measured[] = [];
-        let started = 0;
-        for (const count of COUNTS) {
-          setting.say(`${count} containers`);
-          await startContainers(docker, count, started);
-          started = count;
-          const agent = startAgent(setting, {
-            endpoint: receiver.endpoint,
-            dockerHost: dockerd.host,
-            name: `idle-${count}`,
-          });
-          await sleep(SETTLE_S * 1000);
-          const before = cpuMicros(agent.pid!);
-          await sleep(WINDOW_S * 1000);
-          const cpu = cpuMicros(agent.pid!) - before;
-          const memory = (field: 'VmRSS' | 'RssAnon') => megabytes(agent.pid!, field);
-          const what = (text: string) => `${count} containers: ${text}`;
-          rows.push(
-            {
-              what: what('resident memory'),
-              value: memory('VmRSS'),
-              unit: 'MB',
-              ...(count === 20 ? { target: { most: 80 } } : {}),
-            },
-            { what: what("of it, the agent's own"), value: memory('RssAnon'), unit: 'MB' },
-            {
-              what: what('CPU, share of a core'),
-              value: (100 * cpu) / (WINDOW_S * 1e6),
-              unit: '%',
-              ...(count === 100 ? { target: { most: 0.3 } } : {}),
-            },
-          );
-          await end(agent);
-        }
-        return { rows };
-      } finally {
-        receiver.stop();
+    withHost(async ({ dockerd, docker, receiver }) => {
+      const rows: Measured[] = [];
+      let started = 0;
+      for (const count of COUNTS) {
+        setting.say(`${count} containers`);
+        await startContainers(docker, count, started);
+        started = count;
+        const agent = startAgent(setting, {
+          endpoint: receiver.endpoint,
+          dockerHost: dockerd.host,
+          name: `idle-${count}`,
+        });
+        await sleep(SETTLE_S * 1000);
+        const before = cpuMicros(agent.pid!);
+        await sleep(WINDOW_S * 1000);
+        const cpu = cpuMicros(agent.pid!) - before;
+        const memory = (field: 'VmRSS' | 'RssAnon') => megabytes(agent.pid!, field);
+        const what = (text: string) => `${count} containers: ${text}`;
+        rows.push(
+          {
+            what: what('resident memory'),
+            value: memory('VmRSS'),
+            unit: 'MB',
+            ...(count === 20 ? { target: { most: 80 } } : {}),
+          },
+          { what: what("of it, the agent's own"), value: memory('RssAnon'), unit: 'MB' },
+          {
+            what: what('CPU, share of a core'),
+            value: (100 * cpu) / (WINDOW_S * 1e6),
+            unit: '%',
+            ...(count === 100 ? { target: { most: 0.3 } } : {}),
+          },
+        );
+        await end(agent);
       }
+      return { rows };
     }),
 };

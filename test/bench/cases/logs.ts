@@ -4,13 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IMAGE, profiled, startAgent, withDaemon } from '../agent.ts';
+import { IMAGE, profiling, startAgent, withHost } from '../agent.ts';
 import { type Bench, type Measured, quantile, type Setting } from '../bench.ts';
 import { entry, type LogFormat, recordsOf, texts } from '../log-files.ts';
 import { peers } from '../peers/index.ts';
 import type { Peer } from '../peers/peer.ts';
-import { cpuOfAll, end, treeOf } from '../process.ts';
+import { cpuOfAll, end, endTree, treeOf } from '../process.ts';
 import { startReceiver } from '../receiver.ts';
+import { runWorker } from '../worker.ts';
 
 const LINES = 800_000;
 const LONG_LINES = 160_000;
@@ -80,30 +81,14 @@ function write(directory: string, { format, size, files }: Variant, lines: numbe
   });
 }
 
-async function ours(task: LogsTask, profiles: string | undefined, name: string): Promise<LogsResult> {
+async function ours(task: LogsTask, profiles?: string, name = ''): Promise<LogsResult> {
   const receiver = await startReceiver();
   try {
-    const worker = spawn(
-      process.execPath,
-      ['--max-semi-space-size=1', join(import.meta.dirname, '../workers/logs.ts')],
-      {
-        env: {
-          PATH: process.env.PATH,
-          OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
-          ...(task.way === 'agent' ? profiled(profiles, name) : {}),
-        },
-        stdio: ['pipe', 'pipe', 'inherit'],
-        timeout: LONGEST_MS,
-      },
-    );
-    worker.stdin.end(JSON.stringify(task));
-    let output = '';
-    worker.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text;
+    return await runWorker('logs', task, {
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint },
+      flags: task.way === 'agent' ? profiling(profiles, name) : [],
+      timeoutMs: LONGEST_MS,
     });
-    await new Promise((resolve) => worker.on('close', resolve));
-    if (output === '') throw new Error('not all has arrived');
-    return JSON.parse(output) as LogsResult;
   } finally {
     receiver.stop();
   }
@@ -137,15 +122,14 @@ async function theirs(
     }
     return cpuOfAll(treeOf(child.pid!));
   } finally {
-    await end(child, 'SIGKILL');
+    await endTree(child);
     receiver.stop();
   }
 }
 
 /** Age of lines on arrival, ms: a container that writes 1,000 lines a second. */
 const latency = (setting: Setting): Promise<number[]> =>
-  withDaemon(async (dockerd, docker) => {
-    const receiver = await startReceiver('ages');
+  withHost(async ({ dockerd, docker, receiver }) => {
     const agent = startAgent(setting, {
       endpoint: receiver.endpoint,
       dockerHost: dockerd.host,
@@ -166,9 +150,8 @@ const latency = (setting: Setting): Promise<number[]> =>
       return (await receiver.ages()).slice(1000);
     } finally {
       await end(agent);
-      receiver.stop();
     }
-  });
+  }, 'ages');
 
 /** Lines per CPU-second of the agent and of the SDK's parts, in millions: for the guard as well. */
 export async function throughput(lines: number): Promise<{ agent: number; sdk: number }> {
@@ -177,7 +160,7 @@ export async function throughput(lines: number): Promise<{ agent: number; sdk: n
     const files = write(directory, { ...base, what: '' }, lines);
     const task = { parser: 'none', multiline: 'none', files, records: lines, inMemory: false } as const;
     const of = async (way: LogsTask['way']) =>
-      lines / (await ours({ ...task, way, data: join(directory, way) }, undefined, '')).cpuMicros;
+      lines / (await ours({ ...task, way, data: join(directory, way) })).cpuMicros;
     return { agent: await of('agent'), sdk: await of('sdk') };
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -204,7 +187,7 @@ async function measure(setting: Setting, directory: string): Promise<Measured[]>
     const perSecond = (cpuMicros: number) => lines / cpuMicros;
     const result = await ours(task('agent'), setting.profiles, `logs-${variant.what.replaceAll(' ', '-')}`);
     const beside: Record<string, number> = {};
-    if (variant === variants[0]) beside.SDK = perSecond((await ours(task('sdk'), undefined, '')).cpuMicros);
+    if (variant === variants[0]) beside.SDK = perSecond((await ours(task('sdk'))).cpuMicros);
     for (const peer of variant.least === undefined ? [] : peers) {
       const found = setting.peers[peer.name]!;
       if (peer.logs === undefined || 'absent' in found) continue;
@@ -268,6 +251,7 @@ async function measure(setting: Setting, directory: string): Promise<Measured[]>
 
 export const bench: Bench = {
   title: 'Logs',
+  runsPeers: true,
   about: `
 Logs of the json-file driver that lie on disk, 186 bytes an entry where nothing else is said, in ${FILES} files, read from
 their beginning to an OTLP/HTTP receiver that has acknowledged all of it: CPU of the whole process and of whatever it

@@ -1,14 +1,14 @@
 /** Rounds of metrics over many cgroups, without a daemon. As root. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { profiled, startAgent } from '../agent.ts';
+import { profiling, startAgent } from '../agent.ts';
 import type { Bench, Measured, Setting } from '../bench.ts';
 import { type MadeContainer, withCgroups } from '../cgroups.ts';
 import { cpuMicros, end, megabytes } from '../process.ts';
 import { startReceiver } from '../receiver.ts';
+import { runWorker } from '../worker.ts';
 
 const COUNTS = [10, 100, 300, 1000];
 const INTERVAL_S = 10;
@@ -30,27 +30,6 @@ export interface RoundsResult {
   readonly points: number;
 }
 
-async function rounds(task: RoundsTask, profiles: string | undefined): Promise<RoundsResult> {
-  const worker = spawn(
-    process.execPath,
-    ['--max-semi-space-size=1', join(import.meta.dirname, '../workers/rounds.ts')],
-    {
-      env: {
-        PATH: process.env.PATH,
-        ...(task.way === 'agent' ? profiled(profiles, `metrics-${task.containers.length}`) : {}),
-      },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
-  worker.stdin.end(JSON.stringify(task));
-  let output = '';
-  worker.stdout.setEncoding('utf8').on('data', (text) => {
-    output += text;
-  });
-  await new Promise((resolve) => worker.on('close', resolve));
-  return JSON.parse(output) as RoundsResult;
-}
-
 /** The rounds alone, for the guard as well. */
 export const roundsOver = (
   count: number,
@@ -59,7 +38,11 @@ export const roundsOver = (
 ): Promise<RoundsResult[]> =>
   withCgroups(count, async (containers) => {
     const results: RoundsResult[] = [];
-    for (const way of ways) results.push(await rounds({ containers, way }, profiles));
+    for (const way of ways) {
+      const task: RoundsTask = { containers, way };
+      const flags = way === 'agent' ? profiling(profiles, `metrics-${count}`) : [];
+      results.push(await runWorker('rounds', task, { flags }));
+    }
     return results;
   });
 
@@ -73,13 +56,8 @@ async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> 
     dockerHost: 'none',
     interval: `${INTERVAL_S}s`,
     name: `metrics-agent-${count}`,
-    env: {
-      NODE_OPTIONS: [
-        profiled(setting.profiles, `metrics-agent-${count}`).NODE_OPTIONS ?? '',
-        `--import=${join(import.meta.dirname, '../workers/loop-delay.ts')}`,
-      ].join(' '),
-      LOOP_DELAY_REPORT: report,
-    },
+    flags: [`--import=${join(import.meta.dirname, '../workers/loop-delay.ts')}`],
+    env: { LOOP_DELAY_REPORT: report },
   });
   try {
     await sleep(SETTLE_S * 1000);

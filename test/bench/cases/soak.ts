@@ -2,10 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { IMAGE, startAgent, startContainers, withDaemon } from '../agent.ts';
+import { IMAGE, startAgent, startContainers, withHost } from '../agent.ts';
 import type { Bench } from '../bench.ts';
 import { cpuMicros, end, megabytes } from '../process.ts';
-import { startReceiver } from '../receiver.ts';
 
 const CONTAINERS = 20;
 const SAMPLE_MS = 10_000;
@@ -46,8 +45,7 @@ ${CONTAINERS} containers that sleep, one after another that writes 100 lines a s
 and is removed, metrics every second: ten times as many rounds as by default, and some 700 lives of containers an hour.
 The slope is that of the last two thirds of the time.`,
   run: (setting) =>
-    withDaemon(async (dockerd, docker) => {
-      const receiver = await startReceiver();
+    withHost(async ({ dockerd, docker, receiver }) => {
       const agent = startAgent(setting, {
         endpoint: receiver.endpoint,
         dockerHost: dockerd.host,
@@ -101,7 +99,6 @@ The slope is that of the last two thirds of the time.`,
         };
       } finally {
         await end(agent);
-        receiver.stop();
       }
     }),
 };

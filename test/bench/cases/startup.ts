@@ -2,10 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent, startContainers, withDaemon } from '../agent.ts';
+import { startAgent, startContainers, withHost } from '../agent.ts';
 import { type Bench, type Measured, quantile } from '../bench.ts';
 import { end } from '../process.ts';
-import { startReceiver } from '../receiver.ts';
 
 const COUNTS = [20, 100];
 const RUNS = 5;
@@ -54,63 +53,58 @@ median of ${RUNS} starts. What \`portlight run\` imports, beside a Node that imp
 OpenTelemetry SDK for Node alone. \`ps\` lists what each of 100
 containers uses, beside \`docker stats --no-stream\`, which measures for two seconds, where there is a \`docker\`.`,
   run: (setting) =>
-    withDaemon(async (dockerd, docker) => {
-      const receiver = await startReceiver();
-      try {
-        const rows: Measured[] = [];
-        let started = 0;
-        for (const count of COUNTS) {
-          await startContainers(docker, count, started);
-          started = count;
-          const times: number[] = [];
-          for (let run = 0; run < RUNS; run++) {
-            const before = (await receiver.counts()).requests.metrics ?? 0;
-            const begun = performance.now();
-            const agent = startAgent(setting, {
-              endpoint: receiver.endpoint,
-              dockerHost: dockerd.host,
-              name: `startup-${count}`,
-            });
-            while (((await receiver.counts()).requests.metrics ?? 0) <= before) await sleep(5);
-            times.push(performance.now() - begun);
-            await end(agent);
-          }
-          rows.push({
-            what: `start to first export, ${count} containers`,
-            value: quantile(times, 0.5),
-            unit: 'ms',
-            target: { most: 1000 },
+    withHost(async ({ dockerd, docker, receiver }) => {
+      const rows: Measured[] = [];
+      let started = 0;
+      for (const count of COUNTS) {
+        await startContainers(docker, count, started);
+        started = count;
+        const times: number[] = [];
+        for (let run = 0; run < RUNS; run++) {
+          const before = (await receiver.counts()).requests.metrics ?? 0;
+          const begun = performance.now();
+          const agent = startAgent(setting, {
+            endpoint: receiver.endpoint,
+            dockerHost: dockerd.host,
+            name: `startup-${count}`,
           });
+          while (((await receiver.counts()).requests.metrics ?? 0) <= before) await sleep(5);
+          times.push(performance.now() - begun);
+          await end(agent);
         }
-        const run = importOf(join(dirname(setting.cli), 'commands/run.js'));
-        const nothing = importOf('node:path');
-        const sdk = importOf('@opentelemetry/sdk-node');
-        rows.push(
-          { what: 'import of `portlight run`', value: run.wall, unit: 'ms', target: { most: 250 } },
-          {
-            what: 'CPU of a process that imports it',
-            value: run.cpu,
-            unit: 'ms',
-            beside: { 'Node alone': nothing.cpu, 'sdk-node': sdk.cpu },
-          },
-        );
-        const env = { PATH: process.env.PATH, DOCKER_HOST: dockerd.host };
-        const dockerStats = ((): Record<string, number> => {
-          try {
-            return { 'docker stats': timed('docker', ['stats', '--no-stream'], env) };
-          } catch {
-            return {};
-          }
-        })();
         rows.push({
-          what: '`portlight ps` with 100 containers',
-          value: timed(setting.cli, ['ps'], env),
+          what: `start to first export, ${count} containers`,
+          value: quantile(times, 0.5),
           unit: 'ms',
-          beside: dockerStats,
+          target: { most: 1000 },
         });
-        return { rows };
-      } finally {
-        receiver.stop();
       }
+      const run = importOf(join(dirname(setting.cli), 'commands/run.js'));
+      const nothing = importOf('node:path');
+      const sdk = importOf('@opentelemetry/sdk-node');
+      rows.push(
+        { what: 'import of `portlight run`', value: run.wall, unit: 'ms', target: { most: 250 } },
+        {
+          what: 'CPU of a process that imports it',
+          value: run.cpu,
+          unit: 'ms',
+          beside: { 'Node alone': nothing.cpu, 'sdk-node': sdk.cpu },
+        },
+      );
+      const env = { PATH: process.env.PATH, DOCKER_HOST: dockerd.host };
+      const dockerStats = ((): Record<string, number> => {
+        try {
+          return { 'docker stats': timed('docker', ['stats', '--no-stream'], env) };
+        } catch {
+          return {};
+        }
+      })();
+      rows.push({
+        what: '`portlight ps` with 100 containers',
+        value: timed(setting.cli, ['ps'], env),
+        unit: 'ms',
+        beside: dockerStats,
+      });
+      return { rows };
     }),
 };

@@ -6,7 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Evidence } from '../../../agent/evidence.ts';
 import { treatmentOf } from '../../../agent/logs/treatment.ts';
-import { Pipeline } from '../../../agent/pipeline.ts';
 import { Positions } from '../../../agent/positions.ts';
 import { Telemetry } from '../../../agent/telemetry.ts';
 import { LogCollector } from '../../../collectors/logs/index.ts';
@@ -14,6 +13,7 @@ import { formatPosition } from '../../../collectors/logs/position.ts';
 import { loadConfig } from '../../../config/load.ts';
 import { createExporters } from '../../../exporters/index.ts';
 import { fakeContainer } from '../../support/container.ts';
+import { plainPipeline } from '../../support/pipeline.ts';
 import type { LogsResult, LogsTask } from '../cases/logs.ts';
 import type { Counts } from './receiver.ts';
 
@@ -36,17 +36,11 @@ async function agent(): Promise<Start> {
     { ...config, exporter: ['otlp'], data_dir: task.inMemory ? '/dev/null' : task.data },
     telemetry,
   );
-  const pipeline: Pipeline = new Pipeline({
+  const pipeline = plainPipeline({
     exporters,
     telemetry,
     positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
-    dialect: 'semconv',
-    temporality: 'cumulative',
-    wantsEvent: () => true,
-    traces: false,
     onLines: (container, records) => evidence.lines(container, records),
-    onEvent() {},
-    onDropped() {},
     treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
   });
   const collector = new LogCollector({

@@ -5,7 +5,6 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observable } from '@opentelemetry/api';
 import { pino } from 'pino';
-import { Pipeline } from '../../../agent/pipeline.ts';
 import type { Batch, Metric, MetricSet } from '../../../agent/records.ts';
 import { Round } from '../../../agent/round.ts';
 import { selectMetrics } from '../../../agent/selection.ts';
@@ -16,6 +15,7 @@ import { NetworkCollector } from '../../../collectors/network.ts';
 import { ProcessCollector } from '../../../collectors/processes.ts';
 import { StateCollector } from '../../../collectors/state.ts';
 import { fakeContainer } from '../../support/container.ts';
+import { plainPipeline } from '../../support/pipeline.ts';
 import type { RoundsResult, RoundsTask } from '../cases/metrics.ts';
 
 /** Containers times rounds before code is as fast as it gets. */
@@ -66,19 +66,7 @@ function agent(): () => Promise<void> {
     },
     stop: async () => {},
   };
-  const pipeline = new Pipeline({
-    exporters: [nowhere],
-    telemetry,
-    positions: { save() {} },
-    dialect: 'semconv',
-    temporality: 'cumulative',
-    wantsEvent: () => true,
-    traces: false,
-    onLines() {},
-    onEvent() {},
-    onDropped() {},
-    treatment: () => undefined,
-  });
+  const pipeline = plainPipeline({ exporters: [nowhere], telemetry, treatment: () => undefined });
   return async () => pipeline.metrics(await rounds.collect(containers));
 }
 

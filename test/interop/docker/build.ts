@@ -1,38 +1,39 @@
 /**
  * The newest Docker Engine, from its Go modules at the versions of go.mod here: dockerd, docker-proxy, containerd with its
- * shim, and runc, which Debian's is too old for.
+ * shim, and runc, for which Debian's is too old.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { canInstall, install, isInstalled } from '../../../agent/setup/packages.ts';
-import type { Obtained } from '../peers.ts';
+import { installPackages } from '../../setup.ts';
+import { goBuild, type Obtained, versionOf } from '../obtain.ts';
 
-/** runc confines by libseccomp, in C. */
-const PACKAGES = ['gcc', 'libc6-dev', 'libseccomp-dev', 'pkg-config'];
+/** What runc confines by, in C; and what the newest is compared with. */
+const PACKAGES = [
+  'gcc',
+  'libc6-dev',
+  'libseccomp-dev',
+  'pkg-config',
+  'docker.io',
+  'docker-registry',
+  'podman',
+];
 /** The series that go.mod's version is of; the module itself does not say. */
 const VERSION = '29.8';
 const TAGS = ['netgo', 'osusergo', 'nri_no_wasm', 'seccomp'];
 const FLAGS = `-s -w -X github.com/moby/moby/v2/dockerversion.Version=${VERSION}`;
+const TOLD = ['dockerd', 'containerd', 'runc'];
 
-/** @returns the directory of its programs, below `peers`, and what they are */
-export function obtainDocker(peers: string): Obtained {
-  if (spawnSync('go', ['version']).status !== 0) return { absent: 'go is not installed' };
-  const missing = PACKAGES.filter((name) => !isInstalled(name));
-  if (missing.length > 0 && !canInstall())
-    return { absent: `missing, and only root on Debian can install it here: ${missing.join(', ')}` };
-  install(missing);
-  const path = join(peers, 'docker');
+/**
+ * @returns the directory of its programs, below `directory`
+ * @throws {Error} when it cannot be built
+ */
+export async function obtainDocker(directory: string): Promise<Obtained> {
+  installPackages(PACKAGES);
+  const path = join(directory, 'docker');
   mkdirSync(path, { recursive: true });
-  const build = ['build', '-trimpath', '-tags', TAGS.join(), '-ldflags', FLAGS, '-o', `${path}/`, 'tool'];
-  const built = spawnSync('nice', ['-n', '19', 'go', ...build], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-  });
-  if (built.status !== 0) return { absent: `it cannot be built: ${built.stderr.trim().split('\n').at(-1)}` };
-  const versions = ['dockerd', 'containerd', 'runc'].map((program) => {
-    const said = execFileSync(join(path, program), ['--version'], { encoding: 'utf8' });
-    return `${program} ${/\d+\.\d+(\.\d+)?/.exec(said)?.[0]}`;
-  });
+  await goBuild(import.meta.dirname, ['-tags', TAGS.join(), '-ldflags', FLAGS, '-o', `${path}/`, 'tool']);
+  const versions = await Promise.all(
+    TOLD.map(async (program) => `${program} ${await versionOf(join(path, program))}`),
+  );
   return { path, version: versions.join(', ') };
 }

@@ -1,0 +1,19 @@
+/** The agent's pipeline for who wants all that comes in and nothing besides. */
+import { Pipeline, type PipelineOptions } from '../../agent/pipeline.ts';
+
+type Needed = 'exporters' | 'telemetry' | 'treatment';
+
+export const plainPipeline = (
+  given: Pick<PipelineOptions, Needed> & Partial<Omit<PipelineOptions, Needed>>,
+): Pipeline =>
+  new Pipeline({
+    positions: { save() {} },
+    dialect: 'semconv',
+    temporality: 'cumulative',
+    wantsEvent: () => true,
+    traces: false,
+    onLines() {},
+    onEvent() {},
+    onDropped() {},
+    ...given,
+  });
