@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { AlertJson } from '../../agent/alerts/alert.ts';
 import { listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
-import { freePort } from '../support/command.ts';
 import {
   type ContainerOptions,
   docker,
@@ -17,6 +16,7 @@ import {
   runContainer,
   uniqueName,
 } from '../support/docker.ts';
+import { freePort } from '../support/port.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 

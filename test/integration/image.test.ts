@@ -7,9 +7,9 @@ import test from 'ava';
 import { extract, type Header } from 'tar-stream';
 import { productionDependencies } from '../../agent/setup/licenses-page.ts';
 import manifest from '../../package.json' with { type: 'json' };
-import { freePort } from '../support/command.ts';
 import { docker, ensureImage, execute, FLOOD, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { ensurePortlightImage, IMAGE_MS, PORTLIGHT_IMAGE } from '../support/image.ts';
+import { freePort } from '../support/port.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -4,8 +4,8 @@ import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { unixNow } from '../../agent/records.ts';
 import { portlight } from '../support/agent.ts';
-import { freePort } from '../support/command.ts';
 import { createContainer, docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
+import { freePort } from '../support/port.ts';
 import { Receiver } from '../support/receiver.ts';
 import {
   ended,

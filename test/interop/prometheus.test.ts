@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { startAgent, temporaryDirectory } from '../support/agent.ts';
-import { freePort } from '../support/command.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
+import { freePort } from '../support/port.ts';
 import { waitFor } from '../support/wait.ts';
 import { startPeer } from './peer.ts';
 import { pathOf } from './peers.ts';

@@ -2,11 +2,11 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from './agent.ts';
+import { freePort } from './port.ts';
 import { waitFor } from './wait.ts';
 
 const run = promisify(execFile);
@@ -20,15 +20,6 @@ export async function dockerCommand(
     env: { ...process.env, DOCKER_HOST: host, DOCKER_BUILDKIT: '0' },
   });
   return stdout.trim();
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** What names an image in a registry: by whichever format it was pushed. */

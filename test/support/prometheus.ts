@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from './agent.ts';
-import { freePort } from './command.ts';
+import { freePort } from './port.ts';
 import { waitFor } from './wait.ts';
 
 export interface Result {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../../agent/telemetry.ts';
-import { freePort } from '../../support/command.ts';
+import { freePort } from '../../support/port.ts';
 import { waitFor } from '../../support/wait.ts';
 import { type Host, startAgent, startContainers, withHost } from '../agent.ts';
 import type { Bench } from '../bench.ts';
