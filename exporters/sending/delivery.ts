@@ -10,7 +10,7 @@ import { Pace } from './pace.ts';
 import { Sender } from './sender.ts';
 import type { Transport } from './verdict.ts';
 
-/** How long the end waits for answers that are on their way. */
+/** How long the end waits for answers that are on their way from a receiver that was away. */
 const LAST_ANSWERS_MS = 250;
 const AFTER_FAULT_MS = 1000;
 
@@ -93,7 +93,7 @@ export class Delivery {
     while (!deadline.aborted && this.isReachable && !isDrained()) await sleep(10);
     this.ending.abort();
     // What is on its way is not cut off: whoever took it would be sent it again.
-    if (this.isReachable && !deadline.aborted) await Promise.race([this.running, once(deadline, 'abort')]);
+    if (this.isThere && !deadline.aborted) await Promise.race([this.running, once(deadline, 'abort')]);
     await Promise.race([this.running, sleep(LAST_ANSWERS_MS, undefined, { ref: false })]);
     for (const { transport } of outlets) transport.close();
     // Logs and events are had again from their sources.
@@ -150,10 +150,13 @@ export class Delivery {
     }
   }
 
+  /** Whether receivers answer, be it that they take nothing for now. */
+  private get isThere(): boolean {
+    return [...this.gates.values()].every(({ isOpen }) => isOpen);
+  }
+
   private get isReachable(): boolean {
-    return (
-      [...this.gates.values()].every(({ isOpen }) => isOpen) && !this.senders.some(({ isHeld }) => isHeld)
-    );
+    return this.isThere && !this.senders.some(({ isHeld }) => isHeld);
   }
 }
 

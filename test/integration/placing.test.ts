@@ -258,7 +258,7 @@ test('an upgrade goes on from what 0.1.0 has left, and no agent touches what a n
   await waitFor('what waited, and more', () => bodiesOf(receiver, name).length > before + 50, 60_000);
   await upgraded.stop();
   const lines = bodiesOf(receiver, name);
-  t.deepEqual(lines, numbered(lines.length), 'each line once');
+  t.deepEqual(lines, numbered(lines.length), `each line once: ${old.stderr}${upgraded.stderr}`);
 
   writeFileSync(mark, '2\n');
   const kept = () => readdirSync(dataDirectory, { recursive: true, encoding: 'utf8' }).sort();

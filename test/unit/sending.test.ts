@@ -1,5 +1,7 @@
 /** Requests on their way to a receiver that takes, refuses, delays and misunderstands them. No daemon is needed. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -366,4 +368,21 @@ test('a receiver that finds everything too large is not asked without end', asyn
   await exporter.export(batchOf(numbered(4000)));
   await waitFor('it to be given up', () => counted('portlight.records.dropped', 'too_large') === 4000);
   t.true(receiver.requests.logs <= 2100, `${receiver.requests.logs} requests`);
+});
+
+test('an end waits for the answer of a receiver that has refused before, which may have taken it', async (t) => {
+  let requests = 0;
+  const server = createHttpServer((request, response) => {
+    request.resume();
+    if (++requests === 1) response.writeHead(503).end();
+    else setTimeout(() => response.end(), 800);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { exporter, counted } = await exporterTo(t, targetOf(`http://127.0.0.1:${port}/v1/logs`));
+  void exporter.export(batchOf(['once']));
+  await waitFor('a second request', () => requests === 2);
+  await exporter.stop(AbortSignal.timeout(10_000));
+  t.is(counted('portlight.records.sent'), 1);
 });
