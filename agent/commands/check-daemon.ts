@@ -1,4 +1,5 @@
 /** `portlight check` of a daemon: whether it answers, what it lets us ask, and what can be seen of its containers. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
@@ -104,6 +105,9 @@ function logsFound(containers: readonly Container[], rootfs: string | undefined)
   ].join('; ');
 }
 
+/** Within this the daemon knows of an end, ms. */
+const ENDING_MS = 1000;
+
 type Ask = () => Promise<readonly ContainerInspectInfo[]>;
 
 /** Tries on every running container what the agent does. @param ask for those that run */
@@ -113,18 +117,20 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
     (await ask())
       .map((inspect) => fromInspect(inspect, undefined, {}))
       .filter((container) => isSelected(container, include, exclude));
-  let containers = await look();
+  const containers = await look();
   const { procfs, rootfs } = config;
   const logs = logsFound(containers, isHere ? rootfs : undefined);
   if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
   const surroundings = surroundingsOf(procfs, rootfs, metrics);
-  let lacks = containers.flatMap((container) => lacksOf(container, surroundings));
+  let lacks = containers.flatMap((container) =>
+    lacksOf(container, surroundings).map((lack) => ({ ...lack, container })),
+  );
   if (lacks.length > 0) {
-    // One that has ended since could not be looked at.
-    const before = new Map(containers.map(({ id, pid }) => [id, pid]));
-    containers = (await look()).filter(({ id, pid }) => before.get(id) === pid);
-    lacks = containers.flatMap((container) => lacksOf(container, surroundings));
+    // One that was just ending could not be looked at, and the daemon learns of its end a moment later.
+    await sleep(ENDING_MS);
+    const still = new Map((await look()).map(({ id, pid }) => [id, pid]));
+    lacks = lacks.filter(({ container: { id, pid } }) => still.get(id) === pid);
   }
   const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
   return wanted.map((ability) => {

@@ -98,7 +98,12 @@ test('killed with -9, the agent goes on from where it was', async (t) => {
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
   const first = await startAgent(t, { variables, dataDirectory });
   const name = uniqueName('killed');
-  const container = await runContainer(t, { name, script: counting(200) });
+  // The rest is written when the second agent is there.
+  const script = counting(200).replace(
+    'echo $i;',
+    'echo $i; while [ $i = 100 ] && ! [ -e /on ]; do sleep 0.05; done;',
+  );
+  const container = await runContainer(t, { name, script });
   await waitFor('a good part', () => bodiesOf(receiver, name).length > 50);
   const startedAt = Date.parse((await container.inspect()).State.StartedAt);
   await waitFor('the position behind its start', () => eventPosition(dataDirectory) >= startedAt);
@@ -107,6 +112,7 @@ test('killed with -9, the agent goes on from where it was', async (t) => {
   const before = new Set(bodiesOf(receiver, name)).size;
   await container.rename({ name: `${name}-renamed` });
   await startAgent(t, { variables, dataDirectory });
+  await execute(container, 'touch /on');
   await waitFor('the last line', () => bodiesOf(receiver, `${name}-renamed`).includes('end'));
 
   const all = [...bodiesOf(receiver, name), ...bodiesOf(receiver, `${name}-renamed`)];
