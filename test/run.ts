@@ -47,7 +47,7 @@ function step(name: string, command: string, args: readonly string[]): boolean {
 }
 
 /** Of what a person sees: commands, and alerts, which mostly wait. */
-const BESIDE_EACH_OTHER = ['access', 'alerts', 'completion', 'terminal'].map((name) => `${name}.test.ts`);
+const BESIDE_EACH_OTHER = ['access', 'alerts', 'completion', 'healthy', 'terminal'].map((name) => `${name}.test.ts`);
 
 /** What a person sees is looked at when all else is done, which would have it wait; and where each frame counts, alone. */
 function runs(): readonly (readonly string[])[] {

@@ -112,6 +112,7 @@ export async function startAgent(t: ExecutionContext, options: AgentOptions = {}
   t.teardown(async () => {
     agent.kill('SIGKILL');
     await agent.exit;
+    if (!t.passed) t.log(`the agent said: ${agent.stderr}`);
   });
   await ready(agent);
   return agent;
