@@ -8,6 +8,14 @@ export interface Running {
   log(): string;
 }
 
+interface PeerOptions {
+  /** How long it may take to be ready, ms. */
+  readonly within?: number;
+  readonly cwd?: string;
+  /** Of its environment, beside ours. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
 /**
  * Starts a peer and waits until it answers; killed when the test ends.
  * @param ready a URL that answers with 200 once the peer can be used
@@ -16,11 +24,10 @@ export async function startPeer(
   t: ExecutionContext,
   command: readonly string[],
   ready: string,
-  /** How long it may take to be ready, ms; and the directory that it runs in. */
-  { within, cwd }: { readonly within?: number; readonly cwd?: string } = {},
+  { within, cwd, variables }: PeerOptions = {},
 ): Promise<Running> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { cwd });
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...variables } });
   let log = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text) => {

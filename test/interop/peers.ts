@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { installPackages } from '../setup.ts';
 import { obtainDocker } from './docker/build.ts';
+import { obtainElasticsearch } from './elasticsearch/build.ts';
 import { goBuild, moduleVersionOf, type Obtained, versionOf } from './obtain.ts';
 
 export interface Peer {
@@ -57,5 +58,6 @@ export const peers: readonly Peer[] = [
   peer('loki', (directory) =>
     goProgram('loki', join(directory, 'loki'), 'github.com/grafana/loki/v3/cmd/loki'),
   ),
+  peer('elasticsearch', obtainElasticsearch),
   peer('docker', obtainDocker),
 ];

@@ -1,0 +1,115 @@
+/** A real Elasticsearch, and the Collector before it with the configuration that users get. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { temporaryDirectory } from '../support/agent.ts';
+import { freePort } from '../support/port.ts';
+import { templates } from './elasticsearch/templates.ts';
+import { type Running, replaced, startPeer } from './peer.ts';
+
+const GATEWAY = join(import.meta.dirname, '../../config/elastic/gateway.yaml');
+/** Whom it runs as: it refuses to run as root. */
+const USER = 'nobody';
+const START_MS = 180_000;
+
+/** Fields by their whole names, with what they are in the document as values. */
+export type Fields = Readonly<Record<string, readonly unknown[]>>;
+
+export interface Elasticsearch {
+  /** Where an agent sends to. */
+  readonly gateway: string;
+  /** What the Collector says. */
+  readonly log: Running['log'];
+  /** Fields of what is found in a data stream; none where there is no such stream yet. */
+  search(stream: string, query: object): Promise<readonly Fields[]>;
+  /** Type of a field in a data stream's mapping. */
+  typeOf(stream: string, field: string): Promise<string | undefined>;
+}
+
+/** Starts both on loopback; ended, and the data deleted, when the test ends. */
+export async function startElasticsearch(t: ExecutionContext, programs: string): Promise<Elasticsearch> {
+  const url = await startServer(t, programs);
+  const ask = async (path: string, body?: object, method = 'POST') => {
+    const request = body && {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    };
+    const answer = await fetch(`${url}/${path}`, request);
+    const said = await answer.json();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${JSON.stringify(said)}`);
+    return said as never;
+  };
+  for (const [path, body] of templates()) await ask(path, body, 'PUT');
+  return {
+    ...(await startGateway(t, join(programs, 'otelcol'), url)),
+    async search(stream, query) {
+      const path = `${stream}/_search?ignore_unavailable=true`;
+      await ask(`${stream}/_refresh?ignore_unavailable=true`);
+      const asked = { query, fields: ['*'], _source: false, size: 5000 };
+      const { hits }: { hits: { hits: { fields: Fields }[] } } = await ask(path, asked);
+      return hits.hits.map(({ fields }) => fields);
+    },
+    async typeOf(stream, field) {
+      const found: Record<
+        string,
+        { mappings: Record<string, { mapping: Record<string, { type: string }> }> }
+      > = await ask(`${stream}/_mapping/field/${field}`);
+      const [mapping] = Object.values(found).map(({ mappings }) => mappings[field]?.mapping);
+      return Object.values(mapping ?? {})[0]?.type;
+    },
+  };
+}
+
+/** @returns its URL */
+async function startServer(t: ExecutionContext, programs: string): Promise<string> {
+  const directory = temporaryDirectory(t);
+  const home = join(directory, 'elasticsearch');
+  cpSync(join(programs, 'server'), home, { recursive: true });
+  const port = await freePort();
+  writeFileSync(
+    join(home, 'config/elasticsearch.yml'),
+    [
+      'discovery.type: single-node',
+      'network.host: 127.0.0.1',
+      `http.port: ${port}`,
+      `transport.port: ${await freePort()}`,
+      'xpack.security.enabled: false',
+      'cluster.routing.allocation.disk.threshold_enabled: false',
+    ].join('\n'),
+  );
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) execFileSync('chown', ['-R', USER, directory]);
+  const as = isRoot ? ['setpriv', `--reuid=${USER}`, '--regid=nogroup', '--clear-groups'] : [];
+  const command = [...as, join(home, 'bin/elasticsearch')];
+  const url = `http://127.0.0.1:${port}`;
+  const java = execFileSync('readlink', ['-f', '/usr/bin/java'], { encoding: 'utf8' }).trim();
+  const variables = { ES_JAVA_HOME: join(java, '../..'), ES_JAVA_OPTS: '-Xms512m -Xmx512m' };
+  await startPeer(t, command, `${url}/_cluster/health`, { within: START_MS, cwd: directory, variables });
+  return url;
+}
+
+async function startGateway(t: ExecutionContext, program: string, elasticsearch: string) {
+  const directory = temporaryDirectory(t);
+  const [grpc, http, health] = [await freePort(), await freePort(), await freePort()];
+  const config = join(directory, 'gateway.yaml');
+  const shipped = readFileSync(GATEWAY, 'utf8');
+  writeFileSync(
+    config,
+    replaced(shipped, {
+      '0.0.0.0:4317': `127.0.0.1:${grpc}`,
+      '0.0.0.0:4318': `127.0.0.1:${http}`,
+      '0.0.0.0:13133': `127.0.0.1:${health}`,
+    }),
+  );
+  const variables = {
+    STORAGE: join(directory, 'queue'),
+    ELASTICSEARCH: elasticsearch,
+    // Of a server that asks for none, any will do.
+    ELASTIC_API_KEY: Buffer.from('id:key').toString('base64'),
+  };
+  const command = [program, '--config', config];
+  const { log } = await startPeer(t, command, `http://127.0.0.1:${health}/`, { variables });
+  return { gateway: `http://127.0.0.1:${http}`, log };
+}
