@@ -46,18 +46,27 @@ function step(name: string, command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
-/** Of what a person sees: commands, and alerts, which mostly wait. */
-const BESIDE_EACH_OTHER = ['access', 'alerts', 'completion', 'healthy', 'terminal'].map((name) => `${name}.test.ts`);
+/** Of what a person sees, what mostly waits. */
+const WAITS = ['alerts.test.ts'];
+/** And where each frame counts. */
+const ALONE = ['dashboard.test.ts', 'page.test.ts', 'top.test.ts'];
 
-/** What a person sees is looked at when all else is done, which would have it wait; and where each frame counts, alone. */
-function runs(): readonly (readonly string[])[] {
+/**
+ * AVA's arguments, in stages: those of one stage are run side by side. Of faults one file at a time, which is much; what a
+ * person sees is looked at when all else is done, which would have it wait.
+ */
+function stages(): readonly (readonly (readonly string[])[])[] {
+  const all = (folder: string) => `test/${folder}/**/*.test.ts`;
   const seen = readdirSync(join(root, 'test/e2e')).filter((name) => name.endsWith('.test.ts'));
-  const isBeside = (name: string) => BESIDE_EACH_OTHER.includes(name);
-  const paths = (names: readonly string[]) => names.map((name) => `test/e2e/${name}`);
+  const others = seen.filter((name) => !WAITS.includes(name) && !ALONE.includes(name));
+  const serially = (names: readonly string[]) => ['--serial', ...names.map((name) => `test/e2e/${name}`)];
   return [
-    ['unit', 'integration', 'faults'].map((folder) => `test/${folder}/**/*.test.ts`),
-    ['--concurrency=2', '--serial', ...paths(seen.filter(isBeside))],
-    ['--concurrency=1', '--serial', ...paths(seen.filter((name) => !isBeside(name)))],
+    [
+      ['--concurrency=1', all('faults')],
+      [all('integration'), all('unit')],
+    ],
+    [serially(WAITS), serially(others)],
+    [serially(ALONE)],
   ];
 }
 
@@ -73,7 +82,8 @@ async function main(args: readonly string[]): Promise<boolean> {
     // Debian 13 has the client in a package of its own.
     if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
     const outcomes: Outcome[] = [];
-    for (const run of args.length === 0 ? runs() : [args]) outcomes.push(await runAva(host, cli, run));
+    for (const stage of args.length === 0 ? stages() : [[args]])
+      outcomes.push(...(await Promise.all(stage.map((run) => runAva(host, cli, run)))));
     const sum = (which: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[which], 0);
     console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
     return sum('failed') === 0 && checked;

@@ -165,6 +165,12 @@ test.serial(
       );
     });
 
+    const details = (id: string) =>
+      story(id)
+        .map(
+          (event) => `${actionOf(event)} ${event.time} ${event.attributes['portlight.event.time'] ?? 'told'}`,
+        )
+        .join('; ');
     let told = 0;
     const unseen: string[] = [];
     for (const { id, name, started, removed } of storm.deeds) {
@@ -174,11 +180,11 @@ test.serial(
       if (state === undefined) {
         // One that came and went while nobody watched leaves nothing to conclude it from.
         if (history === '') continue;
-        t.regex(history, LEGAL, name);
+        t.regex(history, LEGAL, `${name}: ${details(id)}`);
         t.true(history.endsWith('destroy'), `${name} is gone: ${history}`);
       } else {
         t.not(removed, 'yes');
-        t.regex(history, LEGAL, name);
+        t.regex(history, LEGAL, `${name}: ${details(id)}`);
         t.false(history.endsWith('destroy'), `${name} is there: ${history}`);
         const last = (action: string) => story(id).findLast((event) => actionOf(event) === action);
         // A daemon can be killed after it told of a start and before it wrote that down.
