@@ -290,6 +290,9 @@ export class Story {
     if (told === undefined || event.synthesized !== undefined) return false;
     const time = BigInt(event.timeNano);
     if (time <= (this.toldUntil.get(id) ?? -1n)) return true;
+    // A run ends once, however long after it the daemon says so.
+    const isOver = told.status === 'exited' && (told.at.die ?? -1n) >= told.startedAt;
+    if (action === 'die' && isOver && container.startedAt <= told.startedAt) return true;
     const { madeUp } = told;
     if (madeUp?.action !== action) return false;
     const apart = time - madeUp.time;

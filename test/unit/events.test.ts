@@ -546,3 +546,27 @@ test("a container's image as the daemon lists images", (t) => {
   t.is(listedReference('web@sha256:abc'), undefined);
   t.is(listedReference('sha256:abc'), undefined);
 });
+
+test('a run ends once: what the daemon says of it late is no second end', async (t) => {
+  const { story, events, tell } = storyOf();
+  await tell('create', 1);
+  await tell('start', 2);
+  const concluded = event(
+    'container',
+    'die',
+    {},
+    {
+      timeNano: 5n * SECOND,
+      Actor: { ID: 'c', Attributes: {} },
+      synthesized: 'estimated',
+      after: 2n * SECOND,
+    },
+  );
+  await story.tell(fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }), concluded, false);
+  await tell('die', 60, { exitCode: '1' });
+  t.deepEqual(names(events), ['create', 'start', 'die']);
+  await tell('start', 70);
+  await tell('die', 80, { exitCode: '1' });
+  await tell('die', 95, { exitCode: '1' });
+  t.deepEqual(names(events), ['create', 'start', 'die', 'start', 'die']);
+});
