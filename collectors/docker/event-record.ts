@@ -36,13 +36,18 @@ export const memberOf = ({ Type, Actor }: DockerEvent): string | undefined =>
 
 const ONCE = new Set(['create', 'destroy']);
 
-/** What tells an event from all others, and the same whenever it is told. */
-export function uidOf(event: DockerEvent): string {
+/**
+ * What tells an event from all others, and the same whenever it is told.
+ * @param run when the run that it ends was started; 0 where that is not known
+ */
+export function uidOf(event: DockerEvent, run: UnixNano = 0n): string {
   const { timeNano, after, Type, Action: given, Actor } = event;
   const action = nameOfAction(Type, given);
   const subject = (execOf(event) ?? `${memberOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`).slice(0, 24);
   // A container is created and destroyed once, whoever tells it.
   if (Type === 'container' && ONCE.has(action) && subject !== '') return `${Type}-${action}-${subject}`;
+  // And ends once in each run, whether the daemon said so or it was concluded later.
+  if (Type === 'container' && action === 'die' && run !== 0n) return `${run}-${Type}-${action}-${subject}`;
   return `${after === undefined ? timeNano : `after-${after}`}-${Type}-${action}-${subject}`;
 }
 
@@ -76,6 +81,8 @@ const CHANGE = /^[a-z]+\.(old|new)$/;
 export interface Telling {
   /** Name of the container that the event is about, if it is about one. */
   readonly container?: string | undefined;
+  /** As of `uidOf`. */
+  readonly run?: UnixNano;
   /** Seconds since what it ends began. */
   readonly duration?: number | undefined;
   readonly severity?: SeverityNumber;
@@ -93,7 +100,7 @@ export function eventRecord(event: DockerEvent, telling: Telling = {}): EventRec
   const attributes: Record<string, AttributeValue> = {
     'docker.event.type': type,
     'docker.event.action': action,
-    'log.record.uid': uidOf(event),
+    'log.record.uid': uidOf(event, telling.run),
   };
   if (event.scope) attributes['docker.event.scope'] = event.scope;
   if (type !== 'container' || container === undefined) {

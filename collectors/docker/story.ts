@@ -221,6 +221,7 @@ export class Story {
       details['process.command_line'] = this.options.command(command);
     const record = eventRecord(event, {
       container: container.name,
+      run: told.startedAt,
       duration: began === undefined ? undefined : seconds(time - began),
       attributes: details,
       context: told.life,
@@ -306,8 +307,11 @@ export class Story {
     told.lastOfAny = time;
     told.madeUp = event.synthesized === 'known' ? { action, time } : undefined;
     if (event.synthesized === undefined) told.last = time;
-    // One that could not be described has started a moment before that was told.
-    if (action === 'start') told.startedAt = container.startedAt === 0n ? time : container.startedAt;
+    // One that could not be described, or only in a later run, has started a moment before that was told.
+    if (action === 'start') {
+      const isDescribed = container.startedAt !== 0n && container.startedAt <= time;
+      told.startedAt = isDescribed ? container.startedAt : time;
+    }
     const isSet = action === 'create' || action === 'update' || action === 'start';
     if (isSet && container.settings !== 0) told.settings = container.settings;
   }

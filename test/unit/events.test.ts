@@ -85,13 +85,17 @@ test('a uid is the same whenever an event is told, and another for another', (t)
     event('network', 'connect', { container: 'a'.repeat(64) }),
     event('network', 'connect', { container: 'b'.repeat(64) }),
     event('container', 'create', {}),
-  ].map(uidOf);
+  ].map((one) => uidOf(one));
   t.is(new Set(uids).size, uids.length);
   const once = (timeNano: bigint) => uidOf(event('container', 'destroy', {}, { timeNano }));
   t.is(once(1n), once(2n), 'a container is destroyed once');
   const estimated = (timeNano: bigint) =>
     uidOf(event('container', 'die', {}, { timeNano, synthesized: 'estimated', after: 5n }));
   t.is(estimated(100n), estimated(200n), 'whenever it is concluded');
+  const told = event('container', 'die', {}, { timeNano: 9n });
+  const concluded = event('container', 'die', {}, { timeNano: 20n, synthesized: 'estimated', after: 5n });
+  t.is(uidOf(told, 3n), uidOf(concluded, 3n), 'a run ends once, whoever tells it');
+  t.not(uidOf(told, 3n), uidOf(told, 12n));
 });
 
 const facts = (given: Partial<ExitFacts>): ExitFacts => ({
