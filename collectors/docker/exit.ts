@@ -8,7 +8,8 @@ export const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 const ANSWER: UnixNano = 600_000_000_000n;
 /** How long after a process of it was killed for want of memory an end counts as what came of it. */
 const AFTERMATH: UnixNano = 10_000_000_000n;
-const KILLED = 137;
+/** Exit code of what SIGKILL ended. */
+export const KILLED = 137;
 /** What the daemon says of a container that ended while it was away itself. */
 const NOT_KNOWN = 255;
 /** Exit codes above this are 128 and the number of a signal: wait(2), and every shell's convention. */

@@ -36,6 +36,8 @@ const STOP_MS = 500;
 const PARALLEL_INSPECTS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read: most are at once. */
 const LAST_WORDS_MS = 250;
+/** How long an end that looks as if the kernel had killed for want of memory waits for the daemon to say so. */
+const LATE_OOM_MS = 100;
 /**
  * What is told nowhere is concluded only when it still is after this time, and nothing else of the container was
  * told meanwhile: the daemon shows some things before it tells them.
@@ -393,6 +395,8 @@ export class DockerCollector {
       this.all.imageChanged(ID);
       this.story.arrived(event, action);
     }
+    // The daemon learns of an end and of why by different ways, and may tell the end first.
+    if (action.type === 'container' && action.action === 'oom') this.story.hearOom(ID, time);
     // What may be gone in a moment is not kept waiting for what was before.
     const isStart = action.type === 'container' && (action.action === 'create' || action.action === 'start');
     if (isStart && !this.all.ignored.has(ID)) this.options.lifecycle.starting(ID, this.containers.get(ID));
@@ -444,6 +448,8 @@ export class DockerCollector {
       const read = this.options.lifecycle.stopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+      if (this.story.isUnexplained(container, exitCodeOf(event)))
+        await sleep(LATE_OOM_MS, undefined, { ref: false });
     }
     const sent = this.story.tell(container, event, this.wasAway(time));
     if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));

@@ -20,6 +20,7 @@ import {
   exitReasons,
   exitSeverity,
   isOrdered,
+  KILLED,
   signalName,
   signalOf,
   UNNAMED,
@@ -153,6 +154,19 @@ export class Story {
 
   of(id: string): Told | undefined {
     return this.told.get(id);
+  }
+
+  /** The kernel has killed a process of a container for want of memory, which is told in its turn. */
+  hearOom(id: string, time: UnixNano): void {
+    const told = this.told.get(id);
+    if (told !== undefined) told.oomAt = time;
+  }
+
+  /** Whether it ended as at its memory limit, and nobody has told of that, or of a signal. */
+  isUnexplained({ id, memoryLimit }: Container, exitCode: number | undefined): boolean {
+    const told = this.told.get(id);
+    const isTold = told?.oomAt !== undefined || (told?.signals.length ?? 0) > 0;
+    return exitCode === KILLED && memoryLimit > 0 && !isTold;
   }
 
   /** Rises with each event that is told of a container. */

@@ -18,6 +18,7 @@ interface State {
   finishedAt: string;
   status: string;
   exitCode: number;
+  memoryLimit?: number;
 }
 
 const NEVER = '0001-01-01T00:00:00Z';
@@ -80,7 +81,7 @@ class Daemon extends EventEmitter {
         inspect: async () => {
           const state = this.states.get(id);
           if (state === undefined) throw missing();
-          const { name, pid, startedAt, finishedAt, status, exitCode } = { ...state };
+          const { name, pid, startedAt, finishedAt, status, exitCode, memoryLimit } = { ...state };
           this.whileDescribing?.(id);
           await new Promise((resolve) => setTimeout(resolve, 20));
           return {
@@ -89,7 +90,7 @@ class Daemon extends EventEmitter {
             Created: iso(-120_000),
             Image: 'sha256:1',
             Config: { Image: 'i', Labels: {} },
-            HostConfig: {},
+            HostConfig: { Memory: memoryLimit },
             State: {
               Running: pid !== 0,
               Pid: pid,
@@ -130,6 +131,7 @@ class Daemon extends EventEmitter {
 
 async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<string, string>()) {
   const told: string[] = [];
+  const ends: unknown[] = [];
   const faults: unknown[] = [];
   const saved: bigint[] = [];
   const nothing = () => {};
@@ -144,6 +146,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
     sink: {
       event: async ({ attributes }, { eventName, attributes: own }) => {
         if (!eventName.startsWith('docker.container.')) return;
+        if (eventName.endsWith('.die')) ends.push(own['portlight.exit.reason']);
         const made = own['portlight.event.synthesized'] === true ? '*' : '';
         told.push(`${attributes['container.name']} ${eventName.replace('docker.container.', '')}${made}`);
       },
@@ -169,7 +172,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
   collector.start(nothing);
   t.teardown(() => collector.stop());
   await waitFor('the inventory', () => collector.connected);
-  return { told, faults, saved, collector };
+  return { told, ends, faults, saved, collector };
 }
 
 /** Until what seems to be missing is concluded. */
@@ -334,4 +337,18 @@ test('the first agent of all tells what happens from then on, and nothing of bef
   const { told } = await observed(t, daemon);
   await settled();
   t.deepEqual(told.sort(), ['done archive-path', 'old top']);
+});
+
+test('an end at the memory limit is one, also where the daemon tells the end first', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web', { memoryLimit: 1 << 24 });
+  const { told, ends } = await observed(t, daemon, BEGUN());
+  await waitFor('it to be known', () => told.length > 0);
+  Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt: iso(), exitCode: 137 });
+  daemon.emitEvent('die', 'web', at(iso()), { exitCode: '137' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  daemon.emitEvent('oom', 'web', at(iso()));
+  await waitFor('both', () => told.includes('web oom'));
+  t.deepEqual(told.slice(-2), ['web die', 'web oom']);
+  t.deepEqual(ends, ['oom_killed']);
 });
