@@ -1,112 +1,21 @@
-/** The OpenTelemetry Collector takes every signal over every transport, and tells the same of containers as its own receiver. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
-import { startAgent, temporaryDirectory } from '../support/agent.ts';
+/** The OpenTelemetry Collector takes every signal over every transport, and tells the same of containers as its own receivers. */
+import test from 'ava';
+import { listenUrl, startAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { daemonCertificates } from '../support/far.ts';
 import { numbered } from '../support/logs.ts';
 import { freePort } from '../support/port.ts';
 import { waitFor } from '../support/wait.ts';
-import { type Running, startPeer } from './peer.ts';
-import { pathOf } from './peers.ts';
+import { metricsOf, recordsOf, resourcesOf, startCollector, startGateway, valuesOf } from './collector.ts';
 
 test.before(ensureImage);
-
-/** As the file exporter writes it: OTLP's JSON, a request a line. */
-interface Attribute {
-  readonly key: string;
-  readonly value: { readonly stringValue?: string };
-}
-
-interface Point {
-  readonly attributes?: readonly Attribute[];
-  readonly timeUnixNano: string;
-  readonly asInt?: string;
-  readonly asDouble?: number;
-}
-
-interface Metric {
-  readonly name: string;
-  readonly unit?: string;
-  readonly sum?: { readonly dataPoints: Point[]; readonly isMonotonic?: boolean };
-  readonly gauge?: { readonly dataPoints: Point[] };
-}
-
-interface Resource {
-  readonly resource: { readonly attributes?: readonly Attribute[] };
-  readonly scopeLogs?: readonly {
-    readonly logRecords: readonly {
-      readonly body?: { readonly stringValue?: string };
-      readonly eventName?: string;
-    }[];
-  }[];
-  readonly scopeMetrics?: readonly { readonly metrics: readonly Metric[] }[];
-  readonly scopeSpans?: readonly { readonly spans: readonly { readonly name: string }[] }[];
-}
-
-const valuesOf = (attributes: readonly Attribute[] = []): Record<string, string | undefined> =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue]));
-
-/** What a file has of one container; a line that is still being written waits. */
-function resourcesOf(path: string, container: string): Resource[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
-  return lines
-    .flatMap((line) => Object.values(JSON.parse(line) as Record<string, Resource[]>).flat())
-    .filter(({ resource }) => valuesOf(resource.attributes)['container.name'] === container);
-}
-
-interface Collector extends Running {
-  readonly grpc: string;
-  readonly http: string;
-  /** The path of what it wrote for a pipeline. */
-  file(pipeline: string): string;
-}
-
-async function startCollector(
-  t: ExecutionContext,
-  { tls, receivers = {} }: { tls?: object; receivers?: Record<string, object> } = {},
-): Promise<Collector> {
-  const directory = temporaryDirectory(t);
-  const [grpc, http, health] = [await freePort(), await freePort(), await freePort()];
-  const file = (pipeline: string) => join(directory, `${pipeline}.jsonl`);
-  const secured = (port: number) => ({ endpoint: `127.0.0.1:${port}`, ...(tls && { tls }) });
-  const own = Object.keys(receivers);
-  const pipelines = {
-    ...Object.fromEntries(
-      ['logs', 'metrics', 'traces'].map((signal) => [
-        signal,
-        { receivers: ['otlp'], exporters: [`file/${signal}`] },
-      ]),
-    ),
-    ...(own.length > 0 && { 'metrics/own': { receivers: own, exporters: ['file/own'] } }),
-  };
-  const names = ['logs', 'metrics', 'traces', 'own'];
-  const config = {
-    extensions: { health_check: { endpoint: `127.0.0.1:${health}` } },
-    receivers: { otlp: { protocols: { grpc: secured(grpc), http: secured(http) } }, ...receivers },
-    exporters: Object.fromEntries(
-      names.map((name) => [`file/${name}`, { path: file(name), flush_interval: '200ms' }]),
-    ),
-    service: {
-      extensions: ['health_check'],
-      telemetry: { metrics: { level: 'none' } },
-      pipelines,
-    },
-  };
-  const path = join(directory, 'collector.yaml');
-  writeFileSync(path, JSON.stringify(config));
-  const running = await startPeer(t, [pathOf('collector')!, '--config', path], `http://127.0.0.1:${health}/`);
-  const scheme = tls === undefined ? 'http' : 'https';
-  return { ...running, grpc: `${scheme}://127.0.0.1:${grpc}`, http: `${scheme}://127.0.0.1:${http}`, file };
-}
 
 const LINES = 50;
 
 for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
   for (const [security, compression] of [
     ['plain', 'none'],
+    ['plain', 'gzip'],
     ['TLS', 'none'],
     ['mTLS', 'gzip'],
   ] as const) {
@@ -137,8 +46,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
         script: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 2; exit 3`,
       });
       const of = (signal: string) => resourcesOf(collector.file(signal), name);
-      const records = () =>
-        of('logs').flatMap(({ scopeLogs = [] }) => scopeLogs.flatMap((scope) => scope.logRecords));
+      const records = () => recordsOf(collector.file('logs'), name);
       await container.wait();
       await waitFor('the end of the container', () =>
         records().some(({ eventName }) => eventName === 'docker.container.die'),
@@ -158,26 +66,104 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
   }
 }
 
-const INTERVAL_S = 1;
+test('the shipped gateway keeps what it has taken, killed while its back end is away', async (t) => {
+  const backend = await freePort();
+  const gateway = await startGateway(t, `http://127.0.0.1:${backend}`);
+  const first = await gateway.start();
+  const name = uniqueName('gateway');
+  const agent = await startAgent(t, {
+    variables: {
+      PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: gateway.http,
+    },
+  });
+  const script = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 1; exit 3`;
+  const container = await runContainer(t, { name, script });
+  await container.wait();
+  // What the agent had taken from it, it does not send again.
+  t.is((await agent.stop()).code, 0);
+  await first.kill();
+  const collector = await startCollector(t, { port: backend });
+  await gateway.start();
+  const records = () => recordsOf(collector.file('logs'), name);
+  const told = () => new Set(records().map(({ body }) => body?.stringValue));
+  await waitFor('all lines', () => numbered(LINES).every((line) => told().has(line)), 60_000);
+  await waitFor('the end', () => records().some(({ eventName }) => eventName === 'docker.container.die'));
+  for (const signal of ['metrics', 'traces'])
+    await waitFor(signal, () => resourcesOf(collector.file(signal), name).length > 0);
+});
 
-/** By name: the unit, the attributes' keys, and the values in the order of their times. */
-function metricsOf(path: string, container: string) {
-  const found = new Map<string, { unit: string; kind: string; series: Map<string, number[]> }>();
-  for (const { scopeMetrics = [] } of resourcesOf(path, container)) {
-    for (const metric of scopeMetrics.flatMap(({ metrics }) => metrics)) {
-      const kind = metric.sum === undefined ? 'gauge' : metric.sum.isMonotonic ? 'counter' : 'updowncounter';
-      const known = found.get(metric.name) ?? { unit: metric.unit ?? '', kind, series: new Map() };
-      found.set(metric.name, known);
-      for (const { attributes, asInt, asDouble } of (metric.sum ?? metric.gauge)!.dataPoints) {
-        const key = JSON.stringify(Object.entries(valuesOf(attributes)).sort());
-        const values = known.series.get(key) ?? [];
-        known.series.set(key, values);
-        values.push(asInt === undefined ? asDouble! : Number(asInt));
-      }
-    }
-  }
-  return found;
-}
+test('the filelog receiver reads the same lines of the same times from the file of the log', async (t) => {
+  const name = uniqueName('filelog');
+  const script = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 600`;
+  const container = await runContainer(t, { name, script });
+  const { LogPath } = await container.inspect();
+  const collector = await startCollector(t, {
+    signal: 'logs',
+    receivers: {
+      filelog: {
+        include: [LogPath],
+        start_at: 'beginning',
+        operators: [{ type: 'container', format: 'docker', add_metadata_from_filepath: false }],
+        resource: { 'container.name': name },
+      },
+    },
+  });
+  await startAgent(t, {
+    variables: {
+      PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.http,
+    },
+  });
+  const lines = (file: string) =>
+    recordsOf(collector.file(file), name)
+      .filter(({ eventName }) => !eventName)
+      .map(({ body, timeUnixNano, attributes }) => ({
+        // The receiver leaves the end of the line in it.
+        body: body?.stringValue?.replace(/\n$/, ''),
+        timeUnixNano,
+        stream: valuesOf(attributes)['log.iostream'],
+      }));
+  await waitFor('all lines of both', () => ['own', 'logs'].every((file) => lines(file).length === LINES));
+  t.deepEqual(lines('logs'), lines('own'));
+});
+
+test("the Collector's prometheus exporter has the names that the agent serves itself", async (t) => {
+  const port = await freePort();
+  const name = uniqueName('exported');
+  const collector = await startCollector(t, {
+    exporters: { prometheus: { endpoint: `127.0.0.1:${port}` }, debug: { verbosity: 'detailed' } },
+  });
+  const agent = await startAgent(t, {
+    variables: {
+      PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.http,
+    },
+  });
+  await runContainer(t, { name, script: 'while :; do sleep 0.2; done', host: { Memory: 32 * 1024 * 1024 } });
+  const own = await listenUrl(agent);
+  const served = async (url: string) => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return new Map(
+      [...text.matchAll(/^# TYPE (container_\S+) (\w+)$/gm)].map(([, metric = '', type = '']) => [
+        metric,
+        type,
+      ]),
+    );
+  };
+  await waitFor('what both serve', async () => {
+    const [theirs, ours] = await Promise.all([served(`http://127.0.0.1:${port}`), served(own)]);
+    return theirs.has('container_cpu_time_seconds_total') && ours.has('container_cpu_time_seconds_total');
+  });
+  const [theirs, ours] = await Promise.all([served(`http://127.0.0.1:${port}`), served(own)]);
+  t.deepEqual([...theirs].sort(), [...ours].sort());
+  t.true(theirs.size > 20);
+  t.true(collector.log().includes(`container.name: Str(${name})`), 'the debug exporter has it too');
+});
+
+const INTERVAL_S = 1;
+/** The daemon answers with two looks, a second apart. */
+const ANSWER_MS = 2000;
 
 /** cgroup v1 tells the same I/O once more, as synchronous or not and in sum; v2 and the agent tell reads and writes. */
 const isOfVersion1 = (key: string): boolean => /"operation","(sync|async|total)"/.test(key);
@@ -212,6 +198,7 @@ test('the docker_stats dialect is what the docker_stats receiver tells of the sa
   await waitFor('some rounds of both', () => rounds(theirs) > 5 && rounds(ours) > 5, 60_000);
   const mine = ours!();
   const differences: string[] = [];
+  let compared = 0;
   for (const [metric, { unit, kind, series }] of theirs!()) {
     const own = mine.get(metric);
     if (own === undefined || own.unit !== unit || own.kind !== kind) {
@@ -225,13 +212,26 @@ test('the docker_stats dialect is what the docker_stats receiver tells of the sa
         differences.push(`${metric} ${key}: there are ${[...own.series.keys()].join(' ')}`);
         continue;
       }
-      // Both were looking at the same time: what one saw lies within what the other saw, and one interval's change.
-      const change = Math.max(0, ...same.slice(1).map((value, index) => Math.abs(value - same[index]!)));
-      const [low, high] = [Math.min(...same) - change, Math.max(...same) + change];
-      const last = values.at(-1)!;
-      if (!(last >= low && last <= high))
-        differences.push(`${metric} ${key}: ${last} is not within ${low} and ${high}`);
+      // What one saw lies within what the other saw around it, and one interval's change. Its time is that of the question.
+      const changes = same.slice(1).map(({ value }, index) => Math.abs(value - same[index]!.value));
+      const change = Math.max(0, ...changes);
+      for (const { time, value } of values) {
+        const before = same.findLastIndex((moment) => moment.time <= time);
+        const after = same.findIndex((moment) => moment.time >= time + ANSWER_MS);
+        if (before === -1 || after === -1) continue;
+        compared++;
+        const around = same.slice(before, after + 1).map((moment) => moment.value);
+        const [low, high] = [Math.min(...around) - change, Math.max(...around) + change];
+        if (!(value >= low && value <= high))
+          differences.push(`${metric} ${key}: ${value} is not within ${low} and ${high}`);
+      }
     }
   }
   t.deepEqual(differences, []);
+  t.true(compared > 50, `${compared}`);
+  const [theirResource, ourResource] = ['own', 'metrics'].map((file) =>
+    valuesOf(resourcesOf(collector.file(file), name)[0]!.resource.attributes),
+  );
+  const others = Object.keys(theirResource!).filter((key) => theirResource![key] !== ourResource![key]);
+  t.deepEqual(others.toSorted(), ['container.hostname', 'container.image.name', 'container.runtime']);
 });

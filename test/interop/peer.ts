@@ -6,6 +6,8 @@ import { waitFor } from '../support/wait.ts';
 export interface Running {
   /** What it said of itself so far. */
   log(): string;
+  /** Ends it as kill -9 does. */
+  kill(): Promise<unknown>;
 }
 
 interface PeerOptions {
@@ -34,10 +36,11 @@ export async function startPeer(
       log += text;
     });
   const ended = new Promise((resolve) => child.on('close', resolve));
-  t.teardown(async () => {
+  const kill = () => {
     child.kill('SIGKILL');
-    await ended;
-  });
+    return ended;
+  };
+  t.teardown(kill);
   const isReady = async () => {
     if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`);
     return fetch(ready).then(
@@ -46,7 +49,7 @@ export async function startPeer(
     );
   };
   await waitFor(`${program} to be ready`, isReady, within);
-  return { log: () => log };
+  return { log: () => log, kill };
 }
 
 /** A file that is shipped, with what a test needs otherwise in the place of what it says. */

@@ -58,6 +58,9 @@ export const peers: readonly Peer[] = [
   peer('loki', (directory) =>
     goProgram('loki', join(directory, 'loki'), 'github.com/grafana/loki/v3/cmd/loki'),
   ),
+  peer('jaeger', (directory) =>
+    goProgram('jaeger', join(directory, 'jaeger'), 'github.com/jaegertracing/jaeger/cmd/jaeger'),
+  ),
   peer('elasticsearch', obtainElasticsearch),
   peer('docker', obtainDocker),
 ];

@@ -39,6 +39,9 @@ test("the agent takes what is its part, and its schema does; a gateway's address
   const files = {
     'portlight.yaml': read('portlight.yaml'),
     'grafana.yaml': read('grafana-stack/portlight.yaml'),
+    'elastic.yaml': read('elastic/portlight.yaml'),
+    'ecs.yaml': read('elastic/portlight-ecs.yaml'),
+    'jaeger.yaml': read('jaeger/portlight.yaml'),
     'kubernetes.yaml': inConfigMap(),
   };
   for (const [name, text] of Object.entries(files)) {

@@ -1,0 +1,165 @@
+/** A real OpenTelemetry Collector: one that writes what it gets into files, and the gateway that is shipped. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { temporaryDirectory } from '../support/agent.ts';
+import { freePort } from '../support/port.ts';
+import { type Running, replaced, startPeer } from './peer.ts';
+import { pathOf } from './peers.ts';
+
+const GATEWAY = join(import.meta.dirname, '../../config/collector/gateway.yaml');
+const program = () => pathOf('collector')!;
+
+/** As the file exporter writes it: OTLP's JSON, a request a line. */
+interface Attribute {
+  readonly key: string;
+  /** One of those that OTLP has for scalars. */
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+interface Point {
+  readonly attributes?: readonly Attribute[];
+  readonly timeUnixNano: string;
+  readonly asInt?: string;
+  readonly asDouble?: number;
+}
+
+interface Metric {
+  readonly name: string;
+  readonly unit?: string;
+  readonly sum?: { readonly dataPoints: Point[]; readonly isMonotonic?: boolean };
+  readonly gauge?: { readonly dataPoints: Point[] };
+}
+
+interface LogRecord {
+  readonly timeUnixNano?: string;
+  readonly body?: { readonly stringValue?: string };
+  /** Empty or absent where it is a line of a log. */
+  readonly eventName?: string;
+  readonly attributes?: readonly Attribute[];
+}
+
+interface Resource {
+  readonly resource: { readonly attributes?: readonly Attribute[] };
+  readonly scopeLogs?: readonly { readonly logRecords: readonly LogRecord[] }[];
+  readonly scopeMetrics?: readonly { readonly metrics: readonly Metric[] }[];
+  readonly scopeSpans?: readonly { readonly spans: readonly { readonly name: string }[] }[];
+}
+
+/** By key, as text. */
+export const valuesOf = (attributes: readonly Attribute[] = []): Record<string, string> =>
+  Object.fromEntries(attributes.map(({ key, value }) => [key, String(Object.values(value)[0])]));
+
+/** What a file has of one container; a line that is still being written waits. */
+export function resourcesOf(path: string, container: string): Resource[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  return lines
+    .flatMap((line) => Object.values(JSON.parse(line) as Record<string, Resource[]>).flat())
+    .filter(({ resource }) => valuesOf(resource.attributes)['container.name'] === container);
+}
+
+/** Log records of one container. */
+export const recordsOf = (path: string, container: string): LogRecord[] =>
+  resourcesOf(path, container).flatMap(({ scopeLogs = [] }) =>
+    scopeLogs.flatMap(({ logRecords }) => logRecords),
+  );
+
+/** What a series was at a time, ms since the epoch. */
+export interface Moment {
+  readonly time: number;
+  readonly value: number;
+}
+
+/** By name: the unit, the kind, and series by their attributes, in the order of their times. */
+export function metricsOf(path: string, container: string) {
+  const found = new Map<string, { unit: string; kind: string; series: Map<string, Moment[]> }>();
+  for (const { scopeMetrics = [] } of resourcesOf(path, container)) {
+    for (const metric of scopeMetrics.flatMap(({ metrics }) => metrics)) {
+      const kind = metric.sum === undefined ? 'gauge' : metric.sum.isMonotonic ? 'counter' : 'updowncounter';
+      const known = found.get(metric.name) ?? { unit: metric.unit ?? '', kind, series: new Map() };
+      found.set(metric.name, known);
+      for (const { attributes, timeUnixNano, asInt, asDouble } of (metric.sum ?? metric.gauge)!.dataPoints) {
+        const key = JSON.stringify(Object.entries(valuesOf(attributes)).sort());
+        const values = known.series.get(key) ?? [];
+        known.series.set(key, values);
+        values.push({
+          time: Number(timeUnixNano) / 1e6,
+          value: asInt === undefined ? asDouble! : Number(asInt),
+        });
+      }
+    }
+  }
+  return found;
+}
+
+export interface Collector extends Running {
+  readonly grpc: string;
+  readonly http: string;
+  /** The path of what it wrote: of a signal that was sent to it, or `own` of what its own receivers have. */
+  file(pipeline: string): string;
+}
+
+interface CollectorOptions {
+  readonly tls?: object | undefined;
+  /** Where it takes OTLP over HTTP. */
+  readonly port?: number;
+  /** Receivers of its own, and of which signal they are. */
+  readonly receivers?: Readonly<Record<string, object>>;
+  readonly signal?: 'logs' | 'metrics';
+  /** Of metrics that are sent to it, besides its file. */
+  readonly exporters?: Readonly<Record<string, object>>;
+}
+
+/** Starts one on loopback that writes all it gets into files. */
+export async function startCollector(
+  t: ExecutionContext,
+  { tls, port, receivers = {}, signal = 'metrics', exporters = {} }: CollectorOptions = {},
+): Promise<Collector> {
+  const directory = temporaryDirectory(t);
+  const [grpc, http, health] = [await freePort(), port ?? (await freePort()), await freePort()];
+  const file = (pipeline: string) => join(directory, `${pipeline}.jsonl`);
+  const secured = (own: number) => ({ endpoint: `127.0.0.1:${own}`, ...(tls && { tls }) });
+  const written = (name: string) => [`file/${name}`, { path: file(name), flush_interval: '200ms' }];
+  const own = Object.keys(receivers);
+  const config = {
+    extensions: { health_check: { endpoint: `127.0.0.1:${health}` } },
+    receivers: { otlp: { protocols: { grpc: secured(grpc), http: secured(http) } }, ...receivers },
+    exporters: { ...Object.fromEntries(['logs', 'metrics', 'traces', 'own'].map(written)), ...exporters },
+    service: {
+      extensions: ['health_check'],
+      telemetry: { metrics: { level: 'none' } },
+      pipelines: {
+        logs: { receivers: ['otlp'], exporters: ['file/logs'] },
+        metrics: { receivers: ['otlp'], exporters: ['file/metrics', ...Object.keys(exporters)] },
+        traces: { receivers: ['otlp'], exporters: ['file/traces'] },
+        ...(own.length > 0 && { [`${signal}/own`]: { receivers: own, exporters: ['file/own'] } }),
+      },
+    },
+  };
+  const path = join(directory, 'collector.yaml');
+  writeFileSync(path, JSON.stringify(config));
+  const running = await startPeer(t, [program(), '--config', path], `http://127.0.0.1:${health}/`);
+  const scheme = tls === undefined ? 'http' : 'https';
+  return { ...running, grpc: `${scheme}://127.0.0.1:${grpc}`, http: `${scheme}://127.0.0.1:${http}`, file };
+}
+
+/** The gateway that is shipped, on ports of its own. */
+export async function startGateway(t: ExecutionContext, backend: string) {
+  const directory = temporaryDirectory(t);
+  const ports = new Map<string, number>();
+  for (const port of ['4317', '4318', '13133']) ports.set(port, await freePort());
+  const path = join(directory, 'gateway.yaml');
+  const local = [...ports].map(([port, own]) => [`0.0.0.0:${port}`, `127.0.0.1:${own}`]);
+  writeFileSync(
+    path,
+    replaced(readFileSync(GATEWAY, 'utf8'), {
+      ...Object.fromEntries(local),
+      'service:': 'service:\n  telemetry: {metrics: {level: none}}',
+    }),
+  );
+  const variables = { STORAGE: join(directory, 'queue'), BACKEND: backend };
+  const command = [program(), '--config', path];
+  const start = () => startPeer(t, command, `http://127.0.0.1:${ports.get('13133')}/`, { variables });
+  return { http: `http://127.0.0.1:${ports.get('4318')}`, start };
+}
