@@ -46,27 +46,31 @@ function step(name: string, command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
-/** Of what a person sees, what mostly waits. */
-const WAITS = ['alerts.test.ts'];
-/** And where each frame counts. */
-const ALONE = ['dashboard.test.ts', 'page.test.ts', 'top.test.ts'];
+/** Each of these has all but what mostly waits wait for it: lines of containers that are gone in a moment, and each frame. */
+const QUIET = { faults: ['logs'], e2e: ['dashboard', 'page', 'top'] };
+/** And these mostly wait. */
+const PATIENT = ['alerts', 'healthy'];
 
 /**
  * AVA's arguments, in stages: those of one stage are run side by side. Of faults one file at a time, which is much; what a
- * person sees is looked at when all else is done, which would have it wait.
+ * person sees is looked at when all else is done.
  */
 function stages(): readonly (readonly (readonly string[])[])[] {
   const all = (folder: string) => `test/${folder}/**/*.test.ts`;
-  const seen = readdirSync(join(root, 'test/e2e')).filter((name) => name.endsWith('.test.ts'));
-  const others = seen.filter((name) => !WAITS.includes(name) && !ALONE.includes(name));
-  const serially = (names: readonly string[]) => ['--serial', ...names.map((name) => `test/e2e/${name}`)];
+  const file = (folder: string, name: string) => `test/${folder}/${name}.test.ts`;
+  const others = (folder: 'faults' | 'e2e') =>
+    readdirSync(join(root, 'test', folder))
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => name.replace('.test.ts', ''))
+      .filter((name) => ![...QUIET[folder], ...PATIENT].includes(name))
+      .map((name) => file(folder, name));
+  const [alerts = '', healthy = ''] = PATIENT.map((name) => file('e2e', name));
+  const serially = (...files: readonly string[]) => ['--serial', ...files];
   return [
-    [
-      ['--concurrency=1', all('faults')],
-      [all('integration'), all('unit')],
-    ],
-    [serially(WAITS), serially(others)],
-    [serially(ALONE)],
+    [serially(...others('faults')), [all('integration'), all('unit')]],
+    [serially(alerts), serially(...QUIET.faults.map((name) => file('faults', name)))],
+    [serially(healthy), serially(...others('e2e'))],
+    [serially(...QUIET.e2e.map((name) => file('e2e', name)))],
   ];
 }
 

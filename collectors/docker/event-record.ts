@@ -38,16 +38,17 @@ const ONCE = new Set(['create', 'destroy']);
 
 /**
  * What tells an event from all others, and the same whenever it is told.
- * @param run when the run that it ends was started; 0 where that is not known
+ * @param run time of the event that began the run that it ends, where that was told
  */
-export function uidOf(event: DockerEvent, run: UnixNano = 0n): string {
+export function uidOf(event: DockerEvent, run?: UnixNano): string {
   const { timeNano, after, Type, Action: given, Actor } = event;
   const action = nameOfAction(Type, given);
   const subject = (execOf(event) ?? `${memberOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`).slice(0, 24);
   // A container is created and destroyed once, whoever tells it.
   if (Type === 'container' && ONCE.has(action) && subject !== '') return `${Type}-${action}-${subject}`;
   // And ends once in each run, whether the daemon said so or it was concluded later.
-  if (Type === 'container' && action === 'die' && run !== 0n) return `${run}-${Type}-${action}-${subject}`;
+  if (Type === 'container' && action === 'die' && run !== undefined)
+    return `${run}-${Type}-${action}-${subject}`;
   return `${after === undefined ? timeNano : `after-${after}`}-${Type}-${action}-${subject}`;
 }
 
@@ -82,7 +83,7 @@ export interface Telling {
   /** Name of the container that the event is about, if it is about one. */
   readonly container?: string | undefined;
   /** As of `uidOf`. */
-  readonly run?: UnixNano;
+  readonly run?: UnixNano | undefined;
   /** Seconds since what it ends began. */
   readonly duration?: number | undefined;
   readonly severity?: SeverityNumber;

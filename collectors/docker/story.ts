@@ -235,7 +235,7 @@ export class Story {
       details['process.command_line'] = this.options.command(command);
     const record = eventRecord(event, {
       container: container.name,
-      run: told.startedAt,
+      run: told.at.start,
       duration: began === undefined ? undefined : seconds(time - began),
       attributes: details,
       context: told.life,
@@ -306,7 +306,7 @@ export class Story {
     const time = BigInt(event.timeNano);
     if (time <= (this.toldUntil.get(id) ?? -1n)) return true;
     // A run ends once, however long after it the daemon says so.
-    const isOver = told.status === 'exited' && (told.at.die ?? -1n) >= told.startedAt;
+    const isOver = told.status === 'exited' && told.exit !== undefined;
     if (action === 'die' && isOver && container.startedAt <= told.startedAt) return true;
     const { madeUp } = told;
     if (madeUp?.action !== action) return false;

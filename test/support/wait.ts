@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function waitFor<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const patience = timeoutMs * Number(process.env.PORTLIGHT_TEST_PATIENCE ?? 1);
   for (const end = Date.now() + patience; ; await sleep(25)) {
