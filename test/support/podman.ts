@@ -45,7 +45,8 @@ export async function startPodman(
     ['podman', ...places, '--storage-driver', 'vfs', 'system', 'service', '--time', '0', `unix://${socket}`],
   ].flat();
   const [program = '', ...args] = as === undefined ? command : asIdentity(as, command);
-  const service = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  // A rootless one goes on in a child, in namespaces of its own: its group is what is ended.
+  const service = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let words = '';
   service.stderr!.setEncoding('utf8').on('data', (text: string) => {
     words += text;
@@ -61,7 +62,7 @@ export async function startPodman(
           .catch(() => {}),
       ),
     );
-    service.kill('SIGKILL');
+    process.kill(-service.pid!, 'SIGKILL');
     // What watches execs that have ended stays for minutes, and has it open too.
     service.stderr!.destroy();
     // A rootless one keeps its namespaces by a process that does nothing.
