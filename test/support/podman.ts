@@ -1,6 +1,6 @@
 /** Podman's service with its own storage, ended with the test. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
@@ -24,6 +24,18 @@ const REGISTRIES = '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n';
 
 export const PODMAN_IMAGE = 'localhost/portlight-test:latest';
 
+/** A rootless service goes on in a child of its own, and what watches execs that have ended stays for minutes. */
+function endAllOf(directory: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${directory}/`))
+        process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
 /** @param as who runs it; we by default */
 export async function startPodman(
   t: ExecutionContext,
@@ -45,8 +57,7 @@ export async function startPodman(
     ['podman', ...places, '--storage-driver', 'vfs', 'system', 'service', '--time', '0', `unix://${socket}`],
   ].flat();
   const [program = '', ...args] = as === undefined ? command : asIdentity(as, command);
-  // A rootless one goes on in a child, in namespaces of its own: its group is what is ended.
-  const service = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const service = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let words = '';
   service.stderr!.setEncoding('utf8').on('data', (text: string) => {
     words += text;
@@ -62,8 +73,7 @@ export async function startPodman(
           .catch(() => {}),
       ),
     );
-    process.kill(-service.pid!, 'SIGKILL');
-    // What watches execs that have ended stays for minutes, and has it open too.
+    endAllOf(directory);
     service.stderr!.destroy();
     // A rootless one keeps its namespaces by a process that does nothing.
     const pause = join(directory, 'tmp/pause.pid');
