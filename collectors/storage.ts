@@ -8,9 +8,14 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { catalogue } from '../agent/catalogue/index.ts';
 import type { Attributes, Container, Metric, Point, PointSink } from '../agent/records.ts';
+import { messageOf } from '../agent/telemetry.ts';
 import type { Collector, Sink } from './collector.ts';
 
 const TIME_BUDGET_MS = 60_000;
+/** Docker 20.10 answers one such question at a time, and refuses a second one. */
+const IS_BUSY = /a disk usage operation is already running/;
+/** After so long it is asked again, and as long again by chance: whoever asked may do so as often. */
+const BUSY_MS = 2000;
 
 interface DiskUse {
   readonly LayersSize?: number;
@@ -44,6 +49,7 @@ export class StorageCollector implements Collector {
   private readonly sink: Sink;
   private readonly rootfs: string | undefined;
   private readonly timer: NodeJS.Timeout;
+  private again: NodeJS.Timeout | undefined;
   private readonly stopping = new AbortController();
   private host: Point[] = [];
   private containers = new Map<string, Point[]>();
@@ -68,12 +74,15 @@ export class StorageCollector implements Collector {
       const use: unknown = await this.docker.df({ abortSignal: budget } as never);
       this.take(use as DiskUse, latency);
     } catch (error) {
-      if (!this.stopping.signal.aborted) this.sink.fault(this.name, error);
+      if (this.stopping.signal.aborted) return;
+      if (!IS_BUSY.test(messageOf(error))) this.sink.fault(this.name, error);
+      else this.again = setTimeout(() => void this.ask(), BUSY_MS * (1 + Math.random()));
     }
   }
 
   stop(): void {
     clearInterval(this.timer);
+    clearTimeout(this.again);
     this.stopping.abort();
   }
 
