@@ -117,21 +117,22 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
     (await ask())
       .map((inspect) => fromInspect(inspect, undefined, {}))
       .filter((container) => isSelected(container, include, exclude));
-  const containers = await look();
+  let containers = await look();
   const { procfs, rootfs } = config;
   const logs = logsFound(containers, isHere ? rootfs : undefined);
   if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
   const surroundings = surroundingsOf(procfs, rootfs, metrics);
-  let lacks = containers.flatMap((container) =>
-    lacksOf(container, surroundings).map((lack) => ({ ...lack, container })),
-  );
-  if (lacks.length > 0) {
+  let lacking = containers.filter((container) => lacksOf(container, surroundings).length > 0);
+  if (lacking.length > 0) {
     // One that was just ending could not be looked at, and the daemon learns of its end a moment later.
     await sleep(ENDING_MS);
     const still = new Map((await look()).map(({ id, pid }) => [id, pid]));
-    lacks = lacks.filter(({ container: { id, pid } }) => still.get(id) === pid);
+    const runs = ({ id, pid }: Container) => still.get(id) === pid;
+    containers = containers.filter(runs);
+    lacking = lacking.filter(runs);
   }
+  const lacks = lacking.flatMap((container) => lacksOf(container, surroundings));
   const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
   return wanted.map((ability) => {
     const missing = lacks.filter((lack) => lack.ability === ability);

@@ -448,7 +448,7 @@ export class DockerCollector {
       const read = this.options.lifecycle.stopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
-      if (this.story.isUnexplained(container, exitCodeOf(event)))
+      if (this.story.isUnexplained(container, event, this.wasAway(time)))
         await sleep(LATE_OOM_MS, undefined, { ref: false });
     }
     const sent = this.story.tell(container, event, this.wasAway(time));

@@ -84,7 +84,7 @@ export function impliedEvents(
     missed.push(finishedAt >= startedAt ? { ...ended, attributes: exitCodeAttribute(container) } : ended);
   }
   if (!isLaterRun && (action === 'die' || action === 'pause') && !isUnder(told))
-    missed.push({ action: 'start', time: ifBefore(startedAt) });
+    missed.push({ action: 'start', time: startedAt > last ? ifBefore(startedAt) : 0n });
   const attributes = { name: container.name, image: container.image };
   return eventsOf(container.id, attributes, missed, time, told);
 }

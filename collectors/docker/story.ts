@@ -38,6 +38,8 @@ const MAX_ARRIVALS = 256;
 const MAX_LIVES = 1000;
 /** How far apart an event and what was made up in its place can lie. */
 const SAME: UnixNano = 3_000_000_000n;
+/** How long after an end a kill for want of memory can be told that was its cause. */
+const LATE_OOM: UnixNano = 250_000_000n;
 /** Containers that are gone, to recognise what the daemon says of them late. */
 const MAX_GONE = 1024;
 
@@ -85,9 +87,15 @@ function placeOf({ name, labels }: Container): string {
   return `${project}/${service}/${labels['com.docker.compose.container-number'] ?? ''}`;
 }
 
+/** When the run that goes on was told to have begun. */
+const beginningOf = ({ at: { start, restore } }: Told): UnixNano | undefined =>
+  restore !== undefined && restore > (start ?? 0n) ? restore : start;
+
 export class Story {
   private readonly options: StoryOptions;
   private readonly told = new Map<string, Told>();
+  /** When the kernel killed for want of memory in containers of which that is yet to be told. */
+  private readonly heardOoms = new Map<string, UnixNano>();
   /** The last life of each service or name. */
   private readonly lives = new Map<string, SpanContext>();
   /** When an image came to this host, and how, by reference and by id. */
@@ -158,15 +166,18 @@ export class Story {
 
   /** The kernel has killed a process of a container for want of memory, which is told in its turn. */
   hearOom(id: string, time: UnixNano): void {
-    const told = this.told.get(id);
-    if (told !== undefined) told.oomAt = time;
+    this.heardOoms.set(id, time);
   }
 
-  /** Whether it ended as at its memory limit, and nobody has told of that, or of a signal. */
-  isUnexplained({ id, memoryLimit }: Container, exitCode: number | undefined): boolean {
-    const told = this.told.get(id);
-    const isTold = told?.oomAt !== undefined || (told?.signals.length ?? 0) > 0;
-    return exitCode === KILLED && memoryLimit > 0 && !isTold;
+  /** Whether it ended as at its memory limit, and nothing that was told says why. */
+  isUnexplained(container: Container, event: DockerEvent, isDaemonAway: boolean): boolean {
+    const told = this.told.get(container.id);
+    return (
+      told !== undefined &&
+      container.memoryLimit > 0 &&
+      exitCodeOf(event) === KILLED &&
+      this.reasonOf(told, container, event, isDaemonAway) === 'signal'
+    );
   }
 
   /** Rises with each event that is told of a container. */
@@ -223,19 +234,22 @@ export class Story {
     const told = this.told.get(id) ?? this.firstTold(container, name);
     this.told.set(id, told);
     if (bears(name)) this.counts.set(id, this.countOf(id) + 1);
-    if (name === 'oom') this.options.evidence.oomTold();
+    if (name === 'oom') {
+      this.options.evidence.oomTold();
+      this.heardOoms.delete(id);
+    }
     this.beginLife(told, container, name, time);
 
     const exec = execOf(event);
     const began = sinceWhen(told, action.since, exec);
-    const exit = name === 'die' ? this.exit(told, container, event, time, isDaemonAway) : undefined;
+    const exit = name === 'die' ? this.exit(told, container, event, isDaemonAway) : undefined;
     const details: Record<string, AttributeValue> = { ...exit?.attributes };
     const command = commandOf(event.Action);
     if (command !== undefined && this.options.command !== undefined)
       details['process.command_line'] = this.options.command(command);
     const record = eventRecord(event, {
       container: container.name,
-      run: told.at.start,
+      run: beginningOf(told),
       duration: began === undefined ? undefined : seconds(time - began),
       attributes: details,
       context: told.life,
@@ -272,6 +286,7 @@ export class Story {
     this.keeping.set(id, kept);
     if (name === 'destroy') {
       this.told.delete(id);
+      this.heardOoms.delete(id);
       this.toldUntil.delete(id);
       this.counts.delete(id);
       this.rememberGone(id);
@@ -305,8 +320,8 @@ export class Story {
     if (told === undefined || event.synthesized !== undefined) return false;
     const time = BigInt(event.timeNano);
     if (time <= (this.toldUntil.get(id) ?? -1n)) return true;
-    // A run ends once, however long after it the daemon says so.
-    const isOver = told.status === 'exited' && told.exit !== undefined;
+    // A run ends once, however long after it was concluded the daemon says so.
+    const isOver = told.status === 'exited' && told.isEndConcluded;
     if (action === 'die' && isOver && container.startedAt <= told.startedAt) return true;
     const { madeUp } = told;
     if (madeUp?.action !== action) return false;
@@ -320,6 +335,7 @@ export class Story {
     const time = BigInt(event.timeNano);
     told.lastOfAny = time;
     told.madeUp = event.synthesized === 'known' ? { action, time } : undefined;
+    if (action === 'die') told.isEndConcluded = event.synthesized !== undefined;
     if (event.synthesized === undefined) told.last = time;
     // One that could not be described, or only in a later run, has started a moment before that was told.
     if (action === 'start') {
@@ -351,15 +367,20 @@ export class Story {
     return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
   }
 
-  private exit(told: Told, container: Container, event: DockerEvent, time: UnixNano, isDaemonAway: boolean) {
+  private reasonOf(told: Told, container: Container, event: DockerEvent, isDaemonAway: boolean): ExitReason {
+    const time = BigInt(event.timeNano);
     const exitCode = exitCodeOf(event);
-    const reason = exitReason({
+    const heard = this.heardOoms.get(container.id);
+    // Of a later run it is not: that has not begun so soon, and ended itself.
+    const isLate = heard !== undefined && heard > time && heard - time < LATE_OOM && exitCode === KILLED;
+    // The daemon keeps it too, for whoever has missed the event.
+    const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
+    return exitReason({
       time,
       exitCode,
       signals: told.signals,
       stopSignal: container.stopSignal,
-      // The daemon keeps it too, for whoever has missed the event.
-      oomAt: told.oomAt ?? (event.synthesized !== undefined && container.oomKilled ? time : undefined),
+      oomAt: isLate ? time : (told.oomAt ?? kept),
       isLimited: container.memoryLimit > 0,
       isHostShort: this.options.evidence.isHostShort(),
       isDaemonAway,
@@ -367,6 +388,11 @@ export class Story {
         event.synthesized !== undefined ||
         container.resource.attributes['container.runtime.name'] === 'podman',
     });
+  }
+
+  private exit(told: Told, container: Container, event: DockerEvent, isDaemonAway: boolean) {
+    const exitCode = exitCodeOf(event);
+    const reason = this.reasonOf(told, container, event, isDaemonAway);
     const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
     const signal = signalOf(exitCode);
     if (signal !== undefined) attributes['portlight.exit.signal'] = signal;

@@ -28,6 +28,8 @@ export interface Told {
   madeUp: { readonly action: string; readonly time: UnixNano } | undefined;
   /** Why the last run ended. */
   exit: ExitReason | undefined;
+  /** Whether that end was concluded, so that the daemon may still tell of it. */
+  isEndConcluded: boolean;
   /** When each action was last told of. */
   at: Record<string, UnixNano>;
   /** Each exec that runs: since when, and whether it is the health check. */
@@ -59,6 +61,7 @@ export function newlyTold(container: Container): Told {
     lastOfAny: 0n,
     madeUp: undefined,
     exit: undefined,
+    isEndConcluded: false,
     at: {},
     execs: {},
     signals: [],

@@ -110,7 +110,7 @@ withElasticsearch('in the mapping mode ecs, logs and events have the names of EC
     args: configured('portlight-ecs.yaml'),
     variables: { GATEWAY: server.gateway, PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}` },
   });
-  const container = await runContainer(t, { name, script: 'echo first; echo second; sleep 600' });
+  const container = await runContainer(t, { name, script: 'echo first; echo second; sleep 3; exit 3' });
   const stream = 'logs-portlight-default';
   const lines = await found(server, stream, { 'container.id': container.id, 'log.iostream': 'stdout' }, 2);
   t.deepEqual(sorted(lines, 'message'), ['first', 'second']);
@@ -119,5 +119,11 @@ withElasticsearch('in the mapping mode ecs, logs and events have the names of EC
     t.deepEqual(line['container.image.name'], ['portlight-test']);
     t.deepEqual(line['data_stream.dataset'], ['portlight']);
   }
+  const [died] = await found(server, stream, {
+    'container.id': container.id,
+    'portlight.exit.reason': 'error',
+  });
+  t.deepEqual(died!['process.exit.code'], [3]);
+  t.regex(String(died!['trace.id']), /^[0-9a-f]{32}$/);
   t.notRegex(server.log(), /\t(warn|error)\t/);
 });

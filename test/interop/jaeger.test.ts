@@ -126,6 +126,12 @@ test('the lives of a container are found by service and by what they bear, and a
   const exec = first!.spans.find(({ operationName }) => operationName === 'container.exec')!;
   t.is(tagOf(exec, 'process.exit.code'), 3);
   t.is(tagOf(exec, 'error'), true);
+  const tagged = async (operation: string, tags: object) => {
+    const found = await jaeger.traces({ service, operation, tags: JSON.stringify(tags) });
+    return found.map(({ traceID }) => traceID);
+  };
+  t.deepEqual(await tagged('container', { error: 'true' }), [second!.traceID]);
+  t.deepEqual(await tagged('container.exec', { 'process.exit.code': '3' }), [first!.traceID]);
   const killed = await jaeger.traces({
     service,
     tags: JSON.stringify({ 'portlight.exit.reason': 'killed' }),

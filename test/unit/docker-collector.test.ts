@@ -129,7 +129,13 @@ class Daemon extends EventEmitter {
   }
 }
 
-async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<string, string>()) {
+/** @param since up to when another agent has told */
+async function observed(
+  t: ExecutionContext,
+  daemon: Daemon,
+  kept = new Map<string, string>(),
+  since?: bigint,
+) {
   const told: string[] = [];
   const ends: unknown[] = [];
   const faults: unknown[] = [];
@@ -161,7 +167,7 @@ async function observed(t: ExecutionContext, daemon: Daemon, kept = new Map<stri
       stopped: async (_: Container) => {},
       removed: nothing,
     },
-    position: { load: () => undefined, save: (time) => saved.push(time) },
+    position: { load: () => since, save: (time) => saved.push(time) },
     answered: nothing,
     objectChanged: nothing,
     reconciled: nothing,
@@ -351,4 +357,19 @@ test('an end at the memory limit is one, also where the daemon tells the end fir
   await waitFor('both', () => told.includes('web oom'));
   t.deepEqual(told.slice(-2), ['web die', 'web oom']);
   t.deepEqual(ends, ['oom_killed']);
+});
+
+test('a kill for want of memory is of the run in which it was, and not of the one that ended before', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web', { memoryLimit: 1 << 24, startedAt: iso(-1000) });
+  const begun = BigInt(Date.now() - 10_000) * 1_000_000n;
+  const second = 1_000_000_000n;
+  // All of it is there when the agent comes.
+  daemon.emitEvent('die', 'web', begun, { exitCode: '1' });
+  daemon.emitEvent('start', 'web', begun + second / 10n);
+  daemon.emitEvent('oom', 'web', begun + second);
+  daemon.emitEvent('die', 'web', begun + second + 1000n, { exitCode: '137' });
+  const { ends } = await observed(t, daemon, BEGUN(), begun - second);
+  await waitFor('both ends', () => ends.length === 2);
+  t.deepEqual(ends, ['error', 'oom_killed']);
 });
