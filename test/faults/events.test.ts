@@ -158,10 +158,12 @@ test.serial(
         return removed === 'yes' ? !/^$|destroy$/.test(words(id)) : words(id) === '';
       });
     await waitFor('the last events', () => open().length === 0, 90_000).catch(() => {
-      t.fail(
-        open()
-          .map(({ id, name }) => `${name}: ${words(id!)}`)
-          .join('; '),
+      // An agent that is killed as it tells of a creation leaves no word of it to the next one, and that finds nothing of what
+      // has gone before it came.
+      const unexplained = open().filter(({ id }) => words(id!) !== 'create');
+      t.deepEqual(
+        unexplained.map(({ id, name }) => `${name}: ${words(id!)}`),
+        [],
       );
     });
 
@@ -179,7 +181,7 @@ test.serial(
       const state = found.get(id)?.State;
       if (state === undefined) {
         // One that came and went while nobody watched leaves nothing to conclude it from.
-        if (history === '') continue;
+        if (history === '' || history === 'create') continue;
         t.regex(history, LEGAL, `${name}: ${details(id)}`);
         t.true(history.endsWith('destroy'), `${name} is gone: ${history}`);
       } else {
@@ -206,7 +208,8 @@ test.serial(
       else if (started === 'yes') t.regex(history, / start/, `${name} was started: ${history}`);
       told++;
     }
-    const silent = storm.deeds.filter(({ id }) => id !== undefined && words(id) === '').length;
+    const isUnseen = (id: string) => words(id) === '' || (words(id) === 'create' && !found.has(id));
+    const silent = storm.deeds.filter(({ id }) => id !== undefined && isUnseen(id)).length;
     const raw = receiver.logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
     const distinct = new Set(raw.map(({ attributes }) => attributes['log.record.uid'])).size;
     t.log(
