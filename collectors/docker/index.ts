@@ -35,7 +35,7 @@ const STOP_MS = 500;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read: most are at once. */
-const LAST_WORDS_MS = 1000;
+const LAST_WORDS_MS = 250;
 /** How long an end that looks as if the kernel had killed for want of memory waits for the daemon to say so. */
 const LATE_OOM_MS = 100;
 /**
