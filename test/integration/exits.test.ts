@@ -90,7 +90,9 @@ test('an end for want of memory bears the limit, what was used and the last word
   t.is(lines.length, 10, 'the last ten');
   t.true(lines.includes('line 15'));
   t.true(lines.includes('password=[redacted]'), 'what is redacted in the log is redacted here');
-  t.is(eventsOf(receiver, name, 'docker.container.oom')[0]?.severityNumber, 17);
+  // The daemon can tell the end first.
+  const oom = await waitFor('the kill', () => eventsOf(receiver, name, 'docker.container.oom')[0]);
+  t.is(oom.severityNumber, 17);
 });
 
 test('the last words of a container that ends at once are on its end', async (t) => {
