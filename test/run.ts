@@ -64,12 +64,11 @@ function stages(): readonly (readonly (readonly string[])[])[] {
       .map((name) => name.replace('.test.ts', ''))
       .filter((name) => ![...QUIET[folder], ...PATIENT].includes(name))
       .map((name) => file(folder, name));
-  const [alerts = '', healthy = ''] = PATIENT.map((name) => file('e2e', name));
   const serially = (...files: readonly string[]) => ['--serial', ...files];
   return [
     [serially(...others('faults')), [all('integration'), all('unit')]],
-    [serially(alerts), serially(...QUIET.faults.map((name) => file('faults', name)))],
-    [serially(healthy), serially(...others('e2e'))],
+    [serially(file('e2e', 'alerts')), serially(...QUIET.faults.map((name) => file('faults', name)))],
+    [serially(file('e2e', 'healthy')), serially(...others('e2e'))],
     [serially(...QUIET.e2e.map((name) => file('e2e', name)))],
   ];
 }

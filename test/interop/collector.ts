@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../support/agent.ts';
 import { freePort } from '../support/port.ts';
-import { type Running, replaced, startPeer } from './peer.ts';
+import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 import { pathOf } from './peers.ts';
 
 const GATEWAY = join(import.meta.dirname, '../../config/collector/gateway.yaml');
@@ -147,19 +147,11 @@ export async function startCollector(
 /** The gateway that is shipped, on ports of its own. */
 export async function startGateway(t: ExecutionContext, backend: string) {
   const directory = temporaryDirectory(t);
-  const ports = new Map<string, number>();
-  for (const port of ['4317', '4318', '13133']) ports.set(port, await freePort());
   const path = join(directory, 'gateway.yaml');
-  const local = [...ports].map(([port, own]) => [`0.0.0.0:${port}`, `127.0.0.1:${own}`]);
-  writeFileSync(
-    path,
-    replaced(readFileSync(GATEWAY, 'utf8'), {
-      ...Object.fromEntries(local),
-      'service:': 'service:\n  telemetry: {metrics: {level: none}}',
-    }),
-  );
+  const { text, own } = await onLoopback(readFileSync(GATEWAY, 'utf8'), [4317, 4318, 13133]);
+  writeFileSync(path, withoutOwnMetrics(text));
   const variables = { STORAGE: join(directory, 'queue'), BACKEND: backend };
   const command = [program(), '--config', path];
-  const start = () => startPeer(t, command, `http://127.0.0.1:${ports.get('13133')}/`, { variables });
-  return { http: `http://127.0.0.1:${ports.get('4318')}`, start };
+  const start = () => startPeer(t, command, `http://127.0.0.1:${own(13133)}/`, { variables });
+  return { http: `http://127.0.0.1:${own(4318)}`, start };
 }

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../support/agent.ts';
 import { freePort } from '../support/port.ts';
 import { templates } from './elasticsearch/templates.ts';
-import { type Running, replaced, startPeer } from './peer.ts';
+import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 
 const GATEWAY = join(import.meta.dirname, '../../config/elastic/gateway.yaml');
 /** Whom it runs as: it refuses to run as root. */
@@ -92,17 +92,9 @@ async function startServer(t: ExecutionContext, programs: string): Promise<strin
 
 async function startGateway(t: ExecutionContext, program: string, elasticsearch: string) {
   const directory = temporaryDirectory(t);
-  const [grpc, http, health] = [await freePort(), await freePort(), await freePort()];
   const config = join(directory, 'gateway.yaml');
-  const shipped = readFileSync(GATEWAY, 'utf8');
-  writeFileSync(
-    config,
-    replaced(shipped, {
-      '0.0.0.0:4317': `127.0.0.1:${grpc}`,
-      '0.0.0.0:4318': `127.0.0.1:${http}`,
-      '0.0.0.0:13133': `127.0.0.1:${health}`,
-    }),
-  );
+  const { text, own } = await onLoopback(readFileSync(GATEWAY, 'utf8'), [4317, 4318, 13133]);
+  writeFileSync(config, withoutOwnMetrics(text));
   const variables = {
     STORAGE: join(directory, 'queue'),
     ELASTICSEARCH: elasticsearch,
@@ -110,6 +102,6 @@ async function startGateway(t: ExecutionContext, program: string, elasticsearch:
     ELASTIC_API_KEY: Buffer.from('id:key').toString('base64'),
   };
   const command = [program, '--config', config];
-  const { log } = await startPeer(t, command, `http://127.0.0.1:${health}/`, { variables });
-  return { gateway: `http://127.0.0.1:${http}`, log };
+  const { log } = await startPeer(t, command, `http://127.0.0.1:${own(13133)}/`, { variables });
+  return { gateway: `http://127.0.0.1:${own(4318)}`, log };
 }

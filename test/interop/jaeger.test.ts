@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { startAgent, temporaryDirectory } from '../support/agent.ts';
 import { ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
-import { freePort } from '../support/port.ts';
 import { waitFor } from '../support/wait.ts';
-import { type Running, replaced, startPeer } from './peer.ts';
+import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 import { pathOf } from './peers.ts';
 
 const SHIPPED = join(import.meta.dirname, '../../config/jaeger');
@@ -42,22 +41,15 @@ interface Jaeger {
 
 async function startJaeger(t: ExecutionContext, program: string): Promise<Jaeger> {
   const directory = temporaryDirectory(t);
-  const ports = new Map<number, number>();
-  for (const port of [4317, 4318, 16685, 16686]) ports.set(port, await freePort());
   const config = join(directory, 'jaeger.yaml');
-  const own = [...ports].map(([from, to]) => [`0.0.0.0:${from}`, `127.0.0.1:${to}`]);
-  writeFileSync(
-    config,
-    replaced(readFileSync(join(SHIPPED, 'jaeger.yaml'), 'utf8'), {
-      ...Object.fromEntries(own),
-      'service:': 'service:\n  telemetry: {metrics: {level: none}}',
-    }),
-  );
-  const url = `http://127.0.0.1:${ports.get(16686)}`;
+  const shipped = readFileSync(join(SHIPPED, 'jaeger.yaml'), 'utf8');
+  const { text, own } = await onLoopback(shipped, [4317, 4318, 16685, 16686]);
+  writeFileSync(config, withoutOwnMetrics(text));
+  const url = `http://127.0.0.1:${own(16686)}`;
   const variables = { STORAGE: join(directory, 'traces') };
   const { log } = await startPeer(t, [program, '--config', config], `${url}/api/services`, { variables });
   return {
-    endpoint: `http://127.0.0.1:${ports.get(4318)}`,
+    endpoint: `http://127.0.0.1:${own(4318)}`,
     log,
     async traces(query) {
       const answer = await fetch(`${url}/api/traces?${new URLSearchParams({ limit: '100', ...query })}`);

@@ -1,6 +1,7 @@
 /** A peer's process, for one test. */
 import { spawn } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
+import { freePort } from '../support/port.ts';
 import { waitFor } from '../support/wait.ts';
 
 export interface Running {
@@ -61,3 +62,21 @@ export function replaced(text: string, replacements: Readonly<Record<string, str
   }
   return result;
 }
+
+/**
+ * A file that is shipped, with free ports of loopback in the place of those that it listens on everywhere.
+ * @returns `own` tells what a port of it has become
+ */
+export async function onLoopback(
+  text: string,
+  ports: readonly number[],
+): Promise<{ text: string; own: (port: number) => number }> {
+  const found = new Map<number, number>();
+  for (const port of ports) found.set(port, await freePort());
+  const places = [...found].map(([port, own]) => [`0.0.0.0:${port}`, `127.0.0.1:${own}`]);
+  return { text: replaced(text, Object.fromEntries(places)), own: (port) => found.get(port)! };
+}
+
+/** A Collector's or Jaeger's configuration without the port on which it serves metrics of its own. */
+export const withoutOwnMetrics = (text: string): string =>
+  replaced(text, { 'service:': 'service:\n  telemetry: {metrics: {level: none}}' });
