@@ -96,8 +96,9 @@ withElasticsearch(
     const points = await found(server, metrics, { 'container.id': container.id });
     const valuesOf = (metric: string) => points.flatMap((point) => point[`metrics.${metric}`] ?? []);
     t.deepEqual([...new Set(valuesOf('container.memory.limit'))], [64 * MEBIBYTE]);
-    t.true(valuesOf('container.cpu.time').every((value) => Number(value) > 0));
-    t.true(valuesOf('container.cpu.time').length > 0);
+    // Of a mode that no tick of the kernel has fallen into it is 0.
+    t.true(Math.max(...valuesOf('container.cpu.time').map(Number)) > 0);
+    t.true(valuesOf('container.cpu.time').every((value) => Number(value) >= 0));
     t.is(await server.typeOf(metrics, 'metrics.container.cpu.time'), 'double');
     t.notRegex(server.log(), /\t(warn|error)\t/);
   },
