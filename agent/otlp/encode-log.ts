@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Parsed } from '../logs/parse.ts';
 import type { AttributeValue, IoStream, LogLine } from '../records.ts';
-import { anyValue, keyValue } from './encode.ts';
+import { anyValue, keyValue } from './encode-value.ts';
 import { halves, splitNanos, varintSize, type Writer, written } from './writer.ts';
 
 /** Fields of LogRecord. */

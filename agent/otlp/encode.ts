@@ -2,65 +2,18 @@
  * Records → OTLP protobuf. Field numbers are those of opentelemetry-proto 1.x
  * (`metrics/v1/metrics.proto`, `logs/v1/logs.proto`, `trace/v1/trace.proto`, `common/v1/common.proto`).
  */
-import type { Points } from '../points.ts';
-import type {
-  Attributes,
-  AttributeValue,
-  EventRecord,
-  Metric,
-  MetricSet,
-  Resource,
-  Span,
-} from '../records.ts';
+import type { EventRecord, MetricSet, Resource, Span } from '../records.ts';
 import { VERSION } from '../version.ts';
-import { Writer, written } from './writer.ts';
+import { anyValue, attributes, memoized } from './encode-value.ts';
+import { MetricsForms, type Temporality } from './metrics-form.ts';
+import { varintSize, Writer, written } from './writer.ts';
 
-/** AggregationTemporality. */
-const TEMPORALITY = { delta: 1, cumulative: 2 };
-export type Temporality = keyof typeof TEMPORALITY;
+export type { Temporality } from './metrics-form.ts';
+
 const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR' };
 
 /** The instrumentation scope: which part of the agent made a record. */
 export type Scope = 'portlight.metrics' | 'portlight.logs' | 'portlight.events' | 'portlight.traces';
-
-export function anyValue(writer: Writer, field: number, value: AttributeValue): void {
-  const mark = writer.begin(field);
-  if (typeof value === 'string') writer.string(1, value);
-  else if (typeof value === 'boolean') writer.uint(2, value ? 1 : 0);
-  else if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) writer.int(3, value);
-    else writer.double(4, value);
-  } else {
-    const list = writer.begin(5);
-    for (const item of value) anyValue(writer, 1, item);
-    writer.end(list);
-  }
-  writer.end(mark);
-}
-
-export function keyValue(writer: Writer, field: number, key: string, value: AttributeValue): void {
-  const mark = writer.begin(field);
-  writer.string(1, key);
-  anyValue(writer, 2, value);
-  writer.end(mark);
-}
-
-function attributes(writer: Writer, field: number, values: Attributes): void {
-  for (const key in values) keyValue(writer, field, key, values[key]!);
-}
-
-/** Encodings that recur in every batch are made once per object. */
-function memoized<K extends object>(encode: (writer: Writer, key: K) => void): (key: K) => Buffer {
-  const known = new WeakMap<K, Buffer>();
-  return (key) => {
-    let bytes = known.get(key);
-    if (bytes === undefined) {
-      bytes = written((writer) => encode(writer, key));
-      known.set(key, bytes);
-    }
-    return bytes;
-  };
-}
 
 /** The `resource` field of ResourceMetrics, ResourceLogs and ResourceSpans. */
 const resourceField = memoized<Resource>((writer, resource) => {
@@ -69,69 +22,25 @@ const resourceField = memoized<Resource>((writer, resource) => {
   writer.end(mark);
 });
 
-/** Name, description and unit of a Metric. */
-const metricHead = memoized<Metric>((writer, metric) => {
-  writer.string(1, metric.name);
-  writer.string(2, metric.description);
-  writer.string(3, metric.unit);
-});
+/** The `scope` field of ScopeMetrics, ScopeLogs and ScopeSpans. */
+const scopeField = (scope: Scope): Buffer =>
+  written((writer) => {
+    const mark = writer.begin(1);
+    writer.string(1, scope);
+    writer.string(2, VERSION);
+    writer.end(mark);
+  });
+const scopeFields: Readonly<Record<Scope, Buffer>> = {
+  'portlight.metrics': scopeField('portlight.metrics'),
+  'portlight.logs': scopeField('portlight.logs'),
+  'portlight.events': scopeField('portlight.events'),
+  'portlight.traces': scopeField('portlight.traces'),
+};
 
-const pointAttributes = memoized<Attributes>((writer, values) => attributes(writer, 7, values));
-
-function scopeField(writer: Writer, scope: Scope): void {
-  const mark = writer.begin(1);
-  writer.string(1, scope);
-  writer.string(2, VERSION);
-  writer.end(mark);
-}
-
-function dataPoint(
-  writer: Writer,
-  times: Uint8Array,
-  integer: boolean,
-  value: number,
-  attributes: Attributes | undefined,
-): void {
-  const mark = writer.begin(1);
-  writer.raw(times);
-  if (integer) writer.sfixed64(6, value);
-  else writer.double(4, value);
-  if (attributes !== undefined) writer.raw(pointAttributes(attributes));
-  writer.end(mark);
-}
-
-/** Writes one Metric from the point at `from` on and returns the index behind its last point. */
-function metric(
-  writer: Writer,
-  { metrics, values, attributes: labels, length }: Points,
-  times: Uint8Array,
-  from: number,
-  temporality: Temporality,
-): number {
-  const described = metrics[from]!;
-  const mark = writer.begin(2);
-  writer.raw(metricHead(described));
-  const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
-  let index = from;
-  for (; index < length && metrics[index] === described; index++)
-    dataPoint(writer, times, described.integer, values[index]!, labels[index]);
-  if (described.kind !== 'gauge') {
-    const isCounter = described.kind === 'counter';
-    writer.uint(2, TEMPORALITY[isCounter ? temporality : 'cumulative']);
-    if (isCounter) writer.uint(3, 1);
-  }
-  writer.end(data);
-  writer.end(mark);
-  return index;
-}
-
-/** The time fields that all points of a set have in common. */
-function timesOf(set: MetricSet): Buffer {
-  const writer = new Writer(32);
-  writer.fixed64(2, set.startTime);
-  writer.fixed64(3, set.time);
-  return writer.bytes();
-}
+const forms: Readonly<Record<Temporality, MetricsForms>> = {
+  cumulative: new MetricsForms('cumulative'),
+  delta: new MetricsForms('delta'),
+};
 
 /** Kept between requests, which are of like size: what grows anew each time is garbage by the megabyte. */
 const requestWriter = new Writer(64 * 1024);
@@ -144,23 +53,18 @@ export function encodeMetrics(
   const writer = requestWriter;
   writer.reset();
   let count = 0;
-  for (const set of sets) {
-    const times = timesOf(set);
-    const resourceMetrics = writer.begin(1);
-    writer.raw(resourceField(set.resource));
-    const scopeMetrics = writer.begin(2);
-    scopeField(writer, 'portlight.metrics');
-    for (let index = 0; index < set.points.length; ) {
-      if (set.points.metrics[index]!.dialectOnly) {
-        index++;
-        continue;
-      }
-      const next = metric(writer, set.points, times, index, temporality);
-      count += next - index;
-      index = next;
-    }
-    writer.end(scopeMetrics);
-    writer.end(resourceMetrics);
+  const scope = scopeFields['portlight.metrics'];
+  for (const { resource, points, startTime, time } of sets) {
+    const form = forms[temporality].of(points);
+    const described = resourceField(resource);
+    const metrics = form.filled(points, startTime, time);
+    const size = scope.length + metrics.length;
+    writer.header(1, described.length + 1 + varintSize(size) + size);
+    writer.raw(described);
+    writer.header(2, size);
+    writer.raw(scope);
+    writer.raw(metrics);
+    count += form.count;
   }
   return { otlp: copyOut(writer.bytes()), count };
 }
@@ -195,7 +99,7 @@ export function encodeRequest(resource: Resource, scope: Scope, records: Uint8Ar
   const ofResource = writer.begin(1);
   writer.raw(resourceField(resource));
   const ofScope = writer.begin(2);
-  scopeField(writer, scope);
+  writer.raw(scopeFields[scope]);
   writer.raw(records);
   writer.end(ofScope);
   writer.end(ofResource);

@@ -1,5 +1,8 @@
 const HEX = Buffer.from('0123456789abcdef');
 
+/** What a 32-bit half of a 64-bit number counts up to. */
+export const HALF = 0x1_0000_0000;
+
 /** How many bytes a varint takes. */
 export function varintSize(value: number): number {
   let size = 1;
@@ -28,8 +31,8 @@ export function splitNanos(seconds: number, nanos: number): void {
     split.high = Math.floor(high / 0x1_0000);
   }
   const low = split.low + nanos;
-  const carries = low >= 0x1_0000_0000;
-  halves.low = carries ? low - 0x1_0000_0000 : low;
+  const carries = low >= HALF;
+  halves.low = carries ? low - HALF : low;
   halves.high = carries ? split.high + 1 : split.high;
 }
 
@@ -56,6 +59,13 @@ export class Writer {
   /** The bytes written so far; valid until the next write. */
   bytes(): Buffer {
     return this.buffer.subarray(0, this.position);
+  }
+
+  /** The bytes written so far, to be kept: not from the pool, of which each would keep 64 KiB. */
+  kept(): Buffer {
+    const kept = Buffer.allocUnsafeSlow(this.position);
+    this.buffer.copy(kept, 0, 0, this.position);
+    return kept;
   }
 
   reset(): void {
@@ -126,8 +136,8 @@ export class Writer {
   sfixed64(field: number, value: number): void {
     this.reserve(11);
     this.tag(field, 1);
-    const high = Math.floor(value / 0x1_0000_0000);
-    this.view.setUint32(this.position, value - high * 0x1_0000_0000, true);
+    const high = Math.floor(value / HALF);
+    this.view.setUint32(this.position, value - high * HALF, true);
     this.view.setInt32(this.position + 4, high, true);
     this.position += 8;
   }
@@ -210,11 +220,12 @@ export class Writer {
     return this.position++;
   }
 
-  end(mark: number): void {
+  /** @returns by how many bytes what is in the message was moved up */
+  end(mark: number): number {
     const size = this.position - mark - 1;
     if (size < 0x80) {
       this.buffer[mark] = size;
-      return;
+      return 0;
     }
     const extra = size < 0x4000 ? 1 : size < 0x20_0000 ? 2 : size < 0x1000_0000 ? 3 : 4;
     this.reserve(extra);
@@ -222,6 +233,7 @@ export class Writer {
     this.position = mark;
     this.varint(size);
     this.position += size;
+    return extra;
   }
 }
 
@@ -229,8 +241,5 @@ export class Writer {
 export function written(write: (writer: Writer) => void): Buffer {
   const writer = new Writer(128);
   write(writer);
-  // Not from the pool, of which each would keep 64 KiB.
-  const kept = Buffer.allocUnsafeSlow(writer.position);
-  writer.bytes().copy(kept);
-  return kept;
+  return writer.kept();
 }

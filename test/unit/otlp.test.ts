@@ -9,7 +9,7 @@ import { encodeFlatJson } from '../../agent/otlp/encode-flat-json.ts';
 import { encodeLine, encodeParsed, prefixesOf } from '../../agent/otlp/encode-log.ts';
 import { Writer } from '../../agent/otlp/writer.ts';
 import { Points } from '../../agent/points.ts';
-import { type AttributeValue, Severity } from '../../agent/records.ts';
+import { type AttributeValue, type Point, Severity } from '../../agent/records.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
 
@@ -253,6 +253,74 @@ test('metrics keep kind, unit, number type and points', (t) => {
       },
     ),
     { numRuns: 200 },
+  );
+});
+
+test('containers that differ in their points, and in what they say, are each told as they are', (t) => {
+  const rows: Omit<Point, 'value'>[] = [
+    { metric: catalogue.cpuTotal, attributes: undefined },
+    { metric: catalogue.cpuTime, attributes: { 'cpu.mode': 'user' } },
+    { metric: catalogue.cpuTime, attributes: { 'cpu.mode': 'system' } },
+    { metric: catalogue.memoryUsage, attributes: undefined },
+    { metric: catalogue.uptime, attributes: undefined },
+    { metric: catalogue.networkIo, attributes: { 'network.interface.name': 'eth0'.repeat(40) } },
+  ];
+  const integer = fc.oneof(
+    fc.integer({ min: 0, max: 1000 }),
+    fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 }),
+  );
+  const containers = fc.array(
+    fc.record({
+      chosen: fc.subarray(rows, { minLength: 1 }),
+      values: fc.array(integer, { minLength: rows.length, maxLength: rows.length }),
+      startTime: fc.bigInt({ min: 0n, max: 2n ** 63n }),
+      time: fc.bigInt({ min: 0n, max: 2n ** 63n }),
+    }),
+    { minLength: 1, maxLength: 8 },
+  );
+  interface DataPoint {
+    readonly startTimeUnixNano: string;
+    readonly timeUnixNano: string;
+    readonly asInt?: string;
+    readonly asDouble?: number;
+    readonly attributes?: { readonly value: { readonly stringValue: string } }[];
+  }
+  fc.assert(
+    fc.property(containers, (all) => {
+      const { otlp, count } = encodeMetrics(
+        all.map(({ chosen, values, startTime, time }) => ({
+          resource: { attributes: {} },
+          container: fakeContainer(),
+          startTime,
+          time,
+          points: Points.of(chosen.map((each, index) => ({ ...each, value: values[index]! }))),
+        })),
+      );
+      const decoded = independent(metrics.v1.ExportMetricsServiceRequest, otlp);
+      const told = decoded.resourceMetrics.map(
+        (resource: {
+          scopeMetrics: { metrics?: Record<'sum' | 'gauge', { dataPoints: DataPoint[] }>[] }[];
+        }) =>
+          (resource.scopeMetrics[0]!.metrics ?? []).flatMap(({ sum, gauge }) =>
+            (sum ?? gauge).dataPoints.map((point) => [
+              Number(point.asInt ?? point.asDouble),
+              point.startTimeUnixNano,
+              point.timeUnixNano,
+              point.attributes?.[0]?.value.stringValue,
+            ]),
+          ),
+      );
+      const wanted = all.map(({ chosen, values, startTime, time }) =>
+        chosen.flatMap(({ metric, attributes }, index) =>
+          metric === catalogue.cpuTotal
+            ? []
+            : [[values[index], String(startTime), String(time), Object.values(attributes ?? {})[0]]],
+        ),
+      );
+      t.deepEqual(told, wanted);
+      t.is(count, wanted.flat().length);
+    }),
+    { numRuns: 500 },
   );
 });
 

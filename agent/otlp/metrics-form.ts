@@ -1,0 +1,137 @@
+/**
+ * Points → `Metric` messages (`metrics/v1/metrics.proto`). A container has the same points round after round, and the
+ * same as other containers: only values and times differ, which stand in fields of fixed size. All else is
+ * encoded once, as a form that each container's figures are written into.
+ */
+import type { Points } from '../points.ts';
+import type { Attributes, Metric, UnixNano } from '../records.ts';
+import { attributes, memoized } from './encode-value.ts';
+import { HALF, Writer } from './writer.ts';
+
+/** AggregationTemporality. */
+const TEMPORALITY = { delta: 1, cumulative: 2 };
+export type Temporality = keyof typeof TEMPORALITY;
+
+/** Name, description and unit of a Metric. */
+const metricHead = memoized<Metric>((writer, metric) => {
+  writer.string(1, metric.name);
+  writer.string(2, metric.description);
+  writer.string(3, metric.unit);
+});
+
+const pointAttributes = memoized<Attributes>((writer, values) => attributes(writer, 7, values));
+
+/** Where the figures of a NumberDataPoint stand behind its beginning: eight bytes each, behind a tag. */
+const START_TIME = 1;
+const TIME = START_TIME + 8 + 1;
+const VALUE = TIME + 8 + 1;
+
+/** A NumberDataPoint without its figures. @returns where it begins */
+function dataPoint(writer: Writer, integer: boolean, labels: Attributes | undefined): number {
+  const mark = writer.begin(1);
+  writer.fixed64(2, 0n);
+  writer.fixed64(3, 0n);
+  if (integer) writer.sfixed64(6, 0);
+  else writer.double(4, 0);
+  if (labels !== undefined) writer.raw(pointAttributes(labels));
+  return mark + 1 + writer.end(mark);
+}
+
+export class MetricsForm {
+  /** Number of data points. */
+  readonly count: number;
+  private readonly metrics: readonly Metric[];
+  private readonly labels: readonly (Attributes | undefined)[];
+  private readonly bytes: Buffer;
+  private readonly view: DataView;
+  /** Of each data point, its index among the points, and where it begins. */
+  private readonly indices: readonly number[];
+  private readonly places: readonly number[];
+  /** What is written in it. */
+  private time: UnixNano = 0n;
+
+  constructor({ metrics, attributes: labels, length }: Points, temporality: Temporality) {
+    const writer = new Writer();
+    const indices: number[] = [];
+    const places: number[] = [];
+    for (let index = 0; index < length; ) {
+      const described = metrics[index]!;
+      if (described.dialectOnly) {
+        index++;
+        continue;
+      }
+      const first = places.length;
+      const mark = writer.begin(2);
+      writer.raw(metricHead(described));
+      const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
+      for (; index < length && metrics[index] === described; index++) {
+        indices.push(index);
+        places.push(dataPoint(writer, described.integer, labels[index]));
+      }
+      if (described.kind !== 'gauge') {
+        const isCounter = described.kind === 'counter';
+        writer.uint(2, TEMPORALITY[isCounter ? temporality : 'cumulative']);
+        if (isCounter) writer.uint(3, 1);
+      }
+      const moved = writer.end(data) + writer.end(mark);
+      for (let at = first; at < places.length; at++) places[at]! += moved;
+    }
+    this.metrics = metrics.slice(0, length);
+    this.labels = labels.slice(0, length);
+    this.indices = indices;
+    this.places = places;
+    this.count = places.length;
+    this.bytes = writer.kept();
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+  }
+
+  /** Whether it is of such points: the same objects describe them. */
+  fits({ metrics, attributes: labels, length }: Points): boolean {
+    if (length !== this.metrics.length) return false;
+    for (let index = 0; index < length; index++)
+      if (metrics[index] !== this.metrics[index] || labels[index] !== this.labels[index]) return false;
+    return true;
+  }
+
+  /** @returns `metrics` fields; valid until the next call */
+  filled({ values }: Points, startTime: UnixNano, time: UnixNano): Buffer {
+    const { view, metrics, indices, places } = this;
+    if (time !== this.time) for (const place of places) view.setBigUint64(place + TIME, time, true);
+    this.time = time;
+    for (let at = 0; at < places.length; at++) {
+      const index = indices[at]!;
+      const value = values[index]!;
+      const place = places[at]!;
+      view.setBigUint64(place + START_TIME, startTime, true);
+      if (metrics[index]!.integer) {
+        const high = Math.floor(value / HALF);
+        view.setUint32(place + VALUE, value - high * HALF, true);
+        view.setInt32(place + VALUE + 4, high, true);
+      } else view.setFloat64(place + VALUE, value, true);
+    }
+    return this.bytes;
+  }
+}
+
+/** Forms that are kept: containers that are set up alike have one in common. */
+const MAX_FORMS = 256;
+
+/** The forms of one temporality. */
+export class MetricsForms {
+  private readonly temporality: Temporality;
+  /** The one that was used last comes last. */
+  private forms: MetricsForm[] = [];
+
+  constructor(temporality: Temporality) {
+    this.temporality = temporality;
+  }
+
+  of(points: Points): MetricsForm {
+    const known = this.forms.findLastIndex((form) => form.fits(points));
+    if (known === this.forms.length - 1 && known !== -1) return this.forms[known]!;
+    const form = known === -1 ? new MetricsForm(points, this.temporality) : this.forms.splice(known, 1)[0]!;
+    if (this.forms.length === MAX_FORMS) this.forms.shift();
+    this.forms.push(form);
+    return form;
+  }
+}
