@@ -118,7 +118,8 @@ export function kernelCollectors(options: ObservedOptions): {
     collectors: [
       cgroup,
       new NetworkCollector(procfs, read, files),
-      new ProcessCollector(procfs, read, measures.seldom),
+      // Behind that which tells what is still.
+      new ProcessCollector(procfs, read, measures.seldom, (container) => cgroup.isStill(container)),
       namespaces,
     ],
   };

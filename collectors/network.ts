@@ -110,6 +110,9 @@ interface Watched {
   readonly dev: KernelFile | undefined;
   readonly snmp: KernelFile | undefined;
   readonly sockstat: KernelFile | undefined;
+  /** What `dev` said last, and what that means: of most containers, the same again. */
+  text: string;
+  interfaces: readonly InterfaceCounters[];
 }
 
 export class NetworkCollector implements Collector {
@@ -133,7 +136,9 @@ export class NetworkCollector implements Collector {
     if (container.pid === 0 || networkMode === 'host' || networkMode.startsWith('container:')) return;
     const directory = join(this.procfs, String(container.pid), 'net');
     const watched = this.files.openAll((open) => {
-      const opened = {
+      const opened: Watched = {
+        text: '',
+        interfaces: [],
         directory,
         dev: open(join(directory, 'dev')),
         snmp: this.enabled.has(catalogue.tcpRetransmits) ? open(join(directory, 'snmp')) : undefined,
@@ -160,7 +165,10 @@ export class NetworkCollector implements Collector {
   collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
-    const interfaces = parseNetDev(this.read(watched.dev));
+    const text = this.read(watched.dev);
+    if (text !== watched.text) watched.interfaces = parseNetDev(text);
+    watched.text = text;
+    const { interfaces } = watched;
     // A container without a network has no interface but the loopback, and no sockets worth a number.
     if (interfaces.length === 0) return;
     for (const [metric, ...columns] of COLUMNS) {

@@ -128,6 +128,10 @@ interface Watched {
   readonly directory: string;
   readonly procs: KernelFile;
   rounds: number;
+  /** Whether anything has happened in it since its processes were looked into. */
+  isStirred: boolean;
+  /** Processes in the last round. */
+  count: number | undefined;
   /** Highest share of its limit of descriptors that a process had open when that was last looked at. */
   utilization: number | undefined;
   /** Whether there were cgroups below it when that was last looked at. */
@@ -142,6 +146,7 @@ export class ProcessCollector implements Collector {
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
   private readonly every: number;
+  private readonly isStill: (container: Container) => boolean;
   /** Whether any of the metrics is wanted. */
   private readonly counts: boolean;
   /** Whether each process has to be looked at. */
@@ -151,9 +156,18 @@ export class ProcessCollector implements Collector {
   /** Where cgroups do not tell all processes. */
   private readonly ofHost: ProcessesOfHost | undefined;
 
-  /** @param every in which rounds descriptors are counted */
-  constructor(procfs: string, enabled: ReadonlySet<Metric>, every = LOOK_EVERY) {
+  /**
+   * @param every in which rounds descriptors are counted
+   * @param isStill whether nothing has happened in a container since the round before
+   */
+  constructor(
+    procfs: string,
+    enabled: ReadonlySet<Metric>,
+    every = LOOK_EVERY,
+    isStill: (container: Container) => boolean = () => false,
+  ) {
     this.every = every;
+    this.isStill = isStill;
     this.procfs = procfs;
     this.ofHost = isOwn(procfs) ? undefined : new ProcessesOfHost(procfs);
     this.enabled = enabled;
@@ -180,6 +194,8 @@ export class ProcessCollector implements Collector {
       directory: directory.path,
       procs,
       rounds: 0,
+      isStirred: true,
+      count: undefined,
       nested: false,
       utilization: undefined,
     });
@@ -192,15 +208,26 @@ export class ProcessCollector implements Collector {
   collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
-    const isDue = this.enabled.has(catalogue.descriptorUtilization) && watched.rounds % this.every === 0;
+    const isStill = this.isStill(container);
+    watched.isStirred ||= !isStill;
+    const isDue =
+      this.enabled.has(catalogue.descriptorUtilization) &&
+      watched.isStirred &&
+      watched.rounds % this.every === 0;
     const isListed = this.looksInside || isDue || this.ofHost !== undefined;
     const pids = isListed ? attempt(() => this.pids(watched)) : undefined;
-    if (isDue) this.utilization(watched, pids ?? []);
+    if (isDue) {
+      this.utilization(watched, pids ?? []);
+      watched.isStirred = false;
+    }
     if (watched.utilization !== undefined)
       points.push({ metric: catalogue.descriptorUtilization, value: watched.utilization });
+    if (isListed) watched.count = pids?.length;
+    // From outside, a process that sleeps may be moved into it.
+    else if (!isStill || watched.rounds % LOOK_EVERY === 0)
+      watched.count = attempt(() => this.count(watched));
     watched.rounds++;
-    const count = isListed ? pids?.length : attempt(() => this.count(watched));
-    if (count !== undefined) points.push({ metric: catalogue.processCount, value: count });
+    if (watched.count !== undefined) points.push({ metric: catalogue.processCount, value: watched.count });
     if (!this.looksInside || pids === undefined) return;
     this.sum(catalogue.openDescriptors, pids, (pid) => countDescriptors(this.procfs, pid), points);
     this.sum(catalogue.openSockets, pids, (pid) => countSockets(this.procfs, pid), points);
@@ -217,7 +244,7 @@ export class ProcessCollector implements Collector {
 
   private count(watched: Watched): number {
     const own = countLines(buffer, watched.procs.read());
-    if (watched.rounds % LOOK_EVERY === 1) watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
+    if (watched.rounds % LOOK_EVERY === 0) watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
     return own + (watched.nested ? below(watched.directory).flatMap(processesOf).length : 0);
   }
 

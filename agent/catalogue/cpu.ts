@@ -1,6 +1,19 @@
 /** v1: Documentation/admin-guide/cgroup-v1/{cpuacct,cpusets}.rst, scheduler/sched-bwc.rst; v2: cgroup-v2.rst, "CPU" and "Cpuset". */
 import type { Field, TableReading } from './entry.ts';
-import { cadvisorName, dockerName, from, key, MICRO, NANO, of, row, setting, TICK, value } from './entry.ts';
+import {
+  active,
+  cadvisorName,
+  dockerName,
+  from,
+  key,
+  MICRO,
+  NANO,
+  of,
+  row,
+  setting,
+  TICK,
+  value,
+} from './entry.ts';
 
 const user = { 'cpu.mode': 'user' };
 const system = { 'cpu.mode': 'system' };
@@ -27,8 +40,8 @@ const ratio = (quota: number, period: number): number => quota / period;
 export const cpu = {
   cpuTime: row('cpu', 'container.cpu.time', 'counter', 's', 'Total CPU time consumed', {
     v1: [
-      of(key('cpuacct', 'cpuacct.stat', 'user', TICK), user),
-      of(key('cpuacct', 'cpuacct.stat', 'system', TICK), system),
+      of(active(key('cpuacct', 'cpuacct.stat', 'user', TICK)), user),
+      of(active(key('cpuacct', 'cpuacct.stat', 'system', TICK)), system),
     ],
     v2: [
       of(key('cpu', 'cpu.stat', 'user_usec', MICRO), user),
@@ -159,7 +172,7 @@ export const cpu = {
     '{period}',
     'Periods in which a quota was enforced',
     {
-      v1: of(key('cpu', 'cpu.stat', 'nr_periods')),
+      v1: of(active(key('cpu', 'cpu.stat', 'nr_periods'))),
       v2: of(key('cpu', 'cpu.stat', 'nr_periods')),
       dockerStats: [dockerName('cpu.throttling_data.periods', '{periods}')],
       cadvisor: [cadvisorName('container_cpu_cfs_periods_total')],
@@ -172,7 +185,7 @@ export const cpu = {
     '{period}',
     'Periods in which the quota was used up',
     {
-      v1: of(key('cpu', 'cpu.stat', 'nr_throttled')),
+      v1: of(active(key('cpu', 'cpu.stat', 'nr_throttled'))),
       v2: of(key('cpu', 'cpu.stat', 'nr_throttled')),
       dockerStats: [dockerName('cpu.throttling_data.throttled_periods', '{periods}')],
       cadvisor: [cadvisorName('container_cpu_cfs_throttled_periods_total')],
@@ -185,7 +198,7 @@ export const cpu = {
     's',
     'Time that runnable threads were held back, summed over CPUs',
     {
-      v1: of(key('cpu', 'cpu.stat', 'throttled_time', NANO)),
+      v1: of(active(key('cpu', 'cpu.stat', 'throttled_time', NANO))),
       v2: of(key('cpu', 'cpu.stat', 'throttled_usec', MICRO)),
       dockerStats: [dockerName('cpu.throttling_data.throttled_time', 'ns', 'counter', { scale: 1e9 })],
       cadvisor: [cadvisorName('container_cpu_cfs_throttled_seconds_total')],
@@ -199,7 +212,7 @@ export const cpu = {
     'Periods in which more than the quota was used from what had been saved',
     {
       optIn: true,
-      v1: of(key('cpu', 'cpu.stat', 'nr_bursts')),
+      v1: of(active(key('cpu', 'cpu.stat', 'nr_bursts'))),
       v2: of(key('cpu', 'cpu.stat', 'nr_bursts')),
     },
   ),
@@ -211,7 +224,7 @@ export const cpu = {
     'CPU time used above the quota in such periods',
     {
       optIn: true,
-      v1: of(key('cpu', 'cpu.stat', 'burst_time', NANO)),
+      v1: of(active(key('cpu', 'cpu.stat', 'burst_time', NANO))),
       v2: of(key('cpu', 'cpu.stat', 'burst_usec', MICRO)),
     },
   ),

@@ -19,7 +19,7 @@ export type Place =
   /** How many numbers a list such as `0-3,7` has. */
   | { readonly at: 'list' };
 
-export type Cadence = 'setting' | 'rare' | 'seldom';
+export type Cadence = 'setting' | 'rare' | 'seldom' | 'active';
 
 /** A number in a cgroup's file. */
 export interface Field {
@@ -31,7 +31,7 @@ export interface Field {
   readonly scale: number;
   /**
    * What need not be read every round. `setting`: the daemon tells when it is changed; `rare`: moves rarely; `seldom`:
-   * only rules look at it.
+   * only rules look at it; `active`: moves only while the container's CPU time or memory usage do.
    */
   readonly cadence?: Cadence;
 }
@@ -170,6 +170,9 @@ export const setting = (field: Field): Field => ({ ...field, cadence: 'setting' 
 
 /** A field that moves so rarely that it need not be read every round. */
 export const rare = (field: Field): Field => ({ ...field, cadence: 'rare' });
+
+/** A field that stays as it is while nothing of the container runs and it holds as much memory as before. */
+export const active = (field: Field): Field => ({ ...field, cadence: 'active' });
 
 /** A key of a flat-keyed file. */
 export const key = (controller: string, file: string, name: string, scale = 1): Field => ({

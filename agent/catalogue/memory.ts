@@ -1,8 +1,8 @@
 /** v1: Documentation/admin-guide/cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory Interface Files". */
 import type { CatalogueEntry, DialectName, Reading } from './entry.ts';
-import { cadvisorName, dockerName, from, key, of, rare, row, setting, value } from './entry.ts';
+import { active, cadvisorName, dockerName, from, key, of, rare, row, setting, value } from './entry.ts';
 
-const stat = (name: string, scale = 1) => key('memory', 'memory.stat', name, scale);
+const stat = (name: string, scale = 1) => active(key('memory', 'memory.stat', name, scale));
 const file = (name: string) => value('memory', name);
 
 const v1 = {
@@ -223,7 +223,7 @@ export const memory = {
   }),
   memorySwap: row('memory', 'container.memory.swap.usage', 'updowncounter', BYTES, 'Swap in use', {
     v1: of(stat('total_swap')),
-    v2: of(file('memory.swap.current')),
+    v2: of(active(file('memory.swap.current'))),
     cadvisor: [cadvisorName('container_memory_swap')],
   }),
   memorySwapLimit: row(

@@ -1,5 +1,16 @@
 /** pids, hugetlb, rdma, misc and freezer. v1: Documentation/admin-guide/cgroup-v1/; v2: cgroup-v2.rst. */
-import { cadvisorName, dockerName, key, of, rare, row, setting, type TableReading, value } from './entry.ts';
+import {
+  active,
+  cadvisorName,
+  dockerName,
+  key,
+  of,
+  rare,
+  row,
+  setting,
+  type TableReading,
+  value,
+} from './entry.ts';
 
 const hugetlb = (file: string, key?: string): TableReading => ({
   controller: 'hugetlb',
@@ -30,8 +41,8 @@ const misc = (file: string): TableReading => ({
 
 export const resources = {
   pidsCount: row('pids', 'container.pids.current', 'updowncounter', '{pid}', 'Processes and threads', {
-    v1: of(value('pids', 'pids.current')),
-    v2: of(value('pids', 'pids.current')),
+    v1: of(active(value('pids', 'pids.current'))),
+    v2: of(active(value('pids', 'pids.current'))),
     dockerStats: [dockerName('pids.count', '{pids}', 'updowncounter')],
     cadvisor: [cadvisorName('container_threads')],
   }),

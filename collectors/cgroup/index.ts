@@ -99,6 +99,11 @@ export class CgroupCollector implements Collector {
     this.watched.clear();
   }
 
+  /** Whether nothing had happened in it when it was read last, since the time before. */
+  isStill(container: Container): boolean {
+    return this.watched.get(container.id)?.isStill ?? false;
+  }
+
   collect(container: Container, points: PointSink): void {
     this.watched.get(container.id)?.collect(points, performance.now());
   }

@@ -11,6 +11,7 @@ import type {
   Reading,
   TableReading,
 } from '../../agent/catalogue/entry.ts';
+import { key, MICRO, NANO, value } from '../../agent/catalogue/entry.ts';
 import type { Attributes, Metric } from '../../agent/records.ts';
 import {
   FlatParser,
@@ -51,6 +52,10 @@ export interface PlannedTable {
 
 export interface Plan {
   readonly files: readonly PlannedFile[];
+  /** Slots that move when anything has happened in the container; none where that cannot be told. */
+  readonly signs: readonly number[];
+  /** How many of the files, from the first, hold the signs. */
+  readonly signFiles: number;
   readonly points: readonly PlannedPoint[];
   readonly tables: readonly PlannedTable[];
   readonly slots: number;
@@ -102,10 +107,30 @@ function parserOf(place: Exclude<Place, { at: 'key' }>, slot: number, scale: num
 }
 
 /** The most frequent first. */
-const CADENCES: readonly (Cadence | undefined)[] = [undefined, 'seldom', 'rare', 'setting'];
+const CADENCES: readonly (Cadence | undefined)[] = [undefined, 'active', 'seldom', 'rare', 'setting'];
 
 const moreFrequent = (one: Cadence | undefined, other: Cadence | undefined): Cadence | undefined =>
   CADENCES[Math.min(CADENCES.indexOf(one), CADENCES.indexOf(other))];
+
+/** CPU time as exact as the kernel has it, and memory. */
+const SIGNS = {
+  cpu: [
+    { version: 1, field: value('cpuacct', 'cpuacct.usage', NANO) },
+    { version: 2, field: key('cpu', 'cpu.stat', 'usage_usec', MICRO) },
+  ],
+  memory: [
+    { version: 1, field: value('memory', 'memory.usage_in_bytes') },
+    { version: 2, field: value('memory', 'memory.current') },
+  ],
+};
+
+/** What shows that something has happened: CPU time at least, or nothing does. */
+function signsOf(versions: ReadonlyMap<string, 1 | 2>): Field[] {
+  const [cpu, memory] = [SIGNS.cpu, SIGNS.memory].map(
+    (fields) => fields.find(({ version, field }) => versions.get(field.controller) === version)?.field,
+  );
+  return cpu === undefined ? [] : [cpu, ...(memory === undefined ? [] : [memory])];
+}
 
 /** The readings that a container's controllers allow: those of cgroup v1 where it has any, else v2's. */
 function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): readonly Reading[] {
@@ -132,7 +157,7 @@ export function compile(
   >();
 
   const slot = ({ controller, file: name, place, scale, cadence }: Field, isSeldom: boolean): number => {
-    const wanted = isSeldom ? (cadence ?? 'seldom') : cadence;
+    const wanted = isSeldom && (cadence === undefined || cadence === 'active') ? 'seldom' : cadence;
     const id = JSON.stringify([controller, name, place, scale]);
     const known = slotOf.get(id);
     if (known !== undefined) return known;
@@ -154,6 +179,8 @@ export function compile(
     return assigned;
   };
 
+  const signs = signsOf(versions).map((field) => slot(field, false));
+  const signFiles = files.size;
   const points = rows.flatMap((metric) =>
     readable(metric, versions).map(
       ({ attributes, fields, compute, rate = false }): PlannedPoint => ({
@@ -186,6 +213,8 @@ export function compile(
             };
       return { controller, name, parse, slots, cadence };
     }),
+    signs,
+    signFiles,
     points,
     tables: [...tables.values()],
     slots: slotOf.size,

@@ -7,9 +7,10 @@ import { parseTable, type TableAttributes } from './tables.ts';
 
 /**
  * In every so manieth round. Settings such as limits are read when the daemon tells that they were changed,
- * and now and then in case somebody wrote to the files.
+ * and now and then in case somebody wrote to the files. What moves only in an active container is read of one that is
+ * not, too: the kernel writes its dirty pages, and looks through its memory for what could be freed.
  */
-const EVERY: Readonly<Record<Exclude<Cadence, 'seldom'>, number>> = { setting: 30, rare: 6 };
+const EVERY: Readonly<Record<Exclude<Cadence, 'seldom'>, number>> = { setting: 30, rare: 6, active: 3 };
 /** A table without a line for any device is `Total 0` on cgroup v1. */
 const EMPTY_TABLE = 8;
 
@@ -44,6 +45,8 @@ let scratch = new Float64Array(0);
 export class Watched {
   /** Everything is read in the next round, whatever its turn. */
   isNew = true;
+  /** Whether nothing had happened in it in the last round since the one before. */
+  isStill = false;
   private readonly options: WatchedOptions;
   private readonly every: Readonly<Record<Cadence, number>>;
   /** Whether each table had any line when it was last looked at. */
@@ -91,7 +94,15 @@ export class Watched {
     const { plan, files } = this.options;
     if (scratch.length < plan.slots) scratch = new Float64Array(plan.slots);
     const values = scratch.subarray(0, plan.slots).fill(Number.NaN);
-    for (let index = 0; index < files.length; index++) {
+    this.readFiles(0, plan.signFiles, values);
+    this.isStill = plan.signs.length > 0 && plan.signs.every((slot) => values[slot] === this.last[slot]);
+    this.readFiles(plan.signFiles, files.length, values);
+    return values;
+  }
+
+  private readFiles(from: number, to: number, values: Float64Array): void {
+    const { plan, files } = this.options;
+    for (let index = from; index < to; index++) {
       const { parse, slots, cadence } = plan.files[index]!;
       if (!this.isDue(cadence)) {
         for (const slot of slots) values[slot] = this.last[slot]!;
@@ -100,7 +111,6 @@ export class Watched {
       const length = files[index]?.read() ?? 0;
       if (length > 0) parse(buffer, length, values);
     }
-    return values;
   }
 
   /** Of several files that say the same of a metric, the first that has anything is taken. */
@@ -137,6 +147,7 @@ export class Watched {
   }
 
   private isDue(cadence: Cadence | undefined): boolean {
-    return this.isNew || cadence === undefined || this.rounds % this.every[cadence] === 0;
+    if (this.isNew || cadence === undefined) return true;
+    return (cadence === 'active' && !this.isStill) || this.rounds % this.every[cadence] === 0;
   }
 }

@@ -36,9 +36,14 @@ export class DashboardExporter implements Exporter {
   private readonly store: Store;
   /** Called whenever somebody begins to look on. */
   onWatched: () => void = () => {};
-  private readonly streams = new Streams(() => this.onWatched());
+  private readonly streams = new Streams(() => {
+    this.followDaemon();
+    this.onWatched();
+  });
+  private readonly isConnected: () => boolean;
   private readonly looks = new Map<number, NodeJS.Timeout>();
-  private readonly connected: NodeJS.Timeout;
+  /** Looks whether the daemon is connected, while somebody looks on. */
+  private following: NodeJS.Timeout | undefined;
 
   /** @param interval time between two rounds of metrics, ms */
   constructor(sources: Sources, interval: number, telemetry: Telemetry) {
@@ -59,12 +64,7 @@ export class DashboardExporter implements Exporter {
     this.files = existsSync(join(directory, 'index.html'))
       ? filePages(directory)
       : { '/': () => ({ status: 503, body: NOT_BUILT }) };
-    let isConnected = false;
-    this.connected = setInterval(() => {
-      if (isConnected === sources.isConnected()) return;
-      isConnected = !isConnected;
-      streams.send('daemon', () => ({ connected: isConnected }));
-    }, 1000).unref();
+    this.isConnected = () => sources.isConnected();
   }
 
   /** Whether anybody looks on. */
@@ -90,9 +90,24 @@ export class DashboardExporter implements Exporter {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.connected);
+    clearInterval(this.following);
     for (const look of this.looks.values()) clearTimeout(look);
     this.streams.stop();
+  }
+
+  private followDaemon(): void {
+    if (this.following !== undefined) return;
+    let connected = this.isConnected();
+    this.following = setInterval(() => {
+      if (!this.isWatched) {
+        clearInterval(this.following);
+        this.following = undefined;
+        return;
+      }
+      if (connected === this.isConnected()) return;
+      connected = !connected;
+      this.streams.send('daemon', () => ({ connected }));
+    }, 1000).unref();
   }
 
   /** Whatever an event is about, it may have changed a container. */

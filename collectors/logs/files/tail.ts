@@ -1,6 +1,15 @@
 /** Follows one container's log files from a position on, through rotation, truncation and removal. */
 import { isUtf8 } from 'node:buffer';
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import {
+  closeSync,
+  type FSWatcher,
+  fstatSync,
+  openSync,
+  readSync,
+  statfsSync,
+  statSync,
+  watch,
+} from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Timestamp } from '../../../agent/logs/timestamp.ts';
 import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
@@ -22,6 +31,11 @@ import {
 
 const NOTHING = Buffer.alloc(0);
 const OPEN_EVERY_MS = 1000;
+/**
+ * File systems that nobody but this kernel writes to: ext2 to ext4, XFS, Btrfs, F2FS and tmpfs.
+ * Source: linux/magic.h, statfs(2), inotify(7)
+ */
+const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994]);
 /** A container's log is quiet when nothing was written to it for so long. */
 const QUIET_AFTER_MS = 5000;
 
@@ -104,13 +118,18 @@ export class FileTail implements Follower {
     return this.watcher !== undefined;
   }
 
-  /** Lets the kernel tell when something is written; where it cannot, the file is looked at as before. */
-  watch(): void {
+  /**
+   * Lets the kernel tell when something is written; where it cannot, the file is looked at as before.
+   * @returns whether it is known to tell, whoever writes
+   */
+  watch(): boolean {
     try {
       this.watcher ??= watch(this.options.path, { persistent: false }, () => this.wake(true));
       this.watcher.on('error', () => this.unwatch());
+      return LOCAL.has(statfsSync(this.options.path).type);
     } catch {
       this.unwatch();
+      return false;
     }
   }
 

@@ -5,13 +5,14 @@ import type { FileTail } from './tail.ts';
 
 /** Time from one look at the files to the next. */
 const LOOK_EVERY_MS = 100;
-/** The same while the kernel watches all of them. */
+/** The same while the kernel watches all of them, and where it is known to tell. */
 const IDLE_LOOK_EVERY_MS = 1000;
+const TOLD_LOOK_EVERY_MS = 10_000;
 /** Quiet files are looked at once in so many times LOOK_EVERY_MS, not all at the same time. */
 const QUIET_EVERY = 5;
 /** Those that the kernel watches for us are looked at now and then all the same: not every file system tells. */
 const WATCHED_EVERY = 50;
-/** And where it has told once, in case that something is missed. */
+/** And where it does, in case that something is missed. */
 const TOLD_EVERY = 300;
 /** What a file is read by in one turn: a few milliseconds' work. */
 const TURN_BYTES = 256 * 1024;
@@ -29,7 +30,7 @@ export class Tailer {
   private running: Promise<void> | undefined;
   /** How many times LOOK_EVERY_MS were over at the last look. */
   private looked = 0;
-  /** Whether the kernel has told of a file that was written to. */
+  /** Whether the kernel tells of files that are written to: it has, or they are on a file system of which it does. */
   private isTold = false;
   /** Whether all files are watched, and pauses are long. */
   private isIdle = false;
@@ -81,7 +82,8 @@ export class Tailer {
       let due = unfinished;
       if (now >= this.nextLook) {
         this.isIdle = unfinished.length === 0 && this.areAllWatched(now);
-        this.nextLook = now + (this.isIdle ? IDLE_LOOK_EVERY_MS : LOOK_EVERY_MS);
+        const idleMs = this.isTold ? TOLD_LOOK_EVERY_MS : IDLE_LOOK_EVERY_MS;
+        this.nextLook = now + (this.isIdle ? idleMs : LOOK_EVERY_MS);
         due = this.due(new Set(unfinished), now);
       }
       unfinished = [];
@@ -137,7 +139,7 @@ export class Tailer {
       const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? watchedEvery : QUIET_EVERY;
       // Each has its turn where its number is reached, which may have been since the last look.
       const isTurn = (index++ + look) % every < passed;
-      if (isTurn && every === QUIET_EVERY) tail.watch();
+      if (isTurn && every === QUIET_EVERY) this.isTold = tail.watch() || this.isTold;
       if (isTurn || unfinished.has(tail)) due.push(tail);
     }
     return due;
