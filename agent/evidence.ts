@@ -44,14 +44,14 @@ interface Vitals {
 const OF_MEMORY = 'portlight.exit.memory.';
 
 /** The figures of the last round that a person looks for after a crash. */
-const figures: readonly [string, Metric][] = [
-  ['portlight.exit.memory.usage', catalogue.memoryUsage],
-  ['portlight.exit.memory.working_set', catalogue.memoryWorkingSet],
-  ['portlight.exit.memory.anon', catalogue.memoryRss],
-  ['portlight.exit.memory.file', catalogue.memoryFile],
-  ['portlight.exit.memory.shmem', catalogue.memoryShmem],
-  ['portlight.exit.memory.swap', catalogue.memorySwap],
-  ['portlight.exit.pids', catalogue.pidsCount],
+const figures: readonly { readonly key: string; readonly metric: Metric }[] = [
+  { key: 'portlight.exit.memory.usage', metric: catalogue.memoryUsage },
+  { key: 'portlight.exit.memory.working_set', metric: catalogue.memoryWorkingSet },
+  { key: 'portlight.exit.memory.anon', metric: catalogue.memoryRss },
+  { key: 'portlight.exit.memory.file', metric: catalogue.memoryFile },
+  { key: 'portlight.exit.memory.shmem', metric: catalogue.memoryShmem },
+  { key: 'portlight.exit.memory.swap', metric: catalogue.memorySwap },
+  { key: 'portlight.exit.pids', metric: catalogue.pidsCount },
 ];
 
 export class Evidence {
@@ -91,9 +91,8 @@ export class Evidence {
       if (known.run !== startTime) known.throttling = [];
       known.run = startTime;
       known.time = time;
-      figures.forEach(([, metric], index) => {
-        known.values[index] = points.firstOf(metric);
-      });
+      for (let index = 0; index < figures.length; index++)
+        known.values[index] = points.firstOf(figures[index]!.metric);
       const periods = points.firstOf(catalogue.cpuPeriods);
       const throttled = points.firstOf(catalogue.cpuThrottledPeriods);
       if (periods === undefined || throttled === undefined) continue;
@@ -123,9 +122,9 @@ export class Evidence {
     if (memoryLimit > 0) attributes['portlight.exit.memory.limit'] = memoryLimit;
     const vitals = this.vitals.get(id);
     if (vitals === undefined || vitals.run !== startedAt) return attributes;
-    figures.forEach(([name], index) => {
+    figures.forEach(({ key }, index) => {
       const value = vitals.values[index];
-      if (value !== undefined) attributes[name] = value;
+      if (value !== undefined) attributes[key] = value;
     });
     attributes['portlight.exit.sample.age'] = (Date.now() - Number(vitals.time / 1_000_000n)) / 1000;
     const [first, last] = [vitals.throttling[0], vitals.throttling.at(-1)];
@@ -138,11 +137,9 @@ export class Evidence {
   /** What bears on an alert of a container, whatever is known of it. */
   ofNow(id: string): { log: string[]; events: string[]; memory: Record<string, number> } {
     const values = this.vitals.get(id)?.values ?? [];
-    const memory = figures.flatMap(([name], index): [string, number][] => {
+    const memory = figures.flatMap(({ key }, index): [string, number][] => {
       const value = values[index];
-      return value === undefined || !name.startsWith(OF_MEMORY)
-        ? []
-        : [[name.slice(OF_MEMORY.length), value]];
+      return value === undefined || !key.startsWith(OF_MEMORY) ? [] : [[key.slice(OF_MEMORY.length), value]];
     });
     return { log: this.logs.of(id, 0n), events: this.events.of(id), memory: Object.fromEntries(memory) };
   }

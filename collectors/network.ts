@@ -12,11 +12,15 @@ import type { Collector } from './collector.ts';
 import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
 
 /** A metric and its columns in /proc/net/dev, for receive and transmit. */
-const COLUMNS: readonly (readonly [Metric, number, number])[] = [
-  [catalogue.networkIo, 0, 8],
-  [catalogue.networkPackets, 1, 9],
-  [catalogue.networkErrors, 2, 10],
-  [catalogue.networkDropped, 3, 11],
+const COLUMNS: readonly {
+  readonly metric: Metric;
+  readonly received: number;
+  readonly transmitted: number;
+}[] = [
+  { metric: catalogue.networkIo, received: 0, transmitted: 8 },
+  { metric: catalogue.networkPackets, received: 1, transmitted: 9 },
+  { metric: catalogue.networkErrors, received: 2, transmitted: 10 },
+  { metric: catalogue.networkDropped, received: 3, transmitted: 11 },
 ];
 
 export interface InterfaceCounters {
@@ -84,12 +88,17 @@ export function countTcpStates(text: string, counts: Map<string, number>): void 
 /** Names of interfaces whose attributes are kept. */
 const MAX_INTERFACES = 10_000;
 
+/** Attributes of what an interface receives, and of what it transmits. */
+interface Sides {
+  readonly receive: Attributes;
+  readonly transmit: Attributes;
+}
+
 /** Attributes of interfaces, one object for equal ones: their encoding is kept with the object. */
 export class InterfaceSides {
-  private readonly known = new Map<string, readonly [Attributes, Attributes]>();
+  private readonly known = new Map<string, Sides>();
 
-  /** Of what an interface receives, and of what it transmits. */
-  of(name: string): readonly [receive: Attributes, transmit: Attributes] {
+  of(name: string): Sides {
     let sides = this.known.get(name);
     if (sides === undefined) {
       // Names that containers make up do not add up for ever.
@@ -98,7 +107,7 @@ export class InterfaceSides {
         'network.interface.name': name,
         'network.io.direction': direction,
       });
-      sides = [side('receive'), side('transmit')];
+      sides = { receive: side('receive'), transmit: side('transmit') };
       this.known.set(name, sides);
     }
     return sides;
@@ -171,11 +180,13 @@ export class NetworkCollector implements Collector {
     const { interfaces } = watched;
     // A container without a network has no interface but the loopback, and no sockets worth a number.
     if (interfaces.length === 0) return;
-    for (const [metric, ...columns] of COLUMNS) {
-      for (const { name, values } of interfaces) {
-        for (const side of [0, 1] as const) {
-          points.push({ metric, value: values[columns[side]]!, attributes: this.sides.of(name)[side] });
-        }
+    for (let index = 0; index < COLUMNS.length; index++) {
+      const { metric, received, transmitted } = COLUMNS[index]!;
+      for (let at = 0; at < interfaces.length; at++) {
+        const { name, values } = interfaces[at]!;
+        const { receive, transmit } = this.sides.of(name);
+        points.push({ metric, value: values[received]!, attributes: receive });
+        points.push({ metric, value: values[transmitted]!, attributes: transmit });
       }
     }
     if (watched.snmp !== undefined) {

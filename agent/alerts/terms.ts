@@ -8,6 +8,13 @@ interface Term {
   readonly attributes: readonly (readonly [key: string, value: AttributeValue])[];
 }
 
+/** What stood at a place in the points: a metric with its attributes, and whether each of its terms means that. */
+interface Seen {
+  readonly metric: Metric;
+  readonly attributes: Attributes | undefined;
+  readonly terms: readonly { readonly index: number; readonly isMeant: boolean }[];
+}
+
 function means({ attributes }: Term, given: Attributes | undefined): boolean {
   for (const [key, value] of attributes)
     if (given?.[key] !== value && String(given?.[key]) !== value) return false;
@@ -21,8 +28,7 @@ export class Terms {
    * What stood where in the points that were read last: those of the next container are in the same order as a rule, and
    * need not be looked up.
    */
-  private readonly lastMetrics: Metric[] = [];
-  private readonly lastTerms: (readonly Term[] | undefined)[] = [];
+  private readonly seen: Seen[] = [];
 
   get length(): number {
     return this.count;
@@ -45,21 +51,29 @@ export class Terms {
 
   /** Fills a row with what the points say; what they do not say is left as it is. */
   read({ metrics, values, attributes, length }: Points, row: Float64Array): void {
-    const { lastMetrics, lastTerms } = this;
     for (let point = 0; point < length; point++) {
-      const metric = metrics[point]!;
-      if (lastMetrics[point] !== metric) {
-        lastMetrics[point] = metric;
-        lastTerms[point] = this.byMetric.get(metric);
+      let seen = this.seen[point];
+      if (seen?.metric !== metrics[point] || seen?.attributes !== attributes[point]) {
+        seen = this.look(metrics[point]!, attributes[point]);
+        this.seen[point] = seen;
       }
-      const terms = lastTerms[point];
-      if (terms === undefined) continue;
-      for (const term of terms) {
+      const { terms } = seen!;
+      for (let term = 0; term < terms.length; term++) {
+        const { index, isMeant } = terms[term]!;
         // Where the metric is there, and none of its points is meant, there is nothing of it: 0.
-        const value = means(term, attributes[point]) ? values[point]! : 0;
-        const before = row[term.index]!;
-        row[term.index] = Number.isNaN(before) ? value : before + value;
+        const value = isMeant ? values[point]! : 0;
+        const before = row[index]!;
+        row[index] = Number.isNaN(before) ? value : before + value;
       }
     }
+  }
+
+  private look(metric: Metric, attributes: Attributes | undefined): Seen {
+    const terms = this.byMetric.get(metric) ?? [];
+    return {
+      metric,
+      attributes,
+      terms: terms.map((term) => ({ index: term.index, isMeant: means(term, attributes) })),
+    };
   }
 }

@@ -37,6 +37,14 @@ function dataPoint(writer: Writer, integer: boolean, labels: Attributes | undefi
   return mark + 1 + writer.end(mark);
 }
 
+/** Most collectors give one object for equal attributes. */
+function isEqual(one: Attributes | undefined, other: Attributes | undefined): boolean {
+  if (one === other) return true;
+  if (one === undefined || other === undefined) return false;
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
+}
+
 export class MetricsForm {
   /** Number of data points. */
   readonly count: number;
@@ -85,11 +93,11 @@ export class MetricsForm {
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
   }
 
-  /** Whether it is of such points: the same objects describe them. */
+  /** Whether it is of such points. */
   fits({ metrics, attributes: labels, length }: Points): boolean {
     if (length !== this.metrics.length) return false;
     for (let index = 0; index < length; index++)
-      if (metrics[index] !== this.metrics[index] || labels[index] !== this.labels[index]) return false;
+      if (metrics[index] !== this.metrics[index] || !isEqual(labels[index], this.labels[index])) return false;
     return true;
   }
 

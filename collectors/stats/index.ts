@@ -132,7 +132,7 @@ export class StatsCollector implements Collector {
     const all = Object.entries(networks);
     for (const [metric, received, transmitted] of NETWORK) {
       for (const [name, counters] of all) {
-        const [receive, transmit] = this.sides.of(name);
+        const { receive, transmit } = this.sides.of(name);
         points.push({ metric, value: counters[received], attributes: receive });
         points.push({ metric, value: counters[transmitted], attributes: transmit });
       }

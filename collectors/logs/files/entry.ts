@@ -39,7 +39,10 @@ const startsWith = (bytes: Uint8Array, start: number, text: Uint8Array): boolean
   return true;
 };
 
-/** What was written, in `source[start, end)`; valid until the next entry is parsed. */
+/** Where text is unescaped to: one for all entries, each of which is handed over before the next is parsed. */
+let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** What was written, in `source[start, end)`; valid until the next entry, of whatever file, is parsed. */
 export class Entry {
   readonly time: Timestamp = { seconds: 0, nanos: 0 };
   stream: IoStream = 'stdout';
@@ -48,7 +51,6 @@ export class Entry {
   end = 0;
   /** Whether the text ended with a newline, which is left out; else it is a piece of a longer line. */
   whole = false;
-  private scratch = Buffer.allocUnsafe(64 * 1024);
 
   /**
    * Parses the line `bytes[start, end)`, without its newline.
@@ -89,8 +91,8 @@ export class Entry {
   /** @returns where the string's closing quote is followed, or -1 */
   private unescape(bytes: Buffer, from: number, end: number): number {
     // No escape is longer unescaped.
-    if (this.scratch.length < end - from) this.scratch = Buffer.allocUnsafe((end - from) * 2);
-    const into = this.scratch;
+    if (scratch.length < end - from) scratch = Buffer.allocUnsafeSlow((end - from) * 2);
+    const into = scratch;
     let out = 0;
     let index = from;
     while (index < end) {
