@@ -59,6 +59,7 @@ export class ObservedKernel implements Observed {
       );
     this.kernel = new KernelCollector({
       procfs,
+      files: options.files,
       rootfs,
       surroundings: this.surroundings,
       labels: config.container_labels,

@@ -175,8 +175,10 @@ export class NetworkCollector implements Collector {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     const text = this.read(watched.dev);
-    if (text !== watched.text) watched.interfaces = parseNetDev(text);
-    watched.text = text;
+    if (text !== watched.text) {
+      watched.text = text;
+      watched.interfaces = parseNetDev(text);
+    }
     const { interfaces } = watched;
     // A container without a network has no interface but the loopback, and no sockets worth a number.
     if (interfaces.length === 0) return;

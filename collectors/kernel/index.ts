@@ -14,7 +14,7 @@ import { fromActor, fromInspect } from '../docker/identity.ts';
 import type { Lifecycle } from '../docker/index.ts';
 import { missedEvents } from '../docker/reconcile.ts';
 import { Story, type StoryOptions } from '../docker/story.ts';
-import { readShort } from '../kernel-file.ts';
+import { type KernelFiles, readShort } from '../kernel-file.ts';
 import { type Namespace, readNamespaces } from '../namespaces/read.ts';
 import { DaemonFiles } from './files.ts';
 import { type Init, ProcessTable } from './table.ts';
@@ -32,6 +32,7 @@ const SECOND = 1e9;
 
 export interface KernelOptions extends StoryOptions {
   readonly procfs: string;
+  readonly files: KernelFiles;
   /** Where the / of the host is. */
   readonly rootfs: string;
   /** `host.*` and `os.*`. */
@@ -80,7 +81,7 @@ export class KernelCollector {
   constructor(options: KernelOptions) {
     this.options = options;
     this.story = new Story(options);
-    this.table = new ProcessTable(options.procfs);
+    this.table = new ProcessTable(options.procfs, (path) => options.files.open(path));
     this.files = new DaemonFiles(options.rootfs);
     this.bootId = readFileSync(join(options.procfs, 'sys/kernel/random/boot_id'), 'latin1').trim();
   }
@@ -93,6 +94,7 @@ export class KernelCollector {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.loop;
+    this.table.close();
   }
 
   /** Whether there is such a container, running or remembered. */
@@ -121,24 +123,28 @@ export class KernelCollector {
     const found = this.table.scan();
     if (!this.connected) for (const id of [...this.story.ids()]) if (!found.has(id)) this.missed(id);
     for (const id of this.ignored) if (!found.has(id)) this.ignored.delete(id);
+    const isWritten = this.files.isReadable;
     // Whose network it is, is known before others are found to share it.
     const turn = new Turn();
     for (const [id, init] of found) {
       if (turn.isOver) await turn.giveWay();
-      this.attempt(id, () => this.seen(id, init));
+      this.attempt(id, () => this.seen(id, init, isWritten));
     }
     const gone = [...this.known.values()].filter(({ container }) => !found.has(container.id));
-    const canTell = gone.length > 0 && this.files.isReadable;
+    const canTell = gone.length > 0 && isWritten;
     await Promise.all(
       gone.map((known) => this.unseen(known, canTell).catch((error) => this.fault(error, known.container))),
     );
   }
 
-  /** A container runs. */
-  private seen(id: string, init: Init): void {
+  /**
+   * A container runs.
+   * @param isWritten whether it can be seen what the daemon writes down of it
+   */
+  private seen(id: string, init: Init, isWritten: boolean): void {
     if (this.ignored.has(id)) return;
     const known = this.known.get(id);
-    const writtenAt = this.files.writtenAt(id);
+    const writtenAt = isWritten ? this.files.writtenAt(id) : 0;
     const isSameRun = known?.init?.pid === init.pid && known.init.ticks === init.ticks;
     if (known !== undefined && isSameRun && known.writtenAt === writtenAt) return;
     const fresh = this.describe(init);

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMembership } from '../cgroup/locate.ts';
-import { readShort } from '../kernel-file.ts';
+import { buffer, KernelFile, readShort } from '../kernel-file.ts';
 
 /** A second's. */
 export const TICKS = 100;
@@ -55,13 +55,19 @@ interface Stat {
   readonly ticks: number;
 }
 
-/** @throws when the process has vanished */
-function readStat(procfs: string, pid: number): Stat {
-  const text = readShort(join(procfs, String(pid), 'stat'));
+function parseStat(text: string): Stat {
   // The name stands in parentheses, and may hold anything.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
   return { name: text.slice(text.indexOf('(') + 1, end), state: fields[0]!, ticks: Number(fields[19]) };
+}
+
+/** Undefined where it has ended, whoever is still to take notice of that. */
+function running(file: KernelFile): Stat | undefined {
+  const length = attempt(() => file.read()) ?? 0;
+  if (length === 0) return undefined;
+  const stat = parseStat(buffer.toString('latin1', 0, length));
+  return stat.state === 'Z' || stat.state === 'X' ? undefined : stat;
 }
 
 function attempt<T>(read: () => T): T | undefined {
@@ -88,6 +94,12 @@ export interface Init extends Belonging {
   readonly name: string;
 }
 
+/** An init that runs, and its stat file, which stays open: to open it each time costs more than all else of a look. */
+interface Watched {
+  readonly init: Init;
+  readonly stat: KernelFile;
+}
+
 interface Looked {
   readonly belonging: Belonging | undefined;
   readonly looks: number;
@@ -96,13 +108,21 @@ interface Looked {
 /** The processes that there are; what is known of one is not read again. */
 export class ProcessTable {
   private readonly procfs: string;
+  private readonly open: (path: string) => KernelFile | undefined;
   private looked = new Map<number, Looked>();
-  private inits = new Map<string, Init>();
+  private inits = new Map<string, Watched>();
   /** Processes that a container's end has left, such as those of docker exec: they are no new run of it. */
   private left = new Set<number>();
 
-  constructor(procfs: string) {
+  /** @param open how the stat files of inits are kept open; undefined where there is no such file any more */
+  constructor(procfs: string, open: (path: string) => KernelFile | undefined = KernelFile.reopened) {
     this.procfs = procfs;
+    this.open = open;
+  }
+
+  close(): void {
+    for (const { stat } of this.inits.values()) stat.close();
+    this.inits.clear();
   }
 
   /**
@@ -129,9 +149,11 @@ export class ProcessTable {
     );
     this.looked = looked;
     this.left = new Set([...this.left].filter((pid) => looked.has(pid)));
-    found.sort((one, other) => one.ticks - other.ticks);
-    this.inits = new Map(found.map((init) => [init.id, init]));
-    return this.inits;
+    found.sort((one, other) => one.init.ticks - other.init.ticks);
+    const before = this.inits;
+    this.inits = new Map(found.map((watched) => [watched.init.id, watched]));
+    for (const [id, { stat }] of before) if (this.inits.get(id)?.stat !== stat) stat.close();
+    return new Map(found.map(({ init }) => [init.id, init]));
   }
 
   private look(pid: number): Looked {
@@ -142,15 +164,16 @@ export class ProcessTable {
   }
 
   /** The process that was the first, for as long as it runs; else the oldest of another run. */
-  private init(belonging: Belonging, pids: readonly number[], now: number): Init | undefined {
+  private init(belonging: Belonging, pids: readonly number[], now: number): Watched | undefined {
     const known = this.inits.get(belonging.id);
     if (known !== undefined) {
-      if (this.running(known.pid)?.ticks === known.ticks) return known;
+      const { pid, ticks } = known.init;
+      if (pids.includes(pid) && running(known.stat)?.ticks === ticks) return known;
       for (const pid of pids) if (this.looked.has(pid)) this.left.add(pid);
     }
     let oldest: Init | undefined;
     for (const pid of pids) {
-      const stat = this.left.has(pid) ? undefined : this.running(pid);
+      const stat = this.left.has(pid) ? undefined : running(KernelFile.reopened(this.pathOf(pid)));
       if (stat === undefined || RUNTIME.test(stat.name) || now - stat.ticks < SET_UP) continue;
       if (
         oldest === undefined ||
@@ -159,12 +182,12 @@ export class ProcessTable {
       )
         oldest = { ...belonging, pid, ticks: stat.ticks, name: stat.name };
     }
-    return oldest;
+    if (oldest === undefined) return undefined;
+    const stat = this.open(this.pathOf(oldest.pid));
+    return stat && { init: oldest, stat };
   }
 
-  /** Undefined where it has ended, whoever is still to take notice of that. */
-  private running(pid: number): Stat | undefined {
-    const stat = attempt(() => readStat(this.procfs, pid));
-    return stat === undefined || stat.state === 'Z' || stat.state === 'X' ? undefined : stat;
+  private pathOf(pid: number): string {
+    return join(this.procfs, String(pid), 'stat');
   }
 }

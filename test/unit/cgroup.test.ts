@@ -300,6 +300,44 @@ test('cgroup v1: ticks, nanoseconds and totals; a file that is missing leaves it
   });
 });
 
+test('of a container in which nothing happens, what only its processes change is read in every third round', (t) => {
+  const scope = `docker/${ID}`;
+  const { collector, container, write } = host(
+    t,
+    (root) => `30 23 0:26 / ${root} rw - cgroup2 cgroup2 rw\n`,
+    `0::/${scope}\n`,
+    {
+      [`${scope}/cpu.stat`]: 'usage_usec 100\nuser_usec 100\nsystem_usec 0\n',
+      [`${scope}/memory.current`]: '5000\n',
+      [`${scope}/memory.stat`]: 'inactive_file 1000\n',
+      [`${scope}/pids.current`]: '1\n',
+    },
+  );
+  collector.attach(container);
+  const round = () => {
+    const points: Point[] = [];
+    collector.collect(container, points);
+    const values = named(points);
+    return [
+      values['container.pids.current'],
+      values['container.memory.working_set'],
+      collector.isStill(container),
+    ];
+  };
+  t.deepEqual(round(), [1, 4000, false], 'all of it is read at first');
+  write(`cgroup/${scope}/pids.current`, '2\n');
+  write(`cgroup/${scope}/memory.stat`, 'inactive_file 2000\n');
+  t.deepEqual(round(), [1, 4000, true]);
+  t.deepEqual(round(), [1, 4000, true]);
+  t.deepEqual(round(), [2, 3000, true], 'its turn');
+  write(`cgroup/${scope}/pids.current`, '3\n');
+  write(`cgroup/${scope}/cpu.stat`, 'usage_usec 101\nuser_usec 101\nsystem_usec 0\n');
+  t.deepEqual(round(), [3, 3000, false], 'it has run');
+  write(`cgroup/${scope}/pids.current`, '4\n');
+  write(`cgroup/${scope}/memory.current`, '6000\n');
+  t.deepEqual(round(), [4, 4000, false], 'it holds more memory');
+});
+
 test("of a process that is not the container's, nothing is told", (t) => {
   const { collector, container } = host(
     t,

@@ -7,6 +7,7 @@ import type { EventRecord } from '../../agent/records.ts';
 import { MemoryStore } from '../../agent/watch/memory-store.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
 import { containerOf, ProcessTable } from '../../collectors/kernel/table.ts';
+import { KernelFiles } from '../../collectors/kernel-file.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -95,6 +96,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
   const nothing = () => {};
   const collector = new KernelCollector({
     procfs: proc.directory,
+    files: new KernelFiles(1000, () => {}),
     rootfs: proc.directory,
     surroundings: {},
     labels: [],

@@ -46,10 +46,11 @@ class ListedFiles extends KernelFiles {
 
 const files = new ListedFiles(descriptorLimit(), () => {});
 const telemetry = new Telemetry(pino({ level: 'silent' }));
+const cgroup = new CgroupCollector('/proc', rows, files);
 const collectors = [
-  new CgroupCollector('/proc', rows, files),
+  cgroup,
   new NetworkCollector('/proc', enabled, files),
-  new ProcessCollector('/proc', enabled),
+  new ProcessCollector('/proc', enabled, undefined, (container) => cgroup.isStill(container)),
   new StateCollector(),
 ];
 for (const container of containers)
