@@ -12,7 +12,7 @@ RUN node agent/setup/build.ts \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
   && rm -r node_modules/.bin node_modules/.package-lock.json \
   && find dist node_modules -type f \( -name '*.map' -o -name '*.[cm]ts' -o -name '*.ts' \) -delete \
-  && sed -i '1s|/usr/bin/env -S MALLOC_ARENA_MAX=1 node|/usr/local/bin/node|' dist/agent/cli.js \
+  && sed -i '1s|.*|#!/usr/local/bin/node|' dist/agent/cli.js \
   && mkdir -p /image/portlight /image/usr/local/bin \
   && mv LICENSE package.json dist node_modules /image/portlight \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
@@ -30,9 +30,11 @@ COPY --from=build /node /
 FROM node
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /data /var/lib
-# The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR.
+# The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR. What the first
+# line of agent/cli.ts asks for is in the environment: without `env`, it could give Node one flag.
 ENV NODE_ENV=production \
   MALLOC_ARENA_MAX=1 \
+  NODE_OPTIONS="--max-semi-space-size=1 --v8-pool-size=1" \
   PORTLIGHT_DATA_DIR=/var/lib/portlight \
   TMPDIR=/var/lib/portlight
 VOLUME /var/lib/portlight

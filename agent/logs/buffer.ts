@@ -86,6 +86,9 @@ export class LogBuffer implements LogSink {
   /** What the lines so far cover, to be kept with their batch. */
   private reached: LogPosition | undefined;
   private underWay = 0;
+  /** How many batches there have been, and up to which of them the position that was saved goes. */
+  private flushed = 0;
+  private saved = 0;
   private order = 0;
   private withheld = 0;
   private summary: NodeJS.Timeout | undefined;
@@ -174,11 +177,16 @@ export class LogBuffer implements LogSink {
     }
     const { writer } = this;
     const records = writer.bytes();
+    const number = ++this.flushed;
     this.count = 0;
     this.underWay++;
     void this.batches.lines(this.container, records, count).then(() => {
       this.underWay--;
-      if (reached !== undefined) this.batches.save(this.container, reached);
+      // One that is being sent is let go of after those behind it, which are on the disk as it is.
+      if (reached !== undefined && number > this.saved) {
+        this.saved = number;
+        this.batches.save(this.container, reached);
+      }
       if (this.underWay === 0 && this.count === 0) this.flush();
     });
     giveBack(writer);

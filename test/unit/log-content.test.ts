@@ -1,5 +1,5 @@
 /** What is done to lines between the log and the batch. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { type Batches, LogBuffer } from '../../agent/logs/buffer.ts';
@@ -36,6 +36,8 @@ async function treat(labels: { [label: string]: string }) {
   const saved: LogPosition[] = [];
   const dropped: { [reason: string]: number } = {};
   const container = fakeContainer();
+  /** What each batch waits for, in their order; none for nothing. */
+  const waits: Promise<void>[] = [];
   const batches: Batches = {
     async lines(_container, bytes) {
       const otlp = encodeRequest({ attributes: {} }, 'portlight.logs', bytes);
@@ -50,6 +52,7 @@ async function treat(labels: { [label: string]: string }) {
           time: record.timeUnixNano,
         });
       }
+      await waits.shift();
     },
     save: (_container, position) => saved.push(position),
     linger: () => {},
@@ -74,7 +77,7 @@ async function treat(labels: { [label: string]: string }) {
     buffer.settled();
     buffer.flush();
   };
-  return { buffer, write, flush, records, saved, dropped, mistakes, position };
+  return { buffer, write, flush, records, saved, dropped, mistakes, position, waits };
 }
 
 const bodies = (records: Record[]) => records.map(({ body }) => body);
@@ -99,6 +102,34 @@ test('JSON: message, level, time and trace to their places, the rest to attribut
   t.regex(records[1]!.body!, /^\{"severity"/);
   t.is(records[2]!.body, '{"broken":');
   t.is(records[2]!.severity, undefined);
+});
+
+test('the position does not go back when a batch is done after those behind it', async (t) => {
+  const { write, flush, saved, waits } = await treat({});
+  const first = Promise.withResolvers<void>();
+  waits.push(first.promise);
+  write('one');
+  flush();
+  write('two');
+  flush();
+  await turn();
+  t.deepEqual(
+    saved.map(({ offset }) => offset),
+    [2],
+  );
+  first.resolve();
+  await turn();
+  t.deepEqual(
+    saved.map(({ offset }) => offset),
+    [2],
+  );
+  write('three');
+  flush();
+  await turn();
+  t.deepEqual(
+    saved.map(({ offset }) => offset),
+    [2, 3],
+  );
 });
 
 test('fields into the body, where that is wanted', async (t) => {

@@ -89,8 +89,8 @@ export const bench: Bench = {
   about: `
 Cgroups that the bench makes, each with a sleeping process, read and encoded by the agent's own collectors and pipeline
 in a process of their own, warm. "SDK": the same points observed through the OpenTelemetry SDK's instruments and
-serialized by it. "Reading": the same kernel files are read in the same way, and nothing is made of them: what no agent
-of Node can be below. The whole agent finds the same cgroups without a daemon, and exports every ${INTERVAL_S} s: what it
+serialized by it. "Reading": all kernel files that are open are read in the same way, and nothing is made of them. The
+agent does not read all of them in each round: limits are settings, and the containers sleep. The whole agent finds the same cgroups without a daemon, and exports every ${INTERVAL_S} s: what it
 does between rounds is in its figures.`,
   async run(setting) {
     const rows: Measured[] = [];
