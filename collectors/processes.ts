@@ -134,11 +134,9 @@ interface Watched {
   count: number | undefined;
   /** Highest share of its limit of descriptors that a process had open when that was last looked at. */
   utilization: number | undefined;
-  /** Whether there were cgroups below it when that was last looked at. */
-  nested: boolean;
 }
 
-/** Whether a container has cgroups of its own is looked at in every so manieth round. */
+/** A container in which nothing happens is looked at in every so manieth round all the same. */
 const LOOK_EVERY = 6;
 
 export class ProcessCollector implements Collector {
@@ -196,7 +194,6 @@ export class ProcessCollector implements Collector {
       rounds: 0,
       isStirred: true,
       count: undefined,
-      nested: false,
       utilization: undefined,
     });
   }
@@ -212,13 +209,13 @@ export class ProcessCollector implements Collector {
     watched.isStirred ||= !isStill;
     const isDue =
       this.enabled.has(catalogue.descriptorUtilization) &&
-      watched.isStirred &&
-      watched.rounds % this.every === 0;
+      watched.rounds % this.every === 0 &&
+      (watched.isStirred || watched.rounds % (this.every * LOOK_EVERY) === 0);
     const isListed = this.looksInside || isDue || this.ofHost !== undefined;
     const pids = isListed ? attempt(() => this.pids(watched)) : undefined;
     if (isDue) {
       this.utilization(watched, pids ?? []);
-      watched.isStirred = false;
+      watched.isStirred = pids === undefined;
     }
     if (watched.utilization !== undefined)
       points.push({ metric: catalogue.descriptorUtilization, value: watched.utilization });
@@ -244,8 +241,7 @@ export class ProcessCollector implements Collector {
 
   private count(watched: Watched): number {
     const own = countLines(buffer, watched.procs.read());
-    if (watched.rounds % LOOK_EVERY === 0) watched.nested = statSync(watched.directory).nlink > NO_CHILDREN;
-    return own + (watched.nested ? below(watched.directory).flatMap(processesOf).length : 0);
+    return own + below(watched.directory).flatMap(processesOf).length;
   }
 
   private utilization(watched: Watched, pids: readonly number[]): void {

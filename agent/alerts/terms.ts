@@ -21,6 +21,8 @@ function means({ attributes }: Term, given: Attributes | undefined): boolean {
   return true;
 }
 
+const NONE: Seen['terms'] = [];
+
 export class Terms {
   private readonly byMetric = new Map<Metric, Term[]>();
   private count = 0;
@@ -69,11 +71,10 @@ export class Terms {
   }
 
   private look(metric: Metric, attributes: Attributes | undefined): Seen {
-    const terms = this.byMetric.get(metric) ?? [];
-    return {
-      metric,
-      attributes,
-      terms: terms.map((term) => ({ index: term.index, isMeant: means(term, attributes) })),
-    };
+    const terms = this.byMetric.get(metric)?.map((term) => ({
+      index: term.index,
+      isMeant: means(term, attributes),
+    }));
+    return { metric, attributes, terms: terms ?? NONE };
   }
 }

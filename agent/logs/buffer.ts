@@ -182,7 +182,7 @@ export class LogBuffer implements LogSink {
     this.underWay++;
     void this.batches.lines(this.container, records, count).then(() => {
       this.underWay--;
-      // One that is being sent is let go of after those behind it, which are on the disk as it is.
+      // One that is on the disk and being sent is let go of after those behind it.
       if (reached !== undefined && number > this.saved) {
         this.saved = number;
         this.batches.save(this.container, reached);

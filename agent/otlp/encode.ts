@@ -55,7 +55,7 @@ export function encodeMetrics(
   let count = 0;
   const scope = scopeFields['portlight.metrics'];
   for (const { resource, points, startTime, time } of sets) {
-    const form = forms[temporality].of(points);
+    const form = forms[temporality].of(resource, points);
     const described = resourceField(resource);
     const metrics = form.filled(points, startTime, time);
     const size = scope.length + metrics.length;

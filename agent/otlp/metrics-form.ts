@@ -4,7 +4,7 @@
  * encoded once, as a form that each container's figures are written into.
  */
 import type { Points } from '../points.ts';
-import type { Attributes, Metric, UnixNano } from '../records.ts';
+import type { Attributes, Metric, Resource, UnixNano } from '../records.ts';
 import { attributes, memoized } from './encode-value.ts';
 import { HALF, Writer } from './writer.ts';
 
@@ -121,23 +121,31 @@ export class MetricsForm {
   }
 }
 
-/** Forms that are kept: containers that are set up alike have one in common. */
-const MAX_FORMS = 256;
+/** Forms that are kept for containers that are set up alike to have in common. */
+const MAX_FORMS = 64;
 
 /** The forms of one temporality. */
 export class MetricsForms {
   private readonly temporality: Temporality;
-  /** The one that was used last comes last. */
-  private forms: MetricsForm[] = [];
+  /** The newest comes last. */
+  private readonly forms: MetricsForm[] = [];
+  /** What a resource had in its last round. */
+  private readonly last = new WeakMap<Resource, MetricsForm>();
 
   constructor(temporality: Temporality) {
     this.temporality = temporality;
   }
 
-  of(points: Points): MetricsForm {
-    const known = this.forms.findLastIndex((form) => form.fits(points));
-    if (known === this.forms.length - 1 && known !== -1) return this.forms[known]!;
-    const form = known === -1 ? new MetricsForm(points, this.temporality) : this.forms.splice(known, 1)[0]!;
+  of(resource: Resource, points: Points): MetricsForm {
+    const last = this.last.get(resource);
+    if (last?.fits(points)) return last;
+    const form = this.forms.find((each) => each.fits(points)) ?? this.made(points);
+    this.last.set(resource, form);
+    return form;
+  }
+
+  private made(points: Points): MetricsForm {
+    const form = new MetricsForm(points, this.temporality);
     if (this.forms.length === MAX_FORMS) this.forms.shift();
     this.forms.push(form);
     return form;

@@ -99,7 +99,7 @@ export class CgroupCollector implements Collector {
     this.watched.clear();
   }
 
-  /** Whether nothing had happened in it when it was read last, since the time before. */
+  /** Whether nothing has happened in it for two rounds, as it was read last. */
   isStill(container: Container): boolean {
     return this.watched.get(container.id)?.isStill ?? false;
   }

@@ -45,8 +45,12 @@ let scratch = new Float64Array(0);
 export class Watched {
   /** Everything is read in the next round, whatever its turn. */
   isNew = true;
-  /** Whether nothing had happened in it in the last round since the one before. */
+  /**
+   * Whether nothing has happened in it since the round before the last one. What the kernel adds up late, as it does for
+   * memory.stat, is read once more behind the end of whatever happened.
+   */
   isStill = false;
+  private wasSame = false;
   private readonly options: WatchedOptions;
   private readonly every: Readonly<Record<Cadence, number>>;
   /** Whether each table had any line when it was last looked at. */
@@ -98,7 +102,9 @@ export class Watched {
     if (scratch.length < plan.slots) scratch = new Float64Array(plan.slots);
     const values = scratch.subarray(0, plan.slots).fill(Number.NaN);
     this.readFiles(0, plan.signFiles, values);
-    this.isStill = plan.signs.length > 0 && plan.signs.every((slot) => values[slot] === this.last[slot]);
+    const isSame = plan.signs.length > 0 && plan.signs.every((slot) => values[slot] === this.last[slot]);
+    this.isStill = isSame && this.wasSame;
+    this.wasSame = isSame;
     this.readFiles(plan.signFiles, files.length, values);
     return values;
   }

@@ -183,8 +183,8 @@ export class ProcessTable {
         oldest = { ...belonging, pid, ticks: stat.ticks, name: stat.name };
     }
     if (oldest === undefined) return undefined;
-    const stat = this.open(this.pathOf(oldest.pid));
-    return stat && { init: oldest, stat };
+    const path = this.pathOf(oldest.pid);
+    return { init: oldest, stat: attempt(() => this.open(path)) ?? KernelFile.reopened(path) };
   }
 
   private pathOf(pid: number): string {

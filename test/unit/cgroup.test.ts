@@ -325,10 +325,11 @@ test('of a container in which nothing happens, what only its processes change is
     ];
   };
   t.deepEqual(round(), [1, 4000, false], 'all of it is read at first');
+  write(`cgroup/${scope}/memory.stat`, 'inactive_file 1500\n');
+  t.deepEqual(round(), [1, 3500, false], 'the kernel may have added it up late');
   write(`cgroup/${scope}/pids.current`, '2\n');
   write(`cgroup/${scope}/memory.stat`, 'inactive_file 2000\n');
-  t.deepEqual(round(), [1, 4000, true]);
-  t.deepEqual(round(), [1, 4000, true]);
+  t.deepEqual(round(), [1, 3500, true]);
   t.deepEqual(round(), [2, 3000, true], 'its turn');
   write(`cgroup/${scope}/pids.current`, '3\n');
   write(`cgroup/${scope}/cpu.stat`, 'usage_usec 101\nuser_usec 101\nsystem_usec 0\n');

@@ -81,6 +81,8 @@ export class FileTail implements Follower {
   private descriptor = -1;
   private held: number | undefined;
   private watcher: FSWatcher | undefined;
+  /** Whether the kernel is known to tell, whoever writes; known once it is watched. */
+  isLocal = false;
   private identity = '';
   /** Where the next line begins in the file that is open. */
   private offset = 0;
@@ -118,18 +120,17 @@ export class FileTail implements Follower {
     return this.watcher !== undefined;
   }
 
-  /**
-   * Lets the kernel tell when something is written; where it cannot, the file is looked at as before.
-   * @returns whether it is known to tell, whoever writes
-   */
-  watch(): boolean {
+  /** Lets the kernel tell when something is written; where it cannot, the file is looked at as before. */
+  watch(): void {
+    if (this.isWatched || this.busy || this.descriptor === -1) return;
     try {
-      this.watcher ??= watch(this.options.path, { persistent: false }, () => this.wake(true));
-      this.watcher.on('error', () => this.unwatch());
-      return LOCAL.has(statfsSync(this.options.path).type);
+      this.watcher = watch(this.options.path, { persistent: false }, () => this.wake(true));
+      this.watcher.on('error', () => this.wake());
+      this.isLocal = LOCAL.has(statfsSync(this.options.path).type);
+      // What was renamed right before is seen in the next turn.
+      this.hadData = true;
     } catch {
       this.unwatch();
-      return false;
     }
   }
 
@@ -483,6 +484,8 @@ export class FileTail implements Follower {
     this.isRace = false;
     try {
       await act();
+      // However long that took: there may be more now.
+      this.wake();
     } catch (error) {
       // Files that were renamed or deleted since they were listed are listed again in the next turn.
       this.following = [];

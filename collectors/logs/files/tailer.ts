@@ -30,7 +30,7 @@ export class Tailer {
   private running: Promise<void> | undefined;
   /** How many times LOOK_EVERY_MS were over at the last look. */
   private looked = 0;
-  /** Whether the kernel tells of files that are written to: it has, or they are on a file system of which it does. */
+  /** Whether the kernel has told of a file that was written to. */
   private isTold = false;
   /** Whether all files are watched, and pauses are long. */
   private isIdle = false;
@@ -82,8 +82,7 @@ export class Tailer {
       let due = unfinished;
       if (now >= this.nextLook) {
         this.isIdle = unfinished.length === 0 && this.areAllWatched(now);
-        const idleMs = this.isTold ? TOLD_LOOK_EVERY_MS : IDLE_LOOK_EVERY_MS;
-        this.nextLook = now + (this.isIdle ? idleMs : LOOK_EVERY_MS);
+        this.nextLook = now + (this.isIdle ? this.idleMs : LOOK_EVERY_MS);
         due = this.due(new Set(unfinished), now);
       }
       unfinished = [];
@@ -127,19 +126,29 @@ export class Tailer {
     return true;
   }
 
+  /** Whether a file need not be looked at for the kernel to be known to tell of it. */
+  private isToldOf(tail: FileTail): boolean {
+    return this.isTold || tail.isLocal;
+  }
+
+  private get idleMs(): number {
+    for (const tail of this.tails.keys()) if (!this.isToldOf(tail)) return IDLE_LOOK_EVERY_MS;
+    return TOLD_LOOK_EVERY_MS;
+  }
+
   /** Those that have more, and all whose turn it is. */
   private due(unfinished: ReadonlySet<FileTail>, now: number): FileTail[] {
     const look = Math.floor(now / LOOK_EVERY_MS);
     const passed = look - this.looked;
     this.looked = look;
-    const watchedEvery = this.isTold ? TOLD_EVERY : WATCHED_EVERY;
     let index = 0;
     const due: FileTail[] = [];
     for (const tail of this.tails.keys()) {
+      const watchedEvery = this.isToldOf(tail) ? TOLD_EVERY : WATCHED_EVERY;
       const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? watchedEvery : QUIET_EVERY;
       // Each has its turn where its number is reached, which may have been since the last look.
       const isTurn = (index++ + look) % every < passed;
-      if (isTurn && every === QUIET_EVERY) this.isTold = tail.watch() || this.isTold;
+      if (isTurn && every === QUIET_EVERY) tail.watch();
       if (isTurn || unfinished.has(tail)) due.push(tail);
     }
     return due;
