@@ -11,14 +11,8 @@ import { type Dialect, Translator } from './dialect.ts';
 import { type Batches, LogBuffer } from './logs/buffer.ts';
 import type { Treatment } from './logs/treatment.ts';
 import { DeltaConversion } from './otlp/delta.ts';
-import {
-  encodeEvent,
-  encodeMetrics,
-  encodeRequest,
-  encodeSpan,
-  recycle,
-  type Temporality,
-} from './otlp/encode.ts';
+import { encodeEvent, encodeMetrics, encodeRequest, encodeSpan, recycle } from './otlp/encode.ts';
+import type { Temporality } from './otlp/metrics-form.ts';
 import { Writer } from './otlp/writer.ts';
 import {
   type AlertBatch,

@@ -94,7 +94,7 @@ interface Sides {
   readonly transmit: Attributes;
 }
 
-/** Attributes of interfaces, one object for equal ones: their encoding is kept with the object. */
+/** Attributes of interfaces, one object for equal ones, which need not be compared by what is in them. */
 export class InterfaceSides {
   private readonly known = new Map<string, Sides>();
 
@@ -219,7 +219,7 @@ export class NetworkCollector implements Collector {
     return buffer.toString('latin1', 0, file?.read() ?? 0);
   }
 
-  /** One object for equal attributes: their encoding is kept with the object. */
+  /** One object for equal attributes. */
   private interned(...pairs: string[]): Attributes {
     const id = pairs.join('\0');
     let attributes = this.attributes.get(id);

@@ -156,7 +156,7 @@ export class ProcessCollector implements Collector {
 
   /**
    * @param every in which rounds descriptors are counted
-   * @param isStill whether nothing has happened in a container since the round before
+   * @param isStill whether nothing has happened in a container for two rounds
    */
   constructor(
     procfs: string,

@@ -1,6 +1,6 @@
 /** Attributes → `common/v1/common.proto`. */
 import type { Attributes, AttributeValue } from '../records.ts';
-import { type Writer, written } from './writer.ts';
+import type { Writer } from './writer.ts';
 
 export function anyValue(writer: Writer, field: number, value: AttributeValue): void {
   const mark = writer.begin(field);
@@ -26,17 +26,4 @@ export function keyValue(writer: Writer, field: number, key: string, value: Attr
 
 export function attributes(writer: Writer, field: number, values: Attributes): void {
   for (const key in values) keyValue(writer, field, key, values[key]!);
-}
-
-/** Encodings that recur in every batch are made once per object. */
-export function memoized<K extends object>(encode: (writer: Writer, key: K) => void): (key: K) => Buffer {
-  const known = new WeakMap<K, Buffer>();
-  return (key) => {
-    let bytes = known.get(key);
-    if (bytes === undefined) {
-      bytes = written((writer) => encode(writer, key));
-      known.set(key, bytes);
-    }
-    return bytes;
-  };
 }

@@ -4,23 +4,30 @@
  */
 import type { EventRecord, MetricSet, Resource, Span } from '../records.ts';
 import { VERSION } from '../version.ts';
-import { anyValue, attributes, memoized } from './encode-value.ts';
+import { anyValue, attributes } from './encode-value.ts';
 import { MetricsForms, type Temporality } from './metrics-form.ts';
 import { varintSize, Writer, written } from './writer.ts';
-
-export type { Temporality } from './metrics-form.ts';
 
 const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR' };
 
 /** The instrumentation scope: which part of the agent made a record. */
 export type Scope = 'portlight.metrics' | 'portlight.logs' | 'portlight.events' | 'portlight.traces';
 
-/** The `resource` field of ResourceMetrics, ResourceLogs and ResourceSpans. */
-const resourceField = memoized<Resource>((writer, resource) => {
-  const mark = writer.begin(1);
-  attributes(writer, 1, resource.attributes);
-  writer.end(mark);
-});
+const resourceFields = new WeakMap<Resource, Buffer>();
+
+/** The `resource` field of ResourceMetrics, ResourceLogs and ResourceSpans, which recurs: made once per object. */
+function resourceField(resource: Resource): Buffer {
+  let bytes = resourceFields.get(resource);
+  if (bytes === undefined) {
+    bytes = written((writer) => {
+      const mark = writer.begin(1);
+      attributes(writer, 1, resource.attributes);
+      writer.end(mark);
+    });
+    resourceFields.set(resource, bytes);
+  }
+  return bytes;
+}
 
 /** The `scope` field of ScopeMetrics, ScopeLogs and ScopeSpans. */
 const scopeField = (scope: Scope): Buffer =>

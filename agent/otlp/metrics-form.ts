@@ -5,21 +5,12 @@
  */
 import type { Points } from '../points.ts';
 import type { Attributes, Metric, Resource, UnixNano } from '../records.ts';
-import { attributes, memoized } from './encode-value.ts';
+import { attributes } from './encode-value.ts';
 import { HALF, Writer } from './writer.ts';
 
 /** AggregationTemporality. */
 const TEMPORALITY = { delta: 1, cumulative: 2 };
 export type Temporality = keyof typeof TEMPORALITY;
-
-/** Name, description and unit of a Metric. */
-const metricHead = memoized<Metric>((writer, metric) => {
-  writer.string(1, metric.name);
-  writer.string(2, metric.description);
-  writer.string(3, metric.unit);
-});
-
-const pointAttributes = memoized<Attributes>((writer, values) => attributes(writer, 7, values));
 
 /** Where the figures of a NumberDataPoint stand behind its beginning: eight bytes each, behind a tag. */
 const START_TIME = 1;
@@ -31,9 +22,10 @@ function dataPoint(writer: Writer, integer: boolean, labels: Attributes | undefi
   const mark = writer.begin(1);
   writer.fixed64(2, 0n);
   writer.fixed64(3, 0n);
-  if (integer) writer.sfixed64(6, 0);
+  // An sfixed64, which is as long.
+  if (integer) writer.fixed64(6, 0n);
   else writer.double(4, 0);
-  if (labels !== undefined) writer.raw(pointAttributes(labels));
+  if (labels !== undefined) attributes(writer, 7, labels);
   return mark + 1 + writer.end(mark);
 }
 
@@ -70,7 +62,9 @@ export class MetricsForm {
       }
       const first = places.length;
       const mark = writer.begin(2);
-      writer.raw(metricHead(described));
+      writer.string(1, described.name);
+      writer.string(2, described.description);
+      writer.string(3, described.unit);
       const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
       for (; index < length && metrics[index] === described; index++) {
         indices.push(index);

@@ -132,16 +132,6 @@ export class Writer {
     this.position += 8;
   }
 
-  /** `sfixed64` from a safe integer. */
-  sfixed64(field: number, value: number): void {
-    this.reserve(11);
-    this.tag(field, 1);
-    const high = Math.floor(value / HALF);
-    this.view.setUint32(this.position, value - high * HALF, true);
-    this.view.setInt32(this.position + 4, high, true);
-    this.position += 8;
-  }
-
   /**
    * A point in time as `fixed64` nanoseconds since the epoch, from whole seconds and nanoseconds, without
    * a BigInt: the log path writes one for every line.

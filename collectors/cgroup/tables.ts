@@ -84,7 +84,7 @@ export function filesOf(directory: string, pattern: string): { file: string; lab
     .filter(({ label }) => !label.includes('.'));
 }
 
-/** The attributes of a table's points, one object a label: encodings are kept with the object. */
+/** The attributes of a table's points, one object a label: equal ones need not be compared by what is in them. */
 export class TableAttributes {
   private readonly devices: DeviceNames;
   private readonly known = new Map<TableReading, Map<string, Attributes>>();
