@@ -35,7 +35,7 @@ const STOP_MS = 500;
 /** How many containers are inspected at a time at start. */
 const PARALLEL_INSPECTS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read: most are at once. */
-const LAST_WORDS_MS = 250;
+const LAST_WORDS_MS = 1000;
 /** How long an end that looks as if the kernel had killed for want of memory waits for the daemon to say so. */
 const LATE_OOM_MS = 100;
 /**
@@ -49,6 +49,10 @@ const SETTLE_ROUNDS = 3;
 const SHUTDOWN: UnixNano = 20_000_000_000n;
 /** What connecting fails with when there is no daemon. */
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
+/** What an answer fails with in whose middle the daemon ends, or only breaks off. */
+const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
+/** As often an answer may break off: that daemon is there. */
+const BREAKS = 3;
 /** From one look at whether the events were all to the next. */
 const RECONCILE_MS = 300_000;
 
@@ -208,8 +212,7 @@ export class DockerCollector {
       } catch (error) {
         if (signal.aborted) break;
         this.fault(error);
-        if (this.away !== undefined && REFUSED.has((error as NodeJS.ErrnoException).code ?? ''))
-          this.away.isDaemons = true;
+        if (this.away !== undefined && REFUSED.has(codeOf(error))) this.away.isDaemons = true;
       }
       if (this.connected) this.away = this.absence();
       this.connected = false;
@@ -410,6 +413,8 @@ export class DockerCollector {
             : this.tellObject(event);
         void (await told).sent.then(done);
       } catch (error) {
+        // What an agent that ends has left untold is told by the next one.
+        if (this.stopping.signal.aborted) return;
         done();
         this.fault(error);
       }
@@ -537,7 +542,7 @@ export class DockerCollector {
       return undefined;
     }
     if (known !== undefined && !CHANGES.has(action)) return known;
-    const inspected = action === 'destroy' ? undefined : await this.inspectOrReport(ID);
+    const inspected = action === 'destroy' ? undefined : await this.describe(ID);
     if (inspected !== undefined || known !== undefined) return inspected ?? known;
     return this.all.ignored.has(ID) ? undefined : this.all.remembered(ID, Attributes, this.story.of(ID));
   }
@@ -547,7 +552,28 @@ export class DockerCollector {
     this.options.lifecycle.removed(container);
   }
 
-  /** An event is told even where its container cannot be described. */
+  /**
+   * What an event is about. One that was told just before the daemon ended waits for the next daemon: told without that,
+   * it would be taken for what it is not.
+   * @throws {Error} when the agent stops before
+   */
+  private async describe(id: string): Promise<Container | undefined> {
+    const { signal } = this.stopping;
+    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
+    for (let breaks = 0; breaks < BREAKS; await backoff.wait()) {
+      try {
+        return await this.all.inspect(id);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        this.fault(error);
+        if (BROKEN.has(codeOf(error))) breaks++;
+        else if (!REFUSED.has(codeOf(error))) return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  /** It is told of even where it cannot be described. */
   private async inspectOrReport(id: string): Promise<Container | undefined> {
     try {
       return await this.all.inspect(id);
@@ -561,6 +587,8 @@ export class DockerCollector {
     this.options.sink.fault(this.name, error);
   }
 }
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 
 /** What tells an event from all others that the daemon remembers. */
 function keyOf({ timeNano, Type, Action, Actor }: DockerEvent): string {

@@ -4,7 +4,7 @@ import test from 'ava';
 import type Docker from 'dockerode';
 import { importBusybox } from '../../agent/setup/images.ts';
 import { AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
-import { IMAGE, docker as shared, uniqueName } from '../support/docker.ts';
+import { IMAGE } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -228,21 +228,17 @@ test.serial(
 test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
-  // An image of its own: others' tests lose names too.
-  const repository = uniqueName('burst');
-  await importBusybox(shared, repository, 'base');
-  const image = shared.getImage(`${repository}:base`);
-  const { Id } = await image.inspect();
-  t.teardown(() => image.remove().catch(() => {}));
-  const tags = Array.from({ length: 1000 }, (_, index) => `t${index}`);
-  t.teardown(async () => {
-    for (const tag of tags)
-      await shared
-        .getImage(`${repository}:${tag}`)
-        .remove()
-        .catch(() => {});
+  // Of its own: a daemon remembers 256 events, which others' tests need.
+  const { docker, host } = await ownDaemon(t);
+  await startAgent(t, {
+    args: ['--docker-host', host],
+    variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
   });
+  const repository = 'burst';
+  await importBusybox(docker, repository, 'base');
+  const image = docker.getImage(`${repository}:base`);
+  const { Id } = await image.inspect();
+  const tags = Array.from({ length: 1000 }, (_, index) => `t${index}`);
   const inParallel = async (act: (tag: string) => Promise<unknown>) => {
     const queue = [...tags];
     const next = async () => {
@@ -251,7 +247,7 @@ test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
     await Promise.all(Array.from({ length: 8 }, next));
   };
   await inParallel((tag) => image.tag({ repo: repository, tag }));
-  await inParallel((tag) => shared.getImage(`${repository}:${tag}`).remove());
+  await inParallel((tag) => docker.getImage(`${repository}:${tag}`).remove());
   const of = (event: string) =>
     receiver.logs.filter(
       ({ eventName, attributes }) =>

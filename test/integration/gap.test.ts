@@ -1,4 +1,7 @@
 /** What happens while the agent or the daemon is away is told afterwards, once, and as what it is. */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
@@ -10,12 +13,12 @@ import { waitFor } from '../support/wait.ts';
 
 /** Positions are written together; by then they are. */
 const SOON_KEPT_MS = 500;
+const VANISHED_MS = 1500;
 
 type Start = () => Promise<AgentProcess>;
 
 /** Starts agents one after the other, on one data directory. */
-function agents(t: ExecutionContext, host: string, receiver: Receiver): Start {
-  const data = temporaryDirectory(t);
+function agents(t: ExecutionContext, host: string, receiver: Receiver, data = temporaryDirectory(t)): Start {
   return async () => {
     const agent = new AgentProcess(
       ['run', '--docker-host', host, '--data-dir', data, '--listen', '127.0.0.1:0', '--interval', '500ms'],
@@ -123,6 +126,62 @@ test('what happened while the agent was away is told, more than the daemon remem
   t.deepEqual(madeUp(), count);
   t.false(told('untouched').some(isMadeUp));
   await third.stop();
+});
+
+/** A way to a daemon that is gone for a while as soon as it is asked for something. */
+async function vanishing(t: ExecutionContext, host: string, asked: string) {
+  const path = join(temporaryDirectory(t), 'docker.sock');
+  const open = new Set<Socket>();
+  let hasVanished = false;
+  const server = createServer((near) => {
+    const far = connect(new URL(host).pathname);
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on('error', () => {}).on('close', () => open.delete(socket));
+    }
+    near.on('data', (request) => {
+      if (hasVanished || !request.includes(asked)) return far.write(request);
+      hasVanished = true;
+      server.close();
+      for (const socket of open) socket.destroy();
+      setTimeout(() => server.listen(path), VANISHED_MS);
+    });
+    far.pipe(near);
+    near.on('close', () => far.destroy());
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  });
+  return { host: `unix://${path}`, hasVanished: () => hasVanished };
+}
+
+test('a daemon that is gone before it has said of what it told an event is waited for', async (t) => {
+  const receiver = await Receiver.start();
+  t.teardown(() => receiver.stop());
+  const daemon = await ownDaemon(t);
+  const data = temporaryDirectory(t);
+  const first = await agents(t, daemon.host, receiver, data)();
+  const container = await create(daemon.docker, 'ended', 'trap exit TERM; while :; do sleep 1 & wait; done');
+  const way = await vanishing(t, daemon.host, `/containers/${container.id}/json`);
+  await waitFor('its creation', () => story(receiver, container.id).length === 1);
+  await first.stop();
+  await container.start();
+  const { StartedAt } = (await container.inspect()).State;
+  // The next daemon ends it, and knows of no start.
+  await daemon.restart('SIGKILL');
+  await agents(t, way.host, receiver, data)();
+  await waitFor('its end', () => actions(story(receiver, container.id)).includes('die'));
+  t.true(way.hasVanished());
+  const told = story(receiver, container.id).filter(({ eventName }) =>
+    /\.(create|start|die)$/.test(eventName),
+  );
+  t.deepEqual(actions(told), ['create', 'start', 'die']);
+  t.is(told[1]!.attributes['portlight.event.time'], 'known');
+  t.is(told[1]!.time / 1_000_000n, time(StartedAt) / 1_000_000n);
+  t.false(isMadeUp(told[2]!));
 });
 
 test('events that the daemon still remembers are told as they were', async (t) => {
