@@ -162,7 +162,11 @@ async function startLocked(
     onLines: (container, records) => evidence.lines(container, records),
     onEvent(resource, event) {
       evidence.event(resource, event);
-      guarded(() => alerts.event(resource, event));
+      try {
+        alerts.event(resource, event);
+      } catch (error) {
+        faulty(error);
+      }
     },
     onDropped: (container, reason, count) => losses.add(container, reason, count),
     treatment: (container) => {
@@ -180,13 +184,7 @@ async function startLocked(
   });
 
   /** Whatever goes wrong in a rule, figures and events are sent. */
-  const guarded = (evaluate: () => void) => {
-    try {
-      evaluate();
-    } catch (error) {
-      telemetry.fault('alerts', error);
-    }
-  };
+  const faulty = (error: unknown) => telemetry.fault('alerts', error);
   const alerts: Alerts = new Alerts({
     config: config.alerts,
     interval: config.interval,
@@ -339,7 +337,7 @@ async function startLocked(
       await Promise.all(daemons.map((daemon) => daemon.prepare(deadline)));
       const sets = (await Promise.all(daemons.map((daemon) => daemon.collect()))).flat();
       evidence.round(sets);
-      guarded(() => alerts.round(sets));
+      await alerts.round(sets).catch(faulty);
       await pipeline.metrics(sets);
     } catch (error) {
       telemetry.fault('round', error);

@@ -113,13 +113,14 @@ export function kernelCollectors(options: ObservedOptions): {
     metrics: measures.watched,
     every: measures.seldom,
   });
+  const isStill = (container: Container) => cgroup.isStill(container);
   return {
     namespaces,
     collectors: [
       cgroup,
-      new NetworkCollector(procfs, read, files),
       // Behind that which tells what is still.
-      new ProcessCollector(procfs, read, measures.seldom, (container) => cgroup.isStill(container)),
+      new NetworkCollector(procfs, read, files, isStill),
+      new ProcessCollector(procfs, read, measures.seldom, isStill),
       namespaces,
     ],
   };

@@ -28,6 +28,16 @@ export class Points implements Iterable<Point> {
     this.attributes[index] = attributes;
   }
 
+  /** Adds a part of others. */
+  take({ metrics, values, attributes }: Points, from: number, to: number): void {
+    for (let index = from; index < to; index++) {
+      const own = this.count++;
+      this.metrics[own] = metrics[index]!;
+      this.values[own] = values[index]!;
+      this.attributes[own] = attributes[index];
+    }
+  }
+
   /** The value of a metric's first point; undefined where there is none. */
   firstOf(metric: Metric): number | undefined {
     const index = this.metrics.indexOf(metric);

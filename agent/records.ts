@@ -127,6 +127,11 @@ export interface Point {
 /** Takes points; those of one metric come next to each other. */
 export interface PointSink {
   push(point: Point): void;
+  /**
+   * Takes what the collector gave of the same container in the last round once more.
+   * @returns false where that is not known: then it is to be given
+   */
+  repeat(): boolean;
 }
 
 /** The metrics of one resource at one moment; points of one metric stand next to each other. */

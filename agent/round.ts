@@ -6,6 +6,7 @@ import {
   type Metric,
   type MetricSet,
   type Point,
+  type PointSink,
   type Resource,
   type UnixNano,
   unixNow,
@@ -20,6 +21,10 @@ const MAX_POINTS = 5000;
 interface Found {
   readonly points: Points;
   readonly unsent: Points | undefined;
+  /** How many of both there were before each collector was asked, and after the last. */
+  readonly bounds: Uint32Array;
+  /** Whether each collector has given all that it has. */
+  isWhole: boolean;
 }
 
 /** Where one resource's points go: those of the last round stay as they are while the next is collected. */
@@ -28,10 +33,68 @@ interface Room {
   last: Found;
 }
 
+/** Who is asked for points, and how long each took in this round, ms. */
+interface Asked {
+  readonly collectors: readonly Collector[];
+  readonly spent: Float64Array;
+}
+
+const askedOf = (collectors: readonly Collector[]): Asked => ({
+  collectors,
+  spent: new Float64Array(collectors.length),
+});
+
+/** Sorts the points that collectors give of one resource after the other. */
+class Sorter implements PointSink {
+  /** How many had no room. */
+  excess = 0;
+  private readonly places: ReadonlyMap<Metric, 'points' | 'unsent'>;
+  private current!: Found;
+  private last!: Found;
+  private collector = 0;
+
+  constructor(enabled: ReadonlySet<Metric>, watched: ReadonlySet<Metric>) {
+    const unsent = [...watched].map((metric) => [metric, 'unsent'] as const);
+    this.places = new Map([...unsent, ...[...enabled].map((metric) => [metric, 'points'] as const)]);
+  }
+
+  begin({ current, last }: Room): void {
+    this.current = current;
+    this.last = last;
+    this.excess = 0;
+  }
+
+  /** From now on they are this collector's; what is behind the last belongs to none. */
+  next(collector: number): void {
+    this.collector = collector;
+    this.current.bounds[2 * collector] = this.current.points.length;
+    this.current.bounds[2 * collector + 1] = this.current.unsent?.length ?? 0;
+  }
+
+  push(point: Point): void {
+    const place = this.places.get(point.metric);
+    const wanted = place === undefined ? undefined : this.current[place];
+    if (wanted === undefined) return;
+    if (wanted.length < MAX_POINTS) wanted.push(point);
+    else this.excess++;
+  }
+
+  repeat(): boolean {
+    const { current, last, collector } = this;
+    if (!last.isWhole) return false;
+    const { bounds } = last;
+    current.points.take(last.points, bounds[2 * collector]!, bounds[2 * collector + 2]!);
+    if (last.unsent !== undefined)
+      current.unsent?.take(last.unsent, bounds[2 * collector + 1]!, bounds[2 * collector + 3]!);
+    return true;
+  }
+}
+
 export class Round {
-  private readonly collectors: readonly Collector[];
-  private readonly enabled: ReadonlySet<Metric>;
+  private readonly ofContainers: Asked;
+  private readonly ofHost: Asked;
   private readonly watched: ReadonlySet<Metric>;
+  private readonly sorter: Sorter;
   private readonly telemetry: Telemetry;
   /** When the host's counters began: when it was started. */
   private readonly begun: UnixNano;
@@ -52,8 +115,9 @@ export class Round {
   ) {
     this.watched = watched;
     this.begun = begun;
-    this.collectors = collectors;
-    this.enabled = enabled;
+    this.ofContainers = askedOf(collectors.filter(({ collect }) => collect !== undefined));
+    this.ofHost = askedOf(collectors.filter(({ collectHost }) => collectHost !== undefined));
+    this.sorter = new Sorter(enabled, watched);
     this.telemetry = telemetry;
   }
 
@@ -63,81 +127,81 @@ export class Round {
    */
   async collect(containers: Iterable<Container>, host?: Resource): Promise<MetricSet[]> {
     const time = unixNow();
-    const spent = new Float64Array(this.collectors.length);
     const sets: MetricSet[] = [];
     const rooms = new Map<string, Room>();
     const turn = new Turn();
     for (const container of containers) {
       if (turn.isOver) await turn.giveWay();
       const startTime = container.startedAt === 0n ? time : container.startedAt;
-      const found = this.ask(container, this.roomFor(container.id, rooms), spent);
-      sets.push({ resource: container.resource, container, startTime, time, ...found });
+      const { points, unsent } = this.ask(container, this.roomFor(container.id, rooms));
+      sets.push({ resource: container.resource, container, startTime, time, points, unsent });
     }
     if (host !== undefined) {
-      const found = this.ask(undefined, this.roomFor('', rooms), spent);
-      sets.push({ resource: host, container: undefined, startTime: this.begun, time, ...found });
+      const { points, unsent } = this.ask(undefined, this.roomFor('', rooms));
+      sets.push({ resource: host, container: undefined, startTime: this.begun, time, points, unsent });
     }
     this.rooms = rooms;
-    this.collectors.forEach(({ name: collector }, index) => {
-      const ms = spent[index]!;
-      if (ms > 0) this.telemetry.add('portlight.collector.duration', ms / 1000, { collector });
-    });
+    for (const { collectors, spent } of [this.ofContainers, this.ofHost]) {
+      collectors.forEach(({ name: collector }, index) => {
+        const ms = spent[index]!;
+        if (ms > 0) this.telemetry.add('portlight.collector.duration', ms / 1000, { collector });
+      });
+      spent.fill(0);
+    }
     return sets.filter(({ points }) => points.length > 0);
   }
 
   /** An empty place for points, kept in `rooms` for the next round. */
-  private roomFor(id: string, rooms: Map<string, Room>): Found {
+  private roomFor(id: string, rooms: Map<string, Room>): Room {
+    const asked = id === '' ? this.ofHost : this.ofContainers;
     const empty = (): Found => ({
       points: new Points(),
       unsent: this.watched.size === 0 ? undefined : new Points(),
+      bounds: new Uint32Array(2 * asked.collectors.length + 2),
+      isWhole: false,
     });
     const room = this.rooms.get(id) ?? { current: empty(), last: empty() };
     rooms.set(id, room);
     [room.current, room.last] = [room.last, room.current];
     room.current.points.clear();
     room.current.unsent?.clear();
-    return room.current;
+    return room;
   }
 
-  /** @param spent by each collector, ms: added to */
-  private ask(about: Container | undefined, found: Found, spent: Float64Array): Found {
-    const { points, unsent } = found;
-    let excess = 0;
-    const sink = {
-      push: (point: Point) => {
-        const wanted = this.enabled.has(point.metric)
-          ? points
-          : this.watched.has(point.metric)
-            ? unsent
-            : undefined;
-        if (wanted === undefined) return;
-        if (wanted.length < MAX_POINTS) wanted.push(point);
-        else excess++;
-      },
-    };
+  private ask(about: Container | undefined, room: Room): Found {
+    const { sorter, telemetry } = this;
+    const { collectors, spent } = about === undefined ? this.ofHost : this.ofContainers;
+    const { current } = room;
+    sorter.begin(room);
+    let hasFailed = false;
     let begun = performance.now();
-    for (let index = 0; index < this.collectors.length; index++) {
-      const collector = this.collectors[index]!;
+    for (let index = 0; index < collectors.length; index++) {
+      const collector = collectors[index]!;
+      sorter.next(index);
       try {
-        if (about === undefined) collector.collectHost?.(sink);
-        else collector.collect?.(about, sink);
+        if (about === undefined) collector.collectHost?.(sorter);
+        else collector.collect?.(about, sorter);
       } catch (error) {
-        this.telemetry.fault(collector.name, error, about?.name);
+        hasFailed = true;
+        telemetry.fault(collector.name, error, about?.name);
       }
       const ended = performance.now();
       spent[index]! += ended - begun;
       begun = ended;
     }
+    sorter.next(collectors.length);
+    const { excess } = sorter;
+    current.isWhole = !hasFailed && excess === 0;
     if (excess > 0) {
-      this.telemetry.add('portlight.records.dropped', excess, {
+      telemetry.add('portlight.records.dropped', excess, {
         signal: 'metrics',
         destination: 'all',
         reason: 'cardinality',
       });
-      this.telemetry.warn(
+      telemetry.warn(
         `more than ${MAX_POINTS} points of ${about?.name ?? 'the host'} in a round: the rest is dropped`,
       );
     }
-    return found;
+    return current;
   }
 }

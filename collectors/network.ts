@@ -85,6 +85,8 @@ export function countTcpStates(text: string, counts: Map<string, number>): void 
   }
 }
 
+/** In every so manieth round a network is looked at in which nothing moves. */
+const LOOK_EVERY = 3;
 /** Names of interfaces whose attributes are kept. */
 const MAX_INTERFACES = 10_000;
 
@@ -120,8 +122,11 @@ interface Watched {
   readonly snmp: KernelFile | undefined;
   readonly sockstat: KernelFile | undefined;
   /** What `dev` said last, and what that means: of most containers, the same again. */
-  text: string;
+  text: string | undefined;
   interfaces: readonly InterfaceCounters[];
+  /** Whether it said the same when it was looked at before. */
+  isQuiet: boolean;
+  rounds: number;
 }
 
 export class NetworkCollector implements Collector {
@@ -132,8 +137,21 @@ export class NetworkCollector implements Collector {
   private readonly watched = new Map<string, Watched>();
   private readonly attributes = new Map<string, Attributes>();
   private readonly sides = new InterfaceSides();
+  /** Whether other files than `dev` are read. */
+  private readonly looksFurther: boolean;
+  private readonly isStill: (container: Container) => boolean;
 
-  constructor(procfs: string, enabled: ReadonlySet<Metric>, files: KernelFiles) {
+  /** @param isStill whether nothing has happened in a container for two rounds */
+  constructor(
+    procfs: string,
+    enabled: ReadonlySet<Metric>,
+    files: KernelFiles,
+    isStill: (container: Container) => boolean = () => false,
+  ) {
+    this.isStill = isStill;
+    this.looksFurther = [catalogue.tcpRetransmits, catalogue.sockets, catalogue.tcpConnections].some(
+      (metric) => enabled.has(metric),
+    );
     this.procfs = procfs;
     this.files = files;
     this.enabled = enabled;
@@ -146,8 +164,11 @@ export class NetworkCollector implements Collector {
     const directory = join(this.procfs, String(container.pid), 'net');
     const watched = this.files.openAll((open) => {
       const opened: Watched = {
-        text: '',
+        text: undefined,
         interfaces: [],
+        isQuiet: false,
+        // Containers have their turns in different rounds.
+        rounds: this.watched.size,
         directory,
         dev: open(join(directory, 'dev')),
         snmp: this.enabled.has(catalogue.tcpRetransmits) ? open(join(directory, 'snmp')) : undefined,
@@ -174,8 +195,14 @@ export class NetworkCollector implements Collector {
   collect(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
+    const isTurn = watched.rounds++ % LOOK_EVERY === 0;
+    const { looksFurther } = this;
+    // What comes from outside needs no process of the container's: it is looked for all the same, now and then.
+    if (!isTurn && !looksFurther && watched.isQuiet && this.isStill(container) && points.repeat()) return;
     const text = this.read(watched.dev);
-    if (text !== watched.text) {
+    watched.isQuiet = text === watched.text;
+    if (watched.isQuiet && !looksFurther && points.repeat()) return;
+    if (!watched.isQuiet) {
       watched.text = text;
       watched.interfaces = parseNetDev(text);
     }

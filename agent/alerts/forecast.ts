@@ -38,7 +38,7 @@ export interface Question {
   /** Up to when is asked, ms from now. */
   readonly ahead: number;
   /** The highest value before the window: what came down from there by itself will do so again. */
-  readonly highestBefore: number;
+  readonly highestBefore: () => number;
 }
 
 const medianOf = (values: number[]): number => {
@@ -66,13 +66,15 @@ function trendOf(times: readonly number[], values: readonly number[]): { slope: 
  *   to tell
  */
 export function timeToReach(history: History, question: Question): number {
-  const { term, window, now, value: last, level, isRoom, floor, ahead, highestBefore } = question;
+  const { term, window, now, value: last, level, isRoom, floor, ahead } = question;
   const { length } = history;
   if (length === 0 || now - history.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
   if (last >= level && !isRoom) return 0;
   // What is cheap to see comes first: almost no container ever is near to it.
-  const isKnown = highestBefore < level * KILLED && last <= highestBefore + (isRoom ? last : level) * NEWS;
-  if (last < floor || isKnown) return Number.POSITIVE_INFINITY;
+  if (last < floor) return Number.POSITIVE_INFINITY;
+  const highestBefore = question.highestBefore();
+  if (highestBefore < level * KILLED && last <= highestBefore + (isRoom ? last : level) * NEWS)
+    return Number.POSITIVE_INFINITY;
   const begin = now - window;
   const oldest = history.at(begin);
   if (last <= history.valueAt(oldest, term)) return Number.POSITIVE_INFINITY;

@@ -2,6 +2,7 @@
  * Evaluates rules: those of metrics after each round, those of events as they come. What fires and what pends is kept, so
  * that a restarted agent tells nothing twice, and the end of everything that it told.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { TextStore } from '../../collectors/collector.ts';
 import { parsePairs } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
@@ -20,6 +21,8 @@ import { Track } from './track.ts';
 
 /** How long a resolved alert is shown, and told to whoever did not hear it, ms. */
 const RESOLVED_MS = 900_000;
+/** Containers that are evaluated at one go: a few milliseconds. */
+const PART = 100;
 /** Rounds without a figure that are waited for: a file that could not be read once is no end of an alert. */
 const MISSED = 3;
 
@@ -109,11 +112,11 @@ export class Alerts {
       .sort((one, other) => Number(one.startsAt - other.startsAt));
   }
 
-  /** Evaluates what a round has brought. */
-  round(sets: readonly MetricSet[]): void {
+  /** Evaluates what a round has brought, at one go where there are few containers. */
+  async round(sets: readonly MetricSet[]): Promise<void> {
     const now = this.clock.now();
-    const before = this.tracks;
-    this.tracks = new Map();
+    const tracks = new Map<string, Track>();
+    let looked = 0;
     const host = sets.find(({ container, isElsewhere }) => container === undefined && !isElsewhere);
     if (host !== undefined) {
       this.look(this.host, host, now);
@@ -122,8 +125,10 @@ export class Alerts {
     for (const set of sets) {
       const { container } = set;
       if (container === undefined) continue;
-      const track = before.get(container.id) ?? new Track(this.bindings.layout.container);
-      this.tracks.set(container.id, track);
+      // Logs and events have their turn between the parts of a large round.
+      if (++looked % PART === 0) await setImmediate();
+      const track = this.tracks.get(container.id) ?? new Track(this.bindings.layout.container);
+      tracks.set(container.id, track);
       track.container = container;
       this.look(track, set, now);
       const around = set.isElsewhere ? this.elsewhere : this.host;
@@ -131,6 +136,7 @@ export class Alerts {
       track.keep();
     }
     this.host.keep();
+    this.tracks = tracks;
     this.endOthers();
     this.options.sink.alerts(this.current);
   }

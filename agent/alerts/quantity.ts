@@ -173,7 +173,7 @@ export function quantityOf(expression: Expression, terms: TermsOf): Quantity {
           isRoom: !isLevel,
           floor: isLevel ? reached * LEAST_SHARE : 0,
           ahead: forecast.ahead,
-          highestBefore: view.highestBefore(part.term, window),
+          highestBefore: () => view.highestBefore(part.term, window),
         };
         return timeToReach(view.historyOf(part.term, window), question) / MS;
       },

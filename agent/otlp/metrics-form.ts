@@ -17,6 +17,8 @@ const START_TIME = 1;
 const TIME = START_TIME + 8 + 1;
 const VALUE = TIME + 8 + 1;
 
+const LOW = 0xffff_ffffn;
+
 /** A NumberDataPoint without its figures. @returns where it begins */
 function dataPoint(writer: Writer, integer: boolean, labels: Attributes | undefined): number {
   const mark = writer.begin(1);
@@ -100,11 +102,14 @@ export class MetricsForm {
     const { view, metrics, indices, places } = this;
     if (time !== this.time) for (const place of places) view.setBigUint64(place + TIME, time, true);
     this.time = time;
+    // A number is written in a fifth of the time that a BigInt takes.
+    const [startLow, startHigh] = [Number(startTime & LOW), Number(startTime >> 32n)];
     for (let at = 0; at < places.length; at++) {
       const index = indices[at]!;
       const value = values[index]!;
       const place = places[at]!;
-      view.setBigUint64(place + START_TIME, startTime, true);
+      view.setUint32(place + START_TIME, startLow, true);
+      view.setUint32(place + START_TIME + 4, startHigh, true);
       if (metrics[index]!.integer) {
         const high = Math.floor(value / HALF);
         view.setUint32(place + VALUE, value - high * HALF, true);

@@ -52,7 +52,7 @@ export async function judge(config: Config): Promise<Alert[]> {
   const host = new HostCollector(config.procfs, config.rootfs, files);
   const rounds = new Round([cgroup, processes, new StateCollector(), host], looked, telemetry);
   const about = config.scope === 'host' ? { attributes: {} } : undefined;
-  alerts.round(await rounds.collect(containers, about));
+  await alerts.round(await rounds.collect(containers, about));
   cgroup.stop();
   return alerts.current;
 }

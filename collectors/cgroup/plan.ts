@@ -56,6 +56,8 @@ export interface Plan {
   readonly signs: readonly number[];
   /** How many of the files, from the first, hold the signs. */
   readonly signFiles: number;
+  /** Of the files behind them. */
+  readonly cadences: readonly (Cadence | undefined)[];
   readonly points: readonly PlannedPoint[];
   readonly tables: readonly PlannedTable[];
   readonly slots: number;
@@ -215,6 +217,7 @@ export function compile(
     }),
     signs,
     signFiles,
+    cadences: [...new Set([...files.values()].slice(signFiles).map(({ cadence }) => cadence))],
     points,
     tables: [...tables.values()],
     slots: slotOf.size,

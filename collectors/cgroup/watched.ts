@@ -5,12 +5,17 @@ import { buffer } from '../kernel-file.ts';
 import type { Plan, PlannedTable } from './plan.ts';
 import { parseTable, type TableAttributes } from './tables.ts';
 
+type Turns = Readonly<Record<Cadence, number>>;
 /**
- * In every so manieth round. Settings such as limits are read when the daemon tells that they were changed,
- * and now and then in case somebody wrote to the files. What moves only in an active container is read of one that is
- * not, too: the kernel writes its dirty pages, and looks through its memory for what could be freed.
+ * In every so manieth round. Settings such as limits are read when the daemon tells that they were changed, and now and
+ * then in case somebody wrote to the files.
  */
-const EVERY: Readonly<Record<Exclude<Cadence, 'seldom'>, number>> = { setting: 30, rare: 6, active: 3 };
+const EVERY: Omit<Turns, 'seldom'> = { setting: 30, rare: 6, active: 1 };
+/**
+ * Of a container in which nothing happens. What moves only in an active one is looked at all the same: the kernel writes
+ * its dirty pages, and looks through its memory for what could be freed.
+ */
+const EVERY_IF_STILL = { setting: 30, rare: 30, active: 6 };
 /** A table without a line for any device is `Total 0` on cgroup v1. */
 const EMPTY_TABLE = 8;
 
@@ -39,6 +44,14 @@ export interface WatchedOptions {
   readonly turn: number;
 }
 
+function areEqual(one: Float64Array, other: Float64Array): boolean {
+  for (let index = 0; index < one.length; index++) {
+    // NaN, too, is what it was.
+    if (one[index] !== other[index] && !Object.is(one[index], other[index])) return false;
+  }
+  return true;
+}
+
 /** One for all: it is used at one go. */
 let scratch = new Float64Array(0);
 
@@ -51,8 +64,11 @@ export class Watched {
    */
   isStill = false;
   private wasSame = false;
+  /** Whether its files said in the last round what they had said in the round before. */
+  private wasEqual = false;
   private readonly options: WatchedOptions;
-  private readonly every: Readonly<Record<Cadence, number>>;
+  private readonly every: Turns;
+  private readonly everyIfStill: Turns;
   /** Whether each table had any line when it was last looked at. */
   private readonly hasLines: boolean[];
   /** Slots' values and clock (ms) of the last round, for rates; no clock before the first. */
@@ -61,8 +77,10 @@ export class Watched {
   private rounds: number;
 
   constructor(options: WatchedOptions) {
+    const { seldomEvery: seldom } = options;
     this.options = options;
-    this.every = { ...EVERY, seldom: options.seldomEvery };
+    this.every = { ...EVERY, seldom };
+    this.everyIfStill = { ...EVERY_IF_STILL, seldom: Math.max(seldom, EVERY_IF_STILL.active) };
     this.hasLines = options.tables.map(() => true);
     this.last = new Float64Array(options.plan.slots);
     this.rounds = options.turn;
@@ -72,6 +90,15 @@ export class Watched {
   collect(points: PointSink, clock: number): void {
     const { last } = this;
     const values = this.read();
+    const isEqual = this.lastClock !== undefined && areEqual(values, last);
+    // Rates, too, are those of the last round then: 0.
+    const isOver = isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeat();
+    this.wasEqual = isEqual;
+    if (isOver) {
+      this.lastClock = clock;
+      this.rounds++;
+      return;
+    }
     const seconds = this.lastClock === undefined ? Number.NaN : (clock - this.lastClock) / 1000;
     const planned = this.options.plan.points;
     // By index, here and below: iterators are garbage by the megabyte where containers are many.
@@ -100,12 +127,15 @@ export class Watched {
   private read(): Float64Array {
     const { plan, files } = this.options;
     if (scratch.length < plan.slots) scratch = new Float64Array(plan.slots);
-    const values = scratch.subarray(0, plan.slots).fill(Number.NaN);
+    const values = scratch.subarray(0, plan.slots);
+    // Of files whose turn it is not, what they said last.
+    values.set(this.last);
     this.readFiles(0, plan.signFiles, values);
     const isSame = plan.signs.length > 0 && plan.signs.every((slot) => values[slot] === this.last[slot]);
     this.isStill = isSame && this.wasSame;
     this.wasSame = isSame;
-    this.readFiles(plan.signFiles, files.length, values);
+    if (plan.cadences.some((cadence) => this.isDue(cadence)))
+      this.readFiles(plan.signFiles, files.length, values);
     return values;
   }
 
@@ -113,10 +143,8 @@ export class Watched {
     const { plan, files } = this.options;
     for (let index = from; index < to; index++) {
       const { parse, slots, cadence } = plan.files[index]!;
-      if (!this.isDue(cadence)) {
-        for (let at = 0; at < slots.length; at++) values[slots[at]!] = this.last[slots[at]!]!;
-        continue;
-      }
+      if (!this.isDue(cadence)) continue;
+      for (let at = 0; at < slots.length; at++) values[slots[at]!] = Number.NaN;
       const length = files[index]?.read() ?? 0;
       if (length > 0) parse(buffer, length, values);
     }
@@ -155,8 +183,13 @@ export class Watched {
     for (const metric of answered) for (const point of found) if (point.metric === metric) points.push(point);
   }
 
+  /** Whether one of the tables is to be read because it is its turn, or because something may have happened. */
+  private isAnyTableDue(): boolean {
+    return this.hasLines.some((hasLines) => this.isDue(hasLines ? 'active' : 'rare'));
+  }
+
   private isDue(cadence: Cadence | undefined): boolean {
     if (this.isNew || cadence === undefined) return true;
-    return (cadence === 'active' && !this.isStill) || this.rounds % this.every[cadence] === 0;
+    return this.rounds % (this.isStill ? this.everyIfStill : this.every)[cadence] === 0;
   }
 }

@@ -69,15 +69,19 @@ const copyOf = (part: string): string => Buffer.from(part).toString();
 /** Mount points of block devices, each device once, from the text of /proc/mounts. */
 export function parseMounts(text: string): { device: string; point: string; type: string }[] {
   const seen = new Set<string>();
-  return text
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter(([device = '']) => device.startsWith('/dev/') && !seen.has(device) && seen.add(device))
-    .map(([device = '', point = '', type = '']) => ({
-      device: copyOf(device),
-      point: copyOf(point.replaceAll('\\040', ' ')),
-      type: copyOf(type),
-    }));
+  return (
+    text
+      .split('\n')
+      // Of every container there is one that is of no device.
+      .filter((line) => line.startsWith('/dev/'))
+      .map((line) => line.split(' '))
+      .filter(([device = '']) => !seen.has(device) && seen.add(device))
+      .map(([device = '', point = '', type = '']) => ({
+        device: copyOf(device),
+        point: copyOf(point.replaceAll('\\040', ' ')),
+        type: copyOf(type),
+      }))
+  );
 }
 
 /** Total microseconds by line of a file in /proc/pressure. */

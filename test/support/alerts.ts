@@ -84,7 +84,8 @@ export class Scene {
     }));
     const resource = { attributes: { 'host.name': 'h' } };
     sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.of(host) });
-    this.engine.round(sets);
+    // At one go: of a hundred containers at most.
+    void this.engine.round(sets);
   }
 
   event(container: Container, eventName: string, attributes: EventRecord['attributes'] = {}, ago = 0): void {

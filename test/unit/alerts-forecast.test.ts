@@ -22,10 +22,9 @@ function forecast(values: readonly number[], more: { highestBefore?: number; flo
     value: values.at(-1)!,
     level: 100,
     isRoom: false,
-    floor: 30,
+    floor: more.floor ?? 30,
     ahead: 15 * MINUTE,
-    highestBefore: Number.NEGATIVE_INFINITY,
-    ...more,
+    highestBefore: () => more.highestBefore ?? Number.NEGATIVE_INFINITY,
   });
   return reached / MINUTE;
 }

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observable } from '@opentelemetry/api';
 import { pino } from 'pino';
-import type { Batch, Metric, MetricSet } from '../../../agent/records.ts';
+import type { Batch, Container, Metric, MetricSet } from '../../../agent/records.ts';
 import { Round } from '../../../agent/round.ts';
 import { selectMetrics } from '../../../agent/selection.ts';
 import { Telemetry } from '../../../agent/telemetry.ts';
@@ -47,10 +47,11 @@ class ListedFiles extends KernelFiles {
 const files = new ListedFiles(descriptorLimit(), () => {});
 const telemetry = new Telemetry(pino({ level: 'silent' }));
 const cgroup = new CgroupCollector('/proc', rows, files);
+const isStill = (container: Container) => cgroup.isStill(container);
 const collectors = [
   cgroup,
-  new NetworkCollector('/proc', enabled, files),
-  new ProcessCollector('/proc', enabled, undefined, (container) => cgroup.isStill(container)),
+  new NetworkCollector('/proc', enabled, files, isStill),
+  new ProcessCollector('/proc', enabled, undefined, isStill),
   new StateCollector(),
 ];
 for (const container of containers)
@@ -69,6 +70,14 @@ function agent(): () => Promise<void> {
   };
   const pipeline = plainPipeline({ exporters: [nowhere], telemetry, treatment: () => undefined });
   return async () => pipeline.metrics(await rounds.collect(containers));
+}
+
+/** Has each container use CPU time before the next round. */
+function work(): void {
+  for (const { pid } of containers) {
+    process.kill(pid, 'SIGSTOP');
+    process.kill(pid, 'SIGCONT');
+  }
 }
 
 /** What an agent does that is made of the SDK's parts: each point is observed with its container's attributes. */
@@ -112,6 +121,7 @@ async function sdk(): Promise<() => Promise<void>> {
 
 const ways = {
   agent,
+  'at work': agent,
   sdk,
   read: () => async () => {
     for (const file of files.opened) file.read();
@@ -119,7 +129,11 @@ const ways = {
 };
 const round = await ways[way]();
 
-for (let count = 0; count < WARM_UP / containers.length; count++) await round();
+const between = way === 'at work' ? work : () => {};
+for (let count = 0; count < WARM_UP / containers.length; count++) {
+  await round();
+  between();
+}
 points = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let cpu = 0;
@@ -129,6 +143,7 @@ for (let count = 0; count < ROUNDS; count++) {
   await round();
   const { user, system } = process.cpuUsage(usage);
   cpu += user + system;
+  between();
   await sleep(20);
   delay.disable();
 }
