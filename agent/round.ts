@@ -82,10 +82,11 @@ class Sorter implements PointSink {
   repeat(): boolean {
     const { current, last, collector } = this;
     if (!last.isWhole) return false;
-    const { bounds } = last;
-    current.points.take(last.points, bounds[2 * collector]!, bounds[2 * collector + 2]!);
-    if (last.unsent !== undefined)
-      current.unsent?.take(last.unsent, bounds[2 * collector + 1]!, bounds[2 * collector + 3]!);
+    const [from, fromUnsent, to, toUnsent] = last.bounds.subarray(2 * collector, 2 * collector + 4);
+    // One by one, what has no room is counted.
+    if (current.points.length + to! - from! > MAX_POINTS) return false;
+    current.points.take(last.points, from!, to!);
+    if (last.unsent !== undefined) current.unsent?.take(last.unsent, fromUnsent!, toUnsent!);
     return true;
   }
 }

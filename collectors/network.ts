@@ -197,7 +197,7 @@ export class NetworkCollector implements Collector {
     if (watched === undefined) return;
     const isTurn = watched.rounds++ % LOOK_EVERY === 0;
     const { looksFurther } = this;
-    // What comes from outside needs no process of the container's: it is looked for all the same, now and then.
+    // Traffic needs no process of this container's: it comes from outside, or is of others that have joined its network.
     if (!isTurn && !looksFurther && watched.isQuiet && this.isStill(container) && points.repeat()) return;
     const text = this.read(watched.dev);
     watched.isQuiet = text === watched.text;

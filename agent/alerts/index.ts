@@ -21,7 +21,7 @@ import { Track } from './track.ts';
 
 /** How long a resolved alert is shown, and told to whoever did not hear it, ms. */
 const RESOLVED_MS = 900_000;
-/** Containers that are evaluated at one go: a few milliseconds. */
+/** As many are evaluated at one go: a few milliseconds. */
 const PART = 100;
 /** Rounds without a figure that are waited for: a file that could not be read once is no end of an alert. */
 const MISSED = 3;
@@ -116,29 +116,36 @@ export class Alerts {
   async round(sets: readonly MetricSet[]): Promise<void> {
     const now = this.clock.now();
     const tracks = new Map<string, Track>();
-    let looked = 0;
     const host = sets.find(({ container, isElsewhere }) => container === undefined && !isElsewhere);
     if (host !== undefined) {
       this.look(this.host, host, now);
       this.evaluate(this.host, this.bindings.ready, host.resource, this.host);
     }
-    for (const set of sets) {
-      const { container } = set;
-      if (container === undefined) continue;
-      // Logs and events have their turn between the parts of a large round.
-      if (++looked % PART === 0) await setImmediate();
-      const track = this.tracks.get(container.id) ?? new Track(this.bindings.layout.container);
-      tracks.set(container.id, track);
-      track.container = container;
-      this.look(track, set, now);
-      const around = set.isElsewhere ? this.elsewhere : this.host;
-      this.evaluate(track, this.bindings.rulesFor(track, container), container.resource, around);
-      track.keep();
+    try {
+      for (let from = 0; from < sets.length; from += PART) {
+        // Logs and events have their turn between the parts of a large round.
+        if (from > 0) await setImmediate();
+        for (const set of sets.slice(from, from + PART)) this.container(set, now, tracks);
+      }
+    } finally {
+      this.tracks = tracks;
     }
     this.host.keep();
-    this.tracks = tracks;
     this.endOthers();
     this.options.sink.alerts(this.current);
+  }
+
+  /** @param tracks those of this round: added to */
+  private container(set: MetricSet, now: number, tracks: Map<string, Track>): void {
+    const { container } = set;
+    if (container === undefined) return;
+    const track = this.tracks.get(container.id) ?? new Track(this.bindings.layout.container);
+    tracks.set(container.id, track);
+    track.container = container;
+    this.look(track, set, now);
+    const around = set.isElsewhere ? this.elsewhere : this.host;
+    this.evaluate(track, this.bindings.rulesFor(track, container), container.resource, around);
+    track.keep();
   }
 
   /** What an event says. */

@@ -64,6 +64,8 @@ export class Watched {
    */
   isStill = false;
   private wasSame = false;
+  /** Whether it is since this round. */
+  private isEnding = false;
   /** Whether its files said in the last round what they had said in the round before. */
   private wasEqual = false;
   private readonly options: WatchedOptions;
@@ -80,7 +82,7 @@ export class Watched {
     const { seldomEvery: seldom } = options;
     this.options = options;
     this.every = { ...EVERY, seldom };
-    this.everyIfStill = { ...EVERY_IF_STILL, seldom: Math.max(seldom, EVERY_IF_STILL.active) };
+    this.everyIfStill = { ...EVERY_IF_STILL, seldom };
     this.hasLines = options.tables.map(() => true);
     this.last = new Float64Array(options.plan.slots);
     this.rounds = options.turn;
@@ -92,7 +94,7 @@ export class Watched {
     const values = this.read();
     const isEqual = this.lastClock !== undefined && areEqual(values, last);
     // Rates, too, are those of the last round then: 0.
-    const isOver = isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeat();
+    const isOver = !this.isNew && isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeat();
     this.wasEqual = isEqual;
     if (isOver) {
       this.lastClock = clock;
@@ -132,6 +134,7 @@ export class Watched {
     values.set(this.last);
     this.readFiles(0, plan.signFiles, values);
     const isSame = plan.signs.length > 0 && plan.signs.every((slot) => values[slot] === this.last[slot]);
+    this.isEnding = isSame && this.wasSame && !this.isStill;
     this.isStill = isSame && this.wasSame;
     this.wasSame = isSame;
     if (plan.cadences.some((cadence) => this.isDue(cadence)))
@@ -156,7 +159,7 @@ export class Watched {
     const found: Point[] = [];
     const answered = new Set<unknown>();
     for (let index = 0; index < tables.length; index++) {
-      if (!this.hasLines[index] && !this.isDue('rare')) continue;
+      if (!this.hasLines[index] && !this.isTurn) continue;
       const { table, files } = tables[index]!;
       const open = table.readings.filter(({ metric }) => !answered.has(metric));
       if (open.length === 0) continue;
@@ -185,11 +188,18 @@ export class Watched {
 
   /** Whether one of the tables is to be read because it is its turn, or because something may have happened. */
   private isAnyTableDue(): boolean {
-    return this.hasLines.some((hasLines) => this.isDue(hasLines ? 'active' : 'rare'));
+    return this.hasLines.some((hasLines) => (hasLines ? this.isDue('active') : this.isTurn));
+  }
+
+  /** Whether it is the turn of a table that had no lines: the kernel writes a container's pages when it sleeps. */
+  private get isTurn(): boolean {
+    return this.isNew || this.rounds % EVERY.rare === 0;
   }
 
   private isDue(cadence: Cadence | undefined): boolean {
     if (this.isNew || cadence === undefined) return true;
+    // What has moved before is read when all has come to rest.
+    if (this.isEnding && cadence === 'rare') return true;
     return this.rounds % (this.isStill ? this.everyIfStill : this.every)[cadence] === 0;
   }
 }

@@ -51,8 +51,10 @@ const SHUTDOWN: UnixNano = 20_000_000_000n;
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
 /** What an answer fails with in whose middle the daemon ends, or only breaks off. */
 const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
-/** As often an answer may break off: that daemon is there. */
-const BREAKS = 3;
+/** As often it may do that, or not answer while it is being connected to: that daemon is there. */
+const BREAKS = 6;
+/** Between two questions of what an event waits for. */
+const LONGEST_QUESTION_WAIT_MS = 1000;
 /** From one look at whether the events were all to the next. */
 const RECONCILE_MS = 300_000;
 
@@ -240,7 +242,9 @@ export class DockerCollector {
       if (this.away !== undefined && this.away.to === undefined) this.isBack(this.away, past);
       this.landmark = past.events.at(-1) ?? this.landmark;
       for (const event of past.events) if (BigInt(event.timeNano) >= since) this.take(event);
-      await Promise.all(this.turns.values());
+      // An event can wait for the next daemon: that is another connection's.
+      const lost = new Promise<never>((_, reject) => next.catch(reject));
+      await Promise.race([Promise.all(this.turns.values()), lost]);
       await this.reconcile();
       backoff.reset();
       this.connected = true;
@@ -559,18 +563,20 @@ export class DockerCollector {
    */
   private async describe(id: string): Promise<Container | undefined> {
     const { signal } = this.stopping;
-    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
-    for (let breaks = 0; breaks < BREAKS; await backoff.wait()) {
+    const backoff = new Backoff(LONGEST_QUESTION_WAIT_MS, signal);
+    for (let breaks = 0; ; ) {
       try {
         return await this.all.inspect(id);
       } catch (error) {
         if (signal.aborted) throw error;
         this.fault(error);
-        if (BROKEN.has(codeOf(error))) breaks++;
-        else if (!REFUSED.has(codeOf(error))) return undefined;
+        // Whoever listens for a daemon that is starting does not answer for it.
+        const isGone = REFUSED.has(codeOf(error));
+        if (!isGone && this.connected && !BROKEN.has(codeOf(error))) return undefined;
+        if (!isGone && ++breaks === BREAKS) return undefined;
       }
+      await backoff.wait();
     }
-    return undefined;
   }
 
   /** It is told of even where it cannot be described. */

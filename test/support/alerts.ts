@@ -84,7 +84,7 @@ export class Scene {
     }));
     const resource = { attributes: { 'host.name': 'h' } };
     sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.of(host) });
-    // At one go: of a hundred containers at most.
+    // At one go: there are less than a hundred containers.
     void this.engine.round(sets);
   }
 

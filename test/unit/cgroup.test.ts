@@ -347,6 +347,34 @@ test('of a container in which nothing happens, what only its processes change is
   t.deepEqual(round(), [4, 4000, false], 'it holds more memory');
 });
 
+test('what moves rarely is read once more when a container comes to rest', (t) => {
+  const scope = `system.slice/docker-${ID}.scope`;
+  const cpu = (usec: number) => `usage_usec ${usec}\nuser_usec ${usec}\nsystem_usec 0\n`;
+  const { collector, container, write } = host(
+    t,
+    (root) => `30 23 0:26 / ${root} rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n`,
+    `0::/${scope}\n`,
+    {
+      [`${scope}/cpu.stat`]: cpu(100),
+      [`${scope}/memory.current`]: '5000\n',
+      [`${scope}/memory.peak`]: '5000\n',
+    },
+    [catalogue.cpuTime, catalogue.memoryUsage, catalogue.memoryMax],
+  );
+  collector.attach(container);
+  const highest = () => {
+    const points = takenPoints();
+    collector.collect(container, points);
+    return named(points)['container.memory.usage.max'];
+  };
+  t.is(highest(), 5000);
+  write(`cgroup/${scope}/cpu.stat`, cpu(200));
+  write(`cgroup/${scope}/memory.peak`, '9000\n');
+  t.is(highest(), 5000, 'it is not its turn');
+  t.is(highest(), 5000, 'nothing has happened in this round');
+  t.is(highest(), 9000, 'nor in the one before it');
+});
+
 test("of a process that is not the container's, nothing is told", (t) => {
   const { collector, container } = host(
     t,
