@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** How long work holds the event loop before all else has its turn. */
-const LONGEST_TURN_MS = 8;
+const LONGEST_TURN_MS = 5;
 
 export class Turn {
   private since = performance.now();
