@@ -163,7 +163,7 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
     },
     async stop() {
       const containers = await docker.listContainers({ all: true }).catch(() => []);
-      await Promise.all(
+      const removed = Promise.all(
         containers.map(({ Id }) =>
           docker
             .getContainer(Id)
@@ -171,6 +171,8 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
             .catch(() => {}),
         ),
       );
+      // A daemon can hang on one of them: what is left of it ends with the daemon.
+      await Promise.race([removed, sleep(STOP_MS, undefined, { ref: false })]);
       child.kill('SIGTERM');
       await exited(child);
       killShims(directory);
