@@ -80,13 +80,13 @@ class Sorter implements PointSink {
   }
 
   repeat(): boolean {
-    const { current, last, collector } = this;
-    if (!last.isWhole) return false;
-    const [from, fromUnsent, to, toUnsent] = last.bounds.subarray(2 * collector, 2 * collector + 4);
+    const { current, last } = this;
+    const { bounds } = last;
+    const at = 2 * this.collector;
     // One by one, what has no room is counted.
-    if (current.points.length + to! - from! > MAX_POINTS) return false;
-    current.points.take(last.points, from!, to!);
-    if (last.unsent !== undefined) current.unsent?.take(last.unsent, fromUnsent!, toUnsent!);
+    if (!last.isWhole || current.points.length + bounds[at + 2]! - bounds[at]! > MAX_POINTS) return false;
+    current.points.take(last.points, bounds[at]!, bounds[at + 2]!);
+    if (last.unsent !== undefined) current.unsent?.take(last.unsent, bounds[at + 1]!, bounds[at + 3]!);
     return true;
   }
 }

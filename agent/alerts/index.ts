@@ -125,7 +125,7 @@ export class Alerts {
       for (let from = 0; from < sets.length; from += PART) {
         // Logs and events have their turn between the parts of a large round.
         if (from > 0) await setImmediate();
-        for (const set of sets.slice(from, from + PART)) this.container(set, now, tracks);
+        for (const set of sets.slice(from, from + PART)) this.evaluateContainer(set, now, tracks);
       }
     } finally {
       this.tracks = tracks;
@@ -136,7 +136,7 @@ export class Alerts {
   }
 
   /** @param tracks those of this round: added to */
-  private container(set: MetricSet, now: number, tracks: Map<string, Track>): void {
+  private evaluateContainer(set: MetricSet, now: number, tracks: Map<string, Track>): void {
     const { container } = set;
     if (container === undefined) return;
     const track = this.tracks.get(container.id) ?? new Track(this.bindings.layout.container);

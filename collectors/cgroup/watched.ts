@@ -15,7 +15,7 @@ const EVERY: Omit<Turns, 'seldom'> = { setting: 30, rare: 6, active: 1 };
  * Of a container in which nothing happens. What moves only in an active one is looked at all the same: the kernel writes
  * its dirty pages, and looks through its memory for what could be freed.
  */
-const EVERY_IF_STILL = { setting: 30, rare: 30, active: 6 };
+const EVERY_IF_STILL: Omit<Turns, 'seldom'> = { setting: 30, rare: 30, active: 6 };
 /** A table without a line for any device is `Total 0` on cgroup v1. */
 const EMPTY_TABLE = 8;
 
@@ -63,9 +63,9 @@ export class Watched {
    * memory.stat, is read once more behind the end of whatever happened.
    */
   isStill = false;
-  private wasSame = false;
-  /** Whether it is since this round. */
+  /** Whether it is still since this round. */
   private isEnding = false;
+  private wasSame = false;
   /** Whether its files said in the last round what they had said in the round before. */
   private wasEqual = false;
   private readonly options: WatchedOptions;
@@ -90,31 +90,15 @@ export class Watched {
 
   /** @param clock when the files say what they say, ms of any clock that goes evenly */
   collect(points: PointSink, clock: number): void {
-    const { last } = this;
     const values = this.read();
-    const isEqual = this.lastClock !== undefined && areEqual(values, last);
+    const isEqual = this.lastClock !== undefined && areEqual(values, this.last);
     // Rates, too, are those of the last round then: 0.
-    const isOver = !this.isNew && isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeat();
+    const isRepeated = !this.isNew && isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeat();
     this.wasEqual = isEqual;
-    if (isOver) {
-      this.lastClock = clock;
-      this.rounds++;
-      return;
-    }
-    const seconds = this.lastClock === undefined ? Number.NaN : (clock - this.lastClock) / 1000;
-    const planned = this.options.plan.points;
-    // By index, here and below: iterators are garbage by the megabyte where containers are many.
-    for (let index = 0; index < planned.length; index++) {
-      const { metric, attributes, slots, compute, rate } = planned[index]!;
-      let value: number;
-      if (rate) value = Math.max(0, values[slots[0]!]! - last[slots[0]!]!) / seconds;
-      else if (compute === undefined) value = values[slots[0]!]!;
-      else value = compute(values[slots[0]!]!, values[slots[1]!]!, values[slots[2]!]!);
-      if (Number.isFinite(value)) points.push({ metric, value, attributes });
-    }
-    last.set(values);
+    if (!isRepeated) this.collectFields(points, values, clock);
+    this.last.set(values);
     this.lastClock = clock;
-    this.collectTables(points);
+    if (!isRepeated) this.collectTables(points);
     this.rounds++;
     this.isNew = false;
   }
@@ -153,13 +137,28 @@ export class Watched {
     }
   }
 
+  private collectFields(points: PointSink, values: Float64Array, clock: number): void {
+    const { last } = this;
+    const seconds = this.lastClock === undefined ? Number.NaN : (clock - this.lastClock) / 1000;
+    const planned = this.options.plan.points;
+    // By index, here and elsewhere: iterators are garbage by the megabyte where containers are many.
+    for (let index = 0; index < planned.length; index++) {
+      const { metric, attributes, slots, compute, rate } = planned[index]!;
+      let value: number;
+      if (rate) value = Math.max(0, values[slots[0]!]! - last[slots[0]!]!) / seconds;
+      else if (compute === undefined) value = values[slots[0]!]!;
+      else value = compute(values[slots[0]!]!, values[slots[1]!]!, values[slots[2]!]!);
+      if (Number.isFinite(value)) points.push({ metric, value, attributes });
+    }
+  }
+
   /** Of several files that say the same of a metric, the first that has anything is taken. */
   private collectTables(points: PointSink): void {
     const { tables, attributes } = this.options;
     const found: Point[] = [];
     const answered = new Set<unknown>();
     for (let index = 0; index < tables.length; index++) {
-      if (!this.hasLines[index] && !this.isTurn) continue;
+      if (!this.hasLines[index] && !this.areEmptyTablesDue) continue;
       const { table, files } = tables[index]!;
       const open = table.readings.filter(({ metric }) => !answered.has(metric));
       if (open.length === 0) continue;
@@ -188,11 +187,11 @@ export class Watched {
 
   /** Whether one of the tables is to be read because it is its turn, or because something may have happened. */
   private isAnyTableDue(): boolean {
-    return this.hasLines.some((hasLines) => (hasLines ? this.isDue('active') : this.isTurn));
+    return this.hasLines.some((hasLines) => (hasLines ? this.isDue('active') : this.areEmptyTablesDue));
   }
 
-  /** Whether it is the turn of a table that had no lines: the kernel writes a container's pages when it sleeps. */
-  private get isTurn(): boolean {
+  /** Whether it is the turn of tables that had no lines: the kernel writes a container's pages when it sleeps. */
+  private get areEmptyTablesDue(): boolean {
     return this.isNew || this.rounds % EVERY.rare === 0;
   }
 

@@ -570,10 +570,11 @@ export class DockerCollector {
       } catch (error) {
         if (signal.aborted) throw error;
         this.fault(error);
-        // Whoever listens for a daemon that is starting does not answer for it.
-        const isGone = REFUSED.has(codeOf(error));
-        if (!isGone && this.connected && !BROKEN.has(codeOf(error))) return undefined;
-        if (!isGone && ++breaks === BREAKS) return undefined;
+        if (!REFUSED.has(codeOf(error))) {
+          // Whoever listens for a daemon that is starting does not answer for it.
+          const mayComeBack = BROKEN.has(codeOf(error)) || !this.connected;
+          if (!mayComeBack || ++breaks === BREAKS) return undefined;
+        }
       }
       await backoff.wait();
     }
