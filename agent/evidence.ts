@@ -79,7 +79,7 @@ export class Evidence {
   }
 
   round(sets: readonly MetricSet[]): void {
-    this.isHostShort();
+    this.hasKernelKilled();
     const now = performance.now();
     const vitals = new Map<string, Vitals>();
     for (const { container, startTime, time, points } of sets) {
@@ -150,15 +150,20 @@ export class Evidence {
   }
 
   /**
-   * Whether the kernel has just killed something on this host for want of memory that no container told of.
+   * Whether the kernel has just killed something on this host for want of memory, in whatever cgroup.
    * Source: /proc/vmstat, `oom_kill` (Linux 4.13 and later).
    */
-  isHostShort(): boolean {
+  hasKernelKilled(): boolean {
     const now = performance.now();
     const kills = this.readOomKills();
     if (kills !== undefined && this.oomKills !== undefined && kills > this.oomKills) this.roseAt = now;
     this.oomKills = kills;
-    return now - this.roseAt < RECENT_MS && now - this.toldAt >= RECENT_MS;
+    return now - this.roseAt < RECENT_MS;
+  }
+
+  /** Whether it has killed something that no container told of. */
+  isHostShort(): boolean {
+    return this.hasKernelKilled() && performance.now() - this.toldAt >= RECENT_MS;
   }
 
   private readOomKills(): number | undefined {

@@ -57,6 +57,7 @@ interface Running {
 const unseen = (evidence: Evidence): Evidence => ({
   of: (container, since) => evidence.of(container, since),
   oomTold: () => {},
+  hasKernelKilled: () => false,
   isHostShort: () => false,
 });
 

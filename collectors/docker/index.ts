@@ -36,8 +36,8 @@ const STOP_MS = 500;
 const PARALLEL_INSPECTS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read: most are at once. */
 const LAST_WORDS_MS = 1000;
-/** How long an end that looks as if the kernel had killed for want of memory waits for the daemon to say so. */
-const LATE_OOM_MS = 100;
+/** From one look at whether an end is explained by now to the next. */
+const EXPLAINED_MS = 20;
 /**
  * What is told nowhere is concluded only when it still is after this time, and nothing else of the container was
  * told meanwhile: the daemon shows some things before it tells them.
@@ -457,8 +457,9 @@ export class DockerCollector {
       const read = this.options.lifecycle.stopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
-      if (this.story.isUnexplained(container, event, this.wasAway(time)))
-        await sleep(LATE_OOM_MS, undefined, { ref: false });
+      const began = performance.now();
+      while (performance.now() - began < this.story.patience(container, event, this.wasAway(time)))
+        await sleep(EXPLAINED_MS, undefined, { ref: false });
     }
     const sent = this.story.tell(container, event, this.wasAway(time));
     if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));

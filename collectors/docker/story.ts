@@ -38,8 +38,13 @@ const MAX_ARRIVALS = 256;
 const MAX_LIVES = 1000;
 /** How far apart an event and what was made up in its place can lie. */
 const SAME: UnixNano = 3_000_000_000n;
-/** How long after an end a kill for want of memory can be told that was its cause. */
-const LATE_OOM: UnixNano = 250_000_000n;
+/**
+ * How long an end that looks as if it were for want of memory waits for the daemon to say so, ms: the daemon learns
+ * of both by different ways, and a busy one tells the end well before. Where the kernel has killed nothing that can
+ * be seen from here, that is unlikely.
+ */
+const LATE_OOM_MS = 2000;
+const UNLIKELY_OOM_MS = 100;
 /** Containers that are gone, to recognise what the daemon says of them late. */
 const MAX_GONE = 1024;
 
@@ -58,7 +63,9 @@ export interface Evidence {
   of(container: Container, since: UnixNano): Attributes;
   /** A container told that a process of it was killed for want of memory. */
   oomTold(): void;
-  /** Whether the kernel has just killed something for want of memory that no container told of. */
+  /** Whether the kernel has just killed something for want of memory. */
+  hasKernelKilled(): boolean;
+  /** Whether it has killed something that no container told of. */
   isHostShort(): boolean;
 }
 
@@ -169,15 +176,13 @@ export class Story {
     this.heardOoms.set(id, time);
   }
 
-  /** Whether it ended as at its memory limit, and nothing that was told says why. */
-  isUnexplained(container: Container, event: DockerEvent, isDaemonAway: boolean): boolean {
+  /** How long to wait, ms, for what may yet be told of why it ended: not at all where that is known. */
+  patience(container: Container, event: DockerEvent, isDaemonAway: boolean): number {
     const told = this.told.get(container.id);
-    return (
-      told !== undefined &&
-      container.memoryLimit > 0 &&
-      exitCodeOf(event) === KILLED &&
-      this.reasonOf(told, container, event, isDaemonAway) === 'signal'
-    );
+    if (told === undefined || container.memoryLimit === 0 || exitCodeOf(event) !== KILLED) return 0;
+    const reason = this.reasonOf(told, container, event, isDaemonAway);
+    if (reason !== 'signal' && reason !== 'oom_killed_by_host') return 0;
+    return this.options.evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS;
   }
 
   /** Rises with each event that is told of a container. */
@@ -372,7 +377,8 @@ export class Story {
     const exitCode = exitCodeOf(event);
     const heard = this.heardOoms.get(container.id);
     // Of a later run it is not: that has not begun so soon, and ended itself.
-    const isLate = heard !== undefined && heard > time && heard - time < LATE_OOM && exitCode === KILLED;
+    const isLate =
+      heard !== undefined && heard > time && heard - time < LATE_OOM_MS * 1_000_000 && exitCode === KILLED;
     // The daemon keeps it too, for whoever has missed the event.
     const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
     return exitReason({

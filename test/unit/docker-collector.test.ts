@@ -134,7 +134,7 @@ async function observed(
   t: ExecutionContext,
   daemon: Daemon,
   kept = new Map<string, string>(),
-  since?: bigint,
+  { since, kernelKills = false }: { since?: bigint; kernelKills?: boolean } = {},
 ) {
   const told: string[] = [];
   const ends: unknown[] = [];
@@ -172,7 +172,12 @@ async function observed(
     objectChanged: nothing,
     reconciled: nothing,
     store: storeOn(kept),
-    evidence: { of: () => ({}), oomTold: nothing, isHostShort: () => false },
+    evidence: {
+      of: () => ({}),
+      oomTold: nothing,
+      hasKernelKilled: () => kernelKills,
+      isHostShort: () => kernelKills,
+    },
     command: undefined,
   });
   collector.start(nothing);
@@ -345,19 +350,22 @@ test('the first agent of all tells what happens from then on, and nothing of bef
   t.deepEqual(told.sort(), ['done archive-path', 'old top']);
 });
 
-test('an end at the memory limit is one, also where the daemon tells the end first', async (t) => {
-  const daemon = new Daemon();
-  daemon.add('web', { memoryLimit: 1 << 24 });
-  const { told, ends } = await observed(t, daemon, BEGUN());
-  await waitFor('it to be known', () => told.length > 0);
-  Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt: iso(), exitCode: 137 });
-  daemon.emitEvent('die', 'web', at(iso()), { exitCode: '137' });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  daemon.emitEvent('oom', 'web', at(iso()));
-  await waitFor('both', () => told.includes('web oom'));
-  t.deepEqual(told.slice(-2), ['web die', 'web oom']);
-  t.deepEqual(ends, ['oom_killed']);
-});
+for (const kernelKills of [false, true]) {
+  const late = kernelKills ? 'well after the end' : 'just after it';
+  test(`an end at the memory limit is one, also where the daemon tells of the kill ${late}`, async (t) => {
+    const daemon = new Daemon();
+    daemon.add('web', { memoryLimit: 1 << 24 });
+    const { told, ends } = await observed(t, daemon, BEGUN(), { kernelKills });
+    await waitFor('it to be known', () => told.length > 0);
+    Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt: iso(), exitCode: 137 });
+    daemon.emitEvent('die', 'web', at(iso()), { exitCode: '137' });
+    await new Promise((resolve) => setTimeout(resolve, kernelKills ? 500 : 20));
+    daemon.emitEvent('oom', 'web', at(iso()));
+    await waitFor('both', () => told.includes('web oom'));
+    t.deepEqual(told.slice(-2), ['web die', 'web oom']);
+    t.deepEqual(ends, ['oom_killed']);
+  });
+}
 
 test('a kill for want of memory is of the run in which it was, and not of the one that ended before', async (t) => {
   const daemon = new Daemon();
@@ -369,7 +377,7 @@ test('a kill for want of memory is of the run in which it was, and not of the on
   daemon.emitEvent('start', 'web', begun + second / 10n);
   daemon.emitEvent('oom', 'web', begun + second);
   daemon.emitEvent('die', 'web', begun + second + 1000n, { exitCode: '137' });
-  const { ends } = await observed(t, daemon, BEGUN(), begun - second);
+  const { ends } = await observed(t, daemon, BEGUN(), { since: begun - second });
   await waitFor('both ends', () => ends.length === 2);
   t.deepEqual(ends, ['error', 'oom_killed']);
 });

@@ -249,7 +249,7 @@ function storyOf(kept = new Map<string, string>()) {
       fault() {},
     },
     store: storeOn(kept),
-    evidence: { of: () => ({}), oomTold() {}, isHostShort: () => false },
+    evidence: { of: () => ({}), oomTold() {}, hasKernelKilled: () => false, isHostShort: () => false },
     command: undefined,
   });
   const tell = (action: string, seconds: number, attributes: Record<string, string> = {}) =>

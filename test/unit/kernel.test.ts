@@ -111,7 +111,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
       },
     },
     store,
-    evidence: { of: () => ({}), oomTold: nothing, isHostShort: () => false },
+    evidence: { of: () => ({}), oomTold: nothing, hasKernelKilled: () => false, isHostShort: () => false },
     command: undefined,
     lifecycle: {
       starting: nothing,
