@@ -2,13 +2,14 @@
  * One container's lines on their way to a batch: what belongs together is joined, read, filtered, redacted and
  * encoded. A line that nothing has to be done to goes from bytes to bytes.
  */
-import { isUtf8 } from 'node:buffer';
 import { stripVTControlCharacters } from 'node:util';
 import type { LogSink } from '../../collectors/collector.ts';
 import { encodeFlatJson } from '../otlp/encode-flat-json.ts';
 import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from '../otlp/encode-log.ts';
-import { Writer } from '../otlp/writer.ts';
+import type { Writer } from '../otlp/writer.ts';
 import { type Container, type IoStream, type LogLine, type LogPosition, Severity } from '../records.ts';
+import { Group } from './group.ts';
+import type { Joining } from './multiline.ts';
 import { HEAD, mayBeStructured, type Parsed, type ParserName, parse } from './parse.ts';
 import type { Pattern } from './pattern.ts';
 import { TokenBucket } from './rate.ts';
@@ -16,27 +17,14 @@ import { redactValues } from './redact.ts';
 import { severityOfText } from './severity.ts';
 import { timestampOf } from './timestamp.ts';
 import type { Treatment } from './treatment.ts';
+import { trim } from './trim.ts';
+import { borrow, giveBack } from './writers.ts';
 
 /** A container's batch is handed on at this size without waiting. */
 const BATCH_BYTES = 256 * 1024;
-/** Lines of one record above which it is taken as whole. */
-const MAX_LINES = 1000;
 const BRACE = 0x7b;
-const LONGEST_BEGIN = 512;
 /** How often it is told how many lines a rate limit withheld. */
 const SUMMARY_MS = 10_000;
-
-/**
- * Writers that have grown, for whoever has lines next: a thousand containers that kept their own would keep
- * as many batches' room.
- */
-const writers: Writer[] = [];
-const MAX_WRITERS = 16;
-
-function giveBack(writer: Writer): void {
-  writer.reset();
-  if (writers.length < MAX_WRITERS) writers.push(writer);
-}
 
 /** Where finished batches go, and what a buffer needs of it. */
 export interface Batches {
@@ -54,19 +42,7 @@ export interface Batches {
   fault(collector: string, error: unknown, container?: Container): void;
 }
 
-/** Lines of one stream that may not be all of their record. */
-interface Group {
-  readonly origin: Origin;
-  readonly lines: string[];
-  size: number;
-  cut: number;
-  /** When the last of them came. */
-  at: number;
-  /** How far everything before the first of them was read. */
-  readonly before: LogPosition;
-  /** Which of the container's groups it is. */
-  readonly order: number;
-}
+const asItIs = (text: string): string => text;
 
 export class LogBuffer implements LogSink {
   readonly maxLine: number;
@@ -80,7 +56,7 @@ export class LogBuffer implements LogSink {
   private readonly prefixes: Prefixes;
   private readonly groups: Record<IoStream, Group | undefined> = { stdout: undefined, stderr: undefined };
   private readonly bucket: TokenBucket | undefined;
-  /** Whether lines need to be looked at as text. */
+  /** Whether records need to be looked at as text. */
   private readonly asText: boolean;
   private count = 0;
   /** What the lines so far cover, to be kept with their batch. */
@@ -102,11 +78,10 @@ export class LogBuffer implements LogSink {
     this.wantsPlace = treatment.wantsPlace;
     this.batches = batches;
     this.prefixes = prefixesOf(container.id);
-    const { parser, continues, stripAnsi, redact, keep, drop, minSeverity, rateLimit } = treatment;
+    const { parser, stripAnsi, redact, keep, drop, minSeverity, rateLimit } = treatment;
     this.bucket = rateLimit === 0 ? undefined : new TokenBucket(rateLimit, performance.now());
     this.asText =
       (parser !== 'none' && parser !== 'auto') ||
-      continues !== undefined ||
       stripAnsi ||
       redact !== undefined ||
       keep.length > 0 ||
@@ -115,7 +90,7 @@ export class LogBuffer implements LogSink {
   }
 
   private get writer(): Writer {
-    this.borrowed ??= writers.pop() ?? new Writer(1024);
+    this.borrowed ??= borrow();
     return this.borrowed;
   }
 
@@ -127,8 +102,8 @@ export class LogBuffer implements LogSink {
     const position = this.borrowed?.position ?? 0;
     const { count } = this;
     try {
-      if (this.asText) this.text(line);
-      else if (this.isAllowed()) this.bytes(line);
+      if (this.treatment.joining === undefined) this.whole(line);
+      else this.join(line, this.treatment.joining);
     } catch (error) {
       // Whatever is in a line, it must not keep the next from being read.
       if (this.borrowed !== undefined) this.borrowed.position = position;
@@ -140,6 +115,11 @@ export class LogBuffer implements LogSink {
 
   settled(): void {
     const { stdout, stderr } = this.groups;
+    for (const group of [stdout, stderr]) {
+      if (group?.hasGrown !== true) continue;
+      group.hasGrown = false;
+      group.at = performance.now();
+    }
     const waiting =
       stdout !== undefined && stderr !== undefined
         ? stdout.order < stderr.order
@@ -193,6 +173,11 @@ export class LogBuffer implements LogSink {
     this.borrowed = undefined;
   }
 
+  private whole(line: LogLine): void {
+    if (this.asText) this.text(line);
+    else if (this.isAllowed()) this.bytes(line);
+  }
+
   /** A line that nothing has to be done to but to read it, where it is in a format that is read. */
   private bytes(line: LogLine): void {
     const { source, start, end } = line;
@@ -216,40 +201,29 @@ export class LogBuffer implements LogSink {
   }
 
   private text(line: LogLine): void {
-    const { continues, stripAnsi, redact, maxLine, multilineMs } = this.treatment;
+    const { stripAnsi, redact } = this.treatment;
     // What is not UTF-8 stays as it is, byte for character, for what rules find in it.
     let text = line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end);
     if (stripAnsi) text = stripVTControlCharacters(text);
+    this.record(line, redact === undefined ? text : redact(text), line.utf8);
+  }
+
+  /** A line that may be a part of a record. */
+  private join(line: LogLine, joining: Joining): void {
+    const { stream } = line;
     // What is not text belongs to no stack trace.
-    if (!line.utf8) this.finish(line.stream);
-    if (continues === undefined || !line.utf8) {
-      this.record(line, redact === undefined ? text : redact(text), line.utf8);
+    if (!line.utf8) {
+      this.finish(stream);
+      this.whole(line);
       return;
     }
-    const group = this.groups[line.stream];
-    if (
-      group !== undefined &&
-      group.lines.length < MAX_LINES &&
-      group.size < maxLine &&
-      continues(beginOf(text), beginOf(group.lines.at(-1)!), beginOf(group.lines[0]!))
-    ) {
-      const taken = Math.max(0, Math.min(text.length, maxLine - group.size));
-      group.lines.push(text.slice(0, taken));
-      group.cut += text.length - taken + line.cut;
-      group.size += taken + 1;
-      group.at = performance.now();
-    } else {
-      this.finish(line.stream);
-      const { seconds, nanos, count, stream, malformed, ordinal, path, offset } = line;
-      this.groups[stream] = {
-        origin: { seconds, nanos, count, stream, malformed, ordinal, path, offset, cut: 0 },
-        lines: [text],
-        size: text.length,
-        cut: line.cut,
-        at: performance.now(),
-        before: { ...this.position },
-        order: this.order++,
-      };
+    const { maxLine, multilineMs, stripAnsi } = this.treatment;
+    const group = this.groups[stream];
+    if (group?.takes(line, joining, maxLine) === true) group.add(line, maxLine);
+    else {
+      this.finish(stream);
+      const clean = stripAnsi ? stripVTControlCharacters : asItIs;
+      this.groups[stream] = new Group(line, clean, { ...this.position }, this.order++);
     }
     this.timer ??= setTimeout(() => this.expire(), multilineMs);
   }
@@ -273,10 +247,9 @@ export class LogBuffer implements LogSink {
     const group = this.groups[stream];
     if (group === undefined) return;
     this.groups[stream] = undefined;
-    const { redact } = this.treatment;
-    if (group.cut > 0) this.batches.dropped(this.container, 'truncated', 1);
-    const text = group.lines.join('\n');
-    this.record({ ...group.origin, cut: group.cut }, redact === undefined ? text : redact(text), true);
+    if (group.left > 0) this.batches.dropped(this.container, 'truncated', 1);
+    this.whole(group.whole());
+    group.release();
   }
 
   private record(origin: Origin, text: string, utf8: boolean): void {
@@ -358,20 +331,4 @@ export class LogBuffer implements LogSink {
     this.count++;
     encodeParsed(this.writer, origin, this.prefixes, text, parsed, 'attributes');
   }
-}
-
-/** As much of a line as tells what it is. */
-const beginOf = (line: string): string => line.slice(0, LONGEST_BEGIN);
-
-/** Cuts back to a whole character what was cut anywhere. */
-function trim(line: LogLine): void {
-  let last = line.end - 1;
-  while (last >= line.start && last > line.end - 4 && (line.source[last]! & 0xc0) === 0x80) last--;
-  const first = line.source[last] ?? 0;
-  const size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
-  if (last >= line.start && last + size > line.end) {
-    line.cut += line.end - last;
-    line.end = last;
-  }
-  line.utf8 = isUtf8(line.source.subarray(line.start, line.end));
 }

@@ -1,10 +1,38 @@
 /** Which lines belong to the one before: stack traces as the common languages print them. */
 import { pattern } from './pattern.ts';
 
-/** Whether a line goes on with the lines so far, given the first and the last of them. */
-export type Continues = (line: string, last: string, first: string) => boolean;
+/** The lines so far of a record, as much of them as tells what they are. */
+export interface SoFar {
+  readonly first: string;
+  readonly last: string;
+}
 
-const indented = (line: string): boolean => /^[ \t]+\S/.test(line);
+/** Whether a line goes on with the lines so far. */
+type Continues = (line: string, soFar: SoFar) => boolean;
+
+export interface Joining {
+  /** Whether every line that is indented goes on: then it need not be looked at as text. */
+  readonly takesIndented: boolean;
+  readonly continues: Continues;
+}
+
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/** Whether the line `bytes[start, end)` begins with a space or a tab, and has more than those. */
+export function isIndented(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+  // What is below a space is as blank as that.
+  return at > start && at < end && bytes[at]! > SPACE;
+}
+
+const INDENTED = /^[ \t]+[^\0-\x20]/;
+
+const indentedOr = (others: Continues): Joining => ({
+  takesIndented: true,
+  continues: (line, soFar) => INDENTED.test(line) || others(line, soFar),
+});
 
 /** Go on until a line that begins a new record. */
 const PYTHON_TRACEBACK = /^\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):/;
@@ -16,30 +44,35 @@ const GO_CALL = /^[\w./*-]{1,256}\(/;
 
 export const presets = {
   /** Lines that begin with a space or a tab. */
-  indent: (line) => indented(line),
-  java: (line) =>
-    indented(line) ||
-    /^(?:Caused by: |Suppressed: |Exception in thread )/.test(line) ||
-    /^(?:[a-zA-Z_$][\w$]*\.)+[\w$]*(?:Exception|Error|Throwable)\b/.test(line),
-  python: (line, last) =>
-    PYTHON_TRACEBACK.test(line) ||
-    PYTHON_BETWEEN.test(line) ||
-    indented(line) ||
-    // The exception itself stands unindented below the last frame, and an empty line before the next traceback.
-    (/^[ \t]/.test(last) && /^[A-Za-z_][\w.]*(?::|$)/.test(line)) ||
-    (line === '' && /^[A-Za-z_][\w.]*(?:Error|Exception|Warning)\b/.test(last)) ||
-    (last === '' && PYTHON_BETWEEN.test(line)),
-  go: (line, _last, first) =>
-    GO_CRASH.test(first) && (GO_GOES_ON.test(line) || (line.endsWith(')') && GO_CALL.test(line))),
-  node: (line) => indented(line) || /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line),
-  ruby: (line) => indented(line) || /^\s*\d+: from |^\tfrom /.test(line),
-  dotnet: (line) => indented(line) || /^ ?--->|^ *--- End of /.test(line),
-} satisfies Record<string, Continues>;
+  indent: indentedOr(() => false),
+  java: indentedOr(
+    (line) =>
+      /^(?:Caused by: |Suppressed: |Exception in thread )/.test(line) ||
+      /^(?:[a-zA-Z_$][\w$]*\.)+[\w$]*(?:Exception|Error|Throwable)\b/.test(line),
+  ),
+  python: indentedOr(
+    (line, { last }) =>
+      PYTHON_TRACEBACK.test(line) ||
+      PYTHON_BETWEEN.test(line) ||
+      // The exception itself stands unindented below the last frame, and an empty line before the next traceback.
+      (/^[ \t]/.test(last) && /^[A-Za-z_][\w.]*(?::|$)/.test(line)) ||
+      (line === '' && /^[A-Za-z_][\w.]*(?:Error|Exception|Warning)\b/.test(last)) ||
+      (last === '' && PYTHON_BETWEEN.test(line)),
+  ),
+  go: {
+    takesIndented: false,
+    continues: (line, { first }) =>
+      GO_CRASH.test(first) && (GO_GOES_ON.test(line) || (line.endsWith(')') && GO_CALL.test(line))),
+  },
+  node: indentedOr((line) => /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line)),
+  ruby: indentedOr((line) => /^\s*\d+: from |^\tfrom /.test(line)),
+  dotnet: indentedOr((line) => /^ ?--->|^ *--- End of /.test(line)),
+} satisfies Record<string, Joining>;
 
 export const presetNames = Object.keys(presets) as readonly (keyof typeof presets)[];
 
 /** Every line up to the next that fits `start` belongs together. */
-export function startsAt(start: string): Continues {
+export function startsAt(start: string): Joining {
   const begins = pattern(start);
-  return (line) => !begins.test(line);
+  return { takesIndented: false, continues: (line) => !begins.test(line) };
 }

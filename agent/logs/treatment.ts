@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { steering } from '../../config/logs.ts';
 import { factsOf, type OptionFacts } from '../../config/option.ts';
 import type { Config } from '../../config/schema.ts';
-import { type Continues, presets, startsAt } from './multiline.ts';
+import { type Joining, presets, startsAt } from './multiline.ts';
 import type { ParserName } from './parse.ts';
 import { type Pattern, pattern } from './pattern.ts';
 import { redaction } from './redact.ts';
@@ -12,7 +12,7 @@ import { numberOfRange } from './severity.ts';
 export interface Treatment {
   readonly parser: ParserName;
   readonly fieldsIn: 'attributes' | 'body';
-  readonly continues: Continues | undefined;
+  readonly joining: Joining | undefined;
   readonly multilineMs: number;
   /** Bytes. */
   readonly maxLine: number;
@@ -66,7 +66,7 @@ function compile(steering: Steering): Treatment {
   return {
     parser: steering.parser,
     fieldsIn: steering.fields,
-    continues: start === undefined ? preset : startsAt(start),
+    joining: start === undefined ? preset : startsAt(start),
     multilineMs: steering.multiline_timeout,
     maxLine: steering.max_line,
     wantsPlace: steering.file_place,

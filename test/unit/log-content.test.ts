@@ -1,5 +1,6 @@
 /** What is done to lines between the log and the batch. */
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { type Batches, LogBuffer } from '../../agent/logs/buffer.ts';
@@ -280,6 +281,41 @@ for (const [preset, [first, second]] of Object.entries(TRACES)) {
     t.deepEqual(bodies(records), [first.join('\n'), second.join('\n')]);
   });
 }
+
+test('whatever lines are joined, they come as they were written, in colours or without', async (t) => {
+  const blanks = fc.constantFrom('', ' ', '\t', ' \t ', '\u001b[0m', '\u001b[31m  ');
+  const texts = fc.constantFrom('', 'x', 'é😀', 'one two', '\u0001', `long ${'ü'.repeat(600)}`);
+  const lines = fc.array(
+    fc.tuple(blanks, texts).map(([blank, text]) => blank + text),
+    { maxLength: 20 },
+  );
+  await fc.assert(
+    fc.asyncProperty(lines, fc.boolean(), async (written, isStripped) => {
+      const seen = isStripped ? written.map((line) => stripVTControlCharacters(line)) : written;
+      const expected: string[] = [];
+      for (const [index, line] of seen.entries())
+        if (index > 0 && /^[ \t]+[^\0- ]/.test(line)) expected.push(`${expected.pop()}\n${line}`);
+        else expected.push(line);
+      const { write, buffer, records } = await treat({ multiline: 'indent', strip_ansi: String(isStripped) });
+      for (const line of written) write(line);
+      buffer.end();
+      t.deepEqual(bodies(records), expected);
+    }),
+  );
+});
+
+test('a record that is too long is cut between characters, and that is counted once', async (t) => {
+  const { write, buffer, records, dropped } = await treat({ multiline: 'indent', max_line: '1KiB' });
+  write('x'.repeat(1000));
+  write(`  ${'😀'.repeat(20)}`);
+  write(' a line that comes too late for it');
+  buffer.end();
+  const [record] = records;
+  t.is(record!.body, `${'x'.repeat(1000)}\n  ${'😀'.repeat(5)}`);
+  t.is(Number(record!.attributes['portlight.log.truncated_bytes']), 15 * 4);
+  t.is(records.length, 2);
+  t.deepEqual(dropped, { truncated: 1 });
+});
 
 test('a record waits no longer than it may, and its position until it is whole', async (t) => {
   const { write, flush, records, saved } = await treat({ multiline: 'indent', multiline_timeout: '50ms' });

@@ -1,0 +1,15 @@
+/**
+ * Writers that have grown, for whoever has lines next: a thousand containers that kept their own would keep as many
+ * batches' room.
+ */
+import { Writer } from '../otlp/writer.ts';
+
+const writers: Writer[] = [];
+const MAX_WRITERS = 16;
+
+export const borrow = (): Writer => writers.pop() ?? new Writer(1024);
+
+export function giveBack(writer: Writer): void {
+  writer.reset();
+  if (writers.length < MAX_WRITERS) writers.push(writer);
+}
