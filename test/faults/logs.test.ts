@@ -1,4 +1,6 @@
 /** Every line once, whatever happens: real containers, rotation, restarts, removal, and an agent that is killed. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { startAgent, temporaryDirectory } from '../support/agent.ts';
@@ -188,11 +190,16 @@ test.serial('each driver is read: files, local, the cache of others, long lines'
   await start();
   const script = 'for i in 1 2 3; do echo "line $i"; done; echo oops >&2; printf "no newline"; sleep 1';
   const drivers = ['json-file', 'local', 'syslog'] as const;
+  // The daemon keeps no line in its cache that its driver could not send.
+  const syslog = createSocket('udp4').bind(0, '127.0.0.1');
+  t.teardown(() => syslog.close());
+  await once(syslog, 'listening');
   const names = new Map<string, string>();
   for (const driver of drivers) {
     const name = uniqueName(`driver-${driver}`);
     names.set(driver, name);
-    const options = driver === 'syslog' ? { 'syslog-address': 'udp://127.0.0.1:5514' } : {};
+    const options =
+      driver === 'syslog' ? { 'syslog-address': `udp://127.0.0.1:${syslog.address().port}` } : {};
     await runContainer(t, { name, script, host: { LogConfig: { Type: driver, Config: options } } });
   }
   for (const [driver, name] of names) {
