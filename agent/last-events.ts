@@ -4,11 +4,16 @@ import { type EventRecord, isoTime, type Resource } from './records.ts';
 const MAX_EVENTS = 20;
 /** Containers whose events are kept; those of which none came for longest go first. */
 const MAX_CONTAINERS = 2000;
+/** Of them, how many that are gone: what is to be told of an end can be told after it. */
+const MAX_GONE = 100;
 /** Health checks would leave room for nothing else. */
 const OF_EXEC = /^docker\.container\.exec_/;
+/** Docker's word for it, and Podman's. */
+const GONE = /^docker\.container\.(?:destroy|remove)$/;
 
 export class LastEvents {
   private readonly lines = new Map<string, string[]>();
+  private readonly gone: string[] = [];
 
   take({ attributes }: Resource, { eventName, time, body }: EventRecord): void {
     const id = attributes['container.id'];
@@ -19,6 +24,9 @@ export class LastEvents {
     this.lines.delete(id);
     this.lines.set(id, lines);
     if (this.lines.size > MAX_CONTAINERS) this.lines.delete(this.lines.keys().next().value!);
+    if (!GONE.test(eventName)) return;
+    this.gone.push(id);
+    if (this.gone.length > MAX_GONE) this.lines.delete(this.gone.shift()!);
   }
 
   /** Oldest first. */

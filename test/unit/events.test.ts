@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { ownEvents } from '../../agent/events.ts';
+import { LastEvents } from '../../agent/last-events.ts';
 import { LastLines } from '../../agent/logs/last-lines.ts';
 import { commandRedaction } from '../../agent/logs/redact.ts';
 import { encodeEvent } from '../../agent/otlp/encode.ts';
@@ -572,4 +573,20 @@ test('a run ends once: what the daemon says of it late is no second end', async 
   await tell('start', 70);
   await tell('die', 80, { exitCode: '1' });
   t.deepEqual(names(events), ['create', 'start', 'die', 'start', 'die']);
+});
+
+test('of containers that come and go the last events are kept of the latest, and of those that stay', (t) => {
+  const events = new LastEvents();
+  const tell = (id: string, action: string) =>
+    events.take(
+      { attributes: { 'container.id': id } },
+      { eventName: `docker.container.${action}`, time: 0n, severity: 9, body: action, attributes: {} },
+    );
+  tell('stays', 'start');
+  for (let index = 0; index < 150; index++)
+    for (const action of ['create', 'die', index % 2 === 0 ? 'destroy' : 'remove']) tell(`${index}`, action);
+  t.is(events.of('149').length, 3);
+  t.is(events.of('50').length, 3);
+  t.deepEqual(events.of('49'), []);
+  t.is(events.of('stays').length, 1);
 });
