@@ -42,7 +42,13 @@ export interface Batches {
   fault(collector: string, error: unknown, container?: Container): void;
 }
 
-const asItIs = (text: string): string => text;
+/** A line without colours and what else steers a terminal. */
+function stripped(line: LogLine): LogLine {
+  const encoding = line.utf8 ? 'utf8' : 'latin1';
+  const text = line.source.toString(encoding, line.start, line.end);
+  const source = Buffer.from(stripVTControlCharacters(text), encoding);
+  return { ...line, source, start: 0, end: source.length };
+}
 
 export class LogBuffer implements LogSink {
   readonly maxLine: number;
@@ -78,11 +84,10 @@ export class LogBuffer implements LogSink {
     this.wantsPlace = treatment.wantsPlace;
     this.batches = batches;
     this.prefixes = prefixesOf(container.id);
-    const { parser, stripAnsi, redact, keep, drop, minSeverity, rateLimit } = treatment;
+    const { parser, redact, keep, drop, minSeverity, rateLimit } = treatment;
     this.bucket = rateLimit === 0 ? undefined : new TokenBucket(rateLimit, performance.now());
     this.asText =
       (parser !== 'none' && parser !== 'auto') ||
-      stripAnsi ||
       redact !== undefined ||
       keep.length > 0 ||
       drop.length > 0 ||
@@ -102,8 +107,10 @@ export class LogBuffer implements LogSink {
     const position = this.borrowed?.position ?? 0;
     const { count } = this;
     try {
-      if (this.treatment.joining === undefined) this.whole(line);
-      else this.join(line, this.treatment.joining);
+      const { stripAnsi, joining } = this.treatment;
+      const clean = stripAnsi ? stripped(line) : line;
+      if (joining === undefined) this.whole(clean);
+      else this.join(clean, joining);
     } catch (error) {
       // Whatever is in a line, it must not keep the next from being read.
       if (this.borrowed !== undefined) this.borrowed.position = position;
@@ -201,10 +208,9 @@ export class LogBuffer implements LogSink {
   }
 
   private text(line: LogLine): void {
-    const { stripAnsi, redact } = this.treatment;
+    const { redact } = this.treatment;
     // What is not UTF-8 stays as it is, byte for character, for what rules find in it.
-    let text = line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end);
-    if (stripAnsi) text = stripVTControlCharacters(text);
+    const text = line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end);
     this.record(line, redact === undefined ? text : redact(text), line.utf8);
   }
 
@@ -217,13 +223,12 @@ export class LogBuffer implements LogSink {
       this.whole(line);
       return;
     }
-    const { maxLine, multilineMs, stripAnsi } = this.treatment;
+    const { maxLine, multilineMs } = this.treatment;
     const group = this.groups[stream];
     if (group?.takes(line, joining, maxLine) === true) group.add(line, maxLine);
     else {
       this.finish(stream);
-      const clean = stripAnsi ? stripVTControlCharacters : asItIs;
-      this.groups[stream] = new Group(line, clean, { ...this.position }, this.order++);
+      this.groups[stream] = new Group(line, { ...this.position }, this.order++);
     }
     this.timer ??= setTimeout(() => this.expire(), multilineMs);
   }
@@ -247,9 +252,13 @@ export class LogBuffer implements LogSink {
     const group = this.groups[stream];
     if (group === undefined) return;
     this.groups[stream] = undefined;
-    if (group.left > 0) this.batches.dropped(this.container, 'truncated', 1);
-    this.whole(group.whole());
-    group.release();
+    // That a line of it was cut is counted.
+    if (group.leftOut > 0 && !group.hasCutLine) this.batches.dropped(this.container, 'truncated', 1);
+    try {
+      this.whole(group.asLine());
+    } finally {
+      group.release();
+    }
   }
 
   private record(origin: Origin, text: string, utf8: boolean): void {

@@ -1,7 +1,7 @@
 /** Lines of one stream that may not be all of their record, joined as bytes. */
 import type { Writer } from '../otlp/writer.ts';
 import type { LogLine, LogPosition } from '../records.ts';
-import { isIndented, type Joining, type SoFar } from './multiline.ts';
+import { isPlainlyIndented, type Joining, type SoFar } from './multiline.ts';
 import { trim } from './trim.ts';
 import { borrow, giveBack } from './writers.ts';
 
@@ -22,37 +22,37 @@ export class Group implements SoFar {
   /** Whether lines came since that was noted. */
   hasGrown = false;
   /** Bytes that were left out because the record is too long. */
-  left = 0;
+  leftOut = 0;
+  /** Whether a line was too long itself. */
+  hasCutLine: boolean;
   /** Where the record's facts come from: those of its first line. */
   private readonly origin: LogLine;
-  private readonly clean: (text: string) => string;
   private readonly bytes: Writer = borrow();
   private lines = 1;
   /** Where the last line begins. */
   private lastAt = 0;
 
-  /** @param clean what is done to text before it is looked at */
-  constructor(line: LogLine, clean: (text: string) => string, before: LogPosition, order: number) {
+  constructor(line: LogLine, before: LogPosition, order: number) {
     this.origin = { ...line, source: NOTHING };
-    this.clean = clean;
+    this.hasCutLine = line.cut > 0;
     this.before = before;
     this.order = order;
     this.copy(line.source, line.start, line.end);
   }
 
   get first(): string {
-    return this.begin(this.bytes.bytes(), 0);
+    return beginOf(this.bytes.bytes(), 0);
   }
 
   get last(): string {
-    return this.begin(this.bytes.bytes(), this.lastAt);
+    return beginOf(this.bytes.bytes(), this.lastAt);
   }
 
   /** Whether a line goes on with it. */
   takes({ source, start, end }: LogLine, joining: Joining, maxLine: number): boolean {
     if (this.lines >= MAX_LINES || this.bytes.position >= maxLine) return false;
-    if (joining.takesIndented && isIndented(source, start, end)) return true;
-    return joining.continues(this.begin(source.subarray(0, end), start), this);
+    if (joining.takesIndented && isPlainlyIndented(source, start, end)) return true;
+    return joining.continues(beginOf(source.subarray(0, end), start), this);
   }
 
   /** Appends a line, as far as the record stays below `maxLine` bytes. */
@@ -61,17 +61,24 @@ export class Group implements SoFar {
     this.lastAt = this.bytes.position;
     const taken = Math.max(0, Math.min(end - start, maxLine - this.lastAt));
     this.copy(source, start, start + taken);
-    this.left += end - start - taken;
+    this.leftOut += end - start - taken;
     this.origin.cut += cut;
+    this.hasCutLine ||= cut > 0;
     this.lines++;
     this.hasGrown = true;
   }
 
   /** The record as one line, which is valid until the group is released. */
-  whole(): LogLine {
+  asLine(): LogLine {
     const source = this.bytes.bytes();
-    const line = { ...this.origin, source, start: 0, end: source.length, cut: this.origin.cut + this.left };
-    if (this.left > 0) trim(line);
+    const line = {
+      ...this.origin,
+      source,
+      start: 0,
+      end: source.length,
+      cut: this.origin.cut + this.leftOut,
+    };
+    if (this.leftOut > 0) trim(line);
     return line;
   }
 
@@ -83,11 +90,12 @@ export class Group implements SoFar {
     this.bytes.reserve(end - start);
     this.bytes.copy(source, start, end);
   }
+}
 
-  /** The beginning of the line at `start`, which ends where the bytes do, or with the line. */
-  private begin(bytes: Buffer, start: number): string {
-    const text = bytes.toString('utf8', start, Math.min(bytes.length, start + LONGEST_BEGIN));
-    const newline = text.indexOf('\n');
-    return this.clean(newline === -1 ? text : text.slice(0, newline));
-  }
+/** The beginning of the line at `start`, which ends where the bytes do, or with the line. */
+function beginOf(bytes: Buffer, start: number): string {
+  // No character takes more than four bytes.
+  const text = bytes.toString('utf8', start, Math.min(bytes.length, start + 4 * LONGEST_BEGIN));
+  const newline = text.indexOf('\n');
+  return text.slice(0, newline === -1 ? LONGEST_BEGIN : Math.min(newline, LONGEST_BEGIN));
 }

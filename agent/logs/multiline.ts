@@ -18,16 +18,16 @@ export interface Joining {
 
 const SPACE = 0x20;
 const TAB = 0x09;
+const TILDE = 0x7e;
 
-/** Whether the line `bytes[start, end)` begins with a space or a tab, and has more than those. */
-export function isIndented(bytes: Uint8Array, start: number, end: number): boolean {
+/** Whether the line `bytes[start, end)` is indented, as far as that can be told without reading it as text. */
+export function isPlainlyIndented(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
-  // What is below a space is as blank as that.
-  return at > start && at < end && bytes[at]! > SPACE;
+  return at > start && at < end && bytes[at]! > SPACE && bytes[at]! <= TILDE;
 }
 
-const INDENTED = /^[ \t]+[^\0-\x20]/;
+const INDENTED = /^[ \t]+\S/;
 
 const indentedOr = (others: Continues): Joining => ({
   takesIndented: true,

@@ -283,8 +283,17 @@ for (const [preset, [first, second]] of Object.entries(TRACES)) {
 }
 
 test('whatever lines are joined, they come as they were written, in colours or without', async (t) => {
-  const blanks = fc.constantFrom('', ' ', '\t', ' \t ', '\u001b[0m', '\u001b[31m  ');
-  const texts = fc.constantFrom('', 'x', 'é😀', 'one two', '\u0001', `long ${'ü'.repeat(600)}`);
+  const blanks = fc.constantFrom(
+    '',
+    ' ',
+    '\t',
+    ' \t ',
+    '\u001b[0m',
+    '\u001b[31m  ',
+    '  \u001b[31m',
+    '\u001b]0;title',
+  );
+  const texts = fc.constantFrom('', 'x', 'é😀', 'one two', '\u0001', 'end\u0007', `long ${'ü'.repeat(600)}`);
   const lines = fc.array(
     fc.tuple(blanks, texts).map(([blank, text]) => blank + text),
     { maxLength: 20 },
@@ -294,7 +303,7 @@ test('whatever lines are joined, they come as they were written, in colours or w
       const seen = isStripped ? written.map((line) => stripVTControlCharacters(line)) : written;
       const expected: string[] = [];
       for (const [index, line] of seen.entries())
-        if (index > 0 && /^[ \t]+[^\0- ]/.test(line)) expected.push(`${expected.pop()}\n${line}`);
+        if (index > 0 && /^[ \t]+\S/.test(line)) expected.push(`${expected.pop()}\n${line}`);
         else expected.push(line);
       const { write, buffer, records } = await treat({ multiline: 'indent', strip_ansi: String(isStripped) });
       for (const line of written) write(line);
@@ -302,6 +311,14 @@ test('whatever lines are joined, they come as they were written, in colours or w
       t.deepEqual(bodies(records), expected);
     }),
   );
+});
+
+test('as much of a line is looked at as tells what it is, whatever it is written in', async (t) => {
+  const { write, buffer, records } = await treat({ multiline_start: '^\\[.*\\] END$' });
+  const first = `[${'é'.repeat(400)}] END`;
+  for (const line of [first, 'more', first]) write(line);
+  buffer.end();
+  t.deepEqual(bodies(records), [`${first}\nmore`, first]);
 });
 
 test('a record that is too long is cut between characters, and that is counted once', async (t) => {
@@ -315,6 +332,10 @@ test('a record that is too long is cut between characters, and that is counted o
   t.is(Number(record!.attributes['portlight.log.truncated_bytes']), 15 * 4);
   t.is(records.length, 2);
   t.deepEqual(dropped, { truncated: 1 });
+  write('next', { cut: 4 });
+  write(`  ${'x'.repeat(1022)}`);
+  buffer.end();
+  t.deepEqual(dropped, { truncated: 2 });
 });
 
 test('a record waits no longer than it may, and its position until it is whole', async (t) => {
