@@ -79,7 +79,7 @@ export class Evidence {
   }
 
   round(sets: readonly MetricSet[]): void {
-    this.hasKernelKilled();
+    this.countKills();
     const now = performance.now();
     const vitals = new Map<string, Vitals>();
     for (const { container, startTime, time, points } of sets) {
@@ -154,16 +154,20 @@ export class Evidence {
    * Source: /proc/vmstat, `oom_kill` (Linux 4.13 and later).
    */
   hasKernelKilled(): boolean {
-    const now = performance.now();
-    const kills = this.readOomKills();
-    if (kills !== undefined && this.oomKills !== undefined && kills > this.oomKills) this.roseAt = now;
-    this.oomKills = kills;
-    return now - this.roseAt < RECENT_MS;
+    this.countKills();
+    return performance.now() - this.roseAt < RECENT_MS;
   }
 
   /** Whether it has killed something that no container told of. */
   isHostShort(): boolean {
     return this.hasKernelKilled() && performance.now() - this.toldAt >= RECENT_MS;
+  }
+
+  private countKills(): void {
+    const kills = this.readOomKills();
+    if (kills !== undefined && this.oomKills !== undefined && kills > this.oomKills)
+      this.roseAt = performance.now();
+    this.oomKills = kills;
   }
 
   private readOomKills(): number | undefined {

@@ -22,7 +22,7 @@ import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } fr
 import { type Past, pastEvents, readEvents } from './event-stream.ts';
 import { isToldTo } from './exit.ts';
 import { missedEvents } from './reconcile.ts';
-import { Story, type StoryOptions } from './story.ts';
+import { type Ending, Story, type StoryOptions } from './story.ts';
 import { Watermark } from './watermark.ts';
 
 const LONGEST_WAIT_MS = 10_000;
@@ -36,8 +36,6 @@ const STOP_MS = 500;
 const PARALLEL_INSPECTS = 8;
 /** How long the end of a container is not told yet, for the last lines of its log to be read: most are at once. */
 const LAST_WORDS_MS = 1000;
-/** From one look at whether an end is explained by now to the next. */
-const EXPLAINED_MS = 20;
 /**
  * What is told nowhere is concluded only when it still is after this time, and nothing else of the container was
  * told meanwhile: the daemon shows some things before it tells them.
@@ -402,8 +400,7 @@ export class DockerCollector {
       this.all.imageChanged(ID);
       this.story.arrived(event, action);
     }
-    // The daemon learns of an end and of why by different ways, and may tell the end first.
-    if (action.type === 'container' && action.action === 'oom') this.story.hearOom(ID, time);
+    if (action.type === 'container') this.story.hear(ID, action.action, time);
     // What may be gone in a moment is not kept waiting for what was before.
     const isStart = action.type === 'container' && (action.action === 'create' || action.action === 'start');
     if (isStart && !this.all.ignored.has(ID)) this.options.lifecycle.starting(ID, this.containers.get(ID));
@@ -451,17 +448,16 @@ export class DockerCollector {
     if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
     const isOfThisRun = time >= container.startedAt;
     if (isOfThisRun && STATUSES[action] !== undefined) container.status = STATUSES[action];
+    let ending: Ending | undefined;
     if (action === 'die' && isOfThisRun) {
       container.pid = 0;
       container.exitCode = exitCodeOf(event) ?? container.exitCode;
       const read = this.options.lifecycle.stopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
-      const began = performance.now();
-      while (performance.now() - began < this.story.patience(container, event, this.wasAway(time)))
-        await sleep(EXPLAINED_MS, undefined, { ref: false });
+      ending = await this.story.explained(container, event, this.wasAway(time));
     }
-    const sent = this.story.tell(container, event, this.wasAway(time));
+    const sent = this.story.tell(container, event, this.wasAway(time), ending);
     if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));
     if (action === 'destroy') this.forget(container);
     else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);

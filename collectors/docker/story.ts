@@ -25,6 +25,7 @@ import {
   signalOf,
   UNNAMED,
 } from './exit.ts';
+import { HeardKills } from './heard-kills.ts';
 import { familiar } from './identity.ts';
 import { newPattern, type Pattern } from './patterns.ts';
 import { impliedEvents } from './reconcile.ts';
@@ -39,9 +40,8 @@ const MAX_LIVES = 1000;
 /** How far apart an event and what was made up in its place can lie. */
 const SAME: UnixNano = 3_000_000_000n;
 /**
- * How long an end that looks as if it were for want of memory waits for the daemon to say so, ms: the daemon learns
- * of both by different ways, and a busy one tells the end well before. Where the kernel has killed nothing that can
- * be seen from here, that is unlikely.
+ * How long an end that looks as if it were for want of memory waits for the daemon to say so, ms; the second where
+ * the kernel has killed nothing that can be seen from here.
  */
 const LATE_OOM_MS = 2000;
 const UNLIKELY_OOM_MS = 100;
@@ -67,6 +67,13 @@ export interface Evidence {
   hasKernelKilled(): boolean;
   /** Whether it has killed something that no container told of. */
   isHostShort(): boolean;
+}
+
+/** What is known of an end at that moment. */
+export interface Ending {
+  /** Of its last moments. */
+  readonly attributes: Attributes;
+  readonly isHostShort: boolean;
 }
 
 export interface StoryOptions {
@@ -101,8 +108,7 @@ const beginningOf = ({ at: { start, restore } }: Told): UnixNano | undefined =>
 export class Story {
   private readonly options: StoryOptions;
   private readonly told = new Map<string, Told>();
-  /** When the kernel killed for want of memory in containers of which that is yet to be told. */
-  private readonly heardOoms = new Map<string, UnixNano>();
+  private readonly kills = new HeardKills();
   /** The last life of each service or name. */
   private readonly lives = new Map<string, SpanContext>();
   /** When an image came to this host, and how, by reference and by id. */
@@ -171,18 +177,30 @@ export class Story {
     return this.told.get(id);
   }
 
-  /** The kernel has killed a process of a container for want of memory, which is told in its turn. */
-  hearOom(id: string, time: UnixNano): void {
-    this.heardOoms.set(id, time);
+  /** Takes note of what is told in its turn, and may explain what is told before it. */
+  hear(id: string, action: string, time: UnixNano): void {
+    if (action === 'oom') this.kills.killed(id, time);
+    else if (action === 'start') this.kills.started(id, time);
+    else if (action === 'destroy' && !this.told.has(id)) this.kills.forget(id);
   }
 
-  /** How long to wait, ms, for what may yet be told of why it ended: not at all where that is known. */
-  patience(container: Container, event: DockerEvent, isDaemonAway: boolean): number {
+  /**
+   * Waits for what may yet be heard of why a container ended, where that is not known.
+   * @returns what was known before, where that was waited for: nothing of it is from the run that may have begun
+   */
+  async explained(
+    container: Container,
+    event: DockerEvent,
+    isDaemonAway: boolean,
+  ): Promise<Ending | undefined> {
     const told = this.told.get(container.id);
-    if (told === undefined || container.memoryLimit === 0 || exitCodeOf(event) !== KILLED) return 0;
-    const reason = this.reasonOf(told, container, event, isDaemonAway);
-    if (reason !== 'signal' && reason !== 'oom_killed_by_host') return 0;
-    return this.options.evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS;
+    if (told === undefined || container.memoryLimit === 0 || exitCodeOf(event) !== KILLED) return undefined;
+    const { evidence } = this.options;
+    const ending = { isHostShort: evidence.isHostShort(), attributes: this.evidenceOf(told, container) };
+    const reason = this.reasonOf(told, container, event, isDaemonAway, ending);
+    if (reason !== 'signal' && reason !== 'oom_killed_by_host') return undefined;
+    await this.kills.next(container.id, evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS);
+    return ending;
   }
 
   /** Rises with each event that is told of a container. */
@@ -221,9 +239,10 @@ export class Story {
 
   /**
    * @param isDaemonAway whether the daemon was away when it happened, or just coming back
+   * @param ending what was known when the container ended, where that was a while ago
    * @returns resolves when every exporter has taken charge of all that was told
    */
-  tell(container: Container, event: DockerEvent, isDaemonAway: boolean): Promise<void> {
+  tell(container: Container, event: DockerEvent, isDaemonAway: boolean, ending?: Ending): Promise<void> {
     const { sink, store } = this.options;
     const { id } = container;
     const action = actionOfEvent(event);
@@ -241,13 +260,13 @@ export class Story {
     if (bears(name)) this.counts.set(id, this.countOf(id) + 1);
     if (name === 'oom') {
       this.options.evidence.oomTold();
-      this.heardOoms.delete(id);
+      this.kills.told(id, time);
     }
     this.beginLife(told, container, name, time);
 
     const exec = execOf(event);
     const began = sinceWhen(told, action.since, exec);
-    const exit = name === 'die' ? this.exit(told, container, event, isDaemonAway) : undefined;
+    const exit = name === 'die' ? this.exit(told, container, event, isDaemonAway, ending) : undefined;
     const details: Record<string, AttributeValue> = { ...exit?.attributes };
     const command = commandOf(event.Action);
     if (command !== undefined && this.options.command !== undefined)
@@ -291,7 +310,7 @@ export class Story {
     this.keeping.set(id, kept);
     if (name === 'destroy') {
       this.told.delete(id);
-      this.heardOoms.delete(id);
+      this.kills.forget(id);
       this.toldUntil.delete(id);
       this.counts.delete(id);
       this.rememberGone(id);
@@ -372,13 +391,20 @@ export class Story {
     return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
   }
 
-  private reasonOf(told: Told, container: Container, event: DockerEvent, isDaemonAway: boolean): ExitReason {
+  private evidenceOf(told: Told, container: Container): Attributes {
+    return this.options.evidence.of(container, told.at.die ?? 0n);
+  }
+
+  private reasonOf(
+    told: Told,
+    container: Container,
+    event: DockerEvent,
+    isDaemonAway: boolean,
+    ending: Ending | undefined,
+  ): ExitReason {
     const time = BigInt(event.timeNano);
     const exitCode = exitCodeOf(event);
-    const heard = this.heardOoms.get(container.id);
-    // Of a later run it is not: that has not begun so soon, and ended itself.
-    const isLate =
-      heard !== undefined && heard > time && heard - time < LATE_OOM_MS * 1_000_000 && exitCode === KILLED;
+    const isLate = exitCode === KILLED && this.kills.explains(container.id, beginningOf(told) ?? 0n, time);
     // The daemon keeps it too, for whoever has missed the event.
     const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
     return exitReason({
@@ -388,7 +414,7 @@ export class Story {
       stopSignal: container.stopSignal,
       oomAt: isLate ? time : (told.oomAt ?? kept),
       isLimited: container.memoryLimit > 0,
-      isHostShort: this.options.evidence.isHostShort(),
+      isHostShort: ending?.isHostShort ?? this.options.evidence.isHostShort(),
       isDaemonAway,
       isUnseen:
         event.synthesized !== undefined ||
@@ -396,15 +422,21 @@ export class Story {
     });
   }
 
-  private exit(told: Told, container: Container, event: DockerEvent, isDaemonAway: boolean) {
+  private exit(
+    told: Told,
+    container: Container,
+    event: DockerEvent,
+    isDaemonAway: boolean,
+    ending: Ending | undefined,
+  ) {
     const exitCode = exitCodeOf(event);
-    const reason = this.reasonOf(told, container, event, isDaemonAway);
+    const reason = this.reasonOf(told, container, event, isDaemonAway, ending);
     const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
     const signal = signalOf(exitCode);
     if (signal !== undefined) attributes['portlight.exit.signal'] = signal;
     const severity = exitSeverity(reason, exitCode);
     if (severity > Severity.INFO)
-      Object.assign(attributes, this.options.evidence.of(container, told.at.die ?? 0n));
+      Object.assign(attributes, ending?.attributes ?? this.evidenceOf(told, container));
     return { reason, severity, attributes, exitCode };
   }
 

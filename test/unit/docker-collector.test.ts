@@ -373,11 +373,11 @@ test('a kill for want of memory is of the run in which it was, and not of the on
   const begun = BigInt(Date.now() - 10_000) * 1_000_000n;
   const second = 1_000_000_000n;
   // All of it is there when the agent comes.
-  daemon.emitEvent('die', 'web', begun, { exitCode: '1' });
+  daemon.emitEvent('die', 'web', begun, { exitCode: '137' });
   daemon.emitEvent('start', 'web', begun + second / 10n);
   daemon.emitEvent('oom', 'web', begun + second);
   daemon.emitEvent('die', 'web', begun + second + 1000n, { exitCode: '137' });
   const { ends } = await observed(t, daemon, BEGUN(), { since: begun - second });
   await waitFor('both ends', () => ends.length === 2);
-  t.deepEqual(ends, ['error', 'oom_killed']);
+  t.deepEqual(ends, ['signal', 'oom_killed']);
 });

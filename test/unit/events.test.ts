@@ -15,6 +15,7 @@ import type { DockerEvent } from '../../collectors/docker/event-record.ts';
 import { eventRecord, uidOf } from '../../collectors/docker/event-record.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/docker/exit.ts';
+import { HeardKills } from '../../collectors/docker/heard-kills.ts';
 import { impliedEvents, missedEvents } from '../../collectors/docker/reconcile.ts';
 import { Story } from '../../collectors/docker/story.ts';
 import { formatTold, newlyTold, parseTold, type Told, toldOf } from '../../collectors/docker/told.ts';
@@ -589,4 +590,25 @@ test('of containers that come and go the last events are kept of the latest, and
   t.is(events.of('50').length, 3);
   t.deepEqual(events.of('49'), []);
   t.is(events.of('stays').length, 1);
+});
+
+test('a kill for want of memory explains the end of its own run, until it was told', async (t) => {
+  const kills = new HeardKills();
+  kills.started('a', 10n);
+  const heard = kills.next('a', 60_000);
+  kills.killed('a', 21n);
+  await heard;
+  t.true(kills.explains('a', 10n, 20n));
+  t.false(kills.explains('a', 1n, 9n), 'of a later run it is not');
+  t.false(kills.explains('a', 30n, 40n), 'nor of an earlier one');
+  t.false(kills.explains('b', 10n, 20n));
+  kills.started('a', 30n);
+  t.true(kills.explains('a', 10n, 20n));
+  kills.killed('a', 31n);
+  t.false(kills.explains('a', 10n, 20n));
+  kills.told('a', 21n);
+  t.true(kills.explains('a', 30n, 40n), 'another was told');
+  kills.told('a', 31n);
+  t.false(kills.explains('a', 30n, 40n));
+  await kills.next('a', 1);
 });
