@@ -1,8 +1,9 @@
 /**
  * An OTLP/HTTP receiver that counts and keeps nothing: `GET /` tells log records, requests and when the first came, by
- * signal; `GET /ages` how old log records were on arrival, ms, where the first argument is `ages`.
+ * signal; `GET /ages` how old log records were on arrival, ms, where the first argument is `ages`; `GET /records/<number>`
+ * is answered once so many log records have arrived.
  */
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { decodeLogs } from '../../../agent/otlp/decode.ts';
@@ -17,10 +18,19 @@ export interface Counts {
 const counts: Counts = { records: 0, requests: {}, first: {} };
 const ages: number[] = [];
 const measuresAges = process.argv[2] === 'ages';
+let waiting: { readonly records: number; readonly response: ServerResponse }[] = [];
+
+function answer(): void {
+  for (const { records, response } of waiting) if (records <= counts.records) response.end();
+  waiting = waiting.filter(({ records }) => records > counts.records);
+}
 
 const server = createServer(async (request, response) => {
   if (request.method === 'GET') {
-    response.end(JSON.stringify(request.url === '/ages' ? ages : counts));
+    const [, records] = /^\/records\/(\d+)$/.exec(request.url!) ?? [];
+    if (records === undefined) response.end(JSON.stringify(request.url === '/ages' ? ages : counts));
+    else waiting.push({ records: Number(records), response });
+    answer();
     return;
   }
   const sent = await buffer(request);
@@ -32,6 +42,7 @@ const server = createServer(async (request, response) => {
   if (signal !== 'logs') return;
   const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
   counts.records += countOf(bytes);
+  answer();
   if (!measuresAges) return;
   for (const { scopeLogs } of decodeLogs(bytes).resourceLogs ?? [])
     for (const { scope, logRecords } of scopeLogs ?? [])
