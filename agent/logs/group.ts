@@ -68,16 +68,13 @@ export class Group implements SoFar {
     this.hasGrown = true;
   }
 
-  /** The record as one line, which is valid until the group is released. */
+  /** The record as one line, once it is whole; valid until the group is released. */
   asLine(): LogLine {
-    const source = this.bytes.bytes();
-    const line = {
-      ...this.origin,
-      source,
-      start: 0,
-      end: source.length,
-      cut: this.origin.cut + this.leftOut,
-    };
+    const line = this.origin;
+    line.source = this.bytes.bytes();
+    line.start = 0;
+    line.end = line.source.length;
+    line.cut += this.leftOut;
     if (this.leftOut > 0) trim(line);
     return line;
   }

@@ -59,8 +59,8 @@ export class Entry {
   parse(bytes: Buffer, start: number, end: number): boolean {
     if (!startsWith(bytes, start, HEAD)) return false;
     const text = start + HEAD.length;
-    // JSON in JSON is full of escapes: no use in looking for the first.
-    if (bytes[text] === BRACE) {
+    // JSON in JSON is full of escapes, and what is indented by a tab begins with one: no use in looking for it.
+    if (bytes[text] === BRACE || bytes[text] === BACKSLASH) {
       const after = this.unescape(bytes, text, end);
       return after !== -1 && this.facts(bytes, after, end);
     }
