@@ -56,9 +56,9 @@ export function common(
   const prefix = prefixes[stream];
   writer.reserve(prefix.length + UID_DIGITS);
   writer.copy(prefix, 0, prefix.length);
-  writer.hex(seconds, 8);
-  writer.hex(nanos, 8);
-  writer.hex(ordinal, 8);
+  writer.hex(seconds);
+  writer.hex(nanos);
+  writer.hex(ordinal);
 }
 
 /** Attributes that few lines have. */

@@ -1,4 +1,7 @@
-const HEX = Buffer.from('0123456789abcdef');
+/** The two digits of each byte, as one big-endian number. */
+const HEX = Uint16Array.from({ length: 256 }, (_, byte) =>
+  Buffer.from(byte.toString(16).padStart(2, '0')).readUInt16BE(),
+);
 
 /** What a 32-bit half of a 64-bit number counts up to. */
 export const HALF = 0x1_0000_0000;
@@ -185,12 +188,14 @@ export class Writer {
     this.position += 8;
   }
 
-  /** `digits` lower-case hexadecimal digits of a 32-bit number, for which there is room, without a tag. */
-  hex(value: number, digits: number): void {
-    const { buffer } = this;
-    for (let shift = (digits - 1) * 4; shift >= 0; shift -= 4) {
-      buffer[this.position++] = HEX[(value >>> shift) & 15]!;
-    }
+  /** The eight lower-case hexadecimal digits of a 32-bit number, for which there is room, without a tag. */
+  hex(value: number): void {
+    const { view, position } = this;
+    view.setUint16(position, HEX[value >>> 24]!);
+    view.setUint16(position + 2, HEX[(value >>> 16) & 0xff]!);
+    view.setUint16(position + 4, HEX[(value >>> 8) & 0xff]!);
+    view.setUint16(position + 6, HEX[value & 0xff]!);
+    this.position = position + 8;
   }
 
   /** Copies bytes, for which there is room. */
