@@ -50,20 +50,27 @@ function readAnew(path: string): number {
 export const readShort = (path: string): string => buffer.toString('latin1', 0, readAnew(path));
 
 export class KernelFile {
+  /** Of a file that is opened for each read; a thousand containers have 20,000 of the others. */
   private readonly path: string;
-  /** -1 where the file is opened for each read. */
+  /** -1 where there is none. */
   private descriptor: number;
-  private readonly closed: () => void;
+  /** What the descriptor counts in. */
+  private readonly files: KernelFiles | undefined;
 
-  constructor(path: string, descriptor: number, closed: () => void) {
+  private constructor(path: string, descriptor: number, files: KernelFiles | undefined) {
     this.path = path;
     this.descriptor = descriptor;
-    this.closed = closed;
+    this.files = files;
   }
 
   /** A file that is opened for each read. */
   static reopened(path: string): KernelFile {
-    return new KernelFile(path, -1, () => {});
+    return new KernelFile(path, -1, undefined);
+  }
+
+  /** A file that stays open. */
+  static kept(descriptor: number, files: KernelFiles): KernelFile {
+    return new KernelFile('', descriptor, files);
   }
 
   /**
@@ -85,7 +92,7 @@ export class KernelFile {
     if (this.descriptor === -1) return;
     closeSync(this.descriptor);
     this.descriptor = -1;
-    this.closed();
+    this.files?.closed();
   }
 }
 
@@ -114,7 +121,7 @@ export class KernelFiles {
       const descriptor = openSync(path, 'r');
       if (this.kept < this.budget) {
         this.kept++;
-        return new KernelFile(path, descriptor, () => this.kept--);
+        return KernelFile.kept(descriptor, this);
       }
       closeSync(descriptor);
       if (!this.told) this.exhausted();
@@ -124,6 +131,11 @@ export class KernelFiles {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
+  }
+
+  /** One that was kept open is not any more. */
+  closed(): void {
+    this.kept--;
   }
 
   /** Opens several files, or none: what was opened before an error is closed. */

@@ -59,7 +59,7 @@ async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> 
     dockerHost: 'none',
     interval: `${INTERVAL_S}s`,
     name: `metrics-agent-${count}`,
-    flags: [`--import=${join(import.meta.dirname, '../workers/loop-delay.ts')}`],
+    flags: [`--import=${join(import.meta.dirname, '../workers/loop-delay.mjs')}`],
     env: { LOOP_DELAY_REPORT: report },
   });
   try {

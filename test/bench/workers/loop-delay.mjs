@@ -1,6 +1,6 @@
 /**
  * Loaded into an agent: SIGUSR2 has it look at how long the event loop is blocked, and the next one write the longest to
- * the file that LOOP_DELAY_REPORT names, in ms.
+ * the file that LOOP_DELAY_REPORT names, in ms. No TypeScript: Node's compiler for that would stay in the agent's memory.
  */
 import { writeFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -16,5 +16,8 @@ process.on('SIGUSR2', () => {
     return;
   }
   delay.disable();
-  writeFileSync(process.env.LOOP_DELAY_REPORT!, JSON.stringify({ maxMs: delay.max / 1e6 - RESOLUTION_MS }));
+  writeFileSync(
+    String(process.env.LOOP_DELAY_REPORT),
+    JSON.stringify({ maxMs: delay.max / 1e6 - RESOLUTION_MS }),
+  );
 });
