@@ -153,14 +153,17 @@ export class Evidence {
    * Whether the kernel has just killed something on this host for want of memory, in whatever cgroup.
    * Source: /proc/vmstat, `oom_kill` (Linux 4.13 and later).
    */
-  hasKernelKilled(): boolean {
+  hasKernelKilled(at = performance.now()): boolean {
     this.countKills();
-    return performance.now() - this.roseAt < RECENT_MS;
+    return at - this.roseAt < RECENT_MS;
   }
 
-  /** Whether it has killed something that no container told of. */
-  isHostShort(): boolean {
-    return this.hasKernelKilled() && performance.now() - this.toldAt >= RECENT_MS;
+  /**
+   * Whether it has killed something that no container told of.
+   * @param at when, where that is not now
+   */
+  isHostShort(at = performance.now()): boolean {
+    return this.hasKernelKilled(at) && at - this.toldAt >= RECENT_MS;
   }
 
   private countKills(): void {

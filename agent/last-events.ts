@@ -8,8 +8,6 @@ const MAX_CONTAINERS = 2000;
 const MAX_GONE = 100;
 /** Health checks would leave room for nothing else. */
 const OF_EXEC = /^docker\.container\.exec_/;
-/** Docker's word for it, and Podman's. */
-const GONE = /^docker\.container\.(?:destroy|remove)$/;
 
 export class LastEvents {
   private readonly lines = new Map<string, string[]>();
@@ -24,7 +22,7 @@ export class LastEvents {
     this.lines.delete(id);
     this.lines.set(id, lines);
     if (this.lines.size > MAX_CONTAINERS) this.lines.delete(this.lines.keys().next().value!);
-    if (!GONE.test(eventName)) return;
+    if (eventName !== 'docker.container.destroy') return;
     this.gone.push(id);
     if (this.gone.length > MAX_GONE) this.lines.delete(this.gone.shift()!);
   }

@@ -1,20 +1,26 @@
 /**
  * Kills for want of memory that the daemon has told of, and whose turn has not come: it learns of an end and of why
- * by different ways, and a busy one tells the end well before.
+ * by different ways, and a busy one tells the end well before, and sometimes the next start.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UnixNano } from '../../agent/records.ts';
 
+interface Kill {
+  readonly time: UnixNano;
+  /** When the newest run began that had been told of by then. */
+  readonly run: UnixNano;
+  /** Whether an end waited for it. */
+  readonly isAwaited: boolean;
+}
+
 interface Heard {
-  /** When the newest run began that was told of. */
   started: UnixNano;
-  /** When the kernel killed last, in the run that had begun then; undefined where that was told in its turn. */
-  kill: { readonly time: UnixNano; readonly run: UnixNano } | undefined;
+  kills: Kill[];
 }
 
 export class HeardKills {
   private readonly heard = new Map<string, Heard>();
-  private readonly waiting = new Map<string, () => void>();
+  private readonly waiting = new Map<string, (time: UnixNano) => void>();
 
   started(id: string, time: UnixNano): void {
     this.of(id).started = time;
@@ -22,37 +28,45 @@ export class HeardKills {
 
   killed(id: string, time: UnixNano): void {
     const heard = this.of(id);
-    heard.kill = { time, run: heard.started };
-    this.waiting.get(id)?.();
+    const end = this.waiting.get(id);
+    heard.kills.push({ time, run: heard.started, isAwaited: end !== undefined });
+    end?.(time);
+    this.waiting.delete(id);
   }
 
-  /** The kill at that time was told in its turn. */
-  told(id: string, time: UnixNano): void {
+  /**
+   * The kill at that time has its turn.
+   * @returns whether an end that waited for it has told of it, though another run may have begun since
+   */
+  told(id: string, time: UnixNano): boolean {
     const heard = this.heard.get(id);
-    if (heard?.kill?.time === time) heard.kill = undefined;
+    const kill = heard?.kills.find((each) => each.time === time);
+    if (heard !== undefined && kill !== undefined) heard.kills = heard.kills.filter((each) => each !== kill);
+    return kill?.isAwaited === true;
   }
 
   forget(id: string): void {
     this.heard.delete(id);
   }
 
-  /** Whether there is one that was in the run from `begin` to `end`, however late it was told, and in no other. */
-  explains(id: string, begin: UnixNano, end: UnixNano): boolean {
-    const kill = this.heard.get(id)?.kill;
-    return kill !== undefined && kill.time > begin && kill.run <= end;
+  /** When the last one was in the run from `begin` to `end`, and in no later one; `end` where it is told to be later. */
+  within(id: string, begin: UnixNano, end: UnixNano): UnixNano | undefined {
+    const kill = this.heard.get(id)?.kills.findLast(({ time, run }) => time > begin && run <= end);
+    return kill === undefined || kill.time < end ? kill?.time : end;
   }
 
-  /** Resolves when one of the container is heard, after `ms` at the latest. */
-  async next(id: string, ms: number): Promise<void> {
-    const heard = new Promise<void>((resolve) => this.waiting.set(id, resolve));
-    await Promise.race([heard, sleep(ms, undefined, { ref: false })]);
+  /** The next one of the container, as long as it is heard within `ms`. */
+  async next(id: string, ms: number): Promise<UnixNano | undefined> {
+    const heard = new Promise<UnixNano>((resolve) => this.waiting.set(id, resolve));
+    const time = await Promise.race([heard, sleep(ms, undefined, { ref: false })]);
     this.waiting.delete(id);
+    return time;
   }
 
   private of(id: string): Heard {
     let heard = this.heard.get(id);
     if (heard === undefined) {
-      heard = { started: 0n, kill: undefined };
+      heard = { started: 0n, kills: [] };
       this.heard.set(id, heard);
     }
     return heard;

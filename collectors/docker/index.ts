@@ -440,7 +440,10 @@ export class DockerCollector {
     time: UnixNano,
   ): Promise<{ sent: Promise<void> }> {
     const container = await this.follows(event, action);
-    if (container === undefined) return NOTHING_SENT;
+    if (container === undefined) {
+      this.story.ignore(event.Actor.ID);
+      return NOTHING_SENT;
+    }
     // Podman tells each run of the check, and not what came of it.
     if (action === 'health_status') return this.tellHealth(event, container, time);
     // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end that

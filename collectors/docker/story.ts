@@ -45,6 +45,8 @@ const SAME: UnixNano = 3_000_000_000n;
  */
 const LATE_OOM_MS = 2000;
 const UNLIKELY_OOM_MS = 100;
+/** Of a container that was killed: what it may turn out not to have been. */
+const OPEN: ReadonlySet<ExitReason> = new Set(['signal', 'stopped', 'oom_killed_by_host']);
 /** Containers that are gone, to recognise what the daemon says of them late. */
 const MAX_GONE = 1024;
 
@@ -65,15 +67,20 @@ export interface Evidence {
   oomTold(): void;
   /** Whether the kernel has just killed something for want of memory. */
   hasKernelKilled(): boolean;
-  /** Whether it has killed something that no container told of. */
-  isHostShort(): boolean;
+  /**
+   * Whether it has killed something that no container told of.
+   * @param at when, by performance.now(), where that is not now
+   */
+  isHostShort(at?: number): boolean;
 }
 
-/** What is known of an end at that moment. */
+/** What was known of an end at that moment, and was heard since. */
 export interface Ending {
+  /** By performance.now(). */
+  readonly at: number;
   /** Of its last moments. */
   readonly attributes: Attributes;
-  readonly isHostShort: boolean;
+  readonly isOom: boolean;
 }
 
 export interface StoryOptions {
@@ -92,6 +99,9 @@ const bears = (action: string): boolean =>
   /^(create|start|restore|die|pause|unpause|rename|update|destroy|health_status\..*)$/.test(action);
 
 const seconds = (nanos: UnixNano): number => Number(nanos) / 1e9;
+
+const isPodman = ({ resource }: Container): boolean =>
+  resource.attributes['container.runtime.name'] === 'podman';
 
 /** What survives the container: the Compose service, or the name. */
 function placeOf({ name, labels }: Container): string {
@@ -159,6 +169,7 @@ export class Story {
 
   /** A container is not to be told of any more. */
   drop(id: string): void {
+    this.kills.forget(id);
     if (this.told.delete(id)) this.options.store.forget(CONTAINER + id);
   }
 
@@ -177,11 +188,17 @@ export class Story {
     return this.told.get(id);
   }
 
-  /** Takes note of what is told in its turn, and may explain what is told before it. */
+  /** Takes note of what is told in its turn, and may explain what is told before it, of whatever container. */
   hear(id: string, action: string, time: UnixNano): void {
+    if (action === 'oom') this.options.evidence.oomTold();
+    if (this.gone.has(id)) return;
     if (action === 'oom') this.kills.killed(id, time);
     else if (action === 'start') this.kills.started(id, time);
-    else if (action === 'destroy' && !this.told.has(id)) this.kills.forget(id);
+  }
+
+  /** What was heard is of a container that is not told of. */
+  ignore(id: string): void {
+    this.kills.forget(id);
   }
 
   /**
@@ -195,12 +212,13 @@ export class Story {
   ): Promise<Ending | undefined> {
     const told = this.told.get(container.id);
     if (told === undefined || container.memoryLimit === 0 || exitCodeOf(event) !== KILLED) return undefined;
-    const { evidence } = this.options;
-    const ending = { isHostShort: evidence.isHostShort(), attributes: this.evidenceOf(told, container) };
-    const reason = this.reasonOf(told, container, event, isDaemonAway, ending);
-    if (reason !== 'signal' && reason !== 'oom_killed_by_host') return undefined;
-    await this.kills.next(container.id, evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS);
-    return ending;
+    const at = performance.now();
+    const reason = this.reasonOf(told, container, event, isDaemonAway, undefined);
+    // Podman tells of no kills.
+    if (!OPEN.has(reason) || isPodman(container)) return undefined;
+    const attributes = this.evidenceOf(told, container);
+    const ms = this.options.evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS;
+    return { at, attributes, isOom: (await this.kills.next(container.id, ms)) !== undefined };
   }
 
   /** Rises with each event that is told of a container. */
@@ -248,6 +266,7 @@ export class Story {
     const action = actionOfEvent(event);
     const name = action.action;
     const time = BigInt(event.timeNano);
+    const isSpent = name === 'oom' && this.kills.told(id, time);
     if (this.isTold(container, name, event)) return Promise.resolve();
     const known = this.told.get(id);
     const before =
@@ -258,10 +277,6 @@ export class Story {
     const told = this.told.get(id) ?? this.firstTold(container, name);
     this.told.set(id, told);
     if (bears(name)) this.counts.set(id, this.countOf(id) + 1);
-    if (name === 'oom') {
-      this.options.evidence.oomTold();
-      this.kills.told(id, time);
-    }
     this.beginLife(told, container, name, time);
 
     const exec = execOf(event);
@@ -289,6 +304,8 @@ export class Story {
       exec,
       isCheck: command === undefined ? undefined : command.trimEnd() === container.healthCommand,
     });
+    // The run that has begun since has nothing to do with it.
+    if (isSpent) told.oomAt = undefined;
     if (exit !== undefined) told.exit = exit.reason;
     this.remember(told, container, name, event);
     // A job that is done is no crash, unless it is started again and again for that.
@@ -404,7 +421,8 @@ export class Story {
   ): ExitReason {
     const time = BigInt(event.timeNano);
     const exitCode = exitCodeOf(event);
-    const isLate = exitCode === KILLED && this.kills.explains(container.id, beginningOf(told) ?? 0n, time);
+    const heard =
+      exitCode === KILLED ? this.kills.within(container.id, beginningOf(told) ?? 0n, time) : undefined;
     // The daemon keeps it too, for whoever has missed the event.
     const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
     return exitReason({
@@ -412,13 +430,11 @@ export class Story {
       exitCode,
       signals: told.signals,
       stopSignal: container.stopSignal,
-      oomAt: isLate ? time : (told.oomAt ?? kept),
+      oomAt: ending?.isOom ? time : (heard ?? told.oomAt ?? kept),
       isLimited: container.memoryLimit > 0,
-      isHostShort: ending?.isHostShort ?? this.options.evidence.isHostShort(),
+      isHostShort: this.options.evidence.isHostShort(ending?.at),
       isDaemonAway,
-      isUnseen:
-        event.synthesized !== undefined ||
-        container.resource.attributes['container.runtime.name'] === 'podman',
+      isUnseen: event.synthesized !== undefined || isPodman(container),
     });
   }
 

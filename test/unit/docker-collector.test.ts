@@ -367,6 +367,24 @@ for (const kernelKills of [false, true]) {
   });
 }
 
+test('a kill that is told after the next start is of the run before, and of that alone', async (t) => {
+  const daemon = new Daemon();
+  daemon.add('web', { memoryLimit: 1 << 24 });
+  const { told, ends } = await observed(t, daemon, BEGUN(), { kernelKills: true });
+  await waitFor('it to be known', () => told.length > 0);
+  daemon.emitEvent('die', 'web', at(iso()), { exitCode: '137' });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  daemon.states.get('web')!.startedAt = iso();
+  daemon.emitEvent('start', 'web', at(iso()));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  daemon.emitEvent('oom', 'web', at(iso()));
+  await waitFor('the kill', () => told.includes('web oom'));
+  t.deepEqual(told.slice(-3), ['web die', 'web start', 'web oom']);
+  daemon.emitEvent('die', 'web', at(iso()), { exitCode: '1' });
+  await waitFor('both ends', () => ends.length === 2);
+  t.deepEqual(ends, ['oom_killed', 'error']);
+});
+
 test('a kill for want of memory is of the run in which it was, and not of the one that ended before', async (t) => {
   const daemon = new Daemon();
   daemon.add('web', { memoryLimit: 1 << 24, startedAt: iso(-1000) });
