@@ -18,11 +18,12 @@ import {
 } from '../../agent/records.ts';
 import type { Sink } from '../collector.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
+import type { Ending } from './ends.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
 import { type Past, pastEvents, readEvents } from './event-stream.ts';
 import { isToldTo } from './exit.ts';
 import { missedEvents } from './reconcile.ts';
-import { type Ending, Story, type StoryOptions } from './story.ts';
+import { Story, type StoryOptions } from './story.ts';
 import { Watermark } from './watermark.ts';
 
 const LONGEST_WAIT_MS = 10_000;

@@ -13,24 +13,14 @@ import {
 } from '../../agent/records.ts';
 import type { Sink, TextStore } from '../collector.ts';
 import { type Action, commandOf } from './actions.ts';
+import { type Ending, Ends, type Evidence } from './ends.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, execOf, exitCodeOf } from './event-record.ts';
-import {
-  type ExitReason,
-  exitReason,
-  exitReasons,
-  exitSeverity,
-  isOrdered,
-  KILLED,
-  signalName,
-  signalOf,
-  UNNAMED,
-} from './exit.ts';
-import { HeardKills } from './heard-kills.ts';
+import { type ExitReason, exitReasons, exitSeverity, isOrdered, signalName, UNNAMED } from './exit.ts';
 import { familiar } from './identity.ts';
 import { newPattern, type Pattern } from './patterns.ts';
 import { impliedEvents } from './reconcile.ts';
 import { type Lasting, lifeOf, rootSpan, spanIn } from './spans.ts';
-import { formatTold, note, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
+import { beginningOf, formatTold, note, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
 
 /** How long before a container's creation the arrival of its image is part of its life. */
 const ARRIVAL: UnixNano = 600_000_000_000n;
@@ -39,14 +29,6 @@ const MAX_ARRIVALS = 256;
 const MAX_LIVES = 1000;
 /** How far apart an event and what was made up in its place can lie. */
 const SAME: UnixNano = 3_000_000_000n;
-/**
- * How long an end that looks as if it were for want of memory waits for the daemon to say so, ms; the second where
- * the kernel has killed nothing that can be seen from here.
- */
-const LATE_OOM_MS = 2000;
-const UNLIKELY_OOM_MS = 100;
-/** Of a container that was killed: what it may turn out not to have been. */
-const OPEN: ReadonlySet<ExitReason> = new Set(['signal', 'stopped', 'oom_killed_by_host']);
 /** Containers that are gone, to recognise what the daemon says of them late. */
 const MAX_GONE = 1024;
 
@@ -55,33 +37,6 @@ const LIFE = 'life/';
 const GONE = 'gone/';
 /** That there was an inventory before: what is new to the next one came in between. */
 const BEGUN = 'told';
-
-/** What others know that bears on a container's end. */
-export interface Evidence {
-  /**
-   * What is known of the last moments of its last run.
-   * @param since the end of the run before
-   */
-  of(container: Container, since: UnixNano): Attributes;
-  /** A container told that a process of it was killed for want of memory. */
-  oomTold(): void;
-  /** Whether the kernel has just killed something for want of memory. */
-  hasKernelKilled(): boolean;
-  /**
-   * Whether it has killed something that no container told of.
-   * @param at when, by performance.now(), where that is not now
-   */
-  isHostShort(at?: number): boolean;
-}
-
-/** What was known of an end at that moment, and was heard since. */
-export interface Ending {
-  /** By performance.now(). */
-  readonly at: number;
-  /** Of its last moments. */
-  readonly attributes: Attributes;
-  readonly isOom: boolean;
-}
 
 export interface StoryOptions {
   readonly sink: Sink;
@@ -100,9 +55,6 @@ const bears = (action: string): boolean =>
 
 const seconds = (nanos: UnixNano): number => Number(nanos) / 1e9;
 
-const isPodman = ({ resource }: Container): boolean =>
-  resource.attributes['container.runtime.name'] === 'podman';
-
 /** What survives the container: the Compose service, or the name. */
 function placeOf({ name, labels }: Container): string {
   const service = labels['com.docker.compose.service'];
@@ -111,14 +63,10 @@ function placeOf({ name, labels }: Container): string {
   return `${project}/${service}/${labels['com.docker.compose.container-number'] ?? ''}`;
 }
 
-/** When the run that goes on was told to have begun. */
-const beginningOf = ({ at: { start, restore } }: Told): UnixNano | undefined =>
-  restore !== undefined && restore > (start ?? 0n) ? restore : start;
-
 export class Story {
   private readonly options: StoryOptions;
   private readonly told = new Map<string, Told>();
-  private readonly kills = new HeardKills();
+  private readonly ends: Ends;
   /** The last life of each service or name. */
   private readonly lives = new Map<string, SpanContext>();
   /** When an image came to this host, and how, by reference and by id. */
@@ -134,6 +82,7 @@ export class Story {
 
   constructor(options: StoryOptions) {
     this.options = options;
+    this.ends = new Ends(options.evidence);
     const { store } = options;
     this.hasBegun = store.load(BEGUN) !== undefined;
     for (const id of store.idsOf(CONTAINER)) {
@@ -169,7 +118,7 @@ export class Story {
 
   /** A container is not to be told of any more. */
   drop(id: string): void {
-    this.kills.forget(id);
+    this.ends.forget(id);
     if (this.told.delete(id)) this.options.store.forget(CONTAINER + id);
   }
 
@@ -188,37 +137,25 @@ export class Story {
     return this.told.get(id);
   }
 
-  /** Takes note of what is told in its turn, and may explain what is told before it, of whatever container. */
+  /** As `Ends.hear`, of whatever container. */
   hear(id: string, action: string, time: UnixNano): void {
-    if (action === 'oom') this.options.evidence.oomTold();
-    if (this.gone.has(id)) return;
-    if (action === 'oom') this.kills.killed(id, time);
-    else if (action === 'start') this.kills.started(id, time);
+    this.ends.hear(id, action, time);
+    if (this.gone.has(id)) this.ends.forget(id);
   }
 
   /** What was heard is of a container that is not told of. */
   ignore(id: string): void {
-    this.kills.forget(id);
+    this.ends.forget(id);
   }
 
-  /**
-   * Waits for what may yet be heard of why a container ended, where that is not known.
-   * @returns what was known before, where that was waited for: nothing of it is from the run that may have begun
-   */
+  /** As `Ends.explained`. */
   async explained(
     container: Container,
     event: DockerEvent,
     isDaemonAway: boolean,
   ): Promise<Ending | undefined> {
     const told = this.told.get(container.id);
-    if (told === undefined || container.memoryLimit === 0 || exitCodeOf(event) !== KILLED) return undefined;
-    const at = performance.now();
-    const reason = this.reasonOf(told, container, event, isDaemonAway, undefined);
-    // Podman tells of no kills.
-    if (!OPEN.has(reason) || isPodman(container)) return undefined;
-    const attributes = this.evidenceOf(told, container);
-    const ms = this.options.evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS;
-    return { at, attributes, isOom: (await this.kills.next(container.id, ms)) !== undefined };
+    return told === undefined ? undefined : await this.ends.explained(told, container, event, isDaemonAway);
   }
 
   /** Rises with each event that is told of a container. */
@@ -266,7 +203,7 @@ export class Story {
     const action = actionOfEvent(event);
     const name = action.action;
     const time = BigInt(event.timeNano);
-    const isSpent = name === 'oom' && this.kills.told(id, time);
+    const isSpent = name === 'oom' && this.ends.isSpent(id, time);
     if (this.isTold(container, name, event)) return Promise.resolve();
     const known = this.told.get(id);
     const before =
@@ -281,7 +218,7 @@ export class Story {
 
     const exec = execOf(event);
     const began = sinceWhen(told, action.since, exec);
-    const exit = name === 'die' ? this.exit(told, container, event, isDaemonAway, ending) : undefined;
+    const exit = name === 'die' ? this.ends.of(told, container, event, isDaemonAway, ending) : undefined;
     const details: Record<string, AttributeValue> = { ...exit?.attributes };
     const command = commandOf(event.Action);
     if (command !== undefined && this.options.command !== undefined)
@@ -327,7 +264,7 @@ export class Story {
     this.keeping.set(id, kept);
     if (name === 'destroy') {
       this.told.delete(id);
-      this.kills.forget(id);
+      this.ends.forget(id);
       this.toldUntil.delete(id);
       this.counts.delete(id);
       this.rememberGone(id);
@@ -406,54 +343,6 @@ export class Story {
     const name = familiar(image);
     const keys = [name, `${name}:latest`, String(resource.attributes['container.image.id'])];
     return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
-  }
-
-  private evidenceOf(told: Told, container: Container): Attributes {
-    return this.options.evidence.of(container, told.at.die ?? 0n);
-  }
-
-  private reasonOf(
-    told: Told,
-    container: Container,
-    event: DockerEvent,
-    isDaemonAway: boolean,
-    ending: Ending | undefined,
-  ): ExitReason {
-    const time = BigInt(event.timeNano);
-    const exitCode = exitCodeOf(event);
-    const heard =
-      exitCode === KILLED ? this.kills.within(container.id, beginningOf(told) ?? 0n, time) : undefined;
-    // The daemon keeps it too, for whoever has missed the event.
-    const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
-    return exitReason({
-      time,
-      exitCode,
-      signals: told.signals,
-      stopSignal: container.stopSignal,
-      oomAt: ending?.isOom ? time : (heard ?? told.oomAt ?? kept),
-      isLimited: container.memoryLimit > 0,
-      isHostShort: this.options.evidence.isHostShort(ending?.at),
-      isDaemonAway,
-      isUnseen: event.synthesized !== undefined || isPodman(container),
-    });
-  }
-
-  private exit(
-    told: Told,
-    container: Container,
-    event: DockerEvent,
-    isDaemonAway: boolean,
-    ending: Ending | undefined,
-  ) {
-    const exitCode = exitCodeOf(event);
-    const reason = this.reasonOf(told, container, event, isDaemonAway, ending);
-    const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
-    const signal = signalOf(exitCode);
-    if (signal !== undefined) attributes['portlight.exit.signal'] = signal;
-    const severity = exitSeverity(reason, exitCode);
-    if (severity > Severity.INFO)
-      Object.assign(attributes, ending?.attributes ?? this.evidenceOf(told, container));
-    return { reason, severity, attributes, exitCode };
   }
 
   /** What ended with an event. */

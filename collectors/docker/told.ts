@@ -163,6 +163,10 @@ export function note(told: Told, action: string, time: UnixNano, { signal, exec,
   }
 }
 
+/** When the run that goes on was told to have begun. */
+export const beginningOf = ({ at: { start, restore } }: Told): UnixNano | undefined =>
+  restore !== undefined && restore > (start ?? 0n) ? restore : start;
+
 /** Times are numbers too long for JSON; they are written as text that begins with this. */
 const TIME = '\u0000';
 
