@@ -42,11 +42,14 @@ export interface Batches {
   fault(collector: string, error: unknown, container?: Container): void;
 }
 
+/** What is not UTF-8 stays as it is, byte for character, for what rules find in it. */
+const encodingOf = ({ utf8 }: LogLine) => (utf8 ? 'utf8' : 'latin1');
+
+const textOf = (line: LogLine): string => line.source.toString(encodingOf(line), line.start, line.end);
+
 /** A line without colours and what else steers a terminal. */
 function stripped(line: LogLine): LogLine {
-  const encoding = line.utf8 ? 'utf8' : 'latin1';
-  const text = line.source.toString(encoding, line.start, line.end);
-  const source = Buffer.from(stripVTControlCharacters(text), encoding);
+  const source = Buffer.from(stripVTControlCharacters(textOf(line)), encodingOf(line));
   return { ...line, source, start: 0, end: source.length };
 }
 
@@ -209,8 +212,7 @@ export class LogBuffer implements LogSink {
 
   private text(line: LogLine): void {
     const { redact } = this.treatment;
-    // What is not UTF-8 stays as it is, byte for character, for what rules find in it.
-    const text = line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end);
+    const text = textOf(line);
     this.record(line, redact === undefined ? text : redact(text), line.utf8);
   }
 
@@ -252,7 +254,7 @@ export class LogBuffer implements LogSink {
     const group = this.groups[stream];
     if (group === undefined) return;
     this.groups[stream] = undefined;
-    // That a line of it was cut is counted.
+    // That a line of it was cut is counted already.
     if (group.leftOut > 0 && !group.hasCutLine) this.batches.dropped(this.container, 'truncated', 1);
     try {
       this.whole(group.asLine());

@@ -23,9 +23,7 @@ export class Group implements SoFar {
   hasGrown = false;
   /** Bytes that were left out because the record is too long. */
   leftOut = 0;
-  /** Whether a line was too long itself. */
-  hasCutLine: boolean;
-  /** Where the record's facts come from: those of its first line. */
+  /** Where the record's facts come from: those of its first line, with what all lines were cut by. */
   private readonly origin: LogLine;
   private readonly bytes: Writer = borrow();
   private lines = 1;
@@ -34,10 +32,14 @@ export class Group implements SoFar {
 
   constructor(line: LogLine, before: LogPosition, order: number) {
     this.origin = { ...line, source: NOTHING };
-    this.hasCutLine = line.cut > 0;
     this.before = before;
     this.order = order;
     this.copy(line.source, line.start, line.end);
+  }
+
+  /** Whether a line was too long itself; of a record that is not taken as a line yet. */
+  get hasCutLine(): boolean {
+    return this.origin.cut > 0;
   }
 
   get first(): string {
@@ -63,7 +65,6 @@ export class Group implements SoFar {
     this.copy(source, start, start + taken);
     this.leftOut += end - start - taken;
     this.origin.cut += cut;
-    this.hasCutLine ||= cut > 0;
     this.lines++;
     this.hasGrown = true;
   }
