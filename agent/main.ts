@@ -1,8 +1,8 @@
 /** The command line, with its errors told as lines and its exit codes. */
+import { messageOf } from '../collectors/shared/error-message.ts';
 import { ConfigError } from '../config/load.ts';
-import { exitCodes } from './exit-codes.ts';
-import { createProgram } from './program.ts';
-import { messageOf } from './telemetry.ts';
+import { exitCodes } from './commands/exit-codes.ts';
+import { createProgram } from './commands/program.ts';
 
 export async function main(): Promise<void> {
   try {

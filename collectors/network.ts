@@ -3,13 +3,16 @@
  * that join another's (`--network container:X`) and those on the host's network report none of their own.
  * Source: proc_pid_net(5). A descriptor of /proc/<pid>/net belongs to the namespace, and stays open.
  */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { catalogue } from '../agent/catalogue/index.ts';
-import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
-import { requireProcessOf } from './cgroup/locate.ts';
-import type { Collector } from './collector.ts';
-import { buffer, type KernelFile, type KernelFiles } from './kernel-file.ts';
+import { catalogue } from './catalogue/index.ts';
+import type { Collector } from './records/collector.ts';
+import type { Attributes, Container, Metric, PointSink } from './records/records.ts';
+import { InterfaceSides } from './shared/interface-attributes.ts';
+import { buffer, type KernelFile, type KernelFiles } from './shared/kernel-file.ts';
+import { requireProcessOf } from './shared/locate.ts';
+import { type InterfaceCounters, parseNetDev } from './shared/proc-files.ts';
 
 /** A metric and its columns in /proc/net/dev, for receive and transmit. */
 const COLUMNS: readonly {
@@ -22,29 +25,6 @@ const COLUMNS: readonly {
   { metric: catalogue.networkErrors, received: 2, transmitted: 10 },
   { metric: catalogue.networkDropped, received: 3, transmitted: 11 },
 ];
-
-export interface InterfaceCounters {
-  readonly name: string;
-  readonly values: readonly number[];
-}
-
-/** The interfaces of a /proc/net/dev but the loopback, with their counters in the kernel's order. */
-export function parseNetDev(text: string): InterfaceCounters[] {
-  const interfaces: InterfaceCounters[] = [];
-  for (const line of text.split('\n')) {
-    const colon = line.indexOf(':');
-    if (colon === -1) continue;
-    const name = line.slice(0, colon).trim();
-    if (name === 'lo') continue;
-    const values =
-      line
-        .slice(colon + 1)
-        .match(/\d+/g)
-        ?.map(Number) ?? [];
-    if (values.length >= 12) interfaces.push({ name, values });
-  }
-  return interfaces;
-}
 
 /** A counter of /proc/net/snmp; undefined where the kernel does not have it. */
 export function parseSnmp(text: string, protocol: string, name: string): number | undefined {
@@ -87,35 +67,8 @@ export function countTcpStates(text: string, counts: Map<string, number>): void 
 
 /** In every so manieth round a network is looked at in which nothing moves. */
 const LOOK_EVERY = 3;
-/** Names of interfaces whose attributes are kept. */
-const MAX_INTERFACES = 10_000;
 
 /** Attributes of what an interface receives, and of what it transmits. */
-interface Sides {
-  readonly receive: Attributes;
-  readonly transmit: Attributes;
-}
-
-/** Attributes of interfaces, one object for equal ones, which need not be compared by what is in them. */
-export class InterfaceSides {
-  private readonly known = new Map<string, Sides>();
-
-  of(name: string): Sides {
-    let sides = this.known.get(name);
-    if (sides === undefined) {
-      // Names that containers make up do not add up for ever.
-      if (this.known.size === MAX_INTERFACES) this.known.clear();
-      const side = (direction: string) => ({
-        'network.interface.name': name,
-        'network.io.direction': direction,
-      });
-      sides = { receive: side('receive'), transmit: side('transmit') };
-      this.known.set(name, sides);
-    }
-    return sides;
-  }
-}
-
 interface Watched {
   readonly directory: string;
   readonly dev: KernelFile | undefined;

@@ -5,12 +5,12 @@
  */
 import { type Dirent, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { catalogue } from '../agent/catalogue/index.ts';
-import { processes } from '../agent/catalogue/process.ts';
-import type { Attributes, Container, Metric, PointSink } from '../agent/records.ts';
-import { type Hierarchies, locate, readHierarchies } from './cgroup/locate.ts';
-import type { Collector } from './collector.ts';
-import { buffer, descriptorLimit, isDenied, isGone, KernelFile, readShort } from './kernel-file.ts';
+import { catalogue } from './catalogue/index.ts';
+import { processes } from './catalogue/process.ts';
+import type { Collector } from './records/collector.ts';
+import type { Attributes, Container, Metric, PointSink } from './records/records.ts';
+import { buffer, descriptorLimit, isDenied, isGone, KernelFile, readShort } from './shared/kernel-file.ts';
+import { type Hierarchies, locate, readHierarchies } from './shared/locate.ts';
 
 const NEWLINE = 0x0a;
 const FEW_DESCRIPTORS = 16;

@@ -1,7 +1,7 @@
 /** What the daemon says of each container, running or not; kept current by its events. */
-import { catalogue } from '../agent/catalogue/index.ts';
-import { type Attributes, type Container, type Point, type PointSink, unixNow } from '../agent/records.ts';
-import type { Collector } from './collector.ts';
+import { catalogue } from './catalogue/index.ts';
+import type { Collector } from './records/collector.ts';
+import { type Attributes, type Container, type Point, type PointSink, unixNow } from './records/records.ts';
 
 /** The Engine API's values of State.Status and State.Health.Status. */
 const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];

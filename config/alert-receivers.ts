@@ -1,11 +1,10 @@
 /** Who is told of alerts besides the OTLP destinations, with everything filled in. */
 import { readFileSync } from 'node:fs';
-import type { AlertSeverity } from '../agent/alerts/alert.ts';
-import { templateMistake } from '../agent/alerts/text.ts';
 import type { webhookFormats } from './alerts.ts';
 import { DEFAULT_TIMEOUT_MS, type Endpoint, lowerCased } from './destinations.ts';
 import { parsePairs } from './receiver.ts';
 import type { Config } from './schema.ts';
+import type { AlertSeverity } from './severity.ts';
 
 export interface Webhook {
   readonly name: string;
@@ -59,9 +58,6 @@ export function webhooksOf({ alerts, spool }: Pick<Config, 'alerts' | 'spool'>):
     } catch (error) {
       throw new Error(`alerts.webhooks.${name}.template: cannot be read: ${(error as Error).message}`);
     }
-    const mistake = template === undefined ? undefined : templateMistake(template);
-    if (mistake !== undefined)
-      throw new Error(`alerts.webhooks.${name}.template: ${said.template} is not allowed: ${mistake}`);
     return {
       name,
       endpoint: endpointOf(new URL(said.url), said),

@@ -1,7 +1,7 @@
 /** What a user can say of alerts: which rules there are, and who is told. */
+
 import * as v from 'valibot';
-import { severities } from '../agent/alerts/alert.ts';
-import { builtinRules } from '../agent/alerts/builtin.ts';
+import { builtinRules } from './builtin-rules.ts';
 import {
   durationBetween,
   type Leaf,
@@ -15,6 +15,7 @@ import {
   yesOrNo,
 } from './option.ts';
 import { parsePairs } from './receiver.ts';
+import { alertSeverities } from './severity.ts';
 
 const isUrl = (text: string): boolean => /^https?:\/\//.test(text) && URL.canParse(text);
 const LABEL = /^[a-zA-Z_]\w*$/;
@@ -74,8 +75,8 @@ export const webhookOptions = {
   ),
   min_severity: option(
     'Alerts below it are not posted',
-    { allowed: `one of ${severities.join(', ')}`, values: severities },
-    optional(oneOf(severities)),
+    { allowed: `one of ${alertSeverities.join(', ')}`, values: alertSeverities },
+    optional(oneOf(alertSeverities)),
   ),
   resolved: option(
     'Whether the end of an alert is posted too; true by default',

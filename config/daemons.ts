@@ -1,6 +1,6 @@
 /** Which daemons are observed. */
 import * as v from 'valibot';
-import { NONE } from '../collectors/docker/endpoint.ts';
+import { NONE } from '../collectors/engine/endpoint.ts';
 import { type Leaf, matching, option, optional, optionalText } from './option.ts';
 
 /** Only ssh has users. */

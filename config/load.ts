@@ -6,19 +6,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
-import { rulesOf } from '../agent/alerts/rules.ts';
+import { homeOf } from '../collectors/engine/home.ts';
 import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
 import { webhookOptions } from './alerts.ts';
 import { daemonOptions, mistakeInDaemons } from './daemons.ts';
 import { destinationsOf } from './destinations.ts';
-import { homeOf } from './home.ts';
 import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
 import { factsOf } from './option.ts';
 import { kinds } from './receiver.ts';
 import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
-import { fill, hasTemplate } from './template.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, fill, hasTemplate } from './template.ts';
 
 /** A value as the user gave it, and where. */
 export interface Setting {
@@ -302,12 +299,28 @@ function namedMistake(
   return `${where}: ${notAllowed(below.length === 0 ? name : given, facts)}`;
 }
 
+/** A mistake in one alert rule. */
+export interface RuleMistake {
+  /** Where in `alerts.rules`. */
+  readonly keys: readonly (string | number)[];
+  /** With the option's path before it. */
+  readonly message: string;
+}
+
+/** Checks by those who compile what the configuration only holds as text. */
+export interface ConfigChecks {
+  readonly ruleMistakes: (alerts: Config['alerts']) => readonly RuleMistake[];
+  /** What is wrong with a webhook's template; undefined when nothing is. */
+  readonly templateMistake: (template: string) => string | undefined;
+}
+
 /**
  * @param flags values by option path, as the command line gave them
  * @param file `--config`
  * @throws {ConfigError} naming every mistake
  */
-export async function loadConfig(
+export async function readConfig(
+  checks: ConfigChecks,
   flags: Readonly<Record<string, unknown>> = {},
   file: string | undefined = undefined,
   env: Environment = process.env,
@@ -342,12 +355,18 @@ export async function loadConfig(
   try {
     destinationsOf(result.output);
     alertmanagersOf(result.output.alerts);
-    webhooksOf(result.output);
+    for (const { name, template } of webhooksOf(result.output)) {
+      const wrong = template === undefined ? undefined : checks.templateMistake(template);
+      if (wrong !== undefined) {
+        const path = result.output.alerts.webhooks[name]?.template;
+        throw new Error(`alerts.webhooks.${name}.template: ${path} is not allowed: ${wrong}`);
+      }
+    }
   } catch (error) {
     throw new ConfigError([withOrigin((error as Error).message, settings)]);
   }
   const { lineOf, origin } = settings.get('alerts.rules')!;
-  const ruleMistakes = rulesOf(result.output.alerts).mistakes.map(({ keys, message }) => {
+  const ruleMistakes = checks.ruleMistakes(result.output.alerts).map(({ keys, message }) => {
     // What is missing stands in no line: that of what it is missing in.
     const line = keys
       .map((_, index) => lineOf?.(keys.slice(0, keys.length - index)))

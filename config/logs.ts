@@ -3,11 +3,6 @@
  * label `portlight.logs.<key>`.
  */
 import * as v from 'valibot';
-import { presetNames } from '../agent/logs/multiline.ts';
-import { parserNames } from '../agent/logs/parse.ts';
-import { isPattern } from '../agent/logs/pattern.ts';
-import { isRedaction, presets as redactions } from '../agent/logs/redact.ts';
-import { RANGES } from '../agent/logs/severity.ts';
 import { parseDuration } from './duration.ts';
 import {
   durationBetween,
@@ -21,13 +16,24 @@ import {
   textThat,
   yesOrNo,
 } from './option.ts';
+import { isPattern } from './pattern.ts';
+import { parseRedaction, redactionNames } from './redaction.ts';
+import { severityRanges } from './severity.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const PATTERN = 'regular expressions without look-around and back-references';
-const multilineNames = ['none', ...presetNames] as const;
+/** How lines are parsed. */
+export const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
+export type ParserName = (typeof parserNames)[number];
+
+/** Languages whose stack traces are joined. */
+export const multilinePresets = ['indent', 'java', 'python', 'go', 'node', 'ruby', 'dotnet'] as const;
+export type MultilinePreset = (typeof multilinePresets)[number];
+
+const multilineNames = ['none', ...multilinePresets] as const;
 const severityNames = [
   'none',
-  ...RANGES.map((name) => name.toLowerCase() as Lowercase<typeof name>),
+  ...severityRanges.map((name) => name.toLowerCase() as Lowercase<typeof name>),
 ] as const;
 const fieldPlaces = ['attributes', 'body'] as const;
 
@@ -80,10 +86,10 @@ export const steering = {
   redact: option(
     'What is replaced by [redacted] before anything is stored',
     {
-      allowed: `a list of ${Object.keys(redactions).join(', ')} or /pattern/replacement/`,
+      allowed: `a list of ${redactionNames.join(', ')} or /pattern/replacement/`,
       flag: 'rules',
     },
-    listOfText(isRedaction),
+    listOfText((rule) => parseRedaction(rule) !== undefined),
   ),
   keep: option(
     'Only lines that fit one of these patterns are kept; all by default',

@@ -1,6 +1,6 @@
 /** What options are made of: the shapes of their values, and what else is known of them. */
 import * as v from 'valibot';
-import { RULE } from '../agent/selection.ts';
+import { RULE } from '../collectors/catalogue/selection.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { parseSize, SIZE } from './size.ts';
 

@@ -1,7 +1,7 @@
 /** What can be said of one alert rule. */
+
 import * as v from 'valibot';
-import { severities } from '../agent/alerts/alert.ts';
-import { selectable } from '../agent/selection.ts';
+import { selectable } from '../collectors/catalogue/selection.ts';
 import {
   CONTAINER_RULES,
   durationBetween,
@@ -13,6 +13,7 @@ import {
   optional,
   optionalText,
 } from './option.ts';
+import { alertSeverities } from './severity.ts';
 
 /** Attributes, and the text or texts, with * as wildcard, that each has to be. */
 export type AttributePatterns = Readonly<Record<string, string | readonly string[]>>;
@@ -124,8 +125,8 @@ export const ruleOptions = {
   ),
   severity: option(
     'How bad it is',
-    { allowed: `one of ${severities.join(', ')}`, values: severities },
-    optional(oneOf(severities)),
+    { allowed: `one of ${alertSeverities.join(', ')}`, values: alertSeverities },
+    optional(oneOf(alertSeverities)),
   ),
   labels: option(
     'Labels that it is routed by; as texts, they are filled in',

@@ -3,7 +3,7 @@
  * environment variables and the reference page.
  */
 import * as v from 'valibot';
-import { selectable, unknownMetrics } from '../agent/selection.ts';
+import { selectable, unknownMetrics } from '../collectors/catalogue/selection.ts';
 import { alertOptions } from './alerts.ts';
 import { daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemons.ts';
 import { logOptions } from './logs.ts';

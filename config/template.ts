@@ -4,7 +4,7 @@
  * neither add keys nor end a list.
  * Source: https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
  */
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 const REFERENCE = /\$\$|\$\{([^}\n]*)\}/g;
 const NAME = /^(?:env:)?([A-Za-z_]\w*)(?::-(.*))?$/s;

@@ -1,11 +1,11 @@
 /** The exporters that the configuration asks for; a new one is added here. Each is imported only when it is used. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Telemetry } from '../agent/telemetry.ts';
 import { alertmanagersOf, webhooksOf } from '../config/alert-receivers.ts';
 import { destinationsOf } from '../config/destinations.ts';
 import type { Config } from '../config/schema.ts';
-import type { Exporter } from './exporter.ts';
+import type { Exporter } from './shared/exporter.ts';
+import type { Telemetry } from './shared/telemetry.ts';
 
 /** What is to be made. @throws {Error} naming what is wrong in the configuration */
 function makings(config: Config, telemetry: Telemetry, directory: string): (() => Promise<Exporter>)[] {

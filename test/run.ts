@@ -66,7 +66,7 @@ function stages(): readonly (readonly (readonly string[])[])[] {
       .map((name) => file(folder, name));
   const serially = (...files: readonly string[]) => ['--serial', ...files];
   return [
-    [serially(...others('faults')), [all('integration'), all('unit')]],
+    [serially(...others('faults')), [all('integration'), all('unit'), all('lint')]],
     [serially(file('e2e', 'alerts')), serially(...QUIET.faults.map((name) => file('faults', name)))],
     [serially(file('e2e', 'healthy')), serially(...others('e2e'))],
     [serially(...QUIET.e2e.map((name) => file('e2e', name)))],

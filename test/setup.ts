@@ -1,13 +1,14 @@
 /** What runs of tests share: packages, a Docker daemon, the built agent, and AVA. */
+
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PrivateDockerd, startDockerd } from '../agent/setup/dockerd.ts';
 import { canInstall, install, isInstalled } from '../agent/setup/packages.ts';
 import { buildPage } from '../agent/setup/page.ts';
-import { messageOf } from '../agent/telemetry.ts';
-import { connect } from '../collectors/docker/client.ts';
-import { findEndpoint } from '../collectors/docker/endpoint.ts';
+import { connect } from '../collectors/engine/client.ts';
+import { findEndpoint } from '../collectors/engine/endpoint.ts';
+import { messageOf } from '../collectors/shared/error-message.ts';
 
 export const root = join(import.meta.dirname, '..');
 export const say = (text: string) => console.error(`portlight test: ${text}`);

@@ -1,7 +1,8 @@
 /** Which rules are for which container, ready to be evaluated: by their scope, and by the container's own labels. */
-import type { Container, Subject } from '../records.ts';
-import { isSelected } from '../selection.ts';
-import { builtinRules } from './builtin.ts';
+
+import { isSelected } from '../../collectors/catalogue/selection.ts';
+import type { Container, Subject } from '../../collectors/records/records.ts';
+import { builtinRules } from '../../config/builtin-rules.ts';
 import { meets } from './condition.ts';
 import { type Quantity, quantityOf, type TermsOf, type Views } from './quantity.ts';
 import { type EventRule, type MetricRule, overridden, overrideForm, type Rule, type When } from './rule.ts';

@@ -2,13 +2,15 @@
  * Evaluates rules: those of metrics after each round, those of events as they come. What fires and what pends is kept, so
  * that a restarted agent tells nothing twice, and the end of everything that it told.
  */
+
 import { setImmediate } from 'node:timers/promises';
-import type { TextStore } from '../../collectors/collector.ts';
+import type { TextStore } from '../../collectors/records/collector.ts';
+import type { MetricSet, Points } from '../../collectors/records/points.ts';
+import type { Attributes, EventRecord, Metric, Resource } from '../../collectors/records/records.ts';
 import { parsePairs } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
-import type { Points } from '../points.ts';
-import type { Attributes, EventRecord, Metric, MetricSet, Resource } from '../records.ts';
-import type { Alert, AlertEvidence, Measured } from './alert.ts';
+import type { Alert, AlertEvidence, Measured } from '../../exporters/alerts/alert.ts';
+import { fillIn, viewOf } from '../../exporters/alerts/text.ts';
 import { Bindings, mayHold, type Ready } from './bindings.ts';
 import { meets } from './condition.ts';
 import type { Quantity, Views } from './quantity.ts';
@@ -16,7 +18,6 @@ import type { EventRule, MetricRule, Rule } from './rule.ts';
 import { rulesOf } from './rules.ts';
 import type { State } from './state.ts';
 import { States } from './states.ts';
-import { fillIn, viewOf } from './text.ts';
 import { Track } from './track.ts';
 
 /** How long a resolved alert is shown, and told to whoever did not hear it, ms. */

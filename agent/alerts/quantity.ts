@@ -1,5 +1,5 @@
 /** What a rule looks at, as a number: a metric, what it is a share of, its change or its trend. */
-import type { Attributes, Metric } from '../records.ts';
+import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { timeToReach } from './forecast.ts';
 import type { History } from './history.ts';
 import type { Terms } from './terms.ts';

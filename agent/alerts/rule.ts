@@ -1,5 +1,10 @@
 /** A rule, from how it is written to what is evaluated. */
+
 import * as v from 'valibot';
+import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
+import { metrics } from '../../collectors/catalogue/index.ts';
+import { matches } from '../../collectors/catalogue/selection.ts';
+import type { Attributes } from '../../collectors/records/records.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { nearest, notAllowed, suggestion } from '../../config/mistake.ts';
 import { factsOf } from '../../config/option.ts';
@@ -12,15 +17,11 @@ import {
   ruleSchema,
   type WhenGiven,
 } from '../../config/rules.ts';
+import type { AlertSeverity } from '../../config/severity.ts';
+import { human, templateMistake } from '../../exporters/alerts/text.ts';
 import { duration } from '../../exporters/console/format.ts';
-import type { CatalogueEntry } from '../catalogue/entry.ts';
-import { metrics } from '../catalogue/index.ts';
-import type { Attributes } from '../records.ts';
-import { matches } from '../selection.ts';
-import type { AlertSeverity } from './alert.ts';
 import { type Condition, isUpward, meets, parseCondition, thresholdForm } from './condition.ts';
 import { type Expression, type Operand, RECENT_MS, unitOf } from './quantity.ts';
-import { human, templateMistake } from './text.ts';
 
 interface Common {
   readonly name: string;

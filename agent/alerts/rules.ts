@@ -1,14 +1,9 @@
 /** All rules: the built-in ones and the user's, and what is wrong with those. */
-import type { Config } from '../../config/schema.ts';
-import { builtinRules } from './builtin.ts';
-import { changed, type Rule, RuleError, ruleOf } from './rule.ts';
 
-export interface RuleMistake {
-  /** Where in `alerts.rules`. */
-  readonly keys: readonly (string | number)[];
-  /** With the option's path before it. */
-  readonly message: string;
-}
+import { builtinRules } from '../../config/builtin-rules.ts';
+import type { RuleMistake } from '../../config/load.ts';
+import type { Config } from '../../config/schema.ts';
+import { changed, type Rule, RuleError, ruleOf } from './rule.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 

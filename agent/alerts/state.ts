@@ -1,6 +1,6 @@
 /** How an alert is, and how that is kept across restarts. */
-import type { Resource, UnixNano } from '../records.ts';
-import { type Alert, type AlertJson, fromJson, toJson } from './alert.ts';
+import type { Resource, UnixNano } from '../../collectors/records/records.ts';
+import { type Alert, type AlertJson, fromJson, toJson } from '../../exporters/alerts/alert.ts';
 
 export interface State {
   phase: Alert['status'];

@@ -1,7 +1,7 @@
 /** How all alerts are, and what was told of them: in memory, and where it survives a restart. */
-import type { TextStore } from '../../collectors/collector.ts';
-import type { Resource } from '../records.ts';
-import type { Alert } from './alert.ts';
+import type { TextStore } from '../../collectors/records/collector.ts';
+import type { Resource } from '../../collectors/records/records.ts';
+import type { Alert } from '../../exporters/alerts/alert.ts';
 import { formatState, parseState, type State } from './state.ts';
 
 const KEPT = 'alerts/';

@@ -1,6 +1,6 @@
 /** The metrics that rules look at: each with the points that it means, once for all rules. */
-import type { Points } from '../points.ts';
-import type { Attributes, AttributeValue, Metric } from '../records.ts';
+import type { Points } from '../../collectors/records/points.ts';
+import type { Attributes, AttributeValue, Metric } from '../../collectors/records/records.ts';
 
 interface Term {
   readonly index: number;

@@ -1,5 +1,5 @@
 /** What is known of one container, or of the host, for its rules. */
-import type { Container, UnixNano } from '../records.ts';
+import type { Container, UnixNano } from '../../collectors/records/records.ts';
 import { History } from './history.ts';
 import { RECENT_MS, type View } from './quantity.ts';
 import type { Terms } from './terms.ts';

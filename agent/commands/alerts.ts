@@ -1,14 +1,14 @@
 /** `portlight alerts`: what fires now, as the running agent has it; and the rules. */
 import type { Command } from 'commander';
+import { builtinRules } from '../../config/builtin-rules.ts';
 import type { Config } from '../../config/schema.ts';
+import { type AlertJson, toJson } from '../../exporters/alerts/alert.ts';
+import { human } from '../../exporters/alerts/text.ts';
 import { duration } from '../../exporters/console/format.ts';
-import { type AlertJson, toJson } from '../alerts/alert.ts';
-import { builtinRules } from '../alerts/builtin.ts';
 import { describe, type Rule } from '../alerts/rule.ts';
 import { rulesOf } from '../alerts/rules.ts';
-import { human } from '../alerts/text.ts';
-import { findAgent } from '../watch/client.ts';
-import { judge } from '../watch/judge.ts';
+import { findAgent } from '../views/watch/client.ts';
+import { judge } from '../views/watch/judge.ts';
 import { configOf } from './options.ts';
 import { print, printAs, printTable } from './output.ts';
 

@@ -1,7 +1,7 @@
 /** One question to the running agent, for commands that have nobody else to ask. */
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
-import { messageOf } from '../telemetry.ts';
-import { AgentClient, Refused } from '../watch/client.ts';
+import { AgentClient, Refused } from '../views/watch/client.ts';
 
 /** @throws {Error} when no agent answers where this one would listen */
 export async function askAgent<T>(config: Pick<Config, 'listen' | 'data_dir'>, path: string): Promise<T> {

@@ -1,19 +1,20 @@
 /** `portlight check` of a daemon: whether it answers, what it lets us ask, and what can be seen of its containers. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
-import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/docker/client.ts';
-import { type Endpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { isSelected, selectMetrics } from '../../collectors/catalogue/selection.ts';
 import { infoOf, runsHere } from '../../collectors/docker/host.ts';
-import { fromInspect } from '../../collectors/docker/identity.ts';
-import { Refused, type Request, requests } from '../../collectors/docker/requests.ts';
+import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/engine/client.ts';
+import { type Endpoint, isLocal } from '../../collectors/engine/endpoint.ts';
+import { Refused, type Request, requests } from '../../collectors/engine/requests.ts';
+import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
+import type { Container, Metric } from '../../collectors/records/records.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
-import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../abilities.ts';
-import type { Container, Metric } from '../records.ts';
-import { isSelected, selectMetrics } from '../selection.ts';
-import { messageOf } from '../telemetry.ts';
-import { daemonOf, unanswered } from './daemon.ts';
+import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../targets/abilities.ts';
+import { daemonOf, unanswered } from '../views/watch/daemon.ts';
 import { type Finding, finding } from './finding.ts';
 
 const NOT_TRIED = 'no container runs: not tried';

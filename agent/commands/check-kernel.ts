@@ -1,10 +1,11 @@
 /** `portlight check` where there is no daemon: what the kernel shows of containers, and what is written down of them. */
-import { locate, readHierarchies } from '../../collectors/cgroup/locate.ts';
+
 import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/files.ts';
 import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/table.ts';
-import { readNamespaces } from '../../collectors/namespaces/read.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { locate, readHierarchies } from '../../collectors/shared/locate.ts';
+import { readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
-import { messageOf } from '../telemetry.ts';
 import { type Finding, finding } from './finding.ts';
 
 const CONTROLLERS = ['memory', 'cpu'];

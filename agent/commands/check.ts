@@ -1,19 +1,20 @@
 /** `portlight check`: whether the agent can work here, and what it would have to do without. */
+
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { readHierarchies } from '../../collectors/cgroup/locate.ts';
-import { isNone } from '../../collectors/docker/endpoint.ts';
+import { isNone } from '../../collectors/engine/endpoint.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { readHierarchies } from '../../collectors/shared/locate.ts';
 import { destinationsOf, signalOf, type Target } from '../../config/destinations.ts';
 import { withoutSecrets } from '../../config/mistake.ts';
 import { GENERAL } from '../../config/receiver.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
-import { endpointsOf } from '../endpoints.ts';
-import { readLayout } from '../layout.ts';
-import { tryAddress } from '../server/index.ts';
-import { messageOf } from '../telemetry.ts';
+import { tryAddress } from '../../exporters/server/index.ts';
+import { readLayout } from '../process/layout.ts';
+import { endpointsOf } from '../targets/endpoints.ts';
 import { checkContainersOf } from './check-daemon.ts';
 import { checkKernel } from './check-kernel.ts';
 import { type Finding, finding } from './finding.ts';

@@ -2,11 +2,12 @@
  * `portlight completion`: scripts that have a shell ask us what a word can be, and the answer, which is read from the
  * program itself: what is added to that is completed too.
  */
+
 import type { Argument, Command, Option } from 'commander';
-import { connect } from '../../collectors/docker/client.ts';
-import { loadConfig } from '../../config/load.ts';
+import { connect } from '../../collectors/engine/client.ts';
 import { plain } from '../../exporters/console/text.ts';
-import { mainEndpoint } from '../endpoints.ts';
+import { loadConfig } from '../process/load-config.ts';
+import { mainEndpoint } from '../targets/endpoints.ts';
 import { isVisible } from './define.ts';
 import { print } from './output.ts';
 

@@ -1,6 +1,6 @@
 /** `portlight events`: what happened, in the agent's words. */
 import type { Command } from 'commander';
-import { isNone } from '../../collectors/docker/endpoint.ts';
+import { isNone } from '../../collectors/engine/endpoint.ts';
 import type { Config } from '../../config/schema.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
 import type {
@@ -10,10 +10,10 @@ import type {
   EventEntry,
   Events,
 } from '../../exporters/dashboard/api.ts';
-import { mainEndpoint } from '../endpoints.ts';
-import { eventLine } from '../terminal/lines.ts';
-import { type AgentClient, findAgent } from '../watch/client.ts';
-import { DaemonSource } from '../watch/daemon-source.ts';
+import { mainEndpoint } from '../targets/endpoints.ts';
+import { eventLine } from '../views/terminal/lines.ts';
+import { type AgentClient, findAgent } from '../views/watch/client.ts';
+import { DaemonSource } from '../views/watch/daemon-source.ts';
 import { configOf } from './options.ts';
 import { withProgress } from './progress.ts';
 import { sinceOf } from './since.ts';

@@ -1,11 +1,11 @@
 /** `portlight images`: the images that the daemon has, and which containers use them. */
 import type { Command } from 'commander';
-import { familiar, parseImageReference } from '../../collectors/docker/identity.ts';
-import { listedReference, listImages, namesOf } from '../../collectors/objects.ts';
+import { listedReference, listImages, namesOf } from '../../collectors/docker/objects.ts';
+import { familiar, parseImageReference } from '../../collectors/lifecycle/identity.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import type { Containers, Images } from '../../exporters/dashboard/api.ts';
-import type { AgentClient } from '../watch/client.ts';
-import { type Daemon, daemonOrAgent } from './daemon.ts';
+import type { AgentClient } from '../views/watch/client.ts';
+import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
 import { configOf } from './options.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { bytes } from '../../exporters/console/format.ts';
 import type { Agent, Containers, Host, Images } from '../../exporters/dashboard/api.ts';
-import type { AgentClient } from '../watch/client.ts';
-import { type Daemon, daemonOrAgent } from './daemon.ts';
+import type { AgentClient } from '../views/watch/client.ts';
+import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
 import { configOf } from './options.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';

@@ -1,8 +1,9 @@
 /** `portlight check --live`: whether the agent's process works, for health checks, which ask often and have no shell. */
+
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
-import { http, urlAt } from '../http.ts';
-import { messageOf } from '../telemetry.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { http, urlAt } from '../../collectors/shared/http.ts';
 import { configOf } from './options.ts';
 import { print } from './output.ts';
 

@@ -1,17 +1,18 @@
 /** `portlight logs`: the logs of containers, by time. */
+
 import type { Command } from 'commander';
-import { isNotFound } from '../../collectors/docker/client.ts';
-import { fromInspect } from '../../collectors/docker/identity.ts';
+import { isNotFound } from '../../collectors/engine/client.ts';
+import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { ConfigError } from '../../config/load.ts';
+import { type Pattern, pattern } from '../../config/pattern.ts';
+import { numberOfRange } from '../../config/severity.ts';
 import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { pad, plain, width } from '../../exporters/console/text.ts';
-import { type Pattern, pattern } from '../logs/pattern.ts';
-import { numberOfRange } from '../logs/severity.ts';
-import { styleOfSeverity } from '../terminal/lines.ts';
-import { agentLines } from '../watch/agent-logs.ts';
-import { DaemonLog, linesOf } from '../watch/daemon-logs.ts';
-import { type Line, nameOfSeverity, timeOf } from '../watch/line.ts';
-import { type Daemon, daemonOrAgent } from './daemon.ts';
+import { styleOfSeverity } from '../views/terminal/lines.ts';
+import { agentLines } from '../views/watch/agent-logs.ts';
+import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
+import { DaemonLog, linesOf } from '../views/watch/daemon-logs.ts';
+import { type Line, nameOfSeverity, timeOf } from '../views/watch/line.ts';
 import { configOf } from './options.ts';
 import { sinceOf } from './since.ts';
 

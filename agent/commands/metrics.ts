@@ -1,8 +1,8 @@
 /** `portlight metrics list`: the catalogue. */
 
+import { metrics } from '../../collectors/catalogue/index.ts';
+import { attributeKeys, sources } from '../../collectors/catalogue/reference.ts';
 import { prometheusNameOf } from '../../exporters/prometheus/index.ts';
-import { metrics } from '../catalogue/index.ts';
-import { attributeKeys, sources } from '../catalogue/reference.ts';
 import { printAs, printTable } from './output.ts';
 
 export async function listMetrics({ output }: { output: string }): Promise<void> {

@@ -1,19 +1,20 @@
 /** `portlight namespaces`: who shares which namespace with whom, and what confines each container. */
+
 import type { Command } from 'commander';
 import type { ContainerInspectInfo } from 'dockerode';
-import { fromInspect } from '../../collectors/docker/identity.ts';
-import { isDenied } from '../../collectors/kernel-file.ts';
+import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { type Confinement, elevations, readConfinement } from '../../collectors/namespaces/confinement.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { isDenied } from '../../collectors/shared/kernel-file.ts';
 import {
   type Namespaces,
   namespaceTypes,
   readNamespaces,
   relationOf,
-} from '../../collectors/namespaces/read.ts';
+} from '../../collectors/shared/namespaces.ts';
 import type { NamespaceMap } from '../../exporters/dashboard/api.ts';
-import { messageOf } from '../telemetry.ts';
-import type { AgentClient } from '../watch/client.ts';
-import { type Daemon, daemonOrAgent, Unanswered } from './daemon.ts';
+import type { AgentClient } from '../views/watch/client.ts';
+import { type Daemon, daemonOrAgent, Unanswered } from '../views/watch/daemon.ts';
 import { configOf } from './options.ts';
 import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
 import { withProgress } from './progress.ts';

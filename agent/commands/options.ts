@@ -1,7 +1,9 @@
 /** The configuration's options as flags of a command. */
+
 import { type Command, Option } from 'commander';
-import { type Loaded, loadConfig } from '../../config/load.ts';
+import type { Loaded } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
+import { loadConfig } from '../process/load-config.ts';
 
 /** @param paths the options that the command heeds; all by default */
 export function withConfig(command: Command, paths?: readonly string[]): Command {

@@ -1,10 +1,12 @@
 /** `portlight run`: the agent itself. */
+
 import type { Command } from 'commander';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import { ConfigError } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
-import { type RunningAgent, startAgent } from '../agent.ts';
-import { createLogger } from '../logger.ts';
-import { messageOf, Telemetry } from '../telemetry.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { type RunningAgent, startAgent } from '../process/agent.ts';
+import { createLogger } from '../process/logger.ts';
 import { configOf } from './options.ts';
 
 export async function run(_options: unknown, command: Command): Promise<void> {

@@ -1,7 +1,7 @@
 /** `portlight status`: asks the running agent how its deliveries go. */
 import type { Command } from 'commander';
 import { bytes, duration } from '../../exporters/console/format.ts';
-import type { Delivery, Status } from '../status.ts';
+import type { Delivery, Status } from '../../exporters/shared/status.ts';
 import { askAgent } from './ask.ts';
 import { configOf } from './options.ts';
 import { print, printAs, printTable } from './output.ts';

@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
-import { hasUnicode } from '../terminal/draw.ts';
-import { App } from '../top/app.ts';
-import { sorts } from '../top/columns.ts';
-import { AgentSource } from '../watch/agent-source.ts';
-import { findAgent } from '../watch/client.ts';
-import { DaemonSource } from '../watch/daemon-source.ts';
+import { hasUnicode } from '../views/terminal/draw.ts';
+import { App } from '../views/top/app.ts';
+import { sorts } from '../views/top/columns.ts';
+import { AgentSource } from '../views/watch/agent-source.ts';
+import { findAgent } from '../views/watch/client.ts';
+import { DaemonSource } from '../views/watch/daemon-source.ts';
 import { configOf } from './options.ts';
 import { withProgress } from './progress.ts';
 

@@ -2,20 +2,28 @@
  * One container's lines on their way to a batch: what belongs together is joined, read, filtered, redacted and
  * encoded. A line that nothing has to be done to goes from bytes to bytes.
  */
+
 import { stripVTControlCharacters } from 'node:util';
-import type { LogSink } from '../../collectors/collector.ts';
-import { encodeFlatJson } from '../otlp/encode-flat-json.ts';
-import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from '../otlp/encode-log.ts';
-import type { Writer } from '../otlp/writer.ts';
-import { type Container, type IoStream, type LogLine, type LogPosition, Severity } from '../records.ts';
+import { timestampOf } from '../../collectors/logs/timestamp.ts';
+import type { LogSink } from '../../collectors/records/collector.ts';
+import {
+  type Container,
+  type IoStream,
+  type LogLine,
+  type LogPosition,
+  Severity,
+} from '../../collectors/records/records.ts';
+import type { ParserName } from '../../config/logs.ts';
+import type { Pattern } from '../../config/pattern.ts';
+import type { Writer } from '../../exporters/otlp/wire/writer.ts';
+import { encodeFlatJson } from './encode-flat-json.ts';
+import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from './encode-log.ts';
 import { Group } from './group.ts';
 import type { Joining } from './multiline.ts';
-import { HEAD, mayBeStructured, type Parsed, type ParserName, parse } from './parse.ts';
-import type { Pattern } from './pattern.ts';
+import { HEAD, mayBeStructured, type Parsed, parse } from './parse.ts';
 import { TokenBucket } from './rate.ts';
 import { redactValues } from './redact.ts';
 import { severityOfText } from './severity.ts';
-import { timestampOf } from './timestamp.ts';
 import type { Treatment } from './treatment.ts';
 import { trim } from './trim.ts';
 import { borrow, giveBack } from './writers.ts';

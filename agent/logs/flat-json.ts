@@ -2,9 +2,10 @@
  * Reads the JSON objects that most logging libraries write, flat and without escapes, on their bytes, without
  * an object or a string for each. Whatever is more than that, `parseJson` reads.
  */
-import { written } from '../otlp/writer.ts';
+
+import { QUOTE, STOPS } from '../../collectors/logs/json-string.ts';
+import { written } from '../../exporters/otlp/wire/writer.ts';
 import { Interned } from './interned.ts';
-import { QUOTE, STOPS } from './json-string.ts';
 import { ROLES, type Role } from './roles.ts';
 
 /** Kinds of values. */

@@ -1,6 +1,7 @@
 /** Lines of one stream that may not be all of their record, joined as bytes. */
-import type { Writer } from '../otlp/writer.ts';
-import type { LogLine, LogPosition } from '../records.ts';
+
+import type { LogLine, LogPosition } from '../../collectors/records/records.ts';
+import type { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { isPlainlyIndented, type Joining, type SoFar } from './multiline.ts';
 import { trim } from './trim.ts';
 import { borrow, giveBack } from './writers.ts';

@@ -1,6 +1,7 @@
 /** The last records of each container's log, as they were handed on: what was redacted stays redacted. */
-import { decodeRecords } from '../otlp/decode.ts';
-import type { UnixNano } from '../records.ts';
+
+import type { UnixNano } from '../../collectors/records/records.ts';
+import { decodeRecords } from '../../exporters/otlp/wire/decode.ts';
 
 const MAX_LINES = 10;
 /** Of one line, in characters; of all of a container's, in bytes. */

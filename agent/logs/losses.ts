@@ -1,7 +1,8 @@
 /** Counts what was left out of each container's log, as a metric of the container. */
-import type { Collector } from '../../collectors/collector.ts';
-import { catalogue } from '../catalogue/index.ts';
-import type { Attributes, Container, PointSink } from '../records.ts';
+
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { Collector } from '../../collectors/records/collector.ts';
+import type { Attributes, Container, PointSink } from '../../collectors/records/records.ts';
 
 export class LogLosses implements Collector {
   readonly name = 'log losses';

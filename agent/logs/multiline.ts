@@ -1,5 +1,6 @@
 /** Which lines belong to the one before: stack traces as the common languages print them. */
-import { pattern } from './pattern.ts';
+import type { MultilinePreset } from '../../config/logs.ts';
+import { pattern } from '../../config/pattern.ts';
 
 /** The lines so far of a record, as much of them as tells what they are. */
 export interface SoFar {
@@ -67,9 +68,7 @@ export const presets = {
   node: indentedOr((line) => /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line)),
   ruby: indentedOr((line) => /^\s*\d+: from |^\tfrom /.test(line)),
   dotnet: indentedOr((line) => /^ ?--->|^ *--- End of /.test(line)),
-} satisfies Record<string, Joining>;
-
-export const presetNames = Object.keys(presets) as readonly (keyof typeof presets)[];
+} satisfies Record<MultilinePreset, Joining>;
 
 /** Every line up to the next that fits `start` belongs together. */
 export function startsAt(start: string): Joining {

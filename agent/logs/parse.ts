@@ -1,10 +1,8 @@
+import type { Timestamp } from '../../collectors/logs/timestamp.ts';
+import type { ParserName } from '../../config/logs.ts';
 /** What a line says in a format that many programs write: JSON objects, logfmt, or a level in plain text. */
 import { ROLES } from './roles.ts';
 import { severityOfText, severityOfValue } from './severity.ts';
-import type { Timestamp } from './timestamp.ts';
-
-export const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
-export type ParserName = (typeof parserNames)[number];
 
 /** What was found in a line. */
 export interface Parsed {

@@ -3,7 +3,7 @@
  * and round. Known by the names, addresses and ports that the daemon gives it.
  */
 import { hostname, networkInterfaces } from 'node:os';
-import type { Container } from '../records.ts';
+import type { Container } from '../../collectors/records/records.ts';
 
 /** Names of this host; its addresses are looked up. */
 const HOST_NAMES = ['localhost', '0.0.0.0', 'host.docker.internal', hostname()];

@@ -1,5 +1,6 @@
 /** What must not leave the host: replaced before anything is stored. */
-import { isPattern, pattern } from './pattern.ts';
+import { pattern } from '../../config/pattern.ts';
+import { parseRedaction, type RedactionName } from '../../config/redaction.ts';
 
 const REPLACEMENT = '[redacted]';
 
@@ -54,33 +55,23 @@ const withoutPasswords = (text: string): string =>
     return `${before}${opening}${quote}${REPLACEMENT}${quote}`;
   });
 
-export const presets = {
+const presets = {
   bearer: (text) => text.replace(BEARER, `$1 ${REPLACEMENT}`),
   url_password: (text) => (text.includes(':') ? text.replace(URL_PASSWORD, `$1:${REPLACEMENT}@`) : text),
   password: withoutPasswords,
   email: (text) => (text.includes('@') ? text.replace(EMAIL, REPLACEMENT) : text),
   card: (text) => text.replace(CARD, (digits) => (hasCard(digits) ? REPLACEMENT : digits)),
-} satisfies Record<string, Rule>;
-
-const hasPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name);
-
-/** `/pattern/replacement/`, both without unescaped slashes. */
-const CUSTOM = /^\/((?:[^/\\]|\\.)+)\/((?:[^/\\]|\\.)*)\/$/;
-
-/** Whether a rule is a preset's name or `/pattern/replacement/`. */
-export function isRedaction(rule: string): boolean {
-  return hasPreset(rule) || isPattern(CUSTOM.exec(rule)?.[1] ?? '(');
-}
+} satisfies Record<RedactionName, Rule>;
 
 /** One function that applies all the rules; undefined where there is none. */
 export function redaction(rules: readonly string[]): Rule | undefined {
   if (rules.length === 0) return undefined;
   const each = rules.map((rule): Rule => {
-    if (hasPreset(rule)) return presets[rule];
-    const [, source = '', replacement = ''] = CUSTOM.exec(rule) ?? [];
-    const matcher = pattern(source);
-    const text = replacement.replaceAll('\\/', '/');
-    return (given) => matcher.replace(given, text);
+    const parsed = parseRedaction(rule);
+    if (parsed === undefined) throw new Error(`not a redaction rule: ${rule}`);
+    if ('preset' in parsed) return presets[parsed.preset];
+    const matcher = pattern(parsed.source);
+    return (given) => matcher.replace(given, parsed.replacement);
   });
   return (text) => each.reduce((done, rule) => rule(done), text);
 }

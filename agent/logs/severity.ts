@@ -38,13 +38,6 @@ const BY_TENS = [1, 1, 5, 9, 13, 17, 21];
 const BY_SYSLOG = [21, 19, 18, 17, 13, 10, 9, 5];
 const BY_LETTER: Readonly<Record<string, number>> = { T: 1, V: 1, D: 5, I: 9, W: 13, E: 17, F: 21, C: 18 };
 
-/** The short names of the ranges, for what has no spelling of its own. */
-export const RANGES = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
-
-/** The number that a range begins with. */
-export const numberOfRange = (name: string): number =>
-  RANGES.indexOf(name.toUpperCase() as (typeof RANGES)[number]) * 4 + 1;
-
 /** The severity that a field's value means; 0 where it means none. */
 export function severityOfValue(value: unknown): number {
   if (typeof value === 'number') {

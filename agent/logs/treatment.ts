@@ -1,13 +1,14 @@
 /** What is done to one container's lines: the configuration, and what the container's labels say otherwise. */
+
 import * as v from 'valibot';
+import type { ParserName } from '../../config/logs.ts';
 import { steering } from '../../config/logs.ts';
 import { factsOf, type OptionFacts } from '../../config/option.ts';
+import { type Pattern, pattern } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
+import { numberOfRange } from '../../config/severity.ts';
 import { type Joining, presets, startsAt } from './multiline.ts';
-import type { ParserName } from './parse.ts';
-import { type Pattern, pattern } from './pattern.ts';
 import { redaction } from './redact.ts';
-import { numberOfRange } from './severity.ts';
 
 export interface Treatment {
   readonly parser: ParserName;

@@ -1,6 +1,6 @@
 /** What is left of a line that is too long. */
 import { isUtf8 } from 'node:buffer';
-import type { LogLine } from '../records.ts';
+import type { LogLine } from '../../collectors/records/records.ts';
 
 /** Cuts back to a whole character what was cut anywhere. */
 export function trim(line: LogLine): void {

@@ -2,7 +2,7 @@
  * Writers that have grown, for whoever has lines next: a thousand containers that kept their own would keep as many
  * batches' room.
  */
-import { Writer } from '../otlp/writer.ts';
+import { Writer } from '../../exporters/otlp/wire/writer.ts';
 
 const writers: Writer[] = [];
 const MAX_WRITERS = 16;

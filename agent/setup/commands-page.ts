@@ -2,12 +2,12 @@
 import type { Argument, Command, Option } from 'commander';
 import { options as configured } from '../../config/schema.ts';
 import { examplesOf, isVisible } from '../commands/define.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { createProgram } from '../program.ts';
+import { exitCodes } from '../commands/exit-codes.ts';
+import { createProgram } from '../commands/program.ts';
 
 const HEAD = `# Commands
 
-Generated from \`agent/program.ts\` and \`agent/exit-codes.ts\` by \`npm run docs\`. \`portlight <command> --help\` has all
+Generated from \`agent/commands/program.ts\` and \`agent/commands/exit-codes.ts\` by \`npm run docs\`. \`portlight <command> --help\` has all
 options of each.
 
 **Where it comes from.** \`status\` asks a running agent, and fails where none answers at \`listen\`. Every other command

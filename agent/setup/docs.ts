@@ -1,8 +1,8 @@
 /** `npm run docs`: writes the pages of docs/ and the files of config/ that are generated. Tests find them out of date. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { referencePage } from '../../collectors/catalogue/reference.ts';
 import { score, scoreSection } from '../../test/forecast/score.ts';
-import { referencePage } from '../catalogue/reference.ts';
 import { alertsPage } from './alerts-page.ts';
 import { commandsPage } from './commands-page.ts';
 import { eventsPage } from './events-page.ts';

@@ -1,9 +1,9 @@
 /** The text of docs/events.md, from the tables that the code tells events by. */
 
-import { type Action, actions } from '../../collectors/docker/actions.ts';
-import { exitReasons } from '../../collectors/docker/exit.ts';
-import { ownEvents } from '../events.ts';
-import { Severity } from '../records.ts';
+import { type Action, actions } from '../../collectors/lifecycle/actions.ts';
+import { exitReasons } from '../../collectors/lifecycle/exit.ts';
+import { ownEvents } from '../../collectors/records/own-events.ts';
+import { Severity } from '../../collectors/records/records.ts';
 
 const TITLES: Readonly<Record<string, string>> = {
   container: 'Containers',
@@ -53,7 +53,7 @@ export function eventsPage(): string {
   return [
     '# Events',
     '',
-    'Generated from the tables in `collectors/docker/actions.ts`, `collectors/docker/exit.ts` and `agent/events.ts` by',
+    'Generated from the tables in `collectors/docker/actions.ts`, `collectors/docker/exit.ts` and `collectors/records/own-events.ts` by',
     '`npm run docs`.',
     '',
     'Each event is one OTLP log record of the scope `portlight.events`: `eventName` says which, the body is a sentence.',

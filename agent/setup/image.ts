@@ -1,7 +1,7 @@
 /** `npm run image`: the container image, `portlight:<version>`. Further arguments go to `docker build`. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../../config/version.ts';
 
 const root = join(import.meta.dirname, '../..');
 

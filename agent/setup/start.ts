@@ -2,13 +2,14 @@
  * `npm start`: the agent with its embedded default, on the machine's Docker daemon, or else on a private
  * one with three demo containers.
  */
+
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
-import { connect } from '../../collectors/docker/client.ts';
-import { findEndpoint } from '../../collectors/docker/endpoint.ts';
-import { loadConfig } from '../../config/load.ts';
-import { messageOf } from '../telemetry.ts';
+import { connect } from '../../collectors/engine/client.ts';
+import { findEndpoint } from '../../collectors/engine/endpoint.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { loadConfig } from '../process/load-config.ts';
 import { runToEnd } from './child.mjs';
 import { startDemo } from './demo.ts';
 import { clientOf, type PrivateDockerd, startDockerd } from './dockerd.ts';

@@ -4,11 +4,11 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
-import type { Container, Metric, PointSink } from '../../agent/records.ts';
-import type { Collector } from '../collector.ts';
-import { KernelFile, type KernelFiles } from '../kernel-file.ts';
-import { type Directory, type Hierarchies, locate, readHierarchies } from './locate.ts';
+import type { CatalogueEntry } from '../catalogue/entry.ts';
+import type { Collector } from '../records/collector.ts';
+import type { Container, Metric, PointSink } from '../records/records.ts';
+import { KernelFile, type KernelFiles } from '../shared/kernel-file.ts';
+import { type Directory, type Hierarchies, locate, readHierarchies } from '../shared/locate.ts';
 import { compile, controllersOf, type Plan } from './plan.ts';
 import { DeviceNames, filesOf, TableAttributes } from './tables.ts';
 import { Watched } from './watched.ts';

@@ -10,9 +10,9 @@ import type {
   Place,
   Reading,
   TableReading,
-} from '../../agent/catalogue/entry.ts';
-import { key, MICRO, NANO, value } from '../../agent/catalogue/entry.ts';
-import type { Attributes, Metric } from '../../agent/records.ts';
+} from '../catalogue/entry.ts';
+import { key, MICRO, NANO, value } from '../catalogue/entry.ts';
+import type { Attributes, Metric } from '../records/records.ts';
 import {
   FlatParser,
   type KeySlot,

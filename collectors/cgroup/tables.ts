@@ -1,8 +1,8 @@
 /** Files that have a line, or a file, for each device, page size or resource. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TableReading } from '../../agent/catalogue/entry.ts';
-import type { Attributes } from '../../agent/records.ts';
+import type { TableReading } from '../catalogue/entry.ts';
+import type { Attributes } from '../records/records.ts';
 
 /** A value and the label of its line. */
 export interface Cell {

@@ -1,7 +1,7 @@
 /** A container whose files are read by a plan, round by round. */
-import type { Cadence } from '../../agent/catalogue/entry.ts';
-import type { Point, PointSink } from '../../agent/records.ts';
-import { buffer } from '../kernel-file.ts';
+import type { Cadence } from '../catalogue/entry.ts';
+import type { Point, PointSink } from '../records/records.ts';
+import { buffer } from '../shared/kernel-file.ts';
 import type { Plan, PlannedTable } from './plan.ts';
 import { parseTable, type TableAttributes } from './tables.ts';
 

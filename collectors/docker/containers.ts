@@ -1,10 +1,10 @@
 /** The containers that exist, each as one object, described by the daemon. */
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
-import type { Attributes, Container } from '../../agent/records.ts';
-import { inTime, isNotFound } from './client.ts';
-import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from './identity.ts';
-import type { Told } from './told.ts';
+import { inTime, isNotFound } from '../engine/client.ts';
+import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from '../lifecycle/identity.ts';
+import type { Told } from '../lifecycle/told.ts';
+import type { Attributes, Container } from '../records/records.ts';
 
 /** How long the daemon may take to describe one container: events wait for it. */
 const ANSWER_MS = 3000;

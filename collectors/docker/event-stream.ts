@@ -1,8 +1,8 @@
 /** Reads GET /events: one JSON object a line, for as long as the daemon keeps the connection. */
 import type Docker from 'dockerode';
-import type { UnixNano } from '../../agent/records.ts';
-import type { DockerEvent } from './event-record.ts';
-import { formatSince } from './time.ts';
+import { formatSince } from '../engine/time.ts';
+import type { DockerEvent } from '../lifecycle/event-record.ts';
+import type { UnixNano } from '../records/records.ts';
 
 /** `timeNano` exceeds what a double holds: it is taken from the source text. A label can bear that name too. */
 function reviveTime(key: string, value: unknown, context?: { source: string }): unknown {

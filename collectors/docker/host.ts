@@ -2,15 +2,16 @@
  * The host of a daemon, as the daemon describes it: of one that runs elsewhere it is all that is known.
  * Source: GET /info of the Engine API; https://opentelemetry.io/docs/specs/semconv/resource/host/
  */
+
 import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import type { Attributes } from '../../agent/records.ts';
-import { isProcessOf } from '../cgroup/locate.ts';
-import { parseMeminfo } from '../host/index.ts';
-import { inspectRunning } from './client.ts';
-import { Refused } from './requests.ts';
+import { inspectRunning } from '../engine/client.ts';
+import { Refused } from '../engine/requests.ts';
+import type { Attributes } from '../records/records.ts';
+import { isProcessOf } from '../shared/locate.ts';
+import { parseMeminfo } from '../shared/proc-files.ts';
 
 /** As far as it is read. */
 export interface DaemonInfo {

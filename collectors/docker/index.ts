@@ -3,11 +3,24 @@
  * follow: the event stream is the trigger, and the inventory, taken anew after each (re)connect and every few
  * minutes, the safety net.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { DockerVersion } from 'dockerode';
-import { Backoff } from '../../agent/backoff.ts';
-import { catalogue } from '../../agent/catalogue/index.ts';
+import { catalogue } from '../catalogue/index.ts';
+import type { Ending } from '../lifecycle/ends.ts';
+import {
+  actionOfEvent,
+  type DockerEvent,
+  eventRecord,
+  exitCodeOf,
+  memberOf,
+} from '../lifecycle/event-record.ts';
+import { isToldTo } from '../lifecycle/exit.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { missedEvents } from '../lifecycle/reconcile.ts';
+import { Story, type StoryOptions } from '../lifecycle/story.ts';
+import type { Sink } from '../records/collector.ts';
 import {
   type Attributes,
   type Container,
@@ -15,15 +28,10 @@ import {
   type Resource,
   type UnixNano,
   unixNow,
-} from '../../agent/records.ts';
-import type { Sink } from '../collector.ts';
+} from '../records/records.ts';
+import { Backoff } from '../shared/backoff.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
-import type { Ending } from './ends.ts';
-import { actionOfEvent, type DockerEvent, eventRecord, exitCodeOf, memberOf } from './event-record.ts';
 import { type Past, pastEvents, readEvents } from './event-stream.ts';
-import { isToldTo } from './exit.ts';
-import { missedEvents } from './reconcile.ts';
-import { Story, type StoryOptions } from './story.ts';
 import { Watermark } from './watermark.ts';
 
 const LONGEST_WAIT_MS = 10_000;
@@ -71,18 +79,6 @@ const STATUSES: Readonly<Record<string, string>> = { die: 'exited', pause: 'paus
 
 /** Actions after which a running container's cgroup has other settings. */
 const SETTINGS = new Set(['update', 'pause', 'unpause', 'oom']);
-
-/** What the agent does when a container begins to run, ends, or is gone. */
-export interface Lifecycle {
-  /** It was created or started, and is about to be inspected: what cannot wait for that begins now. */
-  starting(id: string, container: Container | undefined): void;
-  /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
-  started(container: Container): void;
-  changed(container: Container): void;
-  /** Resolves when nothing of its run is left to be read. */
-  stopped(container: Container): Promise<void>;
-  removed(container: Container): void;
-}
 
 /** Where the time of the last event is kept. */
 export interface EventPosition {

@@ -1,7 +1,7 @@
 /** An image with its layers, as the daemon tells it: GET /images/{id}/json and /images/{id}/history. */
 import type Docker from 'dockerode';
 import type { ImageInspectInfo } from 'dockerode';
-import { isNotFound } from './client.ts';
+import { isNotFound } from '../engine/client.ts';
 
 export interface Layer {
   /** s since the epoch. */

@@ -6,8 +6,8 @@
 import { readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
-import { ownContainerId } from '../host/own-container.ts';
-import { isNotFound } from './client.ts';
+import { isNotFound } from '../engine/client.ts';
+import { ownContainerId } from '../shared/own-container.ts';
 
 /** `container:<id>`: whose network a container has joined. */
 export const joinedBy = (networkMode: string): string | undefined =>

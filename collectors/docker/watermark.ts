@@ -1,5 +1,5 @@
 /** How far events are done, where they are begun in order and done in any. */
-import type { UnixNano } from '../../agent/records.ts';
+import type { UnixNano } from '../records/records.ts';
 
 export class Watermark {
   private readonly begun: { readonly time: UnixNano; isDone: boolean }[] = [];

@@ -8,7 +8,7 @@ import { arch, hostname, release } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import type Systeminformation from 'systeminformation';
-import type { AttributeValue } from '../../agent/records.ts';
+import type { AttributeValue } from '../records/records.ts';
 
 const require = createRequire(import.meta.url);
 

@@ -1,11 +1,12 @@
 /** The host's own CPU, memory, disks, file systems and network, so that a container's use can be set against it. */
+
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Attributes, Metric, Point, PointSink, UnixNano } from '../../agent/records.ts';
-import type { Collector } from '../collector.ts';
-import { buffer, type KernelFile, type KernelFiles } from '../kernel-file.ts';
-import { parseNetDev } from '../network.ts';
+import { catalogue } from '../catalogue/index.ts';
+import type { Collector } from '../records/collector.ts';
+import type { Attributes, Metric, Point, PointSink, UnixNano } from '../records/records.ts';
+import { buffer, type KernelFile, type KernelFiles } from '../shared/kernel-file.ts';
+import { parseMeminfo, parseNetDev } from '../shared/proc-files.ts';
 
 /** The space of file systems is looked at in every so manieth round. */
 const SPACE_EVERY = 6;
@@ -27,16 +28,6 @@ export function parseCpu(text: string): { modes: Map<string, number>; count: num
     if (Number.isFinite(value)) modes.set(mode, (modes.get(mode) ?? 0) + value! / TICKS);
   });
   return { modes, count: lines.filter((line) => /^cpu\d/.test(line)).length };
-}
-
-/** Bytes by key of /proc/meminfo. */
-export function parseMeminfo(text: string): Map<string, number> {
-  return new Map(
-    [...text.matchAll(/^(\w+):\s+(\d+) kB$/gm)].map(([, key = '', kilobytes]) => [
-      key,
-      Number(kilobytes) * 1024,
-    ]),
-  );
 }
 
 export interface DiskCounters {

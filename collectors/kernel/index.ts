@@ -3,19 +3,20 @@
  * them. A look a second at /proc is the trigger. What only the daemon knows (names, labels, exit codes, logs) is
  * taken from what it writes down, where its directory of containers is mounted, and is absent elsewhere.
  */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Attributes, type Container, type UnixNano, unixNow } from '../../agent/records.ts';
-import { Turn } from '../../agent/turn.ts';
-import type { Sink } from '../collector.ts';
-import type { DockerEvent } from '../docker/event-record.ts';
-import { fromActor, fromInspect } from '../docker/identity.ts';
-import type { Lifecycle } from '../docker/index.ts';
-import { missedEvents } from '../docker/reconcile.ts';
-import { Story, type StoryOptions } from '../docker/story.ts';
-import { type KernelFiles, readShort } from '../kernel-file.ts';
-import { type Namespace, readNamespaces } from '../namespaces/read.ts';
+import type { DockerEvent } from '../lifecycle/event-record.ts';
+import { fromActor, fromInspect } from '../lifecycle/identity.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { missedEvents } from '../lifecycle/reconcile.ts';
+import { Story, type StoryOptions } from '../lifecycle/story.ts';
+import type { Sink } from '../records/collector.ts';
+import { type Attributes, type Container, type UnixNano, unixNow } from '../records/records.ts';
+import { type KernelFiles, readShort } from '../shared/kernel-file.ts';
+import { type Namespace, readNamespaces } from '../shared/namespaces.ts';
+import { Turn } from '../shared/turn.ts';
 import { DaemonFiles } from './files.ts';
 import { type Init, ProcessTable } from './table.ts';
 

@@ -5,8 +5,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseMembership } from '../cgroup/locate.ts';
-import { buffer, KernelFile, readShort } from '../kernel-file.ts';
+import { buffer, KernelFile, readShort } from '../shared/kernel-file.ts';
+import { parseMembership } from '../shared/locate.ts';
 
 /** A second's. */
 export const TICKS = 100;

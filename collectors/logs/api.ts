@@ -5,15 +5,15 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type Docker from 'dockerode';
-import { Backoff } from '../../agent/backoff.ts';
-import type { Timestamp } from '../../agent/logs/timestamp.ts';
-import type { Container, LogPosition } from '../../agent/records.ts';
-import type { LogSink } from '../collector.ts';
+import type { LogSink } from '../records/collector.ts';
+import type { Container, LogPosition } from '../records/records.ts';
+import { Backoff } from '../shared/backoff.ts';
 import { attach } from './attach.ts';
 import type { Follower } from './follower.ts';
 import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from './frames.ts';
 import { Handed } from './handed.ts';
 import { compareTimes, lineAfter, moveBehind, stamp } from './line.ts';
+import type { Timestamp } from './timestamp.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 

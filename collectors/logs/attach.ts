@@ -6,11 +6,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { Agent } from 'node:http';
 import type Docker from 'dockerode';
-import { timestampOf } from '../../agent/logs/timestamp.ts';
-import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
-import type { LogSink } from '../collector.ts';
-import { Refused, requestOf } from '../docker/requests.ts';
+import { Refused, requestOf } from '../engine/requests.ts';
+import type { LogSink } from '../records/collector.ts';
+import type { Container, LogLine, LogPosition } from '../records/records.ts';
 import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, stamp } from './line.ts';
+import { timestampOf } from './timestamp.ts';
 
 export interface AttachOptions {
   readonly docker: Docker;

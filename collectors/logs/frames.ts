@@ -6,9 +6,9 @@
  * a line longer than the daemon's 16 KiB buffer comes as several entries of which the last ends in a newline.
  */
 
-import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from '../../agent/logs/timestamp.ts';
-import type { IoStream } from '../../agent/records.ts';
+import type { IoStream } from '../records/records.ts';
 import { CARRIAGE_RETURN, NEWLINE, PIECE, Pieces } from './line.ts';
+import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from './timestamp.ts';
 
 const HEADER = 8;
 const EMPTY = Buffer.alloc(0);

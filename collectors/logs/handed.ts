@@ -3,9 +3,10 @@
  * side by side, each line with the time at which it was read: one that was overtaken stands behind a newer one.
  * A log that is read again is therefore read from a little earlier on, and what was handed over is passed over.
  */
-import type { Timestamp } from '../../agent/logs/timestamp.ts';
-import type { LogPosition } from '../../agent/records.ts';
+
+import type { LogPosition } from '../records/records.ts';
 import { compareTimes } from './line.ts';
+import type { Timestamp } from './timestamp.ts';
 
 /** How many lines may overtake one. */
 const REMEMBERED = 64;

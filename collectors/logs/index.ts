@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { Container, LogPosition } from '../../agent/records.ts';
-import type { Collector, LogSink, Sink } from '../collector.ts';
+import type { Collector, LogSink, Sink } from '../records/collector.ts';
+import type { Container, LogPosition } from '../records/records.ts';
 import { ApiFollower } from './api.ts';
 import { FileTail } from './files/tail.ts';
 import { Tailer } from './files/tailer.ts';

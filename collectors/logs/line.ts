@@ -1,6 +1,7 @@
 /** What every way to read a log does with its lines: number them, join their pieces, and say how far it got. */
-import type { Timestamp } from '../../agent/logs/timestamp.ts';
-import type { LogLine, LogPosition } from '../../agent/records.ts';
+
+import type { LogLine, LogPosition } from '../records/records.ts';
+import type { Timestamp } from './timestamp.ts';
 
 /** What the daemon reads from a container at a time: a longer line comes in pieces of this size. */
 export const PIECE = 16 * 1024;

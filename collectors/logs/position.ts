@@ -1,5 +1,5 @@
 /** Positions as they are kept. */
-import type { LogPosition } from '../../agent/records.ts';
+import type { LogPosition } from '../records/records.ts';
 
 /** Before the first line. */
 export const beginning = (): LogPosition => ({ seconds: 0, nanos: 0, count: 0, offset: -1, check: -1 });

@@ -1,7 +1,7 @@
 /** Where a container's log is read: the json-file driver's file where we can, the Engine API where not. */
 import { closeSync, openSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Container } from '../../agent/records.ts';
+import type { Container } from '../records/records.ts';
 
 export type LogSource =
   | { readonly kind: 'file'; readonly path: string }

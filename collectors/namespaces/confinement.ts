@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Attributes, AttributeValue, Container } from '../../agent/records.ts';
-import type { Namespaces } from './read.ts';
+import type { Attributes, AttributeValue, Container } from '../records/records.ts';
+import type { Namespaces } from '../shared/namespaces.ts';
 
 /** By the numbers of the kernel's linux/capability.h. */
 const CAPABILITIES =

@@ -1,6 +1,7 @@
 /** Which namespaces containers live in, with whom they share them, and what else confines them. */
-import { catalogue } from '../../agent/catalogue/index.ts';
-import { ownEvents, recordOf } from '../../agent/events.ts';
+import { catalogue } from '../catalogue/index.ts';
+import type { Collector, Sink } from '../records/collector.ts';
+import { ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
   type AttributeValue,
@@ -8,11 +9,16 @@ import {
   type PointSink,
   type UnixNano,
   unixNow,
-} from '../../agent/records.ts';
-import { requireProcessOf } from '../cgroup/locate.ts';
-import type { Collector, Sink } from '../collector.ts';
+} from '../records/records.ts';
+import { requireProcessOf } from '../shared/locate.ts';
+import {
+  inShort,
+  type Namespaces,
+  type NamespaceType,
+  relationOf,
+  visibleNamespaces,
+} from '../shared/namespaces.ts';
 import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
-import { inShort, type Namespaces, type NamespaceType, relationOf, visibleNamespaces } from './read.ts';
 
 export interface NamespaceOptions {
   readonly procfs: string;

@@ -2,16 +2,17 @@
  * Posts alerts to one Alertmanager, as Prometheus does: what fires again and again, until it is told that it is resolved.
  * What has to be told is the state of the alerts, which the agent keeps: there is nothing to be spooled.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Alert } from '../../agent/alerts/alert.ts';
-import { Backoff } from '../../agent/backoff.ts';
-import type { Batch } from '../../agent/records.ts';
-import type { Telemetry } from '../../agent/telemetry.ts';
+import { Backoff } from '../../collectors/shared/backoff.ts';
 import type { Endpoint } from '../../config/destinations.ts';
-import type { DestinationStatus, Exporter } from '../exporter.ts';
+import type { Alert } from '../alerts/alert.ts';
 import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
 import type { Transport } from '../sending/verdict.ts';
+import type { Batch } from '../shared/batch.ts';
+import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
 import { labelsOf, postable } from './message.ts';
 
 const LONGEST_WAIT_MS = 30_000;

@@ -2,9 +2,10 @@
  * Alerts as the Alertmanager takes them.
  * Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, postableAlert
  */
-import type { Alert } from '../../agent/alerts/alert.ts';
-import { human, memoryText } from '../../agent/alerts/text.ts';
-import { isoTime } from '../../agent/records.ts';
+
+import { isoTime } from '../../collectors/records/records.ts';
+import type { Alert } from '../alerts/alert.ts';
+import { human, memoryText } from '../alerts/text.ts';
 
 export interface PostableAlert {
   readonly labels: Readonly<Record<string, string>>;

@@ -1,8 +1,10 @@
 /** Prints records for a person: lines and events as they come, and a table of containers each round. */
+
 import type { Writable } from 'node:stream';
-import { decodeLogs, type JsonAnyValue, type JsonLogRecord } from '../../agent/otlp/decode.ts';
-import { type Batch, type LogBatch, type MetricBatch, Severity } from '../../agent/records.ts';
-import type { Exporter } from '../exporter.ts';
+import { Severity } from '../../collectors/records/records.ts';
+import { decodeLogs, type JsonAnyValue, type JsonLogRecord } from '../otlp/wire/decode.ts';
+import type { Batch, LogBatch, MetricBatch } from '../shared/batch.ts';
+import type { Exporter } from '../shared/exporter.ts';
 import { colourOf, type Paint, paintFor, type Style } from './colours.ts';
 import { cells, columns, rightAligned, useOf } from './rows.ts';
 import { table } from './table.ts';

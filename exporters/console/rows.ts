@@ -1,6 +1,7 @@
 /** One container's latest metrics as a row for a person. */
-import { catalogue } from '../../agent/catalogue/index.ts';
-import type { MetricSet } from '../../agent/records.ts';
+
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
 import { bytes, duration, percent } from './format.ts';
 
 /** What a container uses, in base units; undefined where the host does not give it. */

@@ -1,6 +1,8 @@
 /** Alerts of the last hour, of those that are kept for the time line, and which containers have some now. */
-import type { Alert } from '../../agent/alerts/alert.ts';
-import type { AlertBatch, UnixNano } from '../../agent/records.ts';
+
+import type { UnixNano } from '../../collectors/records/records.ts';
+import type { Alert } from '../alerts/alert.ts';
+import type { AlertBatch } from '../shared/batch.ts';
 import type { AlertEntry, AlertMark } from './api.ts';
 import { HOUR_MS } from './history.ts';
 

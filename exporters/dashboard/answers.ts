@@ -1,7 +1,8 @@
 /** The answers to what is asked, from what is kept and what can be looked up. */
 
-import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Attributes, AttributeValue, MetricSet } from '../../agent/records.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Attributes, AttributeValue } from '../../collectors/records/records.ts';
 import { RESOLVED } from './alerts.ts';
 import type {
   Agent,

@@ -28,10 +28,10 @@
  * 400, an unknown id with 404, what the daemon does not give just now with 503, a missing token with 401, a foreign Host or Origin with 403, and `Failure` as body.
  *
  * Where the agent listens beyond loopback, `Authorization: Bearer <token>` is required; the token is the text of the
- * file `token` in data_dir (agent/server/token.ts).
+ * file `token` in data_dir (exporters/server/token.ts).
  */
-import type { Alert } from '../../agent/alerts/alert.ts';
-import type { Status } from '../../agent/status.ts';
+import type { Alert } from '../alerts/alert.ts';
+import type { Status } from '../shared/status.ts';
 
 export interface Failure {
   readonly error: string;

@@ -1,6 +1,6 @@
 /** Encoded log records → what is told of them to a person. */
 import { stripVTControlCharacters } from 'node:util';
-import { decodeRecords, type JsonAnyValue, type JsonLogRecord } from '../../agent/otlp/decode.ts';
+import { decodeRecords, type JsonAnyValue, type JsonLogRecord } from '../otlp/wire/decode.ts';
 import type { EventEntry, LogEntry } from './api.ts';
 
 /** Characters of a line that are shown; who wants the rest of a longer one asks for the log itself. */

@@ -2,7 +2,7 @@
  * The last events, as they were encoded. Apart are those of docker exec, of which health checks cause thousands, and what
  * the agent found when it began.
  */
-import { decodeRecords, type JsonLogRecord } from '../../agent/otlp/decode.ts';
+import { decodeRecords, type JsonLogRecord } from '../otlp/wire/decode.ts';
 import type { EventEntry } from './api.ts';
 import { eventEntry } from './entry.ts';
 import type { Question } from './question.ts';

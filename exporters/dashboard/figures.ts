@@ -1,7 +1,8 @@
 /** What the points of a round come to for a person: use beside its limit, and counters as rates. */
-import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Points } from '../../agent/points.ts';
-import type { Attributes, Metric, MetricSet } from '../../agent/records.ts';
+
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { MetricSet, Points } from '../../collectors/records/points.ts';
+import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { containerMetrics, type Figures, type HostFigures, hostMetrics } from './api.ts';
 import { History } from './history.ts';
 

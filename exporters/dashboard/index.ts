@@ -2,13 +2,15 @@
  * The page that shows all of it (page/), and what it and `portlight top` ask for (api.ts). It keeps the last hour in
  * bounded memory, and does nothing more for it until somebody looks.
  */
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Batch, MetricSet } from '../../agent/records.ts';
-import { filePages } from '../../agent/server/files.ts';
-import type { Pages } from '../../agent/server/page.ts';
-import type { Telemetry } from '../../agent/telemetry.ts';
-import type { Exporter } from '../exporter.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import { filePages } from '../server/files.ts';
+import type { Pages } from '../server/page.ts';
+import type { Batch } from '../shared/batch.ts';
+import type { Exporter } from '../shared/exporter.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
 import { Answers } from './answers.ts';
 import type { Figures } from './api.ts';
 import { routes } from './routes.ts';

@@ -2,8 +2,9 @@
  * The last lines of each container's log, as they were encoded: a batch is copied behind the one before, and nobody
  * looks into it until somebody asks.
  */
-import { eachOf } from '../../agent/otlp/split.ts';
-import { Turn } from '../../agent/turn.ts';
+
+import { Turn } from '../../collectors/shared/turn.ts';
+import { eachOf } from '../otlp/wire/split.ts';
 import type { LogEntry, Logs } from './api.ts';
 import { logEntries } from './entry.ts';
 import type { Question } from './question.ts';

@@ -1,5 +1,5 @@
 /** What can be asked of logs and events. */
-import { type Pattern, pattern } from '../../agent/logs/pattern.ts';
+import { type Pattern, pattern } from '../../config/pattern.ts';
 
 export interface Question {
   /** Ids of containers; undefined for all. */

@@ -1,7 +1,7 @@
 /** The paths below /api, as api.ts has them. */
 import type { IncomingMessage } from 'node:http';
-import type { Handler, Page, Pages } from '../../agent/server/page.ts';
-import { VERSION } from '../../agent/version.ts';
+import { VERSION } from '../../config/version.ts';
+import type { Handler, Page, Pages } from '../server/page.ts';
 import type { Answers } from './answers.ts';
 import type { Messages } from './api.ts';
 import { matcherOf, type Question } from './question.ts';

@@ -1,6 +1,6 @@
 /** What is looked up when somebody looks, beside what batches tell. */
-import type { Attributes, Container } from '../../agent/records.ts';
-import type { Status } from '../../agent/status.ts';
+import type { Attributes, Container } from '../../collectors/records/records.ts';
+import type { Status } from '../shared/status.ts';
 import type { Confinement, ImageDetails } from './api.ts';
 
 /** A namespace of a container, as the kernel tells it. */

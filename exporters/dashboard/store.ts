@@ -1,6 +1,8 @@
 /** What is kept for whoever looks: the containers with the last hour of their figures, logs, events and alerts. */
-import { recordsOf } from '../../agent/otlp/split.ts';
-import type { AlertBatch, Container, LogBatch, MetricBatch, MetricSet } from '../../agent/records.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Container } from '../../collectors/records/records.ts';
+import { recordsOf } from '../otlp/wire/split.ts';
+import type { AlertBatch, LogBatch, MetricBatch } from '../shared/batch.ts';
 import { AlertStore } from './alerts.ts';
 import type { ContainerSummary, EventEntry } from './api.ts';
 import { EventStore } from './events.ts';

@@ -4,7 +4,7 @@
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ServerResponse } from 'node:http';
-import { eachOf } from '../../agent/otlp/split.ts';
+import { eachOf } from '../otlp/wire/split.ts';
 import type { LogEntry, Messages } from './api.ts';
 import { logEntries } from './entry.ts';
 

@@ -1,5 +1,5 @@
 /** A container in short. */
-import type { Container } from '../../agent/records.ts';
+import type { Container } from '../../collectors/records/records.ts';
 import type { AlertMark, ContainerSummary, Figures } from './api.ts';
 
 const orNull = (time: bigint): number | null => (time === 0n ? null : Number(time / 1_000_000n));

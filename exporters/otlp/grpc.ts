@@ -8,9 +8,8 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { decodeResponse, decodeRetryDelay } from '../../agent/otlp/decode.ts';
-import { VERSION } from '../../agent/version.ts';
 import type { Signal, Target } from '../../config/destinations.ts';
+import { VERSION } from '../../config/version.ts';
 import { headersOf, tlsOf } from '../sending/endpoint.ts';
 import {
   accepted,
@@ -21,6 +20,7 @@ import {
   tooLarge,
   type Verdict,
 } from '../sending/verdict.ts';
+import { decodeResponse, decodeRetryDelay } from './wire/decode.ts';
 
 /** https://opentelemetry.io/docs/specs/otlp/#failures: RESOURCE_EXHAUSTED only with a RetryInfo. */
 const RETRYABLE = new Set<number>([status.CANCELLED, status.ABORTED, status.OUT_OF_RANGE, status.DATA_LOSS]);

@@ -1,12 +1,13 @@
 /** OTLP over HTTP. */
+
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { decodeResponse, type PartialSuccess } from '../../agent/otlp/decode.ts';
-import { messageOf } from '../../agent/telemetry.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import type { Target } from '../../config/destinations.ts';
 import { type Answer, failureOf, posterOf } from '../sending/post.ts';
 import { accepted, away, type Transport, type Verdict } from '../sending/verdict.ts';
 import { toJson } from './json.ts';
+import { decodeResponse, type PartialSuccess } from './wire/decode.ts';
 
 const compress = promisify(gzip);
 

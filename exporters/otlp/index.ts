@@ -1,14 +1,16 @@
 /** Ships logs, events, metrics and traces to one OTLP destination. */
-import { decodeMetrics } from '../../agent/otlp/decode.ts';
-import { countRecords, halve, resourcesOf } from '../../agent/otlp/split.ts';
-import type { AlertBatch, Batch, Resource } from '../../agent/records.ts';
-import { isSelected } from '../../agent/selection.ts';
-import type { Telemetry } from '../../agent/telemetry.ts';
+
+import { isSelected } from '../../collectors/catalogue/selection.ts';
+import type { Resource } from '../../collectors/records/records.ts';
 import { type Destination, signalOf } from '../../config/destinations.ts';
-import type { DestinationStatus, Exporter } from '../exporter.ts';
 import { Delivery, type Outlet } from '../sending/delivery.ts';
+import type { AlertBatch, Batch } from '../shared/batch.ts';
+import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
 import type { LaneName } from '../spool/index.ts';
 import { createTransport } from './transport.ts';
+import { decodeMetrics } from './wire/decode.ts';
+import { countRecords, halve, resourcesOf } from './wire/split.ts';
 
 /** What is sent as it is. The state of alerts is not: their events are. */
 type Sent = Exclude<Batch, AlertBatch>;

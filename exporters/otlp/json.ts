@@ -1,6 +1,7 @@
 /** OTLP protobuf as OTLP/JSON, made when it is sent: records are encoded once, whatever the protocol. */
-import { decodeLogs, decodeMetrics, decodeTraces } from '../../agent/otlp/decode.ts';
+
 import type { Signal } from '../../config/destinations.ts';
+import { decodeLogs, decodeMetrics, decodeTraces } from './wire/decode.ts';
 
 const decoders: Readonly<Record<Signal, (request: Uint8Array) => unknown>> = {
   logs: decodeLogs,

@@ -2,16 +2,13 @@
  * The scrape endpoint: the last round under OpenTelemetry's names at /metrics, and under cAdvisor's at
  * /metrics/cadvisor. Text is made when it is asked for, and costs nothing until then.
  */
-import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
-import { Translator } from '../../agent/dialect.ts';
-import type {
-  Attributes,
-  AttributeValue,
-  Batch,
-  Metric,
-  MetricKind,
-  MetricSet,
-} from '../../agent/records.ts';
+
+import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Attributes, AttributeValue, Metric, MetricKind } from '../../collectors/records/records.ts';
+import type { Batch } from '../shared/batch.ts';
+import { Translator } from '../shared/dialect.ts';
+import type { Exporter } from '../shared/exporter.ts';
 import {
   type OwnGauge,
   type OwnMetric,
@@ -19,8 +16,7 @@ import {
   ownMetrics,
   type Series,
   type Telemetry,
-} from '../../agent/telemetry.ts';
-import type { Exporter } from '../exporter.ts';
+} from '../shared/telemetry.ts';
 import { familyName, sanitize } from './names.ts';
 import { contentTypes, escapeLabel, type Family, type Format, negotiate, render } from './text.ts';
 

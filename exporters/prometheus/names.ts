@@ -2,7 +2,7 @@
  * OpenTelemetry names → Prometheus names.
  * Source: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
  */
-import type { Metric } from '../../agent/records.ts';
+import type { Metric } from '../../collectors/records/records.ts';
 
 /** Suffixes of UCUM units; a unit in braces is an annotation, and has none. */
 const UNITS: Readonly<Record<string, string>> = {

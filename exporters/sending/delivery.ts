@@ -1,9 +1,11 @@
 /** Delivers what one destination is sent: through a spool of its own, a sender for each of its lanes. */
+
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
-import type { DestinationStatus } from '../exporter.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import type { DestinationStatus } from '../shared/exporter.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
 import { type LaneName, Spool, type SpoolOptions } from '../spool/index.ts';
 import { Gate, Hold } from './gate.ts';
 import { Pace } from './pace.ts';

@@ -3,7 +3,7 @@
  * after waits that grow and differ from agent to agent, not by each signal's.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Backoff } from '../../agent/backoff.ts';
+import { Backoff } from '../../collectors/shared/backoff.ts';
 
 const LONGEST_MS = 30_000;
 

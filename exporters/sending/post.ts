@@ -2,10 +2,11 @@
  * POST requests to one URL, and what their answers mean. Node's own client: fetch has neither certificates of ours nor a
  * deadline that a receiver which drips cannot escape.
  */
+
 import type { IncomingMessage } from 'node:http';
-import { http, https } from '../../agent/http.ts';
-import { messageOf } from '../../agent/telemetry.ts';
-import { VERSION } from '../../agent/version.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { http, https } from '../../collectors/shared/http.ts';
+import { VERSION } from '../../config/version.ts';
 import { type Endpoint, headersOf, tlsOf } from './endpoint.ts';
 import { accepted, away, refused, retry, tooLarge, type Verdict } from './verdict.ts';
 

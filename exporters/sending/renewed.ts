@@ -1,5 +1,5 @@
 /** A transport that is made anew now and then. */
-import { messageOf } from '../../agent/telemetry.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import { away, type Transport } from './verdict.ts';
 
 /**

@@ -1,8 +1,9 @@
 /** What is posted of an alert, by format. */
-import { type AlertJson, fromJson } from '../../agent/alerts/alert.ts';
-import { uidOf } from '../../agent/alerts/record.ts';
-import { fillInJson, human, memoryText, viewOf } from '../../agent/alerts/text.ts';
+
 import type { Webhook } from '../../config/alert-receivers.ts';
+import { type AlertJson, fromJson } from '../alerts/alert.ts';
+import { uidOf } from '../alerts/record.ts';
+import { fillInJson, human, memoryText, viewOf } from '../alerts/text.ts';
 
 /** Of the log, in a chat: characters. Discord takes 1024 in a field. */
 const MAX_LOG = 900;

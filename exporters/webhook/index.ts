@@ -1,15 +1,19 @@
 /** Posts alerts to a webhook, one a request, as they fire and are resolved. */
-import { type Alert, type AlertJson, fromJson, severities, toJson } from '../../agent/alerts/alert.ts';
-import { uidOf } from '../../agent/alerts/record.ts';
-import type { Batch, Resource } from '../../agent/records.ts';
-import { isSelected } from '../../agent/selection.ts';
-import { messageOf, type Telemetry } from '../../agent/telemetry.ts';
+
+import { isSelected } from '../../collectors/catalogue/selection.ts';
+import type { Resource } from '../../collectors/records/records.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import type { Webhook } from '../../config/alert-receivers.ts';
-import type { DestinationStatus, Exporter } from '../exporter.ts';
+import { alertSeverities } from '../../config/severity.ts';
+import { type Alert, type AlertJson, fromJson, toJson } from '../alerts/alert.ts';
+import { uidOf } from '../alerts/record.ts';
 import { Delivery } from '../sending/delivery.ts';
 import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
 import { refused, type Transport } from '../sending/verdict.ts';
+import type { Batch } from '../shared/batch.ts';
+import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
 import { bodyOf } from './body.ts';
 import { secretOf, signed } from './signature.ts';
 
@@ -98,7 +102,7 @@ export class WebhookExporter implements Exporter {
   private wants({ status, severity }: Alert, { subject }: Resource): boolean {
     const { resolved, minSeverity, containers } = this.webhook;
     if (status === 'resolved' && !resolved) return false;
-    if (severities.indexOf(severity) < severities.indexOf(minSeverity)) return false;
+    if (alertSeverities.indexOf(severity) < alertSeverities.indexOf(minSeverity)) return false;
     return subject === undefined || isSelected(subject, containers.include, containers.exclude);
   }
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { AlertJson } from '../../agent/alerts/alert.ts';
+import type { AlertJson } from '../../exporters/alerts/alert.ts';
 import { listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
 import {
   type ContainerOptions,

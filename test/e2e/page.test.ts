@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { GLANCE_MS } from '../../agent/glance.ts';
+import { GLANCE_MS } from '../../agent/rounds/glance.ts';
 import { crowd } from '../support/cast.ts';
 import { Feed } from '../support/feed.ts';
 import { closeBrowser, openPage, violations } from '../support/page.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../exporters/shared/status.ts';
 import { AgentProcess, CLI, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, execute, FLOOD, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf } from '../support/logs.ts';

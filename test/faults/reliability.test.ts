@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../exporters/shared/status.ts';
 import { AgentProcess, listenUrl, temporaryDirectory } from '../support/agent.ts';
 import { IMAGE } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';

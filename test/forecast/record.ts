@@ -3,11 +3,12 @@
  * what their cgroups say for an hour, and writes a series per workload to test/fixtures/forecast/. To try a workload:
  * `--only <part of its name> --minutes 5 --to <directory>`.
  */
+
 import { parseArgs } from 'node:util';
 import type Docker from 'dockerode';
 import { clientOf } from '../../agent/setup/dockerd.ts';
-import { messageOf } from '../../agent/telemetry.ts';
-import { findEndpoint, isLocal } from '../../collectors/docker/endpoint.ts';
+import { findEndpoint, isLocal } from '../../collectors/engine/endpoint.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import { LABEL } from '../support/docker.ts';
 import { importImages, removeImages } from './images.ts';
 import { Recorder } from './recorder.ts';

@@ -1,17 +1,19 @@
 /** Writes down what the kernel says of the workloads' memory, and when they began and were killed. */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { catalogue } from '../../agent/catalogue/index.ts';
-import { createLogger } from '../../agent/logger.ts';
-import type { Container, MetricSet } from '../../agent/records.ts';
-import { Round } from '../../agent/round.ts';
-import { Telemetry } from '../../agent/telemetry.ts';
+import { createLogger } from '../../agent/process/logger.ts';
+import { Round } from '../../agent/rounds/round.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { fromInspect } from '../../collectors/docker/identity.ts';
-import { descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
+import { fromInspect } from '../../collectors/lifecycle/identity.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Container } from '../../collectors/records/records.ts';
+import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import type { Series } from './series.ts';
 import { MIB, type Workload } from './workloads.ts';
 

@@ -1,5 +1,5 @@
 /** How often the rule `memory_forecast` is right, on recorded series, with the whole engine of alerts. */
-import { catalogue } from '../../agent/catalogue/index.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
 import { Scene, watchedContainer } from '../support/alerts.ts';
 import { readSeries, type Series } from './series.ts';
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../exporters/shared/status.ts';
 import { type AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { docker, ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../exporters/shared/status.ts';
 import {
   type AgentProcess,
   CLI,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parseAllDocuments } from 'yaml';
-import { VERSION } from '../../agent/version.ts';
+import { VERSION } from '../../config/version.ts';
 import { AgentProcess, CLI, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
 import { ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';

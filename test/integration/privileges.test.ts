@@ -12,8 +12,8 @@ import {
   settings,
   type Thing,
 } from '../../agent/setup/privileges-page.ts';
-import { connect } from '../../collectors/docker/client.ts';
-import { requestOf, requests } from '../../collectors/docker/requests.ts';
+import { connect } from '../../collectors/engine/client.ts';
+import { requestOf, requests } from '../../collectors/engine/requests.ts';
 import { capabilitiesOf } from '../../collectors/namespaces/confinement.ts';
 import { listenUrl, portlight, startAgent } from '../support/agent.ts';
 import { ensureImage, execute, IMAGE, LABEL, runContainer } from '../support/docker.ts';

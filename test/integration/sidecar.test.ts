@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
-import { unixNow } from '../../agent/records.ts';
+import { unixNow } from '../../collectors/records/records.ts';
 import { portlight } from '../support/agent.ts';
 import { createContainer, docker, ensureImage, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { freePort } from '../support/port.ts';

@@ -1,10 +1,12 @@
 /** The engine of alerts with a clock that a test moves, and containers that are what it says. */
-import type { Alert } from '../../agent/alerts/alert.ts';
+
 import { Alerts } from '../../agent/alerts/index.ts';
-import { catalogue } from '../../agent/catalogue/index.ts';
-import { Points } from '../../agent/points.ts';
-import type { Container, EventRecord, MetricSet, Point } from '../../agent/records.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import { Points } from '../../collectors/records/points.ts';
+import type { Container, EventRecord, Point } from '../../collectors/records/records.ts';
 import type { Config } from '../../config/schema.ts';
+import type { Alert } from '../../exporters/alerts/alert.ts';
 import { fakeContainer } from './container.ts';
 import { storeOn } from './store.ts';
 

@@ -1,5 +1,5 @@
 /** Containers of the made host (feed.ts): a crowd of many, and a few with a story. */
-import type { Container } from '../../agent/records.ts';
+import type { Container } from '../../collectors/records/records.ts';
 import type { Layer } from '../../exporters/dashboard/api.ts';
 import type { Membership } from '../../exporters/dashboard/sources.ts';
 

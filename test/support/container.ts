@@ -1,5 +1,5 @@
-import type { Attributes, Container } from '../../agent/records.ts';
-import { fromActor } from '../../collectors/docker/identity.ts';
+import { fromActor } from '../../collectors/lifecycle/identity.ts';
+import type { Attributes, Container } from '../../collectors/records/records.ts';
 
 /** A container of no daemon, for tests that need none. */
 export function fakeContainer(facts: Partial<Container> & { attributes?: Attributes } = {}): Container {

@@ -1,18 +1,20 @@
 /** A made host: the dashboard as it runs in the agent, fed with containers that no daemon has. */
+
 import type { Server } from 'node:http';
 import { pino } from 'pino';
-import type { Alert } from '../../agent/alerts/alert.ts';
-import { catalogue } from '../../agent/catalogue/index.ts';
 import { treatmentOf } from '../../agent/logs/treatment.ts';
-import type { Pipeline } from '../../agent/pipeline.ts';
-import { Points } from '../../agent/points.ts';
-import type { Attributes, Container, Metric, MetricSet, UnixNano } from '../../agent/records.ts';
-import { Severity } from '../../agent/records.ts';
-import { Access } from '../../agent/server/access.ts';
-import { listen, type Site, urlOf } from '../../agent/server/index.ts';
-import { Telemetry } from '../../agent/telemetry.ts';
-import { loadConfig } from '../../config/load.ts';
+import type { Pipeline } from '../../agent/pipeline/pipeline.ts';
+import { loadConfig } from '../../agent/process/load-config.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import { Points } from '../../collectors/records/points.ts';
+import type { Attributes, Container, Metric, UnixNano } from '../../collectors/records/records.ts';
+import { Severity } from '../../collectors/records/records.ts';
+import type { Alert } from '../../exporters/alerts/alert.ts';
 import { DashboardExporter } from '../../exporters/dashboard/index.ts';
+import { Access } from '../../exporters/server/access.ts';
+import { listen, type Site, urlOf } from '../../exporters/server/index.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { layers, memberships, type Part } from './cast.ts';
 import { fakeContainer } from './container.ts';
 import { logLine } from './log-line.ts';

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { VERSION } from '../../agent/version.ts';
+import { VERSION } from '../../config/version.ts';
 
 /** `portlight:<version>` */
 export const PORTLIGHT_IMAGE = `portlight:${VERSION}`;

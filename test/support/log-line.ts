@@ -1,5 +1,5 @@
-import type { LogLine } from '../../agent/records.ts';
 import { lineAfter } from '../../collectors/logs/line.ts';
+import type { LogLine } from '../../collectors/records/records.ts';
 
 /** A line that says what it is given to say. */
 export function logLine(body: Buffer | string, facts: Partial<LogLine> = {}): LogLine {

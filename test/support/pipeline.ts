@@ -1,5 +1,5 @@
 /** The agent's pipeline for who wants all that comes in and nothing besides. */
-import { Pipeline, type PipelineOptions } from '../../agent/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '../../agent/pipeline/pipeline.ts';
 
 type Needed = 'exporters' | 'telemetry' | 'treatment';
 

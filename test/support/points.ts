@@ -1,4 +1,4 @@
 /** Points as a collector gives them, all of them each time. */
-import type { Point, PointSink } from '../../agent/records.ts';
+import type { Point, PointSink } from '../../collectors/records/records.ts';
 
 export const takenPoints = (): Point[] & PointSink => Object.assign([] as Point[], { repeat: () => false });

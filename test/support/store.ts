@@ -1,4 +1,4 @@
-import type { TextStore } from '../../collectors/collector.ts';
+import type { TextStore } from '../../collectors/records/collector.ts';
 
 /** A store on a map, which outlives who uses it. */
 export const storeOn = (kept: Map<string, string>): TextStore => ({

@@ -1,6 +1,8 @@
 /** An hour on the made host: what its containers wrote, what happened to them, and the alerts that came of it. */
-import type { Alert, AlertSeverity } from '../../agent/alerts/alert.ts';
-import { Severity } from '../../agent/records.ts';
+
+import { Severity } from '../../collectors/records/records.ts';
+import type { AlertSeverity } from '../../config/severity.ts';
+import type { Alert } from '../../exporters/alerts/alert.ts';
 import { harbour } from './cast.ts';
 import { Feed } from './feed.ts';
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
-import { AbilityWatch, abilities, lacksOf, surroundingsOf } from '../../agent/abilities.ts';
 import { outcomesOf, privilegesPage, settings } from '../../agent/setup/privileges-page.ts';
-import { Telemetry } from '../../agent/telemetry.ts';
-import { Refused, requestOf, requests } from '../../collectors/docker/requests.ts';
+import { AbilityWatch, abilities, lacksOf, surroundingsOf } from '../../agent/targets/abilities.ts';
+import { Refused, requestOf, requests } from '../../collectors/engine/requests.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
 
 const surroundings = surroundingsOf('/proc', '/', new Set());

@@ -1,4 +1,5 @@
 /** Alerts on their way to Alertmanagers and webhooks, real HTTP servers of the test. No daemon is needed. */
+
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -7,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import pino from 'pino';
-import type { Alert } from '../../agent/alerts/alert.ts';
-import { toJson } from '../../agent/alerts/alert.ts';
-import type { Batch } from '../../agent/records.ts';
-import { Telemetry } from '../../agent/telemetry.ts';
+import { loadConfig } from '../../agent/process/load-config.ts';
 import { alertmanagersOf, type Webhook, webhooksOf } from '../../config/alert-receivers.ts';
-import { loadConfig } from '../../config/load.ts';
 import { AlertmanagerExporter } from '../../exporters/alertmanager/index.ts';
+import type { Alert } from '../../exporters/alerts/alert.ts';
+import { toJson } from '../../exporters/alerts/alert.ts';
+import type { Batch } from '../../exporters/shared/batch.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { bodyOf } from '../../exporters/webhook/body.ts';
 import { WebhookExporter } from '../../exporters/webhook/index.ts';
 import { waitFor } from '../support/wait.ts';

@@ -1,9 +1,9 @@
 import test from 'ava';
-import { alertRecord } from '../../agent/alerts/record.ts';
 import { rulesOf } from '../../agent/alerts/rules.ts';
-import { human } from '../../agent/alerts/text.ts';
-import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Point } from '../../agent/records.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import type { Point } from '../../collectors/records/records.ts';
+import { alertRecord } from '../../exporters/alerts/record.ts';
+import { human } from '../../exporters/alerts/text.ts';
 import { alertConfig, INTERVAL_MS, MIB, memory, Scene, watchedContainer } from '../support/alerts.ts';
 
 const web = watchedContainer('web');

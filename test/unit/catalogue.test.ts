@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { catalogue, metrics } from '../../agent/catalogue/index.ts';
-import { referencePage } from '../../agent/catalogue/reference.ts';
-import { Translator } from '../../agent/dialect.ts';
-import { DeltaConversion } from '../../agent/otlp/delta.ts';
-import { encodeMetrics } from '../../agent/otlp/encode.ts';
-import { Points } from '../../agent/points.ts';
-import type { MetricSet, Point } from '../../agent/records.ts';
-import { isSelected, matches, selectMetrics } from '../../agent/selection.ts';
+import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
+import { referencePage } from '../../collectors/catalogue/reference.ts';
+import { isSelected, matches, selectMetrics } from '../../collectors/catalogue/selection.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import { Points } from '../../collectors/records/points.ts';
+import type { Point } from '../../collectors/records/records.ts';
+import { DeltaConversion } from '../../exporters/otlp/wire/delta.ts';
+import { encodeMetrics } from '../../exporters/otlp/wire/encode.ts';
 import { familyName, sanitize } from '../../exporters/prometheus/names.ts';
 import { negotiate, render } from '../../exporters/prometheus/text.ts';
+import { Translator } from '../../exporters/shared/dialect.ts';
 import { fakeContainer } from '../support/container.ts';
 
 const set = (points: Point[], time = 1n, startTime = 0n): MetricSet => {

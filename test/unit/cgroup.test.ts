@@ -4,13 +4,10 @@ import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { pino } from 'pino';
-import type { CatalogueEntry } from '../../agent/catalogue/entry.ts';
-import { catalogue, metrics } from '../../agent/catalogue/index.ts';
-import type { Point } from '../../agent/records.ts';
-import { Round } from '../../agent/round.ts';
-import { Telemetry } from '../../agent/telemetry.ts';
+import { Round } from '../../agent/rounds/round.ts';
+import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
+import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/cgroup/locate.ts';
 import {
   FlatParser,
   parseList,
@@ -20,8 +17,11 @@ import {
   parseText,
 } from '../../collectors/cgroup/parse.ts';
 import { parseTable } from '../../collectors/cgroup/tables.ts';
-import type { Collector } from '../../collectors/collector.ts';
-import { buffer, descriptorLimit, KernelFiles } from '../../collectors/kernel-file.ts';
+import type { Collector } from '../../collectors/records/collector.ts';
+import type { Point } from '../../collectors/records/records.ts';
+import { buffer, descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
+import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/shared/locate.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
 import { isSame, known } from '../support/known.ts';
 import { takenPoints } from '../support/points.ts';

@@ -1,10 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: templates of the configuration file are what is tested
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { loadConfig } from '../../agent/process/load-config.ts';
 import { parseDuration } from '../../config/duration.ts';
-import { ConfigError, loadConfig } from '../../config/load.ts';
+import { ConfigError } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
 
 function file(t: ExecutionContext, content: string): string {

@@ -1,12 +1,12 @@
 import { Writable } from 'node:stream';
 import test from 'ava';
-import { catalogue } from '../../agent/catalogue/index.ts';
-import { encodeRequest } from '../../agent/otlp/encode.ts';
-import { encodeLine, prefixesOf } from '../../agent/otlp/encode-log.ts';
-import { Writer } from '../../agent/otlp/writer.ts';
-import { Points } from '../../agent/points.ts';
+import { encodeLine, prefixesOf } from '../../agent/logs/encode-log.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import { Points } from '../../collectors/records/points.ts';
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
 import { ConsoleExporter } from '../../exporters/console/index.ts';
+import { encodeRequest } from '../../exporters/otlp/wire/encode.ts';
+import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
 

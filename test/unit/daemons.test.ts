@@ -1,9 +1,11 @@
 /** Which daemons the configuration names, and what is wrong with how it does. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { endpointsOf, mainEndpoint } from '../../agent/endpoints.ts';
-import { ConfigError, loadConfig } from '../../config/load.ts';
+import { loadConfig } from '../../agent/process/load-config.ts';
+import { endpointsOf, mainEndpoint } from '../../agent/targets/endpoints.ts';
+import { ConfigError } from '../../config/load.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 
 function file(t: ExecutionContext, content: string): string {

@@ -1,17 +1,17 @@
 /** What the dashboard keeps, and that it stays within its bounds. */
 import test from 'ava';
-import { encodeEvent, encodeRequest } from '../../agent/otlp/encode.ts';
-import { encodeLine, prefixesOf } from '../../agent/otlp/encode-log.ts';
-import { recordsOf } from '../../agent/otlp/split.ts';
-import { Writer } from '../../agent/otlp/writer.ts';
-import { type Attributes, type Container, Severity } from '../../agent/records.ts';
+import { encodeLine, prefixesOf } from '../../agent/logs/encode-log.ts';
 import { withoutValues } from '../../collectors/docker/layers.ts';
+import { type Attributes, type Container, Severity } from '../../collectors/records/records.ts';
 import { AlertStore } from '../../exporters/dashboard/alerts.ts';
 import { EVENTS, EventStore, QUIET_EVENTS } from '../../exporters/dashboard/events.ts';
 import { History, HOUR_MS, stepOf } from '../../exporters/dashboard/history.ts';
 import { ALL_BYTES, CONTAINER_BYTES, LogStore } from '../../exporters/dashboard/logs.ts';
 import { matcherOf, type Question } from '../../exporters/dashboard/question.ts';
 import { REMOVED, Store } from '../../exporters/dashboard/store.ts';
+import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
+import { recordsOf } from '../../exporters/otlp/wire/split.ts';
+import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
 

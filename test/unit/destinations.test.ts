@@ -1,11 +1,13 @@
 /** Where records are sent, by OpenTelemetry's variables and by the file. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { untilPhase } from '../../agent/phase.ts';
+import { loadConfig } from '../../agent/process/load-config.ts';
+import { untilPhase } from '../../agent/rounds/phase.ts';
 import { type Destination, destinationsOf } from '../../config/destinations.ts';
-import { ConfigError, loadConfig } from '../../config/load.ts';
+import { ConfigError } from '../../config/load.ts';
 
 type Environment = Readonly<Record<string, string>>;
 

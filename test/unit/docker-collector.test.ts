@@ -6,8 +6,8 @@ import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
-import type { Container } from '../../agent/records.ts';
 import { DockerCollector } from '../../collectors/docker/index.ts';
+import type { Container } from '../../collectors/records/records.ts';
 import { storeOn } from '../support/store.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -4,15 +4,15 @@ import { createServer } from 'node:http';
 import { hostname, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { nameOfAction } from '../../collectors/docker/actions.ts';
-import { accessHint, connect, NEWEST_API, outdated } from '../../collectors/docker/client.ts';
-import { findEndpoint } from '../../collectors/docker/endpoint.ts';
-import { eventRecord } from '../../collectors/docker/event-record.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { hostOf, isThisHost } from '../../collectors/docker/host.ts';
-import { parseImageReference, resourceAttributes } from '../../collectors/docker/identity.ts';
-import { patternOf, requests } from '../../collectors/docker/requests.ts';
-import { formatSince, parseTime } from '../../collectors/docker/time.ts';
+import { accessHint, connect, NEWEST_API, outdated } from '../../collectors/engine/client.ts';
+import { findEndpoint } from '../../collectors/engine/endpoint.ts';
+import { patternOf, requests } from '../../collectors/engine/requests.ts';
+import { formatSince, parseTime } from '../../collectors/engine/time.ts';
+import { nameOfAction } from '../../collectors/lifecycle/actions.ts';
+import { eventRecord } from '../../collectors/lifecycle/event-record.ts';
+import { parseImageReference, resourceAttributes } from '../../collectors/lifecycle/identity.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 
 test('the daemon is found as the docker command finds it', (t) => {

@@ -1,11 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: templates of the configuration file are what is tested
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import test from 'ava';
 import { parse } from 'yaml';
+import { loadConfig } from '../../agent/process/load-config.ts';
 import { jsonSchema } from '../../config/json-schema.ts';
-import { loadConfig } from '../../config/load.ts';
 
 const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(jsonSchema());
 

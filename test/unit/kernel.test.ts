@@ -3,11 +3,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import type { EventRecord } from '../../agent/records.ts';
-import { MemoryStore } from '../../agent/watch/memory-store.ts';
+import { MemoryStore } from '../../agent/views/watch/memory-store.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
 import { containerOf, ProcessTable } from '../../collectors/kernel/table.ts';
-import { KernelFiles } from '../../collectors/kernel-file.ts';
+import type { EventRecord } from '../../collectors/records/records.ts';
+import { KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 import { waitFor } from '../support/wait.ts';
 

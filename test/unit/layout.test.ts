@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { bringUpToDate, type Migration } from '../../agent/layout.ts';
-import { Positions } from '../../agent/positions.ts';
+import { bringUpToDate, type Migration } from '../../agent/process/layout.ts';
+import { Positions } from '../../agent/process/positions.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 
 const versionOf = (directory: string) => readFileSync(join(directory, 'version'), 'utf8');

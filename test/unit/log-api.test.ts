@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import Docker from 'dockerode';
 import fc from 'fast-check';
-import type { Container, LogLine, LogPosition } from '../../agent/records.ts';
 import { ApiFollower } from '../../collectors/logs/api.ts';
 import { beginning } from '../../collectors/logs/position.ts';
+import type { Container, LogLine, LogPosition } from '../../collectors/records/records.ts';
 
 interface Entry {
   readonly nanos: number;

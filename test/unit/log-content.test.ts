@@ -1,19 +1,21 @@
 /** What is done to lines between the log and the batch. */
+
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { type Batches, LogBuffer } from '../../agent/logs/buffer.ts';
 import { parse, parseJson, parseLogfmt, timeOf } from '../../agent/logs/parse.ts';
-import { isPattern, pattern } from '../../agent/logs/pattern.ts';
 import { isReceiver } from '../../agent/logs/receiver.ts';
-import { isRedaction, redaction } from '../../agent/logs/redact.ts';
+import { redaction } from '../../agent/logs/redact.ts';
 import { severityOfText, severityOfValue } from '../../agent/logs/severity.ts';
 import { type Treatment, treatmentOf } from '../../agent/logs/treatment.ts';
-import { decodeLogs } from '../../agent/otlp/decode.ts';
-import { encodeRequest } from '../../agent/otlp/encode.ts';
-import type { LogLine, LogPosition } from '../../agent/records.ts';
-import { loadConfig } from '../../config/load.ts';
+import { loadConfig } from '../../agent/process/load-config.ts';
+import type { LogLine, LogPosition } from '../../collectors/records/records.ts';
+import { isPattern, pattern } from '../../config/pattern.ts';
+import { parseRedaction } from '../../config/redaction.ts';
+import { decodeLogs } from '../../exporters/otlp/wire/decode.ts';
+import { encodeRequest } from '../../exporters/otlp/wire/encode.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
 
@@ -424,9 +426,9 @@ test('a pattern that would take for ever does not', (t: ExecutionContext) => {
   t.false(isPattern('(?=a)'));
   t.false(isPattern('(a)\\1'));
   t.false(isPattern('('));
-  t.true(isRedaction('/a\\/b/c/'));
-  t.false(isRedaction('/a'));
-  t.false(isRedaction('toString'));
+  t.deepEqual(parseRedaction('/a\\/b/c/'), { source: 'a\\/b', replacement: 'c' });
+  t.is(parseRedaction('/a'), undefined);
+  t.is(parseRedaction('toString'), undefined);
 });
 
 test('no preset takes long over anything', (t) => {

@@ -15,10 +15,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import type { IoStream, LogLine, LogPosition } from '../../agent/records.ts';
 import { Entry } from '../../collectors/logs/files/entry.ts';
 import { FileTail, type TailOptions } from '../../collectors/logs/files/tail.ts';
 import { beginning } from '../../collectors/logs/position.ts';
+import type { IoStream, LogLine, LogPosition } from '../../collectors/records/records.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024);
 

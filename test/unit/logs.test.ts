@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { readTimestamp, TIMESTAMP_LENGTH } from '../../agent/logs/timestamp.ts';
 import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from '../../collectors/logs/frames.ts';
 import { formatPosition, parsePosition } from '../../collectors/logs/position.ts';
+import { readTimestamp, TIMESTAMP_LENGTH } from '../../collectors/logs/timestamp.ts';
 
 interface Line {
   time: string;

@@ -1,15 +1,15 @@
 import { createRequire } from 'node:module';
 import test from 'ava';
 import fc from 'fast-check';
-import { catalogue } from '../../agent/catalogue/index.ts';
+import { encodeFlatJson } from '../../agent/logs/encode-flat-json.ts';
+import { encodeLine, encodeParsed, prefixesOf } from '../../agent/logs/encode-log.ts';
 import { parseJson } from '../../agent/logs/parse.ts';
-import { decodeLogs, decodeMetrics, decodeResponse } from '../../agent/otlp/decode.ts';
-import { encodeEvent, encodeMetrics, encodeRequest } from '../../agent/otlp/encode.ts';
-import { encodeFlatJson } from '../../agent/otlp/encode-flat-json.ts';
-import { encodeLine, encodeParsed, prefixesOf } from '../../agent/otlp/encode-log.ts';
-import { Writer } from '../../agent/otlp/writer.ts';
-import { Points } from '../../agent/points.ts';
-import { type AttributeValue, type Point, Severity } from '../../agent/records.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import { Points } from '../../collectors/records/points.ts';
+import { type AttributeValue, type Point, Severity } from '../../collectors/records/records.ts';
+import { decodeLogs, decodeMetrics, decodeResponse } from '../../exporters/otlp/wire/decode.ts';
+import { encodeEvent, encodeMetrics, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
+import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
-import { Positions } from '../../agent/positions.ts';
+import { Positions } from '../../agent/process/positions.ts';
 import { upperLayer } from '../../collectors/docker/own.ts';
-import { ownContainerId } from '../../collectors/host/own-container.ts';
+import { ownContainerId } from '../../collectors/shared/own-container.ts';
 import { waitFor } from '../support/wait.ts';
 
 test("positions outlive the process, and somebody else's lock on them", async (t) => {

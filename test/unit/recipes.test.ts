@@ -1,12 +1,13 @@
 /** What config/ ships for placing a fleet: it is YAML, and the agent takes its part. */
+
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import test from 'ava';
 import { parse, parseAllDocuments } from 'yaml';
+import { loadConfig } from '../../agent/process/load-config.ts';
 import { destinationsOf } from '../../config/destinations.ts';
 import { jsonSchema } from '../../config/json-schema.ts';
-import { loadConfig } from '../../config/load.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { temporaryDirectory } from '../support/agent.ts';
 

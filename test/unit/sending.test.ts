@@ -1,4 +1,5 @@
 /** Requests on their way to a receiver that takes, refuses, delays and misunderstands them. No daemon is needed. */
+
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -8,15 +9,16 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import pino from 'pino';
-import { encodeEvent, encodeRequest } from '../../agent/otlp/encode.ts';
-import { countRecords, halve } from '../../agent/otlp/split.ts';
-import { Writer } from '../../agent/otlp/writer.ts';
-import type { Batch, Resource } from '../../agent/records.ts';
-import { type OwnMetric, Telemetry } from '../../agent/telemetry.ts';
+import type { Resource } from '../../collectors/records/records.ts';
 import type { Destination, Target } from '../../config/destinations.ts';
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
+import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
+import { countRecords, halve } from '../../exporters/otlp/wire/split.ts';
+import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { Gate, type Pass } from '../../exporters/sending/gate.ts';
+import type { Batch } from '../../exporters/shared/batch.ts';
+import { type OwnMetric, Telemetry } from '../../exporters/shared/telemetry.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parser } from '@grafana/lezer-logql';
 import test from 'ava';
-import { builtinRules } from '../../agent/alerts/builtin.ts';
 import { alertRules, optInRules } from '../../agent/setup/shipped/alert-rules.ts';
 import { shippedFiles } from '../../agent/setup/shipped/files.ts';
+import { builtinRules } from '../../config/builtin-rules.ts';
 import { dashboards, queries } from '../support/dashboards.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -1,9 +1,9 @@
 /** What the daemon says of its disks, and when it is asked; the daemon here is a script. */
 import test from 'ava';
 import type Docker from 'dockerode';
-import { catalogue } from '../../agent/catalogue/index.ts';
-import type { Point } from '../../agent/records.ts';
-import { StorageCollector } from '../../collectors/storage.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
+import { StorageCollector } from '../../collectors/docker/storage.ts';
+import type { Point } from '../../collectors/records/records.ts';
 import { waitFor } from '../support/wait.ts';
 
 test('a daemon that is asked by somebody else is asked again soon, which is no fault', async (t) => {

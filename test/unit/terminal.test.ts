@@ -4,14 +4,22 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import type { AlertJson } from '../../agent/alerts/alert.ts';
 import { rowOf } from '../../agent/commands/alerts.ts';
 import { commandsPage } from '../../agent/setup/commands-page.ts';
-import { bar, beside, chart, hasUnicode, roundUp, roundUpBytes, rule } from '../../agent/terminal/draw.ts';
-import { nameOfKey } from '../../agent/terminal/screen.ts';
-import { orderBy, type sorts, stateOf } from '../../agent/top/columns.ts';
-import { Entry } from '../../agent/top/view.ts';
-import { byTime, nameOfSeverity, timeOf } from '../../agent/watch/line.ts';
+import {
+  bar,
+  beside,
+  chart,
+  hasUnicode,
+  roundUp,
+  roundUpBytes,
+  rule,
+} from '../../agent/views/terminal/draw.ts';
+import { nameOfKey } from '../../agent/views/terminal/screen.ts';
+import { orderBy, type sorts, stateOf } from '../../agent/views/top/columns.ts';
+import { Entry } from '../../agent/views/top/view.ts';
+import { byTime, nameOfSeverity, timeOf } from '../../agent/views/watch/line.ts';
+import type { AlertJson } from '../../exporters/alerts/alert.ts';
 import { table } from '../../exporters/console/table.ts';
 import { inCells, pad, plain, truncate, width } from '../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../exporters/dashboard/api.ts';

@@ -3,9 +3,9 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { AgentSource } from '../../agent/watch/agent-source.ts';
-import { AgentClient, Refused } from '../../agent/watch/client.ts';
-import { addInOrder, MAX_EVENTS } from '../../agent/watch/source.ts';
+import { AgentSource } from '../../agent/views/watch/agent-source.ts';
+import { AgentClient, Refused } from '../../agent/views/watch/client.ts';
+import { addInOrder, MAX_EVENTS } from '../../agent/views/watch/source.ts';
 import type { EventEntry, Messages } from '../../exporters/dashboard/api.ts';
 import { waitFor } from '../support/wait.ts';
 

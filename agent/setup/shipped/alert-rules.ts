@@ -1,8 +1,8 @@
+import type { AlertSeverity } from '../../../config/severity.ts';
 /**
  * The agent's built-in alert rules as Prometheus alerting rules, for either scrape page: what config/prometheus/
  * has. Thresholds are the built-in rules'; whatever has to be told differently to Prometheus says why.
  */
-import type { AlertSeverity } from '../../alerts/alert.ts';
 
 /** The two scrape pages: /metrics and /metrics/cadvisor. */
 export type Page = 'portlight' | 'cadvisor';

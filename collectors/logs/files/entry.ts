@@ -4,10 +4,10 @@
  * Source: https://docs.docker.com/engine/logging/drivers/json-file/; the escapes are JSON's.
  */
 
-import { BACKSLASH, QUOTE, STOPS } from '../../../agent/logs/json-string.ts';
-import { readTimestamp, type Timestamp } from '../../../agent/logs/timestamp.ts';
-import type { IoStream } from '../../../agent/records.ts';
+import type { IoStream } from '../../records/records.ts';
+import { BACKSLASH, QUOTE, STOPS } from '../json-string.ts';
 import { NEWLINE } from '../line.ts';
+import { readTimestamp, type Timestamp } from '../timestamp.ts';
 
 const BRACE = 0x7b;
 const LETTER_N = 0x6e;

@@ -19,9 +19,9 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createGunzip } from 'node:zlib';
-import type { Timestamp } from '../../../agent/logs/timestamp.ts';
-import type { LogPosition } from '../../../agent/records.ts';
+import type { LogPosition } from '../../records/records.ts';
 import { beginning } from '../position.ts';
+import type { Timestamp } from '../timestamp.ts';
 import { timeBefore } from './entry.ts';
 
 /**

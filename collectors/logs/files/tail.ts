@@ -11,12 +11,12 @@ import {
   watch,
 } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import type { Timestamp } from '../../../agent/logs/timestamp.ts';
-import type { IoStream, LogLine, LogPosition } from '../../../agent/records.ts';
-import type { LogSink } from '../../collector.ts';
+import type { LogSink } from '../../records/collector.ts';
+import type { IoStream, LogLine, LogPosition } from '../../records/records.ts';
 import type { Follower } from '../follower.ts';
 import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, PIECE, Pieces, stamp } from '../line.ts';
 import { beginning } from '../position.ts';
+import type { Timestamp } from '../timestamp.ts';
 import { Entry, HEAD } from './entry.ts';
 import {
   endOf,

@@ -1,6 +1,7 @@
 /** Gives every log file its turns: all of them soon, none for long, and nothing else kept waiting. */
-import { Turn } from '../../../agent/turn.ts';
-import type { LogSink } from '../../collector.ts';
+
+import type { LogSink } from '../../records/collector.ts';
+import { Turn } from '../../shared/turn.ts';
 import type { FileTail } from './tail.ts';
 
 /** Time from one look at the files to the next. */

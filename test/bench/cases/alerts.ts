@@ -1,8 +1,9 @@
 /** What evaluating alert rules costs. */
+
 import { Alerts } from '../../../agent/alerts/index.ts';
-import { Points } from '../../../agent/points.ts';
-import type { MetricSet } from '../../../agent/records.ts';
-import { selectMetrics } from '../../../agent/selection.ts';
+import { selectMetrics } from '../../../collectors/catalogue/selection.ts';
+import type { MetricSet } from '../../../collectors/records/points.ts';
+import { Points } from '../../../collectors/records/points.ts';
 import { alertConfig, INTERVAL_MS, watchedContainer } from '../../support/alerts.ts';
 import { storeOn } from '../../support/store.ts';
 import { type Bench, quantile } from '../bench.ts';

@@ -1,10 +1,11 @@
 /** What observing 100 real containers costs a host: us, and what else would do it. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../../agent/telemetry.ts';
+import { messageOf } from '../../../collectors/shared/error-message.ts';
 import { freePort } from '../../support/port.ts';
 import { waitFor } from '../../support/wait.ts';
 import { type Host, startAgent, startContainers, withHost } from '../agent.ts';

@@ -3,7 +3,7 @@
  * is the agent's own code; time is simulated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { untilPhase } from '../../../agent/phase.ts';
+import { untilPhase } from '../../../agent/rounds/phase.ts';
 import { Gate, Hold } from '../../../exporters/sending/gate.ts';
 import { Pace } from '../../../exporters/sending/pace.ts';
 import { Sender } from '../../../exporters/sending/sender.ts';

@@ -1,18 +1,19 @@
 /** Reads the log files that standard input names and ships them: see cases/logs.ts. */
+
 import { createReadStream, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Evidence } from '../../../agent/evidence.ts';
 import { treatmentOf } from '../../../agent/logs/treatment.ts';
-import { Positions } from '../../../agent/positions.ts';
-import { Telemetry } from '../../../agent/telemetry.ts';
+import { Evidence } from '../../../agent/pipeline/evidence.ts';
+import { loadConfig } from '../../../agent/process/load-config.ts';
+import { Positions } from '../../../agent/process/positions.ts';
 import { LogCollector } from '../../../collectors/logs/index.ts';
 import { formatPosition } from '../../../collectors/logs/position.ts';
-import { loadConfig } from '../../../config/load.ts';
 import { createExporters } from '../../../exporters/index.ts';
+import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../../support/container.ts';
 import { plainPipeline } from '../../support/pipeline.ts';
 import type { LogsResult, LogsTask } from '../cases/logs.ts';

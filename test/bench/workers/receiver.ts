@@ -6,7 +6,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
-import { decodeLogs } from '../../../agent/otlp/decode.ts';
+import { decodeLogs } from '../../../exporters/otlp/wire/decode.ts';
 
 export interface Counts {
   records: number;

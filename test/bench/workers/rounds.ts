@@ -1,19 +1,22 @@
 /** Rounds over the containers that standard input names: see cases/metrics.ts. */
+
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observable } from '@opentelemetry/api';
 import { pino } from 'pino';
-import type { Batch, Container, Metric, MetricSet } from '../../../agent/records.ts';
-import { Round } from '../../../agent/round.ts';
-import { selectMetrics } from '../../../agent/selection.ts';
-import { Telemetry } from '../../../agent/telemetry.ts';
+import { Round } from '../../../agent/rounds/round.ts';
+import { selectMetrics } from '../../../collectors/catalogue/selection.ts';
 import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
-import { descriptorLimit, type KernelFile, KernelFiles } from '../../../collectors/kernel-file.ts';
 import { NetworkCollector } from '../../../collectors/network.ts';
 import { ProcessCollector } from '../../../collectors/processes.ts';
+import type { MetricSet } from '../../../collectors/records/points.ts';
+import type { Container, Metric } from '../../../collectors/records/records.ts';
+import { descriptorLimit, type KernelFile, KernelFiles } from '../../../collectors/shared/kernel-file.ts';
 import { StateCollector } from '../../../collectors/state.ts';
+import type { Batch } from '../../../exporters/shared/batch.ts';
+import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../../support/container.ts';
 import { plainPipeline } from '../../support/pipeline.ts';
 import type { RoundsResult, RoundsTask } from '../cases/metrics.ts';

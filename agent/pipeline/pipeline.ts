@@ -1,0 +1,250 @@
+/**
+ * Between the two sides: takes records from collectors, encodes each once, and hands batches to every
+ * exporter.
+ */
+
+import { setImmediate } from 'node:timers/promises';
+import type { LogSink, Sink } from '../../collectors/records/collector.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import {
+  type Container,
+  type EventRecord,
+  type LogPosition,
+  type Resource,
+  type Span,
+  unixNow,
+} from '../../collectors/records/records.ts';
+import type { Alert } from '../../exporters/alerts/alert.ts';
+import { alertRecord } from '../../exporters/alerts/record.ts';
+import { DeltaConversion } from '../../exporters/otlp/wire/delta.ts';
+import {
+  encodeEvent,
+  encodeMetrics,
+  encodeRequest,
+  encodeSpan,
+  recycle,
+} from '../../exporters/otlp/wire/encode.ts';
+import type { Temporality } from '../../exporters/otlp/wire/metrics-form.ts';
+import { Writer } from '../../exporters/otlp/wire/writer.ts';
+import type { AlertBatch, Batch } from '../../exporters/shared/batch.ts';
+import { type Dialect, Translator } from '../../exporters/shared/dialect.ts';
+import type { Exporter } from '../../exporters/shared/exporter.ts';
+import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { type Batches, LogBuffer } from '../logs/buffer.ts';
+import type { Treatment } from '../logs/treatment.ts';
+
+/** Lines wait this long for others to share their batch. */
+const LINGER_MS = 50;
+/** Log bytes that may be under way to exporters before collectors have to wait. */
+const MAX_UNDER_WAY = 16 * 1024 * 1024;
+/**
+ * Containers in one metrics request: far below gRPC's 4 MiB, and encoded in few milliseconds.
+ */
+const SETS_PER_REQUEST = 100;
+
+/** Where the position of each log is kept. */
+export interface LogPositionStore {
+  save(container: Container, position: LogPosition): void;
+}
+
+export interface PipelineOptions {
+  readonly exporters: readonly Exporter[];
+  readonly telemetry: Telemetry;
+  readonly positions: LogPositionStore;
+  /** In which names metrics are sent by OTLP. */
+  readonly dialect: 'semconv' | Dialect;
+  readonly temporality: Temporality;
+  /** Whether an event of this name is wanted. */
+  readonly wantsEvent: (name: string) => boolean;
+  /** Whether traces are wanted. */
+  readonly traces: boolean;
+  /** What is done to a container's log; undefined where it is not wanted. */
+  readonly treatment: (container: Container) => Treatment | undefined;
+  /** Told of each batch of a container's log: encoded `log_records` fields, to be copied. */
+  readonly onLines: (container: Container, records: Buffer) => void;
+  /** Told of each event, wanted or not. */
+  readonly onEvent: (resource: Resource, event: EventRecord) => void;
+  /** Told of lines of a container's log that were left out; of none where some can be. */
+  readonly onDropped: (container: Container, reason: string, count: number) => void;
+}
+
+/** Kept from one record to the next: a thousand containers that are found at once would leave it behind as often. */
+const recordWriter = new Writer(4096);
+
+export class Pipeline implements Sink, Batches {
+  private readonly exporters: readonly Exporter[];
+  private readonly telemetry: Telemetry;
+  private readonly positions: LogPositionStore;
+  private readonly treatment: PipelineOptions['treatment'];
+  private readonly onLines: PipelineOptions['onLines'];
+  private readonly onEvent: PipelineOptions['onEvent'];
+  private readonly onDropped: PipelineOptions['onDropped'];
+  private readonly wantsEvent: PipelineOptions['wantsEvent'];
+  private readonly traces: boolean;
+  /** From the catalogue's names to those that are sent. */
+  private readonly translator: Translator | undefined;
+  private readonly deltas: DeltaConversion | undefined;
+  private readonly waiting = new Set<LogBuffer>();
+  private timer: NodeJS.Timeout | undefined;
+  /** Containers that exist no more: an acknowledgement that comes late must not bring their position back. */
+  private readonly gone = new WeakSet<Container>();
+  private underWay = 0;
+  private readonly roomWaiters = new Set<() => void>();
+
+  constructor(options: PipelineOptions) {
+    const { exporters, telemetry, positions, dialect, temporality } = options;
+    this.treatment = options.treatment;
+    this.onLines = options.onLines;
+    this.onEvent = options.onEvent;
+    this.onDropped = options.onDropped;
+    this.wantsEvent = options.wantsEvent;
+    this.traces = options.traces;
+    this.exporters = exporters;
+    this.telemetry = telemetry;
+    this.positions = positions;
+    this.translator = dialect === 'semconv' ? undefined : new Translator(dialect);
+    this.deltas = temporality === 'delta' ? new DeltaConversion(unixNow()) : undefined;
+  }
+
+  /** One round's metrics. */
+  async metrics(sets: readonly MetricSet[]): Promise<void> {
+    const { translator } = this;
+    const named = translator === undefined ? sets : sets.map((set) => translator.translate(set));
+    const converted = this.deltas === undefined ? named : this.deltas.convert(named);
+    // One part at least: that there is nothing is worth knowing too.
+    for (let from = 0; from === 0 || from < sets.length; from += SETS_PER_REQUEST) {
+      // Logs and events have their turn between the parts of a large round.
+      if (from > 0) await setImmediate();
+      const part = converted.slice(from, from + SETS_PER_REQUEST).filter(({ points }) => points.length > 0);
+      const { otlp, count } = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
+      const raw = sets.slice(from, from + SETS_PER_REQUEST);
+      const isLast = from + SETS_PER_REQUEST >= sets.length;
+      const resources = part.map(({ resource }) => resource);
+      void this.hand({ signal: 'metrics', sets: raw, resources, isLast, count, otlp }).then(() =>
+        recycle(otlp),
+      );
+    }
+  }
+
+  /** The agent's own metrics, encoded already. */
+  ownMetrics(resource: Resource, otlp: Buffer, count: number): void {
+    void this.hand({ signal: 'metrics', sets: [], resources: [resource], isLast: false, count, otlp });
+  }
+
+  event(resource: Resource, event: EventRecord): Promise<void> {
+    this.onEvent(resource, event);
+    return this.tell(resource, event);
+  }
+
+  /** An alert fired, or was resolved: an event like others. */
+  alert(resource: Resource, alert: Alert): Promise<void> {
+    return this.tell(resource, alertRecord(alert), alert);
+  }
+
+  /** How all alerts are. */
+  alerts(alerts: readonly Alert[]): void {
+    for (const exporter of this.exporters)
+      void exporter.export({ signal: 'alerts', alerts, count: alerts.length });
+  }
+
+  private tell(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
+    // Whether there are alerts is said by rules.
+    if (alert === undefined && !this.wantsEvent(event.eventName)) {
+      this.telemetry.add('portlight.records.dropped', 1, {
+        signal: 'events',
+        destination: 'all',
+        reason: 'filter',
+      });
+      return Promise.resolve();
+    }
+    recordWriter.reset();
+    encodeEvent(recordWriter, event, unixNow());
+    const otlp = encodeRequest(resource, 'portlight.events', recordWriter.bytes());
+    return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp, ...(alert && { alert }) });
+  }
+
+  span(resource: Resource, span: Span): Promise<void> {
+    if (!this.traces) return Promise.resolve();
+    recordWriter.reset();
+    encodeSpan(recordWriter, span);
+    const otlp = encodeRequest(resource, 'portlight.traces', recordWriter.bytes());
+    return this.hand({ signal: 'traces', resource, count: 1, otlp });
+  }
+
+  logs(container: Container, position: LogPosition): LogSink | undefined {
+    const treatment = this.treatment(container);
+    if (treatment === undefined) return undefined;
+    if (treatment.rateLimit > 0) this.onDropped(container, 'rate_limit', 0);
+    return new LogBuffer(container, position, treatment, this);
+  }
+
+  fault(collector: string, error: unknown, container?: Container): void {
+    this.telemetry.fault(collector, error, container?.name);
+  }
+
+  /** The container exists no more, and its log has ended. */
+  forget(container: Container): void {
+    this.gone.add(container);
+  }
+
+  /** Hands on every line that still waits for others. */
+  flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    for (const buffer of this.waiting) buffer.flush();
+    this.waiting.clear();
+  }
+
+  /** @internal for LogBuffer */
+  linger(buffer: LogBuffer): void {
+    this.waiting.add(buffer);
+    this.timer ??= setTimeout(() => this.flush(), LINGER_MS);
+  }
+
+  /** @internal for LogBuffer */
+  async lines(container: Container, records: Buffer, count: number): Promise<void> {
+    this.onLines(container, records);
+    const otlp = encodeRequest(container.resource, 'portlight.logs', records);
+    this.underWay += otlp.length;
+    await this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
+    this.underWay -= otlp.length;
+    recycle(otlp);
+    if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
+  }
+
+  /** @internal for LogBuffer */
+  save(container: Container, position: LogPosition): void {
+    if (!this.gone.has(container)) this.positions.save(container, position);
+  }
+
+  /** @internal for LogBuffer */
+  dropped(container: Container, reason: string, count: number): void {
+    this.onDropped(container, reason, count);
+    this.telemetry.add('portlight.records.dropped', count, { signal: 'logs', destination: 'all', reason });
+  }
+
+  room(signal: AbortSignal): Promise<void> | undefined {
+    return this.underWay < MAX_UNDER_WAY ? undefined : this.waitForRoom(signal);
+  }
+
+  private async waitForRoom(signal: AbortSignal): Promise<void> {
+    while (this.underWay >= MAX_UNDER_WAY && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          this.roomWaiters.delete(wake);
+          resolve();
+        };
+        signal.addEventListener('abort', wake);
+        this.roomWaiters.add(wake);
+      });
+    }
+  }
+
+  private async hand(batch: Exclude<Batch, AlertBatch>): Promise<void> {
+    this.telemetry.add('portlight.records.collected', batch.count, {
+      signal: batch.signal === 'logs' ? `${batch.kind}s` : batch.signal,
+    });
+    await Promise.all(this.exporters.map((exporter) => exporter.export(batch)));
+  }
+}

@@ -1,0 +1,377 @@
+/** Wires collectors, pipeline and exporters, and starts and stops them in order. */
+
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import { matches, selectMetrics } from '../../collectors/catalogue/selection.ts';
+import { isNone } from '../../collectors/engine/endpoint.ts';
+import { hostAttributes } from '../../collectors/host/identity.ts';
+import { bootTime } from '../../collectors/host/index.ts';
+import { formatPosition } from '../../collectors/logs/position.ts';
+import type { Attributes, Metric } from '../../collectors/records/records.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
+import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
+import { destinationsOf } from '../../config/destinations.ts';
+import { parsePairs } from '../../config/receiver.ts';
+import type { Config } from '../../config/schema.ts';
+import { VERSION } from '../../config/version.ts';
+import { toJson } from '../../exporters/alerts/alert.ts';
+import { createExporters } from '../../exporters/index.ts';
+import { PrometheusExporter } from '../../exporters/prometheus/index.ts';
+import { Access } from '../../exporters/server/access.ts';
+import { healthPages, listen, openUrlOf, type Site, urlOf } from '../../exporters/server/index.ts';
+import { requiredToken } from '../../exporters/server/token.ts';
+import { statusOf } from '../../exporters/shared/status.ts';
+import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { Alerts } from '../alerts/index.ts';
+import { LogLosses } from '../logs/losses.ts';
+import { isReceiver } from '../logs/receiver.ts';
+import { isFollowed, treatmentOf } from '../logs/treatment.ts';
+import { Evidence } from '../pipeline/evidence.ts';
+import { Pipeline } from '../pipeline/pipeline.ts';
+import { GLANCE_MS, Glance } from '../rounds/glance.ts';
+import { Rounds } from '../rounds/rounds.ts';
+import { endpointsOf } from '../targets/endpoints.ts';
+import type { Measures, Observed, ObservedOptions } from '../targets/observed.ts';
+import { ObservedDaemon } from '../targets/observed-daemon.ts';
+import { ObservedKernel } from '../targets/observed-kernel.ts';
+import { scopeAt } from '../targets/scope.ts';
+import { dashboardSources } from './dashboard.ts';
+import { bringUpToDate } from './layout.ts';
+import { lockDirectory } from './lock.ts';
+import { Positions } from './positions.ts';
+
+/** Time that is left to exporters at the end; the whole stop stays below 5 s. */
+const FLUSH_MS = 3500;
+/** The agent's own state moves slowly, and each export costs as much as a round. */
+const OWN_INTERVAL_MS = 60_000;
+/** How often what only rules look at is read: well within their windows, and not in every round where those are many. */
+const SELDOM_MS = 30_000;
+const MOST_ROUNDS = 6;
+
+/** Where what is kept of a daemon with a name stands. */
+const sectionOf = (name: string): string => `daemon/${name}/`;
+
+export interface RunningAgent {
+  /** Delivers what is left and ends everything; resolves within 5 s. */
+  stop(): Promise<void>;
+}
+
+function openPositions(directory: string, logger: Logger, telemetry: Telemetry): Positions {
+  const onFault = (error: unknown) => telemetry.fault('positions', error);
+  try {
+    return new Positions(directory, onFault);
+  } catch (error) {
+    logger.warn(
+      `data_dir: ${messageOf(error)}: positions are kept in memory only, and lost with the process`,
+    );
+    return new Positions(undefined, onFault);
+  }
+}
+
+/** What the user wants every record to bear, and what only the agent's own. */
+function givenAttributes({ resource_attributes, service_name }: Config): {
+  own: Attributes;
+  common: Attributes;
+} {
+  const given = Object.entries(parsePairs(resource_attributes ?? '') ?? {});
+  const isOwn = ([name]: [string, string]) => name.startsWith('service.');
+  return {
+    own: {
+      ...Object.fromEntries(given.filter(isOwn)),
+      ...(service_name !== undefined && { 'service.name': service_name }),
+    },
+    common: Object.fromEntries(given.filter((pair) => !isOwn(pair))),
+  };
+}
+
+/**
+ * @throws {Error} when something that the configuration names cannot be had: the Docker context, the
+ *   address to listen on, a data directory that is not of a newer agent
+ */
+export async function startAgent(
+  config: Config,
+  logger: Logger,
+  telemetry: Telemetry,
+): Promise<RunningAgent> {
+  const unlock = await lockDirectory(config.data_dir);
+  try {
+    bringUpToDate(config.data_dir);
+    return await startLocked(config, logger, telemetry, unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function startLocked(
+  config: Config,
+  logger: Logger,
+  telemetry: Telemetry,
+  unlock: () => Promise<void>,
+): Promise<RunningAgent> {
+  const since = new Date();
+  const before = telemetry.snapshot();
+  const endpoints = endpointsOf(config);
+  const scope = await scopeAt(endpoints[0]!.endpoint, config.scope, (message) => logger.warn(message));
+  // Before anything is opened: it may not be had.
+  const token = requiredToken(config.listen.host, config.data_dir, logger);
+  const access = new Access(config.dashboard.hosts, token);
+  const positions = openPositions(config.data_dir, logger, telemetry);
+  const [exporters, found] = await Promise.all([
+    createExporters(config, telemetry),
+    hostAttributes(config.procfs, config.rootfs),
+  ]);
+  const { own, common } = givenAttributes(config);
+  const host = { ...found, ...common };
+  const destinations = destinationsOf(config);
+  const scrape = new PrometheusExporter(telemetry);
+  const evidence = new Evidence(config.procfs);
+  const losses = new LogLosses();
+  const daemons: Observed[] = [];
+  const status = () => {
+    const states = daemons.map(({ name = null, endpoint, connected, containers }) => ({
+      name,
+      host: endpoint.host,
+      connected,
+      containers: containers.size,
+    }));
+    return statusOf(telemetry, exporters, states, since);
+  };
+  const dashboard = config.dashboard.enabled
+    ? new (await import('../../exporters/dashboard/index.ts')).DashboardExporter(
+        dashboardSources({ daemons, status, telemetry }),
+        config.interval,
+        telemetry,
+      )
+    : undefined;
+  const pipeline = new Pipeline({
+    exporters: [...exporters, scrape, ...(dashboard === undefined ? [] : [dashboard])],
+    telemetry,
+    positions: {
+      save({ id, resource }, position) {
+        // Who gives all records such an attribute has no daemon of that name.
+        const name = resource.attributes['docker.daemon.name'];
+        const section = daemons.some((daemon) => daemon.name !== undefined && daemon.name === name)
+          ? sectionOf(String(name))
+          : '';
+        positions.save(`${section}logs/${id}`, formatPosition(position));
+      },
+    },
+    dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
+    temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
+    wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
+    traces: destinations.some((destination) => destination.kinds.includes('traces')),
+    onLines: (container, records) => evidence.lines(container, records),
+    onEvent(resource, event) {
+      evidence.event(resource, event);
+      try {
+        alerts.event(resource, event);
+      } catch (error) {
+        faulty(error);
+      }
+    },
+    onDropped: (container, reason, count) => losses.add(container, reason, count),
+    treatment: (container) => {
+      const { name, labels } = container;
+      if (!isFollowed(labels)) return undefined;
+      const isOneOfThem = destinations.some(({ targets }) => isReceiver(container, targets.logs?.url));
+      if (isOneOfThem && labels['portlight.logs'] !== 'true') {
+        telemetry.warn(
+          `container ${name} is the receiver: its own log is left alone; the label portlight.logs=true has it read`,
+        );
+        return undefined;
+      }
+      return treatmentOf(config.logs, labels, (mistake) => telemetry.warn(`container ${name}: ${mistake}`));
+    },
+  });
+
+  /** Whatever goes wrong in a rule, figures and events are sent. */
+  const faulty = (error: unknown) => telemetry.fault('alerts', error);
+  const alerts: Alerts = new Alerts({
+    config: config.alerts,
+    interval: config.interval,
+    sink: pipeline,
+    store: positions,
+    evidence: (id) => evidence.ofNow(id),
+    exists: (id) => daemons.some((daemon) => daemon.exists(id)),
+    isAway: (id) => daemons.some((daemon) => daemon.isAway && daemon.exists(id)),
+    warn: (message) => telemetry.warn(message),
+  });
+  const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
+  const enabled = new Set<Metric>(rows);
+  const measures: Measures = {
+    rows,
+    // What only rules look at is read more rarely, and not sent.
+    watched: new Set([...alerts.metrics].filter((metric) => !enabled.has(metric))),
+    seldom: Math.max(1, Math.min(MOST_ROUNDS, Math.round(SELDOM_MS / config.interval))),
+  };
+  const limit = descriptorLimit();
+  const files = new KernelFiles(limit, () =>
+    telemetry.warn(
+      `the limit of ${limit} open files is reached: kernel files are opened for each read, which costs more CPU`,
+    ),
+  );
+  const glances: Glance[] = [];
+  const onlookers: ObservedOptions['onlookers'] = (daemon, ofHost) => {
+    if (dashboard === undefined || config.interval <= GLANCE_MS) return [];
+    const glance = new Glance({
+      procfs: config.procfs,
+      rootfs: config.rootfs,
+      files,
+      rows,
+      telemetry,
+      begun: bootTime(config.procfs),
+      host: ofHost,
+      containers: () => daemon.containers.values(),
+      isWatched: () => dashboard.isWatched,
+      take: (sets) => dashboard.glance(sets),
+    });
+    glances.push(glance);
+    return [glance];
+  };
+  let isHostClaimed = false;
+  const claimHost = () => {
+    const isFirst = !isHostClaimed;
+    isHostClaimed = true;
+    return isFirst;
+  };
+  for (const { name, endpoint } of endpoints) {
+    const store = name === undefined ? positions : positions.section(sectionOf(name));
+    const options = {
+      ...{ endpoint, config, telemetry, pipeline, store, evidence, losses, files, measures },
+      ...{ here: found, common, own, onlookers },
+    };
+    const isOnly = endpoints.length === 1;
+    daemons.push(
+      isNone(endpoint)
+        ? new ObservedKernel(options)
+        : new ObservedDaemon({ ...options, name, scope, claimHost, isOnly }),
+    );
+  }
+  if (dashboard !== undefined)
+    dashboard.onWatched = () => {
+      for (const glance of glances) glance.begin();
+    };
+
+  const site: Site = {
+    health: healthPages(() => daemons.some(({ connected }) => connected)),
+    open: { ...dashboard?.files, '/api/login': (request) => access.login(request) },
+    pages: {
+      '/metrics': ({ headers }) => scrape.metrics(headers.accept),
+      '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
+      '/status': () => ({ contentType: 'application/json', body: JSON.stringify(status()) }),
+      '/alerts': () => ({
+        contentType: 'application/json',
+        body: JSON.stringify(alerts.current.map(toJson)),
+      }),
+      ...dashboard?.pages,
+    },
+    access,
+    onFault: (error) => telemetry.fault('server', error),
+  };
+  let server: Server;
+  try {
+    server = await listen(config.listen, site);
+  } catch (error) {
+    await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
+    positions.close();
+    throw new Error(
+      `listen: ${config.listen.host}:${config.listen.port}: ${messageOf(error)}; choose another with --listen`,
+    );
+  }
+  logger.info(
+    {
+      version: VERSION,
+      daemon: endpoints.map(({ endpoint }) => endpoint.host).join(', '),
+      origin: endpoints.map(({ endpoint }) => endpoint.origin).join(', '),
+      exporters: config.exporter,
+      listen: urlOf(server),
+    },
+    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${openUrlOf(server)}/`,
+  );
+
+  const waiting = () =>
+    exporters.flatMap((exporter) =>
+      (exporter.status?.().waiting ?? []).map(({ signal, bytes, oldest }) => ({
+        attributes: { signal, destination: exporter.name },
+        bytes,
+        age: oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000),
+      })),
+    );
+  telemetry.watch('portlight.spool.size', () =>
+    waiting().map(({ attributes, bytes }) => ({ attributes, value: bytes })),
+  );
+  telemetry.watch('portlight.spool.age', () =>
+    waiting().map(({ attributes, age }) => ({ attributes, value: age })),
+  );
+  telemetry.watch('portlight.daemon.connected', () =>
+    daemons.map(({ name = '', connected }) => ({
+      attributes: (name === '' ? {} : { 'docker.daemon.name': name }) as Record<string, string>,
+      value: connected ? 1 : 0,
+    })),
+  );
+
+  const hostResource = { attributes: { 'service.name': 'portlight', ...host, ...own } };
+  const sdk =
+    destinations.length === 0
+      ? undefined
+      : import('./sdk.ts').then(({ startSdk }) =>
+          startSdk({
+            telemetry,
+            before,
+            resource: hostResource.attributes,
+            temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
+            take: (otlp, count) => pipeline.ownMetrics(hostResource, otlp, count),
+          }),
+        );
+  sdk?.catch((error) => telemetry.fault('sdk', error));
+  const tellOwn = async () => {
+    try {
+      await (await sdk)?.collect();
+    } catch (error) {
+      telemetry.fault('sdk', error);
+    }
+  };
+
+  let toldOwn = performance.now();
+  const rounds = new Rounds(String(host['host.id'] ?? ''), config.interval, async (deadline) => {
+    try {
+      await Promise.all(daemons.map((daemon) => daemon.prepare(deadline)));
+      const sets = (await Promise.all(daemons.map((daemon) => daemon.collect()))).flat();
+      evidence.round(sets);
+      await alerts.round(sets).catch(faulty);
+      await pipeline.metrics(sets);
+    } catch (error) {
+      telemetry.fault('round', error);
+    }
+    if (performance.now() - toldOwn < OWN_INTERVAL_MS) return;
+    toldOwn = performance.now();
+    await tellOwn();
+  });
+  for (const exporter of exporters) exporter.start?.();
+  for (const daemon of daemons) daemon.start(() => rounds.begin());
+
+  return {
+    async stop() {
+      const deadline = AbortSignal.timeout(FLUSH_MS);
+      const stopped = rounds.stop();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+      await stopped;
+      await Promise.all(daemons.map((daemon) => daemon.stop()));
+      pipeline.flush();
+      await tellOwn();
+      const ended = await Promise.allSettled([
+        ...exporters.map((exporter) => exporter.stop(deadline)),
+        dashboard?.stop(),
+        sdk?.then((started) => started.stop()),
+      ]);
+      for (const end of ended) if (end.status === 'rejected') telemetry.fault('exporters', end.reason);
+      // Acknowledgements on their way become positions.
+      await new Promise((resolve) => setImmediate(resolve));
+      positions.close();
+      await unlock();
+    },
+  };
+}

@@ -1,0 +1,299 @@
+/** One daemon that is observed: its collectors, wired for where it runs, and its part of each round. */
+
+import type Docker from 'dockerode';
+import { isSelected } from '../../collectors/catalogue/selection.ts';
+import { StatsCollector } from '../../collectors/cgroup/stats/index.ts';
+import { hostOf, infoOf, runsHere } from '../../collectors/docker/host.ts';
+import { DockerCollector } from '../../collectors/docker/index.ts';
+import { type LayeredImage, layeredImage } from '../../collectors/docker/layers.ts';
+import { type ListedImage, listImages, ObjectCollector } from '../../collectors/docker/objects.ts';
+import { StorageCollector } from '../../collectors/docker/storage.ts';
+import { connect, outdated } from '../../collectors/engine/client.ts';
+import { type Endpoint, isLocal } from '../../collectors/engine/endpoint.ts';
+import { bootTime, HostCollector } from '../../collectors/host/index.ts';
+import type { Evidence } from '../../collectors/lifecycle/ends.ts';
+import { LogCollector } from '../../collectors/logs/index.ts';
+import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
+import type { Collector } from '../../collectors/records/collector.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Attributes, Container, Resource } from '../../collectors/records/records.ts';
+import { Backoff } from '../../collectors/shared/backoff.ts';
+import { isProcessOf } from '../../collectors/shared/locate.ts';
+import { StateCollector } from '../../collectors/state.ts';
+import { commandRedaction } from '../logs/redact.ts';
+import { Attachments } from '../pipeline/attachments.ts';
+import { Round } from '../rounds/round.ts';
+import { AbilityWatch, surroundingsOf } from './abilities.ts';
+import type { NamedEndpoint } from './endpoints.ts';
+import {
+  describe,
+  forgetRemoved,
+  kernelCollectors,
+  logOptions,
+  type Observed,
+  type ObservedOptions,
+  readOf,
+} from './observed.ts';
+import type { Scope } from './scope.ts';
+
+const LONGEST_WAIT_MS = 10_000;
+
+export interface ObservedDaemonOptions extends NamedEndpoint, ObservedOptions {
+  /** Whether there is no other. */
+  readonly isOnly: boolean;
+  /** Whether the figures of this host are its to tell: the first that runs here does. */
+  readonly claimHost: () => boolean;
+  readonly scope: Scope;
+}
+
+/** What there is once it is known where the daemon runs. */
+interface Running {
+  readonly docker: DockerCollector;
+  readonly collectors: readonly Collector[];
+  readonly namespaces: NamespaceCollector | undefined;
+  readonly storage: StorageCollector;
+  readonly round: Round;
+}
+
+/** Of the kernel's kills on another host nothing is known here. */
+const unseen = (evidence: Evidence): Evidence => ({
+  of: (container, since) => evidence.of(container, since),
+  oomTold: () => {},
+  hasKernelKilled: () => false,
+  isHostShort: () => false,
+});
+
+export class ObservedDaemon implements Observed {
+  readonly name: string | undefined;
+  readonly endpoint: Endpoint;
+  readonly docker: Docker;
+  private readonly options: ObservedDaemonOptions;
+  private readonly stopping = new AbortController();
+  /** Whether it runs on this host, so that the kernel tells of its containers. */
+  private isHere: boolean;
+  /** What every record of it bears: where it is, and what the user wants. */
+  surroundings: Attributes;
+  private resource: Resource;
+  private running: Running | undefined;
+  /** Whether what it has was compared with what was kept. */
+  private isKnown = false;
+
+  constructor(options: ObservedDaemonOptions) {
+    this.options = options;
+    this.name = options.name;
+    this.endpoint = options.endpoint;
+    this.docker = connect(options.endpoint);
+    this.isHere = isLocal(options.endpoint);
+    this.surroundings = this.surroundingsOf(options.here);
+    this.resource = this.resourceOf(this.surroundings);
+  }
+
+  get connected(): boolean {
+    return this.running?.docker.connected ?? false;
+  }
+
+  get isAway(): boolean {
+    return !this.isHere && !this.connected;
+  }
+
+  get containers(): ReadonlyMap<string, Container> {
+    return this.running?.docker.containers ?? new Map();
+  }
+
+  /** What is about no container. */
+  get host(): Resource {
+    return this.resource;
+  }
+
+  get namespaces(): ReturnType<NamespaceCollector['memberships']> {
+    return this.running?.namespaces?.memberships() ?? new Map();
+  }
+
+  get procfs(): string | undefined {
+    return this.isHere ? this.options.config.procfs : undefined;
+  }
+
+  async images(): Promise<ListedImage[]> {
+    const used = this.imageIds();
+    const all = await listImages(this.docker, used);
+    return this.options.scope.isHost ? all : all.filter(({ Id }) => used.includes(Id));
+  }
+
+  async image(id: string): Promise<LayeredImage | undefined> {
+    const isShown = this.options.scope.isHost || this.imageIds().includes(id);
+    return isShown ? layeredImage(this.docker, id) : undefined;
+  }
+
+  /** Of the containers that are observed. */
+  private imageIds(): string[] {
+    return [...this.containers.values()].flatMap(({ resource }) => {
+      const id = resource.attributes['container.image.id'];
+      return id === undefined ? [] : String(id);
+    });
+  }
+
+  exists(id: string): boolean {
+    return this.running?.docker.exists(id) ?? false;
+  }
+
+  start(ready: () => void): void {
+    void this.find().then(() => {
+      if (this.stopping.signal.aborted) return;
+      this.running = this.run();
+      this.running.docker.start(() => {
+        this.begin();
+        ready();
+      });
+    });
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { running } = this;
+    if (running?.docker.connected !== true) return;
+    await Promise.all(running.collectors.map((collector) => collector.prepare?.(signal)));
+  }
+
+  async collect(): Promise<MetricSet[]> {
+    if (this.running === undefined || !this.isKnown) return [];
+    // Figures of a host are told by whoever is there for the host.
+    const about = this.options.scope.isHost ? this.resource : undefined;
+    const sets = await this.running.round.collect(this.containers.values(), about);
+    return this.isHere || this.options.isOnly ? sets : sets.map((set) => ({ ...set, isElsewhere: true }));
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running?.docker.stop();
+    await Promise.all(this.running?.collectors.map((collector) => collector.stop?.()) ?? []);
+  }
+
+  /** A daemon that is reached through the network may run here or elsewhere: it is asked before anything else is. */
+  private async find(): Promise<void> {
+    if (isLocal(this.endpoint)) return;
+    const { config, telemetry } = this.options;
+    const { signal } = this.stopping;
+    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
+    while (!signal.aborted) {
+      try {
+        this.isHere = await runsHere(this.docker, await infoOf(this.docker), config);
+        return;
+      } catch (error) {
+        telemetry.fault('docker', error, this.name);
+        await backoff.wait();
+      }
+    }
+  }
+
+  /** What every record of it bears; of a daemon elsewhere, what that says. */
+  private async identify(): Promise<Attributes> {
+    if (!this.isHere) {
+      const info = await infoOf(this.docker);
+      this.surroundings = this.surroundingsOf(info === undefined ? {} : hostOf(info));
+      this.resource = this.resourceOf(this.surroundings);
+    }
+    return this.surroundings;
+  }
+
+  private surroundingsOf(host: Attributes): Attributes {
+    return {
+      ...host,
+      ...this.options.common,
+      ...(this.name === undefined ? {} : { 'docker.daemon.name': this.name }),
+    };
+  }
+
+  private resourceOf(surroundings: Attributes): Resource {
+    return { attributes: { 'service.name': 'portlight', ...surroundings, ...this.options.own } };
+  }
+
+  /** Whether the container's process can be seen from here, and with it its cgroup. */
+  private isVisible({ pid, id }: Container): boolean {
+    return this.isHere && isProcessOf(this.options.config.procfs, pid, id);
+  }
+
+  private run(): Running {
+    const { docker, isHere, options } = this;
+    const { config, telemetry, pipeline, store, evidence, losses, measures, files, scope } = options;
+    const { procfs } = config;
+    const { enabled, readRows } = readOf(measures);
+    const rootfs = isHere ? config.rootfs : undefined;
+    const storage = new StorageCollector(docker, pipeline, {
+      intervalMs: config.metrics.storage_interval,
+      rootfs,
+    });
+    const objects = new ObjectCollector({
+      docker,
+      sink: pipeline,
+      host: () => this.resource,
+      containers: () => this.containers.values(),
+      tells: (labels) => scope.isHost || (labels !== undefined && scope.owns(labels)),
+      store,
+    });
+    const ofKernel = isHere ? kernelCollectors(options) : undefined;
+    const tellsHost = isHere && scope.isHost && options.claimHost();
+    const perProcess: readonly Collector[] =
+      ofKernel === undefined
+        ? []
+        : [...ofKernel.collectors, ...options.onlookers(this, tellsHost ? this.resource : undefined)];
+    const collectors: readonly Collector[] = [
+      ...perProcess,
+      ...(tellsHost ? [new HostCollector(procfs, config.rootfs, files)] : []),
+      new StatsCollector({
+        docker,
+        sink: pipeline,
+        rows: readRows,
+        isVisible: (container) => this.isVisible(container),
+      }),
+      // Of a daemon elsewhere, no privilege here shows more.
+      ...(isHere ? [new AbilityWatch(surroundingsOf(procfs, config.rootfs, enabled), telemetry)] : []),
+      new StateCollector(),
+      losses,
+      storage,
+      objects,
+      new LogCollector({ ...logOptions(options), docker, rootfs, ownId: scope.ownId }),
+    ];
+    const collector = new DockerCollector({
+      docker,
+      surroundings: () => this.identify(),
+      host: () => this.resource,
+      labels: config.container_labels,
+      selects: (container) =>
+        isSelected(container, config.containers.include, config.containers.exclude) &&
+        scope.selects(container),
+      tellsObjects: scope.isHost,
+      describe: (container) => (isHere ? describe(container, options) : {}),
+      sink: pipeline,
+      store,
+      evidence: isHere ? evidence : unseen(evidence),
+      command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
+      answered: ({ ApiVersion }) => {
+        const old = outdated(ApiVersion);
+        if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
+      },
+      objectChanged: (type) => objects.objectChanged(type),
+      reconciled: () => void objects.begin(),
+      lifecycle: new Attachments(collectors, telemetry, (container) => {
+        const canAll = container.pid === 0 || this.isVisible(container);
+        return (each) => canAll || !perProcess.includes(each);
+      }),
+      position: {
+        load: () => {
+          const kept = store.load('events');
+          return kept === undefined ? undefined : BigInt(kept);
+        },
+        save: (time) => store.save('events', String(time)),
+      },
+    });
+    const begun = isHere ? bootTime(procfs) : 0n;
+    const round = new Round([...collectors, collector], enabled, telemetry, begun, measures.watched);
+    return { docker: collector, collectors, namespaces: ofKernel?.namespaces, storage, round };
+  }
+
+  /** The containers that exist are known for the first time. */
+  private begin(): void {
+    const { store } = this.options;
+    this.isKnown = true;
+    forgetRemoved(store, (id) => this.exists(id));
+    void this.running!.storage.ask();
+  }
+}

@@ -1,0 +1,124 @@
+/** Containers that are observed without a daemon: their collectors, wired, and their part of each round. */
+
+import { isSelected } from '../../collectors/catalogue/selection.ts';
+import type { Endpoint } from '../../collectors/engine/endpoint.ts';
+import { DaemonFiles } from '../../collectors/kernel/files.ts';
+import { KernelCollector } from '../../collectors/kernel/index.ts';
+import { ownContainer } from '../../collectors/kernel/table.ts';
+import { LogCollector } from '../../collectors/logs/index.ts';
+import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
+import type { Collector } from '../../collectors/records/collector.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Attributes, Container } from '../../collectors/records/records.ts';
+import { StateCollector } from '../../collectors/state.ts';
+import { Attachments } from '../pipeline/attachments.ts';
+import { Round } from '../rounds/round.ts';
+import { AbilityWatch, surroundingsOf } from './abilities.ts';
+import {
+  describe,
+  forgetRemoved,
+  kernelCollectors,
+  logOptions,
+  type Observed,
+  type ObservedOptions,
+  readOf,
+} from './observed.ts';
+
+export class ObservedKernel implements Observed {
+  readonly name = undefined;
+  readonly endpoint: Endpoint;
+  readonly isAway = false;
+  readonly surroundings: Attributes;
+  readonly procfs: string;
+  private readonly options: ObservedOptions;
+  private readonly kernel: KernelCollector;
+  private readonly namespaceCollector: NamespaceCollector;
+  private readonly collectors: readonly Collector[];
+  private readonly round: Round;
+
+  constructor(options: ObservedOptions) {
+    this.options = options;
+    const { config, telemetry, pipeline, store, evidence, losses, measures } = options;
+    const { procfs, rootfs, containers } = config;
+    this.endpoint = options.endpoint;
+    this.procfs = procfs;
+    this.surroundings = { ...options.here, ...options.common };
+    const { enabled } = readOf(measures);
+    const { namespaces, collectors } = kernelCollectors(options);
+    this.namespaceCollector = namespaces;
+    this.collectors = [
+      ...collectors,
+      new AbilityWatch(surroundingsOf(procfs, rootfs, enabled), telemetry),
+      // The figures of the host are not its to tell: what it is for is what it sees the processes of.
+      ...options.onlookers(this, undefined),
+      new StateCollector(),
+      losses,
+      new LogCollector({ ...logOptions(options), docker: undefined, rootfs, ownId: ownContainer() }),
+    ];
+    if (!new DaemonFiles(rootfs).isReadable)
+      telemetry.warn(
+        `docker_host is none, and /var/lib/docker/containers is not readable below ${rootfs}: containers have no names and labels, ends no exit codes, and logs are not read`,
+      );
+    this.kernel = new KernelCollector({
+      procfs,
+      files: options.files,
+      rootfs,
+      surroundings: this.surroundings,
+      labels: config.container_labels,
+      selects: (container) => isSelected(container, containers.include, containers.exclude),
+      describe: (container) => describe(container, options),
+      sink: pipeline,
+      store,
+      evidence,
+      command: undefined,
+      lifecycle: new Attachments(this.collectors, telemetry),
+    });
+    this.round = new Round(this.collectors, enabled, telemetry, 0n, measures.watched);
+  }
+
+  get connected(): boolean {
+    return this.kernel.connected;
+  }
+
+  get containers(): ReadonlyMap<string, Container> {
+    return this.kernel.containers;
+  }
+
+  get namespaces(): ReturnType<NamespaceCollector['memberships']> {
+    return this.namespaceCollector.memberships();
+  }
+
+  exists(id: string): boolean {
+    return this.kernel.exists(id);
+  }
+
+  async images(): Promise<never[]> {
+    return [];
+  }
+
+  async image(): Promise<undefined> {
+    return undefined;
+  }
+
+  start(ready: () => void): void {
+    this.kernel.start(() => {
+      forgetRemoved(this.options.store, (id) => this.exists(id));
+      if ([...this.containers.keys()].every((id) => id === ownContainer()))
+        this.options.telemetry.warn(
+          `docker_host is none, and in ${this.procfs} there is no process of another container yet: share a pid namespace with those that are to be observed (--pid container:<name>)`,
+        );
+      ready();
+    });
+  }
+
+  async prepare(): Promise<void> {}
+
+  collect(): Promise<MetricSet[]> {
+    return this.connected ? this.round.collect(this.containers.values()) : Promise.resolve([]);
+  }
+
+  async stop(): Promise<void> {
+    await this.kernel.stop();
+    await Promise.all(this.collectors.map((collector) => collector.stop?.()));
+  }
+}

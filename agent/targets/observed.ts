@@ -1,0 +1,184 @@
+/** What observes containers, a daemon's or those that the kernel shows, and what both have in common. */
+
+import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
+import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
+import { CgroupCollector } from '../../collectors/cgroup/index.ts';
+import type { LayeredImage } from '../../collectors/docker/layers.ts';
+import type { ListedImage } from '../../collectors/docker/objects.ts';
+import type { Endpoint } from '../../collectors/engine/endpoint.ts';
+import type { Evidence } from '../../collectors/lifecycle/ends.ts';
+import type { FirstSight, LogOptions } from '../../collectors/logs/index.ts';
+import { parsePosition } from '../../collectors/logs/position.ts';
+import { confinementAttributes, readConfinement } from '../../collectors/namespaces/confinement.ts';
+import { NamespaceCollector, namespaceAttributes } from '../../collectors/namespaces/index.ts';
+import { NetworkCollector } from '../../collectors/network.ts';
+import { ProcessCollector } from '../../collectors/processes.ts';
+import type { Collector, TextStore } from '../../collectors/records/collector.ts';
+import type { MetricSet } from '../../collectors/records/points.ts';
+import type { Attributes, Container, Metric, Resource } from '../../collectors/records/records.ts';
+import { isDenied, isGone, type KernelFiles } from '../../collectors/shared/kernel-file.ts';
+import { requireProcessOf } from '../../collectors/shared/locate.ts';
+import { visibleNamespaces } from '../../collectors/shared/namespaces.ts';
+import { parseLast } from '../../config/logs.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import type { LogLosses } from '../logs/losses.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+
+/** What is measured, for all the same. */
+export interface Measures {
+  /** The metrics that are sent. */
+  readonly rows: readonly CatalogueEntry[];
+  /** Those besides that only rules look at, and in every so manieth round. */
+  readonly watched: ReadonlySet<Metric>;
+  readonly seldom: number;
+}
+
+export interface ObservedOptions {
+  readonly endpoint: Endpoint;
+  readonly config: Config;
+  readonly telemetry: Telemetry;
+  readonly pipeline: Pipeline;
+  /** Its own. */
+  readonly store: TextStore;
+  readonly evidence: Evidence & { forget(id: string): void };
+  readonly losses: LogLosses;
+  readonly files: KernelFiles;
+  readonly measures: Measures;
+  /** `host.*` and `os.*` of this host, and what the user wants every record to bear. */
+  readonly here: Attributes;
+  readonly common: Attributes;
+  /** Of records that are about the host and no container. */
+  readonly own: Attributes;
+  /** What else is told of containers of this host. @param host what is told of the host too; undefined for nothing */
+  readonly onlookers: (observed: Observed, host: Resource | undefined) => readonly Collector[];
+}
+
+export interface Observed {
+  /** `docker.daemon.name`; undefined for the one that needs none. */
+  readonly name: string | undefined;
+  readonly endpoint: Endpoint;
+  /** Whether what happens is followed. */
+  readonly connected: boolean;
+  /** Whether it cannot be asked for figures that only it has. */
+  readonly isAway: boolean;
+  /** Every container that exists and is observed, by id. */
+  readonly containers: ReadonlyMap<string, Container>;
+  /** What every record bears: where it is, and what the user wants. */
+  readonly surroundings: Attributes;
+  readonly namespaces: ReturnType<NamespaceCollector['memberships']>;
+  /** Where its containers' processes are to be seen; undefined where they are not. */
+  readonly procfs: string | undefined;
+  /** The images that are shown; none where there is no daemon to have them. */
+  images(): Promise<readonly ListedImage[]>;
+  image(id: string): Promise<LayeredImage | undefined>;
+  /** Whether there is such a container, observed or not. */
+  exists(id: string): boolean;
+  /**
+   * Begins to observe, and goes on until `stop`.
+   * @param ready called once, when the containers that exist are known
+   */
+  start(ready: () => void): void;
+  /** Asks for what the next round cannot read at once. */
+  prepare(signal: AbortSignal): Promise<void>;
+  collect(): Promise<MetricSet[]>;
+  stop(): Promise<void>;
+}
+
+/** What is read of the metrics: those that are sent, and those that only rules look at. */
+export function readOf({ rows, watched }: Measures): { enabled: Set<Metric>; readRows: CatalogueEntry[] } {
+  const enabled = new Set<Metric>(rows);
+  return { enabled, readRows: metrics.filter((row) => enabled.has(row) || watched.has(row)) };
+}
+
+/** What the kernel tells of each container. */
+export function kernelCollectors(options: ObservedOptions): {
+  readonly namespaces: NamespaceCollector;
+  readonly collectors: readonly Collector[];
+} {
+  const { config, pipeline, store, measures, files } = options;
+  const { procfs } = config;
+  const { enabled, readRows } = readOf(measures);
+  const read = new Set<Metric>(readRows);
+  const namespaces = new NamespaceCollector({
+    procfs,
+    sink: pipeline,
+    isMeasured: enabled.has(catalogue.namespace),
+    runs: {
+      load: (id) => store.load(`namespaces/${id}`),
+      save: (id, startedAt) => store.save(`namespaces/${id}`, startedAt),
+      forget: (id) => store.forget(`namespaces/${id}`),
+    },
+  });
+  const cgroup = new CgroupCollector(procfs, readRows, files, {
+    metrics: measures.watched,
+    every: measures.seldom,
+  });
+  const isStill = (container: Container) => cgroup.isStill(container);
+  return {
+    namespaces,
+    collectors: [
+      cgroup,
+      // Behind that which tells what is still.
+      new NetworkCollector(procfs, read, files, isStill),
+      new ProcessCollector(procfs, read, measures.seldom, isStill),
+      namespaces,
+    ],
+  };
+}
+
+function firstSightOf(where: string): FirstSight {
+  if (where === 'now') return 'now';
+  const last = parseLast(where);
+  return { sinceSeconds: last === undefined ? 0 : Math.floor((Date.now() - last) / 1000) };
+}
+
+/** How logs are followed, whoever tells of their containers. */
+export function logOptions({
+  config,
+  pipeline,
+  evidence,
+  store,
+}: ObservedOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight'> {
+  return {
+    sink: pipeline,
+    positions: {
+      load: (id) => parsePosition(store.load(`logs/${id}`) ?? ''),
+      save: (container, position) => pipeline.save(container, position),
+      forget(container) {
+        pipeline.forget(container);
+        evidence.forget(container.id);
+        store.forget(`logs/${container.id}`);
+      },
+    },
+    firstSight: firstSightOf(config.logs.first_sight),
+  };
+}
+
+/** What is kept of containers that were removed while the agent was down is let go. */
+export function forgetRemoved(store: TextStore, exists: (id: string) => boolean): void {
+  for (const prefix of ['logs/', 'namespaces/'])
+    for (const id of [...store.idsOf(prefix)]) if (!exists(id)) store.forget(prefix + id);
+}
+
+/** Resource attributes that are off by default; absent for a container that does not run. */
+export function describe(
+  { pid, ...container }: Container,
+  { config, telemetry }: ObservedOptions,
+): Attributes {
+  const { container_attributes: wanted, procfs } = config;
+  if (pid === 0 || wanted.length === 0) return {};
+  try {
+    requireProcessOf(procfs, pid, container.id);
+    return {
+      ...(wanted.includes('namespaces') ? namespaceAttributes(visibleNamespaces(procfs, pid)) : {}),
+      ...(wanted.includes('security')
+        ? confinementAttributes(readConfinement(procfs, pid), { pid, ...container })
+        : {}),
+    };
+  } catch (error) {
+    // Without the privilege to look there, a container is still worth what else is known of it.
+    if (!isGone(error) && !isDenied(error)) telemetry.fault('docker', error, container.name);
+    return {};
+  }
+}

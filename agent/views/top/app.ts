@@ -1,0 +1,93 @@
+/** `portlight top` as a whole: which view is shown, and when it is drawn. */
+import type { Paint } from '../../../exporters/console/colours.ts';
+import { Screen } from '../terminal/screen.ts';
+import type { Source } from '../watch/source.ts';
+import { Detail } from './detail.ts';
+import { Help } from './help.ts';
+import { List, type ListOptions } from './list.ts';
+import type { Stage, View } from './view.ts';
+
+/** However fast things change, they are drawn no more often than this, ms. */
+const FRAME_MS = 80;
+/** And as often as this where nothing does: time goes on. */
+const TICK_MS = 1000;
+
+export class App {
+  private readonly screen = new Screen();
+  private readonly stage: Stage;
+  private readonly list: List;
+  private view: View;
+  private help: Help | undefined;
+  private due: NodeJS.Timeout | undefined;
+  private tick: NodeJS.Timeout | undefined;
+  private readonly closed = Promise.withResolvers<void>();
+
+  constructor(source: Source, paint: Paint, unicode: boolean, options: Omit<ListOptions, 'onOpen'>) {
+    this.stage = { source, paint, unicode, redraw: () => this.redraw() };
+    this.list = new List(this.stage, { ...options, onOpen: (id) => this.open(id) });
+    this.view = this.list;
+  }
+
+  /** Resolves when it was left; the terminal is as it was, then. */
+  async run(): Promise<void> {
+    this.screen.open(
+      (name) => this.key(name),
+      () => this.draw(),
+    );
+    this.tick = setInterval(() => this.draw(), TICK_MS);
+    this.draw();
+    try {
+      await this.closed.promise;
+    } finally {
+      clearInterval(this.tick);
+      clearTimeout(this.due);
+      this.view.close?.();
+      this.screen.close();
+    }
+  }
+
+  /** Draws soon. */
+  redraw(): void {
+    this.due ??= setTimeout(() => {
+      this.due = undefined;
+      this.draw();
+    }, FRAME_MS);
+  }
+
+  private draw(): void {
+    this.screen.draw((this.help ?? this.view).render(this.screen.size));
+  }
+
+  private key(name: string): void {
+    const view = this.help ?? this.view;
+    if (!view.key(name)) {
+      if (name === 'q') this.closed.resolve();
+      else if (name === '?') this.help = new Help(() => this.showHelp(undefined));
+    }
+    this.draw();
+  }
+
+  private showHelp(help: Help | undefined): void {
+    this.help = help;
+  }
+
+  private show(view: View): void {
+    this.view.close?.();
+    this.view = view;
+  }
+
+  private open(id: string): void {
+    this.show(
+      new Detail(this.stage, {
+        id,
+        onClose: () => this.show(this.list),
+        onStep: (by) => {
+          const rows = this.list.rows();
+          const at = rows.findIndex((row) => row.id === id);
+          const next = rows[(at + by + rows.length) % rows.length];
+          if (next !== undefined) this.open(next.id);
+        },
+      }),
+    );
+  }
+}

@@ -1,0 +1,131 @@
+/** A container's charts. */
+import type { Style } from '../../../exporters/console/colours.ts';
+import { bytes, duration, percent } from '../../../exporters/console/format.ts';
+import { pad } from '../../../exporters/console/text.ts';
+import type { ContainerMetric, ContainerSummary } from '../../../exporters/dashboard/api.ts';
+import { beside, chart, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
+import type { Series } from '../watch/source.ts';
+import { cpuShare, memoryShare, rate, styleOfShare } from './columns.ts';
+import type { Stage } from './view.ts';
+
+const GAP = '  ';
+/** Least columns of a chart. */
+const LEAST = 36;
+/** A chart of traffic is no finer than this, bytes a second. */
+const LEAST_RATE = 1024;
+/** And one of CPU use than this, CPUs. */
+const LEAST_CPU = 0.1;
+
+type Values = readonly (number | null)[];
+
+interface Frame {
+  readonly columns: number;
+  /** Without the title. */
+  readonly rows: number;
+}
+
+const greatest = (values: Values): number =>
+  values.reduce<number>((most, each) => Math.max(most, each ?? 0), 0);
+
+interface Chart {
+  readonly title: string;
+  /** What the upper edge stands for; '' where the title tells enough. */
+  readonly edge: string;
+  readonly lines: readonly string[];
+}
+
+class Drawing {
+  private readonly stage: Pick<Stage, 'paint' | 'unicode'>;
+  private readonly series: Series | undefined;
+  private readonly frame: Frame;
+
+  constructor(stage: Pick<Stage, 'paint' | 'unicode'>, series: Series | undefined, frame: Frame) {
+    this.stage = stage;
+    this.series = series;
+    this.frame = frame;
+  }
+
+  cpu(container: ContainerSummary, cpus: number): Chart {
+    const { figures } = container;
+    const values = this.values('cpu');
+    const top = figures?.cpuLimit ?? Math.min(cpus, roundUp(Math.max(LEAST_CPU, greatest(values))));
+    const throttled = figures?.throttled ?? 0;
+    return {
+      title: `CPU ${percent(figures?.cpu ?? undefined)}${throttled > 0 ? `, throttled ${percent(throttled)}` : ''}`,
+      edge: `to ${percent(top)}`,
+      lines: this.area(values, top, this.frame.rows, styleOfShare(cpuShare(container, cpus))),
+    };
+  }
+
+  memory(container: ContainerSummary): Chart {
+    const { figures } = container;
+    const values = this.values('memory');
+    const top = figures?.memoryLimit ?? roundUpBytes(Math.max(figures?.memory ?? 0, greatest(values)));
+    const share = memoryShare(container);
+    return {
+      title: `MEMORY ${bytes(figures?.memory ?? undefined)}${share === null ? '' : `, ${percent(share)}`}`,
+      edge: `to ${bytes(top)}`,
+      lines: this.area(values, top, this.frame.rows, styleOfShare(share)),
+    };
+  }
+
+  /** Two rates, one above the other, to the same scale. */
+  traffic(title: string, over: ContainerMetric, under: ContainerMetric): Chart {
+    const [upper, lower] = [this.values(over), this.values(under)];
+    const top = roundUpBytes(Math.max(LEAST_RATE, greatest(upper), greatest(lower)));
+    const rows = Math.floor(this.frame.rows / 2);
+    const lines = [
+      ...this.area(upper, top, this.frame.rows - rows, 'cyan'),
+      ...this.area(lower, top, rows, 'magenta'),
+    ];
+    return { title, edge: '', lines };
+  }
+
+  /** With its title, and what it reaches to and how far back, where there is room for that. */
+  titled({ title, edge, lines }: Chart): string[] {
+    const { columns } = this.frame;
+    const { series } = this;
+    const shown = valuesIn(columns, this.stage.unicode);
+    const span = series === undefined ? '' : `last ${duration((shown * series.step) / 1000)}`;
+    const wanted = [[edge, span].filter((text) => text !== '').join(', '), edge];
+    const right = wanted.find((text) => title.length + text.length < columns) ?? '';
+    return [pad(title, columns - right.length) + this.stage.paint('dim', right), ...lines];
+  }
+
+  private values(metric: ContainerMetric): Values {
+    return this.series?.values[metric].slice(-valuesIn(this.frame.columns, this.stage.unicode)) ?? [];
+  }
+
+  private area(values: Values, top: number, rows: number, style: Style): string[] {
+    const { paint, unicode } = this.stage;
+    return chart(values, { columns: this.frame.columns, rows }, top, unicode).map((line) =>
+      paint(style, line),
+    );
+  }
+}
+
+/** The last hour of a container, or as much as there is room for. */
+export function charts(
+  stage: Pick<Stage, 'paint' | 'unicode'>,
+  container: ContainerSummary,
+  series: Series | undefined,
+  cpus: number,
+  size: Frame,
+): string[] {
+  const { figures } = container;
+  const count = Math.max(1, Math.min(4, Math.floor((size.columns + GAP.length) / (LEAST + GAP.length))));
+  const columns = Math.floor((size.columns - GAP.length * (count - 1)) / count);
+  const drawing = new Drawing(stage, series, { columns, rows: size.rows });
+  const net = `NET in ${rate(figures?.receive)}, out ${rate(figures?.transmit)}`;
+  const disk = `DISK read ${rate(figures?.read)}, write ${rate(figures?.write)}`;
+  const all = [
+    () => drawing.cpu(container, cpus),
+    () => drawing.memory(container),
+    () => drawing.traffic(net, 'receive', 'transmit'),
+    () => drawing.traffic(disk, 'read', 'write'),
+  ];
+  return beside(
+    all.slice(0, count).map((draw) => drawing.titled(draw())),
+    GAP,
+  );
+}

@@ -1,0 +1,160 @@
+/** The columns of `portlight top`: what they show, what they sort by, and from what width on there is room for them. */
+import type { Paint, Style } from '../../../exporters/console/colours.ts';
+import { bytes, duration, percent } from '../../../exporters/console/format.ts';
+import { inCells, pad } from '../../../exporters/console/text.ts';
+import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
+import { bar } from '../terminal/draw.ts';
+
+export const sorts = ['name', 'cpu', 'memory', 'share', 'network', 'disk', 'pids', 'up', 'state'] as const;
+export type Sort = (typeof sorts)[number];
+
+/** What cells are made with. */
+export interface Look {
+  readonly paint: Paint;
+  readonly unicode: boolean;
+  /** Columns of a bar. */
+  readonly bar: number;
+  /** CPUs of the host. */
+  readonly cpus: number;
+  readonly now: number;
+}
+
+interface Column {
+  readonly title: string;
+  /** The order that a press on its title would give. */
+  readonly sort?: Sort;
+  readonly width: (look: Look) => number;
+  readonly side: 'left' | 'right';
+  /** Columns of the terminal from which on it is shown. */
+  readonly from: number;
+  readonly cell: (container: ContainerSummary, look: Look) => string;
+}
+
+/** How full something is, as a colour. */
+export const styleOfShare = (share: number | null): Style =>
+  share === null || share < 0.6 ? 'green' : share < 0.85 ? 'yellow' : 'red';
+
+export const memoryShare = ({ figures }: ContainerSummary): number | null =>
+  figures?.memory == null || figures.memoryLimit === null ? null : figures.memory / figures.memoryLimit;
+
+/** Of what it may use, or of the host. */
+export const cpuShare = ({ figures }: ContainerSummary, cpus: number): number | null =>
+  figures?.cpu == null ? null : figures.cpu / (figures.cpuLimit ?? cpus);
+
+/** Whether it runs, and how well. */
+export function stateOf(container: ContainerSummary): { text: string; style: Style } {
+  const { status, health, exitCode, oomKilled } = container;
+  if (status === 'running') {
+    if (health === 'unhealthy') return { text: 'unhealthy', style: 'red' };
+    return health === 'starting'
+      ? { text: 'starting', style: 'yellow' }
+      : { text: health ?? 'running', style: 'green' };
+  }
+  if (status === 'exited' || status === 'dead') {
+    if (oomKilled) return { text: 'oom killed', style: 'red' };
+    return { text: `${status} ${exitCode ?? ''}`.trim(), style: exitCode === 0 ? 'dim' : 'red' };
+  }
+  return { text: status, style: status === 'created' || status === 'removed' ? 'dim' : 'yellow' };
+}
+
+export const runs = ({ status }: ContainerSummary): boolean =>
+  status === 'running' || status === 'paused' || status === 'restarting';
+
+/** Bytes a second; nothing where nothing goes on. */
+export const rate = (value: number | null | undefined): string =>
+  value == null ? '-' : value < 1 ? '0' : `${bytes(Math.round(value))}/s`;
+
+/** How long it has been as it is. */
+export function sinceOf(
+  { startedAt, finishedAt, createdAt, ...rest }: ContainerSummary,
+  now: number,
+): string {
+  const since = runs(rest as ContainerSummary) ? startedAt : (finishedAt ?? createdAt);
+  return since === null ? '-' : duration(Math.max(0, now - since) / 1000);
+}
+
+const number = (title: string, width: number, from: number, rest: Pick<Column, 'sort' | 'cell'>): Column => ({
+  title,
+  width: () => width,
+  side: 'right',
+  from,
+  ...rest,
+});
+
+export const columns: readonly Column[] = [
+  {
+    title: 'STATE',
+    sort: 'state',
+    width: () => 10,
+    side: 'left',
+    from: 0,
+    cell: (container, { paint }) => {
+      const { text, style } = stateOf(container);
+      return paint(style, pad(text, 10));
+    },
+  },
+  number('CPU', 8, 0, { sort: 'cpu', cell: ({ figures }) => percent(figures?.cpu ?? undefined) }),
+  {
+    title: '',
+    width: (look) => look.bar,
+    side: 'left',
+    from: 0,
+    cell: (container, { paint, unicode, bar: width, cpus }) => {
+      const share = cpuShare(container, cpus);
+      const isThrottled = (container.figures?.throttled ?? 0) > 0.25;
+      return paint(isThrottled ? 'red' : styleOfShare(share), bar(share, width, unicode));
+    },
+  },
+  number('MEMORY', 9, 0, { sort: 'memory', cell: ({ figures }) => bytes(figures?.memory ?? undefined) }),
+  {
+    title: '',
+    sort: 'share',
+    width: (look) => look.bar,
+    side: 'left',
+    from: 0,
+    cell: (container, { paint, unicode, bar: width }) => {
+      const share = memoryShare(container);
+      return paint(styleOfShare(share), bar(share, width, unicode));
+    },
+  },
+  number('LIMIT', 9, 70, { cell: ({ figures }) => bytes(figures?.memoryLimit ?? undefined) }),
+  number('PIDS', 5, 92, {
+    sort: 'pids',
+    cell: ({ figures }) => (figures?.pids == null ? '-' : String(figures.pids)),
+  }),
+  number('NET IN', 12, 106, { sort: 'network', cell: ({ figures }) => rate(figures?.receive) }),
+  number('NET OUT', 12, 120, { cell: ({ figures }) => rate(figures?.transmit) }),
+  number('READ', 12, 140, { sort: 'disk', cell: ({ figures }) => rate(figures?.read) }),
+  number('WRITE', 12, 154, { cell: ({ figures }) => rate(figures?.write) }),
+  number('RESTARTS', 8, 166, { cell: ({ restarts }) => (restarts ? String(restarts) : '-') }),
+  number('UP', 7, 0, { sort: 'up', cell: (container, { now }) => sinceOf(container, now) }),
+  {
+    title: 'IMAGE',
+    width: () => 24,
+    side: 'left',
+    from: 180,
+    cell: ({ image }, { paint }) => paint('dim', pad(inCells(image), 24)),
+  },
+];
+
+const orLess = (value: number | null | undefined): number => value ?? -1;
+
+/** What a container is sorted by, greatest first; names go the other way. */
+export function orderBy(sort: Sort, now: number): (a: ContainerSummary, b: ContainerSummary) => number {
+  const sum = (a: number | null | undefined, b: number | null | undefined) =>
+    a == null && b == null ? -1 : (a ?? 0) + (b ?? 0);
+  const values: Readonly<Record<Exclude<Sort, 'name'>, (container: ContainerSummary) => number>> = {
+    cpu: ({ figures }) => orLess(figures?.cpu),
+    memory: ({ figures }) => orLess(figures?.memory),
+    share: (container) => orLess(memoryShare(container)),
+    network: ({ figures }) => sum(figures?.receive, figures?.transmit),
+    disk: ({ figures }) => sum(figures?.read, figures?.write),
+    pids: ({ figures }) => orLess(figures?.pids),
+    up: ({ startedAt }) => (startedAt === null ? -1 : now - startedAt),
+    state: (container) => ['dim', 'green', 'yellow', 'red'].indexOf(String(stateOf(container).style)),
+  };
+  const byName = (a: ContainerSummary, b: ContainerSummary) => (a.name < b.name ? -1 : 1);
+  if (sort === 'name') return byName;
+  const value = values[sort];
+  return (a, b) => value(b) - value(a) || byName(a, b);
+}

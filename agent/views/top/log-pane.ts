@@ -1,0 +1,135 @@
+/** The log of one container: what was written last, followed, or held still where somebody reads. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Severity } from '../../../collectors/records/records.ts';
+import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
+import { styleOfSeverity } from '../terminal/lines.ts';
+import { type Line, nameOfSeverity } from '../watch/line.ts';
+import { Entry, movingKeys, type Stage } from './view.ts';
+
+/** Lines that are kept, and how many of the past are asked for. */
+const MAX_LINES = 5000;
+const TAIL = 1000;
+/** Characters of a line that are kept: nobody sees more. */
+const MAX_TEXT = 4096;
+const AGAIN_MS = 1000;
+/** `12:34:56.789 ` */
+const CLOCK = 12;
+
+/** The least severity that is shown. */
+const LEVELS = [0, Severity.INFO, Severity.WARN, Severity.ERROR];
+
+export class LogPane {
+  readonly filter = new Entry();
+  private readonly stage: Stage;
+  private lines: Line[] = [];
+  private least = 0;
+  /** The line that the pane ends with; undefined while it follows. */
+  private anchor: Line | undefined;
+  private trouble: string | undefined;
+  private readonly stopping = new AbortController();
+  private page = 10;
+
+  constructor(stage: Stage, id: string) {
+    this.stage = stage;
+    void this.read(id);
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  /** How the pane is held, for its title. */
+  get title(): string {
+    const parts = ['log'];
+    if (this.least > 0) parts.push(`${nameOfSeverity(this.least)} and above`);
+    if (this.filter.text !== '' || this.filter.isOpen)
+      parts.push(`/${inCells(this.filter.text)}${this.filter.isOpen ? '_' : ''}`);
+    if (this.anchor !== undefined) parts.push('paused (End follows)');
+    if (this.trouble !== undefined) parts.push(inCells(this.trouble));
+    return parts.join(', ');
+  }
+
+  key(name: string): boolean {
+    if (this.filter.isOpen) {
+      this.filter.key(name);
+      return true;
+    }
+    const keys: Readonly<Record<string, () => void>> = {
+      ...movingKeys((by) => this.scroll(by), this.page),
+      f: () => {
+        this.anchor = undefined;
+      },
+      p: () => {
+        this.anchor = this.anchor === undefined ? this.shown().at(-1) : undefined;
+      },
+      v: () => {
+        this.least = LEVELS[(LEVELS.indexOf(this.least) + 1) % LEVELS.length]!;
+      },
+      '/': () => this.filter.open(),
+    };
+    const act = keys[name];
+    act?.();
+    return act !== undefined;
+  }
+
+  render(columns: number, rows: number): string[] {
+    this.page = Math.max(1, rows);
+    const { paint } = this.stage;
+    const shown = this.shown();
+    const end = this.endOf(shown);
+    const lines = shown.slice(Math.max(0, end - rows), end).map((line) => {
+      const clock = new Date(line.seconds * 1000 + line.nanos / 1e6).toISOString().slice(11, 11 + CLOCK);
+      const mark = line.stream === 'stderr' ? paint('red', '|') : paint('dim', '|');
+      const text = truncate(inCells(line.text), Math.max(0, columns - CLOCK - 3));
+      const style = styleOfSeverity(line.severity);
+      return `${paint('dim', pad(clock, CLOCK))} ${mark} ${style === undefined ? text : paint(style, text)}`;
+    });
+    if (lines.length === 0)
+      lines.push(paint('dim', this.lines.length === 0 ? 'nothing was written' : 'nothing fits'));
+    return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
+  }
+
+  private shown(): Line[] {
+    return this.lines.filter(
+      ({ severity, text }) => severity >= this.least && (this.filter.text === '' || this.filter.fits(text)),
+    );
+  }
+
+  /** Number of the line behind the last that is shown. */
+  private endOf(shown: readonly Line[]): number {
+    if (this.anchor === undefined) return shown.length;
+    const at = shown.indexOf(this.anchor);
+    return at === -1 ? shown.length : at + 1;
+  }
+
+  private scroll(by: number): void {
+    const shown = this.shown();
+    const to = Math.max(Math.min(this.page, shown.length), this.endOf(shown) + by);
+    this.anchor = to >= shown.length ? undefined : shown[to - 1];
+  }
+
+  private async read(id: string): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        for await (const line of this.stage.source.log(id, TAIL, signal)) {
+          this.trouble = undefined;
+          this.lines.push(
+            line.text.length > MAX_TEXT ? { ...line, text: line.text.slice(0, MAX_TEXT) } : line,
+          );
+          if (this.lines.length > MAX_LINES) this.lines = this.lines.slice(-MAX_LINES / 2);
+          this.stage.redraw();
+        }
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.trouble = messageOf(error);
+        this.lines = [];
+        this.stage.redraw();
+        await sleep(AGAIN_MS);
+      }
+    }
+  }
+}

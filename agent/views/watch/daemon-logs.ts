@@ -1,0 +1,176 @@
+/** The logs of containers as the daemon keeps them: the past of several by time, and then what is written. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import type { ContainerInspectInfo } from 'dockerode';
+import { formatSince } from '../../../collectors/engine/time.ts';
+import {
+  FrameSplitter,
+  type LineSplitter,
+  type OnLine,
+  RawSplitter,
+} from '../../../collectors/logs/frames.ts';
+import { parse } from '../../logs/parse.ts';
+import { byTime, type Line } from './line.ts';
+
+/** Bytes of a line above which the rest is left out. */
+const MAX_LINE = 1024 * 1024;
+/** How long lines of several logs wait for older ones of another, ms. */
+const GATHER_MS = 50;
+/** Lines that may wait to be printed. */
+const MAX_WAITING = 10_000;
+
+export interface Past {
+  /** ms since the epoch; undefined for all. */
+  readonly since: number | undefined;
+  /** How many of the last lines; undefined for all. */
+  readonly tail: number | undefined;
+}
+
+interface Request extends Past {
+  readonly follow: boolean;
+}
+
+const nanosOf = (milliseconds: number): bigint => BigInt(Math.round(milliseconds)) * 1_000_000n;
+
+export class DaemonLog {
+  readonly name: string;
+  private readonly docker: Docker;
+  private readonly inspected: ContainerInspectInfo;
+  private readonly signal: AbortSignal;
+  /** The last line that was given, and how many in a row bear its time. */
+  private last: Line | undefined;
+  private count = 0;
+
+  constructor(docker: Docker, inspected: ContainerInspectInfo, signal: AbortSignal) {
+    this.name = inspected.Name.replace(/^\//, '');
+    this.docker = docker;
+    this.inspected = inspected;
+    this.signal = signal;
+  }
+
+  /** Every line that there is. */
+  async *past(past: Past): AsyncGenerator<Line> {
+    for await (const line of this.lines({ ...past, follow: false })) yield this.noted(line);
+  }
+
+  /** What is written after what was given; where that was nothing, what there is from `past` on, and what is written. */
+  async *following(past: Past): AsyncGenerator<Line> {
+    const { last } = this;
+    if (last === undefined) {
+      for await (const line of this.lines({ ...past, follow: true })) yield this.noted(line);
+      return;
+    }
+    let known = this.count;
+    const since = BigInt(last.seconds) * 1_000_000_000n + BigInt(last.nanos);
+    for await (const line of this.lines({ since, tail: undefined, follow: true })) {
+      const order = byTime(line, last);
+      if (order < 0 || (order === 0 && known-- > 0)) continue;
+      yield this.noted(line);
+    }
+  }
+
+  private noted(line: Line): Line {
+    this.count = this.last !== undefined && byTime(this.last, line) === 0 ? this.count + 1 : 1;
+    this.last = line;
+    return line;
+  }
+
+  /** @throws {Error} when the log driver keeps nothing to read, or the daemon does not answer */
+  private async *lines({ since, tail, follow }: Omit<Request, 'since'> & { since?: number | bigint }) {
+    const { Config, HostConfig } = this.inspected;
+    let lines: Line[] = [];
+    const onLine: OnLine = ({ seconds, nanos }, stream, source, start, end) => {
+      const text = source.toString('utf8', start, end);
+      const severity = parse('auto', text)?.severity ?? 0;
+      lines.push({ container: this.name, seconds, nanos, stream, text, severity });
+    };
+    const splitter: LineSplitter = new (Config.Tty ? RawSplitter : FrameSplitter)(onLine, MAX_LINE);
+    const from = typeof since === 'number' ? nanosOf(since) : since;
+    const stream = await this.open({
+      follow,
+      stdout: true,
+      stderr: true,
+      timestamps: true,
+      ...(from === undefined ? {} : { since: formatSince(from) }),
+      ...(tail === undefined ? {} : { tail }),
+    }).catch((error) => {
+      if ((error as { statusCode?: number }).statusCode !== 501) throw error;
+      throw new Error(`the log driver ${HostConfig.LogConfig?.Type} of ${this.name} keeps nothing to read`);
+    });
+    for await (const chunk of stream) {
+      splitter.push(chunk);
+      yield* lines;
+      lines = [];
+    }
+    splitter.end();
+    yield* lines;
+  }
+
+  /** dockerode's own `logs` would give all of the past as one buffer. */
+  private open(options: object): Promise<AsyncIterable<Buffer>> {
+    const path = `/containers/${this.inspected.Id}/logs?`;
+    const statusCodes = { 200: true, 404: 'no such container', 500: 'server error', 501: 'not kept' };
+    const request = { path, method: 'GET', isStream: true, abortSignal: this.signal, statusCodes, options };
+    return new Promise((resolve, reject) =>
+      this.docker.modem.dial(request, (error: unknown, data: unknown) =>
+        error ? reject(error) : resolve(data as AsyncIterable<Buffer>),
+      ),
+    );
+  }
+}
+
+/** Several logs, each in the order of its time, as one. */
+async function* merged(logs: readonly AsyncGenerator<Line>[]): AsyncGenerator<Line> {
+  const heads = await Promise.all(
+    logs.map(async (log) => ({ log, line: (await log.next()).value as Line | undefined })),
+  );
+  for (;;) {
+    let first: (typeof heads)[number] | undefined;
+    for (const head of heads)
+      if (head.line !== undefined && (first?.line === undefined || byTime(head.line, first.line) < 0))
+        first = head;
+    if (first?.line === undefined) return;
+    yield first.line;
+    first.line = (await first.log.next()).value as Line | undefined;
+  }
+}
+
+/** Several logs as their lines come; those that come at about the same time, by time. */
+async function* gathered(logs: readonly AsyncGenerator<Line>[]): AsyncGenerator<Line> {
+  let waiting: Line[] = [];
+  let open = logs.length;
+  const failed: unknown[] = [];
+  for (const log of logs) {
+    const read = async () => {
+      for await (const line of log) {
+        waiting.push(line);
+        while (waiting.length > MAX_WAITING) await sleep(GATHER_MS);
+      }
+    };
+    void read()
+      .catch((error) => failed.push(error))
+      .finally(() => open--);
+  }
+  while (open > 0 || waiting.length > 0) {
+    await sleep(GATHER_MS);
+    const lines = waiting.sort(byTime);
+    waiting = [];
+    yield* lines;
+    if (failed.length > 0) throw failed[0];
+  }
+}
+
+/** The lines of several logs; with `follow`, until every container has ended. */
+export async function* linesOf(
+  logs: readonly DaemonLog[],
+  past: Past,
+  follow: boolean,
+): AsyncGenerator<Line> {
+  const [only] = logs;
+  if (only !== undefined && logs.length === 1) {
+    yield* follow ? only.following(past) : only.past(past);
+    return;
+  }
+  if (past.tail !== 0) yield* merged(logs.map((log) => log.past(past)));
+  if (follow) yield* gathered(logs.map((log) => log.following(past)));
+}

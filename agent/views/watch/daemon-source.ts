@@ -1,0 +1,261 @@
+/** The daemon and the kernel asked by ourselves, as the agent asks them, with nothing kept and nothing sent. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { catalogue, metrics } from '../../../collectors/catalogue/index.ts';
+import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
+import { DockerCollector } from '../../../collectors/docker/index.ts';
+import { isLocal } from '../../../collectors/engine/endpoint.ts';
+import { bootTime, HostCollector } from '../../../collectors/host/index.ts';
+import { NetworkCollector } from '../../../collectors/network.ts';
+import type { Collector, Sink } from '../../../collectors/records/collector.ts';
+import type {
+  Container,
+  EventRecord,
+  Metric,
+  Resource,
+  UnixNano,
+} from '../../../collectors/records/records.ts';
+import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { descriptorLimit, KernelFiles } from '../../../collectors/shared/kernel-file.ts';
+import type { Config } from '../../../config/schema.ts';
+import type { EventEntry } from '../../../exporters/dashboard/api.ts';
+import { containerMetrics } from '../../../exporters/dashboard/api.ts';
+import { ContainerFigures, HostFiguresKept } from '../../../exporters/dashboard/figures.ts';
+import { summaryOf } from '../../../exporters/dashboard/summary.ts';
+import { Telemetry } from '../../../exporters/shared/telemetry.ts';
+import { Attachments } from '../../pipeline/attachments.ts';
+import { Evidence } from '../../pipeline/evidence.ts';
+import { GLANCED } from '../../rounds/glance.ts';
+import { Round } from '../../rounds/round.ts';
+import { type Daemon, daemonOf } from './daemon.ts';
+import { DaemonLog } from './daemon-logs.ts';
+import type { Line } from './line.ts';
+import { MemoryStore } from './memory-store.ts';
+import { addInOrder, emptyScene, type Series, type Source } from './source.ts';
+
+/** Steps of the charts, ms. */
+const STEP_MS = 2000;
+/** How soon the log of a container that does not run is asked for again. */
+const AGAIN_MS = 1000;
+/** How long a fault is shown. */
+const FAULT_MS = 10_000;
+
+/** What is shown, and what is told of a container's end. */
+const WANTED = metrics.filter(
+  (row) => GLANCED.has(row) || row === catalogue.memoryRss || row === catalogue.memoryFile,
+);
+const WANTED_OF_HOST = metrics.filter(({ name }) => name.startsWith('system.'));
+
+const HOST: Resource = { attributes: {} };
+
+/** To the microsecond, as the agent gives it. */
+const milliseconds = (time: UnixNano): number => Number(time / 1000n) / 1000;
+
+function entryOf(sequence: number, resource: Resource, event: EventRecord): EventEntry {
+  const { 'container.id': id, 'container.name': name } = resource.attributes;
+  const texts = Object.entries(event.attributes).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? value : String(value),
+  ]);
+  return {
+    sequence,
+    time: milliseconds(event.time),
+    name: event.eventName,
+    severity: event.severity,
+    body: event.body,
+    container: id === undefined ? null : { id: String(id), name: String(name) },
+    attributes: Object.fromEntries(texts),
+  };
+}
+
+export interface DaemonSourceOptions {
+  /** From when on events are wanted, ms since the epoch; the daemon remembers the last 256. */
+  readonly since: number;
+  /** Time from one look at the figures to the next, ms; undefined where only events are wanted. */
+  readonly interval?: number;
+  /** Told of each event. */
+  readonly onEvent?: (event: EventEntry) => void;
+}
+
+export class DaemonSource implements Source {
+  readonly origin: string;
+  readonly scene = emptyScene();
+  /** Resolves when all that the daemon remembers was told. */
+  readonly caughtUp: Promise<void>;
+  private readonly daemon: Daemon;
+  private readonly options: DaemonSourceOptions;
+  private readonly docker: DockerCollector;
+  private readonly rounds: Round;
+  private readonly cgroup: CgroupCollector;
+  private readonly evidence: Evidence;
+  private readonly figures = new Map<string, ContainerFigures>();
+  private readonly host = new HostFiguresKept(STEP_MS);
+  private timer: NodeJS.Timeout | undefined;
+  /** Whether the daemon's processes can be seen from here. */
+  private readonly isHere: boolean;
+  /** The last one, and when it was, ms since the epoch. */
+  private fault: { readonly text: string; readonly at: number } | undefined;
+  private isCollecting = false;
+  /** Undefined where the host is not what is asked about. */
+  private readonly about: Resource | undefined;
+  /** How many events were told. */
+  private told = 0;
+  private changed: () => void = () => {};
+
+  constructor(config: Config, options: DaemonSourceOptions) {
+    this.options = options;
+    this.daemon = daemonOf(config);
+    const { docker, endpoint } = this.daemon;
+    this.origin = `daemon at ${endpoint.host}`;
+    const here = isLocal(endpoint);
+    // Faults are shown, and not logged across the screen.
+    const write = (line: string) => {
+      this.fault = { text: (JSON.parse(line) as { msg: string }).msg, at: Date.now() };
+    };
+    const telemetry = new Telemetry(pino({ level: 'warn' }, { write }));
+    const files = new KernelFiles(descriptorLimit(), () => {});
+    this.evidence = new Evidence(config.procfs);
+    this.cgroup = new CgroupCollector(config.procfs, WANTED, files);
+    const enabled = new Set<Metric>([...WANTED, ...WANTED_OF_HOST]);
+    // The processes of a daemon elsewhere cannot be seen from here.
+    const collectors: Collector[] = here
+      ? [
+          this.cgroup,
+          new NetworkCollector(config.procfs, enabled, files),
+          new HostCollector(config.procfs, config.rootfs, files),
+        ]
+      : [];
+    this.isHere = here;
+    this.about = config.scope === 'host' ? HOST : undefined;
+    this.rounds = new Round(collectors, enabled, telemetry, here ? bootTime(config.procfs) : 0n);
+    const sink: Sink = {
+      event: async (resource, event) => this.take(resource, event),
+      span: async () => {},
+      logs: () => undefined,
+      fault: (collector, error, container) => telemetry.fault(collector, error, container?.name),
+    };
+    const reached = Promise.withResolvers<void>();
+    this.caughtUp = reached.promise;
+    this.docker = new DockerCollector({
+      docker,
+      surroundings: async () => ({}),
+      host: () => HOST,
+      labels: [],
+      selects: async (container) => (await this.daemon.scope()).selects(container),
+      describe: () => ({}),
+      sink,
+      store: new MemoryStore(),
+      evidence: this.evidence,
+      command: undefined,
+      tellsObjects: this.about !== undefined,
+      answered: () => {},
+      objectChanged: () => {},
+      reconciled: reached.resolve,
+      lifecycle: new Attachments(collectors, telemetry),
+      // What is older explains what is told: how long it lasted, and whether it was asked for.
+      position: { load: () => 0n, save: () => {} },
+    });
+  }
+
+  async start(changed: () => void): Promise<void> {
+    await this.daemon.ask(this.daemon.docker.version());
+    await this.daemon.scope();
+    this.changed = changed;
+    this.docker.start(() => {});
+    await this.caughtUp;
+    this.show();
+    const { interval } = this.options;
+    if (interval === undefined) return;
+    await this.look();
+    this.timer = setInterval(() => void this.look(), interval);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.docker.stop();
+    this.cgroup.stop();
+  }
+
+  async series(id: string, since: number): Promise<Series> {
+    const history = this.figures.get(id)?.history;
+    const [from, to] = [Math.floor(since / STEP_MS), Math.floor(Date.now() / STEP_MS)];
+    const values = containerMetrics.map((name, column) => [name, history?.column(column, from, to) ?? []]);
+    return { step: STEP_MS, values: Object.fromEntries(values) };
+  }
+
+  async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
+    const { docker, ask } = this.daemon;
+    const inspected = await ask(docker.getContainer(id).inspect());
+    const log = new DaemonLog(docker, inspected, signal);
+    while (!signal.aborted) {
+      yield* log.following({ since: undefined, tail });
+      // It has ended, and may be started again.
+      await sleep(AGAIN_MS, undefined, { signal });
+    }
+  }
+
+  /** Looks at all containers once. */
+  private async look(): Promise<void> {
+    if (this.isCollecting) return;
+    this.isCollecting = true;
+    try {
+      const all = [...this.docker.containers.values()];
+      const sets = await this.rounds.collect(
+        all.filter(({ pid }) => pid !== 0),
+        this.about,
+      );
+      this.evidence.round(sets);
+      for (const set of sets) {
+        if (set.container === undefined) this.host.take(set);
+        else if (ContainerFigures.isIn(set)) this.figuresOf(set.container.id).take(set);
+      }
+      for (const id of this.figures.keys()) if (!this.docker.containers.has(id)) this.figures.delete(id);
+      this.scene.host = this.host.latest;
+      this.show();
+      this.scene.trouble = this.trouble();
+    } catch (error) {
+      this.scene.trouble = messageOf(error);
+    } finally {
+      this.isCollecting = false;
+    }
+    this.changed();
+  }
+
+  private trouble(): string | undefined {
+    const { fault } = this;
+    const isRecent = fault !== undefined && Date.now() - fault.at < FAULT_MS;
+    if (!this.docker.connected)
+      return `the ${this.origin} does not answer${isRecent ? `: ${fault.text}` : ''}: trying again`;
+    if (isRecent) return fault.text;
+    return this.isHere ? undefined : 'the daemon is elsewhere: what its containers use is not seen from here';
+  }
+
+  private show(): void {
+    const { containers } = this.scene;
+    containers.clear();
+    for (const each of this.docker.containers.values()) this.showOne(each);
+  }
+
+  private showOne(container: Container): void {
+    const figures = this.figures.get(container.id)?.latest;
+    this.scene.containers.set(container.id, summaryOf(container, figures));
+  }
+
+  private figuresOf(id: string): ContainerFigures {
+    const figures = this.figures.get(id) ?? new ContainerFigures(STEP_MS);
+    this.figures.set(id, figures);
+    return figures;
+  }
+
+  private take(resource: Resource, event: EventRecord): void {
+    if (milliseconds(event.time) < this.options.since) return;
+    const { events } = this.scene;
+    const entry = entryOf(++this.told, resource, event);
+    addInOrder(events, entry);
+    this.options.onEvent?.(entry);
+    const about = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
+    if (about !== undefined) this.showOne(about);
+    this.changed();
+  }
+}

@@ -1,0 +1,22 @@
+import type { TextStore } from '../../../collectors/records/collector.ts';
+
+/** What nobody is to find again: of a command that ends. */
+export class MemoryStore implements TextStore {
+  private readonly values = new Map<string, string>();
+
+  *idsOf(prefix: string) {
+    for (const key of this.values.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);
+  }
+
+  load(key: string): string | undefined {
+    return this.values.get(key);
+  }
+
+  save(key: string, value: string): void {
+    this.values.set(key, value);
+  }
+
+  forget(key: string): void {
+    this.values.delete(key);
+  }
+}

@@ -1,0 +1,420 @@
+/**
+ * Tells what happens to containers: each event in the light of what was told before it, and what can be
+ * recognised in it. What was told is kept, so that nothing is told twice or left out across restarts.
+ */
+
+import type { Sink, TextStore } from '../records/collector.ts';
+import { ownEvents, recordOf } from '../records/own-events.ts';
+import {
+  type Attributes,
+  type AttributeValue,
+  type Container,
+  Severity,
+  type SpanContext,
+  type UnixNano,
+} from '../records/records.ts';
+import { type Action, commandOf } from './actions.ts';
+import { type Ending, Ends, type Evidence } from './ends.ts';
+import { actionOfEvent, type DockerEvent, eventRecord, execOf, exitCodeOf } from './event-record.ts';
+import { type ExitReason, exitReasons, exitSeverity, isOrdered, signalName, UNNAMED } from './exit.ts';
+import { familiar } from './identity.ts';
+import { newPattern, type Pattern } from './patterns.ts';
+import { impliedEvents } from './reconcile.ts';
+import { type Lasting, lifeOf, rootSpan, spanIn } from './spans.ts';
+import { beginningOf, formatTold, note, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
+
+/** How long before a container's creation the arrival of its image is part of its life. */
+const ARRIVAL: UnixNano = 600_000_000_000n;
+const MAX_ARRIVALS = 256;
+/** Services whose last life is remembered. */
+const MAX_LIVES = 1000;
+/** How far apart an event and what was made up in its place can lie. */
+const SAME: UnixNano = 3_000_000_000n;
+/** Containers that are gone, to recognise what the daemon says of them late. */
+const MAX_GONE = 1024;
+
+const CONTAINER = 'container/';
+const LIFE = 'life/';
+const GONE = 'gone/';
+/** That there was an inventory before: what is new to the next one came in between. */
+const BEGUN = 'told';
+
+export interface StoryOptions {
+  readonly sink: Sink;
+  readonly store: TextStore;
+  readonly evidence: Evidence;
+  /** Makes the command of an exec fit to be told; undefined where it is not wanted. */
+  readonly command: ((text: string) => string) | undefined;
+}
+
+/** Restart policies that start again what has ended well. */
+const KEPT_UP = new Set(['always', 'unless-stopped']);
+
+/** Whether an action bears on what the inventory is compared with. */
+const bears = (action: string): boolean =>
+  /^(create|start|restore|die|pause|unpause|rename|update|destroy|health_status\..*)$/.test(action);
+
+const seconds = (nanos: UnixNano): number => Number(nanos) / 1e9;
+
+/** What survives the container: the Compose service, or the name. */
+function placeOf({ name, labels }: Container): string {
+  const service = labels['com.docker.compose.service'];
+  if (service === undefined) return name;
+  const project = labels['com.docker.compose.project'] ?? '';
+  return `${project}/${service}/${labels['com.docker.compose.container-number'] ?? ''}`;
+}
+
+export class Story {
+  private readonly options: StoryOptions;
+  private readonly told = new Map<string, Told>();
+  private readonly ends: Ends;
+  /** The last life of each service or name. */
+  private readonly lives = new Map<string, SpanContext>();
+  /** When an image came to this host, and how, by reference and by id. */
+  private readonly arrivals = new Map<string, { readonly action: string; readonly time: UnixNano }>();
+  private readonly gone = new Set<string>();
+  /** Until when an earlier agent told of each container: what the daemon repeats of that is no news. */
+  private readonly toldUntil = new Map<string, UnixNano>();
+  /** How many events were told of each container, by this process. */
+  private readonly counts = new Map<string, number>();
+  /** What is not kept yet of each container, because exporters still have it. */
+  private readonly keeping = new Map<string, Promise<void>>();
+  private hasBegun: boolean;
+
+  constructor(options: StoryOptions) {
+    this.options = options;
+    this.ends = new Ends(options.evidence);
+    const { store } = options;
+    this.hasBegun = store.load(BEGUN) !== undefined;
+    for (const id of store.idsOf(CONTAINER)) {
+      const told = parseTold(store.load(CONTAINER + id) ?? '');
+      if (told === undefined) continue;
+      this.told.set(id, told);
+      this.toldUntil.set(id, told.last);
+    }
+    for (const [id] of this.byTime(GONE)) this.gone.add(id);
+    for (const [place, [, traceId = '', spanId = '']] of this.byTime(LIFE))
+      this.lives.set(place, { traceId, spanId });
+  }
+
+  /** What is kept under a prefix, each a time and what else there is, oldest first. */
+  private byTime(prefix: string): [string, string[]][] {
+    const { store } = this.options;
+    const all = [...store.idsOf(prefix)].map((id): [string, string[]] => [
+      id,
+      (store.load(prefix + id) ?? '').split(' '),
+    ]);
+    return all.sort(([, [one = '']], [, [other = '']]) => Number(one) - Number(other));
+  }
+
+  /** Ids of all containers that were told of and not told to be gone. */
+  ids(): Iterable<string> {
+    return this.told.keys();
+  }
+
+  /** Whether it was told that a container is gone. */
+  isGone(id: string): boolean {
+    return this.gone.has(id);
+  }
+
+  /** A container is not to be told of any more. */
+  drop(id: string): void {
+    this.ends.forget(id);
+    if (this.told.delete(id)) this.options.store.forget(CONTAINER + id);
+  }
+
+  /** A container has ended, as it seemed by command, because the daemon was about to end. */
+  explain(container: Container): void {
+    const told = this.told.get(container.id);
+    if (told?.at.die === undefined) return;
+    void this.own(told, container, told.at.die, {
+      event: ownEvents.daemonStopped,
+      body: `container ${container.name} was ended by the daemon, which was stopped`,
+      attributes: { 'portlight.exit.reason': 'daemon_restart' },
+    });
+  }
+
+  of(id: string): Told | undefined {
+    return this.told.get(id);
+  }
+
+  /** As `Ends.hear`, of whatever container. */
+  hear(id: string, action: string, time: UnixNano): void {
+    this.ends.hear(id, action, time);
+    if (this.gone.has(id)) this.ends.forget(id);
+  }
+
+  /** What was heard is of a container that is not told of. */
+  ignore(id: string): void {
+    this.ends.forget(id);
+  }
+
+  /** As `Ends.explained`. */
+  async explained(
+    container: Container,
+    event: DockerEvent,
+    isDaemonAway: boolean,
+  ): Promise<Ending | undefined> {
+    const told = this.told.get(container.id);
+    return told === undefined ? undefined : await this.ends.explained(told, container, event, isDaemonAway);
+  }
+
+  /** Rises with each event that is told of a container. */
+  countOf(id: string): number {
+    return this.counts.get(id) ?? 0;
+  }
+
+  /** Whether there was an inventory before, so that a container nobody told of is a new one. */
+  get isContinued(): boolean {
+    return this.hasBegun;
+  }
+
+  begin(): void {
+    if (!this.hasBegun) this.options.store.save(BEGUN, 'yes');
+    this.hasBegun = true;
+  }
+
+  /** A container that was there before anything could be told of it. */
+  meet(container: Container): void {
+    const told = toldOf(container);
+    this.told.set(container.id, told);
+    this.options.store.save(CONTAINER + container.id, formatTold(told));
+  }
+
+  /** An image came to this host, or got a name. */
+  arrived({ Actor, timeNano }: DockerEvent, { action }: Action): void {
+    if (!['pull', 'load', 'import', 'create', 'tag'].includes(action)) return;
+    for (const given of [Actor.ID, Actor.Attributes.name]) {
+      if (given === undefined) continue;
+      const key = familiar(given);
+      this.arrivals.delete(key);
+      this.arrivals.set(key, { action, time: BigInt(timeNano) });
+      if (this.arrivals.size > MAX_ARRIVALS) this.arrivals.delete(this.arrivals.keys().next().value!);
+    }
+  }
+
+  /**
+   * @param isDaemonAway whether the daemon was away when it happened, or just coming back
+   * @param ending what was known when the container ended, where that was a while ago
+   * @returns resolves when every exporter has taken charge of all that was told
+   */
+  tell(container: Container, event: DockerEvent, isDaemonAway: boolean, ending?: Ending): Promise<void> {
+    const { sink, store } = this.options;
+    const { id } = container;
+    const action = actionOfEvent(event);
+    const name = action.action;
+    const time = BigInt(event.timeNano);
+    const isSpent = name === 'oom' && this.ends.isSpent(id, time);
+    if (this.isTold(container, name, event)) return Promise.resolve();
+    const known = this.told.get(id);
+    const before =
+      event.synthesized === undefined && (known !== undefined || this.hasBegun)
+        ? impliedEvents(known, container, name, time)
+        : [];
+    for (const implied of before) void this.tell(container, implied, isDaemonAway);
+    const told = this.told.get(id) ?? this.firstTold(container, name);
+    this.told.set(id, told);
+    if (bears(name)) this.counts.set(id, this.countOf(id) + 1);
+    this.beginLife(told, container, name, time);
+
+    const exec = execOf(event);
+    const began = sinceWhen(told, action.since, exec);
+    const exit = name === 'die' ? this.ends.of(told, container, event, isDaemonAway, ending) : undefined;
+    const details: Record<string, AttributeValue> = { ...exit?.attributes };
+    const command = commandOf(event.Action);
+    if (command !== undefined && this.options.command !== undefined)
+      details['process.command_line'] = this.options.command(command);
+    const record = eventRecord(event, {
+      container: container.name,
+      run: beginningOf(told),
+      duration: began === undefined ? undefined : seconds(time - began),
+      attributes: details,
+      context: told.life,
+      ...(exit === undefined ? {} : { severity: exit.severity, tail: `: ${exitReasons[exit.reason].what}` }),
+    });
+    const sent = [sink.event(container.resource, record)];
+    // A receiver that takes no traces must not keep what else was told from being remembered.
+    this.tellSpans(told, container, event, began, exit);
+
+    const { signal } = event.Actor.Attributes;
+    note(told, name, time, {
+      signal: name !== 'kill' ? undefined : signal === undefined ? UNNAMED : signalName(signal),
+      exec,
+      isCheck: command === undefined ? undefined : command.trimEnd() === container.healthCommand,
+    });
+    // The run that has begun since has nothing to do with it.
+    if (isSpent) told.oomAt = undefined;
+    if (exit !== undefined) told.exit = exit.reason;
+    this.remember(told, container, name, event);
+    // A job that is done is no crash, unless it is started again and again for that.
+    const isDone = exit?.exitCode === 0 && !KEPT_UP.has(container.restartPolicy);
+    if (exit !== undefined && !isOrdered(exit.reason) && !isDone) told.crashes = within(told.crashes, time);
+    const pattern = newPattern(told, container, name, time);
+    if (pattern !== undefined) sent.push(this.own(told, container, time, pattern));
+
+    // What was told is kept in the order that it was told.
+    const text = name === 'destroy' ? undefined : formatTold(told);
+    const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
+      if (text === undefined) {
+        store.forget(CONTAINER + id);
+        // It can be out of those that are remembered by now.
+        if (this.gone.has(id)) store.save(GONE + id, String(time));
+      } else store.save(CONTAINER + id, text);
+      if (this.keeping.get(id) === kept) this.keeping.delete(id);
+    });
+    this.keeping.set(id, kept);
+    if (name === 'destroy') {
+      this.told.delete(id);
+      this.ends.forget(id);
+      this.toldUntil.delete(id);
+      this.counts.delete(id);
+      this.rememberGone(id);
+    }
+    return kept;
+  }
+
+  /** Of a container that nobody has told of: at the first start of all, what was before is not to be told. */
+  private firstTold(container: Container, action: string): Told {
+    if (!this.hasBegun && action !== 'create' && action !== 'start') return toldOf(container);
+    return toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
+  }
+
+  /** Something of the agent's own about a container. */
+  private own(
+    told: Told,
+    { id, resource }: Container,
+    time: UnixNano,
+    { event, ...what }: Pattern,
+  ): Promise<void> {
+    const record = recordOf(event, { ...what, time, subject: id, context: told.life });
+    return this.options.sink.event(resource, record);
+  }
+
+  /** Whether it is the daemon's word for something that was made up in its place. */
+  private isTold(container: Container, action: string, event: DockerEvent): boolean {
+    const { id } = container;
+    const told = this.told.get(id);
+    // Ids are never given twice: whatever comes after the end was told of before it, or made up.
+    if (this.gone.has(id)) return true;
+    if (told === undefined || event.synthesized !== undefined) return false;
+    const time = BigInt(event.timeNano);
+    if (time <= (this.toldUntil.get(id) ?? -1n)) return true;
+    // A run ends once, however long after it was concluded the daemon says so.
+    const isOver = told.status === 'exited' && told.isEndConcluded;
+    if (action === 'die' && isOver && container.startedAt <= told.startedAt) return true;
+    const { madeUp } = told;
+    if (madeUp?.action !== action) return false;
+    const apart = time - madeUp.time;
+    return apart < SAME && apart > -SAME;
+  }
+
+  private remember(told: Told, container: Container, action: string, event: DockerEvent): void {
+    if (action === 'create' || action === 'rename') told.name = container.name;
+    told.resource = container.resource.attributes;
+    const time = BigInt(event.timeNano);
+    told.lastOfAny = time;
+    told.madeUp = event.synthesized === 'known' ? { action, time } : undefined;
+    if (action === 'die') told.isEndConcluded = event.synthesized !== undefined;
+    if (event.synthesized === undefined) told.last = time;
+    // One that could not be described, or only in a later run, has started a moment before that was told.
+    if (action === 'start') {
+      const isDescribed = container.startedAt !== 0n && container.startedAt <= time;
+      told.startedAt = isDescribed ? container.startedAt : time;
+    }
+    const isSet = action === 'create' || action === 'update' || action === 'start';
+    if (isSet && container.settings !== 0) told.settings = container.settings;
+  }
+
+  private beginLife(told: Told, container: Container, action: string, time: UnixNano): void {
+    const isNew = action === 'create' || (action === 'start' && told.status === 'exited');
+    if (!isNew && told.life !== undefined) return;
+    // One that was met in the middle of a life: that began with its last start.
+    const since = isNew ? time : (told.at.start ?? told.at.create ?? time);
+    told.life = lifeOf(container.id, since);
+    told.lifeSince = since;
+    const arrival = action === 'create' ? this.arrivalOf(container) : undefined;
+    if (arrival === undefined || time - arrival.time > ARRIVAL) return;
+    told.lifeSince = arrival.time;
+    // How long it took is told by nobody.
+    const moment = { name: `image.${arrival.action}`, start: arrival.time, end: arrival.time };
+    void this.options.sink.span(container.resource, spanIn(told.life, moment));
+  }
+
+  private arrivalOf({ image, resource }: Container): { action: string; time: UnixNano } | undefined {
+    const name = familiar(image);
+    const keys = [name, `${name}:latest`, String(resource.attributes['container.image.id'])];
+    return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
+  }
+
+  /** What ended with an event. */
+  private tellSpans(
+    told: Told,
+    container: Container,
+    event: DockerEvent,
+    began: UnixNano | undefined,
+    exit: { reason: ExitReason; exitCode: number | undefined; attributes: Attributes } | undefined,
+  ): void {
+    const { life } = told;
+    const { action, span } = actionOfEvent(event);
+    const end = BigInt(event.timeNano);
+    const exec = execOf(event);
+    const isCheck = exec !== undefined && told.execs[exec]?.isCheck === true;
+    // A life begins with each start but the first: there is nothing before it.
+    const isOutside = action === 'start' && told.at.die !== undefined;
+    if (life === undefined || span === undefined || isCheck || isOutside) return;
+    const { sink } = this.options;
+    const tell = (lasting: Lasting) => void sink.span(container.resource, spanIn(life, lasting));
+    if (exit === undefined) {
+      if (began === undefined) return;
+      const attributes: Record<string, AttributeValue> = {};
+      let error: string | undefined;
+      if (exec !== undefined) {
+        const code = exitCodeOf(event);
+        attributes['docker.exec.id'] = exec;
+        if (code !== undefined) attributes['process.exit.code'] = code;
+        if (code !== 0 && code !== undefined) error = `exit code ${code}`;
+      }
+      if (action.startsWith('health_status.')) {
+        attributes['container.health.status'] = told.health ?? 'starting';
+        if (action === 'health_status.unhealthy') error = 'unhealthy';
+      }
+      tell({ name: span, start: began, end, attributes, error });
+      return;
+    }
+
+    const { reason, exitCode } = exit;
+    const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
+    if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
+    const error = exitSeverity(reason, exitCode) > Severity.INFO && reason !== 'stopped' ? reason : undefined;
+    const place = placeOf(container);
+    const previous = this.lives.get(place);
+    const links = previous === undefined ? [] : [previous];
+    const [signal] = told.signals;
+    if (signal !== undefined && isOrdered(reason))
+      tell({ name: 'container.stop', start: signal.at, end, attributes, error });
+    if (began !== undefined) tell({ name: span, start: began, end, attributes, error, links });
+    const whole = { name: 'container', start: told.lifeSince, end, attributes, error, links };
+    void sink.span(container.resource, rootSpan(life, whole));
+    this.rememberLife(place, life, end);
+  }
+
+  private rememberGone(id: string): void {
+    this.gone.add(id);
+    while (this.gone.size > MAX_GONE) {
+      const oldest = this.gone.values().next().value!;
+      this.gone.delete(oldest);
+      this.options.store.forget(GONE + oldest);
+    }
+  }
+
+  private rememberLife(place: string, life: SpanContext, time: UnixNano): void {
+    const { store } = this.options;
+    this.lives.delete(place);
+    this.lives.set(place, life);
+    store.save(LIFE + place, `${time} ${life.traceId} ${life.spanId}`);
+    if (this.lives.size <= MAX_LIVES) return;
+    const oldest = this.lives.keys().next().value!;
+    this.lives.delete(oldest);
+    store.forget(LIFE + oldest);
+  }
+}
