@@ -110,8 +110,8 @@ export class NetworkCollector implements Collector {
     this.enabled = enabled;
   }
 
-  attach(container: Container): void {
-    this.detach(container);
+  attachContainer(container: Container): void {
+    this.detachContainer(container);
     const { networkMode } = container;
     if (container.pid === 0 || networkMode === 'host' || networkMode.startsWith('container:')) return;
     const directory = join(this.procfs, String(container.pid), 'net');
@@ -134,27 +134,28 @@ export class NetworkCollector implements Collector {
     this.watched.set(container.id, watched);
   }
 
-  detach(container: Container): void {
+  detachContainer(container: Container): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     this.watched.delete(container.id);
     for (const file of [watched.dev, watched.snmp, watched.sockstat]) file?.close();
   }
 
-  stop(): void {
-    for (const id of [...this.watched.keys()]) this.detach({ id } as Container);
+  close(): void {
+    for (const id of [...this.watched.keys()]) this.detachContainer({ id } as Container);
   }
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     const isTurn = watched.rounds++ % LOOK_EVERY === 0;
     const { looksFurther } = this;
     // Traffic needs no process of this container's: it comes from outside, or is of others that have joined its network.
-    if (!isTurn && !looksFurther && watched.isQuiet && this.isStill(container) && points.repeat()) return;
+    if (!isTurn && !looksFurther && watched.isQuiet && this.isStill(container) && points.repeatPrevious())
+      return;
     const text = this.read(watched.dev);
     watched.isQuiet = text === watched.text;
-    if (watched.isQuiet && !looksFurther && points.repeat()) return;
+    if (watched.isQuiet && !looksFurther && points.repeatPrevious()) return;
     if (!watched.isQuiet) {
       watched.text = text;
       watched.interfaces = parseNetDev(text);

@@ -175,8 +175,8 @@ export class ProcessCollector implements Collector {
     );
   }
 
-  attach(container: Container): void {
-    this.detach(container);
+  attachContainer(container: Container): void {
+    this.detachContainer(container);
     if (container.pid === 0 || !this.counts) return;
     this.hierarchies ??= readHierarchies(this.procfs);
     const located = locate(this.procfs, this.hierarchies, container.pid, container.id, CONTROLLERS);
@@ -198,11 +198,11 @@ export class ProcessCollector implements Collector {
     });
   }
 
-  detach(container: Container): void {
+  detachContainer(container: Container): void {
     this.watched.delete(container.id);
   }
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     const isStill = this.isStill(container);

@@ -17,7 +17,7 @@ const seconds = (nanos: bigint): number => Number(nanos) / 1e9;
 export class StateCollector implements Collector {
   readonly name = 'state';
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     const now = unixNow();
     const add = (metric: Point['metric'], value: number, attributes?: Attributes) =>
       points.push({ metric, value, attributes });

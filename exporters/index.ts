@@ -49,7 +49,7 @@ export async function createExporters(config: Config, telemetry: Telemetry): Pro
   const exporters = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const failed = made.find((one) => one.status === 'rejected');
   if (failed !== undefined) {
-    await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
+    await Promise.all(exporters.map((exporter) => exporter.shutdown(AbortSignal.abort())));
     throw failed.reason;
   }
   if (config.exporter.includes('otlp') || exporters.some(({ name }) => name.startsWith('webhook.')))

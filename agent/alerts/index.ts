@@ -29,9 +29,9 @@ const MISSED = 3;
 
 export interface AlertSink {
   /** An alert fired, or was resolved. Resolves when every exporter has taken charge of it. */
-  alert(resource: Resource, alert: Alert): Promise<void>;
+  emitAlert(resource: Resource, alert: Alert): Promise<void>;
   /** How all of them are. */
-  alerts(alerts: readonly Alert[]): void;
+  emitAlertStates(alerts: readonly Alert[]): void;
 }
 
 export interface AlertsOptions {
@@ -94,7 +94,7 @@ export class Alerts {
     this.elsewhere.row.fill(Number.NaN);
     this.states = new States({
       store: options.store,
-      tell: (resource, alert) => options.sink.alert(resource, alert),
+      tell: (resource, alert) => options.sink.emitAlert(resource, alert),
       offset: () => this.clock.wall() - this.clock.now(),
     });
     this.states.restore();
@@ -133,7 +133,7 @@ export class Alerts {
     }
     this.host.keep();
     this.endOthers();
-    this.options.sink.alerts(this.current);
+    this.options.sink.emitAlertStates(this.current);
   }
 
   /** @param tracks those of this round: added to */
@@ -158,7 +158,7 @@ export class Alerts {
       const id = subject === undefined ? '' : String(resource.attributes['container.id'] ?? '');
       if (subject !== undefined && !this.bindings.isFor(rule, subject)) continue;
       this.happened(rule, id, resource, event);
-      this.options.sink.alerts(this.current);
+      this.options.sink.emitAlertStates(this.current);
     }
   }
 

@@ -67,16 +67,16 @@ export class States {
     const states = this.byId.get(id);
     states?.delete(alert.rule);
     if (states?.size === 0) this.byId.delete(id);
-    this.options.store.forget(KEPT + alert.key);
+    this.options.store.delete(KEPT + alert.key);
   }
 
   /** What an earlier process left: what it did not get told is told again, with the same uid. */
   restore(): void {
     const { store } = this.options;
     const offset = this.options.offset();
-    const kept = [...store.idsOf(KEPT)].flatMap((key) => {
+    const kept = [...store.idsUnder(KEPT)].flatMap((key) => {
       const state = parseState(store.load(KEPT + key) ?? '', offset);
-      if (state === undefined) store.forget(KEPT + key);
+      if (state === undefined) store.delete(KEPT + key);
       return state === undefined ? [] : [state];
     });
     for (const state of kept) {

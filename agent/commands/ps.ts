@@ -57,9 +57,9 @@ async function fromDaemon(config: Config): Promise<Row[]> {
   const cgroup = new CgroupCollector(config.procfs, wanted, new KernelFiles(descriptorLimit(), () => {}));
   for (const container of containers) {
     try {
-      cgroup.attach(container);
+      cgroup.attachContainer(container);
     } catch (error) {
-      telemetry.fault(cgroup.name, error, container.name);
+      telemetry.reportError(cgroup.name, error, container.name);
     }
   }
   const rounds = new Round(
@@ -70,7 +70,7 @@ async function fromDaemon(config: Config): Promise<Row[]> {
   const measured = rounds.collect(containers).then(() => sleep(MEASURE_MS));
   await withProgress(() => `measuring ${containers.length} containers`, measured);
   const sets = await rounds.collect(containers);
-  cgroup.stop();
+  cgroup.close();
   return sets.flatMap((set) => {
     const { container } = set;
     if (container === undefined) return [];

@@ -37,17 +37,17 @@ const SUMMARY_MS = 10_000;
 /** Where finished batches go, and what a buffer needs of it. */
 export interface Batches {
   /** `records` are encoded `log_records` fields; resolves when they need their source no longer. */
-  lines(container: Container, records: Buffer, count: number): Promise<void>;
-  save(container: Container, position: LogPosition): void;
+  emitLines(container: Container, records: Buffer, count: number): Promise<void>;
+  savePosition(container: Container, position: LogPosition): void;
   /** Calls the buffer's `flush` soon. */
   linger(buffer: LogBuffer): void;
-  room(signal: AbortSignal): Promise<void> | undefined;
-  dropped(
+  waitForCapacity(signal: AbortSignal): Promise<void> | undefined;
+  countDropped(
     container: Container,
     reason: 'filter' | 'rate_limit' | 'truncated' | 'unreadable',
     count: number,
   ): void;
-  fault(collector: string, error: unknown, container?: Container): void;
+  reportError(collector: string, error: unknown, container?: Container): void;
 }
 
 /** What is not UTF-8 stays as it is, byte for character, for what rules find in it. */
@@ -62,8 +62,8 @@ function stripped(line: LogLine): LogLine {
 }
 
 export class LogBuffer implements LogSink {
-  readonly maxLine: number;
-  readonly wantsPlace: boolean;
+  readonly maxLineBytes: number;
+  readonly wantsFileOffset: boolean;
   private readonly container: Container;
   private readonly position: LogPosition;
   private readonly treatment: Treatment;
@@ -91,8 +91,8 @@ export class LogBuffer implements LogSink {
     this.container = container;
     this.position = position;
     this.treatment = treatment;
-    this.maxLine = treatment.maxLine;
-    this.wantsPlace = treatment.wantsPlace;
+    this.maxLineBytes = treatment.maxLine;
+    this.wantsFileOffset = treatment.wantsPlace;
     this.batches = batches;
     this.prefixes = prefixesOf(container.id);
     const { parser, redact, keep, drop, minSeverity, rateLimit } = treatment;
@@ -110,9 +110,9 @@ export class LogBuffer implements LogSink {
     return this.borrowed;
   }
 
-  line(line: LogLine): void {
+  addLine(line: LogLine): void {
     if (line.cut > 0) {
-      this.batches.dropped(this.container, 'truncated', 1);
+      this.batches.countDropped(this.container, 'truncated', 1);
       trim(line);
     }
     const position = this.borrowed?.position ?? 0;
@@ -126,12 +126,12 @@ export class LogBuffer implements LogSink {
       // Whatever is in a line, it must not keep the next from being read.
       if (this.borrowed !== undefined) this.borrowed.position = position;
       this.count = count;
-      this.batches.dropped(this.container, 'unreadable', 1);
-      this.batches.fault('logs', error, this.container);
+      this.batches.countDropped(this.container, 'unreadable', 1);
+      this.batches.reportError('logs', error, this.container);
     }
   }
 
-  settled(): void {
+  checkpoint(): void {
     const { stdout, stderr } = this.groups;
     for (const group of [stdout, stderr]) {
       if (group?.hasGrown !== true) continue;
@@ -149,17 +149,17 @@ export class LogBuffer implements LogSink {
     else this.batches.linger(this);
   }
 
-  room(signal: AbortSignal): Promise<void> | undefined {
-    return this.batches.room(signal);
+  waitForCapacity(signal: AbortSignal): Promise<void> | undefined {
+    return this.batches.waitForCapacity(signal);
   }
 
-  end(): void {
+  finishRecord(): void {
     this.finish('stdout');
     this.finish('stderr');
     this.sumUp();
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.settled();
+    this.checkpoint();
     this.flush();
   }
 
@@ -169,7 +169,7 @@ export class LogBuffer implements LogSink {
     if (count === 0) {
       if (reached === undefined) return;
       // Lines that none is left of are done when those before are.
-      if (this.underWay === 0) this.batches.save(this.container, reached);
+      if (this.underWay === 0) this.batches.savePosition(this.container, reached);
       else this.reached = reached;
       return;
     }
@@ -178,12 +178,12 @@ export class LogBuffer implements LogSink {
     const number = ++this.flushed;
     this.count = 0;
     this.underWay++;
-    void this.batches.lines(this.container, records, count).then(() => {
+    void this.batches.emitLines(this.container, records, count).then(() => {
       this.underWay--;
       // One that is on the disk and being sent is let go of after those behind it.
       if (reached !== undefined && number > this.saved) {
         this.saved = number;
-        this.batches.save(this.container, reached);
+        this.batches.savePosition(this.container, reached);
       }
       if (this.underWay === 0 && this.count === 0) this.flush();
     });
@@ -255,7 +255,7 @@ export class LogBuffer implements LogSink {
       if (rest <= 1) this.finish(stream);
       else this.timer ??= setTimeout(() => this.expire(), rest);
     }
-    this.settled();
+    this.checkpoint();
   }
 
   private finish(stream: IoStream): void {
@@ -263,7 +263,7 @@ export class LogBuffer implements LogSink {
     if (group === undefined) return;
     this.groups[stream] = undefined;
     // That a line of it was cut is counted already.
-    if (group.leftOut > 0 && !group.hasCutLine) this.batches.dropped(this.container, 'truncated', 1);
+    if (group.leftOut > 0 && !group.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
     try {
       this.whole(group.asLine());
     } finally {
@@ -275,12 +275,12 @@ export class LogBuffer implements LogSink {
     const { keep, drop, minSeverity, parser, fieldsIn } = this.treatment;
     const fits = (rule: Pattern) => rule.test(text);
     if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
-      this.batches.dropped(this.container, 'filter', 1);
+      this.batches.countDropped(this.container, 'filter', 1);
       return;
     }
     const parsed = this.parsed(origin.malformed || !utf8 ? 'none' : parser, text);
     if (parsed !== undefined && parsed.severity > 0 && parsed.severity < minSeverity) {
-      this.batches.dropped(this.container, 'filter', 1);
+      this.batches.countDropped(this.container, 'filter', 1);
       return;
     }
     if (!this.isAllowed()) return;
@@ -310,10 +310,10 @@ export class LogBuffer implements LogSink {
     const allowed = this.bucket.take(now);
     if (!allowed) {
       this.withheld++;
-      this.batches.dropped(this.container, 'rate_limit', 1);
+      this.batches.countDropped(this.container, 'rate_limit', 1);
       this.summary ??= setTimeout(() => {
         this.sumUp();
-        this.settled();
+        this.checkpoint();
       }, SUMMARY_MS).unref();
     }
     return allowed;

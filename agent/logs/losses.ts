@@ -11,7 +11,7 @@ export class LogLosses implements Collector {
   private readonly gone = new WeakSet<Container>();
 
   /** Counts begin with each run, as those of the kernel do. */
-  attach({ id }: Container): void {
+  attachContainer({ id }: Container): void {
     for (const count of this.counts.get(id)?.values() ?? []) count.value = 0;
   }
 
@@ -24,12 +24,12 @@ export class LogLosses implements Collector {
     else known.value += count;
   }
 
-  remove(container: Container): void {
+  removeContainer(container: Container): void {
     this.gone.add(container);
     this.counts.delete(container.id);
   }
 
-  collect({ id }: Container, points: PointSink): void {
+  collectContainer({ id }: Container, points: PointSink): void {
     for (const { attributes, value } of this.counts.get(id)?.values() ?? [])
       points.push({ metric: catalogue.logDropped, value, attributes });
   }

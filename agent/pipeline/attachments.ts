@@ -1,13 +1,13 @@
 /** What happens to containers, told to the collectors that attach to them. */
 
-import type { Lifecycle } from '../../collectors/lifecycle/lifecycle.ts';
+import type { ContainerListener } from '../../collectors/lifecycle/lifecycle.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import { isDenied, isGone } from '../../collectors/shared/kernel-file.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 
 /** Fans what happens to containers out to the collectors, each run of a container once. */
-export class Attachments implements Lifecycle {
+export class Attachments implements ContainerListener {
   private readonly collectors: readonly Collector[];
   private readonly telemetry: Telemetry;
   private readonly whoCan: (container: Container) => (collector: Collector) => boolean;
@@ -25,32 +25,34 @@ export class Attachments implements Lifecycle {
     this.telemetry = telemetry;
   }
 
-  starting(id: string, container: Container | undefined): void {
-    for (const collector of this.collectors) collector.anticipate?.(id, container);
+  containerStarting(id: string, container: Container | undefined): void {
+    for (const collector of this.collectors) collector.anticipateContainer?.(id, container);
   }
 
-  started(container: Container): void {
+  containerStarted(container: Container): void {
     if (this.runs.get(container.id) === container.startedAt) return;
     this.runs.set(container.id, container.startedAt);
     const can = this.whoCan(container);
-    void this.each(container, (collector) => (can(collector) ? collector.attach?.(container) : undefined));
+    void this.each(container, (collector) =>
+      can(collector) ? collector.attachContainer?.(container) : undefined,
+    );
   }
 
-  changed(container: Container): void {
-    void this.each(container, (collector) => collector.changed?.(container));
+  containerChanged(container: Container): void {
+    void this.each(container, (collector) => collector.updateContainer?.(container));
   }
 
-  async stopped(container: Container): Promise<void> {
+  async containerStopped(container: Container): Promise<void> {
     this.runs.delete(container.id);
     const left: (Promise<void> | void)[] = [];
-    await this.each(container, (collector) => void left.push(collector.detach?.(container)));
+    await this.each(container, (collector) => void left.push(collector.detachContainer?.(container)));
     await Promise.all(left);
   }
 
-  removed(container: Container): void {
+  containerRemoved(container: Container): void {
     container.pid = 0;
-    void this.stopped(container);
-    void this.each(container, (collector) => collector.remove?.(container));
+    void this.containerStopped(container);
+    void this.each(container, (collector) => collector.removeContainer?.(container));
   }
 
   private async each(
@@ -62,7 +64,8 @@ export class Attachments implements Lifecycle {
         await act(collector);
       } catch (error) {
         // A container that has ended before we could look at it is no fault; what we may not see is told once (abilities.ts).
-        if (!isGone(error) && !isDenied(error)) this.telemetry.fault(collector.name, error, container.name);
+        if (!isGone(error) && !isDenied(error))
+          this.telemetry.reportError(collector.name, error, container.name);
       }
     }
   }

@@ -4,7 +4,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
-import type { LogSink, Sink } from '../../collectors/records/collector.ts';
+import type { LogSink, RecordSink } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import {
   type Container,
@@ -71,7 +71,7 @@ export interface PipelineOptions {
 /** Kept from one record to the next: a thousand containers that are found at once would leave it behind as often. */
 const recordWriter = new Writer(4096);
 
-export class Pipeline implements Sink, Batches {
+export class Pipeline implements RecordSink, Batches {
   private readonly exporters: readonly Exporter[];
   private readonly telemetry: Telemetry;
   private readonly positions: LogPositionStore;
@@ -107,7 +107,7 @@ export class Pipeline implements Sink, Batches {
   }
 
   /** One round's metrics. */
-  async metrics(sets: readonly MetricSet[]): Promise<void> {
+  async emitMetrics(sets: readonly MetricSet[]): Promise<void> {
     const { translator } = this;
     const named = translator === undefined ? sets : sets.map((set) => translator.translate(set));
     const converted = this.deltas === undefined ? named : this.deltas.convert(named);
@@ -120,29 +120,29 @@ export class Pipeline implements Sink, Batches {
       const raw = sets.slice(from, from + SETS_PER_REQUEST);
       const isLast = from + SETS_PER_REQUEST >= sets.length;
       const resources = part.map(({ resource }) => resource);
-      void this.hand({ signal: 'metrics', sets: raw, resources, isLast, count, otlp }).then(() =>
+      void this.exportBatch({ signal: 'metrics', sets: raw, resources, isLast, count, otlp }).then(() =>
         recycle(otlp),
       );
     }
   }
 
   /** The agent's own metrics, encoded already. */
-  ownMetrics(resource: Resource, otlp: Buffer, count: number): void {
-    void this.hand({ signal: 'metrics', sets: [], resources: [resource], isLast: false, count, otlp });
+  emitOwnMetrics(resource: Resource, otlp: Buffer, count: number): void {
+    void this.exportBatch({ signal: 'metrics', sets: [], resources: [resource], isLast: false, count, otlp });
   }
 
-  event(resource: Resource, event: EventRecord): Promise<void> {
+  emitEvent(resource: Resource, event: EventRecord): Promise<void> {
     this.onEvent(resource, event);
     return this.tell(resource, event);
   }
 
   /** An alert fired, or was resolved: an event like others. */
-  alert(resource: Resource, alert: Alert): Promise<void> {
+  emitAlert(resource: Resource, alert: Alert): Promise<void> {
     return this.tell(resource, alertRecord(alert), alert);
   }
 
   /** How all alerts are. */
-  alerts(alerts: readonly Alert[]): void {
+  emitAlertStates(alerts: readonly Alert[]): void {
     for (const exporter of this.exporters)
       void exporter.export({ signal: 'alerts', alerts, count: alerts.length });
   }
@@ -150,7 +150,7 @@ export class Pipeline implements Sink, Batches {
   private tell(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
     // Whether there are alerts is said by rules.
     if (alert === undefined && !this.wantsEvent(event.eventName)) {
-      this.telemetry.add('portlight.records.dropped', 1, {
+      this.telemetry.count('portlight.records.dropped', 1, {
         signal: 'events',
         destination: 'all',
         reason: 'filter',
@@ -160,30 +160,37 @@ export class Pipeline implements Sink, Batches {
     recordWriter.reset();
     encodeEvent(recordWriter, event, unixNow());
     const otlp = encodeRequest(resource, 'portlight.events', recordWriter.bytes());
-    return this.hand({ signal: 'logs', kind: 'event', resource, count: 1, otlp, ...(alert && { alert }) });
+    return this.exportBatch({
+      signal: 'logs',
+      kind: 'event',
+      resource,
+      count: 1,
+      otlp,
+      ...(alert && { alert }),
+    });
   }
 
-  span(resource: Resource, span: Span): Promise<void> {
+  emitSpan(resource: Resource, span: Span): Promise<void> {
     if (!this.traces) return Promise.resolve();
     recordWriter.reset();
     encodeSpan(recordWriter, span);
     const otlp = encodeRequest(resource, 'portlight.traces', recordWriter.bytes());
-    return this.hand({ signal: 'traces', resource, count: 1, otlp });
+    return this.exportBatch({ signal: 'traces', resource, count: 1, otlp });
   }
 
-  logs(container: Container, position: LogPosition): LogSink | undefined {
+  openLog(container: Container, position: LogPosition): LogSink | undefined {
     const treatment = this.treatment(container);
     if (treatment === undefined) return undefined;
     if (treatment.rateLimit > 0) this.onDropped(container, 'rate_limit', 0);
     return new LogBuffer(container, position, treatment, this);
   }
 
-  fault(collector: string, error: unknown, container?: Container): void {
-    this.telemetry.fault(collector, error, container?.name);
+  reportError(collector: string, error: unknown, container?: Container): void {
+    this.telemetry.reportError(collector, error, container?.name);
   }
 
   /** The container exists no more, and its log has ended. */
-  forget(container: Container): void {
+  forgetContainer(container: Container): void {
     this.gone.add(container);
   }
 
@@ -202,28 +209,28 @@ export class Pipeline implements Sink, Batches {
   }
 
   /** @internal for LogBuffer */
-  async lines(container: Container, records: Buffer, count: number): Promise<void> {
+  async emitLines(container: Container, records: Buffer, count: number): Promise<void> {
     this.onLines(container, records);
     const otlp = encodeRequest(container.resource, 'portlight.logs', records);
     this.underWay += otlp.length;
-    await this.hand({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
+    await this.exportBatch({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
     this.underWay -= otlp.length;
     recycle(otlp);
     if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
   }
 
   /** @internal for LogBuffer */
-  save(container: Container, position: LogPosition): void {
+  savePosition(container: Container, position: LogPosition): void {
     if (!this.gone.has(container)) this.positions.save(container, position);
   }
 
   /** @internal for LogBuffer */
-  dropped(container: Container, reason: string, count: number): void {
+  countDropped(container: Container, reason: string, count: number): void {
     this.onDropped(container, reason, count);
-    this.telemetry.add('portlight.records.dropped', count, { signal: 'logs', destination: 'all', reason });
+    this.telemetry.count('portlight.records.dropped', count, { signal: 'logs', destination: 'all', reason });
   }
 
-  room(signal: AbortSignal): Promise<void> | undefined {
+  waitForCapacity(signal: AbortSignal): Promise<void> | undefined {
     return this.underWay < MAX_UNDER_WAY ? undefined : this.waitForRoom(signal);
   }
 
@@ -241,8 +248,8 @@ export class Pipeline implements Sink, Batches {
     }
   }
 
-  private async hand(batch: Exclude<Batch, AlertBatch>): Promise<void> {
-    this.telemetry.add('portlight.records.collected', batch.count, {
+  private async exportBatch(batch: Exclude<Batch, AlertBatch>): Promise<void> {
+    this.telemetry.count('portlight.records.collected', batch.count, {
       signal: batch.signal === 'logs' ? `${batch.kind}s` : batch.signal,
     });
     await Promise.all(this.exporters.map((exporter) => exporter.export(batch)));

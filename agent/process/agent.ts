@@ -57,7 +57,7 @@ export interface RunningAgent {
 }
 
 function openPositions(directory: string, logger: Logger, telemetry: Telemetry): Positions {
-  const onFault = (error: unknown) => telemetry.fault('positions', error);
+  const onFault = (error: unknown) => telemetry.reportError('positions', error);
   try {
     return new Positions(directory, onFault);
   } catch (error) {
@@ -186,7 +186,7 @@ async function startLocked(
   });
 
   /** Whatever goes wrong in a rule, figures and events are sent. */
-  const faulty = (error: unknown) => telemetry.fault('alerts', error);
+  const faulty = (error: unknown) => telemetry.reportError('alerts', error);
   const alerts: Alerts = new Alerts({
     config: config.alerts,
     interval: config.interval,
@@ -267,13 +267,13 @@ async function startLocked(
       ...dashboard?.pages,
     },
     access,
-    onFault: (error) => telemetry.fault('server', error),
+    onFault: (error) => telemetry.reportError('server', error),
   };
   let server: Server;
   try {
     server = await listen(config.listen, site);
   } catch (error) {
-    await Promise.all(exporters.map((exporter) => exporter.stop(AbortSignal.abort())));
+    await Promise.all(exporters.map((exporter) => exporter.shutdown(AbortSignal.abort())));
     positions.close();
     throw new Error(
       `listen: ${config.listen.host}:${config.listen.port}: ${messageOf(error)}; choose another with --listen`,
@@ -298,13 +298,13 @@ async function startLocked(
         age: oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000),
       })),
     );
-  telemetry.watch('portlight.spool.size', () =>
+  telemetry.observeGauge('portlight.spool.size', () =>
     waiting().map(({ attributes, bytes }) => ({ attributes, value: bytes })),
   );
-  telemetry.watch('portlight.spool.age', () =>
+  telemetry.observeGauge('portlight.spool.age', () =>
     waiting().map(({ attributes, age }) => ({ attributes, value: age })),
   );
-  telemetry.watch('portlight.daemon.connected', () =>
+  telemetry.observeGauge('portlight.daemon.connected', () =>
     daemons.map(({ name = '', connected }) => ({
       attributes: (name === '' ? {} : { 'docker.daemon.name': name }) as Record<string, string>,
       value: connected ? 1 : 0,
@@ -321,15 +321,15 @@ async function startLocked(
             before,
             resource: hostResource.attributes,
             temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
-            take: (otlp, count) => pipeline.ownMetrics(hostResource, otlp, count),
+            take: (otlp, count) => pipeline.emitOwnMetrics(hostResource, otlp, count),
           }),
         );
-  sdk?.catch((error) => telemetry.fault('sdk', error));
+  sdk?.catch((error) => telemetry.reportError('sdk', error));
   const tellOwn = async () => {
     try {
       await (await sdk)?.collect();
     } catch (error) {
-      telemetry.fault('sdk', error);
+      telemetry.reportError('sdk', error);
     }
   };
 
@@ -340,9 +340,9 @@ async function startLocked(
       const sets = (await Promise.all(daemons.map((daemon) => daemon.collect()))).flat();
       evidence.round(sets);
       await alerts.round(sets).catch(faulty);
-      await pipeline.metrics(sets);
+      await pipeline.emitMetrics(sets);
     } catch (error) {
-      telemetry.fault('round', error);
+      telemetry.reportError('round', error);
     }
     if (performance.now() - toldOwn < OWN_INTERVAL_MS) return;
     toldOwn = performance.now();
@@ -363,11 +363,11 @@ async function startLocked(
       pipeline.flush();
       await tellOwn();
       const ended = await Promise.allSettled([
-        ...exporters.map((exporter) => exporter.stop(deadline)),
-        dashboard?.stop(),
+        ...exporters.map((exporter) => exporter.shutdown(deadline)),
+        dashboard?.shutdown(),
         sdk?.then((started) => started.stop()),
       ]);
-      for (const end of ended) if (end.status === 'rejected') telemetry.fault('exporters', end.reason);
+      for (const end of ended) if (end.status === 'rejected') telemetry.reportError('exporters', end.reason);
       // Acknowledgements on their way become positions.
       await new Promise((resolve) => setImmediate(resolve));
       positions.close();

@@ -114,12 +114,12 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
     status,
     collectors() {
       const errors = new Map(
-        [...telemetry.series('portlight.collector.errors')].map(
+        [...telemetry.counterSeries('portlight.collector.errors')].map(
           ({ attributes: { collector = '' }, value }) => [collector, value],
         ),
       );
       const seconds = new Map(
-        [...telemetry.series('portlight.collector.duration')].map(
+        [...telemetry.counterSeries('portlight.collector.duration')].map(
           ({ attributes: { collector = '' }, value }) => [collector, value],
         ),
       );

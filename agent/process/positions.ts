@@ -51,7 +51,7 @@ export class Positions implements TextStore {
   }
 
   /** What follows `prefix` in the sources that there are. */
-  idsOf(prefix: string): string[] {
+  idsUnder(prefix: string): string[] {
     return [...this.known.keys()]
       .filter((source) => source.startsWith(prefix))
       .map((source) => source.slice(prefix.length));
@@ -66,17 +66,17 @@ export class Positions implements TextStore {
     this.change(source, value);
   }
 
-  forget(source: string): void {
+  delete(source: string): void {
     if (this.known.delete(source)) this.change(source, undefined);
   }
 
   /** A part of its own. @param prefix of the sources in it */
   section(prefix: string): TextStore {
     return {
-      idsOf: (below) => this.idsOf(prefix + below),
+      idsUnder: (below) => this.idsUnder(prefix + below),
       load: (source) => this.load(prefix + source),
       save: (source, value) => this.save(prefix + source, value),
-      forget: (source) => this.forget(prefix + source),
+      delete: (source) => this.delete(prefix + source),
     };
   }
 

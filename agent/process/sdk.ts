@@ -6,18 +6,18 @@
 import type { Attributes } from '../../collectors/records/records.ts';
 import { VERSION } from '../../config/version.ts';
 import {
+  type MetricSeries,
   type OwnGauge,
   type OwnMetric,
   ownGauges,
   ownMetrics,
-  type Series,
   type Telemetry,
 } from '../../exporters/shared/telemetry.ts';
 
 export interface SdkOptions {
   readonly telemetry: Telemetry;
   /** What had been counted when this agent began: after a reload, an earlier one has told of it. */
-  readonly before: ReadonlyMap<Readonly<Series>, number>;
+  readonly before: ReadonlyMap<Readonly<MetricSeries>, number>;
   /** Of the agent itself. */
   readonly resource: Attributes;
   readonly temporality: 'cumulative' | 'delta';
@@ -58,13 +58,13 @@ export async function startSdk({ telemetry, before, resource, temporality, take 
   const meter = provider.getMeter('portlight', VERSION);
   for (const [name, [unit, description]] of Object.entries(ownMetrics)) {
     meter.createObservableCounter(name, { unit, description }).addCallback((result) => {
-      for (const series of telemetry.series(name as OwnMetric))
+      for (const series of telemetry.counterSeries(name as OwnMetric))
         result.observe(series.value - (before.get(series) ?? 0), series.attributes);
     });
   }
   for (const [name, [unit, description]] of Object.entries(ownGauges)) {
     meter.createObservableGauge(name, { unit, description }).addCallback((result) => {
-      for (const { attributes, value } of telemetry.observed(name as OwnGauge))
+      for (const { attributes, value } of telemetry.gaugeSeries(name as OwnGauge))
         result.observe(value, attributes);
     });
   }

@@ -78,34 +78,34 @@ export class Glance implements Collector {
     const round = new Round(collectors, enabled, telemetry, begun);
     const timer = setInterval(() => void this.look(), GLANCE_MS);
     this.looking = { collectors, round, timer };
-    for (const container of containers()) this.attach(container);
+    for (const container of containers()) this.attachContainer(container);
     // Rates are of two looks: nothing is told of the first.
     void this.collectSets(this.looking);
   }
 
-  attach(container: Container): void {
+  attachContainer(container: Container): void {
     if (container.pid === 0) return;
     for (const collector of this.looking?.collectors ?? []) {
       try {
-        void collector.attach?.(container);
+        void collector.attachContainer?.(container);
       } catch {
         // It has ended, or may not be looked at: the collectors of the rounds tell why.
       }
     }
   }
 
-  changed(container: Container): void {
-    for (const collector of this.looking?.collectors ?? []) collector.changed?.(container);
+  updateContainer(container: Container): void {
+    for (const collector of this.looking?.collectors ?? []) collector.updateContainer?.(container);
   }
 
-  detach(container: Container): void {
-    for (const collector of this.looking?.collectors ?? []) void collector.detach?.(container);
+  detachContainer(container: Container): void {
+    for (const collector of this.looking?.collectors ?? []) void collector.detachContainer?.(container);
   }
 
-  stop(): void {
+  close(): void {
     if (this.looking === undefined) return;
     clearInterval(this.looking.timer);
-    for (const collector of this.looking.collectors) void collector.stop?.();
+    for (const collector of this.looking.collectors) void collector.close?.();
     this.looking = undefined;
   }
 
@@ -113,7 +113,7 @@ export class Glance implements Collector {
     const { looking } = this;
     if (looking === undefined || this.isBusy) return;
     if (!this.options.isWatched()) {
-      this.stop();
+      this.close();
       return;
     }
     const sets = await this.collectSets(looking);
@@ -129,7 +129,7 @@ export class Glance implements Collector {
         host,
       );
     } catch (error) {
-      telemetry.fault(this.name, error);
+      telemetry.reportError(this.name, error);
       return [];
     } finally {
       this.isBusy = false;

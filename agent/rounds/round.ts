@@ -80,7 +80,7 @@ class Sorter implements PointSink {
     else this.excess++;
   }
 
-  repeat(): boolean {
+  repeatPrevious(): boolean {
     const { current, last } = this;
     const { bounds } = last;
     const at = 2 * this.collector;
@@ -117,7 +117,7 @@ export class Round {
   ) {
     this.watched = watched;
     this.begun = begun;
-    this.ofContainers = askedOf(collectors.filter(({ collect }) => collect !== undefined));
+    this.ofContainers = askedOf(collectors.filter(({ collectContainer: collect }) => collect !== undefined));
     this.ofHost = askedOf(collectors.filter(({ collectHost }) => collectHost !== undefined));
     this.sorter = new Sorter(enabled, watched);
     this.telemetry = telemetry;
@@ -146,7 +146,7 @@ export class Round {
     for (const { collectors, spent } of [this.ofContainers, this.ofHost]) {
       collectors.forEach(({ name: collector }, index) => {
         const ms = spent[index]!;
-        if (ms > 0) this.telemetry.add('portlight.collector.duration', ms / 1000, { collector });
+        if (ms > 0) this.telemetry.count('portlight.collector.duration', ms / 1000, { collector });
       });
       spent.fill(0);
     }
@@ -182,10 +182,10 @@ export class Round {
       sorter.next(index);
       try {
         if (about === undefined) collector.collectHost?.(sorter);
-        else collector.collect?.(about, sorter);
+        else collector.collectContainer?.(about, sorter);
       } catch (error) {
         hasFailed = true;
-        telemetry.fault(collector.name, error, about?.name);
+        telemetry.reportError(collector.name, error, about?.name);
       }
       const ended = performance.now();
       spent[index]! += ended - begun;
@@ -195,7 +195,7 @@ export class Round {
     const { excess } = sorter;
     current.isWhole = !hasFailed && excess === 0;
     if (excess > 0) {
-      telemetry.add('portlight.records.dropped', excess, {
+      telemetry.count('portlight.records.dropped', excess, {
         signal: 'metrics',
         destination: 'all',
         reason: 'cardinality',

@@ -149,7 +149,7 @@ export class AbilityWatch implements Collector {
     this.telemetry = telemetry;
   }
 
-  attach(container: Container): void {
+  attachContainer(container: Container): void {
     const { startedAt } = container;
     const timer = setTimeout(() => {
       this.timers.delete(timer);
@@ -158,7 +158,7 @@ export class AbilityWatch implements Collector {
     this.timers.add(timer);
   }
 
-  stop(): void {
+  close(): void {
     for (const timer of this.timers) clearTimeout(timer);
   }
 

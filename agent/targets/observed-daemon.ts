@@ -150,7 +150,7 @@ export class ObservedDaemon implements Observed {
   async prepare(signal: AbortSignal): Promise<void> {
     const { running } = this;
     if (running?.docker.connected !== true) return;
-    await Promise.all(running.collectors.map((collector) => collector.prepare?.(signal)));
+    await Promise.all(running.collectors.map((collector) => collector.prepareRound?.(signal)));
   }
 
   async collect(): Promise<MetricSet[]> {
@@ -164,7 +164,7 @@ export class ObservedDaemon implements Observed {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running?.docker.stop();
-    await Promise.all(this.running?.collectors.map((collector) => collector.stop?.()) ?? []);
+    await Promise.all(this.running?.collectors.map((collector) => collector.close?.()) ?? []);
   }
 
   /** A daemon that is reached through the network may run here or elsewhere: it is asked before anything else is. */
@@ -178,7 +178,7 @@ export class ObservedDaemon implements Observed {
         this.isHere = await runsHere(this.docker, await infoOf(this.docker), config);
         return;
       } catch (error) {
-        telemetry.fault('docker', error, this.name);
+        telemetry.reportError('docker', error, this.name);
         await backoff.wait();
       }
     }

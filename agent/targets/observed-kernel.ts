@@ -119,6 +119,6 @@ export class ObservedKernel implements Observed {
 
   async stop(): Promise<void> {
     await this.kernel.stop();
-    await Promise.all(this.collectors.map((collector) => collector.stop?.()));
+    await Promise.all(this.collectors.map((collector) => collector.close?.()));
   }
 }

@@ -107,7 +107,7 @@ export function kernelCollectors(options: ObservedOptions): {
     runs: {
       load: (id) => store.load(`namespaces/${id}`),
       save: (id, startedAt) => store.save(`namespaces/${id}`, startedAt),
-      forget: (id) => store.forget(`namespaces/${id}`),
+      forget: (id) => store.delete(`namespaces/${id}`),
     },
   });
   const cgroup = new CgroupCollector(procfs, readRows, files, {
@@ -144,11 +144,11 @@ export function logOptions({
     sink: pipeline,
     positions: {
       load: (id) => parsePosition(store.load(`logs/${id}`) ?? ''),
-      save: (container, position) => pipeline.save(container, position),
+      save: (container, position) => pipeline.savePosition(container, position),
       forget(container) {
-        pipeline.forget(container);
+        pipeline.forgetContainer(container);
         evidence.forget(container.id);
-        store.forget(`logs/${container.id}`);
+        store.delete(`logs/${container.id}`);
       },
     },
     firstSight: firstSightOf(config.logs.first_sight),
@@ -158,7 +158,7 @@ export function logOptions({
 /** What is kept of containers that were removed while the agent was down is let go. */
 export function forgetRemoved(store: TextStore, exists: (id: string) => boolean): void {
   for (const prefix of ['logs/', 'namespaces/'])
-    for (const id of [...store.idsOf(prefix)]) if (!exists(id)) store.forget(prefix + id);
+    for (const id of [...store.idsUnder(prefix)]) if (!exists(id)) store.delete(prefix + id);
 }
 
 /** Resource attributes that are off by default; absent for a container that does not run. */
@@ -178,7 +178,7 @@ export function describe(
     };
   } catch (error) {
     // Without the privilege to look there, a container is still worth what else is known of it.
-    if (!isGone(error) && !isDenied(error)) telemetry.fault('docker', error, container.name);
+    if (!isGone(error) && !isDenied(error)) telemetry.reportError('docker', error, container.name);
     return {};
   }
 }

@@ -46,8 +46,8 @@ export class CgroupCollector implements Collector {
   }
 
   /** @throws when the container's process has vanished */
-  attach(container: Container): void {
-    this.detach(container);
+  attachContainer(container: Container): void {
+    this.detachContainer(container);
     if (container.pid === 0) return;
     this.hierarchies ??= readHierarchies(this.procfs);
     const directories = locate(this.procfs, this.hierarchies, container.pid, container.id, this.controllers);
@@ -82,19 +82,19 @@ export class CgroupCollector implements Collector {
     this.watched.set(container.id, watched);
   }
 
-  changed(container: Container): void {
+  updateContainer(container: Container): void {
     const watched = this.watched.get(container.id);
     if (watched !== undefined) watched.isNew = true;
   }
 
-  detach(container: Container): void {
+  detachContainer(container: Container): void {
     const watched = this.watched.get(container.id);
     if (watched === undefined) return;
     this.watched.delete(container.id);
     watched.close();
   }
 
-  stop(): void {
+  close(): void {
     for (const watched of this.watched.values()) watched.close();
     this.watched.clear();
   }
@@ -104,7 +104,7 @@ export class CgroupCollector implements Collector {
     return this.watched.get(container.id)?.isStill ?? false;
   }
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     this.watched.get(container.id)?.collect(points, performance.now());
   }
 

@@ -93,7 +93,8 @@ export class Watched {
     const values = this.read();
     const isEqual = this.lastClock !== undefined && areEqual(values, this.last);
     // Rates, too, are those of the last round then: 0.
-    const isRepeated = !this.isNew && isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeat();
+    const isRepeated =
+      !this.isNew && isEqual && this.wasEqual && !this.isAnyTableDue() && points.repeatPrevious();
     this.wasEqual = isEqual;
     if (!isRepeated) this.collectFields(points, values, clock);
     this.last.set(values);

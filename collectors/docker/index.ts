@@ -17,10 +17,10 @@ import {
   memberOf,
 } from '../lifecycle/event-record.ts';
 import { isToldTo } from '../lifecycle/exit.ts';
-import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { ContainerListener } from '../lifecycle/lifecycle.ts';
 import { missedEvents } from '../lifecycle/reconcile.ts';
 import { Story, type StoryOptions } from '../lifecycle/story.ts';
-import type { Sink } from '../records/collector.ts';
+import type { RecordSink } from '../records/collector.ts';
 import {
   type Attributes,
   type Container,
@@ -94,8 +94,8 @@ export interface DockerCollectorOptions
   readonly surroundings: () => Promise<Attributes>;
   /** The host, for events that are about no container. */
   readonly host: () => Resource;
-  readonly sink: Sink;
-  readonly lifecycle: Lifecycle;
+  readonly sink: RecordSink;
+  readonly lifecycle: ContainerListener;
   readonly position: EventPosition;
   /** Whether events are told that are about no container that is observed. */
   readonly tellsObjects: boolean;
@@ -150,7 +150,7 @@ export class DockerCollector {
     this.all = new Containers({
       ...options,
       isGone: (id) => this.story.isGone(id),
-      onFault: (error) => options.sink.fault(this.name, error),
+      onFault: (error) => options.sink.reportError(this.name, error),
       stopping: this.stopping.signal,
     });
     this.watermark = new Watermark((time) => options.position.save(time));
@@ -367,8 +367,8 @@ export class DockerCollector {
     if (told === undefined && (!this.story.isContinued || this.unmet.has(id))) this.story.meet(container);
     this.unmet.delete(id);
     if (container.startedAt !== 0n) {
-      this.options.lifecycle.started(container);
-      if (container.pid === 0) void this.options.lifecycle.stopped(container);
+      this.options.lifecycle.containerStarted(container);
+      if (container.pid === 0) void this.options.lifecycle.containerStopped(container);
     }
     return missedEvents(id, this.story.of(id), state, unixNow()).length > 0;
   }
@@ -400,7 +400,8 @@ export class DockerCollector {
     if (action.type === 'container') this.story.hear(ID, action.action, time);
     // What may be gone in a moment is not kept waiting for what was before.
     const isStart = action.type === 'container' && (action.action === 'create' || action.action === 'start');
-    if (isStart && !this.all.ignored.has(ID)) this.options.lifecycle.starting(ID, this.containers.get(ID));
+    if (isStart && !this.all.ignored.has(ID))
+      this.options.lifecycle.containerStarting(ID, this.containers.get(ID));
     // A container that is connected to a network is in the middle of its own story.
     const objects = [ID, memberOf(event)].filter((id) => id !== undefined && id !== '') as string[];
     this.inTurn(objects, async () => {
@@ -445,14 +446,14 @@ export class DockerCollector {
     if (action === 'health_status') return this.tellHealth(event, container, time);
     // What was inspected can be ahead of the events: a run is attached as soon as it is seen, and an end that
     // lies before it is another run's.
-    if (container.pid !== 0 || action === 'start') this.options.lifecycle.started(container);
+    if (container.pid !== 0 || action === 'start') this.options.lifecycle.containerStarted(container);
     const isOfThisRun = time >= container.startedAt;
     if (isOfThisRun && STATUSES[action] !== undefined) container.status = STATUSES[action];
     let ending: Ending | undefined;
     if (action === 'die' && isOfThisRun) {
       container.pid = 0;
       container.exitCode = exitCodeOf(event) ?? container.exitCode;
-      const read = this.options.lifecycle.stopped(container);
+      const read = this.options.lifecycle.containerStopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
       ending = await this.story.explained(container, event, this.wasAway(time));
@@ -460,7 +461,7 @@ export class DockerCollector {
     const sent = this.story.tell(container, event, this.wasAway(time), ending);
     if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));
     if (action === 'destroy') this.forget(container);
-    else if (SETTINGS.has(action)) this.options.lifecycle.changed(container);
+    else if (SETTINGS.has(action)) this.options.lifecycle.containerChanged(container);
     else if (action.startsWith('health_status.')) container.health = action.slice('health_status.'.length);
     return { sent };
   }
@@ -492,7 +493,7 @@ export class DockerCollector {
       context: container === undefined ? undefined : this.story.of(container.id)?.life,
     });
     this.options.objectChanged(event.Type);
-    return { sent: this.options.sink.event(container?.resource ?? this.options.host(), record) };
+    return { sent: this.options.sink.emitEvent(container?.resource ?? this.options.host(), record) };
   }
 
   /** A container that is or was there. */
@@ -550,7 +551,7 @@ export class DockerCollector {
 
   private forget(container: Container): void {
     this.all.known.delete(container.id);
-    this.options.lifecycle.removed(container);
+    this.options.lifecycle.containerRemoved(container);
   }
 
   /**
@@ -588,7 +589,7 @@ export class DockerCollector {
   }
 
   private fault(error: unknown): void {
-    this.options.sink.fault(this.name, error);
+    this.options.sink.reportError(this.name, error);
   }
 }
 

@@ -9,7 +9,7 @@ import type { ImageInfo, NetworkInspectInfo, VolumeInspectInfo } from 'dockerode
 import { catalogue } from '../catalogue/index.ts';
 import { inTime, isNotFound } from '../engine/client.ts';
 import { familiar } from '../lifecycle/identity.ts';
-import type { Collector, Sink, TextStore } from '../records/collector.ts';
+import type { Collector, RecordSink, TextStore } from '../records/collector.ts';
 import { type OwnEvent, ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
@@ -56,7 +56,7 @@ interface Listed {
 
 export interface ObjectOptions {
   readonly docker: Docker;
-  readonly sink: Sink;
+  readonly sink: RecordSink;
   /** What the events are about: the host. */
   readonly host: () => Resource;
   readonly containers: () => Iterable<Container>;
@@ -142,20 +142,20 @@ export class ObjectCollector implements Collector {
     await this.looking;
   }
 
-  attach(container: Container): void {
+  attachContainer(container: Container): void {
     if (container.pid !== 0 && this.references.size > 0) this.compare([container]);
   }
 
-  remove(): void {
+  removeContainer(): void {
     // A volume that nobody uses any more.
     this.objectChanged('volume');
   }
 
-  stop(): void {
+  close(): void {
     this.stopping.abort();
   }
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     if (container.pid === 0 || this.references.size === 0) return;
     points.push({
       metric: catalogue.imageOutdated,
@@ -188,7 +188,7 @@ export class ObjectCollector implements Collector {
           this.take(kind, await this.read[kind]());
           if (kind === 'image') this.compare(this.options.containers());
         } catch (error) {
-          if (!signal.aborted) this.options.sink.fault(this.name, error);
+          if (!signal.aborted) this.options.sink.reportError(this.name, error);
         }
       }
     }
@@ -253,12 +253,12 @@ export class ObjectCollector implements Collector {
     const { store } = this.options;
     const known = this.known[kind];
     const prefix = `object/${kind}/`;
-    const kept = [...store.idsOf(prefix)].filter((id) => !this.removed.has(prefix + id));
+    const kept = [...store.idsUnder(prefix)].filter((id) => !this.removed.has(prefix + id));
     const gone = new Map(
       [...kept, ...known.keys()].map((id) => [id, known.get(id)?.name ?? store.load(prefix + id) ?? '']),
     );
     // What an agent with other options told of is no more than left alone.
-    for (const id of others) if (gone.delete(id)) store.forget(prefix + id);
+    for (const id of others) if (gone.delete(id)) store.delete(prefix + id);
     // Nothing that there is at the first look of all is new.
     const isFirst = gone.size === 0 && !this.looked.has(kind);
     for (const item of items) {
@@ -281,7 +281,7 @@ export class ObjectCollector implements Collector {
       this.removed.add(prefix + id);
       void this.tell(kind, item, 'removed').then(() => {
         this.removed.delete(prefix + id);
-        store.forget(prefix + id);
+        store.delete(prefix + id);
       });
     }
     this.looked.add(kind);
@@ -302,7 +302,7 @@ export class ObjectCollector implements Collector {
         ...(change === 'removed' ? {} : passing),
       },
     });
-    return this.options.sink.event(this.options.host(), record);
+    return this.options.sink.emitEvent(this.options.host(), record);
   }
 
   /** The image that a container would be made from now; undefined where that is its own. */
@@ -330,7 +330,7 @@ export class ObjectCollector implements Collector {
           body: `container ${container.name} runs an image that ${container.image} does not mean any more`,
           attributes: { 'docker.image.reference': container.image, 'docker.image.current_id': newer },
         });
-        void this.options.sink.event(container.resource, record);
+        void this.options.sink.emitEvent(container.resource, record);
       }
     }
   }

@@ -8,7 +8,7 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { catalogue } from '../catalogue/index.ts';
-import type { Collector, Sink } from '../records/collector.ts';
+import type { Collector, RecordSink } from '../records/collector.ts';
 import type { Attributes, Container, Metric, Point, PointSink } from '../records/records.ts';
 import { messageOf } from '../shared/error-message.ts';
 
@@ -47,7 +47,7 @@ export interface StorageOptions {
 export class StorageCollector implements Collector {
   readonly name = 'storage';
   private readonly docker: Docker;
-  private readonly sink: Sink;
+  private readonly sink: RecordSink;
   private readonly rootfs: string | undefined;
   private readonly timer: NodeJS.Timeout;
   private again: NodeJS.Timeout | undefined;
@@ -56,7 +56,7 @@ export class StorageCollector implements Collector {
   private containers = new Map<string, Point[]>();
   private space: Space | undefined;
 
-  constructor(docker: Docker, sink: Sink, { intervalMs, rootfs }: StorageOptions) {
+  constructor(docker: Docker, sink: RecordSink, { intervalMs, rootfs }: StorageOptions) {
     this.docker = docker;
     this.sink = sink;
     this.rootfs = rootfs;
@@ -76,18 +76,18 @@ export class StorageCollector implements Collector {
       this.take(use as DiskUse, latency);
     } catch (error) {
       if (this.stopping.signal.aborted) return;
-      if (!IS_BUSY.test(messageOf(error))) this.sink.fault(this.name, error);
+      if (!IS_BUSY.test(messageOf(error))) this.sink.reportError(this.name, error);
       else this.again = setTimeout(() => void this.ask(), BUSY_MS * (1 + Math.random()));
     }
   }
 
-  stop(): void {
+  close(): void {
     clearInterval(this.timer);
     clearTimeout(this.again);
     this.stopping.abort();
   }
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     const known = this.containers.get(container.id);
     if (known === undefined) return;
     for (const point of known) points.push(point);

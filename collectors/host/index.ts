@@ -110,7 +110,7 @@ export class HostCollector implements Collector {
     this.files = files;
   }
 
-  stop(): void {
+  close(): void {
     for (const file of this.opened.values()) file?.close();
     this.opened.clear();
   }

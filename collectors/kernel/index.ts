@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DockerEvent } from '../lifecycle/event-record.ts';
 import { fromActor, fromInspect } from '../lifecycle/identity.ts';
-import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { ContainerListener } from '../lifecycle/lifecycle.ts';
 import { missedEvents } from '../lifecycle/reconcile.ts';
 import { Story, type StoryOptions } from '../lifecycle/story.ts';
-import type { Sink } from '../records/collector.ts';
+import type { RecordSink } from '../records/collector.ts';
 import { type Attributes, type Container, type UnixNano, unixNow } from '../records/records.ts';
 import { type KernelFiles, readShort } from '../shared/kernel-file.ts';
 import { type Namespace, readNamespaces } from '../shared/namespaces.ts';
@@ -44,8 +44,8 @@ export interface KernelOptions extends StoryOptions {
   readonly selects: (container: Container) => boolean;
   /** What else the resource of a running container is to bear. */
   readonly describe: (container: Container) => Attributes;
-  readonly sink: Sink;
-  readonly lifecycle: Lifecycle;
+  readonly sink: RecordSink;
+  readonly lifecycle: ContainerListener;
 }
 
 /** A container that has run while we looked. */
@@ -114,7 +114,7 @@ export class KernelCollector {
           ready();
         }
       } catch (error) {
-        this.options.sink.fault(this.name, error);
+        this.options.sink.reportError(this.name, error);
       }
       await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
     }
@@ -157,13 +157,13 @@ export class KernelCollector {
     const container = Object.assign(known?.container ?? fresh, fresh);
     // A whole end, and a start, between two looks.
     if (known?.init !== undefined && !isSameRun)
-      void this.options.lifecycle.stopped({ ...container, pid: 0 });
+      void this.options.lifecycle.containerStopped({ ...container, pid: 0 });
     this.known.set(id, { container, init, writtenAt, ending: 0, endedAt: 0 });
     this.containers.set(id, container);
     // Those that run when the first look of all is taken have been started before.
     if (!this.story.isContinued && this.story.of(id) === undefined) this.story.meet(container);
-    this.options.lifecycle.started(container);
-    if (isSameRun) this.options.lifecycle.changed(container);
+    this.options.lifecycle.containerStarted(container);
+    if (isSameRun) this.options.lifecycle.containerChanged(container);
     void this.tell(container, missedEvents(id, this.story.of(id), container, unixNow()));
   }
 
@@ -191,7 +191,7 @@ export class KernelCollector {
         oomKilled: end?.oomKilled,
         finishedAt: end !== undefined && end.finishedAt > container.startedAt ? end.finishedAt : 0n,
       });
-      const read = this.options.lifecycle.stopped(container);
+      const read = this.options.lifecycle.containerStopped(container);
       await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
       await this.tell(
         container,
@@ -225,7 +225,7 @@ export class KernelCollector {
     this.known.set(id, { container, init: undefined, writtenAt: 0, ending: PATIENCE, endedAt: 0 });
     this.containers.set(id, container);
     // What it wrote to its log is still to be read.
-    if (written !== undefined) this.options.lifecycle.started(container);
+    if (written !== undefined) this.options.lifecycle.containerStarted(container);
   }
 
   private forget(container: Container): void {
@@ -233,8 +233,8 @@ export class KernelCollector {
     this.known.delete(id);
     this.containers.delete(id);
     this.story.drop(id);
-    this.options.store.forget(RUN + id);
-    this.options.lifecycle.removed(container);
+    this.options.store.delete(RUN + id);
+    this.options.lifecycle.containerRemoved(container);
   }
 
   private async tell(container: Container, events: readonly DockerEvent[]): Promise<void> {
@@ -315,7 +315,7 @@ export class KernelCollector {
   }
 
   private fault(error: unknown, container: Container | undefined): void {
-    this.options.sink.fault(this.name, error, container);
+    this.options.sink.reportError(this.name, error, container);
   }
 }
 

@@ -3,7 +3,7 @@
  * recognised in it. What was told is kept, so that nothing is told twice or left out across restarts.
  */
 
-import type { Sink, TextStore } from '../records/collector.ts';
+import type { RecordSink, TextStore } from '../records/collector.ts';
 import { ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
@@ -40,7 +40,7 @@ const GONE = 'gone/';
 const BEGUN = 'told';
 
 export interface StoryOptions {
-  readonly sink: Sink;
+  readonly sink: RecordSink;
   readonly store: TextStore;
   readonly evidence: Evidence;
   /** Makes the command of an exec fit to be told; undefined where it is not wanted. */
@@ -86,7 +86,7 @@ export class Story {
     this.ends = new Ends(options.evidence);
     const { store } = options;
     this.hasBegun = store.load(BEGUN) !== undefined;
-    for (const id of store.idsOf(CONTAINER)) {
+    for (const id of store.idsUnder(CONTAINER)) {
       const told = parseTold(store.load(CONTAINER + id) ?? '');
       if (told === undefined) continue;
       this.told.set(id, told);
@@ -100,7 +100,7 @@ export class Story {
   /** What is kept under a prefix, each a time and what else there is, oldest first. */
   private byTime(prefix: string): [string, string[]][] {
     const { store } = this.options;
-    const all = [...store.idsOf(prefix)].map((id): [string, string[]] => [
+    const all = [...store.idsUnder(prefix)].map((id): [string, string[]] => [
       id,
       (store.load(prefix + id) ?? '').split(' '),
     ]);
@@ -120,7 +120,7 @@ export class Story {
   /** A container is not to be told of any more. */
   drop(id: string): void {
     this.ends.forget(id);
-    if (this.told.delete(id)) this.options.store.forget(CONTAINER + id);
+    if (this.told.delete(id)) this.options.store.delete(CONTAINER + id);
   }
 
   /** A container has ended, as it seemed by command, because the daemon was about to end. */
@@ -232,7 +232,7 @@ export class Story {
       context: told.life,
       ...(exit === undefined ? {} : { severity: exit.severity, tail: `: ${exitReasons[exit.reason].what}` }),
     });
-    const sent = [sink.event(container.resource, record)];
+    const sent = [sink.emitEvent(container.resource, record)];
     // A receiver that takes no traces must not keep what else was told from being remembered.
     this.tellSpans(told, container, event, began, exit);
 
@@ -256,7 +256,7 @@ export class Story {
     const text = name === 'destroy' ? undefined : formatTold(told);
     const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
       if (text === undefined) {
-        store.forget(CONTAINER + id);
+        store.delete(CONTAINER + id);
         // It can be out of those that are remembered by now.
         if (this.gone.has(id)) store.save(GONE + id, String(time));
       } else store.save(CONTAINER + id, text);
@@ -287,7 +287,7 @@ export class Story {
     { event, ...what }: Pattern,
   ): Promise<void> {
     const record = recordOf(event, { ...what, time, subject: id, context: told.life });
-    return this.options.sink.event(resource, record);
+    return this.options.sink.emitEvent(resource, record);
   }
 
   /** Whether it is the daemon's word for something that was made up in its place. */
@@ -337,7 +337,7 @@ export class Story {
     told.lifeSince = arrival.time;
     // How long it took is told by nobody.
     const moment = { name: `image.${arrival.action}`, start: arrival.time, end: arrival.time };
-    void this.options.sink.span(container.resource, spanIn(told.life, moment));
+    void this.options.sink.emitSpan(container.resource, spanIn(told.life, moment));
   }
 
   private arrivalOf({ image, resource }: Container): { action: string; time: UnixNano } | undefined {
@@ -363,7 +363,7 @@ export class Story {
     const isOutside = action === 'start' && told.at.die !== undefined;
     if (life === undefined || span === undefined || isCheck || isOutside) return;
     const { sink } = this.options;
-    const tell = (lasting: Lasting) => void sink.span(container.resource, spanIn(life, lasting));
+    const tell = (lasting: Lasting) => void sink.emitSpan(container.resource, spanIn(life, lasting));
     if (exit === undefined) {
       if (began === undefined) return;
       const attributes: Record<string, AttributeValue> = {};
@@ -394,7 +394,7 @@ export class Story {
       tell({ name: 'container.stop', start: signal.at, end, attributes, error });
     if (began !== undefined) tell({ name: span, start: began, end, attributes, error, links });
     const whole = { name: 'container', start: told.lifeSince, end, attributes, error, links };
-    void sink.span(container.resource, rootSpan(life, whole));
+    void sink.emitSpan(container.resource, rootSpan(life, whole));
     this.rememberLife(place, life, end);
   }
 
@@ -403,7 +403,7 @@ export class Story {
     while (this.gone.size > MAX_GONE) {
       const oldest = this.gone.values().next().value!;
       this.gone.delete(oldest);
-      this.options.store.forget(GONE + oldest);
+      this.options.store.delete(GONE + oldest);
     }
   }
 
@@ -415,6 +415,6 @@ export class Story {
     if (this.lives.size <= MAX_LIVES) return;
     const oldest = this.lives.keys().next().value!;
     this.lives.delete(oldest);
-    store.forget(LIFE + oldest);
+    store.delete(LIFE + oldest);
   }
 }

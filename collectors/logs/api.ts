@@ -94,7 +94,7 @@ export class ApiFollower implements Follower {
         if (isGone) break;
       }
     }
-    if (!signal.aborted) sink.end();
+    if (!signal.aborted) sink.finishRecord();
   }
 
   private async read(follow: boolean, reading: () => void): Promise<void> {
@@ -111,7 +111,7 @@ export class ApiFollower implements Follower {
     });
     const splitter: LineSplitter = new (container.tty ? RawSplitter : FrameSplitter)(
       this.handOver(since, count, () => splitter.isWithinLine),
-      sink.maxLine,
+      sink.maxLineBytes,
     );
     // Without following, the answer comes as a whole.
     const chunks = (Buffer.isBuffer(stream) ? [stream] : stream) as AsyncIterable<Buffer> | Buffer[];
@@ -119,13 +119,13 @@ export class ApiFollower implements Follower {
       reading();
       this.hasRead = true;
       splitter.push(chunk);
-      sink.settled();
-      await sink.room(signal);
+      sink.checkpoint();
+      await sink.waitForCapacity(signal);
     }
     // A stream that broke is read again from the position; one that ended has nothing more to come.
     if (signal.aborted) return;
     splitter.end();
-    sink.settled();
+    sink.checkpoint();
   }
 
   /** @param count how many of the lines from `since` on were handed over already: they are passed over */
@@ -151,7 +151,7 @@ export class ApiFollower implements Follower {
       line.end = end;
       line.cut = cut;
       line.utf8 = isUtf8(source.subarray(start, end));
-      sink.line(line);
+      sink.addLine(line);
       this.handed.add(time);
       // Not before the other stream's line is whole, whose first piece lies before this one.
       if (isWithinLine()) return;

@@ -60,7 +60,7 @@ export async function attach(options: AttachOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       socket.on('message', (data: Buffer) => {
         lines.push(data);
-        const room = sink.room(signal);
+        const room = sink.waitForCapacity(signal);
         if (room === undefined) return;
         // What is not taken waits at the daemon.
         socket.pause();
@@ -101,13 +101,13 @@ class Lines {
       start = end + 1;
     }
     this.pending = Buffer.from(bytes.subarray(start));
-    if (this.pending.length > this.options.sink.maxLine) this.flush();
-    this.options.sink.settled();
+    if (this.pending.length > this.options.sink.maxLineBytes) this.flush();
+    this.options.sink.checkpoint();
   }
 
   end(): void {
     this.flush();
-    this.options.sink.settled();
+    this.options.sink.checkpoint();
   }
 
   private flush(): void {
@@ -124,10 +124,10 @@ class Lines {
     line.ordinal = line.count - 1;
     line.source = source;
     line.start = start;
-    line.cut = Math.max(0, last - start - sink.maxLine);
+    line.cut = Math.max(0, last - start - sink.maxLineBytes);
     line.end = last - line.cut;
     line.utf8 = isUtf8(source.subarray(start, line.end));
-    sink.line(line);
+    sink.addLine(line);
     moveBehind(line, position, -1);
   }
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { Collector, LogSink, Sink } from '../records/collector.ts';
+import type { Collector, LogSink, RecordSink } from '../records/collector.ts';
 import type { Container, LogPosition } from '../records/records.ts';
 import { ApiFollower } from './api.ts';
 import { FileTail } from './files/tail.ts';
@@ -29,7 +29,7 @@ export type FirstSight = { readonly sinceSeconds: number } | 'now';
 export interface LogOptions {
   /** Undefined where there is no daemon: then only files are read. */
   readonly docker: Docker | undefined;
-  readonly sink: Sink;
+  readonly sink: RecordSink;
   readonly positions: LogPositions;
   readonly firstSight: FirstSight;
   /** Where the / of the daemon's host is; undefined where it cannot be seen from here. */
@@ -61,11 +61,11 @@ export class LogCollector implements Collector {
 
   constructor(options: LogOptions) {
     this.options = options;
-    this.tailer = new Tailer((error) => options.sink.fault(this.name, error));
+    this.tailer = new Tailer((error) => options.sink.reportError(this.name, error));
     if (options.rootfs !== undefined && options.docker !== undefined) void this.learnRoot(options.docker);
   }
 
-  anticipate(id: string, container: Container | undefined): void {
+  anticipateContainer(id: string, container: Container | undefined): void {
     if (container === undefined) {
       const { rootfs } = this.options;
       const path = this.paths.of({ id, logPath: '' });
@@ -87,7 +87,7 @@ export class LogCollector implements Collector {
     if (followed !== undefined) followed.anticipated = true;
   }
 
-  attach(container: Container): void {
+  attachContainer(container: Container): void {
     // The agent's own output would come round and round.
     if (container.id === this.options.ownId) return;
     this.paths.learn(container);
@@ -104,7 +104,7 @@ export class LogCollector implements Collector {
     known.anticipated = false;
   }
 
-  detach(container: Container): Promise<void> | undefined {
+  detachContainer(container: Container): Promise<void> | undefined {
     const followed = this.followed.get(container.id);
     if (followed === undefined) return undefined;
     followed.restarted = false;
@@ -112,7 +112,7 @@ export class LogCollector implements Collector {
     return followed.hurry() ? undefined : followed.follower.finished;
   }
 
-  remove(container: Container): void {
+  removeContainer(container: Container): void {
     const forget = () => {
       this.reached.delete(container.id);
       this.options.positions.forget(container);
@@ -127,7 +127,7 @@ export class LogCollector implements Collector {
     void followed.follower.finished.then(forget);
   }
 
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     this.held.stop();
     const all = [...this.followed.values()].map(({ follower }) => follower.stop());
     // A daemon that does not answer must not keep us.
@@ -154,12 +154,12 @@ export class LogCollector implements Collector {
     if (source?.kind === 'api') {
       // Of one that nobody has described, that was said of all.
       const error = new Error(`no daemon is asked for its log, and no file of it is read: ${source.why}`);
-      if (container.logDriver !== '') sink.fault(this.name, error, container);
+      if (container.logDriver !== '') sink.reportError(this.name, error, container);
       return;
     }
     const kept = this.reached.get(container.id) ?? positions.load(container.id);
     const position = kept ?? beginning();
-    const lines = sink.logs(container, position);
+    const lines = sink.openLog(container, position);
     if (lines === undefined) return;
     const follower = this.follow(container, position, lines, kept === undefined, isRunning);
     const hurry = () => {
@@ -185,7 +185,7 @@ export class LogCollector implements Collector {
     isRunning: boolean,
   ): Follower {
     const { docker, rootfs, firstSight } = this.options;
-    const onFault = (error: unknown) => this.options.sink.fault(this.name, error, container);
+    const onFault = (error: unknown) => this.options.sink.reportError(this.name, error, container);
     const ranBefore =
       container.startedAt !== 0n && Number(container.startedAt / 1_000_000_000n) < this.agentStarted;
     const fromEnd = isNew && ranBefore && firstSight === 'now';

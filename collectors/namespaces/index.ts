@@ -1,6 +1,6 @@
 /** Which namespaces containers live in, with whom they share them, and what else confines them. */
 import { catalogue } from '../catalogue/index.ts';
-import type { Collector, Sink } from '../records/collector.ts';
+import type { Collector, RecordSink } from '../records/collector.ts';
 import { ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
@@ -22,7 +22,7 @@ import { type Confinement, confinementAttributes, elevations, readConfinement } 
 
 export interface NamespaceOptions {
   readonly procfs: string;
-  readonly sink: Sink;
+  readonly sink: RecordSink;
   /** Whether `portlight.container.namespace` is wanted: eight points a container. */
   readonly isMeasured: boolean;
   /** Which run of each container was told of, so that none is told twice. */
@@ -66,13 +66,13 @@ export class NamespaceCollector implements Collector {
     this.options = options;
   }
 
-  attach(container: Container): void {
+  attachContainer(container: Container): void {
     if (container.pid === 0) return;
     const { procfs, runs } = this.options;
     const namespaces = visibleNamespaces(procfs, container.pid);
     const confinement = readConfinement(procfs, container.pid);
     requireProcessOf(procfs, container.pid, container.id);
-    this.detach(container);
+    this.detachContainer(container);
     this.known.set(container.id, { container, namespaces });
     for (const [type, { inode }] of entriesOf(namespaces)) {
       const key = keyOf(type, inode);
@@ -106,7 +106,7 @@ export class NamespaceCollector implements Collector {
     }
   }
 
-  detach({ id }: Container): void {
+  detachContainer({ id }: Container): void {
     const known = this.known.get(id);
     if (known === undefined) return;
     this.known.delete(id);
@@ -118,12 +118,12 @@ export class NamespaceCollector implements Collector {
     }
   }
 
-  remove(container: Container): void {
-    this.detach(container);
+  removeContainer(container: Container): void {
+    this.detachContainer(container);
     this.options.runs.forget(container.id);
   }
 
-  collect({ id }: Container, points: PointSink): void {
+  collectContainer({ id }: Container, points: PointSink): void {
     if (!this.options.isMeasured) return;
     for (const [type, namespace] of entriesOf(this.known.get(id)?.namespaces ?? {})) {
       points.push({
@@ -187,7 +187,7 @@ export class NamespaceCollector implements Collector {
       body,
       attributes,
     });
-    return this.options.sink.event(container.resource, record);
+    return this.options.sink.emitEvent(container.resource, record);
   }
 
   private async warn(container: Container, reasons: readonly string[]): Promise<void> {
@@ -198,6 +198,6 @@ export class NamespaceCollector implements Collector {
       body: `container ${container.name} has access beyond its bounds: ${reasons.join(', ')}`,
       attributes: { 'portlight.elevated.reasons': reasons },
     });
-    await this.options.sink.event(container.resource, record);
+    await this.options.sink.emitEvent(container.resource, record);
   }
 }

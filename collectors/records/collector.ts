@@ -3,46 +3,46 @@ import type { Container, EventRecord, LogLine, LogPosition, PointSink, Resource,
 /** Where one container's log lines go. */
 export interface LogSink {
   /** Bytes of a line above which the rest is left out. */
-  readonly maxLine: number;
+  readonly maxLineBytes: number;
   /** Whether lines are to tell the file that they stand in. */
-  readonly wantsPlace: boolean;
+  readonly wantsFileOffset: boolean;
   /** Takes one line; its bytes are copied. */
-  line(line: LogLine): void;
+  addLine(line: LogLine): void;
   /** The position covers every line up to now: it is kept once all of them were handed over. */
-  settled(): void;
+  checkpoint(): void;
   /**
    * Undefined where there is room for more; else resolves when there is, or when `signal` aborts. Reading
    * waits here, so a slow receiver costs no memory.
    */
-  room(signal: AbortSignal): Promise<void> | undefined;
+  waitForCapacity(signal: AbortSignal): Promise<void> | undefined;
   /** Hands on what there is, without waiting for more. */
   flush(): void;
   /** Nothing more comes for now: what waits for a line that could belong to it waits no longer. */
-  end(): void;
+  finishRecord(): void;
 }
 
 /** The pipeline as collectors see it. */
-export interface Sink {
+export interface RecordSink {
   /** Resolves when every exporter has taken charge of the event. */
-  event(resource: Resource, event: EventRecord): Promise<void>;
+  emitEvent(resource: Resource, event: EventRecord): Promise<void>;
   /** As `event`; resolves at once where no traces are wanted. */
-  span(resource: Resource, span: Span): Promise<void>;
+  emitSpan(resource: Resource, span: Span): Promise<void>;
   /**
    * @param position how far the lines that were given were read; whoever gives them keeps it up to date
    * @returns undefined where the container's log is not wanted
    */
-  logs(container: Container, position: LogPosition): LogSink | undefined;
+  openLog(container: Container, position: LogPosition): LogSink | undefined;
   /** A fault at run time: counted, and logged at a bounded rate. */
-  fault(collector: string, error: unknown, container?: Container): void;
+  reportError(collector: string, error: unknown, container?: Container): void;
 }
 
 /** Where a collector keeps what must survive a restart; each value a text. */
 export interface TextStore {
   /** The part of each key behind `prefix`. */
-  idsOf(prefix: string): Iterable<string>;
+  idsUnder(prefix: string): Iterable<string>;
   load(key: string): string | undefined;
   save(key: string, value: string): void;
-  forget(key: string): void;
+  delete(key: string): void;
 }
 
 /**
@@ -55,29 +55,29 @@ export interface Collector {
    * A container was started, or found: `container.pid` is its init, or 0 where it has ended already.
    * Called again after each restart.
    */
-  attach?(container: Container): void | Promise<void>;
+  attachContainer?(container: Container): void | Promise<void>;
   /**
    * A container was created or started, some moments before `attach`: for what a short-lived one would not wait
    * for. One that was created just now is not known yet.
    */
-  anticipate?(id: string, container: Container | undefined): void;
+  anticipateContainer?(id: string, container: Container | undefined): void;
   /** A running container's settings were changed. */
-  changed?(container: Container): void;
+  updateContainer?(container: Container): void;
   /** A container no longer runs. Resolves when nothing of its run is left to be read. */
-  detach?(container: Container): void | Promise<void>;
+  detachContainer?(container: Container): void | Promise<void>;
   /** A container no longer exists. */
-  remove?(container: Container): void;
+  removeContainer?(container: Container): void;
   /**
    * Asks for what `collect` cannot read at once, before each round; what has not come when `signal` aborts is left out
    * of the round.
    */
-  prepare?(signal: AbortSignal): Promise<void>;
+  prepareRound?(signal: AbortSignal): Promise<void>;
   /**
    * Adds a container's points of this round, those of one metric next to each other. Synchronous, because
    * it is on the hot path.
    */
-  collect?(container: Container, points: PointSink): void;
+  collectContainer?(container: Container, points: PointSink): void;
   /** Adds this round's points that are about the host or the daemon. */
   collectHost?(points: PointSink): void;
-  stop?(): void | Promise<void>;
+  close?(): void | Promise<void>;
 }

@@ -129,7 +129,7 @@ export interface PointSink {
    * Takes what the collector gave of the same container in the last round once more.
    * @returns false where that is not known: then it is to be given
    */
-  repeat(): boolean;
+  repeatPrevious(): boolean;
 }
 
 /** OpenTelemetry SeverityNumber of the ranges that the agent itself assigns. */

@@ -89,7 +89,7 @@ export class AlertmanagerExporter implements Exporter {
     return { isReachable: this.isReachable, waiting: [] };
   }
 
-  async stop(deadline: AbortSignal): Promise<void> {
+  async shutdown(deadline: AbortSignal): Promise<void> {
     while (!deadline.aborted && this.isReachable && this.due().some((alert) => this.isNews(alert)))
       await sleep(10);
     this.ending.abort();
@@ -107,7 +107,7 @@ export class AlertmanagerExporter implements Exporter {
         try {
           await this.post(due);
         } catch (error) {
-          this.telemetry.fault('alertmanager', error);
+          this.telemetry.reportError('alertmanager', error);
           await this.backoff.wait();
         }
       }
@@ -157,7 +157,7 @@ export class AlertmanagerExporter implements Exporter {
     const labels = { signal: 'alerts', destination: this.name };
     if (verdict?.kind === 'away' || verdict?.kind === 'retry') {
       this.isReachable = false;
-      this.telemetry.add('portlight.exporter.retries', 1, labels);
+      this.telemetry.count('portlight.exporter.retries', 1, labels);
       this.telemetry.warn(`${this.name}: cannot post alerts: ${verdict.message}`, {}, `retry ${this.name}`);
       const afterMs = verdict.kind === 'retry' ? (verdict.afterMs ?? 0) : 0;
       const { signal } = this.ending;
@@ -169,11 +169,11 @@ export class AlertmanagerExporter implements Exporter {
     const at = performance.now();
     for (const { key, status, startsAt } of due) this.posted.set(key, { status, startsAt, at });
     if (verdict === undefined || verdict.kind === 'accepted') {
-      this.telemetry.add('portlight.records.sent', sent.length, labels);
-      this.telemetry.add('portlight.exporter.sent', body.length, labels);
+      this.telemetry.count('portlight.records.sent', sent.length, labels);
+      this.telemetry.count('portlight.exporter.sent', body.length, labels);
       return;
     }
-    this.telemetry.add('portlight.records.dropped', sent.length, { ...labels, reason: verdict.kind });
+    this.telemetry.count('portlight.records.dropped', sent.length, { ...labels, reason: verdict.kind });
     this.telemetry.warn(
       `${this.name}: the alert ${due[0]!.rule} was refused: ${verdict.message}`,
       {},

@@ -49,7 +49,7 @@ export class ConsoleExporter implements Exporter {
     });
   }
 
-  async stop(): Promise<void> {}
+  async shutdown(): Promise<void> {}
 
   private logs(batch: LogBatch): string[] {
     const name = String(batch.resource.attributes['container.name'] ?? 'host');

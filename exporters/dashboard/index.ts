@@ -54,7 +54,7 @@ export class DashboardExporter implements Exporter {
       inventory: () => sources.containers(),
       watcher: this.watcher(),
       onDropped: (count) =>
-        telemetry.add('portlight.records.dropped', count, {
+        telemetry.count('portlight.records.dropped', count, {
           signal: 'logs',
           destination: this.name,
           reason: 'size',
@@ -91,7 +91,7 @@ export class DashboardExporter implements Exporter {
     }
   }
 
-  async stop(): Promise<void> {
+  async shutdown(): Promise<void> {
     clearInterval(this.following);
     for (const look of this.looks.values()) clearTimeout(look);
     this.streams.stop();

@@ -92,7 +92,7 @@ export class OtlpExporter implements Exporter {
     return this.delivery.status();
   }
 
-  stop(deadline: AbortSignal): Promise<void> {
+  shutdown(deadline: AbortSignal): Promise<void> {
     return this.delivery.stop(deadline);
   }
 

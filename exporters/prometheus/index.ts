@@ -10,11 +10,11 @@ import type { Batch } from '../shared/batch.ts';
 import { Translator } from '../shared/dialect.ts';
 import type { Exporter } from '../shared/exporter.ts';
 import {
+  type MetricSeries,
   type OwnGauge,
   type OwnMetric,
   ownGauges,
   ownMetrics,
-  type Series,
   type Telemetry,
 } from '../shared/telemetry.ts';
 import { familyName, sanitize } from './names.ts';
@@ -112,7 +112,7 @@ export class PrometheusExporter implements Exporter {
     this.coming = [];
   }
 
-  async stop(): Promise<void> {}
+  async shutdown(): Promise<void> {}
 
   /** @param telemetry the agent's own, of which /metrics tells too */
   constructor(telemetry: Telemetry) {
@@ -148,7 +148,7 @@ export class PrometheusExporter implements Exporter {
       name: string,
       [unit, help]: readonly [string, string],
       kind: MetricKind,
-      all: Iterable<Series>,
+      all: Iterable<MetricSeries>,
     ) => ({
       ...familyName({ name, unit, kind }),
       type: kind === 'counter' ? ('counter' as const) : ('gauge' as const),
@@ -158,10 +158,10 @@ export class PrometheusExporter implements Exporter {
     const { telemetry } = this;
     return [
       ...Object.entries(ownMetrics).map(([name, facts]) =>
-        family(name, facts, 'counter', telemetry.series(name as OwnMetric)),
+        family(name, facts, 'counter', telemetry.counterSeries(name as OwnMetric)),
       ),
       ...Object.entries(ownGauges).map(([name, facts]) =>
-        family(name, facts, 'gauge', telemetry.observed(name as OwnGauge)),
+        family(name, facts, 'gauge', telemetry.gaugeSeries(name as OwnGauge)),
       ),
     ].filter(({ samples }) => samples.length > 0);
   }

@@ -74,7 +74,7 @@ export class Delivery {
   put(lane: LaneName, request: Buffer, count: number): Promise<void> {
     const { name, outlets, telemetry } = this.options;
     const signal = outlets.find((outlet) => outlet.lane === lane)?.signal ?? lane;
-    telemetry.add('portlight.records.spooled', count, { signal, destination: name });
+    telemetry.count('portlight.records.spooled', count, { signal, destination: name });
     return this.spool.lanes[lane].add(request, count);
   }
 
@@ -102,7 +102,11 @@ export class Delivery {
     const { metrics, traces } = await this.spool.stop();
     for (const [signal, count] of Object.entries({ metrics, traces })) {
       if (count > 0)
-        telemetry.add('portlight.records.dropped', count, { signal, destination: name, reason: 'shutdown' });
+        telemetry.count('portlight.records.dropped', count, {
+          signal,
+          destination: name,
+          reason: 'shutdown',
+        });
     }
   }
 
@@ -123,15 +127,15 @@ export class Delivery {
       halve,
       countOf,
       onSent: (records, bytes) => {
-        telemetry.add('portlight.records.sent', records, labels);
-        telemetry.add('portlight.exporter.sent', bytes, labels);
+        telemetry.count('portlight.records.sent', records, labels);
+        telemetry.count('portlight.exporter.sent', bytes, labels);
       },
       onRetry: (message) => {
-        telemetry.add('portlight.exporter.retries', 1, labels);
+        telemetry.count('portlight.exporter.retries', 1, labels);
         telemetry.warn(`${name}: cannot send ${signal}: ${message}`, {}, `retry ${name} ${signal}`);
       },
       onDropped: (records, reason, message) => {
-        if (records > 0) telemetry.add('portlight.records.dropped', records, { ...labels, reason });
+        if (records > 0) telemetry.count('portlight.records.dropped', records, { ...labels, reason });
         const what = records > 0 ? 'the receiver refused' : 'the receiver says of';
         telemetry.warn(`${name}: ${what} ${signal}: ${message}`, {}, `${reason} ${name} ${signal}`);
       },
@@ -146,7 +150,7 @@ export class Delivery {
       try {
         await sender.run(signal);
       } catch (error) {
-        this.options.telemetry.fault('spool', error);
+        this.options.telemetry.reportError('spool', error);
         await sleep(AFTER_FAULT_MS, undefined, { signal }).catch(() => {});
       }
     }
@@ -171,12 +175,12 @@ function openSpool(options: DeliveryOptions): Spool {
     maxAgeMs,
     metrics,
     onDropped: (lane: LaneName, count: number, reason: string) =>
-      telemetry.add('portlight.records.dropped', count, {
+      telemetry.count('portlight.records.dropped', count, {
         signal: signalOf(lane),
         destination: name,
         reason,
       }),
-    onFault: (error: unknown) => telemetry.fault('spool', error),
+    onFault: (error: unknown) => telemetry.reportError('spool', error),
   };
   try {
     return new Spool({ ...common, directory: directory && join(directory, name) });

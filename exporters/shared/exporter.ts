@@ -13,7 +13,7 @@ export interface Exporter {
   /** How its destination is; absent where there is nothing to wait for. */
   status?(): DestinationStatus;
   /** Tries to deliver what is left until `deadline` aborts, then leaves or gives it up; called once, at the end. */
-  stop(deadline: AbortSignal): Promise<void>;
+  shutdown(deadline: AbortSignal): Promise<void>;
 }
 
 export interface DestinationStatus {

@@ -52,11 +52,11 @@ export function statusOf(
   since: Date,
 ): Status {
   const counted = (metric: OwnMetric, signal: string, destination: string): number => {
-    for (const { attributes, value } of telemetry.series(metric))
+    for (const { attributes, value } of telemetry.counterSeries(metric))
       if (attributes.signal === signal && attributes.destination === destination) return value;
     return 0;
   };
-  const dropped = [...telemetry.series('portlight.records.dropped')];
+  const dropped = [...telemetry.counterSeries('portlight.records.dropped')];
   const known = exporters.flatMap((exporter) => {
     const status = exporter.status?.();
     return status === undefined ? [] : [{ name: exporter.name, status }];
@@ -67,7 +67,7 @@ export function statusOf(
     since: since.toISOString(),
     daemons,
     collected: Object.fromEntries(
-      [...telemetry.series('portlight.records.collected')].map(({ attributes, value }) => [
+      [...telemetry.counterSeries('portlight.records.collected')].map(({ attributes, value }) => [
         attributes.signal!,
         value,
       ]),

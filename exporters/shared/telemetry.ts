@@ -28,7 +28,7 @@ export type OwnGauge = keyof typeof ownGauges;
 export type OwnMetric = keyof typeof ownMetrics;
 export type OwnAttributes = Readonly<Record<string, string>>;
 
-export interface Series {
+export interface MetricSeries {
   readonly attributes: OwnAttributes;
   value: number;
 }
@@ -43,8 +43,8 @@ interface Fault {
 
 export class Telemetry {
   private readonly logger: Logger;
-  private readonly metrics = new Map<OwnMetric, Map<string, Series>>();
-  private readonly gauges = new Map<OwnGauge, () => Iterable<Readonly<Series>>>();
+  private readonly metrics = new Map<OwnMetric, Map<string, MetricSeries>>();
+  private readonly gauges = new Map<OwnGauge, () => Iterable<Readonly<MetricSeries>>>();
   private readonly faults = new Map<string, Fault>();
   private readonly refused = new Set<string>();
 
@@ -52,8 +52,8 @@ export class Telemetry {
     this.logger = logger;
   }
 
-  add(metric: OwnMetric, value: number, attributes: OwnAttributes): void {
-    const all = this.metrics.get(metric) ?? new Map<string, Series>();
+  count(metric: OwnMetric, value: number, attributes: OwnAttributes): void {
+    const all = this.metrics.get(metric) ?? new Map<string, MetricSeries>();
     this.metrics.set(metric, all);
     const key = Object.values(attributes).join('\0');
     const series = all.get(key);
@@ -62,23 +62,23 @@ export class Telemetry {
   }
 
   /** Has a gauge tell what `observe` finds whenever it is asked, from now on. */
-  watch(gauge: OwnGauge, observe: () => Iterable<Readonly<Series>>): void {
+  observeGauge(gauge: OwnGauge, observe: () => Iterable<Readonly<MetricSeries>>): void {
     this.gauges.set(gauge, observe);
   }
 
   /** The series of a gauge as they are now. */
-  observed(gauge: OwnGauge): Readonly<Series>[] {
+  gaugeSeries(gauge: OwnGauge): Readonly<MetricSeries>[] {
     return [...(this.gauges.get(gauge)?.() ?? [])];
   }
 
   /** What every counter has counted up to now, by its series. */
-  snapshot(): ReadonlyMap<Readonly<Series>, number> {
+  snapshot(): ReadonlyMap<Readonly<MetricSeries>, number> {
     const all = [...this.metrics.values()].flatMap((series) => [...series.values()]);
     return new Map(all.map((series) => [series, series.value]));
   }
 
   /** The series of a metric. */
-  series(metric: OwnMetric): Iterable<Readonly<Series>> {
+  counterSeries(metric: OwnMetric): Iterable<Readonly<MetricSeries>> {
     return this.metrics.get(metric)?.values() ?? [];
   }
 
@@ -86,8 +86,8 @@ export class Telemetry {
    * A collector's fault: counted always, logged once and then once a minute while it lasts. What is refused stays so, and
    * is logged once.
    */
-  fault(collector: string, error: unknown, container?: string): void {
-    this.add('portlight.collector.errors', 1, { collector });
+  reportError(collector: string, error: unknown, container?: string): void {
+    this.count('portlight.collector.errors', 1, { collector });
     if (error instanceof PermanentError) {
       if (!this.refused.has(error.message)) this.logger.warn({ collector }, error.message);
       this.refused.add(error.message);

@@ -95,7 +95,7 @@ export class WebhookExporter implements Exporter {
     return this.delivery.status();
   }
 
-  stop(deadline: AbortSignal): Promise<void> {
+  shutdown(deadline: AbortSignal): Promise<void> {
     return this.delivery.stop(deadline);
   }
 

@@ -90,10 +90,10 @@ export class Recorder {
     startedAt.push(seconds);
     const container = fromInspect(await this.docker.getContainer(id).inspect(), undefined, {});
     try {
-      this.collector.attach(container);
+      this.collector.attachContainer(container);
       this.running.set(name, container);
     } catch (error) {
-      this.telemetry.fault(this.collector.name, error, name);
+      this.telemetry.reportError(this.collector.name, error, name);
     }
   }
 
@@ -101,7 +101,7 @@ export class Recorder {
     const container = this.running.get(name);
     if (container === undefined) return;
     this.running.delete(name);
-    this.collector.detach(container);
+    this.collector.detachContainer(container);
   }
 
   private killed({ name, oomAt }: Series, seconds: number): void {
@@ -120,7 +120,7 @@ export class Recorder {
         series.values.push(valueIn(set, series));
       }
     }
-    this.collector.stop();
+    this.collector.close();
   }
 
   write(directory: string): void {

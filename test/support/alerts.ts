@@ -56,11 +56,11 @@ export class Scene {
       config: alertConfig(config),
       interval,
       sink: {
-        alert: (_resource, alert) => {
+        emitAlert: (_resource, alert) => {
           this.told.push(alert);
           return this.delivers ? Promise.resolve() : new Promise(() => {});
         },
-        alerts: (all) => {
+        emitAlertStates: (all) => {
           this.state = all;
         },
       },

@@ -209,7 +209,7 @@ export class Feed {
 
   async event(name: string, eventName: string, body: string, facts: Facts = {}): Promise<void> {
     const { time = Date.now(), severity = Severity.INFO, attributes = {} } = facts;
-    await this.pipeline.event(this.named(name).resource, {
+    await this.pipeline.emitEvent(this.named(name).resource, {
       eventName,
       time: nanos(time),
       severity,
@@ -221,12 +221,12 @@ export class Feed {
   /** @param lines each with its time, ms since the epoch */
   log(name: string, lines: readonly (readonly [time: number, text: string])[]): void {
     const position = { seconds: 0, nanos: 0, count: 0, offset: -1, check: -1 };
-    const sink = this.pipeline.logs(this.named(name), position)!;
+    const sink = this.pipeline.openLog(this.named(name), position)!;
     for (const [time, text] of lines) {
       const seconds = Math.floor(time / 1000);
-      sink.line(logLine(text, { seconds, nanos: Math.round((time - seconds * 1000) * 1e6), utf8: true }));
+      sink.addLine(logLine(text, { seconds, nanos: Math.round((time - seconds * 1000) * 1e6), utf8: true }));
     }
-    sink.settled();
+    sink.checkpoint();
     sink.flush();
   }
 
@@ -235,7 +235,7 @@ export class Feed {
   }
 
   async stop(): Promise<void> {
-    await this.dashboard.stop();
+    await this.dashboard.shutdown();
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
     await closed;

@@ -2,9 +2,9 @@ import type { TextStore } from '../../collectors/records/collector.ts';
 
 /** A store on a map, which outlives who uses it. */
 export const storeOn = (kept: Map<string, string>): TextStore => ({
-  idsOf: (prefix) =>
+  idsUnder: (prefix) =>
     [...kept.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
   load: (key) => kept.get(key),
   save: (key, value) => void kept.set(key, value),
-  forget: (key) => void kept.delete(key),
+  delete: (key) => void kept.delete(key),
 });

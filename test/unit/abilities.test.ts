@@ -42,12 +42,12 @@ test('each thing is told once, however many containers it is of; of what has end
   const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
   const watch = new AbilityWatch(surroundings, telemetry);
   const ended = foreign('ended');
-  watch.attach(ended);
+  watch.attachContainer(ended);
   ended.pid = 0;
-  for (const name of ['a', 'b']) watch.attach(foreign(name));
+  for (const name of ['a', 'b']) watch.attachContainer(foreign(name));
   while (lines.length === 0) await sleep(50);
   await sleep(100);
-  watch.stop();
+  watch.close();
   t.is(lines.length, 1);
   t.regex(
     lines[0]!,
@@ -59,10 +59,10 @@ test('what is refused is logged once, and counted always', (t) => {
   const lines: string[] = [];
   const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
   const volumes = requests.find(({ path }) => path === '/volumes')!;
-  for (let index = 0; index < 3; index++) telemetry.fault('objects', new Refused(volumes));
+  for (let index = 0; index < 3; index++) telemetry.reportError('objects', new Refused(volumes));
   t.is(lines.length, 1);
   t.regex(lines[0]!, /GET \/volumes is refused: no volumes/);
-  t.is([...telemetry.series('portlight.collector.errors')][0]!.value, 3);
+  t.is([...telemetry.counterSeries('portlight.collector.errors')][0]!.value, 3);
 });
 
 test('a request is known by its path', (t) => {

@@ -116,13 +116,13 @@ test('a webhook gets each alert once, in order, whatever it answers before, and 
   const first = await WebhookExporter.create(away, spool, telemetry);
   first.start();
   await first.export(told(alert));
-  await first.stop(AbortSignal.timeout(500));
+  await first.shutdown(AbortSignal.timeout(500));
 
   const second = await WebhookExporter.create(webhook, spool, telemetry);
   second.start();
   void second.export(told(resolved(alert)));
   await waitFor('two alerts to be taken', () => seen.length >= 4 || undefined);
-  await second.stop(AbortSignal.timeout(1000));
+  await second.shutdown(AbortSignal.timeout(1000));
   const bodies = seen.map(({ body }) => JSON.parse(body) as { type: string; data: { uid: string } });
   // What is the receiver's own fault is sent again; what it does not know is not, and does not hold up what follows.
   t.deepEqual(
@@ -153,7 +153,7 @@ test('a webhook is told what it wants to be told', async (t) => {
     await exporter.export(batch);
   await exporter.export({ signal: 'alerts', alerts: [alert], count: 1 });
   await exporter.export(told(alertOf({ severity: 'critical' })));
-  await exporter.stop(AbortSignal.timeout(1000));
+  await exporter.shutdown(AbortSignal.timeout(1000));
   t.is(seen.length, 1);
   t.true(seen[0]!.body.includes('"severity":"critical"'));
 });
@@ -171,7 +171,7 @@ test('requests are signed as Standard Webhooks has it, with a secret that is rea
   );
   exporter.start();
   await exporter.export(told(alertOf()));
-  await exporter.stop(AbortSignal.timeout(1000));
+  await exporter.shutdown(AbortSignal.timeout(1000));
   const [{ headers, body }] = seen as [Seen];
   const id = String(headers['webhook-id']);
   const time = String(headers['webhook-timestamp']);
@@ -271,7 +271,7 @@ test('an Alertmanager is told what fires again and again, and the end once', asy
       .slice(count)
       .every(({ endsAt }) => Date.parse(endsAt) > Date.now() - 60_000),
   );
-  await exporter.stop(AbortSignal.timeout(1000));
+  await exporter.shutdown(AbortSignal.timeout(1000));
 });
 
 test('what an Alertmanager refuses is counted, and not sent over and over', async (t) => {
@@ -282,9 +282,9 @@ test('what an Alertmanager refuses is counted, and not sent over and over', asyn
   exporter.start();
   await exporter.export({ signal: 'alerts', alerts: [alertOf()], count: 1 });
   await waitFor('its answer', () => lines.length > 0 || undefined);
-  await exporter.stop(AbortSignal.timeout(200));
+  await exporter.shutdown(AbortSignal.timeout(200));
   t.is(seen.length, 1);
-  t.like([...telemetry.series('portlight.records.dropped')][0], {
+  t.like([...telemetry.counterSeries('portlight.records.dropped')][0], {
     value: 1,
     attributes: { signal: 'alerts', reason: 'refused' },
   });

@@ -237,7 +237,7 @@ function host(
   const container = fakeContainer({ id: ID, pid: 42 });
   const another = () => new CgroupCollector(join(root, 'proc'), read, new KernelFiles(1000, () => {}));
   const collector = another();
-  t.teardown(() => collector.stop());
+  t.teardown(() => collector.close());
   return { collector, another, container, write };
 }
 
@@ -263,9 +263,9 @@ test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
       [`${scope}/pids.current`]: '3\n',
     },
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const first = takenPoints();
-  collector.collect(container, first);
+  collector.collectContainer(container, first);
   t.deepEqual(named(first), {
     'container.cpu.time user': 2,
     'container.cpu.time system': 1,
@@ -276,10 +276,10 @@ test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
     'container.pids.current': 3,
   });
   write(`cgroup/${scope}/memory.max`, 'max\n');
-  collector.changed(container);
+  collector.updateContainer(container);
   write(`cgroup/${scope}/cpu.stat`, 'usage_usec 4000000\nuser_usec 3000000\nsystem_usec 1000000\n');
   const second = takenPoints();
-  collector.collect(container, second);
+  collector.collectContainer(container, second);
   const values = named(second);
   t.false('container.memory.limit' in values, 'no limit is absent');
   t.false('container.memory.available' in values);
@@ -298,9 +298,9 @@ test('cgroup v1: ticks, nanoseconds and totals; a file that is missing leaves it
       [`memory/docker/${ID}/memory.limit_in_bytes`]: '9223372036854771712\n',
     },
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const points = takenPoints();
-  collector.collect(container, points);
+  collector.collectContainer(container, points);
   t.deepEqual(named(points), {
     'container.cpu.time user': 2.5,
     'container.cpu.time system': 0.5,
@@ -321,10 +321,10 @@ test('of a container in which nothing happens, what only its processes change is
       [`${scope}/pids.current`]: '1\n',
     },
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const round = () => {
     const points = takenPoints();
-    collector.collect(container, points);
+    collector.collectContainer(container, points);
     const values = named(points);
     return [
       values['container.pids.current'],
@@ -361,10 +361,10 @@ test('what moves rarely is read once more when a container comes to rest', (t) =
     },
     [catalogue.cpuTime, catalogue.memoryUsage, catalogue.memoryMax],
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const highest = () => {
     const points = takenPoints();
-    collector.collect(container, points);
+    collector.collectContainer(container, points);
     return named(points)['container.memory.usage.max'];
   };
   t.is(highest(), 5000);
@@ -382,9 +382,9 @@ test("of a process that is not the container's, nothing is told", (t) => {
     '0::/user.slice\n',
     { 'user.slice/memory.current': '1\n' },
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const points = takenPoints();
-  collector.collect(container, points);
+  collector.collectContainer(container, points);
   t.is(points.length, 0);
 });
 
@@ -429,9 +429,9 @@ test('an agent in a cgroup namespace of its own finds containers beside it', (t)
       'user.slice/memory.current': '1\n',
     },
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const points = takenPoints();
-  collector.collect(container, points);
+  collector.collectContainer(container, points);
   t.is(named(points)['container.memory.usage'], 7);
 });
 
@@ -446,9 +446,9 @@ test('cgroups below the container, such as those of an init or of Docker inside 
       [`custom.slice/${ID}/docker/${inner}/memory.current`]: '4\n',
     },
   );
-  collector.attach(container);
+  collector.attachContainer(container);
   const points = takenPoints();
-  collector.collect(container, points);
+  collector.collectContainer(container, points);
   t.is(named(points)['container.memory.usage'], 9);
 });
 
@@ -459,11 +459,11 @@ for (const name of readdirSync(fixtures).filter((file) => file.startsWith('cgrou
     const { procfs, pid, read, remove } = replay(recording);
     t.teardown(remove);
     const collector = new CgroupCollector(procfs, metrics, new KernelFiles(1000, () => {}));
-    t.teardown(() => collector.stop());
+    t.teardown(() => collector.close());
     const container = fakeContainer({ id: recording.id, pid });
-    collector.attach(container);
+    collector.attachContainer(container);
     const points = takenPoints();
-    collector.collect(container, points);
+    collector.collectContainer(container, points);
     const version = recording.mountinfo.includes(' - cgroup ') ? 1 : 2;
     for (const { metric, controller, file, valueIn, attributes } of known(version)) {
       const found = points.find(
@@ -511,24 +511,24 @@ test('what is taken over from the round before is what would have been read', as
       const telemetry = new Telemetry(pino({ level: 'silent' }));
       const counted: Collector = {
         name: 'counted',
-        collect(about, points) {
+        collectContainer(about, points) {
           const repeat = () => {
-            const isRepeated = points.repeat();
+            const isRepeated = points.repeatPrevious();
             if (isRepeated) repeats++;
             return isRepeated;
           };
-          collector.collect(about, { push: (point) => points.push(point), repeat });
+          collector.collectContainer(about, { push: (point) => points.push(point), repeatPrevious: repeat });
         },
       };
       const repeating = new Round([counted], new Set(metrics), telemetry);
-      for (const each of [collector, plain]) each.attach(container);
+      for (const each of [collector, plain]) each.attachContainer(container);
       let done = 0;
       for (const changes of rounds) {
         for (const [name, n] of changes) write(`cgroup/${scope}/${name}`, contents[name](n));
         // Whatever a container does costs it CPU time.
         if (changes.length > 0) write(`cgroup/${scope}/cpu.stat`, contents['cpu.stat'](++done));
         const read = takenPoints();
-        plain.collect(container, read);
+        plain.collectContainer(container, read);
         const [set] = await repeating.collect([container]);
         // Rates are over the time between two rounds, which is not the same for both.
         const seen = (points: Iterable<Point>) =>
@@ -539,8 +539,8 @@ test('what is taken over from the round before is what would have been read', as
           ]);
         t.deepEqual(seen(set!.points), seen(read));
       }
-      plain.stop();
-      collector.stop();
+      plain.close();
+      collector.close();
     }),
     { numRuns: 50 },
   );

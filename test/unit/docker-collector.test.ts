@@ -150,22 +150,22 @@ async function observed(
     selects: () => true,
     describe: () => ({}),
     sink: {
-      event: async ({ attributes }, { eventName, attributes: own }) => {
+      emitEvent: async ({ attributes }, { eventName, attributes: own }) => {
         if (!eventName.startsWith('docker.container.')) return;
         if (eventName.endsWith('.die')) ends.push(own['portlight.exit.reason']);
         const made = own['portlight.event.synthesized'] === true ? '*' : '';
         told.push(`${attributes['container.name']} ${eventName.replace('docker.container.', '')}${made}`);
       },
-      span: async () => {},
-      logs: () => undefined,
-      fault: (_, error) => void faults.push(error),
+      emitSpan: async () => {},
+      openLog: () => undefined,
+      reportError: (_, error) => void faults.push(error),
     },
     lifecycle: {
-      starting: nothing,
-      started: nothing,
-      changed: nothing,
-      stopped: async (_: Container) => {},
-      removed: nothing,
+      containerStarting: nothing,
+      containerStarted: nothing,
+      containerChanged: nothing,
+      containerStopped: async (_: Container) => {},
+      containerRemoved: nothing,
     },
     position: { load: () => since, save: (time) => saved.push(time) },
     answered: nothing,

@@ -245,10 +245,10 @@ function storyOf(kept = new Map<string, string>()) {
   const spans: Span[] = [];
   const story = new Story({
     sink: {
-      event: async (_, record) => void events.push(record),
-      span: async (_, span) => void spans.push(span),
-      logs: () => undefined,
-      fault() {},
+      emitEvent: async (_, record) => void events.push(record),
+      emitSpan: async (_, span) => void spans.push(span),
+      openLog: () => undefined,
+      reportError() {},
     },
     store: storeOn(kept),
     evidence: { of: () => ({}), oomTold() {}, hasKernelKilled: () => false, isHostShort: () => false },

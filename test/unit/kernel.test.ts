@@ -103,10 +103,10 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
     selects: () => true,
     describe: () => ({}),
     sink: {
-      event: async (_, event) => void told.push(event),
-      span: async () => {},
-      logs: () => undefined,
-      fault: (_, error) => {
+      emitEvent: async (_, event) => void told.push(event),
+      emitSpan: async () => {},
+      openLog: () => undefined,
+      reportError: (_, error) => {
         throw error;
       },
     },
@@ -114,11 +114,11 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
     evidence: { of: () => ({}), oomTold: nothing, hasKernelKilled: () => false, isHostShort: () => false },
     command: undefined,
     lifecycle: {
-      starting: nothing,
-      started: nothing,
-      changed: nothing,
-      stopped: async () => {},
-      removed: nothing,
+      containerStarting: nothing,
+      containerStarted: nothing,
+      containerChanged: nothing,
+      containerStopped: async () => {},
+      containerRemoved: nothing,
     },
   });
   await new Promise<void>((resolve) => collector.start(resolve));

@@ -51,14 +51,14 @@ async function followed(docker: Docker, position: LogPosition): Promise<string[]
       throw error;
     },
     sink: {
-      maxLine: 1 << 20,
-      wantsPlace: false,
-      line: ({ source, start, end, stream, nanos, ordinal }: LogLine) =>
+      maxLineBytes: 1 << 20,
+      wantsFileOffset: false,
+      addLine: ({ source, start, end, stream, nanos, ordinal }: LogLine) =>
         void lines.push(`${stream} ${nanos}#${ordinal} ${source.subarray(start, end)}`),
-      settled: () => {},
-      room: () => undefined,
+      checkpoint: () => {},
+      waitForCapacity: () => undefined,
       flush: () => {},
-      end: () => {},
+      finishRecord: () => {},
     },
   });
   await follower.finished;

@@ -42,7 +42,7 @@ async function treat(labels: { [label: string]: string }) {
   /** What each batch waits for, in their order; none for nothing. */
   const waits: Promise<void>[] = [];
   const batches: Batches = {
-    async lines(_container, bytes) {
+    async emitLines(_container, bytes) {
       const otlp = encodeRequest({ attributes: {} }, 'portlight.logs', bytes);
       for (const record of decodeLogs(otlp).resourceLogs![0]!.scopeLogs![0]!.logRecords!) {
         const attributes = Object.fromEntries(
@@ -57,13 +57,13 @@ async function treat(labels: { [label: string]: string }) {
       }
       await waits.shift();
     },
-    save: (_container, position) => saved.push(position),
+    savePosition: (_container, position) => saved.push(position),
     linger: () => {},
-    room: () => undefined,
-    fault: (_collector, error) => {
+    waitForCapacity: () => undefined,
+    reportError: (_collector, error) => {
       throw error;
     },
-    dropped: (_container, reason, count) => {
+    countDropped: (_container, reason, count) => {
       dropped[reason] = (dropped[reason] ?? 0) + count;
     },
   };
@@ -72,12 +72,12 @@ async function treat(labels: { [label: string]: string }) {
   let written = 0;
   const write = (body: Buffer | string, facts: Partial<LogLine> = {}) => {
     written++;
-    buffer.line(logLine(body, { seconds: written, utf8: typeof body === 'string', ...facts }));
+    buffer.addLine(logLine(body, { seconds: written, utf8: typeof body === 'string', ...facts }));
     position.seconds = written;
     position.offset = written;
   };
   const flush = () => {
-    buffer.settled();
+    buffer.checkpoint();
     buffer.flush();
   };
   return { buffer, write, flush, records, saved, dropped, mistakes, position, waits };
@@ -278,7 +278,7 @@ for (const [preset, [first, second]] of Object.entries(TRACES)) {
   test(`a stack trace of ${preset} is one record, and the next line another`, async (t) => {
     const { write, flush, records, buffer } = await treat({ multiline: preset });
     for (const line of [...first, ...second]) write(line);
-    buffer.end();
+    buffer.finishRecord();
     flush();
     t.deepEqual(bodies(records), [first.join('\n'), second.join('\n')]);
   });
@@ -309,7 +309,7 @@ test('whatever lines are joined, they come as they were written, in colours or w
         else expected.push(line);
       const { write, buffer, records } = await treat({ multiline: 'indent', strip_ansi: String(isStripped) });
       for (const line of written) write(line);
-      buffer.end();
+      buffer.finishRecord();
       t.deepEqual(bodies(records), expected);
     }),
   );
@@ -319,7 +319,7 @@ test('as much of a line is looked at as tells what it is, whatever it is written
   const { write, buffer, records } = await treat({ multiline_start: '^\\[.*\\] END$' });
   const first = `[${'é'.repeat(400)}] END`;
   for (const line of [first, 'more', first]) write(line);
-  buffer.end();
+  buffer.finishRecord();
   t.deepEqual(bodies(records), [`${first}\nmore`, first]);
 });
 
@@ -328,7 +328,7 @@ test('a record that is too long is cut between characters, and that is counted o
   write('x'.repeat(1000));
   write(`  ${'😀'.repeat(20)}`);
   write(' a line that comes too late for it');
-  buffer.end();
+  buffer.finishRecord();
   const [record] = records;
   t.is(record!.body, `${'x'.repeat(1000)}\n  ${'😀'.repeat(5)}`);
   t.is(Number(record!.attributes['portlight.log.truncated_bytes']), 15 * 4);
@@ -336,7 +336,7 @@ test('a record that is too long is cut between characters, and that is counted o
   t.deepEqual(dropped, { truncated: 1 });
   write('next', { cut: 4 });
   write(`  ${'x'.repeat(1022)}`);
-  buffer.end();
+  buffer.finishRecord();
   t.deepEqual(dropped, { truncated: 2 });
 });
 
@@ -365,7 +365,7 @@ test('streams that interleave are joined apart', async (t) => {
   write('1 err', { stream: 'stderr' });
   write('more out');
   write('more err', { stream: 'stderr' });
-  buffer.end();
+  buffer.finishRecord();
   flush();
   t.deepEqual(bodies(records), ['1 out\nmore out', '1 err\nmore err']);
 });
@@ -382,7 +382,7 @@ test('rules: keep, drop, severity, colours, rate; what goes is counted', async (
   t.deepEqual(rules.dropped, { filter: 3 });
   const limited = await treat({ rate_limit: '5' });
   for (let line = 0; line < 20; line++) limited.write(`${line}`);
-  limited.buffer.end();
+  limited.buffer.finishRecord();
   limited.flush();
   t.deepEqual(bodies(limited.records).slice(0, 5), ['0', '1', '2', '3', '4']);
   t.regex(limited.records.at(-1)!.body!, /^15 lines were withheld/);
@@ -501,7 +501,7 @@ test('a summary of what was withheld comes by itself', async (t) => {
   const { write, records, buffer } = await treat({ rate_limit: '1' });
   for (let line = 0; line < 5; line++) write(`${line}`);
   t.is(records.length, 0);
-  buffer.end();
+  buffer.finishRecord();
   t.true(records.some(({ body }) => body?.startsWith('4 lines were withheld')));
 });
 
@@ -514,7 +514,7 @@ test('a label that cannot be taken is told, and the rest holds', async (t) => {
 test('a record tells its file and its place there where that is wanted', async (t) => {
   for (const parser of ['none', 'auto', 'json']) {
     const { write, flush, records, buffer } = await treat({ file_place: 'true', parser });
-    t.true(buffer.wantsPlace);
+    t.true(buffer.wantsFileOffset);
     write('{"a":1}', { path: '/var/x-json.log', offset: 70 });
     flush();
     t.is(records[0]!.attributes['log.file.path'], '/var/x-json.log');

@@ -120,9 +120,9 @@ class Host {
   tail: FileTail | undefined;
   private nanos = 1_700_000_000_000_000_000n;
   private readonly sink = {
-    maxLine: 1024 * 1024,
-    wantsPlace: false,
-    line: (line: LogLine) => {
+    maxLineBytes: 1024 * 1024,
+    wantsFileOffset: false,
+    addLine: (line: LogLine) => {
       this.lines.push({
         text: line.source.toString(line.utf8 ? 'utf8' : 'latin1', line.start, line.end),
         key: `${line.seconds}.${line.nanos}#${line.ordinal}`,
@@ -131,10 +131,10 @@ class Host {
         malformed: line.malformed,
       });
     },
-    settled: () => {},
-    room: () => undefined,
+    checkpoint: () => {},
+    waitForCapacity: () => undefined,
     flush() {},
-    end: () => {},
+    finishRecord: () => {},
   };
 
   constructor(t: ExecutionContext) {

@@ -22,7 +22,7 @@ test("positions outlive the process, and somebody else's lock on them", async (t
   other.close();
   positions.save('logs/b', '2');
   positions.save('logs/c', '3');
-  positions.forget('logs/c');
+  positions.delete('logs/c');
   positions.close();
   const again = new Positions(directory, () => t.fail());
   t.deepEqual(

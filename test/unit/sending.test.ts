@@ -83,11 +83,11 @@ async function exporterTo(t: ExecutionContext, target: Target, more: Partial<Des
   );
   exporter.start();
   t.teardown(async () => {
-    await exporter.stop(AbortSignal.abort());
+    await exporter.shutdown(AbortSignal.abort());
     rmSync(directory, { recursive: true, force: true });
   });
   const counted = (metric: OwnMetric, reason?: string): number =>
-    [...telemetry.series(metric)]
+    [...telemetry.counterSeries(metric)]
       .filter(({ attributes }) => reason === undefined || attributes.reason === reason)
       .reduce((sum, { value }) => sum + value, 0);
   return { exporter, counted };
@@ -385,6 +385,6 @@ test('an end waits for the answer of a receiver that has refused before, which m
   const { exporter, counted } = await exporterTo(t, targetOf(`http://127.0.0.1:${port}/v1/logs`));
   void exporter.export(batchOf(['once']));
   await waitFor('a second request', () => requests === 2);
-  await exporter.stop(AbortSignal.timeout(10_000));
+  await exporter.shutdown(AbortSignal.timeout(10_000));
   t.is(counted('portlight.records.sent'), 1);
 });

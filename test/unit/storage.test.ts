@@ -18,13 +18,13 @@ test('a daemon that is asked by somebody else is asked again soon, which is no f
   } as unknown as Docker;
   const faults: unknown[] = [];
   const sink = {
-    fault: (_: string, error: unknown) => void faults.push(error),
-    event: async () => {},
-    span: async () => {},
-    logs: () => undefined,
+    reportError: (_: string, error: unknown) => void faults.push(error),
+    emitEvent: async () => {},
+    emitSpan: async () => {},
+    openLog: () => undefined,
   };
   const storage = new StorageCollector(docker, sink, { intervalMs: 3_600_000, rootfs: undefined });
-  t.teardown(() => storage.stop());
+  t.teardown(() => storage.close());
   await storage.ask();
   await waitFor('the second question', () => asked === 2);
   const points: Point[] = [];

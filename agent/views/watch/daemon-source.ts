@@ -8,7 +8,7 @@ import { DockerCollector } from '../../../collectors/docker/index.ts';
 import { isLocal } from '../../../collectors/engine/endpoint.ts';
 import { bootTime, HostCollector } from '../../../collectors/host/index.ts';
 import { NetworkCollector } from '../../../collectors/network.ts';
-import type { Collector, Sink } from '../../../collectors/records/collector.ts';
+import type { Collector, RecordSink } from '../../../collectors/records/collector.ts';
 import type {
   Container,
   EventRecord,
@@ -129,11 +129,11 @@ export class DaemonSource implements Source {
     this.isHere = here;
     this.about = config.scope === 'host' ? HOST : undefined;
     this.rounds = new Round(collectors, enabled, telemetry, here ? bootTime(config.procfs) : 0n);
-    const sink: Sink = {
-      event: async (resource, event) => this.take(resource, event),
-      span: async () => {},
-      logs: () => undefined,
-      fault: (collector, error, container) => telemetry.fault(collector, error, container?.name),
+    const sink: RecordSink = {
+      emitEvent: async (resource, event) => this.take(resource, event),
+      emitSpan: async () => {},
+      openLog: () => undefined,
+      reportError: (collector, error, container) => telemetry.reportError(collector, error, container?.name),
     };
     const reached = Promise.withResolvers<void>();
     this.caughtUp = reached.promise;
@@ -174,7 +174,7 @@ export class DaemonSource implements Source {
   async stop(): Promise<void> {
     clearInterval(this.timer);
     await this.docker.stop();
-    this.cgroup.stop();
+    this.cgroup.close();
   }
 
   async series(id: string, since: number): Promise<Series> {

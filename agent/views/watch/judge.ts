@@ -26,7 +26,7 @@ export async function judge(config: Config): Promise<Alert[]> {
   const alerts = new Alerts({
     config: config.alerts,
     interval: config.interval,
-    sink: { alert: async () => {}, alerts() {} },
+    sink: { emitAlert: async () => {}, emitAlertStates() {} },
     store: new MemoryStore(),
     evidence: () => ({ log: [], events: [], memory: {} }),
     exists: () => true,
@@ -44,9 +44,9 @@ export async function judge(config: Config): Promise<Alert[]> {
   for (const container of containers) {
     for (const collector of [cgroup, processes]) {
       try {
-        collector.attach(container);
+        collector.attachContainer(container);
       } catch (error) {
-        telemetry.fault(collector.name, error, container.name);
+        telemetry.reportError(collector.name, error, container.name);
       }
     }
   }
@@ -54,6 +54,6 @@ export async function judge(config: Config): Promise<Alert[]> {
   const rounds = new Round([cgroup, processes, new StateCollector(), host], looked, telemetry);
   const about = config.scope === 'host' ? { attributes: {} } : undefined;
   await alerts.round(await rounds.collect(containers, about));
-  cgroup.stop();
+  cgroup.close();
   return alerts.current;
 }

@@ -4,7 +4,7 @@ import type { TextStore } from '../../../collectors/records/collector.ts';
 export class MemoryStore implements TextStore {
   private readonly values = new Map<string, string>();
 
-  *idsOf(prefix: string) {
+  *idsUnder(prefix: string) {
     for (const key of this.values.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);
   }
 
@@ -16,7 +16,7 @@ export class MemoryStore implements TextStore {
     this.values.set(key, value);
   }
 
-  forget(key: string): void {
+  delete(key: string): void {
     this.values.delete(key);
   }
 }

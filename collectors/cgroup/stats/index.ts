@@ -7,7 +7,7 @@ import type Docker from 'dockerode';
 import type { CatalogueEntry } from '../../catalogue/entry.ts';
 import { catalogue } from '../../catalogue/index.ts';
 import { isNotFound } from '../../engine/client.ts';
-import type { Collector, Sink } from '../../records/collector.ts';
+import type { Collector, RecordSink } from '../../records/collector.ts';
 import type { Container, Metric, PointSink } from '../../records/records.ts';
 import { InterfaceSides } from '../../shared/interface-attributes.ts';
 import { buffer } from '../../shared/kernel-file.ts';
@@ -55,7 +55,7 @@ interface Asked {
 
 export interface StatsOptions {
   readonly docker: Docker;
-  readonly sink: Sink;
+  readonly sink: RecordSink;
   readonly rows: readonly CatalogueEntry[];
   /** Whether a container's cgroup can be read from here: then the daemon is not asked. */
   readonly isVisible: (container: Container) => boolean;
@@ -73,22 +73,22 @@ export class StatsCollector implements Collector {
     this.options = options;
   }
 
-  attach(container: Container): void {
-    this.detach(container);
+  attachContainer(container: Container): void {
+    this.detachContainer(container);
     if (container.pid === 0 || this.options.isVisible(container)) return;
     this.asked.set(container.id, { container, reading: undefined, stats: undefined, lastRead: '' });
   }
 
-  detach({ id }: Container): void {
+  detachContainer({ id }: Container): void {
     this.asked.delete(id);
   }
 
-  stop(): void {
+  close(): void {
     this.asked.clear();
   }
 
   /** Asks the daemon for what is to be collected; what it does not say in time is absent from the round. */
-  async prepare(signal: AbortSignal): Promise<void> {
+  async prepareRound(signal: AbortSignal): Promise<void> {
     const queue = [...this.asked.values()];
     const askNext = async () => {
       for (let next = queue.pop(); next !== undefined && !signal.aborted; next = queue.pop())
@@ -97,7 +97,7 @@ export class StatsCollector implements Collector {
     await Promise.all(Array.from({ length: PARALLEL }, askNext));
   }
 
-  collect(container: Container, points: PointSink): void {
+  collectContainer(container: Container, points: PointSink): void {
     const asked = this.asked.get(container.id);
     const stats = asked?.stats;
     if (asked === undefined || stats === undefined) return;
@@ -123,7 +123,7 @@ export class StatsCollector implements Collector {
       if (stats.read.startsWith('0001-') || stats.read === asked.lastRead) return;
       asked.stats = stats;
     } catch (error) {
-      if (!isNotFound(error) && !signal.aborted) sink.fault(this.name, error, container);
+      if (!isNotFound(error) && !signal.aborted) sink.reportError(this.name, error, container);
     }
   }
 

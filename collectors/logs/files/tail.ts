@@ -102,7 +102,7 @@ export class FileTail implements Follower {
 
   constructor(options: TailOptions) {
     this.options = options;
-    if (options.sink.wantsPlace) this.line.path = options.path;
+    if (options.sink.wantsFileOffset) this.line.path = options.path;
     this.held = options.held;
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
@@ -190,7 +190,7 @@ export class FileTail implements Follower {
     if (end > 0) {
       this.entries(bytes.subarray(0, end));
       this.move(buffer, marked + end);
-      this.options.sink.settled();
+      this.options.sink.checkpoint();
       this.hadData = true;
       this.lastData = performance.now();
       return length === buffer.length || this.following.length > 0;
@@ -199,7 +199,7 @@ export class FileTail implements Follower {
       // No entry is as long: it is none, and goes on as what it is.
       this.malformed(bytes, 0, bytes.length);
       this.move(buffer, length);
-      this.options.sink.settled();
+      this.options.sink.checkpoint();
       return true;
     }
     return this.atEnd(bytes);
@@ -256,7 +256,7 @@ export class FileTail implements Follower {
         : this.entry.end;
     const { start } = this.entry;
     const isDone = whole || last - start < PIECE;
-    const { maxLine } = this.options.sink;
+    const { maxLineBytes: maxLine } = this.options.sink;
     const partial = this.partials[stream];
     if (partial === undefined && isDone) {
       const cut = Math.max(0, last - start - maxLine);
@@ -303,7 +303,7 @@ export class FileTail implements Follower {
     line.end = end;
     line.cut = cut;
     line.utf8 = isUtf8Known || isUtf8(source.subarray(start, end));
-    this.options.sink.line(line);
+    this.options.sink.addLine(line);
   }
 
   private isRepeat(resumed: LogPosition): boolean {
@@ -319,7 +319,7 @@ export class FileTail implements Follower {
   private malformed(bytes: Buffer, start: number, end: number): void {
     if (start === end) return;
     const { line } = this;
-    const cut = Math.max(0, end - start - this.options.sink.maxLine);
+    const cut = Math.max(0, end - start - this.options.sink.maxLineBytes);
     // With no entry before it, the time is the file's: the same whenever it is read.
     if (line.seconds === 0) line.seconds = Math.floor(fstatSync(this.descriptor).birthtimeMs / 1000);
     line.malformed = true;
@@ -360,8 +360,8 @@ export class FileTail implements Follower {
     this.join('stdout');
     this.join('stderr');
     this.advance(this.isRemoved ? rest.length : 0);
-    this.options.sink.settled();
-    this.options.sink.end();
+    this.options.sink.checkpoint();
+    this.options.sink.finishRecord();
     this.stop();
     return false;
   }

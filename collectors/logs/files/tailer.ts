@@ -61,7 +61,7 @@ export class Tailer {
    * @returns whether it was
    */
   hurry(tail: FileTail): boolean {
-    const room = this.tails.get(tail)?.room(this.stopping.signal);
+    const room = this.tails.get(tail)?.waitForCapacity(this.stopping.signal);
     if (room !== undefined) return false;
     for (let turns = 0; turns < HURRIED_TURNS; turns++) if (!this.turn(tail)) return !tail.isWaiting;
     return false;
@@ -88,7 +88,7 @@ export class Tailer {
       }
       unfinished = [];
       for (const tail of due) {
-        const room = this.tails.get(tail)?.room(signal);
+        const room = this.tails.get(tail)?.waitForCapacity(signal);
         if (room !== undefined) await room;
         if (signal.aborted) return;
         const isUnfinished = this.turn(tail);

@@ -29,7 +29,7 @@ let now = 0;
 const alerts = new Alerts({
   config,
   interval: INTERVAL_MS,
-  sink: { alert: async () => {}, alerts() {} },
+  sink: { emitAlert: async () => {}, emitAlertStates() {} },
   store: storeOn(new Map()),
   evidence: () => ({ log: [], events: [], memory: {} }),
   exists: () => false,

@@ -31,7 +31,7 @@ async function agent(): Promise<Start> {
     process.env,
   );
   const telemetry = new Telemetry(pino({ level: 'error' }, pino.destination(2)));
-  const positions = new Positions(task.data, (error) => telemetry.fault('positions', error));
+  const positions = new Positions(task.data, (error) => telemetry.reportError('positions', error));
   const evidence = new Evidence('/proc');
   const exporters = await createExporters(
     { ...config, exporter: ['otlp'], data_dir: task.inMemory ? '/dev/null' : task.data },
@@ -56,10 +56,10 @@ async function agent(): Promise<Start> {
     for (const exporter of exporters) exporter.start?.();
     for (const [index, logPath] of task.files.entries()) {
       const id = `${index}`.padStart(64, 'f');
-      collector.attach(fakeContainer({ id, name: `bench-${index}`, logPath, startedAt: 1n }));
+      collector.attachContainer(fakeContainer({ id, name: `bench-${index}`, logPath, startedAt: 1n }));
     }
     return async () => {
-      await collector.stop();
+      await collector.close();
       positions.close();
     };
   };

@@ -58,7 +58,8 @@ const collectors = [
   new StateCollector(),
 ];
 for (const container of containers)
-  for (const collector of collectors) if ('attach' in collector) collector.attach(container);
+  for (const collector of collectors)
+    if ('attachContainer' in collector) collector.attachContainer(container);
 const rounds = new Round(collectors, enabled, telemetry);
 let points = 0;
 
@@ -69,10 +70,10 @@ function agent(): () => Promise<void> {
     export: async (batch: Batch) => {
       points += batch.count;
     },
-    stop: async () => {},
+    shutdown: async () => {},
   };
   const pipeline = plainPipeline({ exporters: [nowhere], telemetry, treatment: () => undefined });
-  return async () => pipeline.metrics(await rounds.collect(containers));
+  return async () => pipeline.emitMetrics(await rounds.collect(containers));
 }
 
 /** Has each container use CPU time before the next round. */
