@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { catalogue } from './catalogue/index.ts';
 import type { Collector } from './records/collector.ts';
 import type { Attributes, Container, Metric, PointSink } from './records/records.ts';
-import { InterfaceSides } from './shared/interface-attributes.ts';
+import { InterfaceAttributes } from './shared/interface-attributes.ts';
 import { buffer, type KernelFile, type KernelFiles } from './shared/kernel-file.ts';
 import { requireProcessOf } from './shared/locate.ts';
 import { type InterfaceCounters, parseNetDev } from './shared/proc-files.ts';
@@ -89,7 +89,7 @@ export class NetworkCollector implements Collector {
   private readonly files: KernelFiles;
   private readonly watched = new Map<string, Watched>();
   private readonly attributes = new Map<string, Attributes>();
-  private readonly sides = new InterfaceSides();
+  private readonly sides = new InterfaceAttributes();
   /** Whether other files than `dev` are read. */
   private readonly looksFurther: boolean;
   private readonly isStill: (container: Container) => boolean;
@@ -167,7 +167,7 @@ export class NetworkCollector implements Collector {
       const { metric, received, transmitted } = COLUMNS[index]!;
       for (let at = 0; at < interfaces.length; at++) {
         const { name, values } = interfaces[at]!;
-        const { receive, transmit } = this.sides.of(name);
+        const { receive, transmit } = this.sides.forInterface(name);
         points.push({ metric, value: values[received]!, attributes: receive });
         points.push({ metric, value: values[transmitted]!, attributes: transmit });
       }

@@ -1,30 +1,32 @@
-/** The attributes of a network interface, per direction. */
+/** The attributes of a network interface, one object for each direction. */
 import type { Attributes } from '../records/records.ts';
+import { BoundedMap } from './bounded-map.ts';
 
-/** Bound of remembered interface names: containers can make up any number. */
+/** How many interface names are remembered: containers can make up any number. */
 const MAX_INTERFACES = 10_000;
 
-interface Sides {
+export interface DirectionAttributes {
   readonly receive: Attributes;
   readonly transmit: Attributes;
 }
 
-/** Attributes of interfaces, one object for equal ones, which need not be compared by what is in them. */
-export class InterfaceSides {
-  private readonly known = new Map<string, Sides>();
+/**
+ * Interns the attributes of network interfaces: the same interface name gives the same objects, so that the pipeline can
+ * compare attributes by identity.
+ */
+export class InterfaceAttributes {
+  private readonly byName = new BoundedMap<string, DirectionAttributes>(MAX_INTERFACES);
 
-  of(name: string): Sides {
-    let sides = this.known.get(name);
-    if (sides === undefined) {
-      // Names that containers make up do not add up for ever.
-      if (this.known.size === MAX_INTERFACES) this.known.clear();
-      const side = (direction: string) => ({
+  forInterface(name: string): DirectionAttributes {
+    let attributes = this.byName.get(name);
+    if (attributes === undefined) {
+      const inDirection = (direction: string) => ({
         'network.interface.name': name,
         'network.io.direction': direction,
       });
-      sides = { receive: side('receive'), transmit: side('transmit') };
-      this.known.set(name, sides);
+      attributes = { receive: inDirection('receive'), transmit: inDirection('transmit') };
+      this.byName.set(name, attributes);
     }
-    return sides;
+    return attributes;
   }
 }

@@ -9,7 +9,7 @@ import { catalogue } from '../../catalogue/index.ts';
 import { isNotFound } from '../../engine/client.ts';
 import type { Collector, RecordSink } from '../../records/collector.ts';
 import type { Container, Metric, PointSink } from '../../records/records.ts';
-import { InterfaceSides } from '../../shared/interface-attributes.ts';
+import { InterfaceAttributes } from '../../shared/interface-attributes.ts';
 import { buffer } from '../../shared/kernel-file.ts';
 import { compile, controllersOf, type Plan } from '../plan.ts';
 import { DeviceNames, TableAttributes } from '../tables.ts';
@@ -66,7 +66,7 @@ export class StatsCollector implements Collector {
   private readonly options: StatsOptions;
   private readonly asked = new Map<string, Asked>();
   private readonly plans = new Map<1 | 2, Plan>();
-  private readonly sides = new InterfaceSides();
+  private readonly sides = new InterfaceAttributes();
   private readonly tableAttributes = new TableAttributes(new DeviceNames(undefined));
 
   constructor(options: StatsOptions) {
@@ -133,7 +133,7 @@ export class StatsCollector implements Collector {
     const all = Object.entries(networks);
     for (const [metric, received, transmitted] of NETWORK) {
       for (const [name, counters] of all) {
-        const { receive, transmit } = this.sides.of(name);
+        const { receive, transmit } = this.sides.forInterface(name);
         points.push({ metric, value: counters[received], attributes: receive });
         points.push({ metric, value: counters[transmitted], attributes: transmit });
       }
