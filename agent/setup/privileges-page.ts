@@ -230,7 +230,7 @@ export function privilegesPage(): string {
     '  portlight run --docker-host unix:///run/portlight/docker.sock --data-dir /var/lib/portlight',
     '```',
     '',
-    'Root without CAP_DAC_OVERRIDE writes only what it owns, which a volume with `nocopy` is. [placing.md](placing.md) has',
+    'Root without CAP_DAC_OVERRIDE writes only what it owns, which a volume with `nocopy` is. [deployment.md](deployment.md) has',
     'Compose, Swarm, Kubernetes and a systemd unit in the same manner.',
     '',
     'Where AppArmor confines containers, its profile `docker-default` lets one look at others of the same profile, but not at',

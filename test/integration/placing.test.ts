@@ -48,7 +48,7 @@ const withSocket = (text: string, { host }: OwnDaemon): string =>
 const place = {
   async 'docker run'({ t, daemon, gateway }: Place) {
     const directory = write(t, { 'portlight.yaml': configuration });
-    const shown = shownCommand('placing.md', 'docker run');
+    const shown = shownCommand('deployment.md', 'docker run');
     t.true(shown.includes('http://collector:4318') && shown.endsWith(`portlight:${VERSION}`));
     const command = withSocket(shown, daemon)
       .replace('http://collector:4318', gateway)
@@ -199,13 +199,13 @@ test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on 
   }
 });
 
-test('the unit is what systemd takes, and exposes no more than docs/placing.md says', async (t) => {
+test('the unit is what systemd takes, and exposes no more than docs/deployment.md says', async (t) => {
   const directory = write(t, { portlight: '#!/bin/sh\n' });
   const unit = recipe('systemd/portlight.service').replace(/^ExecStart=portlight/m, 'ExecStart=/bin/true');
   const path = join(write(t, { 'portlight.service': unit }), 'portlight.service');
   const verified = await run('systemd-analyze', ['verify', path], { cwd: directory });
   t.is(verified.stdout + verified.stderr, '');
-  const page = readFileSync(join(import.meta.dirname, '../../docs/placing.md'), 'utf8');
+  const page = readFileSync(join(import.meta.dirname, '../../docs/deployment.md'), 'utf8');
   const [, exposure, most] = /exposure of ([\d.]+) of 10[^;]*; a test keeps it at ([\d.]+)/.exec(page)!;
   t.true(Number(exposure) <= Number(most));
   const threshold = `--threshold=${Number(most) * 10}`;

@@ -24,7 +24,7 @@ test('every file is YAML, and names this version where it names one', (t) => {
       t.deepEqual([...errors, ...warnings], [], file);
     for (const [, version] of text.matchAll(/portlight:(\d[\w.-]*)/g)) t.is(version, manifest.version, file);
   }
-  const page = readFileSync(join(config, '../docs/placing.md'), 'utf8');
+  const page = readFileSync(join(config, '../docs/deployment.md'), 'utf8');
   for (const [, version] of page.matchAll(/portlight[:-](\d+\.\d+\.\d+)/g)) t.is(version, manifest.version);
 });
 
