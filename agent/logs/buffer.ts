@@ -5,7 +5,7 @@
 
 import { stripVTControlCharacters } from 'node:util';
 import { timestampOf } from '../../collectors/logs/timestamp.ts';
-import type { LogSink } from '../../collectors/records/collector.ts';
+import type { LogSink, PositionStore } from '../../collectors/records/collector.ts';
 import {
   type Container,
   type IoStream,
@@ -38,7 +38,6 @@ const SUMMARY_MS = 10_000;
 export interface Batches {
   /** `records` are encoded `log_records` fields; resolves when they need their source no longer. */
   emitLines(container: Container, records: Buffer, count: number): Promise<void>;
-  savePosition(container: Container, position: LogPosition): void;
   /** Calls the buffer's `flush` soon. */
   linger(buffer: LogBuffer): void;
   waitForCapacity(signal: AbortSignal): Promise<void> | undefined;
@@ -61,11 +60,22 @@ function stripped(line: LogLine): LogLine {
   return { ...line, source, start: 0, end: source.length };
 }
 
+export interface LogBufferOptions {
+  readonly container: Container;
+  /** How far the lines were read; the reader keeps it up to date. */
+  readonly position: LogPosition;
+  /** Where it is saved once exporters have taken charge of the lines. */
+  readonly positions: PositionStore;
+  readonly treatment: Treatment;
+  readonly batches: Batches;
+}
+
 export class LogBuffer implements LogSink {
   readonly maxLineBytes: number;
   readonly wantsFileOffset: boolean;
   private readonly container: Container;
   private readonly position: LogPosition;
+  private readonly positions: PositionStore;
   private readonly treatment: Treatment;
   private readonly batches: Batches;
   /** While there are lines in it. */
@@ -87,9 +97,10 @@ export class LogBuffer implements LogSink {
   private summary: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(container: Container, position: LogPosition, treatment: Treatment, batches: Batches) {
+  constructor({ container, position, positions, treatment, batches }: LogBufferOptions) {
     this.container = container;
     this.position = position;
+    this.positions = positions;
     this.treatment = treatment;
     this.maxLineBytes = treatment.maxLine;
     this.wantsFileOffset = treatment.wantsPlace;
@@ -169,7 +180,7 @@ export class LogBuffer implements LogSink {
     if (count === 0) {
       if (reached === undefined) return;
       // Lines that none is left of are done when those before are.
-      if (this.underWay === 0) this.batches.savePosition(this.container, reached);
+      if (this.underWay === 0) this.positions.save(this.container, reached);
       else this.reached = reached;
       return;
     }
@@ -183,7 +194,7 @@ export class LogBuffer implements LogSink {
       // One that is on the disk and being sent is let go of after those behind it.
       if (reached !== undefined && number > this.saved) {
         this.saved = number;
-        this.batches.savePosition(this.container, reached);
+        this.positions.save(this.container, reached);
       }
       if (this.underWay === 0 && this.count === 0) this.flush();
     });

@@ -4,7 +4,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
-import type { LogSink, RecordSink } from '../../collectors/records/collector.ts';
+import type { LogSink, PositionStore, RecordSink } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import {
   type Container,
@@ -42,15 +42,9 @@ const MAX_UNDER_WAY = 16 * 1024 * 1024;
  */
 const SETS_PER_REQUEST = 100;
 
-/** Where the position of each log is kept. */
-export interface LogPositionStore {
-  save(container: Container, position: LogPosition): void;
-}
-
 export interface PipelineOptions {
   readonly exporters: readonly Exporter[];
   readonly telemetry: Telemetry;
-  readonly positions: LogPositionStore;
   /** In which names metrics are sent by OTLP. */
   readonly dialect: 'semconv' | Dialect;
   readonly temporality: Temporality;
@@ -74,7 +68,6 @@ const recordWriter = new Writer(4096);
 export class Pipeline implements RecordSink, Batches {
   private readonly exporters: readonly Exporter[];
   private readonly telemetry: Telemetry;
-  private readonly positions: LogPositionStore;
   private readonly treatment: PipelineOptions['treatment'];
   private readonly onLines: PipelineOptions['onLines'];
   private readonly onEvent: PipelineOptions['onEvent'];
@@ -86,13 +79,11 @@ export class Pipeline implements RecordSink, Batches {
   private readonly deltas: DeltaConversion | undefined;
   private readonly waiting = new Set<LogBuffer>();
   private timer: NodeJS.Timeout | undefined;
-  /** Containers that exist no more: an acknowledgement that comes late must not bring their position back. */
-  private readonly gone = new WeakSet<Container>();
   private underWay = 0;
   private readonly roomWaiters = new Set<() => void>();
 
   constructor(options: PipelineOptions) {
-    const { exporters, telemetry, positions, dialect, temporality } = options;
+    const { exporters, telemetry, dialect, temporality } = options;
     this.treatment = options.treatment;
     this.onLines = options.onLines;
     this.onEvent = options.onEvent;
@@ -101,7 +92,6 @@ export class Pipeline implements RecordSink, Batches {
     this.traces = options.traces;
     this.exporters = exporters;
     this.telemetry = telemetry;
-    this.positions = positions;
     this.translator = dialect === 'semconv' ? undefined : new Translator(dialect);
     this.deltas = temporality === 'delta' ? new DeltaConversion(unixNow()) : undefined;
   }
@@ -178,20 +168,15 @@ export class Pipeline implements RecordSink, Batches {
     return this.exportBatch({ signal: 'traces', resource, count: 1, otlp });
   }
 
-  openLog(container: Container, position: LogPosition): LogSink | undefined {
+  openLog(container: Container, position: LogPosition, positions: PositionStore): LogSink | undefined {
     const treatment = this.treatment(container);
     if (treatment === undefined) return undefined;
     if (treatment.rateLimit > 0) this.onDropped(container, 'rate_limit', 0);
-    return new LogBuffer(container, position, treatment, this);
+    return new LogBuffer({ container, position, positions, treatment, batches: this });
   }
 
   reportError(collector: string, error: unknown, container?: Container): void {
     this.telemetry.reportError(collector, error, container?.name);
-  }
-
-  /** The container exists no more, and its log has ended. */
-  forgetContainer(container: Container): void {
-    this.gone.add(container);
   }
 
   /** Hands on every line that still waits for others. */
@@ -217,11 +202,6 @@ export class Pipeline implements RecordSink, Batches {
     this.underWay -= otlp.length;
     recycle(otlp);
     if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
-  }
-
-  /** @internal for LogBuffer */
-  savePosition(container: Container, position: LogPosition): void {
-    if (!this.gone.has(container)) this.positions.save(container, position);
   }
 
   /** @internal for LogBuffer */

@@ -6,7 +6,6 @@ import { matches, selectMetrics } from '../../collectors/catalogue/selection.ts'
 import { isNone } from '../../collectors/engine/endpoint.ts';
 import { hostAttributes } from '../../collectors/host/identity.ts';
 import { bootTime } from '../../collectors/host/index.ts';
-import { formatPosition } from '../../collectors/logs/position.ts';
 import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { messageOf } from '../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
@@ -147,16 +146,6 @@ async function startLocked(
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape, ...(dashboard === undefined ? [] : [dashboard])],
     telemetry,
-    positions: {
-      save({ id, resource }, position) {
-        // Who gives all records such an attribute has no daemon of that name.
-        const name = resource.attributes['docker.daemon.name'];
-        const section = daemons.some((daemon) => daemon.name !== undefined && daemon.name === name)
-          ? sectionOf(String(name))
-          : '';
-        positions.save(`${section}logs/${id}`, formatPosition(position));
-      },
-    },
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
     wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),

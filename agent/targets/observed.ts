@@ -8,7 +8,7 @@ import type { ListedImage } from '../../collectors/docker/objects.ts';
 import type { Endpoint } from '../../collectors/engine/endpoint.ts';
 import type { Evidence } from '../../collectors/lifecycle/ends.ts';
 import type { FirstSight, LogOptions } from '../../collectors/logs/index.ts';
-import { parsePosition } from '../../collectors/logs/position.ts';
+import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { confinementAttributes, readConfinement } from '../../collectors/namespaces/confinement.ts';
 import { NamespaceCollector, namespaceAttributes } from '../../collectors/namespaces/index.ts';
 import { NetworkCollector } from '../../collectors/network.ts';
@@ -139,18 +139,11 @@ export function logOptions({
   pipeline,
   evidence,
   store,
-}: ObservedOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight'> {
+}: ObservedOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight' | 'onRemoved'> {
   return {
     sink: pipeline,
-    positions: {
-      load: (id) => parsePosition(store.load(`logs/${id}`) ?? ''),
-      save: (container, position) => pipeline.savePosition(container, position),
-      forget(container) {
-        pipeline.forgetContainer(container);
-        evidence.forget(container.id);
-        store.delete(`logs/${container.id}`);
-      },
-    },
+    positions: new LogPositionStore(store),
+    onRemoved: ({ id }) => evidence.forget(id),
     firstSight: firstSightOf(config.logs.first_sight),
   };
 }

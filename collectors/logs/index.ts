@@ -10,18 +10,11 @@ import { Tailer } from './files/tailer.ts';
 import type { Follower } from './follower.ts';
 import { HeldFiles } from './held.ts';
 import { beginning } from './position.ts';
+import type { LogPositionStore } from './position-store.ts';
 import { LogPaths, type LogSource, sourceOf } from './source.ts';
 
 const STOP_MS = 500;
 const LOOK_EVERY_MS = 5000;
-
-/** Where the positions are kept. */
-export interface LogPositions {
-  load(id: string): LogPosition | undefined;
-  save(container: Container, position: LogPosition): void;
-  /** The container exists no more, and its log has ended. */
-  forget(container: Container): void;
-}
 
 /** Where to begin with a container that was running before the agent first saw it: a moment, or the end. */
 export type FirstSight = { readonly sinceSeconds: number } | 'now';
@@ -30,12 +23,14 @@ export interface LogOptions {
   /** Undefined where there is no daemon: then only files are read. */
   readonly docker: Docker | undefined;
   readonly sink: RecordSink;
-  readonly positions: LogPositions;
+  readonly positions: LogPositionStore;
   readonly firstSight: FirstSight;
   /** Where the / of the daemon's host is; undefined where it cannot be seen from here. */
   readonly rootfs: string | undefined;
   /** The container that the agent itself runs in, if it does: its log is left alone. */
   readonly ownId: string | undefined;
+  /** Called when a container was removed and its log has ended. */
+  readonly onRemoved: (container: Container) => void;
 }
 
 interface Followed {
@@ -116,6 +111,7 @@ export class LogCollector implements Collector {
     const forget = () => {
       this.reached.delete(container.id);
       this.options.positions.forget(container);
+      this.options.onRemoved(container);
     };
     const followed = this.followed.get(container.id);
     if (followed === undefined) {
@@ -159,7 +155,7 @@ export class LogCollector implements Collector {
     }
     const kept = this.reached.get(container.id) ?? positions.load(container.id);
     const position = kept ?? beginning();
-    const lines = sink.openLog(container, position);
+    const lines = sink.openLog(container, position, positions);
     if (lines === undefined) return;
     const follower = this.follow(container, position, lines, kept === undefined, isRunning);
     const hurry = () => {

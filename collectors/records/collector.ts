@@ -21,6 +21,11 @@ export interface LogSink {
   finishRecord(): void;
 }
 
+/** Where positions of logs are kept, so that the next agent resumes there. */
+export interface PositionStore {
+  save(container: Container, position: LogPosition): void;
+}
+
 /** The pipeline as collectors see it. */
 export interface RecordSink {
   /** Resolves when every exporter has taken charge of the event. */
@@ -28,10 +33,12 @@ export interface RecordSink {
   /** As `event`; resolves at once where no traces are wanted. */
   emitSpan(resource: Resource, span: Span): Promise<void>;
   /**
-   * @param position how far the lines that were given were read; whoever gives them keeps it up to date
+   * Opens the log of a container for writing.
+   * @param position how far its lines were read; the caller keeps it up to date
+   * @param positions where the position is saved once exporters have taken charge of the lines
    * @returns undefined where the container's log is not wanted
    */
-  openLog(container: Container, position: LogPosition): LogSink | undefined;
+  openLog(container: Container, position: LogPosition, positions: PositionStore): LogSink | undefined;
   /** A fault at run time: counted, and logged at a bounded rate. */
   reportError(collector: string, error: unknown, container?: Container): void;
 }

@@ -7,7 +7,6 @@ export const plainPipeline = (
   given: Pick<PipelineOptions, Needed> & Partial<Omit<PipelineOptions, Needed>>,
 ): Pipeline =>
   new Pipeline({
-    positions: { save() {} },
     dialect: 'semconv',
     temporality: 'cumulative',
     wantsEvent: () => true,

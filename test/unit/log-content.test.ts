@@ -57,7 +57,6 @@ async function treat(labels: { [label: string]: string }) {
       }
       await waits.shift();
     },
-    savePosition: (_container, position) => saved.push(position),
     linger: () => {},
     waitForCapacity: () => undefined,
     reportError: (_collector, error) => {
@@ -68,7 +67,8 @@ async function treat(labels: { [label: string]: string }) {
     },
   };
   const position: LogPosition = { seconds: 0, nanos: 0, count: 0, offset: 0, check: -1 };
-  const buffer = new LogBuffer(container, position, treatment, batches);
+  const positions = { save: (_container: unknown, position: LogPosition) => void saved.push(position) };
+  const buffer = new LogBuffer({ container, position, positions, treatment, batches });
   let written = 0;
   const write = (body: Buffer | string, facts: Partial<LogLine> = {}) => {
     written++;

@@ -5,7 +5,10 @@ import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { Positions } from '../../agent/process/positions.ts';
 import { upperLayer } from '../../collectors/docker/own.ts';
+import { beginning } from '../../collectors/logs/position.ts';
+import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { ownContainerId } from '../../collectors/shared/own-container.ts';
+import { fakeContainer } from '../support/container.ts';
 import { waitFor } from '../support/wait.ts';
 
 test("positions outlive the process, and somebody else's lock on them", async (t) => {
@@ -30,6 +33,21 @@ test("positions outlive the process, and somebody else's lock on them", async (t
     ['1', '2', undefined],
   );
   again.close();
+});
+
+test('each target keeps the positions of its own logs, and a late acknowledgement restores none', (t) => {
+  const all = new Positions(undefined, () => t.fail());
+  t.teardown(() => all.close());
+  const [local, remote] = [all, all.section('daemon/remote/')].map((store) => new LogPositionStore(store));
+  const container = fakeContainer();
+  const position = { ...beginning(), seconds: 7, offset: 70 };
+  remote!.save(container, position);
+  t.is(local!.load(container.id), undefined);
+  t.deepEqual(remote!.load(container.id), position);
+  t.deepEqual(all.idsUnder('daemon/remote/logs/'), [container.id]);
+  remote!.forget(container);
+  remote!.save(container, position);
+  t.is(remote!.load(container.id), undefined);
 });
 
 test('the container that the agent runs in is known by its cgroup or its mounts', (t) => {

@@ -11,7 +11,7 @@ import { Evidence } from '../../../agent/pipeline/evidence.ts';
 import { loadConfig } from '../../../agent/process/load-config.ts';
 import { Positions } from '../../../agent/process/positions.ts';
 import { LogCollector } from '../../../collectors/logs/index.ts';
-import { formatPosition } from '../../../collectors/logs/position.ts';
+import { LogPositionStore } from '../../../collectors/logs/position-store.ts';
 import { createExporters } from '../../../exporters/index.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../../support/container.ts';
@@ -40,14 +40,14 @@ async function agent(): Promise<Start> {
   const pipeline = plainPipeline({
     exporters,
     telemetry,
-    positions: { save: (id, position) => positions.save(`logs/${id}`, formatPosition(position)) },
     onLines: (container, records) => evidence.lines(container, records),
     treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
   });
   const collector = new LogCollector({
     docker: undefined as never,
     sink: pipeline,
-    positions: { load: () => undefined, save() {}, forget() {} },
+    positions: new LogPositionStore(positions),
+    onRemoved() {},
     firstSight: { sinceSeconds: 0 },
     rootfs: '/',
     ownId: undefined,
