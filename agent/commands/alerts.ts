@@ -8,7 +8,7 @@ import { duration } from '../../exporters/console/format.ts';
 import { describe, type Rule } from '../alerts/rule.ts';
 import { rulesOf } from '../alerts/rules.ts';
 import { findAgent } from '../views/watch/client.ts';
-import { judge } from '../views/watch/judge.ts';
+import { evaluateRulesOnce } from '../views/watch/evaluate-once.ts';
 import { configOf } from './options.ts';
 import { print, printAs, printTable } from './output.ts';
 
@@ -44,7 +44,9 @@ export async function alerts({ output }: { output: string }, command: Command): 
   const { config } = await configOf(command);
   const agent = await findAgent(config);
   const found =
-    agent === undefined ? (await judge(config)).map(toJson) : await agent.get<AlertJson[]>('/alerts');
+    agent === undefined
+      ? (await evaluateRulesOnce(config)).map(toJson)
+      : await agent.get<AlertJson[]>('/alerts');
   if (agent === undefined)
     console.error(
       'portlight: no agent runs here: these rules hold right now; trends, changes and events are what an agent sees',

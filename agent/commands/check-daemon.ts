@@ -13,7 +13,7 @@ import { sourceOf } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import { messageOf } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
-import { abilities, LOG_FILES, lacksOf, surroundingsOf } from '../targets/abilities.ts';
+import { accessChecks, accessContext, failedAccessChecks, LOG_FILES } from '../targets/access-checks.ts';
 import { daemonOf, unanswered } from '../views/watch/daemon.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -123,8 +123,8 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
   const logs = logsFound(containers, isHere ? rootfs : undefined);
   if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
-  const surroundings = surroundingsOf(procfs, rootfs, metrics);
-  let lacking = containers.filter((container) => lacksOf(container, surroundings).length > 0);
+  const surroundings = accessContext(procfs, rootfs, metrics);
+  let lacking = containers.filter((container) => failedAccessChecks(container, surroundings).length > 0);
   if (lacking.length > 0) {
     // One that was just ending could not be looked at, and the daemon learns of its end a moment later.
     await sleep(ENDING_MS);
@@ -133,10 +133,10 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
     containers = containers.filter(runs);
     lacking = lacking.filter(runs);
   }
-  const lacks = lacking.flatMap((container) => lacksOf(container, surroundings));
-  const wanted = abilities.filter(({ metric }) => metric === undefined || metrics.has(metric));
+  const lacks = lacking.flatMap((container) => failedAccessChecks(container, surroundings));
+  const wanted = accessChecks.filter(({ metric }) => metric === undefined || metrics.has(metric));
   return wanted.map((ability) => {
-    const missing = lacks.filter((lack) => lack.ability === ability);
+    const missing = lacks.filter((lack) => lack.check === ability);
     if (missing.length === 0) {
       const what = ability.name === LOG_FILES ? logs : 'readable';
       return finding(ability.name, 'ok', containers.length === 0 ? NOT_TRIED : what);
@@ -144,7 +144,7 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
     return finding(
       ability.name,
       'warn',
-      `of ${missing.length} of ${containers.length} containers cannot be read: ${missing[0]!.reason}: ${ability.without}; it takes ${ability.needs}`,
+      `of ${missing.length} of ${containers.length} containers cannot be read: ${missing[0]!.reason}: ${ability.consequence}; it takes ${ability.requires}`,
     );
   });
 }

@@ -14,7 +14,7 @@ import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { tryAddress } from '../../exporters/server/index.ts';
 import { readLayout } from '../process/layout.ts';
-import { endpointsOf } from '../targets/endpoints.ts';
+import { configuredEndpoints } from '../targets/endpoints.ts';
 import { checkContainersOf } from './check-daemon.ts';
 import { checkKernel } from './check-kernel.ts';
 import { type Finding, finding } from './finding.ts';
@@ -119,7 +119,7 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
 /** @param begins told of each thing that is looked at, before it is */
 async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const { name, endpoint } of endpointsOf(config)) {
+  for (const { name, endpoint } of configuredEndpoints(config)) {
     begins(name === undefined ? 'the daemon' : `the daemon ${name}`);
     const found = isNone(endpoint) ? checkKernel(config) : await checkContainersOf(config, endpoint);
     findings.push(

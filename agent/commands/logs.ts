@@ -112,7 +112,7 @@ async function logsOf(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<DaemonLog[]> {
-  const { selects } = await scope();
+  const { includes: selects } = await scope();
   const inspected = await Promise.all(
     names.map(async (name) => {
       const found = await ask(

@@ -13,7 +13,7 @@ export class LastEvents {
   private readonly lines = new Map<string, string[]>();
   private readonly gone: string[] = [];
 
-  take({ attributes }: Resource, { eventName, time, body }: EventRecord): void {
+  add({ attributes }: Resource, { eventName, time, body }: EventRecord): void {
     const id = attributes['container.id'];
     if (typeof id !== 'string' || OF_EXEC.test(eventName)) return;
     const lines = this.lines.get(id) ?? [];
@@ -28,7 +28,7 @@ export class LastEvents {
   }
 
   /** Oldest first. */
-  of(id: string): string[] {
+  linesOf(id: string): string[] {
     return [...(this.lines.get(id) ?? [])];
   }
 }

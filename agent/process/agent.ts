@@ -25,17 +25,17 @@ import { Alerts } from '../alerts/index.ts';
 import { LogLosses } from '../logs/losses.ts';
 import { isReceiver } from '../logs/receiver.ts';
 import { isFollowed, treatmentOf } from '../logs/treatment.ts';
-import { Evidence } from '../pipeline/evidence.ts';
+import { EvidenceStore } from '../pipeline/evidence-store.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
-import { GLANCE_MS, Glance } from '../rounds/glance.ts';
-import { Rounds } from '../rounds/rounds.ts';
-import { endpointsOf } from '../targets/endpoints.ts';
-import type { Measures, Observed, ObservedOptions } from '../targets/observed.ts';
-import { ObservedDaemon } from '../targets/observed-daemon.ts';
-import { ObservedKernel } from '../targets/observed-kernel.ts';
-import { scopeAt } from '../targets/scope.ts';
+import { LIVE_INTERVAL_MS, LiveSampler } from '../rounds/live-sampler.ts';
+import { RoundScheduler } from '../rounds/round-scheduler.ts';
+import { DaemonTarget } from '../targets/daemon-target.ts';
+import { configuredEndpoints } from '../targets/endpoints.ts';
+import { KernelTarget } from '../targets/kernel-target.ts';
+import { connectScope } from '../targets/scope.ts';
+import type { MetricSelection, Target, TargetOptions } from '../targets/target.ts';
 import { dashboardSources } from './dashboard.ts';
-import { bringUpToDate } from './layout.ts';
+import { migrateDirectory } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { Positions } from './positions.ts';
 
@@ -94,7 +94,7 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const unlock = await lockDirectory(config.data_dir);
   try {
-    bringUpToDate(config.data_dir);
+    migrateDirectory(config.data_dir);
     return await startLocked(config, logger, telemetry, unlock);
   } catch (error) {
     await unlock();
@@ -110,8 +110,8 @@ async function startLocked(
 ): Promise<RunningAgent> {
   const since = new Date();
   const before = telemetry.snapshot();
-  const endpoints = endpointsOf(config);
-  const scope = await scopeAt(endpoints[0]!.endpoint, config.scope, (message) => logger.warn(message));
+  const endpoints = configuredEndpoints(config);
+  const scope = await connectScope(endpoints[0]!.endpoint, config.scope, (message) => logger.warn(message));
   // Before anything is opened: it may not be had.
   const token = requiredToken(config.listen.host, config.data_dir, logger);
   const access = new Access(config.dashboard.hosts, token);
@@ -124,9 +124,9 @@ async function startLocked(
   const host = { ...found, ...common };
   const destinations = destinationsOf(config);
   const scrape = new PrometheusExporter(telemetry);
-  const evidence = new Evidence(config.procfs);
+  const evidence = new EvidenceStore(config.procfs);
   const losses = new LogLosses();
-  const daemons: Observed[] = [];
+  const daemons: Target[] = [];
   const status = () => {
     const states = daemons.map(({ name = null, endpoint, connected, containers }) => ({
       name,
@@ -150,9 +150,9 @@ async function startLocked(
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
     wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
     traces: destinations.some((destination) => destination.kinds.includes('traces')),
-    onLines: (container, records) => evidence.lines(container, records),
+    onLines: (container, records) => evidence.addLines(container, records),
     onEvent(resource, event) {
-      evidence.event(resource, event);
+      evidence.addEvent(resource, event);
       try {
         alerts.event(resource, event);
       } catch (error) {
@@ -181,18 +181,18 @@ async function startLocked(
     interval: config.interval,
     sink: pipeline,
     store: positions,
-    evidence: (id) => evidence.ofNow(id),
+    evidence: (id) => evidence.alertContext(id),
     exists: (id) => daemons.some((daemon) => daemon.exists(id)),
-    isAway: (id) => daemons.some((daemon) => daemon.isAway && daemon.exists(id)),
+    isAway: (id) => daemons.some((daemon) => daemon.isUnreachable && daemon.exists(id)),
     warn: (message) => telemetry.warn(message),
   });
   const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
   const enabled = new Set<Metric>(rows);
-  const measures: Measures = {
+  const measures: MetricSelection = {
     rows,
     // What only rules look at is read more rarely, and not sent.
-    watched: new Set([...alerts.metrics].filter((metric) => !enabled.has(metric))),
-    seldom: Math.max(1, Math.min(MOST_ROUNDS, Math.round(SELDOM_MS / config.interval))),
+    ruleOnly: new Set([...alerts.metrics].filter((metric) => !enabled.has(metric))),
+    ruleOnlyEvery: Math.max(1, Math.min(MOST_ROUNDS, Math.round(SELDOM_MS / config.interval))),
   };
   const limit = descriptorLimit();
   const files = new KernelFiles(limit, () =>
@@ -200,23 +200,23 @@ async function startLocked(
       `the limit of ${limit} open files is reached: kernel files are opened for each read, which costs more CPU`,
     ),
   );
-  const glances: Glance[] = [];
-  const onlookers: ObservedOptions['onlookers'] = (daemon, ofHost) => {
-    if (dashboard === undefined || config.interval <= GLANCE_MS) return [];
-    const glance = new Glance({
+  const liveSamplers: LiveSampler[] = [];
+  const createLiveSamplers: TargetOptions['liveSamplers'] = (daemon, ofHost) => {
+    if (dashboard === undefined || config.interval <= LIVE_INTERVAL_MS) return [];
+    const sampler = new LiveSampler({
       procfs: config.procfs,
       rootfs: config.rootfs,
       files,
       rows,
       telemetry,
-      begun: bootTime(config.procfs),
+      bootTime: bootTime(config.procfs),
       host: ofHost,
       containers: () => daemon.containers.values(),
       isWatched: () => dashboard.isWatched,
-      take: (sets) => dashboard.glance(sets),
+      onSample: (sets) => dashboard.glance(sets),
     });
-    glances.push(glance);
-    return [glance];
+    liveSamplers.push(sampler);
+    return [sampler];
   };
   let isHostClaimed = false;
   const claimHost = () => {
@@ -228,18 +228,23 @@ async function startLocked(
     const store = name === undefined ? positions : positions.section(sectionOf(name));
     const options = {
       ...{ endpoint, config, telemetry, pipeline, store, evidence, losses, files, measures },
-      ...{ here: found, common, own, onlookers },
+      ...{
+        hostAttributes: found,
+        configuredAttributes: common,
+        agentAttributes: own,
+        liveSamplers: createLiveSamplers,
+      },
     };
     const isOnly = endpoints.length === 1;
     daemons.push(
       isNone(endpoint)
-        ? new ObservedKernel(options)
-        : new ObservedDaemon({ ...options, name, scope, claimHost, isOnly }),
+        ? new KernelTarget(options)
+        : new DaemonTarget({ ...options, name, scope, claimHost, isOnly }),
     );
   }
   if (dashboard !== undefined)
     dashboard.onWatched = () => {
-      for (const glance of glances) glance.begin();
+      for (const sampler of liveSamplers) sampler.start();
     };
 
   const site: Site = {
@@ -304,13 +309,13 @@ async function startLocked(
   const sdk =
     destinations.length === 0
       ? undefined
-      : import('./sdk.ts').then(({ startSdk }) =>
+      : import('./own-metrics.ts').then(({ startOwnMetrics: startSdk }) =>
           startSdk({
             telemetry,
-            before,
+            baseline: before,
             resource: hostResource.attributes,
             temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
-            take: (otlp, count) => pipeline.emitOwnMetrics(hostResource, otlp, count),
+            emit: (otlp, count) => pipeline.emitOwnMetrics(hostResource, otlp, count),
           }),
         );
   sdk?.catch((error) => telemetry.reportError('sdk', error));
@@ -323,11 +328,11 @@ async function startLocked(
   };
 
   let toldOwn = performance.now();
-  const rounds = new Rounds(String(host['host.id'] ?? ''), config.interval, async (deadline) => {
+  const rounds = new RoundScheduler(String(host['host.id'] ?? ''), config.interval, async (deadline) => {
     try {
-      await Promise.all(daemons.map((daemon) => daemon.prepare(deadline)));
-      const sets = (await Promise.all(daemons.map((daemon) => daemon.collect()))).flat();
-      evidence.round(sets);
+      await Promise.all(daemons.map((daemon) => daemon.prepareRound(deadline)));
+      const sets = (await Promise.all(daemons.map((daemon) => daemon.collectRound()))).flat();
+      evidence.addRound(sets);
       await alerts.round(sets).catch(faulty);
       await pipeline.emitMetrics(sets);
     } catch (error) {
@@ -338,7 +343,7 @@ async function startLocked(
     await tellOwn();
   });
   for (const exporter of exporters) exporter.start?.();
-  for (const daemon of daemons) daemon.start(() => rounds.begin());
+  for (const daemon of daemons) daemon.start(() => rounds.start());
 
   return {
     async stop() {
@@ -354,7 +359,7 @@ async function startLocked(
       const ended = await Promise.allSettled([
         ...exporters.map((exporter) => exporter.shutdown(deadline)),
         dashboard?.shutdown(),
-        sdk?.then((started) => started.stop()),
+        sdk?.then((started) => started.shutdown()),
       ]);
       for (const end of ended) if (end.status === 'rejected') telemetry.reportError('exporters', end.reason);
       // Acknowledgements on their way become positions.

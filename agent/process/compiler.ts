@@ -25,7 +25,7 @@ const COMPILERS: readonly Compiler[] = [
  * Has what runs often compiled only once there is work; to be called before anything has run often.
  * @param startMs how long whatever is spent is the start's
  */
-export function compileOnceBusy({ startMs = START_MS } = {}): void {
+export function delayOptimization({ startMs = START_MS } = {}): void {
   const begun = performance.now();
   let last = process.cpuUsage();
   let waiting = COMPILERS.map((compiler) => ({ ...compiler, excess: 0 }));

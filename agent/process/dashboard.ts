@@ -7,11 +7,11 @@ import type { Confinement } from '../../exporters/dashboard/api.ts';
 import type { Sources } from '../../exporters/dashboard/sources.ts';
 import type { Status } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
-import type { Observed } from '../targets/observed.ts';
+import type { Target } from '../targets/target.ts';
 
 export interface DashboardParts {
   /** Filled after the dashboard is made; the page's host is that of the first. */
-  readonly daemons: readonly Observed[];
+  readonly daemons: readonly Target[];
   readonly status: () => Status;
   readonly telemetry: Telemetry;
 }
@@ -42,7 +42,7 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
  * An image, from whichever daemon has it.
  * @throws what the last daemon says, where none has it and not all could be asked
  */
-async function imageOf(daemons: readonly Observed[], id: string) {
+async function imageOf(daemons: readonly Target[], id: string) {
   let failure: unknown;
   for (const daemon of daemons) {
     try {
@@ -57,7 +57,7 @@ async function imageOf(daemons: readonly Observed[], id: string) {
 }
 
 /** The entries of all; of one daemon, as a rule, its own map. */
-function together<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<string, T> {
+function merged<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<string, T> {
   return maps.length === 1 ? maps[0]! : new Map(maps.flatMap((map) => [...map]));
 }
 
@@ -65,14 +65,14 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
   const daemonOf = ({ id }: Container) => daemons.find(({ containers }) => containers.has(id));
   return {
     get hostname() {
-      return String(daemons[0]?.surroundings['host.name'] ?? '');
+      return String(daemons[0]?.recordAttributes['host.name'] ?? '');
     },
     get attributes() {
-      return daemons[0]?.surroundings ?? {};
+      return daemons[0]?.recordAttributes ?? {};
     },
-    containers: () => together(daemons.map(({ containers }) => containers)),
+    containers: () => merged(daemons.map(({ containers }) => containers)),
     isConnected: () => daemons.every(({ connected }) => connected),
-    namespaces: () => together(daemons.map(({ namespaces }) => namespaces)),
+    namespaces: () => merged(daemons.map(({ namespaces }) => namespaces)),
     confinement(container) {
       const procfs = daemonOf(container)?.procfs;
       return procfs === undefined || container.pid === 0 ? null : confinementOf(procfs, container);

@@ -42,7 +42,7 @@ export function readLayout(directory: string, newest = MIGRATIONS.length + 1): n
 }
 
 /** The mark as a whole or not at all, whatever happens meanwhile. */
-function mark(directory: string, version: number): void {
+function writeLayout(directory: string, version: number): void {
   const path = join(directory, 'version');
   const descriptor = openSync(`${path}.new`, 'w', 0o600);
   try {
@@ -58,17 +58,17 @@ function mark(directory: string, version: number): void {
  * Makes the directory one of this agent's layout. It has to be locked.
  * @throws {Error} when it is of a newer one, or a migration fails
  */
-export function bringUpToDate(directory: string, migrations = MIGRATIONS): void {
+export function migrateDirectory(directory: string, migrations = MIGRATIONS): void {
   const newest = migrations.length + 1;
   const found = readLayout(directory, newest);
   try {
-    if (found === undefined) mark(directory, UNMARKED);
+    if (found === undefined) writeLayout(directory, UNMARKED);
   } catch (error) {
     if (!isUnusable(error)) throw error;
     return;
   }
   for (let version = found ?? UNMARKED; version < newest; version++) {
     migrations[version - 1]!(directory);
-    mark(directory, version + 1);
+    writeLayout(directory, version + 1);
   }
 }

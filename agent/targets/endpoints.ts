@@ -40,7 +40,7 @@ function namedEndpoint(name: string, options: Config['daemons'][string]): Endpoi
  * Every daemon that is to be observed.
  * @throws {Error} that names the option, where a file cannot be read or there is no such Docker context
  */
-export function endpointsOf({ docker_host, daemons }: Config): NamedEndpoint[] {
+export function configuredEndpoints({ docker_host, daemons }: Config): NamedEndpoint[] {
   const named = Object.entries(daemons).map(([name, options]) => ({
     name,
     endpoint: namedEndpoint(name, options),
@@ -50,4 +50,4 @@ export function endpointsOf({ docker_host, daemons }: Config): NamedEndpoint[] {
 }
 
 /** The daemon that commands ask: the first of them. */
-export const mainEndpoint = (config: Config): Endpoint => endpointsOf(config)[0]!.endpoint;
+export const mainEndpoint = (config: Config): Endpoint => configuredEndpoints(config)[0]!.endpoint;

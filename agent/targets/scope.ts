@@ -24,28 +24,28 @@ const AGAIN_MS = 1000;
 
 type Labels = Readonly<Record<string, string>>;
 
-export interface Scope {
+export interface AgentScope {
   /** Whether what is no container's is told too: the host's figures, images, all networks and volumes. */
   readonly isHost: boolean;
   /** The container that the agent runs in, if it does. */
   readonly ownId: string | undefined;
-  selects(container: Container): boolean | Promise<boolean>;
+  includes(container: Container): boolean | Promise<boolean>;
   /** Whether a network or a volume with these labels is told of. */
-  owns(labels: Labels): boolean;
+  ownsLabels(labels: Labels): boolean;
 }
 
 const refuse = (scope: ScopeName, wrong: string, right: string): ConfigError =>
   new ConfigError([`scope: "${scope}" cannot be had: ${wrong}; expected ${right}`]);
 
 /** Everything. */
-export const hostScope = (): Scope => ({
+export const hostScope = (): AgentScope => ({
   isHost: true,
   ownId: ownContainerId(),
-  selects: () => true,
-  owns: () => true,
+  includes: () => true,
+  ownsLabels: () => true,
 });
 
-function projectScope(ownId: string, labels: Labels): Scope {
+function projectScope(ownId: string, labels: Labels): AgentScope {
   const key = PROJECTS.find((label) => labels[label]);
   if (key === undefined)
     throw refuse(
@@ -54,11 +54,11 @@ function projectScope(ownId: string, labels: Labels): Scope {
       `it to bear the label ${PROJECTS.join(' or ')}, as Compose and docker stack set it`,
     );
   const isOurs = (other: Labels) => other[key] === labels[key];
-  return { isHost: false, ownId, selects: (container) => isOurs(container.labels), owns: isOurs };
+  return { isHost: false, ownId, includes: (container) => isOurs(container.labels), ownsLabels: isOurs };
 }
 
 /** Those whose network namespace is the agent's own, whoever has joined whom. */
-async function podScope(ownId: string, mode: string, docker: Docker): Promise<Scope> {
+async function podScope(ownId: string, mode: string, docker: Docker): Promise<AgentScope> {
   /** The container whose network it is in the end, or `host`. */
   const networkOf = async (id: string, mode: string): Promise<string> => {
     const owner = joinedBy(mode);
@@ -75,16 +75,16 @@ async function podScope(ownId: string, mode: string, docker: Docker): Promise<Sc
   return {
     isHost: false,
     ownId,
-    selects({ id, networkMode }) {
+    includes({ id, networkMode }) {
       // Of one that was gone before it was described, nobody knows whose network it was on.
       if (networkMode === '') return false;
       return networkOf(id, networkMode).then((its) => its === network);
     },
-    owns: () => false,
+    ownsLabels: () => false,
   };
 }
 
-function selfScope(ownId: string, labels: Labels): Scope {
+function selfScope(ownId: string, labels: Labels): AgentScope {
   const text = labels[SCOPE_LABEL];
   const right = 'rules with commas: name=…, image=… or label=…, with * as wildcard';
   if (text === undefined)
@@ -100,18 +100,18 @@ function selfScope(ownId: string, labels: Labels): Scope {
   return {
     isHost: false,
     ownId,
-    selects: (container) => isSelected(container, rules, []),
-    owns: () => false,
+    includes: (container) => isSelected(container, rules, []),
+    ownsLabels: () => false,
   };
 }
 
 /** The scope of an agent. @throws as `scopeOf` */
-export const scopeAt = (
+export const connectScope = (
   endpoint: Endpoint,
   name: ScopeName,
   onWait: (message: string) => void,
-): Promise<Scope> | Scope =>
-  name === 'host' ? hostScope() : scopeOf(name, connect(endpoint), endpoint.host, onWait);
+): Promise<AgentScope> | AgentScope =>
+  name === 'host' ? hostScope() : resolveScope(name, connect(endpoint), endpoint.host, onWait);
 
 /**
  * @param name as it was configured
@@ -120,13 +120,13 @@ export const scopeAt = (
  * @throws {ConfigError} when the agent runs in no container of this daemon's, or its container does not say what is
  *   to be observed; {Error} when the daemon does not answer
  */
-export async function scopeOf(
+export async function resolveScope(
   name: ScopeName,
   docker: Docker,
   where: string,
   onWait: (message: string) => void = () => {},
   patience = PATIENCE_MS,
-): Promise<Scope> {
+): Promise<AgentScope> {
   if (name === 'host') return hostScope();
   const right = 'host, or the agent in a container beside those that it is for';
   if (ownContainerId() === undefined) throw refuse(name, 'the agent runs in no container', right);

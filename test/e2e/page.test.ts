@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { GLANCE_MS } from '../../agent/rounds/glance.ts';
+import { LIVE_INTERVAL_MS } from '../../agent/rounds/live-sampler.ts';
 import { crowd } from '../support/cast.ts';
 import { Feed } from '../support/feed.ts';
 import { closeBrowser, openPage, violations } from '../support/page.ts';
@@ -61,7 +61,7 @@ test.serial('of five hundred containers those in sight are drawn, and the list r
   t.true((await page.locator('.rows .row').count()) < 80);
   await waitFor('small charts', async () => (await page.locator('.spark.cpu .line[d^="M"]').count()) > 10);
   // Figures come in the midst of it, as often as they do.
-  const rounds = setInterval(() => void feed.round(), GLANCE_MS);
+  const rounds = setInterval(() => void feed.round(), LIVE_INTERVAL_MS);
   const frames = (await page.evaluate(SCROLL)) as Frames;
   clearInterval(rounds);
   t.log(

@@ -160,8 +160,8 @@ async function holds(
     agent.stderr
       .split('\n')
       .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as { collector?: string; ability?: string; msg: string })
-      .filter(({ collector, ability }) => collector !== undefined || ability !== undefined);
+      .map((line) => JSON.parse(line) as { collector?: string; check?: string; msg: string })
+      .filter(({ collector, check }) => collector !== undefined || check !== undefined);
   await waitFor(
     `${setting.name}: what is missing to be told`,
     () => warnings().length >= setting.lacks.length,
@@ -174,7 +174,7 @@ async function holds(
       );
   t.deepEqual(
     warnings()
-      .map(({ ability, msg }) => ability ?? msg)
+      .map(({ check, msg }) => check ?? msg)
       .sort(),
     [...setting.lacks].sort(),
     `${setting.name}: each told once, and nothing else`,

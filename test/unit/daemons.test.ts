@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../agent/process/load-config.ts';
-import { endpointsOf, mainEndpoint } from '../../agent/targets/endpoints.ts';
+import { configuredEndpoints, mainEndpoint } from '../../agent/targets/endpoints.ts';
 import { ConfigError } from '../../config/load.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 
@@ -29,7 +29,7 @@ test('daemons are observed instead of the default one, and besides one that is n
   );
   const { config } = await load(named);
   t.deepEqual(
-    endpointsOf(config).map(({ name, endpoint }) => [name, endpoint.host, endpoint.origin]),
+    configuredEndpoints(config).map(({ name, endpoint }) => [name, endpoint.host, endpoint.origin]),
     [
       ['a', 'unix:///a.sock', 'daemons.a'],
       ['b', 'ssh://me@b:2222/run/docker.sock', 'daemons.b'],
@@ -38,12 +38,14 @@ test('daemons are observed instead of the default one, and besides one that is n
   t.is(mainEndpoint(config).host, 'unix:///a.sock');
   const besides = await load(named, { PORTLIGHT_DOCKER_HOST: 'unix:///x.sock' });
   t.deepEqual(
-    endpointsOf(besides.config).map(({ name }) => name),
+    configuredEndpoints(besides.config).map(({ name }) => name),
     [undefined, 'a', 'b'],
   );
   t.is(mainEndpoint(besides.config).host, 'unix:///x.sock');
   t.deepEqual(
-    endpointsOf((await load(file(t, 'docker_host: "unix:///x.sock"'))).config).map(({ name }) => name),
+    configuredEndpoints((await load(file(t, 'docker_host: "unix:///x.sock"'))).config).map(
+      ({ name }) => name,
+    ),
     [undefined],
   );
 });
@@ -58,7 +60,7 @@ test('certificates are read, and what cannot be is named', async (t) => {
     client_key: join(directory, 'key'),
   };
   const { config } = await load(file(t, JSON.stringify({ daemons: { x: options } })));
-  const [found] = endpointsOf(config);
+  const [found] = configuredEndpoints(config);
   t.deepEqual([found?.endpoint.tls?.ca, found?.endpoint.tls?.cert, found?.endpoint.tls?.key].map(String), [
     'CA',
     'CERT',
@@ -66,11 +68,11 @@ test('certificates are read, and what cannot be is named', async (t) => {
   ]);
   const lost = { ...options, client_key: join(directory, 'lost') };
   const other = await load(file(t, JSON.stringify({ daemons: { x: lost } })));
-  t.throws(() => endpointsOf(other.config), {
+  t.throws(() => configuredEndpoints(other.config), {
     message: /^daemons\.x\.client_key: ENOENT.*expected a file in PEM$/,
   });
   const gone = await load(file(t, 'daemons: {x: {context: gone}}'));
-  t.throws(() => endpointsOf(gone.config), {
+  t.throws(() => configuredEndpoints(gone.config), {
     message: 'daemons.x.context: Docker context "gone" does not exist or names no host',
   });
 });

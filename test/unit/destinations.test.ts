@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../agent/process/load-config.ts';
-import { untilPhase } from '../../agent/rounds/phase.ts';
+import { untilIntervalOffset } from '../../agent/rounds/interval-offset.ts';
 import { type Destination, destinationsOf } from '../../config/destinations.ts';
 import { ConfigError } from '../../config/load.ts';
 
@@ -209,10 +209,10 @@ test('hosts have their rounds at moments of their own, and always the same', (t)
   const moments = Array.from({ length: 1000 }, (_, index) => {
     const id = `host-${index}`;
     const now = 1_700_000_000_000 + index * 137;
-    const until = untilPhase(id, INTERVAL, now);
+    const until = untilIntervalOffset(id, INTERVAL, now);
     t.true(until > 0 && until <= INTERVAL);
     const moment = (now + until) % INTERVAL;
-    const again = (now + 123_456 + untilPhase(id, INTERVAL, now + 123_456)) % INTERVAL;
+    const again = (now + 123_456 + untilIntervalOffset(id, INTERVAL, now + 123_456)) % INTERVAL;
     t.true(Math.abs(moment - again) < 1 || Math.abs(moment - again) > INTERVAL - 1, `${moment} ${again}`);
     return moment;
   });

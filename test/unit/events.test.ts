@@ -579,17 +579,17 @@ test('a run ends once: what the daemon says of it late is no second end', async 
 test('of containers that come and go the last events are kept of the latest, and of those that stay', (t) => {
   const events = new LastEvents();
   const tell = (id: string, action: string) =>
-    events.take(
+    events.add(
       { attributes: { 'container.id': id } },
       { eventName: `docker.container.${action}`, time: 0n, severity: 9, body: action, attributes: {} },
     );
   tell('stays', 'start');
   for (let index = 0; index < 150; index++)
     for (const action of ['create', 'die', 'destroy']) tell(`${index}`, action);
-  t.is(events.of('149').length, 3);
-  t.is(events.of('50').length, 3);
-  t.deepEqual(events.of('49'), []);
-  t.is(events.of('stays').length, 1);
+  t.is(events.linesOf('149').length, 3);
+  t.is(events.linesOf('50').length, 3);
+  t.deepEqual(events.linesOf('49'), []);
+  t.is(events.linesOf('stays').length, 1);
 });
 
 test('a kill for want of memory is of its own run, however late it is told, until it was', async (t) => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { bringUpToDate, type Migration } from '../../agent/process/layout.ts';
+import { type Migration, migrateDirectory } from '../../agent/process/layout.ts';
 import { Positions } from '../../agent/process/positions.ts';
 import { temporaryDirectory } from '../support/agent.ts';
 
@@ -14,8 +14,8 @@ test('a directory without a mark is what 0.1.0 kept, and is marked; an empty one
   positions.close();
   const empty = temporaryDirectory(t);
   for (const directory of [old, empty]) {
-    bringUpToDate(directory);
-    bringUpToDate(directory);
+    migrateDirectory(directory);
+    migrateDirectory(directory);
     t.is(versionOf(directory), '1\n');
   }
   const again = new Positions(old, () => t.fail());
@@ -35,11 +35,11 @@ test('each migration runs once, in order, and an interrupted one again', (t) => 
       writeFileSync(path, `${readFileSync(path, 'utf8')} three`);
     },
   ];
-  t.throws(() => bringUpToDate(directory, migrations), { message: 'no space left' });
+  t.throws(() => migrateDirectory(directory, migrations), { message: 'no space left' });
   t.is(versionOf(directory), '2\n');
   isInterrupted = false;
-  bringUpToDate(directory, migrations);
-  bringUpToDate(directory, migrations);
+  migrateDirectory(directory, migrations);
+  migrateDirectory(directory, migrations);
   t.is(readFileSync(path, 'utf8'), 'one two three');
   t.is(versionOf(directory), '3\n');
 });
@@ -48,7 +48,7 @@ test('a newer directory, and one whose mark says nothing, are left as they are',
   const directory = temporaryDirectory(t);
   const refused = (mark: string) => {
     writeFileSync(join(directory, 'version'), mark);
-    const error = t.throws(() => bringUpToDate(directory));
+    const error = t.throws(() => migrateDirectory(directory));
     t.is(versionOf(directory), mark);
     t.false(existsSync(join(directory, 'version.new')));
     return error.message;
@@ -66,7 +66,7 @@ test('a newer directory, and one whose mark says nothing, are left as they are',
 test('a directory that cannot be had is for others to tell of', (t) => {
   const file = join(temporaryDirectory(t), 'file');
   writeFileSync(file, '');
-  t.notThrows(() => bringUpToDate(join(file, 'below')));
+  t.notThrows(() => migrateDirectory(join(file, 'below')));
   const missing = join(temporaryDirectory(t), 'missing');
-  t.notThrows(() => bringUpToDate(missing));
+  t.notThrows(() => migrateDirectory(missing));
 });

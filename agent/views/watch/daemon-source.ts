@@ -24,10 +24,10 @@ import { containerMetrics } from '../../../exporters/dashboard/api.ts';
 import { ContainerFigures, HostFiguresKept } from '../../../exporters/dashboard/figures.ts';
 import { summaryOf } from '../../../exporters/dashboard/summary.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
-import { Attachments } from '../../pipeline/attachments.ts';
-import { Evidence } from '../../pipeline/evidence.ts';
-import { GLANCED } from '../../rounds/glance.ts';
+import { EvidenceStore } from '../../pipeline/evidence-store.ts';
+import { LIVE_METRICS } from '../../rounds/live-sampler.ts';
 import { Round } from '../../rounds/round.ts';
+import { CollectorDispatcher } from '../../targets/collector-dispatcher.ts';
 import { type Daemon, daemonOf } from './daemon.ts';
 import { DaemonLog } from './daemon-logs.ts';
 import type { Line } from './line.ts';
@@ -43,7 +43,7 @@ const FAULT_MS = 10_000;
 
 /** What is shown, and what is told of a container's end. */
 const WANTED = metrics.filter(
-  (row) => GLANCED.has(row) || row === catalogue.memoryRss || row === catalogue.memoryFile,
+  (row) => LIVE_METRICS.has(row) || row === catalogue.memoryRss || row === catalogue.memoryFile,
 );
 const WANTED_OF_HOST = metrics.filter(({ name }) => name.startsWith('system.'));
 
@@ -88,7 +88,7 @@ export class DaemonSource implements Source {
   private readonly docker: DockerCollector;
   private readonly rounds: Round;
   private readonly cgroup: CgroupCollector;
-  private readonly evidence: Evidence;
+  private readonly evidence: EvidenceStore;
   private readonly figures = new Map<string, ContainerFigures>();
   private readonly host = new HostFiguresKept(STEP_MS);
   private timer: NodeJS.Timeout | undefined;
@@ -115,7 +115,7 @@ export class DaemonSource implements Source {
     };
     const telemetry = new Telemetry(pino({ level: 'warn' }, { write }));
     const files = new KernelFiles(descriptorLimit(), () => {});
-    this.evidence = new Evidence(config.procfs);
+    this.evidence = new EvidenceStore(config.procfs);
     this.cgroup = new CgroupCollector(config.procfs, WANTED, files);
     const enabled = new Set<Metric>([...WANTED, ...WANTED_OF_HOST]);
     // The processes of a daemon elsewhere cannot be seen from here.
@@ -142,7 +142,7 @@ export class DaemonSource implements Source {
       surroundings: async () => ({}),
       host: () => HOST,
       labels: [],
-      selects: async (container) => (await this.daemon.scope()).selects(container),
+      selects: async (container) => (await this.daemon.scope()).includes(container),
       describe: () => ({}),
       sink,
       store: new MemoryStore(),
@@ -152,7 +152,7 @@ export class DaemonSource implements Source {
       answered: () => {},
       objectChanged: () => {},
       reconciled: reached.resolve,
-      lifecycle: new Attachments(collectors, telemetry),
+      lifecycle: new CollectorDispatcher(collectors, telemetry),
       // What is older explains what is told: how long it lasted, and whether it was asked for.
       position: { load: () => 0n, save: () => {} },
     });
@@ -205,7 +205,7 @@ export class DaemonSource implements Source {
         all.filter(({ pid }) => pid !== 0),
         this.about,
       );
-      this.evidence.round(sets);
+      this.evidence.addRound(sets);
       for (const set of sets) {
         if (set.container === undefined) this.host.take(set);
         else if (ContainerFigures.isIn(set)) this.figuresOf(set.container.id).take(set);

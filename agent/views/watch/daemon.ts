@@ -8,7 +8,7 @@ import { fromInspect } from '../../../collectors/lifecycle/identity.ts';
 import { messageOf } from '../../../collectors/shared/error-message.ts';
 import type { Config } from '../../../config/schema.ts';
 import { mainEndpoint } from '../../targets/endpoints.ts';
-import { type Scope, scopeOf } from '../../targets/scope.ts';
+import { type AgentScope, resolveScope } from '../../targets/scope.ts';
 import { type AgentClient, findAgent } from './client.ts';
 
 /** A daemon that does not answer, and what can be done about it. */
@@ -26,7 +26,7 @@ export interface Daemon {
   /** @throws {Unanswered} that names the daemon, and says what can be done, where it does not answer */
   ask<T>(question: Promise<T>): Promise<T>;
   /** @throws as `ask`, and {ConfigError} where the scope cannot be had */
-  scope(): Promise<Scope>;
+  scope(): Promise<AgentScope>;
   /**
    * The running containers of the scope, newest first.
    * @throws as `scope`
@@ -64,10 +64,10 @@ export function daemonOf(config: Config): Daemon {
     question.catch((error) => {
       throw new Unanswered(unanswered(endpoint, error));
     });
-  let found: Promise<Scope> | undefined;
+  let found: Promise<AgentScope> | undefined;
   const scope = async () => {
     if (config.scope !== 'host') await ask(docker.version());
-    found ??= scopeOf(config.scope, docker, endpoint.host);
+    found ??= resolveScope(config.scope, docker, endpoint.host);
     return found;
   };
   return {
@@ -76,7 +76,7 @@ export function daemonOf(config: Config): Daemon {
     ask,
     scope,
     async running() {
-      const { selects } = await scope();
+      const { includes: selects } = await scope();
       const all = await ask(inspectRunning(docker));
       const wanted = await Promise.all(all.map((inspect) => selects(fromInspect(inspect, undefined, {}))));
       return all.filter((_, index) => wanted[index]);

@@ -3,7 +3,7 @@
  * is the agent's own code; time is simulated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { untilPhase } from '../../../agent/rounds/phase.ts';
+import { untilIntervalOffset } from '../../../agent/rounds/interval-offset.ts';
 import { Gate, Hold } from '../../../exporters/sending/gate.ts';
 import { Pace } from '../../../exporters/sending/pace.ts';
 import { Sender } from '../../../exporters/sending/sender.ts';
@@ -87,7 +87,12 @@ function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSig
       await sleep(interval);
     }
   };
-  void every(lanes.metrics, ROUND, untilPhase(`host-${index}`, INTERVAL_MS, Date.now()), INTERVAL_MS);
+  void every(
+    lanes.metrics,
+    ROUND,
+    untilIntervalOffset(`host-${index}`, INTERVAL_MS, Date.now()),
+    INTERVAL_MS,
+  );
   // Lines come when they come.
   void every(lanes.logs, LINES, Math.random() * LOGS_EVERY_MS, LOGS_EVERY_MS);
   return () => added;

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { treatmentOf } from '../../../agent/logs/treatment.ts';
-import { Evidence } from '../../../agent/pipeline/evidence.ts';
+import { EvidenceStore } from '../../../agent/pipeline/evidence-store.ts';
 import { loadConfig } from '../../../agent/process/load-config.ts';
 import { Positions } from '../../../agent/process/positions.ts';
 import { LogCollector } from '../../../collectors/logs/index.ts';
@@ -32,7 +32,7 @@ async function agent(): Promise<Start> {
   );
   const telemetry = new Telemetry(pino({ level: 'error' }, pino.destination(2)));
   const positions = new Positions(task.data, (error) => telemetry.reportError('positions', error));
-  const evidence = new Evidence('/proc');
+  const evidence = new EvidenceStore('/proc');
   const exporters = await createExporters(
     { ...config, exporter: ['otlp'], data_dir: task.inMemory ? '/dev/null' : task.data },
     telemetry,
@@ -40,7 +40,7 @@ async function agent(): Promise<Start> {
   const pipeline = plainPipeline({
     exporters,
     telemetry,
-    onLines: (container, records) => evidence.lines(container, records),
+    onLines: (container, records) => evidence.addLines(container, records),
     treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
   });
   const collector = new LogCollector({

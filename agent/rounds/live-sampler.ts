@@ -15,10 +15,10 @@ import type { KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { Round } from './round.ts';
 
-export const GLANCE_MS = 2000;
+export const LIVE_INTERVAL_MS = 2000;
 
 /** What is shown of a container at a glance. */
-export const GLANCED: ReadonlySet<Metric> = new Set([
+export const LIVE_METRICS: ReadonlySet<Metric> = new Set([
   catalogue.cpuUsage,
   catalogue.cpuLimit,
   catalogue.cpuPeriods,
@@ -32,43 +32,44 @@ export const GLANCED: ReadonlySet<Metric> = new Set([
   catalogue.networkIo,
 ]);
 
-export interface GlanceOptions {
+export interface LiveSamplerOptions {
   readonly procfs: string;
   readonly rootfs: string;
   readonly files: KernelFiles;
   /** The metrics that are collected at all. */
   readonly rows: readonly CatalogueEntry[];
   readonly telemetry: Telemetry;
-  readonly begun: UnixNano;
+  readonly bootTime: UnixNano;
   /** What is told of the host too; undefined for nothing. */
   readonly host: Resource | undefined;
   readonly containers: () => Iterable<Container>;
   readonly isWatched: () => boolean;
-  readonly take: (sets: readonly MetricSet[]) => void;
+  readonly onSample: (sets: readonly MetricSet[]) => void;
 }
 
-interface Looking {
+interface Sampling {
   readonly collectors: readonly Collector[];
   readonly round: Round;
   readonly timer: NodeJS.Timeout;
 }
 
-export class Glance implements Collector {
+export class LiveSampler implements Collector {
+  /** A value of the exported attribute `collector`. */
   readonly name = 'glance';
-  private readonly options: GlanceOptions;
+  private readonly options: LiveSamplerOptions;
   /** Undefined while nobody looks: it holds no file open then. */
-  private looking: Looking | undefined;
+  private sampling: Sampling | undefined;
   private isBusy = false;
 
-  constructor(options: GlanceOptions) {
+  constructor(options: LiveSamplerOptions) {
     this.options = options;
   }
 
   /** Somebody looks on. */
-  begin(): void {
-    if (this.looking !== undefined) return;
-    const { procfs, rootfs, files, rows, telemetry, begun, containers, host } = this.options;
-    const shown = rows.filter((row) => GLANCED.has(row));
+  start(): void {
+    if (this.sampling !== undefined) return;
+    const { procfs, rootfs, files, rows, telemetry, bootTime: begun, containers, host } = this.options;
+    const shown = rows.filter((row) => LIVE_METRICS.has(row));
     const enabled = new Set<Metric>([...shown, ...rows.filter(({ name }) => name.startsWith('system.'))]);
     const collectors = [
       new CgroupCollector(procfs, shown, files),
@@ -76,16 +77,16 @@ export class Glance implements Collector {
       ...(host === undefined ? [] : [new HostCollector(procfs, rootfs, files)]),
     ];
     const round = new Round(collectors, enabled, telemetry, begun);
-    const timer = setInterval(() => void this.look(), GLANCE_MS);
-    this.looking = { collectors, round, timer };
+    const timer = setInterval(() => void this.sample(), LIVE_INTERVAL_MS);
+    this.sampling = { collectors, round, timer };
     for (const container of containers()) this.attachContainer(container);
     // Rates are of two looks: nothing is told of the first.
-    void this.collectSets(this.looking);
+    void this.collectSets(this.sampling);
   }
 
   attachContainer(container: Container): void {
     if (container.pid === 0) return;
-    for (const collector of this.looking?.collectors ?? []) {
+    for (const collector of this.sampling?.collectors ?? []) {
       try {
         void collector.attachContainer?.(container);
       } catch {
@@ -95,32 +96,32 @@ export class Glance implements Collector {
   }
 
   updateContainer(container: Container): void {
-    for (const collector of this.looking?.collectors ?? []) collector.updateContainer?.(container);
+    for (const collector of this.sampling?.collectors ?? []) collector.updateContainer?.(container);
   }
 
   detachContainer(container: Container): void {
-    for (const collector of this.looking?.collectors ?? []) void collector.detachContainer?.(container);
+    for (const collector of this.sampling?.collectors ?? []) void collector.detachContainer?.(container);
   }
 
   close(): void {
-    if (this.looking === undefined) return;
-    clearInterval(this.looking.timer);
-    for (const collector of this.looking.collectors) void collector.close?.();
-    this.looking = undefined;
+    if (this.sampling === undefined) return;
+    clearInterval(this.sampling.timer);
+    for (const collector of this.sampling.collectors) void collector.close?.();
+    this.sampling = undefined;
   }
 
-  private async look(): Promise<void> {
-    const { looking } = this;
+  private async sample(): Promise<void> {
+    const { sampling: looking } = this;
     if (looking === undefined || this.isBusy) return;
     if (!this.options.isWatched()) {
       this.close();
       return;
     }
     const sets = await this.collectSets(looking);
-    if (this.looking === looking) this.options.take(sets);
+    if (this.sampling === looking) this.options.onSample(sets);
   }
 
-  private async collectSets({ round }: Looking): Promise<MetricSet[]> {
+  private async collectSets({ round }: Sampling): Promise<MetricSet[]> {
     const { containers, host, telemetry } = this.options;
     this.isBusy = true;
     try {

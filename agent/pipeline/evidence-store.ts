@@ -55,7 +55,7 @@ const figures: readonly { readonly key: string; readonly metric: Metric }[] = [
   { key: 'portlight.exit.pids', metric: catalogue.pidsCount },
 ];
 
-export class Evidence {
+export class EvidenceStore {
   private readonly vmstat: string;
   private readonly logs = new LastLines();
   private readonly events = new LastEvents();
@@ -71,15 +71,15 @@ export class Evidence {
   }
 
   /** @param records encoded `log_records` fields */
-  lines(container: Container, records: Buffer): void {
+  addLines(container: Container, records: Buffer): void {
     this.logs.take(container.id, records);
   }
 
-  event(resource: Resource, event: EventRecord): void {
-    this.events.take(resource, event);
+  addEvent(resource: Resource, event: EventRecord): void {
+    this.events.add(resource, event);
   }
 
-  round(sets: readonly MetricSet[]): void {
+  addRound(sets: readonly MetricSet[]): void {
     this.countKills();
     const now = performance.now();
     const vitals = new Map<string, Vitals>();
@@ -136,13 +136,13 @@ export class Evidence {
   }
 
   /** What bears on an alert of a container, whatever is known of it. */
-  ofNow(id: string): { log: string[]; events: string[]; memory: Record<string, number> } {
+  alertContext(id: string): { log: string[]; events: string[]; memory: Record<string, number> } {
     const values = this.vitals.get(id)?.values ?? [];
     const memory = figures.flatMap(({ key }, index): [string, number][] => {
       const value = values[index];
       return value === undefined || !key.startsWith(OF_MEMORY) ? [] : [[key.slice(OF_MEMORY.length), value]];
     });
-    return { log: this.logs.of(id, 0n), events: this.events.of(id), memory: Object.fromEntries(memory) };
+    return { log: this.logs.of(id, 0n), events: this.events.linesOf(id), memory: Object.fromEntries(memory) };
   }
 
   /** A container told that a process of it was killed for want of memory: that one is accounted for. */

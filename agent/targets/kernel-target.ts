@@ -11,46 +11,46 @@ import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container } from '../../collectors/records/records.ts';
 import { StateCollector } from '../../collectors/state.ts';
-import { Attachments } from '../pipeline/attachments.ts';
 import { Round } from '../rounds/round.ts';
-import { AbilityWatch, surroundingsOf } from './abilities.ts';
+import { AccessMonitor, accessContext } from './access-checks.ts';
+import { CollectorDispatcher } from './collector-dispatcher.ts';
 import {
-  describe,
-  forgetRemoved,
+  deleteRemoved,
   kernelCollectors,
   logOptions,
-  type Observed,
-  type ObservedOptions,
-  readOf,
-} from './observed.ts';
+  metricsToRead,
+  optionalAttributes,
+  type Target,
+  type TargetOptions,
+} from './target.ts';
 
-export class ObservedKernel implements Observed {
+export class KernelTarget implements Target {
   readonly name = undefined;
   readonly endpoint: Endpoint;
-  readonly isAway = false;
-  readonly surroundings: Attributes;
+  readonly isUnreachable = false;
+  readonly recordAttributes: Attributes;
   readonly procfs: string;
-  private readonly options: ObservedOptions;
+  private readonly options: TargetOptions;
   private readonly kernel: KernelCollector;
   private readonly namespaceCollector: NamespaceCollector;
   private readonly collectors: readonly Collector[];
   private readonly round: Round;
 
-  constructor(options: ObservedOptions) {
+  constructor(options: TargetOptions) {
     this.options = options;
     const { config, telemetry, pipeline, store, evidence, losses, measures } = options;
     const { procfs, rootfs, containers } = config;
     this.endpoint = options.endpoint;
     this.procfs = procfs;
-    this.surroundings = { ...options.here, ...options.common };
-    const { enabled } = readOf(measures);
+    this.recordAttributes = { ...options.hostAttributes, ...options.configuredAttributes };
+    const { enabled } = metricsToRead(measures);
     const { namespaces, collectors } = kernelCollectors(options);
     this.namespaceCollector = namespaces;
     this.collectors = [
       ...collectors,
-      new AbilityWatch(surroundingsOf(procfs, rootfs, enabled), telemetry),
+      new AccessMonitor(accessContext(procfs, rootfs, enabled), telemetry),
       // The figures of the host are not its to tell: what it is for is what it sees the processes of.
-      ...options.onlookers(this, undefined),
+      ...options.liveSamplers(this, undefined),
       new StateCollector(),
       losses,
       new LogCollector({ ...logOptions(options), docker: undefined, rootfs, ownId: ownContainer() }),
@@ -63,17 +63,17 @@ export class ObservedKernel implements Observed {
       procfs,
       files: options.files,
       rootfs,
-      surroundings: this.surroundings,
+      surroundings: this.recordAttributes,
       labels: config.container_labels,
       selects: (container) => isSelected(container, containers.include, containers.exclude),
-      describe: (container) => describe(container, options),
+      describe: (container) => optionalAttributes(container, options),
       sink: pipeline,
       store,
       evidence,
       command: undefined,
-      lifecycle: new Attachments(this.collectors, telemetry),
+      lifecycle: new CollectorDispatcher(this.collectors, telemetry),
     });
-    this.round = new Round(this.collectors, enabled, telemetry, 0n, measures.watched);
+    this.round = new Round(this.collectors, enabled, telemetry, 0n, measures.ruleOnly);
   }
 
   get connected(): boolean {
@@ -102,7 +102,7 @@ export class ObservedKernel implements Observed {
 
   start(ready: () => void): void {
     this.kernel.start(() => {
-      forgetRemoved(this.options.store, (id) => this.exists(id));
+      deleteRemoved(this.options.store, (id) => this.exists(id));
       if ([...this.containers.keys()].every((id) => id === ownContainer()))
         this.options.telemetry.warn(
           `docker_host is none, and in ${this.procfs} there is no process of another container yet: share a pid namespace with those that are to be observed (--pid container:<name>)`,
@@ -111,9 +111,9 @@ export class ObservedKernel implements Observed {
     });
   }
 
-  async prepare(): Promise<void> {}
+  async prepareRound(): Promise<void> {}
 
-  collect(): Promise<MetricSet[]> {
+  collectRound(): Promise<MetricSet[]> {
     return this.connected ? this.round.collect(this.containers.values()) : Promise.resolve([]);
   }
 

@@ -14,24 +14,30 @@ import {
   type Telemetry,
 } from '../../exporters/shared/telemetry.ts';
 
-export interface SdkOptions {
+export interface OwnMetricsOptions {
   readonly telemetry: Telemetry;
   /** What had been counted when this agent began: after a reload, an earlier one has told of it. */
-  readonly before: ReadonlyMap<Readonly<MetricSeries>, number>;
+  readonly baseline: ReadonlyMap<Readonly<MetricSeries>, number>;
   /** Of the agent itself. */
   readonly resource: Attributes;
   readonly temporality: 'cumulative' | 'delta';
   /** Takes an encoded request of so many data points. */
-  readonly take: (otlp: Buffer, count: number) => void;
+  readonly emit: (otlp: Buffer, count: number) => void;
 }
 
-export interface Sdk {
+export interface OwnMetrics {
   /** Hands over what is counted up to now. */
   collect(): Promise<void>;
-  stop(): Promise<void>;
+  shutdown(): Promise<void>;
 }
 
-export async function startSdk({ telemetry, before, resource, temporality, take }: SdkOptions): Promise<Sdk> {
+export async function startOwnMetrics({
+  telemetry,
+  baseline: before,
+  resource,
+  temporality,
+  emit: take,
+}: OwnMetricsOptions): Promise<OwnMetrics> {
   // Large libraries: they are loaded after the agent has begun its work.
   const [
     { AggregationTemporality, MeterProvider, MetricReader },
@@ -77,6 +83,6 @@ export async function startSdk({ telemetry, before, resource, temporality, take 
       const bytes = ProtobufMetricsSerializer.serializeRequest(resourceMetrics);
       if (bytes !== undefined && count > 0) take(Buffer.from(bytes), count);
     },
-    stop: () => provider.shutdown(),
+    shutdown: () => provider.shutdown(),
   };
 }

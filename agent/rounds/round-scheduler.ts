@@ -1,6 +1,6 @@
 /** When rounds of metrics are collected. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { untilPhase } from './phase.ts';
+import { untilIntervalOffset } from './interval-offset.ts';
 
 /** The first round comes at once, a second one soon after it: rates need two. */
 const FIRST_INTERVAL_MS = 1000;
@@ -9,7 +9,7 @@ const STOP_MS = 500;
 /** How long a round waits for what has to be asked for. */
 const LONGEST_PREPARATION_MS = 5000;
 
-export class Rounds {
+export class RoundScheduler {
   private readonly host: string;
   private readonly interval: number;
   private readonly round: (deadline: AbortSignal) => Promise<void>;
@@ -29,7 +29,7 @@ export class Rounds {
   }
 
   /** Begins, unless it has. */
-  begin(): void {
+  start(): void {
     this.running ??= this.run().catch(() => {});
   }
 
@@ -50,7 +50,7 @@ export class Rounds {
     // Rates need a second round, which need not wait for the interval.
     await sleep(Math.min(FIRST_INTERVAL_MS, interval), undefined, { signal });
     await round();
-    const first = untilPhase(this.host, interval, Date.now());
+    const first = untilIntervalOffset(this.host, interval, Date.now());
     for (let due = performance.now() + first; ; due = Math.max(due + interval, performance.now())) {
       await sleep(Math.max(0, due - performance.now()), undefined, { signal });
       await round();

@@ -26,15 +26,15 @@ import type { LogLosses } from '../logs/losses.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 
 /** What is measured, for all the same. */
-export interface Measures {
+export interface MetricSelection {
   /** The metrics that are sent. */
   readonly rows: readonly CatalogueEntry[];
   /** Those besides that only rules look at, and in every so manieth round. */
-  readonly watched: ReadonlySet<Metric>;
-  readonly seldom: number;
+  readonly ruleOnly: ReadonlySet<Metric>;
+  readonly ruleOnlyEvery: number;
 }
 
-export interface ObservedOptions {
+export interface TargetOptions {
   readonly endpoint: Endpoint;
   readonly config: Config;
   readonly telemetry: Telemetry;
@@ -44,28 +44,28 @@ export interface ObservedOptions {
   readonly evidence: Evidence & { forget(id: string): void };
   readonly losses: LogLosses;
   readonly files: KernelFiles;
-  readonly measures: Measures;
+  readonly measures: MetricSelection;
   /** `host.*` and `os.*` of this host, and what the user wants every record to bear. */
-  readonly here: Attributes;
-  readonly common: Attributes;
+  readonly hostAttributes: Attributes;
+  readonly configuredAttributes: Attributes;
   /** Of records that are about the host and no container. */
-  readonly own: Attributes;
+  readonly agentAttributes: Attributes;
   /** What else is told of containers of this host. @param host what is told of the host too; undefined for nothing */
-  readonly onlookers: (observed: Observed, host: Resource | undefined) => readonly Collector[];
+  readonly liveSamplers: (observed: Target, host: Resource | undefined) => readonly Collector[];
 }
 
-export interface Observed {
+export interface Target {
   /** `docker.daemon.name`; undefined for the one that needs none. */
   readonly name: string | undefined;
   readonly endpoint: Endpoint;
   /** Whether what happens is followed. */
   readonly connected: boolean;
   /** Whether it cannot be asked for figures that only it has. */
-  readonly isAway: boolean;
+  readonly isUnreachable: boolean;
   /** Every container that exists and is observed, by id. */
   readonly containers: ReadonlyMap<string, Container>;
   /** What every record bears: where it is, and what the user wants. */
-  readonly surroundings: Attributes;
+  readonly recordAttributes: Attributes;
   readonly namespaces: ReturnType<NamespaceCollector['memberships']>;
   /** Where its containers' processes are to be seen; undefined where they are not. */
   readonly procfs: string | undefined;
@@ -80,25 +80,28 @@ export interface Observed {
    */
   start(ready: () => void): void;
   /** Asks for what the next round cannot read at once. */
-  prepare(signal: AbortSignal): Promise<void>;
-  collect(): Promise<MetricSet[]>;
+  prepareRound(signal: AbortSignal): Promise<void>;
+  collectRound(): Promise<MetricSet[]>;
   stop(): Promise<void>;
 }
 
 /** What is read of the metrics: those that are sent, and those that only rules look at. */
-export function readOf({ rows, watched }: Measures): { enabled: Set<Metric>; readRows: CatalogueEntry[] } {
+export function metricsToRead({ rows, ruleOnly: watched }: MetricSelection): {
+  enabled: Set<Metric>;
+  readRows: CatalogueEntry[];
+} {
   const enabled = new Set<Metric>(rows);
   return { enabled, readRows: metrics.filter((row) => enabled.has(row) || watched.has(row)) };
 }
 
 /** What the kernel tells of each container. */
-export function kernelCollectors(options: ObservedOptions): {
+export function kernelCollectors(options: TargetOptions): {
   readonly namespaces: NamespaceCollector;
   readonly collectors: readonly Collector[];
 } {
   const { config, pipeline, store, measures, files } = options;
   const { procfs } = config;
-  const { enabled, readRows } = readOf(measures);
+  const { enabled, readRows } = metricsToRead(measures);
   const read = new Set<Metric>(readRows);
   const namespaces = new NamespaceCollector({
     procfs,
@@ -111,8 +114,8 @@ export function kernelCollectors(options: ObservedOptions): {
     },
   });
   const cgroup = new CgroupCollector(procfs, readRows, files, {
-    metrics: measures.watched,
-    every: measures.seldom,
+    metrics: measures.ruleOnly,
+    every: measures.ruleOnlyEvery,
   });
   const isStill = (container: Container) => cgroup.isStill(container);
   return {
@@ -121,13 +124,13 @@ export function kernelCollectors(options: ObservedOptions): {
       cgroup,
       // Behind that which tells what is still.
       new NetworkCollector(procfs, read, files, isStill),
-      new ProcessCollector(procfs, read, measures.seldom, isStill),
+      new ProcessCollector(procfs, read, measures.ruleOnlyEvery, isStill),
       namespaces,
     ],
   };
 }
 
-function firstSightOf(where: string): FirstSight {
+function firstSight(where: string): FirstSight {
   if (where === 'now') return 'now';
   const last = parseLast(where);
   return { sinceSeconds: last === undefined ? 0 : Math.floor((Date.now() - last) / 1000) };
@@ -139,25 +142,25 @@ export function logOptions({
   pipeline,
   evidence,
   store,
-}: ObservedOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight' | 'onRemoved'> {
+}: TargetOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight' | 'onRemoved'> {
   return {
     sink: pipeline,
     positions: new LogPositionStore(store),
     onRemoved: ({ id }) => evidence.forget(id),
-    firstSight: firstSightOf(config.logs.first_sight),
+    firstSight: firstSight(config.logs.first_sight),
   };
 }
 
 /** What is kept of containers that were removed while the agent was down is let go. */
-export function forgetRemoved(store: TextStore, exists: (id: string) => boolean): void {
+export function deleteRemoved(store: TextStore, exists: (id: string) => boolean): void {
   for (const prefix of ['logs/', 'namespaces/'])
     for (const id of [...store.idsUnder(prefix)]) if (!exists(id)) store.delete(prefix + id);
 }
 
 /** Resource attributes that are off by default; absent for a container that does not run. */
-export function describe(
+export function optionalAttributes(
   { pid, ...container }: Container,
-  { config, telemetry }: ObservedOptions,
+  { config, telemetry }: TargetOptions,
 ): Attributes {
   const { container_attributes: wanted, procfs } = config;
   if (pid === 0 || wanted.length === 0) return {};

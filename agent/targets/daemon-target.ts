@@ -21,29 +21,29 @@ import { Backoff } from '../../collectors/shared/backoff.ts';
 import { isProcessOf } from '../../collectors/shared/locate.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { commandRedaction } from '../logs/redact.ts';
-import { Attachments } from '../pipeline/attachments.ts';
 import { Round } from '../rounds/round.ts';
-import { AbilityWatch, surroundingsOf } from './abilities.ts';
+import { AccessMonitor, accessContext } from './access-checks.ts';
+import { CollectorDispatcher } from './collector-dispatcher.ts';
 import type { NamedEndpoint } from './endpoints.ts';
+import type { AgentScope } from './scope.ts';
 import {
-  describe,
-  forgetRemoved,
+  deleteRemoved,
   kernelCollectors,
   logOptions,
-  type Observed,
-  type ObservedOptions,
-  readOf,
-} from './observed.ts';
-import type { Scope } from './scope.ts';
+  metricsToRead,
+  optionalAttributes,
+  type Target,
+  type TargetOptions,
+} from './target.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 
-export interface ObservedDaemonOptions extends NamedEndpoint, ObservedOptions {
+export interface DaemonTargetOptions extends NamedEndpoint, TargetOptions {
   /** Whether there is no other. */
   readonly isOnly: boolean;
   /** Whether the figures of this host are its to tell: the first that runs here does. */
   readonly claimHost: () => boolean;
-  readonly scope: Scope;
+  readonly scope: AgentScope;
 }
 
 /** What there is once it is known where the daemon runs. */
@@ -56,43 +56,43 @@ interface Running {
 }
 
 /** Of the kernel's kills on another host nothing is known here. */
-const unseen = (evidence: Evidence): Evidence => ({
+const withoutKernelKills = (evidence: Evidence): Evidence => ({
   of: (container, since) => evidence.of(container, since),
   oomTold: () => {},
   hasKernelKilled: () => false,
   isHostShort: () => false,
 });
 
-export class ObservedDaemon implements Observed {
+export class DaemonTarget implements Target {
   readonly name: string | undefined;
   readonly endpoint: Endpoint;
   readonly docker: Docker;
-  private readonly options: ObservedDaemonOptions;
+  private readonly options: DaemonTargetOptions;
   private readonly stopping = new AbortController();
   /** Whether it runs on this host, so that the kernel tells of its containers. */
   private isHere: boolean;
   /** What every record of it bears: where it is, and what the user wants. */
-  surroundings: Attributes;
+  recordAttributes: Attributes;
   private resource: Resource;
   private running: Running | undefined;
   /** Whether what it has was compared with what was kept. */
-  private isKnown = false;
+  private isReady = false;
 
-  constructor(options: ObservedDaemonOptions) {
+  constructor(options: DaemonTargetOptions) {
     this.options = options;
     this.name = options.name;
     this.endpoint = options.endpoint;
     this.docker = connect(options.endpoint);
     this.isHere = isLocal(options.endpoint);
-    this.surroundings = this.surroundingsOf(options.here);
-    this.resource = this.resourceOf(this.surroundings);
+    this.recordAttributes = this.recordAttributesOn(options.hostAttributes);
+    this.resource = this.resourceOf(this.recordAttributes);
   }
 
   get connected(): boolean {
     return this.running?.docker.connected ?? false;
   }
 
-  get isAway(): boolean {
+  get isUnreachable(): boolean {
     return !this.isHere && !this.connected;
   }
 
@@ -137,24 +137,24 @@ export class ObservedDaemon implements Observed {
   }
 
   start(ready: () => void): void {
-    void this.find().then(() => {
+    void this.locate().then(() => {
       if (this.stopping.signal.aborted) return;
-      this.running = this.run();
+      this.running = this.startCollectors();
       this.running.docker.start(() => {
-        this.begin();
+        this.onContainersKnown();
         ready();
       });
     });
   }
 
-  async prepare(signal: AbortSignal): Promise<void> {
+  async prepareRound(signal: AbortSignal): Promise<void> {
     const { running } = this;
     if (running?.docker.connected !== true) return;
     await Promise.all(running.collectors.map((collector) => collector.prepareRound?.(signal)));
   }
 
-  async collect(): Promise<MetricSet[]> {
-    if (this.running === undefined || !this.isKnown) return [];
+  async collectRound(): Promise<MetricSet[]> {
+    if (this.running === undefined || !this.isReady) return [];
     // Figures of a host are told by whoever is there for the host.
     const about = this.options.scope.isHost ? this.resource : undefined;
     const sets = await this.running.round.collect(this.containers.values(), about);
@@ -168,7 +168,7 @@ export class ObservedDaemon implements Observed {
   }
 
   /** A daemon that is reached through the network may run here or elsewhere: it is asked before anything else is. */
-  private async find(): Promise<void> {
+  private async locate(): Promise<void> {
     if (isLocal(this.endpoint)) return;
     const { config, telemetry } = this.options;
     const { signal } = this.stopping;
@@ -188,22 +188,22 @@ export class ObservedDaemon implements Observed {
   private async identify(): Promise<Attributes> {
     if (!this.isHere) {
       const info = await infoOf(this.docker);
-      this.surroundings = this.surroundingsOf(info === undefined ? {} : hostOf(info));
-      this.resource = this.resourceOf(this.surroundings);
+      this.recordAttributes = this.recordAttributesOn(info === undefined ? {} : hostOf(info));
+      this.resource = this.resourceOf(this.recordAttributes);
     }
-    return this.surroundings;
+    return this.recordAttributes;
   }
 
-  private surroundingsOf(host: Attributes): Attributes {
+  private recordAttributesOn(host: Attributes): Attributes {
     return {
       ...host,
-      ...this.options.common,
+      ...this.options.configuredAttributes,
       ...(this.name === undefined ? {} : { 'docker.daemon.name': this.name }),
     };
   }
 
   private resourceOf(surroundings: Attributes): Resource {
-    return { attributes: { 'service.name': 'portlight', ...surroundings, ...this.options.own } };
+    return { attributes: { 'service.name': 'portlight', ...surroundings, ...this.options.agentAttributes } };
   }
 
   /** Whether the container's process can be seen from here, and with it its cgroup. */
@@ -211,11 +211,11 @@ export class ObservedDaemon implements Observed {
     return this.isHere && isProcessOf(this.options.config.procfs, pid, id);
   }
 
-  private run(): Running {
+  private startCollectors(): Running {
     const { docker, isHere, options } = this;
     const { config, telemetry, pipeline, store, evidence, losses, measures, files, scope } = options;
     const { procfs } = config;
-    const { enabled, readRows } = readOf(measures);
+    const { enabled, readRows } = metricsToRead(measures);
     const rootfs = isHere ? config.rootfs : undefined;
     const storage = new StorageCollector(docker, pipeline, {
       intervalMs: config.metrics.storage_interval,
@@ -226,7 +226,7 @@ export class ObservedDaemon implements Observed {
       sink: pipeline,
       host: () => this.resource,
       containers: () => this.containers.values(),
-      tells: (labels) => scope.isHost || (labels !== undefined && scope.owns(labels)),
+      tells: (labels) => scope.isHost || (labels !== undefined && scope.ownsLabels(labels)),
       store,
     });
     const ofKernel = isHere ? kernelCollectors(options) : undefined;
@@ -234,7 +234,7 @@ export class ObservedDaemon implements Observed {
     const perProcess: readonly Collector[] =
       ofKernel === undefined
         ? []
-        : [...ofKernel.collectors, ...options.onlookers(this, tellsHost ? this.resource : undefined)];
+        : [...ofKernel.collectors, ...options.liveSamplers(this, tellsHost ? this.resource : undefined)];
     const collectors: readonly Collector[] = [
       ...perProcess,
       ...(tellsHost ? [new HostCollector(procfs, config.rootfs, files)] : []),
@@ -245,7 +245,7 @@ export class ObservedDaemon implements Observed {
         isVisible: (container) => this.isVisible(container),
       }),
       // Of a daemon elsewhere, no privilege here shows more.
-      ...(isHere ? [new AbilityWatch(surroundingsOf(procfs, config.rootfs, enabled), telemetry)] : []),
+      ...(isHere ? [new AccessMonitor(accessContext(procfs, config.rootfs, enabled), telemetry)] : []),
       new StateCollector(),
       losses,
       storage,
@@ -259,12 +259,12 @@ export class ObservedDaemon implements Observed {
       labels: config.container_labels,
       selects: (container) =>
         isSelected(container, config.containers.include, config.containers.exclude) &&
-        scope.selects(container),
+        scope.includes(container),
       tellsObjects: scope.isHost,
-      describe: (container) => (isHere ? describe(container, options) : {}),
+      describe: (container) => (isHere ? optionalAttributes(container, options) : {}),
       sink: pipeline,
       store,
-      evidence: isHere ? evidence : unseen(evidence),
+      evidence: isHere ? evidence : withoutKernelKills(evidence),
       command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
       answered: ({ ApiVersion }) => {
         const old = outdated(ApiVersion);
@@ -272,7 +272,7 @@ export class ObservedDaemon implements Observed {
       },
       objectChanged: (type) => objects.objectChanged(type),
       reconciled: () => void objects.begin(),
-      lifecycle: new Attachments(collectors, telemetry, (container) => {
+      lifecycle: new CollectorDispatcher(collectors, telemetry, (container) => {
         const canAll = container.pid === 0 || this.isVisible(container);
         return (each) => canAll || !perProcess.includes(each);
       }),
@@ -285,15 +285,15 @@ export class ObservedDaemon implements Observed {
       },
     });
     const begun = isHere ? bootTime(procfs) : 0n;
-    const round = new Round([...collectors, collector], enabled, telemetry, begun, measures.watched);
+    const round = new Round([...collectors, collector], enabled, telemetry, begun, measures.ruleOnly);
     return { docker: collector, collectors, namespaces: ofKernel?.namespaces, storage, round };
   }
 
   /** The containers that exist are known for the first time. */
-  private begin(): void {
+  private onContainersKnown(): void {
     const { store } = this.options;
-    this.isKnown = true;
-    forgetRemoved(store, (id) => this.exists(id));
+    this.isReady = true;
+    deleteRemoved(store, (id) => this.exists(id));
     void this.running!.storage.ask();
   }
 }

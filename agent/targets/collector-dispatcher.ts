@@ -7,10 +7,10 @@ import { isDenied, isGone } from '../../collectors/shared/kernel-file.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 
 /** Fans what happens to containers out to the collectors, each run of a container once. */
-export class Attachments implements ContainerListener {
+export class CollectorDispatcher implements ContainerListener {
   private readonly collectors: readonly Collector[];
   private readonly telemetry: Telemetry;
-  private readonly whoCan: (container: Container) => (collector: Collector) => boolean;
+  private readonly collectorFilter: (container: Container) => (collector: Collector) => boolean;
   /** `startedAt` of the run that each container's collectors are attached to. */
   private readonly runs = new Map<string, bigint>();
 
@@ -20,7 +20,7 @@ export class Attachments implements ContainerListener {
     telemetry: Telemetry,
     whoCan: (container: Container) => (collector: Collector) => boolean = () => () => true,
   ) {
-    this.whoCan = whoCan;
+    this.collectorFilter = whoCan;
     this.collectors = collectors;
     this.telemetry = telemetry;
   }
@@ -32,7 +32,7 @@ export class Attachments implements ContainerListener {
   containerStarted(container: Container): void {
     if (this.runs.get(container.id) === container.startedAt) return;
     this.runs.set(container.id, container.startedAt);
-    const can = this.whoCan(container);
+    const can = this.collectorFilter(container);
     void this.each(container, (collector) =>
       can(collector) ? collector.attachContainer?.(container) : undefined,
     );
@@ -63,7 +63,7 @@ export class Attachments implements ContainerListener {
       try {
         await act(collector);
       } catch (error) {
-        // A container that has ended before we could look at it is no fault; what we may not see is told once (abilities.ts).
+        // A container that has ended before we could look at it is no fault; what we may not see is told once (access-checks.ts).
         if (!isGone(error) && !isDenied(error))
           this.telemetry.reportError(collector.name, error, container.name);
       }

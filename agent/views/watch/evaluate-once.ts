@@ -20,7 +20,7 @@ import { daemonOf } from './daemon.ts';
 import { MemoryStore } from './memory-store.ts';
 
 /** @throws {Error} when the daemon does not answer */
-export async function judge(config: Config): Promise<Alert[]> {
+export async function evaluateRulesOnce(config: Config): Promise<Alert[]> {
   const containers = (await daemonOf(config).running()).map((inspect) => fromInspect(inspect, undefined, {}));
   const telemetry = new Telemetry(createLogger(config.log_level));
   const alerts = new Alerts({

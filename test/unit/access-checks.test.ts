@@ -5,12 +5,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
 import { outcomesOf, privilegesPage, settings } from '../../agent/setup/privileges-page.ts';
-import { AbilityWatch, abilities, lacksOf, surroundingsOf } from '../../agent/targets/abilities.ts';
+import {
+  AccessMonitor,
+  accessChecks,
+  accessContext,
+  failedAccessChecks,
+} from '../../agent/targets/access-checks.ts';
 import { Refused, requestOf, requests } from '../../collectors/engine/requests.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
 
-const surroundings = surroundingsOf('/proc', '/', new Set());
+const context = accessContext('/proc', '/', new Set());
 
 /** Of no cgroup that bears its id, and with none of Docker's shims above it. */
 const foreign = (name: string) =>
@@ -21,7 +26,7 @@ test('docs/privileges.md is what the code says (npm run docs)', (t) => {
 });
 
 test('a row names only what there is, and what it lacks costs something', (t) => {
-  const names = abilities.map(({ name }) => name);
+  const names = accessChecks.map(({ name }) => name);
   for (const setting of Object.values(settings)) {
     for (const lack of setting.lacks) {
       t.true(names.includes(lack), lack);
@@ -31,8 +36,8 @@ test('a row names only what there is, and what it lacks costs something', (t) =>
 });
 
 test('where a process cannot be seen, nothing that follows from it is named besides', (t) => {
-  const [lack, ...others] = lacksOf(foreign('a'), surroundings);
-  t.is(lack!.ability.name, 'container processes');
+  const [lack, ...others] = failedAccessChecks(foreign('a'), context);
+  t.is(lack!.check.name, 'container processes');
   t.is(lack!.reason, `process ${process.pid} is none of the container's`);
   t.deepEqual(others, []);
 });
@@ -40,7 +45,7 @@ test('where a process cannot be seen, nothing that follows from it is named besi
 test('each thing is told once, however many containers it is of; of what has ended, nothing is', async (t) => {
   const lines: string[] = [];
   const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
-  const watch = new AbilityWatch(surroundings, telemetry);
+  const watch = new AccessMonitor(context, telemetry);
   const ended = foreign('ended');
   watch.attachContainer(ended);
   ended.pid = 0;
@@ -51,7 +56,7 @@ test('each thing is told once, however many containers it is of; of what has end
   t.is(lines.length, 1);
   t.regex(
     lines[0]!,
-    /container processes of container a cannot be read: .*: CPU, .*; it takes the host's \/proc/,
+    /Cannot read container processes of container a: .*\. Without them: CPU, .*\. Required: the host's \/proc/,
   );
 });
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
  * @param id of the host; the same id has the same moments
  * @param now ms since the epoch
  */
-export function untilPhase(id: string, intervalMs: number, now: number): number {
+export function untilIntervalOffset(id: string, intervalMs: number, now: number): number {
   const share = createHash('sha256').update(id).digest().readUInt32BE(0) / 2 ** 32;
   const since = (now - share * intervalMs) % intervalMs;
   return intervalMs - (since < 0 ? since + intervalMs : since);

@@ -20,7 +20,7 @@ import { readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 
 /** Where the host is seen, and what is wanted of it. */
-export interface Surroundings {
+export interface AccessContext {
   readonly procfs: string;
   readonly rootfs: string;
   /** Metrics that are collected. */
@@ -29,7 +29,7 @@ export interface Surroundings {
   readonly hierarchies: Hierarchies;
 }
 
-export function surroundingsOf(procfs: string, rootfs: string, metrics: ReadonlySet<Metric>): Surroundings {
+export function accessContext(procfs: string, rootfs: string, metrics: ReadonlySet<Metric>): AccessContext {
   let hierarchies: Hierarchies | undefined;
   return {
     procfs,
@@ -42,15 +42,15 @@ export function surroundingsOf(procfs: string, rootfs: string, metrics: Readonly
   };
 }
 
-export interface Ability {
+export interface AccessCheck {
   readonly name: string;
   /** What the agent does without it. */
-  readonly without: string;
-  readonly needs: string;
+  readonly consequence: string;
+  readonly requires: string;
   /** Without which it is not tried. */
   readonly metric?: Metric;
   /** @throws where the container, which runs, cannot be looked at */
-  readonly attempt: (container: Container, surroundings: Surroundings) => void;
+  readonly check: (container: Container, surroundings: AccessContext) => void;
 }
 
 export const LOG_FILES = 'log files';
@@ -60,13 +60,13 @@ const PROCESSES = 'container processes';
 /** Whoever has a cgroup of its own has one of these. */
 const CONTROLLERS = ['pids', 'memory', 'cpu', 'unified'];
 
-export const abilities: readonly Ability[] = [
+export const accessChecks: readonly AccessCheck[] = [
   {
     name: LOG_FILES,
-    without:
+    consequence:
       'logs are read through the API, which costs the daemon more; what is removed as it ends can lose its last lines',
-    needs: "CAP_DAC_READ_SEARCH, and in a container the host's / (--rootfs)",
-    attempt(container, { rootfs }) {
+    requires: "CAP_DAC_READ_SEARCH, and in a container the host's / (--rootfs)",
+    check(container, { rootfs }) {
       const source = sourceOf(container, rootfs);
       if (source.kind === 'file' || source.code === undefined) return;
       throw Object.assign(new Error(source.why), { code: source.code });
@@ -74,78 +74,79 @@ export const abilities: readonly Ability[] = [
   },
   {
     name: PROCESSES,
-    without:
+    consequence:
       'CPU, memory and network come from the stats API, which costs the daemon more, and there are no processes and namespaces',
-    needs:
+    requires:
       "the host's /proc (in a container: --pid host, or --procfs); where that is mounted with hidepid, CAP_SYS_PTRACE or its group",
-    attempt: ({ pid, id }, { procfs }) => requireProcessOf(procfs, pid, id),
+    check: ({ pid, id }, { procfs }) => requireProcessOf(procfs, pid, id),
   },
   {
     name: 'container cgroups',
-    without: 'no CPU, memory, pids and block I/O',
-    needs: 'cgroups that are mounted here; of a rootless daemon, cgroup v2 with the systemd driver',
-    attempt({ pid, id }, { procfs, hierarchies }) {
+    consequence: 'no CPU, memory, pids and block I/O',
+    requires: 'cgroups that are mounted here; of a rootless daemon, cgroup v2 with the systemd driver',
+    check({ pid, id }, { procfs, hierarchies }) {
       if (locate(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
         throw new Error(`process ${pid} is in no cgroup of the container's own`);
     },
   },
   {
     name: 'namespaces',
-    without: 'no namespaces, and who shares them; what else confines a container is told',
-    needs: 'CAP_SYS_PTRACE',
-    attempt({ pid }, { procfs }) {
+    consequence: 'no namespaces, and who shares them; what else confines a container is told',
+    requires: 'CAP_SYS_PTRACE',
+    check({ pid }, { procfs }) {
       const isUnknown = Object.values(readNamespaces(procfs, pid)).some(({ host }) => host === undefined);
       if (isUnknown) throw new Error("the host's own cannot be told from others");
     },
   },
   {
     name: 'open descriptors',
-    without: 'no count of open files, and no alert on it',
-    needs: 'Linux 6.2, or CAP_DAC_READ_SEARCH',
-    attempt: ({ pid }, { procfs }) => void countDescriptors(procfs, pid),
+    consequence: 'no count of open files, and no alert on it',
+    requires: 'Linux 6.2, or CAP_DAC_READ_SEARCH',
+    check: ({ pid }, { procfs }) => void countDescriptors(procfs, pid),
   },
   {
     name: 'open sockets',
-    without: 'no count of open sockets',
-    needs: 'CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE',
+    consequence: 'no count of open sockets',
+    requires: 'CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE',
     metric: catalogue.openSockets,
-    attempt: ({ pid }, { procfs }) => void countSockets(procfs, pid),
+    check: ({ pid }, { procfs }) => void countSockets(procfs, pid),
   },
 ];
 
-export interface Lack {
-  readonly ability: Ability;
+export interface FailedAccess {
+  readonly check: AccessCheck;
   readonly reason: string;
 }
 
-/** What cannot be seen of a running container. */
-export function lacksOf(container: Container, surroundings: Surroundings): Lack[] {
-  const lacks: Lack[] = [];
-  for (const ability of abilities) {
-    if (ability.metric !== undefined && !surroundings.metrics.has(ability.metric)) continue;
+/** The checks that fail for a running container. */
+export function failedAccessChecks(container: Container, context: AccessContext): FailedAccess[] {
+  const failed: FailedAccess[] = [];
+  for (const check of accessChecks) {
+    if (check.metric !== undefined && !context.metrics.has(check.metric)) continue;
     try {
-      ability.attempt(container, surroundings);
+      check.check(container, context);
     } catch (error) {
-      lacks.push({ ability, reason: isDenied(error) ? 'permission denied' : messageOf(error) });
-      if (ability.name === PROCESSES) break;
+      failed.push({ check, reason: isDenied(error) ? 'permission denied' : messageOf(error) });
+      if (check.name === PROCESSES) break;
     }
   }
-  return lacks;
+  return failed;
 }
 
-/** One that lives shorter than this is not looked at. */
+/** Containers that end sooner are not checked. */
 const SETTLE_MS = 2000;
 
-/** Tells what cannot be seen: each thing once, of the first container of which it cannot. */
-export class AbilityWatch implements Collector {
+/** Warns of each check that fails, once, with the first container for which it fails. */
+export class AccessMonitor implements Collector {
+  /** A value of the exported attribute `collector`. */
   readonly name = 'abilities';
-  private readonly surroundings: Surroundings;
+  private readonly context: AccessContext;
   private readonly telemetry: Telemetry;
-  private readonly told = new Set<Ability>();
+  private readonly reported = new Set<AccessCheck>();
   private readonly timers = new Set<NodeJS.Timeout>();
 
-  constructor(surroundings: Surroundings, telemetry: Telemetry) {
-    this.surroundings = surroundings;
+  constructor(context: AccessContext, telemetry: Telemetry) {
+    this.context = context;
     this.telemetry = telemetry;
   }
 
@@ -153,7 +154,7 @@ export class AbilityWatch implements Collector {
     const { startedAt } = container;
     const timer = setTimeout(() => {
       this.timers.delete(timer);
-      if (container.pid !== 0 && container.startedAt === startedAt) this.look(container);
+      if (container.pid !== 0 && container.startedAt === startedAt) this.checkContainer(container);
     }, SETTLE_MS);
     this.timers.add(timer);
   }
@@ -162,14 +163,14 @@ export class AbilityWatch implements Collector {
     for (const timer of this.timers) clearTimeout(timer);
   }
 
-  private look(container: Container): void {
-    for (const { ability, reason } of lacksOf(container, this.surroundings)) {
-      if (this.told.has(ability)) continue;
-      this.told.add(ability);
-      const { name, without, needs } = ability;
+  private checkContainer(container: Container): void {
+    for (const { check, reason } of failedAccessChecks(container, this.context)) {
+      if (this.reported.has(check)) continue;
+      this.reported.add(check);
+      const { name, consequence, requires } = check;
       this.telemetry.warn(
-        `${name} of container ${container.name} cannot be read: ${reason}: ${without}; it takes ${needs}`,
-        { ability: name },
+        `Cannot read ${name} of container ${container.name}: ${reason}. Without them: ${consequence}. Required: ${requires}`,
+        { check: name },
       );
     }
   }
