@@ -1,4 +1,4 @@
-/** `npm run build`: the JavaScript that is published, in dist/. */
+/** `npm run build`: compiles the JavaScript that is published into dist/. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { buildPage } from './page.ts';
 const root = join(import.meta.dirname, '../..');
 const dist = join(root, 'dist');
 
-// The page is built anew only where it has to be (page.ts).
+// page.ts decides whether the page must be rebuilt.
 for (const name of existsSync(dist) ? readdirSync(dist) : [])
   if (name !== 'page') rmSync(join(dist, name), { recursive: true });
 const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['--project', 'tsconfig.build.json'], {

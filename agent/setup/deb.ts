@@ -1,4 +1,4 @@
-/** `npm run deb`: a Debian package, `portlight_<version>_all.deb`, into the working directory or the one that is named. */
+/** `npm run deb [directory]`: builds the Debian package `portlight_<version>_all.deb`. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -31,7 +31,7 @@ Description: container observability agent for Docker hosts
  ${manifest.description.replaceAll(/(.{1,76})(?: |$)/g, '$1\n ').trim()}
 `;
 
-/** A service that somebody has started goes on with the new version; none is started by the installation. */
+/** An upgrade restarts a running service. The installation itself starts no service. */
 const SCRIPTS: Readonly<Record<string, string>> = {
   postinst: 'systemctl daemon-reload; systemctl try-restart portlight.service || true',
   prerm: '[ "$1" != remove ] || systemctl disable --now portlight.service || true',
@@ -52,7 +52,7 @@ function build(directory: string): string {
     };
     const library = join(staging, 'usr/lib/portlight');
     mkdirSync(library, { recursive: true });
-    // What is published, with the libraries that are locked.
+    // The files of the npm package, with the dependencies that package-lock.json names.
     const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', staging], root));
     run('tar', ['--extract', '--strip-components=1', '--file', join(staging, filename)], library);
     rmSync(join(staging, filename));

@@ -1,4 +1,4 @@
-/** A Docker daemon of our own, beside whatever else the machine has: own socket, own data, gone when stopped. */
+/** A private Docker daemon with its own socket and data, deleted when it stops. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,17 +13,17 @@ export interface PrivateDockerd {
   /** `unix:///…` */
   readonly host: string;
   readonly pid: number;
-  /** Everything that it keeps on disk; deleted with it. */
+  /** Contains everything that the daemon keeps on disk. `stop` deletes it. */
   readonly directory: string;
-  /** Ends it as a fault would; `stop` still deletes its data. */
+  /** Sends the daemon a signal, as a fault would. `stop` still deletes its data. */
   kill(signal: NodeJS.Signals): void;
-  /** As `kill`, and waits until it has ended. */
+  /** As `kill`, and waits until the daemon has exited. */
   end(signal: NodeJS.Signals): Promise<void>;
-  /** Removes its containers, ends it, and deletes its data. */
+  /** Removes the daemon's containers, stops the daemon, and deletes its data. */
   stop(): Promise<void>;
 }
 
-/** A client that may write: for daemons of our own only. */
+/** A client without the agent's restriction to GET requests: use it only with private daemons. */
 export function clientOf(host: string): Docker {
   return new Docker({ socketPath: new URL(host).pathname });
 }
@@ -51,7 +51,7 @@ async function exited(child: ChildProcess): Promise<void> {
   }
 }
 
-/** Ends what a daemon that was killed could not end: its shims and their containers. */
+/** Kills the shims and containers that a killed daemon left running. */
 function killShims(directory: string): void {
   const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const read = (pid: string, file: string) => {
@@ -74,8 +74,8 @@ function killShims(directory: string): void {
   }
 }
 
-/** Deletes the daemon's directory, and before it the mounts that a daemon that was killed has left there. */
-function clear(directory: string): void {
+/** Unmounts what a killed daemon left mounted in its directory, and deletes the directory. */
+function deleteDirectory(directory: string): void {
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '');
@@ -87,27 +87,27 @@ function clear(directory: string): void {
 
 export interface DockerdOptions {
   /**
-   * Whether it gets a network namespace of its own. It then shares no bridge and no packet filter with
-   * another daemon, and leaves none behind; its containers reach each other, and nothing outside.
+   * Whether the daemon gets its own network namespace. It then shares no bridge and no packet filter with another
+   * daemon and leaves none behind. Its containers reach each other, and nothing outside.
    */
   readonly ownNetwork: boolean;
   /**
-   * Whether it gets mounts of its own, with / shared as an init such as systemd has it: containers can then follow what is
-   * mounted on the host (rslave).
+   * Whether the daemon gets its own mount namespace, with / shared as systemd sets it up. Containers can then see what
+   * is mounted on the host later (rslave).
    */
   readonly ownMounts?: boolean;
-  /** Where it keeps everything; a new directory by default. */
+  /** Where the daemon keeps its data; a new directory by default. */
   readonly directory?: string;
-  /** The command that it is started by, instead of that for a network of its own. */
+  /** The command that starts the daemon, instead of the one that `ownNetwork` selects. */
   readonly by?: readonly string[];
-  /** What it calls its host; as we do by default. */
+  /** The daemon's host name; this host's name by default. */
   readonly hostname?: string;
-  /** What else it is told. */
+  /** Further arguments of dockerd. */
   readonly args?: readonly string[];
 }
 
 const IN_OWN_MOUNTS = ['unshare', '--mount', '--propagation', 'shared'];
-/** Enters a new network namespace, brings up its loopback, and becomes the command. */
+/** Enters a new network namespace, brings up its loopback, and executes the command. */
 export const IN_OWN_NETWORK = [
   'unshare',
   '--net',
@@ -116,19 +116,19 @@ export const IN_OWN_NETWORK = [
   'busybox ip link set lo up && exec "$@"',
   'sh',
 ];
-/** Takes a name of its own, and becomes the command. */
+/** Sets its own host name, and executes the command. */
 const underName = (name: string) => [
   ...['unshare', '--uts', 'sh', '-c', 'busybox hostname "$1" && shift && exec "$@"', 'sh', name],
 ];
 
 /**
- * @throws {Error} with the daemon's last words when it does not start
+ * @throws {Error} with the last line of the daemon's log if it does not start
  */
 export async function startDockerd(options: DockerdOptions): Promise<PrivateDockerd> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'portlight-dockerd-'));
   const host = `unix://${join(directory, 'docker.sock')}`;
   const log = join(directory, 'dockerd.log');
-  // Of a killed predecessor: where nobody reaps its containerd, that pid seems to be alive.
+  // A killed predecessor left this file. If nothing reaps its containerd, that pid seems to be alive.
   rmSync(join(directory, 'exec/containerd/containerd.pid'), { force: true });
   const output = openSync(log, 'a');
   const [command = '', ...args] = [
@@ -142,15 +142,15 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
     ['--pidfile', join(directory, 'dockerd.pid')],
     options.args ?? [],
   ].flat();
-  // Out of the terminal's process group: Ctrl-C is for the agent, which the daemon outlives.
+  // Detached from the terminal's process group: Ctrl-C must reach the agent only, and the daemon outlives the agent.
   const child = spawn(command, args, { stdio: ['ignore', output, output], detached: true });
   const failed = new Promise<never>((_, reject) => child.once('error', reject));
   const docker = clientOf(host);
   if (!(await Promise.race([answers(docker, child), failed]))) {
     child.kill('SIGKILL');
-    const words = readFileSync(log, 'utf8').trim().split('\n').at(-1);
-    clear(directory);
-    throw new Error(`dockerd did not start: ${words}`);
+    const lastLine = readFileSync(log, 'utf8').trim().split('\n').at(-1);
+    deleteDirectory(directory);
+    throw new Error(`dockerd did not start: ${lastLine}`);
   }
   return {
     host,
@@ -171,12 +171,12 @@ export async function startDockerd(options: DockerdOptions): Promise<PrivateDock
             .catch(() => {}),
         ),
       );
-      // A daemon can hang on one of them: what is left of it ends with the daemon.
+      // The daemon can hang while it removes a container. The remaining ones end with the daemon.
       await Promise.race([removed, sleep(STOP_MS, undefined, { ref: false })]);
       child.kill('SIGTERM');
       await exited(child);
       killShims(directory);
-      clear(directory);
+      deleteDirectory(directory);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the pages of docs/ and the files of config/ that are generated. Tests find them out of date. */
+/** `npm run docs`: writes the generated pages of docs/ and files of config/. Tests fail if they are out of date. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { referencePage } from '../../collectors/catalogue/reference.ts';

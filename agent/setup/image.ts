@@ -1,21 +1,21 @@
-/** `npm run image`: the container image, `portlight:<version>`. Further arguments go to `docker build`. */
+/** `npm run image`: builds the container image `portlight:<version>`. Further arguments go to `docker build`. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { VERSION } from '../../config/version.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What git says; empty outside of a repository. */
+/** Output of git; empty outside of a repository. */
 const git = (...args: string[]): string =>
   spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
 
-// The commit's time and not today's: what is built from the same sources is the same.
-const facts = { VERSION, REVISION: git('rev-parse', 'HEAD'), CREATED: git('log', '-1', '--format=%cI') };
+// The commit's time and not the current time, so that the same sources give the same image.
+const buildArgs = { VERSION, REVISION: git('rev-parse', 'HEAD'), CREATED: git('log', '-1', '--format=%cI') };
 const { status, error } = spawnSync(
   'docker',
   [
     ['build', '--tag', `portlight:${VERSION}`],
-    Object.entries(facts).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+    Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
     process.argv.slice(2),
     root,
   ].flat(),

@@ -1,4 +1,4 @@
-/** Makes container images without a registry, from Debian's statically linked busybox. */
+/** Builds container images without a registry, from Debian's statically linked busybox. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
@@ -6,10 +6,10 @@ import { type Pack, pack } from 'tar-stream';
 
 const busybox = () => ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
 
-/** Debian packages that images are made from. */
+/** Debian packages that the images are built from. */
 export const imagePackages = ['busybox-static'] as const;
 
-/** Ends the layer, and imports it as an image. */
+/** Finalizes the layer and imports it as an image. */
 export async function importLayer(
   docker: Docker,
   layer: Pack,
@@ -28,13 +28,13 @@ export async function importLayer(
 
 /**
  * Imports an image with busybox and all its commands.
- * @throws {Error} when busybox is not installed
+ * @throws {Error} if busybox is not installed
  */
 export async function importBusybox(docker: Docker, repository: string, tag: string): Promise<void> {
   const path = busybox();
   if (path === undefined) throw new Error('busybox is missing: install the package busybox-static');
   const layer = pack();
-  // A rootless daemon lets only its owner enter what is not named.
+  // Named explicitly: a rootless daemon creates directories that are not named with access for their owner only.
   layer.entry({ name: 'bin', type: 'directory', mode: 0o755 });
   layer.entry({ name: 'bin/busybox', mode: 0o755 }, readFileSync(path));
   for (const command of execFileSync(path, ['--list'], { encoding: 'utf8' }).trim().split('\n')) {

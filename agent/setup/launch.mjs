@@ -1,10 +1,10 @@
 /**
- * Runs a TypeScript file of the checkout after setting up what it needs: Node 24 where the machine's is
- * older, and the dependencies that package-lock.json names.
+ * Runs a TypeScript file of the checkout. Before that, installs Node 24 if the machine's Node is older, and the
+ * dependencies that package-lock.json names.
  *
  *     node agent/setup/launch.mjs <script.ts> [arguments]
  *
- * Plain JavaScript for any Node from 20 on: it runs before anything is set up.
+ * Plain JavaScript that any Node from 20 on can run, because nothing is installed yet.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -38,19 +38,19 @@ function npm(args, node) {
     stdio: ['ignore', 2, 2],
   });
   if (status !== 0) {
-    console.error(`portlight: setting up failed: npm ${args.join(' ')}`);
+    console.error(`portlight: setup failed: npm ${args.join(' ')}`);
     process.exit(1);
   }
 }
 
-/** The directory of a Node that is recent enough. */
+/** Installs Node if necessary. Returns the directory of a Node that is recent enough. */
 function ensureNode() {
   if (isRecent(process.versions.node)) return dirname(process.execPath);
   const name = `node-${process.platform}-${process.arch}`;
   const bin = join(root, '.node/node_modules', name, 'bin');
   if (!existsSync(join(bin, 'node'))) {
     console.error(
-      `portlight: Node ${process.versions.node} is too old: installing Node ${NODE_MAJOR} into .node/`,
+      `portlight: Node ${process.versions.node} is too old. Installing Node ${NODE_MAJOR} into .node/`,
     );
     const wanted = `${name}@^${NODE_MAJOR}.${NODE_MINOR}`;
     npm(
@@ -69,7 +69,7 @@ function ensureDependencies(node) {
   const stamp = join(root, 'node_modules/.portlight-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   console.error('portlight: installing dependencies');
-  // No dependency needs its install script: those there are build optional native code.
+  // No dependency needs its install script: the existing scripts only build optional native code.
   npm(['ci', '--ignore-scripts'], node);
   writeFileSync(stamp, lock);
 }

@@ -1,10 +1,10 @@
-/** The text of docs/licenses.md: what is installed with the package, and under which licence. */
+/** Generates docs/licenses.md: the dependencies that are installed with the package, and their licences. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What package-lock.json says of a package, by where it is installed. */
+/** A package in package-lock.json; the key is the path where it is installed. */
 interface Locked {
   readonly version: string;
   readonly license?: string;
@@ -15,20 +15,20 @@ interface Locked {
 export interface Dependency {
   readonly name: string;
   readonly version: string;
-  /** An SPDX expression, as the package tells it. */
+  /** SPDX expression, as the package states it. */
   readonly license: string;
 }
 
-/** Where Node finds a package from where another is. */
+/** The path where Node resolves `name` from the package at `from`. */
 function locate(packages: Readonly<Record<string, Locked>>, name: string, from: string): string {
   for (let base = from; ; base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')))) {
     const path = `${base === '' ? '' : `${base}/`}node_modules/${name}`;
     if (path in packages) return path;
-    if (base === '') throw new Error(`package-lock.json: ${name}, which ${from} needs, is not in it`);
+    if (base === '') throw new Error(`package-lock.json: ${name} is missing, required by ${from}`);
   }
 }
 
-/** Older packages tell it in a way of their own, which is not in the lock. */
+/** Older packages state their licence in `licenses`, which package-lock.json does not have. */
 function licenseOf(path: string, { license }: Locked): string {
   if (license !== undefined) return license;
   const manifest = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
@@ -36,7 +36,7 @@ function licenseOf(path: string, { license }: Locked): string {
   return licenses.map(({ type }) => type).join(' OR ') || 'none';
 }
 
-/** All that `npm install portlight` installs, by name and version; read from package-lock.json and node_modules/. */
+/** All packages that `npm install portlight` installs, sorted by name and version. Reads package-lock.json and node_modules/. */
 export function productionDependencies(): Dependency[] {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const packages: Record<string, Locked> = lock.packages;
@@ -67,13 +67,13 @@ export function licensesPage(): string {
     '',
     'Generated from `package-lock.json` by `npm run docs`.',
     '',
-    'Portlight itself is under the [Apache License 2.0](../LICENSE). This is what is installed with it, what its dependencies',
-    'need included. The texts of the licences are in the directories of the packages, in the image as well.',
+    'Portlight itself is licensed under the [Apache License 2.0](../LICENSE). This page lists the packages that are installed',
+    'with it, including indirect dependencies. The licence texts are in the directories of the packages, also in the image.',
     '',
     `${dependencies.length} packages: ${summary.join(', ')}.`,
     '',
-    "The dashboard's page is built from libraries that are part of it and not installed. Their licences are in",
-    '`dist/page/licenses.md`, which the agent serves at `/licenses.md`.',
+    'The dashboard contains further libraries that are bundled, not installed. Their licences are in `dist/page/licenses.md`,',
+    'which the agent serves at `/licenses.md`.',
     '',
     '| package | version | licence |',
     '| --- | --- | --- |',

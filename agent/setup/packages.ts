@@ -1,8 +1,8 @@
-/** Installs Debian packages, for a machine that has no Docker yet. */
+/** Installs Debian packages on a machine without Docker. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Whether packages can be installed here: as root, on Debian or one of its kin. */
+/** Whether packages can be installed here: requires root on Debian or a distribution derived from it. */
 export function canInstall(): boolean {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return false;
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
@@ -16,7 +16,7 @@ export function isInstalled(name: string): boolean {
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** Keeps the packages' services from being started by their installation, for the time of `work`. */
+/** Runs `work` while package installations cannot start services. */
 function withoutServices(work: () => void): void {
   if (existsSync(POLICY)) {
     work();
@@ -41,8 +41,8 @@ function apt(args: readonly string[]): void {
 }
 
 /**
- * Installs what is missing of the named packages, without starting any service of theirs.
- * @throws {Error} when apt-get fails
+ * Installs the named packages that are missing, without starting their services.
+ * @throws {Error} if apt-get fails
  */
 export function install(names: readonly string[]): void {
   const missing = names.filter((name) => !isInstalled(name));

@@ -1,4 +1,4 @@
-/** Builds the dashboard's page into dist/, where the agent serves it from. */
+/** Builds the dashboard's page into dist/, from where the agent serves it. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { constants, gzipSync } from 'node:zlib';
 const root = join(import.meta.dirname, '../..');
 const source = join(root, 'exporters/dashboard/page');
 const target = join(root, 'dist/page');
-/** Checksum of what the page that is there was built from. */
+/** Contains the checksum of the sources that the existing page was built from. */
 const stamp = join(root, 'node_modules/.portlight-page');
 
 const filesBelow = (directory: string): string[] =>
@@ -26,8 +26,8 @@ function checksum(): string {
 }
 
 /**
- * Builds the page, unless it is there and nothing has changed since.
- * @throws {Error} when that fails
+ * Builds the page if it is missing or its sources have changed.
+ * @throws {Error} if the build fails
  */
 export function buildPage(): void {
   const wanted = checksum();

@@ -1,6 +1,6 @@
 /**
- * `npm start`: the agent with its embedded default, on the machine's Docker daemon, or else on a private
- * one with three demo containers.
+ * `npm start`: runs the agent on the machine's Docker daemon. Without a daemon, starts a private one with three demo
+ * containers and observes those.
  */
 
 import { dirname, join } from 'node:path';
@@ -22,7 +22,7 @@ const CLI = join(dirname(fileURLToPath(import.meta.url)), '../cli.ts');
 
 const say = (text: string) => console.error(`portlight: ${text}`);
 
-/** Why the daemon cannot be reached; undefined when it can. */
+/** Why the daemon cannot be reached; undefined if it answers. */
 async function unreachable(dockerHost: string | undefined): Promise<string | undefined> {
   const endpoint = findEndpoint(dockerHost);
   try {
@@ -33,20 +33,20 @@ async function unreachable(dockerHost: string | undefined): Promise<string | und
   }
 }
 
-/** What file and variables say; what is wrong with them is the agent's to tell. */
-async function configuredHost(): Promise<string | undefined> {
+/** `docker_host` from the file and the variables. The agent itself reports errors in them. */
+async function readConfiguredHost(): Promise<string | undefined> {
   const loaded = await loadConfig().catch(() => undefined);
   return loaded?.config.docker_host;
 }
 
-const HOW_TO_GET_ONE = `To get one, install Docker Engine (on Debian or Ubuntu: sudo apt-get install docker.io) and start it \
-(sudo systemctl start docker). If one runs already, name it (DOCKER_HOST=unix:///path/to/docker.sock npm start) and \
-make sure that you may use it: as root, or as a member of the group docker.`;
+const INSTALL_HINT = `To get one, install Docker Engine (on Debian or Ubuntu: sudo apt-get install docker.io) and start it \
+(sudo systemctl start docker). If a daemon is already running, set its address (DOCKER_HOST=unix:///path/to/docker.sock \
+npm start) and make sure that you have access to it: as root, or as a member of the group docker.`;
 
-async function agreed(): Promise<boolean> {
+async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) return true;
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question('Go ahead? [Y/n] ');
+  const answer = await prompt.question('Continue? [Y/n] ');
   prompt.close();
   return /^(y|yes|)$/i.test(answer.trim());
 }
@@ -69,8 +69,8 @@ async function startPrivate(): Promise<PrivateDockerd> {
   }
 }
 
-/** Without it the agent works all the same. */
-function preparePage(): void {
+/** Builds the dashboard. The agent also works without it, so a failure is only reported. */
+function prepareDashboard(): void {
   try {
     buildPage();
   } catch (error) {
@@ -81,25 +81,25 @@ function preparePage(): void {
 async function main(args: readonly string[]): Promise<number> {
   const noDocker = args.includes('--no-docker');
   const runArgs = args.filter((arg) => arg !== '--no-docker');
-  preparePage();
-  // With a host named on the command line, or asked for help, the agent itself has the word.
-  const isAgents = runArgs.some((arg) => /^(--docker-host|--help|-h)\b/.test(arg));
-  const reason = isAgents ? undefined : await unreachable(await configuredHost());
+  prepareDashboard();
+  // With --docker-host or --help, the agent itself reports what is wrong.
+  const isHandledByAgent = runArgs.some((arg) => /^(--docker-host|--help|-h)\b/.test(arg));
+  const reason = isHandledByAgent ? undefined : await unreachable(await readConfiguredHost());
   if (reason === undefined) return runToEnd(process.execPath, [CLI, 'run', ...runArgs]);
 
   if (noDocker || !canInstall()) {
-    say(`${reason}. ${HOW_TO_GET_ONE}`);
+    say(`${reason}. ${INSTALL_HINT}`);
     return 1;
   }
   say(`${reason}.`);
   say(
-    "This will install what is missing of Debian's packages docker.io and busybox-static, start a Docker daemon of its own " +
-      '(own data, own socket, own network; nothing else on this machine is touched) and three demo containers in it, and observe those. ' +
-      'Ctrl-C ends and deletes all of it but the packages. (npm start -- --no-docker does none of this.)',
+    'This installs the Debian packages docker.io and busybox-static if they are missing, starts a private Docker daemon with ' +
+      'three demo containers, and observes those. The daemon has its own data, socket and network; nothing else on this ' +
+      'machine changes. Ctrl-C stops and deletes all of it except the packages. To prevent this, run npm start -- --no-docker.',
   );
-  if (!(await agreed())) return 1;
+  if (!(await confirm())) return 1;
 
-  // Until the agent runs, a signal must not leave a daemon behind.
+  // A signal that arrives before the agent runs must not leave a daemon behind.
   let interrupted = false;
   const interrupt = () => {
     interrupted = true;
@@ -108,7 +108,7 @@ async function main(args: readonly string[]): Promise<number> {
   const dockerd = await startPrivate();
   try {
     if (interrupted) return 130;
-    say(`from another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- top`);
+    say(`to use another terminal: DOCKER_HOST=${dockerd.host} npm run -s portlight -- top`);
     return await runToEnd(process.execPath, [
       CLI,
       'run',

@@ -78,7 +78,10 @@ test('without a daemon, it starts one with three demo containers, and Ctrl-C lea
     started.output(),
     /no Docker daemon answers at unix:\/\/\/nonexistent\/docker\.sock \(DOCKER_HOST\)/,
   );
-  t.regex(started.output(), /This will install what is missing/);
+  t.regex(
+    started.output(),
+    /This installs the Debian packages docker\.io and busybox-static if they are missing/,
+  );
   const socket = /unix:\/\/(\S+portlight-dockerd-\w+)/.exec(started.output())![1]!;
   t.true(running(socket).length > 0);
   ctrlC(started);
