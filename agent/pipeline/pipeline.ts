@@ -14,6 +14,7 @@ import {
   type Span,
   unixNow,
 } from '../../collectors/records/records.ts';
+import { messageOf } from '../../collectors/shared/error-message.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
 import { alertRecord } from '../../exporters/alerts/record.ts';
 import { DeltaConversion } from '../../exporters/otlp/wire/delta.ts';
@@ -26,7 +27,7 @@ import {
 } from '../../exporters/otlp/wire/encode.ts';
 import type { Temporality } from '../../exporters/otlp/wire/metrics-form.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
-import type { AlertBatch, Batch } from '../../exporters/shared/batch.ts';
+import type { Batch } from '../../exporters/shared/batch.ts';
 import { type Dialect, Translator } from '../../exporters/shared/dialect.ts';
 import type { Exporter } from '../../exporters/shared/exporter.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
@@ -61,6 +62,9 @@ export interface PipelineOptions {
   /** Told of lines of a container's log that were left out; of none where some can be. */
   readonly onDropped: (container: Container, reason: string, count: number) => void;
 }
+
+/** The name of a batch's signal in the agent's own metrics. */
+const signalOf = (batch: Batch): string => (batch.signal === 'logs' ? `${batch.kind}s` : batch.signal);
 
 /** Kept from one record to the next: a thousand containers that are found at once would leave it behind as often. */
 const recordWriter = new Writer(4096);
@@ -133,8 +137,7 @@ export class Pipeline implements RecordSink, Batches {
 
   /** How all alerts are. */
   emitAlertStates(alerts: readonly Alert[]): void {
-    for (const exporter of this.exporters)
-      void exporter.export({ signal: 'alerts', alerts, count: alerts.length });
+    void this.exportBatch({ signal: 'alerts', alerts, count: alerts.length });
   }
 
   private tell(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
@@ -228,10 +231,31 @@ export class Pipeline implements RecordSink, Batches {
     }
   }
 
-  private async exportBatch(batch: Exclude<Batch, AlertBatch>): Promise<void> {
-    this.telemetry.count('portlight.records.collected', batch.count, {
-      signal: batch.signal === 'logs' ? `${batch.kind}s` : batch.signal,
-    });
-    await Promise.all(this.exporters.map((exporter) => exporter.export(batch)));
+  /** The one way of every batch to every exporter. Never rejects. */
+  private async exportBatch(batch: Batch): Promise<void> {
+    const signal = signalOf(batch);
+    // The state of alerts is sent again after each round: no records are collected for it.
+    if (batch.signal !== 'alerts')
+      this.telemetry.count('portlight.records.collected', batch.count, { signal });
+    await Promise.all(this.exporters.map((exporter) => this.exportTo(exporter, batch, signal)));
+  }
+
+  /**
+   * An exporter that fails loses this batch, and nothing else: the process, the other exporters and the source of the
+   * batch continue. Its position moves on, as it does for a batch that the exporter gave up itself.
+   */
+  private async exportTo(exporter: Exporter, batch: Batch, signal: string): Promise<void> {
+    const { name } = exporter;
+    try {
+      await exporter.export(batch);
+    } catch (error) {
+      const reason = 'exporter_error';
+      this.telemetry.count('portlight.records.dropped', batch.count, { signal, destination: name, reason });
+      this.telemetry.warn(
+        `exporter ${name} failed and dropped ${signal}: ${messageOf(error)}`,
+        { err: error },
+        `${reason} ${name}`,
+      );
+    }
   }
 }
