@@ -1,8 +1,14 @@
 /** Log records → OTLP protobuf (`logs/v1/logs.proto`). */
 import { isUtf8 } from 'node:buffer';
 import type { AttributeValue, IoStream, LogLine } from '../../collectors/records/records.ts';
-import { anyValue, keyValue } from '../../exporters/otlp/wire/encode-value.ts';
-import { halves, splitNanos, varintSize, type Writer, written } from '../../exporters/otlp/wire/writer.ts';
+import { writeAnyValue, writeKeyValue } from '../../exporters/otlp/wire/encode-value.ts';
+import {
+  encodeFields,
+  halves,
+  splitNanos,
+  varintSize,
+  type Writer,
+} from '../../exporters/otlp/wire/writer.ts';
 import type { Parsed } from './parse.ts';
 
 /** Fields of LogRecord. */
@@ -35,9 +41,9 @@ export type Prefixes = Readonly<Record<IoStream, Buffer>>;
 export function prefixesOf(containerId: string): Prefixes {
   const uid = `${containerId.slice(0, 12)}-${'0'.repeat(UID_DIGITS)}`;
   const prefix = (stream: IoStream) => {
-    const whole = written((writer) => {
-      keyValue(writer, ATTRIBUTE, 'log.iostream', stream);
-      keyValue(writer, ATTRIBUTE, 'log.record.uid', uid);
+    const whole = encodeFields((writer) => {
+      writeKeyValue(writer, ATTRIBUTE, 'log.iostream', stream);
+      writeKeyValue(writer, ATTRIBUTE, 'log.record.uid', uid);
     });
     return whole.subarray(0, whole.length - UID_DIGITS);
   };
@@ -64,16 +70,16 @@ export function common(
 /** Attributes that few lines have. */
 function marks(writer: Writer, { cut, malformed, path, offset }: Origin): void {
   if (path !== '') {
-    keyValue(writer, ATTRIBUTE, 'log.file.path', path);
-    keyValue(writer, ATTRIBUTE, 'log.file.offset', offset);
+    writeKeyValue(writer, ATTRIBUTE, 'log.file.path', path);
+    writeKeyValue(writer, ATTRIBUTE, 'log.file.offset', offset);
   }
-  if (cut > 0) keyValue(writer, ATTRIBUTE, 'portlight.log.truncated_bytes', cut);
-  if (malformed) keyValue(writer, ATTRIBUTE, 'portlight.log.malformed', true);
+  if (cut > 0) writeKeyValue(writer, ATTRIBUTE, 'portlight.log.truncated_bytes', cut);
+  if (malformed) writeKeyValue(writer, ATTRIBUTE, 'portlight.log.malformed', true);
 }
 
 export const marksOf = (origin: Origin): Buffer | undefined =>
   origin.cut > 0 || origin.malformed || origin.path !== ''
-    ? written((writer) => marks(writer, origin))
+    ? encodeFields((writer) => marks(writer, origin))
     : undefined;
 
 /**
@@ -111,20 +117,20 @@ function jsonValue(writer: Writer, field: number, value: unknown): void {
     return;
   }
   if (typeof value !== 'object') {
-    anyValue(writer, field, value as AttributeValue);
+    writeAnyValue(writer, field, value as AttributeValue);
     return;
   }
-  const mark = writer.begin(field);
+  const mark = writer.openMessage(field);
   if (Array.isArray(value)) {
-    const list = writer.begin(LIST);
+    const list = writer.openMessage(LIST);
     for (const item of value) jsonValue(writer, 1, item);
-    writer.end(list);
+    writer.closeMessage(list);
   } else {
-    const map = writer.begin(MAP);
+    const map = writer.openMessage(MAP);
     for (const [key, item] of Object.entries(value)) jsonPair(writer, 1, key, item);
-    writer.end(map);
+    writer.closeMessage(map);
   }
-  writer.end(mark);
+  writer.closeMessage(mark);
 }
 
 /** Keys recur: their encoding is kept, for as many as programs have, not as attackers make up. */
@@ -134,17 +140,17 @@ const MAX_KEYS = 4096;
 function keyField(key: string): Buffer {
   let bytes = keys.get(key);
   if (bytes === undefined) {
-    bytes = written((writer) => writer.string(1, key));
+    bytes = encodeFields((writer) => writer.string(1, key));
     if (keys.size < MAX_KEYS) keys.set(key, bytes);
   }
   return bytes;
 }
 
 function jsonPair(writer: Writer, field: number, key: string, value: unknown): void {
-  const mark = writer.begin(field);
+  const mark = writer.openMessage(field);
   writer.raw(keyField(key));
   jsonValue(writer, 2, value);
-  writer.end(mark);
+  writer.closeMessage(mark);
 }
 
 /**
@@ -159,7 +165,7 @@ export function encodeParsed(
   parsed: Parsed | undefined,
   fieldsIn: 'attributes' | 'body',
 ): void {
-  const record = writer.begin(2);
+  const record = writer.openMessage(2);
   if (parsed?.time === undefined) writer.unixNano(TIME, origin.seconds, origin.nanos);
   else writer.unixNano(TIME, parsed.time.seconds, parsed.time.nanos);
   if (parsed !== undefined && parsed.severity !== 0) {
@@ -172,7 +178,7 @@ export function encodeParsed(
       parsed.messageName === undefined ? parsed.fields : { [parsed.messageName]: message, ...parsed.fields };
     jsonValue(writer, BODY, own);
   } else {
-    anyValue(writer, BODY, message);
+    writeAnyValue(writer, BODY, message);
     if (parsed !== undefined) {
       for (const key in parsed.fields) jsonPair(writer, ATTRIBUTE, key, parsed.fields[key]);
     }
@@ -188,5 +194,5 @@ export function encodeParsed(
     writer.slice(SPAN, span, 0, span.length);
   }
   writer.unixNano(OBSERVED, origin.seconds, origin.nanos);
-  writer.end(record);
+  writer.closeMessage(record);
 }

@@ -4,7 +4,7 @@
  */
 
 import { QUOTE, STOPS } from '../../collectors/logs/json-string.ts';
-import { written } from '../../exporters/otlp/wire/writer.ts';
+import { encodeFields } from '../../exporters/otlp/wire/writer.ts';
 import { Interned } from './interned.ts';
 import { ROLES, type Role } from './roles.ts';
 
@@ -47,7 +47,7 @@ export interface Name {
 }
 
 const interned = new Interned<Name>((text) => {
-  const field = written((writer) => writer.string(1, text));
+  const field = encodeFields((writer) => writer.string(1, text));
   return { role: ROLES.get(text), field, scan: 0 };
 });
 

@@ -2,6 +2,7 @@
 
 import type { UnixNano } from '../../collectors/records/records.ts';
 import { decodeRecords } from '../../exporters/otlp/wire/decode.ts';
+import { ProtobufReader } from '../../exporters/otlp/wire/reader.ts';
 
 const MAX_LINES = 10;
 /** Of one line, in characters; of all of a container's, in bytes. */
@@ -12,20 +13,13 @@ const LEAST_BYTES = 512;
 /** A ring of the offsets at which the last records begin; one for all, for it is used at one go. */
 const starts = new Array<number>(MAX_LINES).fill(0);
 
-/** Where each of the last records begins; a record is a tag of one byte, its size, and so many bytes. */
+const reader = new ProtobufReader(Buffer.alloc(0));
+
+/** Where each of the last records begins. */
 function lastStarts(records: Buffer): number[] {
   let count = 0;
-  for (let position = 0; position < records.length; count++) {
-    starts[count % MAX_LINES] = position;
-    let size = 0;
-    let byte = 0x80;
-    position++;
-    for (let shift = 0; byte >= 0x80; shift += 7) {
-      byte = records[position++]!;
-      size += (byte & 0x7f) * 2 ** shift;
-    }
-    position += size;
-  }
+  reader.reset(records);
+  for (; reader.next(); count++) starts[count % MAX_LINES] = reader.fieldStart;
   return Array.from(
     { length: Math.min(count, MAX_LINES) },
     (_, index) => starts[(Math.max(0, count - MAX_LINES) + index) % MAX_LINES]!,

@@ -4,7 +4,9 @@
  */
 
 import { Turn } from '../../collectors/shared/turn.ts';
-import { eachOf } from '../otlp/wire/split.ts';
+import { FIELDS } from '../otlp/wire/fields.ts';
+import { ProtobufReader } from '../otlp/wire/reader.ts';
+import { splitRecords } from '../otlp/wire/split.ts';
 import type { LogEntry, Logs } from './api.ts';
 import { logEntries } from './entry.ts';
 import type { Question } from './question.ts';
@@ -60,12 +62,15 @@ class Rooms {
   }
 }
 
-/** Time of the first record, ms since the epoch; undefined where it does not begin with one. */
+/** Time of the first record, ms since the epoch; undefined when the bytes do not start with one that has a time. */
 function firstTime(records: Buffer): number | undefined {
-  let at = 1;
-  while (records[at]! >= 0x80) at++;
-  // Field 1, a fixed64, is written first.
-  return records[at + 1] === 0x09 ? Number(records.readBigUInt64LE(at + 2) / 1000n) / 1000 : undefined;
+  const reader = new ProtobufReader(records);
+  if (!reader.next()) return undefined;
+  const record = reader.nested();
+  // The encoders write the time first.
+  return record.next() && record.field === FIELDS.LogRecord.timeUnixNano
+    ? Number(records.readBigUInt64LE(record.valueStart) / 1000n) / 1000
+    : undefined;
 }
 
 export class LogStore {
@@ -165,7 +170,7 @@ export class LogStore {
 
   /** The newest of records that are more than a container may have. */
   private addPart(id: string, records: Buffer, now: number): void {
-    const each = eachOf(records);
+    const each = splitRecords(records);
     let from = each.length;
     for (let bytes = 0; from > 0 && bytes + each[from - 1]!.length <= CONTAINER_BYTES; )
       bytes += each[--from]!.length;

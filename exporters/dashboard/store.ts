@@ -1,7 +1,7 @@
 /** What is kept for whoever looks: the containers with the last hour of their figures, logs, events and alerts. */
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container } from '../../collectors/records/records.ts';
-import { recordsOf } from '../otlp/wire/split.ts';
+import { extractRecords } from '../otlp/wire/split.ts';
 import type { AlertBatch, LogBatch, MetricBatch } from '../shared/batch.ts';
 import { AlertStore } from './alerts.ts';
 import type { ContainerSummary, EventEntry } from './api.ts';
@@ -100,7 +100,7 @@ export class Store {
 
   log({ resource, otlp, count }: LogBatch): void {
     const id = String(resource.attributes['container.id'] ?? '');
-    const records = recordsOf(otlp);
+    const records = extractRecords(otlp);
     this.logs.add(id, records, Date.now());
     this.watcher.lines(id, records, count);
   }
@@ -108,7 +108,7 @@ export class Store {
   event({ resource, otlp }: LogBatch): void {
     const { 'container.id': id, 'container.name': name } = resource.attributes;
     const container = typeof id === 'string' ? { id, name: String(name ?? id.slice(0, 12)) } : null;
-    const entry = this.events.add(container, recordsOf(otlp));
+    const entry = this.events.add(container, extractRecords(otlp));
     if (entry !== undefined) this.watcher.event(entry);
   }
 

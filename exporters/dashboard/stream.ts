@@ -4,7 +4,7 @@
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ServerResponse } from 'node:http';
-import { eachOf } from '../otlp/wire/split.ts';
+import { splitRecords } from '../otlp/wire/split.ts';
 import type { LogEntry, Messages } from './api.ts';
 import { logEntries } from './entry.ts';
 
@@ -144,7 +144,7 @@ export class Streams {
     const taken = following.map((stream) => stream.take(count, now));
     const most = Math.max(...taken);
     if (most > 0) {
-      const wanted = most === count ? records : Buffer.concat(eachOf(records).slice(-most));
+      const wanted = most === count ? records : Buffer.concat(splitRecords(records).slice(-most));
       const entries = logEntries(id, wanted);
       following.forEach((stream, index) => {
         if (taken[index]! > 0) stream.add(entries.slice(-taken[index]!));

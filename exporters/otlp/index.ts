@@ -10,7 +10,7 @@ import type { Telemetry } from '../shared/telemetry.ts';
 import type { LaneName } from '../spool/index.ts';
 import { createTransport } from './transport.ts';
 import { decodeMetrics } from './wire/decode.ts';
-import { countRecords, halve, resourcesOf } from './wire/split.ts';
+import { countRecords, halve, selectResources } from './wire/split.ts';
 
 /** What is sent as it is. The state of alerts is not: their events are. */
 type Sent = Exclude<Batch, AlertBatch>;
@@ -105,7 +105,7 @@ export class OtlpExporter implements Exporter {
       return { otlp: batch.otlp, count: isWanted(batch.resource) ? batch.count : 0 };
     const wanted = batch.resources.map(isWanted);
     if (!wanted.includes(false)) return batch;
-    const otlp = resourcesOf(batch.otlp, (index) => wanted[index]!);
+    const otlp = selectResources(batch.otlp, (index) => wanted[index]!);
     return { otlp, count: countPoints(otlp) };
   }
 }

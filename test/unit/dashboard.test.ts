@@ -10,7 +10,7 @@ import { ALL_BYTES, CONTAINER_BYTES, LogStore } from '../../exporters/dashboard/
 import { matcherOf, type Question } from '../../exporters/dashboard/question.ts';
 import { REMOVED, Store } from '../../exporters/dashboard/store.ts';
 import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
-import { recordsOf } from '../../exporters/otlp/wire/split.ts';
+import { extractRecords } from '../../exporters/otlp/wire/split.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
@@ -40,8 +40,8 @@ test('a request is opened down to its records, and they are what was put in', (t
     'portlight.logs',
     inside,
   );
-  t.deepEqual(recordsOf(request), inside);
-  t.throws(() => recordsOf(Buffer.from('no request')), { instanceOf: RangeError });
+  t.deepEqual(extractRecords(request), inside);
+  t.throws(() => extractRecords(Buffer.from('no request')), { instanceOf: RangeError });
 });
 
 test('lines come back in order, the newest of what fits, whichever batches they came in', async (t) => {

@@ -1,243 +1,203 @@
 /**
- * OTLP protobuf → the objects of OTLP/JSON, for whoever needs to look into an encoded batch: the
- * HTTP/JSON transport and the console.
+ * OTLP protobuf → the objects of OTLP/JSON. The HTTP/JSON transport, the console and the dashboard use it to look
+ * into an encoded batch.
  * Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding (64-bit integers are strings,
  * enums are numbers, trace and span ids are hexadecimal).
  */
+import { FIELDS } from './fields.ts';
+import { ProtobufReader, WIRE_TYPE } from './reader.ts';
 
-type Kind =
-  | 'string'
-  | 'bool'
-  | 'uint'
-  | 'int64'
-  | 'uint64'
-  | 'fixed64'
-  | 'sfixed64'
-  | 'fixed32'
-  | 'double'
-  | 'bytes'
-  | 'hex';
+/** How a scalar is encoded, and what becomes of it in JSON. */
+const SCALARS = {
+  bool: WIRE_TYPE.varint,
+  uint: WIRE_TYPE.varint,
+  int64: WIRE_TYPE.varint,
+  fixed64: WIRE_TYPE.fixed64,
+  sfixed64: WIRE_TYPE.fixed64,
+  double: WIRE_TYPE.fixed64,
+  fixed32: WIRE_TYPE.fixed32,
+  string: WIRE_TYPE.lengthDelimited,
+  bytes: WIRE_TYPE.lengthDelimited,
+  hex: WIRE_TYPE.lengthDelimited,
+} as const;
+
+type Scalar = keyof typeof SCALARS;
+type FieldType = Scalar | Message;
 
 interface Field {
-  name: string;
-  type: Kind | Message;
-  repeated?: boolean;
+  readonly name: string;
+  readonly type: FieldType;
+  readonly wireType: number;
+  readonly isRepeated: boolean;
 }
 
-interface Message {
-  [field: number]: Field;
+/** The fields of a message by their number; a field that is not in it is skipped. */
+type Message = Map<number, Field>;
+
+/** The type of each field of a message; in brackets, that of a repeated one. */
+type FieldTypes<Names extends string> = Readonly<Record<Names, FieldType | readonly [FieldType]>>;
+
+const field = (name: string, types: FieldType | readonly [FieldType]): Field => {
+  const isRepeated = Array.isArray(types);
+  const type = (isRepeated ? types[0] : types) as FieldType;
+  const wireType = typeof type === 'string' ? SCALARS[type] : WIRE_TYPE.lengthDelimited;
+  return { name, type, wireType, isRepeated };
+};
+
+/** A message from its numbers, as the table has them, and the types of its fields. */
+const message = <Names extends string>(
+  numbers: Readonly<Record<Names, number>>,
+  types: FieldTypes<Names>,
+): Message =>
+  new Map((Object.keys(numbers) as Names[]).map((name) => [numbers[name], field(name, types[name])]));
+
+// An AnyValue can hold lists of its own kind: the two that hold them are added once it exists.
+const AnyValue: Message = message(FIELDS.AnyValue, {
+  stringValue: 'string',
+  boolValue: 'bool',
+  intValue: 'int64',
+  doubleValue: 'double',
+  arrayValue: 'bytes',
+  kvlistValue: 'bytes',
+  bytesValue: 'bytes',
+});
+const KeyValue = message(FIELDS.KeyValue, { key: 'string', value: AnyValue });
+AnyValue.set(FIELDS.AnyValue.arrayValue, field('arrayValue', message(FIELDS.List, { values: [AnyValue] })));
+AnyValue.set(FIELDS.AnyValue.kvlistValue, field('kvlistValue', message(FIELDS.List, { values: [KeyValue] })));
+
+const Resource = message(FIELDS.Resource, { attributes: [KeyValue] });
+const InstrumentationScope = message(FIELDS.InstrumentationScope, {
+  name: 'string',
+  version: 'string',
+  attributes: [KeyValue],
+});
+
+/** The three signals' requests differ in the names of three fields and in what a record is. */
+function requestOf(resources: string, scopes: string, records: string, record: Message): Message {
+  const { Request, ResourceGroup, ScopeGroup } = FIELDS;
+  const scopeGroup: Message = new Map([
+    [ScopeGroup.scope, field('scope', InstrumentationScope)],
+    [ScopeGroup.records, field(records, [record])],
+    [ScopeGroup.schemaUrl, field('schemaUrl', 'string')],
+  ]);
+  const resourceGroup: Message = new Map([
+    [ResourceGroup.resource, field('resource', Resource)],
+    [ResourceGroup.scopes, field(scopes, [scopeGroup])],
+    [ResourceGroup.schemaUrl, field('schemaUrl', 'string')],
+  ]);
+  return new Map([[Request.resources, field(resources, [resourceGroup])]]);
 }
 
-const one = (name: string, type: Kind | Message): Field => ({ name, type });
-const many = (name: string, type: Kind | Message): Field => ({ name, type, repeated: true });
+const LogRecord = message(FIELDS.LogRecord, {
+  timeUnixNano: 'fixed64',
+  severityNumber: 'uint',
+  severityText: 'string',
+  body: AnyValue,
+  attributes: [KeyValue],
+  droppedAttributesCount: 'uint',
+  flags: 'fixed32',
+  traceId: 'hex',
+  spanId: 'hex',
+  observedTimeUnixNano: 'fixed64',
+  eventName: 'string',
+});
+const LogsRequest = requestOf('resourceLogs', 'scopeLogs', 'logRecords', LogRecord);
+/** The content of a ScopeLogs without its scope. */
+const LogRecords: Message = new Map([[FIELDS.ScopeGroup.records, field('logRecords', [LogRecord])]]);
 
-const AnyValue: Message = {
-  1: one('stringValue', 'string'),
-  2: one('boolValue', 'bool'),
-  3: one('intValue', 'int64'),
-  4: one('doubleValue', 'double'),
-  7: one('bytesValue', 'bytes'),
-};
-const KeyValue: Message = { 1: one('key', 'string'), 2: one('value', AnyValue) };
-AnyValue[5] = one('arrayValue', { 1: many('values', AnyValue) });
-AnyValue[6] = one('kvlistValue', { 1: many('values', KeyValue) });
-
-const Resource: Message = { 1: many('attributes', KeyValue) };
-const Scope: Message = {
-  1: one('name', 'string'),
-  2: one('version', 'string'),
-  3: many('attributes', KeyValue),
-};
-
-const LogRecordMessage: Message = {
-  1: one('timeUnixNano', 'fixed64'),
-  2: one('severityNumber', 'uint'),
-  3: one('severityText', 'string'),
-  5: one('body', AnyValue),
-  6: many('attributes', KeyValue),
-  7: one('droppedAttributesCount', 'uint'),
-  8: one('flags', 'fixed32'),
-  9: one('traceId', 'hex'),
-  10: one('spanId', 'hex'),
-  11: one('observedTimeUnixNano', 'fixed64'),
-  12: one('eventName', 'string'),
-};
-
-const LogsRequest: Message = {
-  1: many('resourceLogs', {
-    1: one('resource', Resource),
-    2: many('scopeLogs', {
-      1: one('scope', Scope),
-      2: many('logRecords', LogRecordMessage),
-      3: one('schemaUrl', 'string'),
-    }),
-    3: one('schemaUrl', 'string'),
+const NumberDataPoint = message(FIELDS.NumberDataPoint, {
+  startTimeUnixNano: 'fixed64',
+  timeUnixNano: 'fixed64',
+  asDouble: 'double',
+  asInt: 'sfixed64',
+  attributes: [KeyValue],
+  flags: 'uint',
+});
+const Metric = message(FIELDS.Metric, {
+  name: 'string',
+  description: 'string',
+  unit: 'string',
+  gauge: message(FIELDS.Gauge, { dataPoints: [NumberDataPoint] }),
+  sum: message(FIELDS.Sum, {
+    dataPoints: [NumberDataPoint],
+    aggregationTemporality: 'uint',
+    isMonotonic: 'bool',
   }),
-};
+});
+const MetricsRequest = requestOf('resourceMetrics', 'scopeMetrics', 'metrics', Metric);
 
-const NumberDataPoint: Message = {
-  2: one('startTimeUnixNano', 'fixed64'),
-  3: one('timeUnixNano', 'fixed64'),
-  4: one('asDouble', 'double'),
-  6: one('asInt', 'sfixed64'),
-  7: many('attributes', KeyValue),
-  8: one('flags', 'uint'),
-};
+const Span = message(FIELDS.Span, {
+  traceId: 'hex',
+  spanId: 'hex',
+  traceState: 'string',
+  parentSpanId: 'hex',
+  name: 'string',
+  kind: 'uint',
+  startTimeUnixNano: 'fixed64',
+  endTimeUnixNano: 'fixed64',
+  attributes: [KeyValue],
+  links: [message(FIELDS.SpanLink, { traceId: 'hex', spanId: 'hex' })],
+  status: message(FIELDS.SpanStatus, { message: 'string', code: 'uint' }),
+});
+const TracesRequest = requestOf('resourceSpans', 'scopeSpans', 'spans', Span);
 
-const MetricMessage: Message = {
-  1: one('name', 'string'),
-  2: one('description', 'string'),
-  3: one('unit', 'string'),
-  5: one('gauge', { 1: many('dataPoints', NumberDataPoint) }),
-  7: one('sum', {
-    1: many('dataPoints', NumberDataPoint),
-    2: one('aggregationTemporality', 'uint'),
-    3: one('isMonotonic', 'bool'),
-  }),
-};
+const ExportResponse = message(FIELDS.Response, {
+  partialSuccess: message(FIELDS.PartialSuccess, { rejected: 'int64', errorMessage: 'string' }),
+});
+const RpcStatus = message(FIELDS.RpcStatus, {
+  details: [message(FIELDS.Any, { typeUrl: 'string', value: 'bytes' })],
+});
+const RetryInfo = message(FIELDS.RetryInfo, {
+  retryDelay: message(FIELDS.Duration, { seconds: 'int64', nanos: 'uint' }),
+});
 
-const MetricsRequest: Message = {
-  1: many('resourceMetrics', {
-    1: one('resource', Resource),
-    2: many('scopeMetrics', {
-      1: one('scope', Scope),
-      2: many('metrics', MetricMessage),
-      3: one('schemaUrl', 'string'),
-    }),
-    3: one('schemaUrl', 'string'),
-  }),
-};
-
-const SpanMessage: Message = {
-  1: one('traceId', 'hex'),
-  2: one('spanId', 'hex'),
-  3: one('traceState', 'string'),
-  4: one('parentSpanId', 'hex'),
-  5: one('name', 'string'),
-  6: one('kind', 'uint'),
-  7: one('startTimeUnixNano', 'fixed64'),
-  8: one('endTimeUnixNano', 'fixed64'),
-  9: many('attributes', KeyValue),
-  13: many('links', { 1: one('traceId', 'hex'), 2: one('spanId', 'hex') }),
-  15: one('status', { 2: one('message', 'string'), 3: one('code', 'uint') }),
-};
-
-const TracesRequest: Message = {
-  1: many('resourceSpans', {
-    1: one('resource', Resource),
-    2: many('scopeSpans', {
-      1: one('scope', Scope),
-      2: many('spans', SpanMessage),
-      3: one('schemaUrl', 'string'),
-    }),
-    3: one('schemaUrl', 'string'),
-  }),
-};
-
-/** `ExportLogsPartialSuccess` and those of metrics and traces have the same shape. */
-const ExportResponse: Message = {
-  1: one('partialSuccess', { 1: one('rejected', 'int64'), 2: one('errorMessage', 'string') }),
-};
-
-/** `google.rpc.Status`, and the `google.rpc.RetryInfo` that can be among its details. */
-const RpcStatus: Message = {
-  3: many('details', { 1: one('typeUrl', 'string'), 2: one('value', 'bytes') }),
-};
-const RetryInfo: Message = { 1: one('retryDelay', { 1: one('seconds', 'int64'), 2: one('nanos', 'uint') }) };
-
-class Reader {
-  private readonly buffer: Buffer;
-  position: number;
-  readonly end: number;
-
-  constructor(buffer: Buffer, position: number, end: number) {
-    if (end > buffer.length) throw new RangeError('protobuf: message is cut short');
-    this.buffer = buffer;
-    this.position = position;
-    this.end = end;
-  }
-
-  varint(): bigint {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      if (this.position >= this.end) break;
-      const byte = this.buffer[this.position++]!;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, value);
+function scalarOf(reader: ProtobufReader, buffer: Buffer, type: Scalar): unknown {
+  const { valueStart, valueEnd } = reader;
+  switch (type) {
+    case 'bool':
+      return reader.number !== 0;
+    case 'uint':
+      return reader.number;
+    case 'int64':
+      return BigInt.asIntN(64, reader.bigint).toString();
+    case 'fixed64':
+      return buffer.readBigUInt64LE(valueStart).toString();
+    case 'sfixed64':
+      return buffer.readBigInt64LE(valueStart).toString();
+    case 'fixed32':
+      return buffer.readUInt32LE(valueStart);
+    case 'double': {
+      const value = buffer.readDoubleLE(valueStart);
+      return Number.isFinite(value) ? value : String(value);
     }
-    throw new RangeError('protobuf: bad varint');
+    case 'string':
+      return buffer.toString('utf8', valueStart, valueEnd);
+    case 'hex':
+      return buffer.toString('hex', valueStart, valueEnd);
+    case 'bytes':
+      return buffer.toString('base64', valueStart, valueEnd);
   }
+}
 
-  take(size: number): number {
-    const start = this.position;
-    this.position += size;
-    if (this.position > this.end) throw new RangeError('protobuf: field is cut short');
-    return start;
+function objectOf(reader: ProtobufReader, buffer: Buffer, fields: Message): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  while (reader.next()) {
+    const found = fields.get(reader.field);
+    // A field of another wire type is an unknown one, as protobuf has it.
+    if (found === undefined || found.wireType !== reader.wireType) continue;
+    const { name, type, isRepeated } = found;
+    const value =
+      typeof type === 'string' ? scalarOf(reader, buffer, type) : objectOf(reader.nested(), buffer, type);
+    if (!isRepeated) result[name] = value;
+    else if (result[name] === undefined) result[name] = [value];
+    else (result[name] as unknown[]).push(value);
   }
-
-  skip(wireType: number): void {
-    if (wireType === 0) this.varint();
-    else if (wireType === 1) this.take(8);
-    else if (wireType === 2) this.take(Number(this.varint()));
-    else if (wireType === 5) this.take(4);
-    else throw new RangeError(`protobuf: unknown wire type ${wireType}`);
-  }
-
-  scalar(kind: Kind): unknown {
-    const { buffer } = this;
-    switch (kind) {
-      case 'bool':
-        return this.varint() !== 0n;
-      case 'uint':
-        return Number(this.varint());
-      case 'int64':
-        return BigInt.asIntN(64, this.varint()).toString();
-      case 'uint64':
-        return this.varint().toString();
-      case 'fixed64':
-        return buffer.readBigUInt64LE(this.take(8)).toString();
-      case 'sfixed64':
-        return buffer.readBigInt64LE(this.take(8)).toString();
-      case 'fixed32':
-        return buffer.readUInt32LE(this.take(4));
-      case 'double': {
-        const value = buffer.readDoubleLE(this.take(8));
-        return Number.isFinite(value) ? value : String(value);
-      }
-    }
-    const size = Number(this.varint());
-    const start = this.take(size);
-    const encoding = kind === 'string' ? 'utf8' : kind === 'hex' ? 'hex' : 'base64';
-    return buffer.toString(encoding, start, start + size);
-  }
-
-  message(fields: Message): Record<string, unknown> {
-    const result: Record<string, unknown> = {};
-    while (this.position < this.end) {
-      const tag = Number(this.varint());
-      const field = fields[Math.floor(tag / 8)];
-      if (field === undefined) {
-        this.skip(tag % 8);
-        continue;
-      }
-      let value: unknown;
-      if (typeof field.type === 'string') value = this.scalar(field.type);
-      else {
-        const size = Number(this.varint());
-        const start = this.take(size);
-        value = new Reader(this.buffer, start, start + size).message(field.type);
-      }
-      if (!field.repeated) result[field.name] = value;
-      else if (result[field.name] === undefined) result[field.name] = [value];
-      else (result[field.name] as unknown[]).push(value);
-    }
-    return result;
-  }
+  return result;
 }
 
 function decode(bytes: Uint8Array, fields: Message): Record<string, unknown> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return new Reader(buffer, 0, buffer.length).message(fields);
+  return objectOf(new ProtobufReader(buffer), buffer, fields);
 }
 
 export interface JsonAnyValue {
@@ -271,8 +231,7 @@ export const decodeLogs = (bytes: Uint8Array): JsonLogsRequest => decode(bytes, 
  * @throws {RangeError} when the bytes are not well-formed protobuf
  */
 export const decodeRecords = (records: Uint8Array): JsonLogRecord[] =>
-  (decode(records, { 2: many('logRecords', LogRecordMessage) }) as { logRecords?: JsonLogRecord[] })
-    .logRecords ?? [];
+  (decode(records, LogRecords) as { logRecords?: JsonLogRecord[] }).logRecords ?? [];
 
 /** @throws {RangeError} when the bytes are not well-formed protobuf */
 export const decodeMetrics = (bytes: Uint8Array): Record<string, unknown> => decode(bytes, MetricsRequest);
@@ -296,9 +255,9 @@ export function decodeResponse(bytes: Uint8Array): PartialSuccess {
 }
 
 /**
- * How long a receiver wants to be left alone, ms.
+ * The retry delay that a receiver asks for, ms.
  * @param status an encoded `google.rpc.Status`
- * @returns undefined where it does not say so
+ * @returns undefined when the status has none
  */
 export function decodeRetryDelay(status: Uint8Array): number | undefined {
   try {
@@ -312,7 +271,7 @@ export function decodeRetryDelay(status: Uint8Array): number | undefined {
     };
     return Number(retryDelay?.seconds ?? 0) * 1000 + (retryDelay?.nanos ?? 0) / 1e6;
   } catch {
-    // Whatever it is, it is no delay.
+    // Details that cannot be decoded hold no delay.
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import type { MetricSet } from '../../../collectors/records/points.ts';
 import { Points } from '../../../collectors/records/points.ts';
 import type { Point } from '../../../collectors/records/records.ts';
 
-interface Series {
+interface ContainerCounters {
   readonly time: bigint;
   readonly startTime: bigint;
   /** Last values by metric and attributes. */
@@ -15,7 +15,7 @@ const keyOf = ({ metric, attributes }: Point): string =>
 
 export class DeltaConversion {
   private readonly since: bigint;
-  private series = new Map<string, Series>();
+  private series = new Map<string, ContainerCounters>();
 
   /** @param since what began to count before is not ours to tell: an agent before us has told it */
   constructor(since: bigint) {
@@ -24,7 +24,7 @@ export class DeltaConversion {
 
   /** A whole round; what is not in it is forgotten. */
   convert(sets: readonly MetricSet[]): MetricSet[] {
-    const next = new Map<string, Series>();
+    const next = new Map<string, ContainerCounters>();
     const converted = sets.map((set) => {
       const id = set.container?.id ?? '';
       // A container that was started anew counts from 0.

@@ -5,9 +5,9 @@
 import type { MetricSet } from '../../../collectors/records/points.ts';
 import type { EventRecord, Resource, Span } from '../../../collectors/records/records.ts';
 import { VERSION } from '../../../config/version.ts';
-import { anyValue, attributes } from './encode-value.ts';
-import { MetricsForms, type Temporality } from './metrics-form.ts';
-import { varintSize, Writer, written } from './writer.ts';
+import { writeAnyValue, writeAttributes } from './encode-value.ts';
+import { MetricsTemplates, type Temporality } from './metrics-form.ts';
+import { encodeFields, varintSize, Writer } from './writer.ts';
 
 const SEVERITY_TEXT: Record<number, string> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR' };
 
@@ -20,10 +20,10 @@ const resourceFields = new WeakMap<Resource, Buffer>();
 function resourceField(resource: Resource): Buffer {
   let bytes = resourceFields.get(resource);
   if (bytes === undefined) {
-    bytes = written((writer) => {
-      const mark = writer.begin(1);
-      attributes(writer, 1, resource.attributes);
-      writer.end(mark);
+    bytes = encodeFields((writer) => {
+      const mark = writer.openMessage(1);
+      writeAttributes(writer, 1, resource.attributes);
+      writer.closeMessage(mark);
     });
     resourceFields.set(resource, bytes);
   }
@@ -32,11 +32,11 @@ function resourceField(resource: Resource): Buffer {
 
 /** The `scope` field of ScopeMetrics, ScopeLogs and ScopeSpans. */
 const scopeField = (scope: Scope): Buffer =>
-  written((writer) => {
-    const mark = writer.begin(1);
+  encodeFields((writer) => {
+    const mark = writer.openMessage(1);
     writer.string(1, scope);
     writer.string(2, VERSION);
-    writer.end(mark);
+    writer.closeMessage(mark);
   });
 const scopeFields: Readonly<Record<Scope, Buffer>> = {
   'portlight.metrics': scopeField('portlight.metrics'),
@@ -45,9 +45,9 @@ const scopeFields: Readonly<Record<Scope, Buffer>> = {
   'portlight.traces': scopeField('portlight.traces'),
 };
 
-const forms: Readonly<Record<Temporality, MetricsForms>> = {
-  cumulative: new MetricsForms('cumulative'),
-  delta: new MetricsForms('delta'),
+const forms: Readonly<Record<Temporality, MetricsTemplates>> = {
+  cumulative: new MetricsTemplates('cumulative'),
+  delta: new MetricsTemplates('delta'),
 };
 
 /** Kept between requests, which are of like size: what grows anew each time is garbage by the megabyte. */
@@ -104,37 +104,37 @@ export function recycle(request: Buffer): void {
 export function encodeRequest(resource: Resource, scope: Scope, records: Uint8Array): Buffer {
   const writer = requestWriter;
   writer.reset();
-  const ofResource = writer.begin(1);
+  const ofResource = writer.openMessage(1);
   writer.raw(resourceField(resource));
-  const ofScope = writer.begin(2);
+  const ofScope = writer.openMessage(2);
   writer.raw(scopeFields[scope]);
   writer.raw(records);
-  writer.end(ofScope);
-  writer.end(ofResource);
+  writer.closeMessage(ofScope);
+  writer.closeMessage(ofResource);
   return copyOut(writer.bytes());
 }
 
 /** A trace's or span's id. */
-function identifier(writer: Writer, field: number, hex: string): void {
+function writeId(writer: Writer, field: number, hex: string): void {
   const bytes = Buffer.from(hex, 'hex');
   writer.slice(field, bytes, 0, bytes.length);
 }
 
 /** Appends one event as a `log_records` field. */
 export function encodeEvent(writer: Writer, event: EventRecord, observed: bigint): void {
-  const record = writer.begin(2);
+  const record = writer.openMessage(2);
   writer.fixed64(1, event.time);
   writer.uint(2, event.severity);
   writer.string(3, SEVERITY_TEXT[event.severity]!);
-  anyValue(writer, 5, event.body);
-  attributes(writer, 6, event.attributes);
+  writeAnyValue(writer, 5, event.body);
+  writeAttributes(writer, 6, event.attributes);
   if (event.context !== undefined) {
-    identifier(writer, 9, event.context.traceId);
-    identifier(writer, 10, event.context.spanId);
+    writeId(writer, 9, event.context.traceId);
+    writeId(writer, 10, event.context.spanId);
   }
   writer.fixed64(11, observed);
   writer.string(12, event.eventName);
-  writer.end(record);
+  writer.closeMessage(record);
 }
 
 const SPAN_KIND_INTERNAL = 1;
@@ -142,26 +142,26 @@ const STATUS_CODE_ERROR = 2;
 
 /** Appends one span as a `spans` field. */
 export function encodeSpan(writer: Writer, span: Span): void {
-  const record = writer.begin(2);
-  identifier(writer, 1, span.context.traceId);
-  identifier(writer, 2, span.context.spanId);
-  if (span.parentSpanId !== undefined) identifier(writer, 4, span.parentSpanId);
+  const record = writer.openMessage(2);
+  writeId(writer, 1, span.context.traceId);
+  writeId(writer, 2, span.context.spanId);
+  if (span.parentSpanId !== undefined) writeId(writer, 4, span.parentSpanId);
   writer.string(5, span.name);
   writer.uint(6, SPAN_KIND_INTERNAL);
   writer.fixed64(7, span.start);
   writer.fixed64(8, span.end);
-  attributes(writer, 9, span.attributes);
+  writeAttributes(writer, 9, span.attributes);
   for (const { traceId, spanId } of span.links) {
-    const link = writer.begin(13);
-    identifier(writer, 1, traceId);
-    identifier(writer, 2, spanId);
-    writer.end(link);
+    const link = writer.openMessage(13);
+    writeId(writer, 1, traceId);
+    writeId(writer, 2, spanId);
+    writer.closeMessage(link);
   }
   if (span.error !== undefined) {
-    const status = writer.begin(15);
+    const status = writer.openMessage(15);
     writer.string(2, span.error);
     writer.uint(3, STATUS_CODE_ERROR);
-    writer.end(status);
+    writer.closeMessage(status);
   }
-  writer.end(record);
+  writer.closeMessage(record);
 }

@@ -5,7 +5,7 @@
  */
 import type { Points } from '../../../collectors/records/points.ts';
 import type { Attributes, Metric, Resource, UnixNano } from '../../../collectors/records/records.ts';
-import { attributes } from './encode-value.ts';
+import { writeAttributes } from './encode-value.ts';
 import { HALF, Writer } from './writer.ts';
 
 /** AggregationTemporality. */
@@ -21,14 +21,14 @@ const LOW = 0xffff_ffffn;
 
 /** A NumberDataPoint without its figures. @returns where it begins */
 function dataPoint(writer: Writer, integer: boolean, labels: Attributes | undefined): number {
-  const mark = writer.begin(1);
+  const mark = writer.openMessage(1);
   writer.fixed64(2, 0n);
   writer.fixed64(3, 0n);
   // An sfixed64, which is as long.
   if (integer) writer.fixed64(6, 0n);
   else writer.double(4, 0);
-  if (labels !== undefined) attributes(writer, 7, labels);
-  return mark + 1 + writer.end(mark);
+  if (labels !== undefined) writeAttributes(writer, 7, labels);
+  return mark + 1 + writer.closeMessage(mark);
 }
 
 /** Most collectors give one object for equal attributes. */
@@ -39,7 +39,7 @@ function isEqual(one: Attributes | undefined, other: Attributes | undefined): bo
   return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
 }
 
-export class MetricsForm {
+export class MetricsTemplate {
   /** Number of data points. */
   readonly count: number;
   private readonly metrics: readonly Metric[];
@@ -63,11 +63,11 @@ export class MetricsForm {
         continue;
       }
       const first = places.length;
-      const mark = writer.begin(2);
+      const mark = writer.openMessage(2);
       writer.string(1, described.name);
       writer.string(2, described.description);
       writer.string(3, described.unit);
-      const data = writer.begin(described.kind === 'gauge' ? 5 : 7);
+      const data = writer.openMessage(described.kind === 'gauge' ? 5 : 7);
       for (; index < length && metrics[index] === described; index++) {
         indices.push(index);
         places.push(dataPoint(writer, described.integer, labels[index]));
@@ -77,7 +77,7 @@ export class MetricsForm {
         writer.uint(2, TEMPORALITY[isCounter ? temporality : 'cumulative']);
         if (isCounter) writer.uint(3, 1);
       }
-      const moved = writer.end(data) + writer.end(mark);
+      const moved = writer.closeMessage(data) + writer.closeMessage(mark);
       for (let at = first; at < places.length; at++) places[at]! += moved;
     }
     this.metrics = metrics.slice(0, length);
@@ -85,7 +85,7 @@ export class MetricsForm {
     this.indices = indices;
     this.places = places;
     this.count = places.length;
-    this.bytes = writer.kept();
+    this.bytes = writer.copyBytes();
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
   }
 
@@ -124,18 +124,18 @@ export class MetricsForm {
 const MAX_FORMS = 64;
 
 /** The forms of one temporality. */
-export class MetricsForms {
+export class MetricsTemplates {
   private readonly temporality: Temporality;
   /** The newest comes last. */
-  private readonly forms: MetricsForm[] = [];
+  private readonly forms: MetricsTemplate[] = [];
   /** What a resource had in its last round. */
-  private readonly last = new WeakMap<Resource, MetricsForm>();
+  private readonly last = new WeakMap<Resource, MetricsTemplate>();
 
   constructor(temporality: Temporality) {
     this.temporality = temporality;
   }
 
-  of(resource: Resource, points: Points): MetricsForm {
+  of(resource: Resource, points: Points): MetricsTemplate {
     const last = this.last.get(resource);
     if (last?.fits(points)) return last;
     const form = this.forms.find((each) => each.fits(points)) ?? this.made(points);
@@ -143,8 +143,8 @@ export class MetricsForms {
     return form;
   }
 
-  private made(points: Points): MetricsForm {
-    const form = new MetricsForm(points, this.temporality);
+  private made(points: Points): MetricsTemplate {
+    const form = new MetricsTemplate(points, this.temporality);
     if (this.forms.length === MAX_FORMS) this.forms.shift();
     this.forms.push(form);
     return form;

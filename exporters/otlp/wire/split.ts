@@ -1,138 +1,139 @@
 /**
- * Halves encoded requests. Those of all signals have one shape: resources, each with scopes, each with records (log
- * records, metrics, spans).
- * Source: https://github.com/open-telemetry/opentelemetry-proto (collector/…/v1)
+ * Takes encoded requests apart without decoding records. Requests of all signals have one shape: resources, each with
+ * scopes, each with records (log records, metrics or spans).
  */
+import { FIELDS } from './fields.ts';
+import { ProtobufReader, WIRE_TYPE } from './reader.ts';
+import { Writer } from './writer.ts';
 
-const RESOURCES = 1;
-const SCOPES = 2;
-const RECORDS = 2;
-/** Of a resource and of a scope: what describes it. */
-const DESCRIPTION = 1;
-const LENGTH_DELIMITED = 2;
+const { Request, ResourceGroup, ScopeGroup } = FIELDS;
+/** What a writer keeps free for a tag and a length. */
+const HEADER_BYTES = 10;
 
-/** A field as it stands in its message, its tag included, and what is in it. */
+/** One field of a message. */
 interface Field {
   readonly number: number;
-  readonly whole: Buffer;
+  /** The field as it is in the message, including its tag. */
+  readonly bytes: Buffer;
+  /** The value. */
   readonly content: Buffer;
 }
 
-function varint(bytes: Buffer, at: number): { value: number; end: number } {
-  let value = 0;
-  for (let shift = 0, index = at; index < bytes.length && shift < 49; shift += 7) {
-    const byte = bytes[index++]!;
-    value += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) return { value, end: index };
-  }
-  throw new RangeError('protobuf: bad varint');
+/** Moves to the next field. @throws {RangeError} when the field is not length-delimited */
+function nextField(reader: ProtobufReader): boolean {
+  const isThere = reader.next();
+  if (isThere && reader.wireType !== WIRE_TYPE.lengthDelimited)
+    throw new RangeError('protobuf: not a request');
+  return isThere;
 }
 
-/** @throws {RangeError} when a field is no length-delimited one, of which these messages consist, or is cut short */
-function fieldsOf(bytes: Buffer): Field[] {
+/** @throws {RangeError} when the bytes are cut short or have a field that is not length-delimited: no request has one */
+function readFields(bytes: Buffer): Field[] {
   const fields: Field[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const tag = varint(bytes, at);
-    const length = varint(bytes, tag.end);
-    const end = length.end + length.value;
-    if (tag.value % 8 !== LENGTH_DELIMITED || end > bytes.length)
-      throw new RangeError('protobuf: not a request');
-    fields.push({
-      number: Math.floor(tag.value / 8),
-      whole: bytes.subarray(at, end),
-      content: bytes.subarray(length.end, end),
-    });
-    at = end;
-  }
+  const reader = new ProtobufReader(bytes);
+  while (nextField(reader))
+    fields.push({ number: reader.field, bytes: reader.fieldBytes, content: reader.valueBytes });
   return fields;
 }
 
 function encodeField(number: number, parts: readonly Buffer[]): Buffer {
-  const head: number[] = [number * 8 + LENGTH_DELIMITED];
-  let rest = parts.reduce((sum, { length }) => sum + length, 0);
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) head.push((rest % 128) | 0x80);
-  head.push(rest);
-  return Buffer.concat([Buffer.from(head), ...parts]);
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
+  const writer = new Writer(size + HEADER_BYTES);
+  writer.header(number, size);
+  for (const part of parts) writer.raw(part);
+  return writer.bytes();
 }
 
-/** Number of records in a request. @throws {RangeError} when it is none */
+/** Number of records in a request. @throws {RangeError} when the bytes are not a request */
 export function countRecords(request: Buffer): number {
   let count = 0;
-  for (const resource of fieldsOf(request))
-    for (const scope of fieldsOf(resource.content))
-      if (scope.number === SCOPES)
-        for (const { number } of fieldsOf(scope.content)) if (number === RECORDS) count++;
+  const resources = new ProtobufReader(request);
+  while (nextField(resources)) {
+    const groups = resources.nested();
+    while (nextField(groups)) {
+      if (groups.field !== ResourceGroup.scopes) continue;
+      const scope = groups.nested();
+      while (nextField(scope)) if (scope.field === ScopeGroup.records) count++;
+    }
+  }
   return count;
 }
 
-/** The first field and what stands behind it. @throws {RangeError} when there is no such field */
-function first(bytes: Buffer, number: number): { content: Buffer; rest: Buffer } {
-  const length = varint(bytes, 1);
-  const end = length.end + length.value;
-  if (bytes[0] !== number * 8 + LENGTH_DELIMITED || end > bytes.length)
-    throw new RangeError('protobuf: not such a request');
-  return { content: bytes.subarray(length.end, end), rest: bytes.subarray(end) };
+/**
+ * Reads the first field and the bytes after it.
+ * @throws {RangeError} when the first field has another number
+ */
+function readFirst(bytes: Buffer, number: number): { content: Buffer; rest: Buffer } {
+  const reader = new ProtobufReader(bytes);
+  if (!nextField(reader) || reader.field !== number) throw new RangeError('protobuf: not such a request');
+  return { content: reader.valueBytes, rest: bytes.subarray(reader.valueEnd) };
 }
 
 /**
- * The records of a request that has one resource and one scope, each with its description before what it holds: encoded
- * fields, as they stand there.
- * @throws {RangeError} when it is no such request
+ * The encoded records of a request that has one resource and one scope, in the order in which `encodeRequest` writes
+ * them: resource, scope, records.
+ * @throws {RangeError} when the bytes are not such a request
  */
-export function recordsOf(request: Buffer): Buffer {
-  const scope = first(first(first(request, RESOURCES).content, DESCRIPTION).rest, SCOPES).content;
-  return first(scope, DESCRIPTION).rest;
+export function extractRecords(request: Buffer): Buffer {
+  const group = readFirst(request, Request.resources).content;
+  const scopes = readFirst(readFirst(group, ResourceGroup.resource).rest, ResourceGroup.scopes).content;
+  return readFirst(scopes, ScopeGroup.scope).rest;
 }
 
-/** Each record of encoded fields, as it stands there. @throws {RangeError} when they are none */
-export const eachOf = (records: Buffer): Buffer[] => fieldsOf(records).map(({ whole }) => whole);
+/** Splits encoded records into one buffer each. @throws {RangeError} when the bytes are not encoded records */
+export const splitRecords = (records: Buffer): Buffer[] => readFields(records).map(({ bytes }) => bytes);
 
-/** A request of the records from the `from`th to before the `to`th. */
-function part(request: Buffer, from: number, to: number): Buffer {
+/** A request of the records from index `from` to before index `to`. */
+function slice(request: Buffer, from: number, to: number): Buffer {
   let index = 0;
   const resources: Buffer[] = [];
-  for (const resource of fieldsOf(request)) {
-    const inside: Buffer[] = [];
-    let taken = 0;
-    for (const field of fieldsOf(resource.content)) {
-      if (field.number !== SCOPES) {
-        inside.push(field.whole);
+  for (const resource of readFields(request)) {
+    const parts: Buffer[] = [];
+    let hasRecords = false;
+    for (const field of readFields(resource.content)) {
+      if (field.number !== ResourceGroup.scopes) {
+        parts.push(field.bytes);
         continue;
       }
-      const kept: Buffer[] = [];
-      let records = 0;
-      for (const one of fieldsOf(field.content)) {
-        if (one.number !== RECORDS) kept.push(one.whole);
+      const scopeParts: Buffer[] = [];
+      let scopeHasRecords = false;
+      for (const { number, bytes } of readFields(field.content)) {
+        if (number !== ScopeGroup.records) scopeParts.push(bytes);
         else {
           if (index >= from && index < to) {
-            kept.push(one.whole);
-            records++;
+            scopeParts.push(bytes);
+            scopeHasRecords = true;
           }
           index++;
         }
       }
-      if (records > 0) inside.push(encodeField(SCOPES, kept));
-      taken += records;
+      if (!scopeHasRecords) continue;
+      parts.push(encodeField(ResourceGroup.scopes, scopeParts));
+      hasRecords = true;
     }
-    if (taken > 0) resources.push(encodeField(RESOURCES, inside));
+    if (hasRecords) resources.push(encodeField(Request.resources, parts));
   }
   return Buffer.concat(resources);
 }
 
 /**
- * Two requests with half of the records each, in their order.
- * @returns undefined for a request of one record
- * @throws {RangeError} when it is no request
+ * Splits a request into two with half of the records each, in their order.
+ * @returns undefined when the request has fewer than two records
+ * @throws {RangeError} when the bytes are not a request
  */
 export function halve(request: Buffer): readonly [Buffer, Buffer] | undefined {
   const count = countRecords(request);
   if (count < 2) return undefined;
   const middle = Math.ceil(count / 2);
-  return [part(request, 0, middle), part(request, middle, count)];
+  return [slice(request, 0, middle), slice(request, middle, count)];
 }
 
-/** A request of the resources that are wanted, by their number. @throws {RangeError} when it is no request */
-export function resourcesOf(request: Buffer, isWanted: (index: number) => boolean): Buffer {
-  const wanted = fieldsOf(request).filter((_, index) => isWanted(index));
-  return Buffer.concat(wanted.map(({ whole }) => whole));
+/**
+ * A request of some of another's resources.
+ * @param isWanted decides by a resource's index in the request
+ * @throws {RangeError} when the bytes are not a request
+ */
+export function selectResources(request: Buffer, isWanted: (index: number) => boolean): Buffer {
+  const wanted = readFields(request).filter((_, index) => isWanted(index));
+  return Buffer.concat(wanted.map(({ bytes }) => bytes));
 }

@@ -65,7 +65,7 @@ export class Writer {
   }
 
   /** The bytes written so far, to be kept: not from the pool, of which each would keep 64 KiB. */
-  kept(): Buffer {
+  copyBytes(): Buffer {
     const kept = Buffer.allocUnsafeSlow(this.position);
     this.buffer.copy(kept, 0, 0, this.position);
     return kept;
@@ -146,10 +146,10 @@ export class Writer {
   }
 
   string(field: number, value: string): void {
-    const mark = this.begin(field);
+    const mark = this.openMessage(field);
     this.reserve(value.length * 3);
     this.position += this.buffer.write(value, this.position, 'utf8');
-    this.end(mark);
+    this.closeMessage(mark);
   }
 
   /** `bytes`, and `string` that is UTF-8 already; copies `source[start, end)`. */
@@ -209,14 +209,14 @@ export class Writer {
   }
 
   /** Begins a nested message; give what it returns to `end`. */
-  begin(field: number): number {
+  openMessage(field: number): number {
     this.reserve(8);
     this.tag(field, 2);
     return this.position++;
   }
 
   /** @returns by how many bytes what is in the message was moved up */
-  end(mark: number): number {
+  closeMessage(mark: number): number {
     const size = this.position - mark - 1;
     if (size < 0x80) {
       this.buffer[mark] = size;
@@ -233,8 +233,8 @@ export class Writer {
 }
 
 /** What `write` writes, to be kept. */
-export function written(write: (writer: Writer) => void): Buffer {
+export function encodeFields(write: (writer: Writer) => void): Buffer {
   const writer = new Writer(128);
   write(writer);
-  return writer.kept();
+  return writer.copyBytes();
 }

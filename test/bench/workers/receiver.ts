@@ -7,6 +7,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { decodeLogs } from '../../../exporters/otlp/wire/decode.ts';
+import { countRecords } from '../../../exporters/otlp/wire/split.ts';
 
 export interface Counts {
   records: number;
@@ -41,7 +42,7 @@ const server = createServer(async (request, response) => {
   response.setHeader('content-type', 'application/x-protobuf').end();
   if (signal !== 'logs') return;
   const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
-  counts.records += countOf(bytes);
+  counts.records += countRecords(bytes);
   answer();
   if (!measuresAges) return;
   for (const { scopeLogs } of decodeLogs(bytes).resourceLogs ?? [])
@@ -50,31 +51,3 @@ const server = createServer(async (request, response) => {
         ages.push(now - Number(BigInt(observedTimeUnixNano!) / 1_000_000n));
 });
 server.listen(0, '127.0.0.1', () => console.log((server.address() as { port: number }).port));
-
-/** Log records of a request, by its structure alone: resource_logs (1) → scope_logs (2) → log_records (2). */
-function countOf(bytes: Buffer): number {
-  let count = 0;
-  for (const resource of fields(bytes, 0, bytes.length, 1))
-    for (const scope of fields(bytes, resource[0], resource[1], 2))
-      for (const _ of fields(bytes, scope[0], scope[1], 2)) count++;
-  return count;
-}
-
-/** The bounds of a message's fields of one number, all of which are length-delimited. */
-function* fields(bytes: Buffer, from: number, end: number, wanted: number): Generator<[number, number]> {
-  let at = from;
-  const varint = () => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[at++]!;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (at < end) {
-    const number = varint() >> 3;
-    const size = varint();
-    if (number === wanted) yield [at, at + size];
-    at += size;
-  }
-}
