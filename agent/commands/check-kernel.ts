@@ -1,7 +1,7 @@
 /** `portlight check` where there is no daemon: what the kernel shows of containers, and what is written down of them. */
 
-import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/files.ts';
-import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/table.ts';
+import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
+import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/process-table.ts';
 import { messageOf } from '../../collectors/shared/error-message.ts';
 import { locate, readHierarchies } from '../../collectors/shared/locate.ts';
 import { readNamespaces } from '../../collectors/shared/namespaces.ts';

@@ -116,7 +116,7 @@ export class EvidenceStore {
    * Of its last run; what is not known is absent.
    * @param since the end of the run before: what was written until then is none of this one's
    */
-  of({ id, memoryLimit, startedAt }: Container, since: UnixNano): Attributes {
+  lastMomentsOf({ id, memoryLimit, startedAt }: Container, since: UnixNano): Attributes {
     const attributes: Record<string, AttributeValue> = {};
     const lines = this.logs.of(id, since);
     if (lines.length > 0) attributes['portlight.exit.log'] = lines;
@@ -146,7 +146,7 @@ export class EvidenceStore {
   }
 
   /** A container told that a process of it was killed for want of memory: that one is accounted for. */
-  oomTold(): void {
+  oomReported(): void {
     this.toldAt = performance.now();
   }
 
@@ -163,7 +163,7 @@ export class EvidenceStore {
    * Whether it has killed something that no container told of.
    * @param at when, where that is not now
    */
-  isHostShort(at = performance.now()): boolean {
+  isHostOutOfMemory(at = performance.now()): boolean {
     return this.hasKernelKilled(at) && at - this.toldAt >= RECENT_MS;
   }
 

@@ -1,8 +1,8 @@
 /** The text of docs/events.md, from the tables that the code tells events by. */
 
 import { type Action, actions } from '../../collectors/lifecycle/actions.ts';
-import { exitReasons } from '../../collectors/lifecycle/exit.ts';
-import { ownEvents } from '../../collectors/records/own-events.ts';
+import { exitReasons } from '../../collectors/lifecycle/exit-reason.ts';
+import { agentEvents } from '../../collectors/records/agent-events.ts';
 import { Severity } from '../../collectors/records/records.ts';
 
 const TITLES: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const severityName = (severity: number): string =>
 
 const code = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
 
-function actionRow({ type, action, what, severity, attributes, since, span }: Action): string {
+function actionRow({ type, action, description: what, severity, attributes, since, span }: Action): string {
   const level = action === 'die' ? 'by its reason' : severityName(severity);
   const cells = [
     `\`docker.${type}.${action}\``,
@@ -53,7 +53,7 @@ export function eventsPage(): string {
   return [
     '# Events',
     '',
-    'Generated from the tables in `collectors/docker/actions.ts`, `collectors/docker/exit.ts` and `collectors/records/own-events.ts` by',
+    'Generated from the tables in `collectors/lifecycle/actions.ts`, `collectors/lifecycle/exit-reason.ts` and `collectors/records/agent-events.ts` by',
     '`npm run docs`.',
     '',
     'Each event is one OTLP log record of the scope `portlight.events`: `eventName` says which, the body is a sentence.',
@@ -94,8 +94,8 @@ export function eventsPage(): string {
     '',
     '| event | what | severity |',
     '| --- | --- | --- |',
-    ...Object.values(ownEvents).map(
-      ({ name, what, severity }) => `| \`${name}\` | ${what} | ${severityName(severity)} |`,
+    ...Object.values(agentEvents).map(
+      ({ name, description: what, severity }) => `| \`${name}\` | ${what} | ${severityName(severity)} |`,
     ),
     '',
     '`portlight.inventory.change` of an inventory event is `found` (it was there before), `new`, `changed` or `removed`.',

@@ -1,6 +1,6 @@
 /** What happens to containers, told to the collectors that attach to them. */
 
-import type { ContainerListener } from '../../collectors/lifecycle/lifecycle.ts';
+import type { ContainerListener } from '../../collectors/lifecycle/container-listener.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import { isDenied, isGone } from '../../collectors/shared/kernel-file.ts';

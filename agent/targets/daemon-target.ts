@@ -11,7 +11,7 @@ import { StorageCollector } from '../../collectors/docker/storage.ts';
 import { connect, outdated } from '../../collectors/engine/client.ts';
 import { type Endpoint, isLocal } from '../../collectors/engine/endpoint.ts';
 import { bootTime, HostCollector } from '../../collectors/host/index.ts';
-import type { Evidence } from '../../collectors/lifecycle/ends.ts';
+import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import { LogCollector } from '../../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
@@ -56,11 +56,11 @@ interface Running {
 }
 
 /** Of the kernel's kills on another host nothing is known here. */
-const withoutKernelKills = (evidence: Evidence): Evidence => ({
-  of: (container, since) => evidence.of(container, since),
-  oomTold: () => {},
+const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
+  lastMomentsOf: (container, since) => evidence.lastMomentsOf(container, since),
+  oomReported: () => {},
   hasKernelKilled: () => false,
-  isHostShort: () => false,
+  isHostOutOfMemory: () => false,
 });
 
 export class DaemonTarget implements Target {
@@ -260,18 +260,18 @@ export class DaemonTarget implements Target {
       selects: (container) =>
         isSelected(container, config.containers.include, config.containers.exclude) &&
         scope.includes(container),
-      tellsObjects: scope.isHost,
+      reportsObjects: scope.isHost,
       describe: (container) => (isHere ? optionalAttributes(container, options) : {}),
       sink: pipeline,
       store,
       evidence: isHere ? evidence : withoutKernelKills(evidence),
       command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
-      answered: ({ ApiVersion }) => {
+      onVersion: ({ ApiVersion }) => {
         const old = outdated(ApiVersion);
         if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
       },
-      objectChanged: (type) => objects.objectChanged(type),
-      reconciled: () => void objects.begin(),
+      onObjectChanged: (type) => objects.objectChanged(type),
+      onReconciled: () => void objects.begin(),
       lifecycle: new CollectorDispatcher(collectors, telemetry, (container) => {
         const canAll = container.pid === 0 || this.isVisible(container);
         return (each) => canAll || !perProcess.includes(each);

@@ -2,9 +2,9 @@
 
 import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { Endpoint } from '../../collectors/engine/endpoint.ts';
-import { DaemonFiles } from '../../collectors/kernel/files.ts';
+import { DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
-import { ownContainer } from '../../collectors/kernel/table.ts';
+import { ownContainer } from '../../collectors/kernel/process-table.ts';
 import { LogCollector } from '../../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { isSelected, RULE } from '../../collectors/catalogue/selection.ts';
-import { joinedBy, ownContainer } from '../../collectors/docker/own.ts';
+import { findOwnContainer, joinedBy } from '../../collectors/docker/own-container-lookup.ts';
 import { connect, isNotFound } from '../../collectors/engine/client.ts';
 import type { Endpoint } from '../../collectors/engine/endpoint.ts';
 import type { Container } from '../../collectors/records/records.ts';
@@ -130,11 +130,11 @@ export async function resolveScope(
   if (name === 'host') return hostScope();
   const right = 'host, or the agent in a container beside those that it is for';
   if (ownContainerId() === undefined) throw refuse(name, 'the agent runs in no container', right);
-  let own: Awaited<ReturnType<typeof ownContainer>>;
+  let own: Awaited<ReturnType<typeof findOwnContainer>>;
   // What the agent asks through, such as a proxy in the same project, may come up after it.
   for (const end = Date.now() + patience; ; await sleep(AGAIN_MS)) {
     try {
-      own = await ownContainer(docker);
+      own = await findOwnContainer(docker);
       break;
     } catch (error) {
       const message = `scope: ${where} does not answer, and is to say what the agent's own container is: ${(error as Error).message}`;

@@ -6,7 +6,7 @@ import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import type { LayeredImage } from '../../collectors/docker/layers.ts';
 import type { ListedImage } from '../../collectors/docker/objects.ts';
 import type { Endpoint } from '../../collectors/engine/endpoint.ts';
-import type { Evidence } from '../../collectors/lifecycle/ends.ts';
+import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import type { FirstSight, LogOptions } from '../../collectors/logs/index.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { confinementAttributes, readConfinement } from '../../collectors/namespaces/confinement.ts';
@@ -41,7 +41,7 @@ export interface TargetOptions {
   readonly pipeline: Pipeline;
   /** Its own. */
   readonly store: TextStore;
-  readonly evidence: Evidence & { forget(id: string): void };
+  readonly evidence: ExitEvidence & { forget(id: string): void };
   readonly losses: LogLosses;
   readonly files: KernelFiles;
   readonly measures: MetricSelection;

@@ -8,18 +8,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { DockerVersion } from 'dockerode';
 import { catalogue } from '../catalogue/index.ts';
-import type { Ending } from '../lifecycle/ends.ts';
+import type { ContainerListener } from '../lifecycle/container-listener.ts';
 import {
   actionOfEvent,
   type DockerEvent,
   eventRecord,
   exitCodeOf,
-  memberOf,
+  memberContainerOf,
 } from '../lifecycle/event-record.ts';
-import { isToldTo } from '../lifecycle/exit.ts';
-import type { ContainerListener } from '../lifecycle/lifecycle.ts';
-import { missedEvents } from '../lifecycle/reconcile.ts';
-import { Story, type StoryOptions } from '../lifecycle/story.ts';
+import type { Ending } from '../lifecycle/exit-classifier.ts';
+import { isStopReason } from '../lifecycle/exit-reason.ts';
+import { LifecycleReporter, type LifecycleReporterOptions } from '../lifecycle/lifecycle-reporter.ts';
+import { missedEvents } from '../lifecycle/missed-events.ts';
 import type { RecordSink } from '../records/collector.ts';
 import {
   type Attributes,
@@ -30,9 +30,9 @@ import {
   unixNow,
 } from '../records/records.ts';
 import { Backoff } from '../shared/backoff.ts';
-import { Containers, type ContainersOptions } from './containers.ts';
+import { Containers, type ContainersOptions } from './container-set.ts';
 import { type Past, pastEvents, readEvents } from './event-stream.ts';
-import { Watermark } from './watermark.ts';
+import { HighWaterMark } from './high-water-mark.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 /** How far a reconnect asks back: the daemon may have stamped an event before others that we have seen. */
@@ -88,7 +88,7 @@ export interface EventPosition {
 
 export interface DockerCollectorOptions
   extends Omit<ContainersOptions, 'onFault' | 'stopping' | 'isGone'>,
-    StoryOptions {
+    LifecycleReporterOptions {
   readonly docker: Docker;
   /** What every container bears of its host and daemon; asked for whenever the daemon was reached. */
   readonly surroundings: () => Promise<Attributes>;
@@ -98,13 +98,13 @@ export interface DockerCollectorOptions
   readonly lifecycle: ContainerListener;
   readonly position: EventPosition;
   /** Whether events are told that are about no container that is observed. */
-  readonly tellsObjects: boolean;
+  readonly reportsObjects: boolean;
   /** Told who answers, whenever the daemon was connected to. */
-  readonly answered: (version: DockerVersion) => void;
+  readonly onVersion: (version: DockerVersion) => void;
   /** Told of each event of an object that is no container, once it was told. */
-  readonly objectChanged: (type: string) => void;
+  readonly onObjectChanged: (type: string) => void;
   /** Told whenever containers were compared with what there is: other objects may have changed unseen too. */
-  readonly reconciled: () => void;
+  readonly onReconciled: () => void;
 }
 
 /** A time in which nobody watched the daemon. */
@@ -123,7 +123,7 @@ export class DockerCollector {
   connected = false;
   private readonly options: DockerCollectorOptions;
   private readonly all: Containers;
-  private readonly story: Story;
+  private readonly story: LifecycleReporter;
   /** Ids of all that existed when the inventory was taken. */
   private listed: ReadonlySet<string> = new Set();
   /** Containers that were there before anything could be told of them, and could not be described then. */
@@ -131,7 +131,7 @@ export class DockerCollector {
   private readonly seen = new Set<string>();
   /** The last event of each object that is still being handled. */
   private readonly turns = new Map<string, Promise<void>>();
-  private readonly watermark: Watermark;
+  private readonly watermark: HighWaterMark;
   private readonly stopping = new AbortController();
   /** What was before is told, or none of this agent's. */
   private readonly floor: UnixNano;
@@ -146,14 +146,14 @@ export class DockerCollector {
 
   constructor(options: DockerCollectorOptions) {
     this.options = options;
-    this.story = new Story(options);
+    this.story = new LifecycleReporter(options);
     this.all = new Containers({
       ...options,
-      isGone: (id) => this.story.isGone(id),
+      isGone: (id) => this.story.isRemoved(id),
       onFault: (error) => options.sink.reportError(this.name, error),
       stopping: this.stopping.signal,
     });
-    this.watermark = new Watermark((time) => options.position.save(time));
+    this.watermark = new HighWaterMark((time) => options.position.save(time));
     const position = options.position.load();
     this.floor = position === undefined ? unixNow() : position + 1n;
     // One that is killed before anything was delivered is gone on from all the same.
@@ -228,7 +228,7 @@ export class DockerCollector {
       // recognised.
       let next = events.next();
       next.catch(() => {});
-      const { docker, surroundings, answered } = this.options;
+      const { docker, surroundings, onVersion: answered } = this.options;
       const [version, where] = await Promise.all([docker.version(), surroundings()]);
       answered(version);
       this.all.runBy(version, where);
@@ -272,7 +272,7 @@ export class DockerCollector {
     const { landmark } = this;
     if (landmark !== undefined && isComplete)
       away.isDaemons = !events.some((event) => keyOf(event) === keyOf(landmark));
-    if (away.isDaemons) for (const container of away.ended) this.story.explain(container);
+    if (away.isDaemons) for (const container of away.ended) this.story.reportStoppedByDaemon(container);
   }
 
   /**
@@ -281,7 +281,7 @@ export class DockerCollector {
    */
   private async reconcile(): Promise<void> {
     // One that is created while the daemon makes its list need not be on it.
-    const before = [...this.story.ids(), ...this.containers.keys()];
+    const before = [...this.story.reportedIds(), ...this.containers.keys()];
     const began = unixNow();
     const { ids, found } = await this.inventory();
     this.listed = ids;
@@ -291,14 +291,14 @@ export class DockerCollector {
     const suspects = new Map<string, number>();
     for (const id of new Set([...ids, ...before])) {
       this.inTurn([id], async () => {
-        if (this.all.ignored.has(id)) this.story.drop(id);
-        else if (this.compare(id, found.get(id), ids.has(id))) suspects.set(id, this.story.countOf(id));
+        if (this.all.ignored.has(id)) this.story.forgetContainer(id);
+        else if (this.compare(id, found.get(id), ids.has(id))) suspects.set(id, this.story.eventCountOf(id));
       });
     }
     await Promise.all(this.turns.values());
-    this.story.begin();
+    this.story.keepBaseline();
     this.settle(suspects, SETTLE_ROUNDS);
-    this.options.reconciled();
+    this.options.onReconciled();
   }
 
   /** @param suspects containers of which something seems to be missing, and how many events were told of each */
@@ -312,7 +312,7 @@ export class DockerCollector {
       const later = new Map<string, number>();
       for (const [id, count] of suspects) {
         this.inTurn([id], async () => {
-          if (this.story.countOf(id) !== count) later.set(id, this.story.countOf(id));
+          if (this.story.eventCountOf(id) !== count) later.set(id, this.story.eventCountOf(id));
           else if (found.has(id) || !ids.has(id)) this.tellMissed(id, found.get(id));
         });
       }
@@ -358,28 +358,30 @@ export class DockerCollector {
    */
   private compare(id: string, state: Container | undefined, exists: boolean): boolean {
     const container = this.containers.get(id);
-    const told = this.story.of(id);
+    const told = this.story.stateOf(id);
     if (state === undefined) {
-      if (exists && !this.story.isContinued) this.unmet.add(id);
+      if (exists && !this.story.hasBaseline) this.unmet.add(id);
       return !exists && (told !== undefined || container !== undefined);
     }
     if (container === undefined) return false;
-    if (told === undefined && (!this.story.isContinued || this.unmet.has(id))) this.story.meet(container);
+    if (told === undefined && (!this.story.hasBaseline || this.unmet.has(id)))
+      this.story.adoptContainer(container);
     this.unmet.delete(id);
     if (container.startedAt !== 0n) {
       this.options.lifecycle.containerStarted(container);
       if (container.pid === 0) void this.options.lifecycle.containerStopped(container);
     }
-    return missedEvents(id, this.story.of(id), state, unixNow()).length > 0;
+    return missedEvents(id, this.story.stateOf(id), state, unixNow()).length > 0;
   }
 
   /** @param state the container as it was found; undefined where it is not any more */
   private tellMissed(id: string, state: Container | undefined): void {
     const container = this.containers.get(id);
-    const told = this.story.of(id);
+    const told = this.story.stateOf(id);
     for (const event of missedEvents(id, told, state, unixNow())) {
       const about = container ?? this.all.remembered(id, event.Actor.Attributes, told);
-      if (about !== undefined) void this.story.tell(about, event, this.wasAway(BigInt(event.timeNano)));
+      if (about !== undefined)
+        void this.story.reportEvent(about, event, this.wasAway(BigInt(event.timeNano)));
     }
     if (state === undefined && container !== undefined) this.forget(container);
   }
@@ -395,15 +397,15 @@ export class DockerCollector {
     const action = actionOfEvent(event);
     if (action.type === 'image') {
       this.all.imageChanged(ID);
-      this.story.arrived(event, action);
+      this.story.recordImageArrival(event, action);
     }
-    if (action.type === 'container') this.story.hear(ID, action.action, time);
+    if (action.type === 'container') this.story.anticipateEvent(ID, action.action, time);
     // What may be gone in a moment is not kept waiting for what was before.
     const isStart = action.type === 'container' && (action.action === 'create' || action.action === 'start');
     if (isStart && !this.all.ignored.has(ID))
       this.options.lifecycle.containerStarting(ID, this.containers.get(ID));
     // A container that is connected to a network is in the middle of its own story.
-    const objects = [ID, memberOf(event)].filter((id) => id !== undefined && id !== '') as string[];
+    const objects = [ID, memberContainerOf(event)].filter((id) => id !== undefined && id !== '') as string[];
     this.inTurn(objects, async () => {
       try {
         const told =
@@ -439,7 +441,7 @@ export class DockerCollector {
   ): Promise<{ sent: Promise<void> }> {
     const container = await this.follows(event, action);
     if (container === undefined) {
-      this.story.ignore(event.Actor.ID);
+      this.story.discardKills(event.Actor.ID);
       return NOTHING_SENT;
     }
     // Podman tells each run of the check, and not what came of it.
@@ -456,9 +458,9 @@ export class DockerCollector {
       const read = this.options.lifecycle.containerStopped(container);
       if (exitCodeOf(event) !== 0)
         await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
-      ending = await this.story.explained(container, event, this.wasAway(time));
+      ending = await this.story.awaitOomKill(container, event, this.wasAway(time));
     }
-    const sent = this.story.tell(container, event, this.wasAway(time), ending);
+    const sent = this.story.reportEvent(container, event, this.wasAway(time), ending);
     if (LATE_CHANGES.has(action)) this.all.refresh(container.id).catch((error) => this.fault(error));
     if (action === 'destroy') this.forget(container);
     else if (SETTINGS.has(action)) this.options.lifecycle.containerChanged(container);
@@ -474,31 +476,31 @@ export class DockerCollector {
     await this.inspectOrReport(container.id);
     const { health } = container;
     const isNews =
-      health !== this.story.of(container.id)?.health && health !== undefined && health !== 'starting';
+      health !== this.story.stateOf(container.id)?.health && health !== undefined && health !== 'starting';
     const about = isNews ? { ...event, Action: `health_status: ${health}` } : event;
-    return { sent: this.story.tell(container, about, this.wasAway(time)) };
+    return { sent: this.story.reportEvent(container, about, this.wasAway(time)) };
   }
 
   private async tellObject(event: DockerEvent): Promise<{ sent: Promise<void> }> {
-    const member = memberOf(event);
+    const member = memberContainerOf(event);
     if (member !== undefined && this.all.ignored.has(member)) return NOTHING_SENT;
     const container = member === undefined ? undefined : this.existingOrTold(member);
-    if (container === undefined && !this.options.tellsObjects) {
-      this.options.objectChanged(event.Type);
+    if (container === undefined && !this.options.reportsObjects) {
+      this.options.onObjectChanged(event.Type);
       return NOTHING_SENT;
     }
     const record = eventRecord(event, {
       container: container?.name,
       tail: container === undefined ? '' : `: container ${container.name}`,
-      context: container === undefined ? undefined : this.story.of(container.id)?.life,
+      context: container === undefined ? undefined : this.story.stateOf(container.id)?.life,
     });
-    this.options.objectChanged(event.Type);
+    this.options.onObjectChanged(event.Type);
     return { sent: this.options.sink.emitEvent(container?.resource ?? this.options.host(), record) };
   }
 
   /** A container that is or was there. */
   private existingOrTold(id: string): Container | undefined {
-    const told = this.story.of(id);
+    const told = this.story.stateOf(id);
     return this.containers.get(id) ?? (told === undefined ? undefined : this.all.remembered(id, {}, told));
   }
 
@@ -517,9 +519,9 @@ export class DockerCollector {
     const from = unixNow();
     const all = [...this.containers.values()];
     const ended = all.filter(({ id, pid }) => {
-      const told = this.story.of(id);
-      const at = told?.at.die;
-      return pid === 0 && at !== undefined && from - at < SHUTDOWN && isToldTo(told?.exit);
+      const told = this.story.stateOf(id);
+      const at = told?.lastTimes.die;
+      return pid === 0 && at !== undefined && from - at < SHUTDOWN && isStopReason(told?.exit);
     });
     return { from, to: undefined, isDaemons: false, ended: all.every(({ pid }) => pid === 0) ? ended : [] };
   }
@@ -546,7 +548,7 @@ export class DockerCollector {
     if (known !== undefined && !CHANGES.has(action)) return known;
     const inspected = action === 'destroy' ? undefined : await this.describe(ID);
     if (inspected !== undefined || known !== undefined) return inspected ?? known;
-    return this.all.ignored.has(ID) ? undefined : this.all.remembered(ID, Attributes, this.story.of(ID));
+    return this.all.ignored.has(ID) ? undefined : this.all.remembered(ID, Attributes, this.story.stateOf(ID));
   }
 
   private forget(container: Container): void {

@@ -9,8 +9,8 @@ import type { ImageInfo, NetworkInspectInfo, VolumeInspectInfo } from 'dockerode
 import { catalogue } from '../catalogue/index.ts';
 import { inTime, isNotFound } from '../engine/client.ts';
 import { familiar } from '../lifecycle/identity.ts';
+import { type AgentEvent, agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { Collector, RecordSink, TextStore } from '../records/collector.ts';
-import { type OwnEvent, ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
   type AttributeValue,
@@ -29,10 +29,10 @@ const NONE = '<none>:<none>';
 const kinds = ['image', 'volume', 'network'] as const;
 type Kind = (typeof kinds)[number];
 const isKind = (type: string): type is Kind => (kinds as readonly string[]).includes(type);
-const events: Readonly<Record<Kind, OwnEvent>> = {
-  image: ownEvents.image,
-  volume: ownEvents.volume,
-  network: ownEvents.network,
+const events: Readonly<Record<Kind, AgentEvent>> = {
+  image: agentEvents.image,
+  volume: agentEvents.volume,
+  network: agentEvents.network,
 };
 
 /** One object as it is told. */
@@ -292,7 +292,7 @@ export class ObjectCollector implements Collector {
     { id, name, attributes, passing }: Item,
     change: 'new' | 'found' | 'changed' | 'removed',
   ): Promise<void> {
-    const record = recordOf(events[kind], {
+    const record = agentEventRecord(events[kind], {
       time: unixNow(),
       subject: id,
       body: `${kind} ${name} ${change}`,
@@ -324,7 +324,7 @@ export class ObjectCollector implements Collector {
       if (newer === undefined) this.outdated.delete(container);
       else if (!this.outdated.has(container)) {
         this.outdated.add(container);
-        const record = recordOf(ownEvents.outdated, {
+        const record = agentEventRecord(agentEvents.outdated, {
           time: unixNow(),
           subject: container.id,
           body: `container ${container.name} runs an image that ${container.image} does not mean any more`,

@@ -7,18 +7,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContainerListener } from '../lifecycle/container-listener.ts';
 import type { DockerEvent } from '../lifecycle/event-record.ts';
 import { fromActor, fromInspect } from '../lifecycle/identity.ts';
-import type { ContainerListener } from '../lifecycle/lifecycle.ts';
-import { missedEvents } from '../lifecycle/reconcile.ts';
-import { Story, type StoryOptions } from '../lifecycle/story.ts';
+import { LifecycleReporter, type LifecycleReporterOptions } from '../lifecycle/lifecycle-reporter.ts';
+import { missedEvents } from '../lifecycle/missed-events.ts';
 import type { RecordSink } from '../records/collector.ts';
 import { type Attributes, type Container, type UnixNano, unixNow } from '../records/records.ts';
 import { type KernelFiles, readShort } from '../shared/kernel-file.ts';
 import { type Namespace, readNamespaces } from '../shared/namespaces.ts';
 import { Turn } from '../shared/turn.ts';
-import { DaemonFiles } from './files.ts';
-import { type Init, ProcessTable } from './table.ts';
+import { DaemonFiles } from './daemon-files.ts';
+import { type Init, ProcessTable } from './process-table.ts';
 
 const LOOK_MS = 1000;
 /** How long the end of a container is not told yet, for the last lines of its log to be read. */
@@ -31,7 +31,7 @@ const REMEMBERED_MS = 600_000;
 const TICK: UnixNano = 10_000_000n;
 const SECOND = 1e9;
 
-export interface KernelOptions extends StoryOptions {
+export interface KernelOptions extends LifecycleReporterOptions {
   readonly procfs: string;
   readonly files: KernelFiles;
   /** Where the / of the host is. */
@@ -67,7 +67,7 @@ export class KernelCollector {
   connected = false;
   readonly containers = new Map<string, Container>();
   private readonly options: KernelOptions;
-  private readonly story: Story;
+  private readonly story: LifecycleReporter;
   private readonly table: ProcessTable;
   private readonly files: DaemonFiles;
   private readonly known = new Map<string, Known>();
@@ -81,7 +81,7 @@ export class KernelCollector {
   /** @throws when /proc cannot be read */
   constructor(options: KernelOptions) {
     this.options = options;
-    this.story = new Story(options);
+    this.story = new LifecycleReporter(options);
     this.table = new ProcessTable(options.procfs, (path) => options.files.open(path));
     this.files = new DaemonFiles(options.rootfs);
     this.bootId = readFileSync(join(options.procfs, 'sys/kernel/random/boot_id'), 'latin1').trim();
@@ -110,7 +110,7 @@ export class KernelCollector {
         await this.look();
         if (!this.connected) {
           this.connected = true;
-          this.story.begin();
+          this.story.keepBaseline();
           ready();
         }
       } catch (error) {
@@ -122,7 +122,7 @@ export class KernelCollector {
 
   private async look(): Promise<void> {
     const found = this.table.scan();
-    if (!this.connected) for (const id of [...this.story.ids()]) if (!found.has(id)) this.missed(id);
+    if (!this.connected) for (const id of [...this.story.reportedIds()]) if (!found.has(id)) this.missed(id);
     for (const id of this.ignored) if (!found.has(id)) this.ignored.delete(id);
     const isWritten = this.files.isReadable;
     // Whose network it is, is known before others are found to share it.
@@ -151,7 +151,7 @@ export class KernelCollector {
     const fresh = this.describe(init);
     if (known === undefined && !this.options.selects(fresh)) {
       this.ignored.add(id);
-      this.story.drop(id);
+      this.story.forgetContainer(id);
       return;
     }
     const container = Object.assign(known?.container ?? fresh, fresh);
@@ -161,10 +161,10 @@ export class KernelCollector {
     this.known.set(id, { container, init, writtenAt, ending: 0, endedAt: 0 });
     this.containers.set(id, container);
     // Those that run when the first look of all is taken have been started before.
-    if (!this.story.isContinued && this.story.of(id) === undefined) this.story.meet(container);
+    if (!this.story.hasBaseline && this.story.stateOf(id) === undefined) this.story.adoptContainer(container);
     this.options.lifecycle.containerStarted(container);
     if (isSameRun) this.options.lifecycle.containerChanged(container);
-    void this.tell(container, missedEvents(id, this.story.of(id), container, unixNow()));
+    void this.tell(container, missedEvents(id, this.story.stateOf(id), container, unixNow()));
   }
 
   /**
@@ -195,7 +195,7 @@ export class KernelCollector {
       await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
       await this.tell(
         container,
-        missedEvents(container.id, this.story.of(container.id), container, unixNow()),
+        missedEvents(container.id, this.story.stateOf(container.id), container, unixNow()),
       );
       return;
     }
@@ -203,7 +203,7 @@ export class KernelCollector {
       if (this.files.has(container.id)) return;
       await this.tell(
         container,
-        missedEvents(container.id, this.story.of(container.id), undefined, unixNow()),
+        missedEvents(container.id, this.story.stateOf(container.id), undefined, unixNow()),
       );
     } else if (Date.now() - known.endedAt < REMEMBERED_MS) return;
     this.forget(container);
@@ -211,7 +211,7 @@ export class KernelCollector {
 
   /** A container that an earlier agent told of, and that does not run. */
   private missed(id: string): void {
-    const { name, resource, startedAt } = this.story.of(id)!;
+    const { name, resource, startedAt } = this.story.stateOf(id)!;
     const written = this.files.inspect(id);
     const container: Container = {
       ...(written === undefined
@@ -232,7 +232,7 @@ export class KernelCollector {
     const { id } = container;
     this.known.delete(id);
     this.containers.delete(id);
-    this.story.drop(id);
+    this.story.forgetContainer(id);
     this.options.store.delete(RUN + id);
     this.options.lifecycle.containerRemoved(container);
   }
@@ -242,7 +242,7 @@ export class KernelCollector {
     for (const event of events) {
       // That it was created some time before is all that is known of that where nobody wrote it down.
       if (event.Action === 'create' && container.createdAt === 0n) continue;
-      kept.push(this.story.tell(container, event, false));
+      kept.push(this.story.reportEvent(container, event, false));
     }
     await Promise.race([Promise.all(kept), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
   }

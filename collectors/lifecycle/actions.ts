@@ -12,7 +12,7 @@ export interface Action {
   /** `Action` of the Engine API, with a dot instead of `: `. */
   readonly action: string;
   /** What has happened. */
-  readonly what: string;
+  readonly description: string;
   /** INFO by default. An end is judged by its reason. */
   readonly severity: SeverityNumber;
   /**
@@ -31,7 +31,7 @@ type Details = Partial<Omit<Action, 'type' | 'action' | 'what'>>;
 const row = (type: string, action: string, what: string, details: Details = {}): Action => ({
   type,
   action,
-  what,
+  description: what,
   severity: Severity.INFO,
   attributes: {},
   since: [],
@@ -160,10 +160,10 @@ export const actions: readonly Action[] = [
   ...['service', 'node', 'secret', 'config'].flatMap(swarm),
 ];
 
-const byName = new Map(actions.map((action) => [`${action.type}.${action.action}`, action]));
+const actionsByName = new Map(actions.map((action) => [`${action.type}.${action.action}`, action]));
 
 export const actionOf = (type: string, action: string): Action =>
-  byName.get(`${type}.${action}`) ?? row(type, action, '');
+  actionsByName.get(`${type}.${action}`) ?? row(type, action, '');
 
 /** Podman's words for what Docker has other words for. */
 const DIALECT: Readonly<Record<string, string>> = {

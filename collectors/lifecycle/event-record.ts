@@ -31,7 +31,7 @@ export const execOf = ({ Type, Action: action, Actor }: DockerEvent): string | u
   Type === 'container' && action.startsWith('exec') ? Actor.Attributes.execID : undefined;
 
 /** The container that a network's or a volume's event is about. */
-export const memberOf = ({ Type, Actor }: DockerEvent): string | undefined =>
+export const memberContainerOf = ({ Type, Actor }: DockerEvent): string | undefined =>
   Type === 'network' || Type === 'volume' ? Actor.Attributes.container : undefined;
 
 const ONCE = new Set(['create', 'destroy']);
@@ -43,7 +43,10 @@ const ONCE = new Set(['create', 'destroy']);
 export function uidOf(event: DockerEvent, run?: UnixNano): string {
   const { timeNano, after, Type, Action: given, Actor } = event;
   const action = nameOfAction(Type, given);
-  const subject = (execOf(event) ?? `${memberOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`).slice(0, 24);
+  const subject = (execOf(event) ?? `${memberContainerOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`).slice(
+    0,
+    24,
+  );
   // A container is created and destroyed once, whoever tells it.
   if (Type === 'container' && ONCE.has(action) && subject !== '') return `${Type}-${action}-${subject}`;
   // And ends once in each run, whether the daemon said so or it was concluded later.
@@ -79,7 +82,7 @@ function imageAttributes({ ID, Attributes }: DockerEvent['Actor']): Attributes {
 /** `replicas.old` and `replicas.new` of a service: Swarm says before and after of whatever was changed. */
 const CHANGE = /^[a-z]+\.(old|new)$/;
 
-export interface Telling {
+export interface EventDetails {
   /** Name of the container that the event is about, if it is about one. */
   readonly container?: string | undefined;
   /** As of `uidOf`. */
@@ -93,7 +96,7 @@ export interface Telling {
   readonly context?: SpanContext | undefined;
 }
 
-export function eventRecord(event: DockerEvent, telling: Telling = {}): EventRecord {
+export function eventRecord(event: DockerEvent, telling: EventDetails = {}): EventRecord {
   const { ID, Attributes: actor } = event.Actor;
   const { type, action, severity, attributes: described } = actionOfEvent(event);
   const { container, duration, tail = '' } = telling;

@@ -7,7 +7,7 @@ import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dock
 import { matches } from '../catalogue/selection.ts';
 import { parseTime } from '../engine/time.ts';
 import type { Attributes, AttributeValue, Container } from '../records/records.ts';
-import { DEFAULT_STOP_SIGNAL, signalName } from './exit.ts';
+import { DEFAULT_STOP_SIGNAL, signalName } from './exit-reason.ts';
 
 /** Of CPU time, microseconds, where a quota says nothing else. */
 const DEFAULT_PERIOD = 100_000;

@@ -1,7 +1,7 @@
 /** Which namespaces containers live in, with whom they share them, and what else confines them. */
 import { catalogue } from '../catalogue/index.ts';
+import { agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { Collector, RecordSink } from '../records/collector.ts';
-import { ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
   type AttributeValue,
@@ -181,7 +181,7 @@ export class NamespaceCollector implements Collector {
     const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
     if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
     const body = `container ${container.name} namespaces ${inShort(namespaces) || 'cannot be read'}`;
-    const record = recordOf(ownEvents.namespaces, {
+    const record = agentEventRecord(agentEvents.namespaces, {
       time,
       subject: container.id,
       body,
@@ -192,7 +192,7 @@ export class NamespaceCollector implements Collector {
 
   private async warn(container: Container, reasons: readonly string[]): Promise<void> {
     if (reasons.length === 0) return;
-    const record = recordOf(ownEvents.elevated, {
+    const record = agentEventRecord(agentEvents.elevated, {
       time: container.startedAt,
       subject: container.id,
       body: `container ${container.name} has access beyond its bounds: ${reasons.join(', ')}`,

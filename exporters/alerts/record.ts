@@ -1,5 +1,5 @@
 /** An alert as an OTLP log record: `portlight.alert.firing` or `portlight.alert.resolved`. */
-import { ownEvents, recordOf } from '../../collectors/records/own-events.ts';
+import { agentEventRecord, agentEvents } from '../../collectors/records/agent-events.ts';
 import { type AttributeValue, type EventRecord, Severity } from '../../collectors/records/records.ts';
 import type { Alert } from './alert.ts';
 import { human } from './text.ts';
@@ -42,7 +42,7 @@ export function alertRecord(alert: Alert): EventRecord {
     if (events.length > 0) attributes['portlight.alert.events'] = events;
     for (const [name, bytes] of Object.entries(memory)) attributes[`portlight.alert.memory.${name}`] = bytes;
   }
-  return recordOf(isFiring ? ownEvents.alertFiring : ownEvents.alertResolved, {
+  return agentEventRecord(isFiring ? agentEvents.alertFiring : agentEvents.alertResolved, {
     time: (isFiring ? startsAt : endsAt) ?? startsAt,
     subject: alert.container?.id ?? '',
     body: bodyOf(alert),

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import test from 'ava';
 import { LIVE_INTERVAL_MS } from '../../agent/rounds/live-sampler.ts';
 import { crowd } from '../support/cast.ts';
+import { startDemoHour } from '../support/demo-hour.ts';
 import { Feed } from '../support/feed.ts';
 import { closeBrowser, openPage, violations } from '../support/page.ts';
-import { startStory } from '../support/story.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.after.always(closeBrowser);
@@ -77,7 +77,7 @@ test.serial('of five hundred containers those in sight are drawn, and the list r
 });
 
 test('an alert stands beside its container, in the view of alerts and on the time line', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url);
   await page
@@ -102,7 +102,7 @@ test('an alert stands beside its container, in the view of alerts and on the tim
 });
 
 test('charts share crosshair and zoom', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(
     t,
@@ -129,7 +129,7 @@ test('charts share crosshair and zoom', async (t) => {
 });
 
 test('the keyboard goes everywhere', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url);
   await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
@@ -161,7 +161,7 @@ test('the keyboard goes everywhere', async (t) => {
 
 for (const colorScheme of ['dark', 'light'] as const) {
   test(`axe-core has nothing to say against any view, ${colorScheme}`, async (t) => {
-    const feed = await startStory();
+    const feed = await startDemoHour();
     t.teardown(() => feed.stop());
     const { page, complaints } = await openPage(t, feed.url, { colorScheme });
     await page.getByRole('link', { name: 'shop-web-1' }).waitFor();
@@ -188,7 +188,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
 }
 
 test('nothing is wider than a phone', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url, { viewport: { width: 360, height: 740 } });
   await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
@@ -203,7 +203,7 @@ test('nothing is wider than a phone', async (t) => {
 });
 
 test('health checks leave what happened where it is', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, `${feed.url}/#/events`);
   await page.getByText('live', { exact: true }).waitFor();
@@ -225,7 +225,7 @@ test('health checks leave what happened where it is', async (t) => {
 });
 
 test('Enter does what stands at the focus, also when a container was picked before', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url);
   await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
@@ -242,7 +242,7 @@ test('Enter does what stands at the focus, also when a container was picked befo
 });
 
 test('an address that is broken shows the containers', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   for (const broken of ['#/container/%', '#token=%']) {
     const { page, complaints } = await openPage(t, `${feed.url}/${broken}`);
@@ -253,7 +253,7 @@ test('an address that is broken shows the containers', async (t) => {
 });
 
 test('an agent that hangs is not called live', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page } = await openPage(t, 'about:blank');
   await page.clock.install();
@@ -272,7 +272,7 @@ test('an agent that hangs is not called live', async (t) => {
 });
 
 test('no search makes the page hang, and what fits a pattern comes while it is written', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, `${feed.url}/#/container/${feed.named('blog-ghost-1').id}`);
   const lines = page.getByRole('log');
@@ -293,7 +293,7 @@ test('no search makes the page hang, and what fits a pattern comes while it is w
 });
 
 test('a log that is held still stays when the stream begins anew, and what was missed waits', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page } = await openPage(t, 'about:blank');
   await page.clock.install();
@@ -316,7 +316,7 @@ test('a log that is held still stays when the stream begins anew, and what was m
 });
 
 test('after many older lines the newest are shown again without a hole', async (t) => {
-  const feed = await startStory();
+  const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const begun = Date.now() - 60_000;
   feed.log(

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { canInstall, install } from '../../agent/setup/packages.ts';
 import { buildPage } from '../../agent/setup/page.ts';
 import { browserPackages, launchBrowser } from '../support/browser.ts';
-import { startStory } from '../support/story.ts';
+import { startDemoHour } from '../support/demo-hour.ts';
 
 const images = process.argv[2] ?? join(import.meta.dirname, '../../docs/images');
 mkdirSync(images, { recursive: true });
@@ -20,7 +20,7 @@ interface Picture {
 
 if (canInstall()) install([...browserPackages, 'pngquant']);
 buildPage();
-const feed = await startStory();
+const feed = await startDemoHour();
 const checkout = `#/container/${feed.named('shop-checkout-1').id}`;
 const PHONE = { width: 390, height: 800 };
 const pictures: readonly Picture[] = [

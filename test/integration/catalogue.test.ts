@@ -5,9 +5,9 @@ import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { isV2, kernelValues, readCgroup } from '../support/cgroup.ts';
 import { docker, ensureImage, execute, pause, runContainer, uniqueName } from '../support/docker.ts';
-import { isSame, known } from '../support/known.ts';
 import { type ReceivedPoint, Receiver, type Values } from '../support/receiver.ts';
 import { record } from '../support/recording.ts';
+import { isSameValue, singleFileMetrics } from '../support/single-file-metrics.ts';
 import { waitFor } from '../support/wait.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -116,12 +116,12 @@ test('what is exported is what the kernel has, metric by metric', async (t) => {
   // What stands still can be compared to the last digit.
   await pause(container);
   const wrong = new Map<string, string>();
-  for (const { metric, controller, file, valueIn, attributes } of known(isV2 ? 2 : 1)) {
+  for (const { metric, controller, file, valueIn, attributes } of singleFileMetrics(isV2 ? 2 : 1)) {
     const what = `${metric} ${JSON.stringify(attributes)}`;
     await waitFor(what, async () => {
       const expected = valueIn(await readCgroup(container.id, controller, file));
       const seen = latest(name, metric, attributes)?.value;
-      const agrees = isSame(seen, expected);
+      const agrees = isSameValue(seen, expected);
       if (agrees) wrong.delete(what);
       else wrong.set(what, `${seen}, not ${expected}`);
       return agrees;

@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
-import { ownContainer, upperLayer } from '../../collectors/docker/own.ts';
+import { findOwnContainer, upperLayer } from '../../collectors/docker/own-container-lookup.ts';
 import { NEWEST_API } from '../../collectors/engine/client.ts';
 import { portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
 import { startRegistry } from '../support/command.ts';
@@ -230,7 +230,7 @@ for (const engine of engines) {
       const layer = upperLayer(readFileSync(`/proc/${State.Pid}/mountinfo`, 'utf8'));
       t.truthy(layer);
       // The id is that of the mounted /etc/hostname.
-      const found = await ownContainer(docker, application.id, layer, Date.parse(State.StartedAt) + 50);
+      const found = await findOwnContainer(docker, application.id, layer, Date.parse(State.StartedAt) + 50);
       t.is(found?.Id, own.id);
     }
   });

@@ -23,9 +23,9 @@ import { buffer, descriptorLimit, KernelFiles } from '../../collectors/shared/ke
 import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/shared/locate.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
-import { isSame, known } from '../support/known.ts';
 import { takenPoints } from '../support/points.ts';
 import { type Recording, replay } from '../support/recording.ts';
+import { isSameValue, singleFileMetrics } from '../support/single-file-metrics.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
@@ -465,14 +465,14 @@ for (const name of readdirSync(fixtures).filter((file) => file.startsWith('cgrou
     const points = takenPoints();
     collector.collectContainer(container, points);
     const version = recording.mountinfo.includes(' - cgroup ') ? 1 : 2;
-    for (const { metric, controller, file, valueIn, attributes } of known(version)) {
+    for (const { metric, controller, file, valueIn, attributes } of singleFileMetrics(version)) {
       const found = points.find(
         (point) =>
           point.metric.name === metric &&
           Object.entries(attributes).every(([key, value]) => point.attributes?.[key] === value),
       );
       const expected = valueIn(read(controller, file));
-      t.true(isSame(found?.value, expected), `${metric}: ${found?.value}, not ${expected}`);
+      t.true(isSameValue(found?.value, expected), `${metric}: ${found?.value}, not ${expected}`);
     }
     t.true(points.length > 40);
   });

@@ -11,13 +11,19 @@ import { listedReference } from '../../collectors/docker/objects.ts';
 import { actionOf, actions, nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import type { DockerEvent } from '../../collectors/lifecycle/event-record.ts';
 import { eventRecord, uidOf } from '../../collectors/lifecycle/event-record.ts';
-import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/lifecycle/exit.ts';
-import { HeardKills } from '../../collectors/lifecycle/heard-kills.ts';
-import { impliedEvents, missedEvents } from '../../collectors/lifecycle/reconcile.ts';
-import { Story } from '../../collectors/lifecycle/story.ts';
-import { formatTold, newlyTold, parseTold, type Told, toldOf } from '../../collectors/lifecycle/told.ts';
+import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/lifecycle/exit-reason.ts';
+import { KillSignals } from '../../collectors/lifecycle/kill-signals.ts';
+import { LifecycleReporter } from '../../collectors/lifecycle/lifecycle-reporter.ts';
+import { impliedEvents, missedEvents } from '../../collectors/lifecycle/missed-events.ts';
+import {
+  formatReportedState,
+  initialState,
+  parseReportedState,
+  type ReportedState,
+  reportedStateOf,
+} from '../../collectors/lifecycle/reported-state.ts';
 import { capabilitiesOf, elevations } from '../../collectors/namespaces/confinement.ts';
-import { ownEvents } from '../../collectors/records/own-events.ts';
+import { agentEvents } from '../../collectors/records/agent-events.ts';
 import type { Container, EventRecord, Span } from '../../collectors/records/records.ts';
 import { encodeEvent } from '../../exporters/otlp/wire/encode.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
@@ -47,10 +53,10 @@ test('every action that the Engine documents has a row, and refers to others tha
     config: 'create remove update',
   };
   for (const [type, list] of Object.entries(documented)) {
-    for (const action of list.split(' ')) t.not(actionOf(type, action).what, '', `${type} ${action}`);
+    for (const action of list.split(' ')) t.not(actionOf(type, action).description, '', `${type} ${action}`);
   }
   for (const { type, since } of actions)
-    for (const action of since) t.not(actionOf(type, action).what, '', `${type} ${action}`);
+    for (const action of since) t.not(actionOf(type, action).description, '', `${type} ${action}`);
   const names = actions.map(({ type, action }) => `${type}.${action}`);
   t.is(new Set(names).size, names.length);
   t.is(nameOfAction('container', 'remove'), 'destroy');
@@ -107,7 +113,7 @@ const facts = (given: Partial<ExitFacts>): ExitFacts => ({
   stopSignal: 'SIGTERM',
   oomAt: undefined,
   isLimited: false,
-  isHostShort: false,
+  isHostOutOfMemory: false,
   isDaemonAway: false,
   isUnseen: false,
   ...given,
@@ -158,8 +164,8 @@ test('reasons of an end', (t) => {
     [{ exitCode: 1, oomAt: at, isLimited: true }, 'oom_killed'],
     // It lived on for a long time, and was then killed by command.
     [{ exitCode: 137, oomAt: at, isLimited: true, signals: [{ signal: 'SIGKILL', at: at + 1n }] }, 'killed'],
-    [{ exitCode: 137, isHostShort: true }, 'oom_killed_by_host'],
-    [{ exitCode: 1, isHostShort: true }, 'error'],
+    [{ exitCode: 137, isHostOutOfMemory: true }, 'oom_killed_by_host'],
+    [{ exitCode: 1, isHostOutOfMemory: true }, 'error'],
     [{ exitCode: 0, isDaemonAway: true, signals: [{ signal: 'SIGTERM', at }] }, 'daemon_restart'],
     [{ exitCode: 3, isDaemonAway: true }, 'error'],
   ];
@@ -182,68 +188,106 @@ const shown = (events: readonly DockerEvent[]) =>
   events.map(({ Action, timeNano, synthesized }) => `${Action} ${timeNano} ${synthesized}`);
 
 test('what was missed is the difference between what was told and what there is', (t) => {
-  const missed = (told: Told | undefined, found: Container | undefined) =>
+  const missed = (told: ReportedState | undefined, found: Container | undefined) =>
     shown(missedEvents('c', told, found, 99n));
-  const cases: [Told | undefined, Container | undefined, string[]][] = [
-    [toldOf(running()), running(), []],
-    [toldOf(exited()), exited(), []],
+  const cases: [ReportedState | undefined, Container | undefined, string[]][] = [
+    [reportedStateOf(running()), running(), []],
+    [reportedStateOf(exited()), exited(), []],
     [undefined, running(), ['create 10 known', 'start 20 known']],
     [undefined, exited({ exitCode: 3 }), ['create 10 known', 'start 20 known', 'die 30 known']],
     [undefined, running({ startedAt: 0n, pid: 0, status: 'created' }), ['create 10 known']],
-    [toldOf(running()), exited(), ['die 30 known']],
-    [toldOf(running()), undefined, ['die 99 estimated', 'destroy 99 estimated']],
-    [toldOf(exited()), undefined, ['destroy 99 estimated']],
-    [toldOf(running()), running({ startedAt: 50n, finishedAt: 40n }), ['die 40 known', 'start 50 known']],
+    [reportedStateOf(running()), exited(), ['die 30 known']],
+    [reportedStateOf(running()), undefined, ['die 99 estimated', 'destroy 99 estimated']],
+    [reportedStateOf(exited()), undefined, ['destroy 99 estimated']],
+    [
+      reportedStateOf(running()),
+      running({ startedAt: 50n, finishedAt: 40n }),
+      ['die 40 known', 'start 50 known'],
+    ],
     // It ended twice and runs no more: the daemon remembers only the second end.
     [
-      toldOf(running()),
+      reportedStateOf(running()),
       exited({ startedAt: 50n, finishedAt: 60n }),
       ['die 50 estimated', 'start 50 known', 'die 60 known'],
     ],
-    [toldOf(exited()), running({ startedAt: 50n, finishedAt: 30n }), ['start 50 known']],
-    [toldOf(running()), running({ name: 'other' }), ['rename 99 estimated']],
-    [toldOf(running()), running({ status: 'paused' }), ['pause 99 estimated']],
-    [toldOf(running({ status: 'paused' })), running(), ['unpause 99 estimated']],
-    [toldOf(running({ settings: 1 })), running({ settings: 2 }), ['update 99 estimated']],
-    [toldOf(running()), running({ health: 'healthy', healthAt: 25n }), ['health_status: healthy 25 known']],
-    [toldOf(running({ health: 'healthy' })), running({ health: 'starting' }), []],
+    [reportedStateOf(exited()), running({ startedAt: 50n, finishedAt: 30n }), ['start 50 known']],
+    [reportedStateOf(running()), running({ name: 'other' }), ['rename 99 estimated']],
+    [reportedStateOf(running()), running({ status: 'paused' }), ['pause 99 estimated']],
+    [reportedStateOf(running({ status: 'paused' })), running(), ['unpause 99 estimated']],
+    [reportedStateOf(running({ settings: 1 })), running({ settings: 2 }), ['update 99 estimated']],
+    [
+      reportedStateOf(running()),
+      running({ health: 'healthy', healthAt: 25n }),
+      ['health_status: healthy 25 known'],
+    ],
+    [reportedStateOf(running({ health: 'healthy' })), running({ health: 'starting' }), []],
   ];
   for (const [told, found, expected] of cases) t.deepEqual(missed(told, found), expected);
 });
 
 test('what must have happened before an event is told before it', (t) => {
-  const implied = (told: Told | undefined, action: string, container = exited(), time = 30n) =>
+  const implied = (told: ReportedState | undefined, action: string, container = exited(), time = 30n) =>
     shown(impliedEvents(told, container, action, time));
-  const created = toldOf(running({ startedAt: 0n, pid: 0 }));
+  const created = reportedStateOf(running({ startedAt: 0n, pid: 0 }));
   t.deepEqual(implied(created, 'die'), ['start 20 known']);
   t.deepEqual(implied(undefined, 'die'), ['create 10 known', 'start 20 known']);
   t.deepEqual(implied(undefined, 'create'), []);
-  t.deepEqual(implied(toldOf(running()), 'die'), []);
-  t.deepEqual(implied(toldOf(running()), 'start', running({ startedAt: 50n, finishedAt: 40n }), 50n), [
-    'die 40 known',
-  ]);
+  t.deepEqual(implied(reportedStateOf(running()), 'die'), []);
+  t.deepEqual(
+    implied(reportedStateOf(running()), 'start', running({ startedAt: 50n, finishedAt: 40n }), 50n),
+    ['die 40 known'],
+  );
   t.deepEqual(implied(created, 'destroy', exited(), 40n), ['start 20 known', 'die 30 known']);
-  t.deepEqual(implied(toldOf(running()), 'destroy', running(), 40n), ['die 40 estimated']);
-  t.deepEqual(implied(toldOf(exited()), 'destroy', exited(), 40n), []);
+  t.deepEqual(implied(reportedStateOf(running()), 'destroy', running(), 40n), ['die 40 estimated']);
+  t.deepEqual(implied(reportedStateOf(exited()), 'destroy', exited(), 40n), []);
   // What is known by now can be of a later run.
   t.deepEqual(implied(created, 'die', exited({ startedAt: 40n }), 30n), ['start 30 estimated']);
 });
 
 test('what was told survives being written down', (t) => {
-  const told = toldOf(
+  const told = reportedStateOf(
     running({ health: 'healthy', healthAt: 25n, attributes: { 'container.name': '5n' } } as never),
   );
   told.signals.push({ signal: 'SIGTERM', at: 1_795_498_983_000_000_001n });
   told.execs.e1 = { at: 3n, isCheck: false };
-  t.deepEqual({ ...newlyTold(running()), ...parseTold(formatTold(told)) }, told);
-  t.is(parseTold('{"name":'), undefined);
+  t.deepEqual({ ...initialState(running()), ...parseReportedState(formatReportedState(told)) }, told);
+  t.is(parseReportedState('{"name":'), undefined);
+});
+
+test('the text that earlier agents kept is read, and is written with the same keys', (t) => {
+  const text =
+    '{"name":"web","resource":{"container.name":"web"},"status":"running","health":"healthy","settings":5,"startedAt":"\\u000020","last":"\\u000031","lastOfAny":"\\u000032","madeUp":{"action":"pause","time":"\\u000033"},"exit":"error","isEndConcluded":false,"at":{"create":"\\u000010","start":"\\u000020","health_status.healthy":"\\u000025"},"execs":{"e1":{"at":"\\u000030","isCheck":false}},"signals":[{"signal":"SIGTERM","at":"\\u00001795498983000000001"}],"oomAt":"\\u000034","crashes":["\\u000035"],"healthChanges":["\\u000036"],"patterns":{"portlight.container.restart_loop":"\\u000037"},"life":{"traceId":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","spanId":"bbbbbbbbbbbbbbbb"},"lifeSince":"\\u000038"}';
+  const state = parseReportedState(text)!;
+  t.deepEqual(state, {
+    name: 'web',
+    resource: { 'container.name': 'web' },
+    status: 'running',
+    health: 'healthy',
+    settings: 5,
+    startedAt: 20n,
+    lastDaemonEventAt: 31n,
+    lastEventAt: 32n,
+    concluded: { action: 'pause', time: 33n },
+    exit: 'error',
+    isEndConcluded: false,
+    lastTimes: { create: 10n, start: 20n, 'health_status.healthy': 25n },
+    execs: { e1: { at: 30n, isCheck: false } },
+    signals: [{ signal: 'SIGTERM', at: 1_795_498_983_000_000_001n }],
+    oomAt: 34n,
+    crashes: [35n],
+    healthChanges: [36n],
+    recurrences: { 'portlight.container.restart_loop': 37n },
+    life: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) },
+    lifeStart: 38n,
+  });
+  t.is(formatReportedState(state), text);
 });
 
 /** A story with everything that it told, and a store that can be given to the next one. */
 function storyOf(kept = new Map<string, string>()) {
   const events: EventRecord[] = [];
   const spans: Span[] = [];
-  const story = new Story({
+  const story = new LifecycleReporter({
     sink: {
       emitEvent: async (_, record) => void events.push(record),
       emitSpan: async (_, span) => void spans.push(span),
@@ -251,11 +295,16 @@ function storyOf(kept = new Map<string, string>()) {
       reportError() {},
     },
     store: storeOn(kept),
-    evidence: { of: () => ({}), oomTold() {}, hasKernelKilled: () => false, isHostShort: () => false },
+    evidence: {
+      lastMomentsOf: () => ({}),
+      oomReported() {},
+      hasKernelKilled: () => false,
+      isHostOutOfMemory: () => false,
+    },
     command: undefined,
   });
   const tell = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
-    story.tell(
+    story.reportEvent(
       fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }),
       event('container', action, attributes, {
         timeNano: BigInt(seconds) * SECOND,
@@ -275,7 +324,7 @@ test('three ends that nobody asked for within ten minutes are a loop; ends that 
     await tell('start', 10 + run * 10);
     await tell('die', 15 + run * 10, { exitCode: '1' });
   }
-  const loop = ownEvents.restartLoop.name;
+  const loop = agentEvents.restartLoop.name;
   t.is(names(events).filter((name) => name === loop).length, 1);
   t.is(
     names(events).indexOf(loop),
@@ -315,7 +364,7 @@ test('a job that is run over and over by hand is no loop; a new beginning is no 
 test('what is remembered of those that are gone is bounded, and is the latest', async (t) => {
   const { story, kept, events } = storyOf();
   const act = (tale: typeof story, id: string, action: string, seconds: number) =>
-    tale.tell(
+    tale.reportEvent(
       fakeContainer({ id, name: id, createdAt: 0n, startedAt: 0n }),
       event(
         'container',
@@ -368,7 +417,7 @@ test("the health check's own commands are no spans, and a label is no exec", asy
     healthCommand: '/bin/sh -c check',
   });
   const tell = (action: string, seconds: number, attributes: Record<string, string>) =>
-    story.tell(
+    story.reportEvent(
       container,
       event('container', action, attributes, { timeNano: BigInt(seconds) * SECOND }),
       false,
@@ -404,10 +453,14 @@ test('an image that arrived right before is the beginning of the life', async (t
     { name: 'shop/web' },
     { Actor: { ID: 'shop/web:1', Attributes: {} }, timeNano: 5n * SECOND },
   );
-  story.arrived(pull, actionOf('image', 'pull'));
+  story.recordImageArrival(pull, actionOf('image', 'pull'));
   const container = fakeContainer({ id: 'c', image: 'shop/web:1', createdAt: 0n, startedAt: 0n });
   const tell = (action: string, seconds: number) =>
-    story.tell(container, event('container', action, {}, { timeNano: BigInt(seconds) * SECOND }), false);
+    story.reportEvent(
+      container,
+      event('container', action, {}, { timeNano: BigInt(seconds) * SECOND }),
+      false,
+    );
   await tell('create', 8);
   await tell('start', 9);
   await tell('die', 20);
@@ -568,7 +621,11 @@ test('a run ends once: what the daemon says of it late is no second end', async 
       after: 2n * SECOND,
     },
   );
-  await story.tell(fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }), concluded, false);
+  await story.reportEvent(
+    fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }),
+    concluded,
+    false,
+  );
   await tell('die', 60, { exitCode: '1' });
   t.deepEqual(names(events), ['create', 'start', 'die']);
   await tell('start', 70);
@@ -593,35 +650,35 @@ test('of containers that come and go the last events are kept of the latest, and
 });
 
 test('a kill for want of memory is of its own run, however late it is told, until it was', async (t) => {
-  const kills = new HeardKills();
-  kills.started('a', 10n);
-  kills.killed('a', 15n);
-  t.is(kills.within('a', 10n, 20n), 15n);
-  t.is(kills.within('a', 10n, 12n), 12n, 'told later than the end');
-  t.is(kills.within('a', 1n, 9n), undefined, 'of a later run it is not');
-  t.is(kills.within('a', 30n, 40n), undefined, 'nor of an earlier one');
-  t.is(kills.within('b', 10n, 20n), undefined);
-  kills.started('a', 30n);
-  kills.killed('a', 31n);
-  t.is(kills.within('a', 10n, 20n), 15n, 'each is kept');
-  t.is(kills.within('a', 30n, 40n), 31n);
-  t.false(kills.told('a', 15n));
-  t.is(kills.within('a', 10n, 20n), undefined);
-  t.false(kills.told('a', 31n));
-  t.is(kills.within('a', 30n, 40n), undefined);
+  const kills = new KillSignals();
+  kills.recordStart('a', 10n);
+  kills.recordKill('a', 15n);
+  t.is(kills.lastKillIn('a', 10n, 20n), 15n);
+  t.is(kills.lastKillIn('a', 10n, 12n), 12n, 'told later than the end');
+  t.is(kills.lastKillIn('a', 1n, 9n), undefined, 'of a later run it is not');
+  t.is(kills.lastKillIn('a', 30n, 40n), undefined, 'nor of an earlier one');
+  t.is(kills.lastKillIn('b', 10n, 20n), undefined);
+  kills.recordStart('a', 30n);
+  kills.recordKill('a', 31n);
+  t.is(kills.lastKillIn('a', 10n, 20n), 15n, 'each is kept');
+  t.is(kills.lastKillIn('a', 30n, 40n), 31n);
+  t.false(kills.consumeKill('a', 15n));
+  t.is(kills.lastKillIn('a', 10n, 20n), undefined);
+  t.false(kills.consumeKill('a', 31n));
+  t.is(kills.lastKillIn('a', 30n, 40n), undefined);
 });
 
 test('an end that waits for a kill takes the next one, though another run has begun', async (t) => {
-  const kills = new HeardKills();
-  kills.started('a', 10n);
-  const heard = kills.next('a', 60_000);
-  kills.started('a', 21n);
-  kills.killed('a', 22n);
-  kills.killed('a', 23n);
+  const kills = new KillSignals();
+  kills.recordStart('a', 10n);
+  const heard = kills.waitForKill('a', 60_000);
+  kills.recordStart('a', 21n);
+  kills.recordKill('a', 22n);
+  kills.recordKill('a', 23n);
   t.is(await heard, 22n);
-  t.true(kills.told('a', 22n));
-  t.false(kills.told('a', 23n));
-  t.is(await kills.next('a', 1), undefined);
-  kills.killed('a', 24n);
-  t.false(kills.told('a', 24n));
+  t.true(kills.consumeKill('a', 22n));
+  t.false(kills.consumeKill('a', 23n));
+  t.is(await kills.waitForKill('a', 1), undefined);
+  kills.recordKill('a', 24n);
+  t.false(kills.consumeKill('a', 24n));
 });

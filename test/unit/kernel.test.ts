@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { MemoryStore } from '../../agent/views/watch/memory-store.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
-import { containerOf, ProcessTable } from '../../collectors/kernel/table.ts';
+import { containerOf, ProcessTable } from '../../collectors/kernel/process-table.ts';
 import type { EventRecord } from '../../collectors/records/records.ts';
 import { KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { temporaryDirectory } from '../support/agent.ts';
@@ -111,7 +111,12 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
       },
     },
     store,
-    evidence: { of: () => ({}), oomTold: nothing, hasKernelKilled: () => false, isHostShort: () => false },
+    evidence: {
+      lastMomentsOf: () => ({}),
+      oomReported: nothing,
+      hasKernelKilled: () => false,
+      isHostOutOfMemory: () => false,
+    },
     command: undefined,
     lifecycle: {
       containerStarting: nothing,

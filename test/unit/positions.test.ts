@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { Positions } from '../../agent/process/positions.ts';
-import { upperLayer } from '../../collectors/docker/own.ts';
+import { upperLayer } from '../../collectors/docker/own-container-lookup.ts';
 import { beginning } from '../../collectors/logs/position.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { ownContainerId } from '../../collectors/shared/own-container.ts';

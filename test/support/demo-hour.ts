@@ -99,7 +99,7 @@ export function alertOf(feed: Feed, facts: AlertFacts): Alert {
   };
 }
 
-export async function startStory(): Promise<Feed> {
+export async function startDemoHour(): Promise<Feed> {
   const feed = await Feed.start(harbour);
   await feed.past(60 * MINUTE);
   const now = Date.now();

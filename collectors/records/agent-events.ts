@@ -8,15 +8,19 @@ import {
   type UnixNano,
 } from './records.ts';
 
-export interface OwnEvent {
+export interface AgentEvent {
   readonly name: string;
   readonly severity: SeverityNumber;
-  readonly what: string;
+  readonly description: string;
 }
 
-const event = (name: string, severity: SeverityNumber, what: string): OwnEvent => ({ name, severity, what });
+const event = (name: string, severity: SeverityNumber, what: string): AgentEvent => ({
+  name,
+  severity,
+  description: what,
+});
 
-export const ownEvents = {
+export const agentEvents = {
   namespaces: event(
     'portlight.container.namespaces',
     Severity.INFO,
@@ -68,9 +72,9 @@ export const ownEvents = {
     Severity.INFO,
     'A network that was found, has changed, or is gone, with its members and their addresses',
   ),
-} as const satisfies Readonly<Record<string, OwnEvent>>;
+} as const satisfies Readonly<Record<string, AgentEvent>>;
 
-export interface Occasion {
+export interface Occurrence {
   readonly time: UnixNano;
   /** What it is about: the id of a container or an image, the name of a volume. */
   readonly subject: string;
@@ -82,7 +86,7 @@ export interface Occasion {
 }
 
 /** The event's record; its uid follows from what happened when. */
-export function recordOf({ name, severity }: OwnEvent, occasion: Occasion): EventRecord {
+export function agentEventRecord({ name, severity }: AgentEvent, occasion: Occurrence): EventRecord {
   const { time, subject, body, attributes, context } = occasion;
   return {
     eventName: name,

@@ -7,9 +7,9 @@ import {
   type UnixNano,
 } from '../records/records.ts';
 import { type DockerEvent, exitCodeOf } from './event-record.ts';
-import { type ExitReason, exitReason, exitSeverity, KILLED, signalOf } from './exit.ts';
-import { HeardKills } from './heard-kills.ts';
-import { beginningOf, type Told } from './told.ts';
+import { type ExitReason, exitReason, exitSeverity, KILLED, signalOf } from './exit-reason.ts';
+import { KillSignals } from './kill-signals.ts';
+import { type ReportedState, runStart } from './reported-state.ts';
 
 /**
  * How long an end that looks as if it were for want of memory waits for the daemon to say so, ms; the second where
@@ -21,21 +21,21 @@ const UNLIKELY_OOM_MS = 100;
 const OPEN: ReadonlySet<ExitReason> = new Set(['signal', 'stopped', 'oom_killed_by_host']);
 
 /** What others know that bears on a container's end. */
-export interface Evidence {
+export interface ExitEvidence {
   /**
    * What is known of the last moments of its last run.
    * @param since the end of the run before
    */
-  of(container: Container, since: UnixNano): Attributes;
+  lastMomentsOf(container: Container, since: UnixNano): Attributes;
   /** A container told that a process of it was killed for want of memory. */
-  oomTold(): void;
+  oomReported(): void;
   /** Whether the kernel has just killed something for want of memory. */
   hasKernelKilled(): boolean;
   /**
    * Whether it has killed something that no container told of.
    * @param at when, by performance.now(), where that is not now
    */
-  isHostShort(at?: number): boolean;
+  isHostOutOfMemory(at?: number): boolean;
 }
 
 /** What was known of an end at that moment, and was heard since. */
@@ -50,37 +50,37 @@ export interface Ending {
 const isPodman = ({ resource }: Container): boolean =>
   resource.attributes['container.runtime.name'] === 'podman';
 
-export class Ends {
-  private readonly evidence: Evidence;
-  private readonly kills = new HeardKills();
+export class ExitClassifier {
+  private readonly evidence: ExitEvidence;
+  private readonly kills = new KillSignals();
 
-  constructor(evidence: Evidence) {
+  constructor(evidence: ExitEvidence) {
     this.evidence = evidence;
   }
 
   /** Takes note of what is told in its turn, and may explain what is told before it. */
-  hear(id: string, action: string, time: UnixNano): void {
+  anticipateEvent(id: string, action: string, time: UnixNano): void {
     if (action === 'oom') {
-      this.evidence.oomTold();
-      this.kills.killed(id, time);
-    } else if (action === 'start') this.kills.started(id, time);
+      this.evidence.oomReported();
+      this.kills.recordKill(id, time);
+    } else if (action === 'start') this.kills.recordStart(id, time);
   }
 
   /** A kill for want of memory has its turn; whether an end has told of it, though another run may have begun since. */
-  isSpent(id: string, time: UnixNano): boolean {
-    return this.kills.told(id, time);
+  consumeKill(id: string, time: UnixNano): boolean {
+    return this.kills.consumeKill(id, time);
   }
 
-  forget(id: string): void {
-    this.kills.forget(id);
+  forgetContainer(id: string): void {
+    this.kills.forgetContainer(id);
   }
 
   /**
    * Waits for what may yet be heard of why a container ended, where that is not known.
    * @returns what was known before, where that was waited for: nothing of it is from the run that may have begun
    */
-  async explained(
-    told: Told,
+  async awaitOomKill(
+    told: ReportedState,
     container: Container,
     event: DockerEvent,
     isDaemonAway: boolean,
@@ -92,12 +92,12 @@ export class Ends {
     if (!OPEN.has(reason) || isPodman(container)) return undefined;
     const attributes = this.evidenceOf(told, container);
     const ms = this.evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS;
-    return { at, attributes, isOom: (await this.kills.next(container.id, ms)) !== undefined };
+    return { at, attributes, isOom: (await this.kills.waitForKill(container.id, ms)) !== undefined };
   }
 
   /** @param ending what was known when the container ended, where that was a while ago */
-  of(
-    told: Told,
+  classifyExit(
+    told: ReportedState,
     container: Container,
     event: DockerEvent,
     isDaemonAway: boolean,
@@ -114,12 +114,12 @@ export class Ends {
     return { reason, severity, attributes, exitCode };
   }
 
-  private evidenceOf(told: Told, container: Container): Attributes {
-    return this.evidence.of(container, told.at.die ?? 0n);
+  private evidenceOf(told: ReportedState, container: Container): Attributes {
+    return this.evidence.lastMomentsOf(container, told.lastTimes.die ?? 0n);
   }
 
   private reasonOf(
-    told: Told,
+    told: ReportedState,
     container: Container,
     event: DockerEvent,
     isDaemonAway: boolean,
@@ -128,7 +128,7 @@ export class Ends {
     const time = BigInt(event.timeNano);
     const exitCode = exitCodeOf(event);
     const heard =
-      exitCode === KILLED ? this.kills.within(container.id, beginningOf(told) ?? 0n, time) : undefined;
+      exitCode === KILLED ? this.kills.lastKillIn(container.id, runStart(told) ?? 0n, time) : undefined;
     // The daemon keeps it too, for whoever has missed the event.
     const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
     return exitReason({
@@ -138,7 +138,7 @@ export class Ends {
       stopSignal: container.stopSignal,
       oomAt: ending?.isOom ? time : (heard ?? told.oomAt ?? kept),
       isLimited: container.memoryLimit > 0,
-      isHostShort: this.evidence.isHostShort(ending?.at),
+      isHostOutOfMemory: this.evidence.isHostOutOfMemory(ending?.at),
       isDaemonAway,
       isUnseen: event.synthesized !== undefined || isPodman(container),
     });

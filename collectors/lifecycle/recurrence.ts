@@ -1,32 +1,37 @@
 /** What is recognised in several events of a container. */
-import { type OwnEvent, ownEvents } from '../records/own-events.ts';
+import { type AgentEvent, agentEvents } from '../records/agent-events.ts';
 import type { Attributes, Container, UnixNano } from '../records/records.ts';
-import { PATTERN_WINDOW, type Told } from './told.ts';
+import { RECURRENCE_WINDOW, type ReportedState } from './reported-state.ts';
 
 /** Ends within the window that make a restart loop. */
 const LOOP = 3;
 /** Changes of health within the window that make it flap. */
 const FLAPPING = 4;
 
-const WINDOW_SECONDS = Number(PATTERN_WINDOW / 1_000_000_000n);
+const WINDOW_SECONDS = Number(RECURRENCE_WINDOW / 1_000_000_000n);
 const WINDOW_TEXT = `${WINDOW_SECONDS / 60} minutes`;
 
-export interface Pattern {
-  readonly event: OwnEvent;
+export interface Recurrence {
+  readonly event: AgentEvent;
   /** One sentence for a person. */
   readonly body: string;
   readonly attributes: Attributes;
 }
 
 /** What shows in an event and those before it, whether it was told before or not. */
-function patternIn(told: Told, container: Container, action: string, time: UnixNano): Pattern | undefined {
+function recurrenceIn(
+  told: ReportedState,
+  container: Container,
+  action: string,
+  time: UnixNano,
+): Recurrence | undefined {
   const inWindow = (moments: readonly UnixNano[]) =>
-    moments.filter((moment) => time - moment < PATTERN_WINDOW).length;
+    moments.filter((moment) => time - moment < RECURRENCE_WINDOW).length;
   const { name, restarts } = container;
   const ends = inWindow(told.crashes);
   if (action === 'start' && ends >= LOOP)
     return {
-      event: ownEvents.restartLoop,
+      event: agentEvents.restartLoop,
       body: `container ${name} restarts over and over: ${ends} ends in ${WINDOW_TEXT}`,
       attributes: {
         'portlight.restart_loop.ends': ends,
@@ -37,7 +42,7 @@ function patternIn(told: Told, container: Container, action: string, time: UnixN
   const changes = inWindow(told.healthChanges);
   if (action.startsWith('health_status.') && changes >= FLAPPING)
     return {
-      event: ownEvents.healthFlapping,
+      event: agentEvents.healthFlapping,
       body: `container ${name} is healthy and unhealthy by turns: ${changes} changes in ${WINDOW_TEXT}`,
       attributes: {
         'portlight.health_flapping.changes': changes,
@@ -48,16 +53,16 @@ function patternIn(told: Told, container: Container, action: string, time: UnixN
 }
 
 /** A pattern that shows, and was not told of within the window; it counts as told then. */
-export function newPattern(
-  told: Told,
+export function detectRecurrence(
+  told: ReportedState,
   container: Container,
   action: string,
   time: UnixNano,
-): Pattern | undefined {
-  const pattern = patternIn(told, container, action, time);
+): Recurrence | undefined {
+  const pattern = recurrenceIn(told, container, action, time);
   if (pattern === undefined) return undefined;
-  const before = told.patterns[pattern.event.name];
-  if (before !== undefined && time - before < PATTERN_WINDOW) return undefined;
-  told.patterns[pattern.event.name] = time;
+  const before = told.recurrences[pattern.event.name];
+  if (before !== undefined && time - before < RECURRENCE_WINDOW) return undefined;
+  told.recurrences[pattern.event.name] = time;
   return pattern;
 }

@@ -1,7 +1,7 @@
 /** How far events are done, where they are begun in order and done in any. */
 import type { UnixNano } from '../records/records.ts';
 
-export class Watermark {
+export class HighWaterMark {
   private readonly begun: { readonly time: UnixNano; isDone: boolean }[] = [];
   private readonly save: (time: UnixNano) => void;
 

@@ -90,7 +90,7 @@ const V1: readonly Row[] = [
   ['container.pids.fails', 'pids/pids.events', of('max')],
 ];
 
-export interface Known {
+export interface SingleFileMetric {
   readonly metric: string;
   readonly attributes: Values;
   /** `unified` are cgroup v2's own files. */
@@ -101,7 +101,7 @@ export interface Known {
 }
 
 /** The metrics that are one number in one file, on cgroup v1 or v2. */
-export const known = (version: 1 | 2): Known[] =>
+export const singleFileMetrics = (version: 1 | 2): SingleFileMetric[] =>
   (version === 2 ? V2 : V1).map(([metric, path, pattern, factor = 1, attributes = {}]) => {
     const [controller = '', file = ''] = path.split('/');
     const valueIn = (text: string) => {
@@ -112,5 +112,5 @@ export const known = (version: 1 | 2): Known[] =>
   });
 
 /** Whether both are absent, or equal but for rounding. */
-export const isSame = (seen: number | undefined, expected: number | undefined): boolean =>
+export const isSameValue = (seen: number | undefined, expected: number | undefined): boolean =>
   expected === undefined ? seen === undefined : Math.abs((seen ?? Number.NaN) - expected) < 1e-6;

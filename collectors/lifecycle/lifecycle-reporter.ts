@@ -3,8 +3,8 @@
  * recognised in it. What was told is kept, so that nothing is told twice or left out across restarts.
  */
 
+import { agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { RecordSink, TextStore } from '../records/collector.ts';
-import { ownEvents, recordOf } from '../records/own-events.ts';
 import {
   type Attributes,
   type AttributeValue,
@@ -14,14 +14,30 @@ import {
   type UnixNano,
 } from '../records/records.ts';
 import { type Action, commandOf } from './actions.ts';
-import { type Ending, Ends, type Evidence } from './ends.ts';
 import { actionOfEvent, type DockerEvent, eventRecord, execOf, exitCodeOf } from './event-record.ts';
-import { type ExitReason, exitReasons, exitSeverity, isOrdered, signalName, UNNAMED } from './exit.ts';
+import { type Ending, ExitClassifier, type ExitEvidence } from './exit-classifier.ts';
+import {
+  type ExitReason,
+  exitReasons,
+  exitSeverity,
+  isRequestedExit,
+  signalName,
+  UNKNOWN_SIGNAL,
+} from './exit-reason.ts';
 import { familiar } from './identity.ts';
-import { newPattern, type Pattern } from './patterns.ts';
-import { impliedEvents } from './reconcile.ts';
-import { type Lasting, lifeOf, rootSpan, spanIn } from './spans.ts';
-import { beginningOf, formatTold, note, parseTold, sinceWhen, type Told, toldOf, within } from './told.ts';
+import { type Lasting, lifeOf, rootSpan, spanIn } from './life-spans.ts';
+import { impliedEvents } from './missed-events.ts';
+import { detectRecurrence, type Recurrence } from './recurrence.ts';
+import {
+  addMoment,
+  applyEvent,
+  formatReportedState,
+  parseReportedState,
+  phaseStart,
+  type ReportedState,
+  reportedStateOf,
+  runStart,
+} from './reported-state.ts';
 
 /** How long before a container's creation the arrival of its image is part of its life. */
 const ARRIVAL: UnixNano = 600_000_000_000n;
@@ -39,10 +55,10 @@ const GONE = 'gone/';
 /** That there was an inventory before: what is new to the next one came in between. */
 const BEGUN = 'told';
 
-export interface StoryOptions {
+export interface LifecycleReporterOptions {
   readonly sink: RecordSink;
   readonly store: TextStore;
-  readonly evidence: Evidence;
+  readonly evidence: ExitEvidence;
   /** Makes the command of an exec fit to be told; undefined where it is not wanted. */
   readonly command: ((text: string) => string) | undefined;
 }
@@ -64,10 +80,10 @@ function placeOf({ name, labels }: Container): string {
   return `${project}/${service}/${labels['com.docker.compose.container-number'] ?? ''}`;
 }
 
-export class Story {
-  private readonly options: StoryOptions;
-  private readonly told = new Map<string, Told>();
-  private readonly ends: Ends;
+export class LifecycleReporter {
+  private readonly options: LifecycleReporterOptions;
+  private readonly states = new Map<string, ReportedState>();
+  private readonly ends: ExitClassifier;
   /** The last life of each service or name. */
   private readonly lives = new Map<string, SpanContext>();
   /** When an image came to this host, and how, by reference and by id. */
@@ -78,19 +94,19 @@ export class Story {
   /** How many events were told of each container, by this process. */
   private readonly counts = new Map<string, number>();
   /** What is not kept yet of each container, because exporters still have it. */
-  private readonly keeping = new Map<string, Promise<void>>();
-  private hasBegun: boolean;
+  private readonly pendingSaves = new Map<string, Promise<void>>();
+  private isBaselineKept: boolean;
 
-  constructor(options: StoryOptions) {
+  constructor(options: LifecycleReporterOptions) {
     this.options = options;
-    this.ends = new Ends(options.evidence);
+    this.ends = new ExitClassifier(options.evidence);
     const { store } = options;
-    this.hasBegun = store.load(BEGUN) !== undefined;
+    this.isBaselineKept = store.load(BEGUN) !== undefined;
     for (const id of store.idsUnder(CONTAINER)) {
-      const told = parseTold(store.load(CONTAINER + id) ?? '');
+      const told = parseReportedState(store.load(CONTAINER + id) ?? '');
       if (told === undefined) continue;
-      this.told.set(id, told);
-      this.toldUntil.set(id, told.last);
+      this.states.set(id, told);
+      this.toldUntil.set(id, told.lastDaemonEventAt);
     }
     for (const [id] of this.byTime(GONE)) this.gone.add(id);
     for (const [place, [, traceId = '', spanId = '']] of this.byTime(LIFE))
@@ -108,81 +124,83 @@ export class Story {
   }
 
   /** Ids of all containers that were told of and not told to be gone. */
-  ids(): Iterable<string> {
-    return this.told.keys();
+  reportedIds(): Iterable<string> {
+    return this.states.keys();
   }
 
   /** Whether it was told that a container is gone. */
-  isGone(id: string): boolean {
+  isRemoved(id: string): boolean {
     return this.gone.has(id);
   }
 
   /** A container is not to be told of any more. */
-  drop(id: string): void {
-    this.ends.forget(id);
-    if (this.told.delete(id)) this.options.store.delete(CONTAINER + id);
+  forgetContainer(id: string): void {
+    this.ends.forgetContainer(id);
+    if (this.states.delete(id)) this.options.store.delete(CONTAINER + id);
   }
 
   /** A container has ended, as it seemed by command, because the daemon was about to end. */
-  explain(container: Container): void {
-    const told = this.told.get(container.id);
-    if (told?.at.die === undefined) return;
-    void this.own(told, container, told.at.die, {
-      event: ownEvents.daemonStopped,
+  reportStoppedByDaemon(container: Container): void {
+    const told = this.states.get(container.id);
+    if (told?.lastTimes.die === undefined) return;
+    void this.emitAgentEvent(told, container, told.lastTimes.die, {
+      event: agentEvents.daemonStopped,
       body: `container ${container.name} was ended by the daemon, which was stopped`,
       attributes: { 'portlight.exit.reason': 'daemon_restart' },
     });
   }
 
-  of(id: string): Told | undefined {
-    return this.told.get(id);
+  stateOf(id: string): ReportedState | undefined {
+    return this.states.get(id);
   }
 
   /** As `Ends.hear`, of whatever container. */
-  hear(id: string, action: string, time: UnixNano): void {
-    this.ends.hear(id, action, time);
-    if (this.gone.has(id)) this.ends.forget(id);
+  anticipateEvent(id: string, action: string, time: UnixNano): void {
+    this.ends.anticipateEvent(id, action, time);
+    if (this.gone.has(id)) this.ends.forgetContainer(id);
   }
 
   /** What was heard is of a container that is not told of. */
-  ignore(id: string): void {
-    this.ends.forget(id);
+  discardKills(id: string): void {
+    this.ends.forgetContainer(id);
   }
 
   /** As `Ends.explained`. */
-  async explained(
+  async awaitOomKill(
     container: Container,
     event: DockerEvent,
     isDaemonAway: boolean,
   ): Promise<Ending | undefined> {
-    const told = this.told.get(container.id);
-    return told === undefined ? undefined : await this.ends.explained(told, container, event, isDaemonAway);
+    const told = this.states.get(container.id);
+    return told === undefined
+      ? undefined
+      : await this.ends.awaitOomKill(told, container, event, isDaemonAway);
   }
 
   /** Rises with each event that is told of a container. */
-  countOf(id: string): number {
+  eventCountOf(id: string): number {
     return this.counts.get(id) ?? 0;
   }
 
   /** Whether there was an inventory before, so that a container nobody told of is a new one. */
-  get isContinued(): boolean {
-    return this.hasBegun;
+  get hasBaseline(): boolean {
+    return this.isBaselineKept;
   }
 
-  begin(): void {
-    if (!this.hasBegun) this.options.store.save(BEGUN, 'yes');
-    this.hasBegun = true;
+  keepBaseline(): void {
+    if (!this.isBaselineKept) this.options.store.save(BEGUN, 'yes');
+    this.isBaselineKept = true;
   }
 
   /** A container that was there before anything could be told of it. */
-  meet(container: Container): void {
-    const told = toldOf(container);
-    this.told.set(container.id, told);
-    this.options.store.save(CONTAINER + container.id, formatTold(told));
+  adoptContainer(container: Container): void {
+    const told = reportedStateOf(container);
+    this.states.set(container.id, told);
+    this.options.store.save(CONTAINER + container.id, formatReportedState(told));
   }
 
   /** An image came to this host, or got a name. */
-  arrived({ Actor, timeNano }: DockerEvent, { action }: Action): void {
+  recordImageArrival({ Actor, timeNano }: DockerEvent, { action }: Action): void {
     if (!['pull', 'load', 'import', 'create', 'tag'].includes(action)) return;
     for (const given of [Actor.ID, Actor.Attributes.name]) {
       if (given === undefined) continue;
@@ -198,35 +216,41 @@ export class Story {
    * @param ending what was known when the container ended, where that was a while ago
    * @returns resolves when every exporter has taken charge of all that was told
    */
-  tell(container: Container, event: DockerEvent, isDaemonAway: boolean, ending?: Ending): Promise<void> {
+  reportEvent(
+    container: Container,
+    event: DockerEvent,
+    isDaemonAway: boolean,
+    ending?: Ending,
+  ): Promise<void> {
     const { sink, store } = this.options;
     const { id } = container;
     const action = actionOfEvent(event);
     const name = action.action;
     const time = BigInt(event.timeNano);
-    const isSpent = name === 'oom' && this.ends.isSpent(id, time);
-    if (this.isTold(container, name, event)) return Promise.resolve();
-    const known = this.told.get(id);
+    const isSpent = name === 'oom' && this.ends.consumeKill(id, time);
+    if (this.isAlreadyReported(container, name, event)) return Promise.resolve();
+    const known = this.states.get(id);
     const before =
-      event.synthesized === undefined && (known !== undefined || this.hasBegun)
+      event.synthesized === undefined && (known !== undefined || this.isBaselineKept)
         ? impliedEvents(known, container, name, time)
         : [];
-    for (const implied of before) void this.tell(container, implied, isDaemonAway);
-    const told = this.told.get(id) ?? this.firstTold(container, name);
-    this.told.set(id, told);
-    if (bears(name)) this.counts.set(id, this.countOf(id) + 1);
+    for (const implied of before) void this.reportEvent(container, implied, isDaemonAway);
+    const told = this.states.get(id) ?? this.initialStateFor(container, name);
+    this.states.set(id, told);
+    if (bears(name)) this.counts.set(id, this.eventCountOf(id) + 1);
     this.beginLife(told, container, name, time);
 
     const exec = execOf(event);
-    const began = sinceWhen(told, action.since, exec);
-    const exit = name === 'die' ? this.ends.of(told, container, event, isDaemonAway, ending) : undefined;
+    const began = phaseStart(told, action.since, exec);
+    const exit =
+      name === 'die' ? this.ends.classifyExit(told, container, event, isDaemonAway, ending) : undefined;
     const details: Record<string, AttributeValue> = { ...exit?.attributes };
     const command = commandOf(event.Action);
     if (command !== undefined && this.options.command !== undefined)
       details['process.command_line'] = this.options.command(command);
     const record = eventRecord(event, {
       container: container.name,
-      run: beginningOf(told),
+      run: runStart(told),
       duration: began === undefined ? undefined : seconds(time - began),
       attributes: details,
       context: told.life,
@@ -237,8 +261,8 @@ export class Story {
     this.tellSpans(told, container, event, began, exit);
 
     const { signal } = event.Actor.Attributes;
-    note(told, name, time, {
-      signal: name !== 'kill' ? undefined : signal === undefined ? UNNAMED : signalName(signal),
+    applyEvent(told, name, time, {
+      signal: name !== 'kill' ? undefined : signal === undefined ? UNKNOWN_SIGNAL : signalName(signal),
       exec,
       isCheck: command === undefined ? undefined : command.trimEnd() === container.healthCommand,
     });
@@ -248,24 +272,25 @@ export class Story {
     this.remember(told, container, name, event);
     // A job that is done is no crash, unless it is started again and again for that.
     const isDone = exit?.exitCode === 0 && !KEPT_UP.has(container.restartPolicy);
-    if (exit !== undefined && !isOrdered(exit.reason) && !isDone) told.crashes = within(told.crashes, time);
-    const pattern = newPattern(told, container, name, time);
-    if (pattern !== undefined) sent.push(this.own(told, container, time, pattern));
+    if (exit !== undefined && !isRequestedExit(exit.reason) && !isDone)
+      told.crashes = addMoment(told.crashes, time);
+    const pattern = detectRecurrence(told, container, name, time);
+    if (pattern !== undefined) sent.push(this.emitAgentEvent(told, container, time, pattern));
 
     // What was told is kept in the order that it was told.
-    const text = name === 'destroy' ? undefined : formatTold(told);
-    const kept = Promise.all([this.keeping.get(id), ...sent]).then(() => {
+    const text = name === 'destroy' ? undefined : formatReportedState(told);
+    const kept = Promise.all([this.pendingSaves.get(id), ...sent]).then(() => {
       if (text === undefined) {
         store.delete(CONTAINER + id);
         // It can be out of those that are remembered by now.
         if (this.gone.has(id)) store.save(GONE + id, String(time));
       } else store.save(CONTAINER + id, text);
-      if (this.keeping.get(id) === kept) this.keeping.delete(id);
+      if (this.pendingSaves.get(id) === kept) this.pendingSaves.delete(id);
     });
-    this.keeping.set(id, kept);
+    this.pendingSaves.set(id, kept);
     if (name === 'destroy') {
-      this.told.delete(id);
-      this.ends.forget(id);
+      this.states.delete(id);
+      this.ends.forgetContainer(id);
       this.toldUntil.delete(id);
       this.counts.delete(id);
       this.rememberGone(id);
@@ -274,26 +299,26 @@ export class Story {
   }
 
   /** Of a container that nobody has told of: at the first start of all, what was before is not to be told. */
-  private firstTold(container: Container, action: string): Told {
-    if (!this.hasBegun && action !== 'create' && action !== 'start') return toldOf(container);
-    return toldOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
+  private initialStateFor(container: Container, action: string): ReportedState {
+    if (!this.isBaselineKept && action !== 'create' && action !== 'start') return reportedStateOf(container);
+    return reportedStateOf({ ...container, startedAt: 0n, finishedAt: 0n, healthAt: 0n, health: undefined });
   }
 
   /** Something of the agent's own about a container. */
-  private own(
-    told: Told,
+  private emitAgentEvent(
+    told: ReportedState,
     { id, resource }: Container,
     time: UnixNano,
-    { event, ...what }: Pattern,
+    { event, ...what }: Recurrence,
   ): Promise<void> {
-    const record = recordOf(event, { ...what, time, subject: id, context: told.life });
+    const record = agentEventRecord(event, { ...what, time, subject: id, context: told.life });
     return this.options.sink.emitEvent(resource, record);
   }
 
   /** Whether it is the daemon's word for something that was made up in its place. */
-  private isTold(container: Container, action: string, event: DockerEvent): boolean {
+  private isAlreadyReported(container: Container, action: string, event: DockerEvent): boolean {
     const { id } = container;
-    const told = this.told.get(id);
+    const told = this.states.get(id);
     // Ids are never given twice: whatever comes after the end was told of before it, or made up.
     if (this.gone.has(id)) return true;
     if (told === undefined || event.synthesized !== undefined) return false;
@@ -302,20 +327,20 @@ export class Story {
     // A run ends once, however long after it was concluded the daemon says so.
     const isOver = told.status === 'exited' && told.isEndConcluded;
     if (action === 'die' && isOver && container.startedAt <= told.startedAt) return true;
-    const { madeUp } = told;
+    const { concluded: madeUp } = told;
     if (madeUp?.action !== action) return false;
     const apart = time - madeUp.time;
     return apart < SAME && apart > -SAME;
   }
 
-  private remember(told: Told, container: Container, action: string, event: DockerEvent): void {
+  private remember(told: ReportedState, container: Container, action: string, event: DockerEvent): void {
     if (action === 'create' || action === 'rename') told.name = container.name;
     told.resource = container.resource.attributes;
     const time = BigInt(event.timeNano);
-    told.lastOfAny = time;
-    told.madeUp = event.synthesized === 'known' ? { action, time } : undefined;
+    told.lastEventAt = time;
+    told.concluded = event.synthesized === 'known' ? { action, time } : undefined;
     if (action === 'die') told.isEndConcluded = event.synthesized !== undefined;
-    if (event.synthesized === undefined) told.last = time;
+    if (event.synthesized === undefined) told.lastDaemonEventAt = time;
     // One that could not be described, or only in a later run, has started a moment before that was told.
     if (action === 'start') {
       const isDescribed = container.startedAt !== 0n && container.startedAt <= time;
@@ -325,16 +350,16 @@ export class Story {
     if (isSet && container.settings !== 0) told.settings = container.settings;
   }
 
-  private beginLife(told: Told, container: Container, action: string, time: UnixNano): void {
+  private beginLife(told: ReportedState, container: Container, action: string, time: UnixNano): void {
     const isNew = action === 'create' || (action === 'start' && told.status === 'exited');
     if (!isNew && told.life !== undefined) return;
     // One that was met in the middle of a life: that began with its last start.
-    const since = isNew ? time : (told.at.start ?? told.at.create ?? time);
+    const since = isNew ? time : (told.lastTimes.start ?? told.lastTimes.create ?? time);
     told.life = lifeOf(container.id, since);
-    told.lifeSince = since;
+    told.lifeStart = since;
     const arrival = action === 'create' ? this.arrivalOf(container) : undefined;
     if (arrival === undefined || time - arrival.time > ARRIVAL) return;
-    told.lifeSince = arrival.time;
+    told.lifeStart = arrival.time;
     // How long it took is told by nobody.
     const moment = { name: `image.${arrival.action}`, start: arrival.time, end: arrival.time };
     void this.options.sink.emitSpan(container.resource, spanIn(told.life, moment));
@@ -348,7 +373,7 @@ export class Story {
 
   /** What ended with an event. */
   private tellSpans(
-    told: Told,
+    told: ReportedState,
     container: Container,
     event: DockerEvent,
     began: UnixNano | undefined,
@@ -360,7 +385,7 @@ export class Story {
     const exec = execOf(event);
     const isCheck = exec !== undefined && told.execs[exec]?.isCheck === true;
     // A life begins with each start but the first: there is nothing before it.
-    const isOutside = action === 'start' && told.at.die !== undefined;
+    const isOutside = action === 'start' && told.lastTimes.die !== undefined;
     if (life === undefined || span === undefined || isCheck || isOutside) return;
     const { sink } = this.options;
     const tell = (lasting: Lasting) => void sink.emitSpan(container.resource, spanIn(life, lasting));
@@ -390,10 +415,10 @@ export class Story {
     const previous = this.lives.get(place);
     const links = previous === undefined ? [] : [previous];
     const [signal] = told.signals;
-    if (signal !== undefined && isOrdered(reason))
+    if (signal !== undefined && isRequestedExit(reason))
       tell({ name: 'container.stop', start: signal.at, end, attributes, error });
     if (began !== undefined) tell({ name: span, start: began, end, attributes, error, links });
-    const whole = { name: 'container', start: told.lifeSince, end, attributes, error, links };
+    const whole = { name: 'container', start: told.lifeStart, end, attributes, error, links };
     void sink.emitSpan(container.resource, rootSpan(life, whole));
     this.rememberLife(place, life, end);
   }

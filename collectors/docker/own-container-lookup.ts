@@ -30,7 +30,7 @@ function hasLayer({ GraphDriver }: ContainerInspectInfo, layer: string | undefin
  * @returns undefined where the agent runs in none, or in none of this daemon's
  * @throws when the daemon does not answer
  */
-export async function ownContainer(
+export async function findOwnContainer(
   docker: Docker,
   id = ownContainerId(),
   layer = upperLayer(readFileSync('/proc/self/mountinfo', 'utf8')),

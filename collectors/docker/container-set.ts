@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
 import { inTime, isNotFound } from '../engine/client.ts';
 import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from '../lifecycle/identity.ts';
-import type { Told } from '../lifecycle/told.ts';
+import type { ReportedState } from '../lifecycle/reported-state.ts';
 import type { Attributes, Container } from '../records/records.ts';
 
 /** How long the daemon may take to describe one container: events wait for it. */
@@ -112,7 +112,7 @@ export class Containers {
   remembered(
     id: string,
     actor: Readonly<Record<string, string>>,
-    told: Told | undefined,
+    told: ReportedState | undefined,
   ): Container | undefined {
     const container = fromActor(id, actor, this.surroundings, this.options.labels);
     if (told !== undefined) {

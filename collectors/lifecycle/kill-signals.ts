@@ -18,15 +18,15 @@ interface Heard {
   kills: Kill[];
 }
 
-export class HeardKills {
+export class KillSignals {
   private readonly heard = new Map<string, Heard>();
   private readonly waiting = new Map<string, (time: UnixNano) => void>();
 
-  started(id: string, time: UnixNano): void {
+  recordStart(id: string, time: UnixNano): void {
     this.of(id).started = time;
   }
 
-  killed(id: string, time: UnixNano): void {
+  recordKill(id: string, time: UnixNano): void {
     const heard = this.of(id);
     const end = this.waiting.get(id);
     heard.kills.push({ time, run: heard.started, isAwaited: end !== undefined });
@@ -38,25 +38,25 @@ export class HeardKills {
    * The kill at that time has its turn.
    * @returns whether an end that waited for it has told of it, though another run may have begun since
    */
-  told(id: string, time: UnixNano): boolean {
+  consumeKill(id: string, time: UnixNano): boolean {
     const heard = this.heard.get(id);
     const kill = heard?.kills.find((each) => each.time === time);
     if (heard !== undefined && kill !== undefined) heard.kills = heard.kills.filter((each) => each !== kill);
     return kill?.isAwaited === true;
   }
 
-  forget(id: string): void {
+  forgetContainer(id: string): void {
     this.heard.delete(id);
   }
 
   /** When the last one was in the run from `begin` to `end`, and in no later one; `end` where it is told to be later. */
-  within(id: string, begin: UnixNano, end: UnixNano): UnixNano | undefined {
+  lastKillIn(id: string, begin: UnixNano, end: UnixNano): UnixNano | undefined {
     const kill = this.heard.get(id)?.kills.findLast(({ time, run }) => time > begin && run <= end);
     return kill === undefined || kill.time < end ? kill?.time : end;
   }
 
   /** The next one of the container, as long as it is heard within `ms`. */
-  async next(id: string, ms: number): Promise<UnixNano | undefined> {
+  async waitForKill(id: string, ms: number): Promise<UnixNano | undefined> {
     const heard = new Promise<UnixNano>((resolve) => this.waiting.set(id, resolve));
     const time = await Promise.race([heard, sleep(ms, undefined, { ref: false })]);
     this.waiting.delete(id);

@@ -4,7 +4,7 @@
  */
 import type { Container, UnixNano } from '../records/records.ts';
 import type { DockerEvent } from './event-record.ts';
-import type { Told } from './told.ts';
+import type { ReportedState } from './reported-state.ts';
 
 interface Missed {
   readonly action: string;
@@ -13,14 +13,15 @@ interface Missed {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-const isUnder = (told: Told | undefined): boolean => told?.status === 'running' || told?.status === 'paused';
+const isUnder = (told: ReportedState | undefined): boolean =>
+  told?.status === 'running' || told?.status === 'paused';
 
 /** As the daemon's event has it. */
 const exitCodeAttribute = ({ exitCode }: Container): Missed['attributes'] =>
   exitCode === undefined ? undefined : { exitCode: String(exitCode) };
 
 /** Between a container that was told of and the same one now. */
-function between(told: Told | undefined, found: Container): Missed[] {
+function between(told: ReportedState | undefined, found: Container): Missed[] {
   const missed: Missed[] = [];
   const add = (action: string, time: UnixNano | undefined, attributes?: Missed['attributes']) =>
     missed.push({ action, time, ...(attributes === undefined ? {} : { attributes }) });
@@ -58,7 +59,7 @@ const OUTSIDE_RUNS = new Set(['create', 'init', 'start', 'restore', 'destroy']);
  * @returns the events that were missed, oldest first
  */
 export function impliedEvents(
-  told: Told | undefined,
+  told: ReportedState | undefined,
   container: Container,
   action: string,
   time: UnixNano,
@@ -97,7 +98,7 @@ export function impliedEvents(
  */
 export function missedEvents(
   id: string,
-  told: Told | undefined,
+  told: ReportedState | undefined,
   found: Container | undefined,
   now: UnixNano,
 ): DockerEvent[] {
@@ -113,7 +114,7 @@ function eventsOf(
   attributes: Readonly<Record<string, string>>,
   missed: readonly Missed[],
   latest: UnixNano,
-  told: Told | undefined,
+  told: ReportedState | undefined,
 ): DockerEvent[] {
   // What nothing tells the time of happened before what comes next.
   let next = latest;
@@ -129,6 +130,6 @@ function eventsOf(
     timeNano: times[missed.length - 1 - index]!,
     ...(time
       ? { synthesized: 'known' as const }
-      : { synthesized: 'estimated' as const, after: told?.lastOfAny ?? 0n }),
+      : { synthesized: 'estimated' as const, after: told?.lastEventAt ?? 0n }),
   }));
 }

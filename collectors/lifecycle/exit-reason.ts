@@ -5,13 +5,13 @@ import { Severity, type SeverityNumber, type UnixNano } from '../records/records
 export const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 
 /** How long after it was signalled an end counts as an answer to the signal. */
-const ANSWER: UnixNano = 600_000_000_000n;
+const SIGNAL_EFFECT_WINDOW: UnixNano = 600_000_000_000n;
 /** How long after a process of it was killed for want of memory an end counts as what came of it. */
-const AFTERMATH: UnixNano = 10_000_000_000n;
+const OOM_EFFECT_WINDOW: UnixNano = 10_000_000_000n;
 /** Exit code of what SIGKILL ended. */
 export const KILLED = 137;
 /** What the daemon says of a container that ended while it was away itself. */
-const NOT_KNOWN = 255;
+const UNKNOWN_EXIT_CODE = 255;
 /** Exit codes above this are 128 and the number of a signal: wait(2), and every shell's convention. */
 const SIGNALLED = 128;
 
@@ -41,20 +41,20 @@ export const exitReasons = {
 export type ExitReason = keyof typeof exitReasons;
 
 /** Whether somebody told it to end. */
-export const isOrdered = (reason: ExitReason): boolean =>
+export const isRequestedExit = (reason: ExitReason): boolean =>
   ['stopped', 'killed', 'killed_after_grace', 'daemon_restart'].includes(reason);
 
 /** An end with exit code 0 is as good as any, unless the kernel had a part in it. */
 export function exitSeverity(reason: ExitReason, exitCode: number | undefined): SeverityNumber {
   const { severity } = exitReasons[reason];
-  return exitCode === 0 && isOrdered(reason) ? Severity.INFO : severity;
+  return exitCode === 0 && isRequestedExit(reason) ? Severity.INFO : severity;
 }
 
 /** A signal of which the daemon does not say which (Podman). */
-export const UNNAMED = '';
+export const UNKNOWN_SIGNAL = '';
 
 /** Whether it ended because it was told to, in time or not. */
-export const isToldTo = (reason: ExitReason | undefined): boolean =>
+export const isStopReason = (reason: ExitReason | undefined): boolean =>
   reason === 'stopped' || reason === 'killed_after_grace';
 
 export interface SentSignal {
@@ -75,7 +75,7 @@ export interface ExitFacts {
   /** Whether it has a memory limit of its own. */
   readonly isLimited: boolean;
   /** Whether the kernel has just killed something on this host for want of memory that no container told of. */
-  readonly isHostShort: boolean;
+  readonly isHostOutOfMemory: boolean;
   /** Whether the daemon was away at that time, or just coming back. */
   readonly isDaemonAway: boolean;
   /** Whether nobody would have told of a signal: the end itself was concluded, or it is Podman's. */
@@ -102,28 +102,31 @@ export function exitReason(facts: ExitFacts): ExitReason {
   const polite = new Set(['SIGTERM', 'SIGINT', facts.stopSignal]);
   const own = signalOf(exitCode);
   // What it has died of, it was sent to die of, whatever that is for.
-  const ending = new Set([...polite, 'SIGKILL', UNNAMED, own]);
-  const signals = facts.signals.filter(({ signal, at }) => ending.has(signal) && time - at < ANSWER);
-  const isKill = ({ signal }: SentSignal) => (signal === UNNAMED ? exitCode === KILLED : !polite.has(signal));
+  const ending = new Set([...polite, 'SIGKILL', UNKNOWN_SIGNAL, own]);
+  const signals = facts.signals.filter(
+    ({ signal, at }) => ending.has(signal) && time - at < SIGNAL_EFFECT_WINDOW,
+  );
+  const isKill = ({ signal }: SentSignal) =>
+    signal === UNKNOWN_SIGNAL ? exitCode === KILLED : !polite.has(signal);
   const wasKilled = signals.some(isKill);
   // One that it died of, and that nobody sent, is what it died of.
   const isFault =
     own !== undefined &&
     exitCode !== KILLED &&
-    !facts.signals.some(({ signal }) => signal === own || signal === UNNAMED);
+    !facts.signals.some(({ signal }) => signal === own || signal === UNKNOWN_SIGNAL);
   const isOrderedEnd = signals.length > 0 && !isFault;
   if (facts.isDaemonAway && (isOrderedEnd || exitCode === undefined)) return 'daemon_restart';
   // What it was told to do after that is not for want of memory.
-  const isOom = oomAt !== undefined && exitCode !== 0 && time - oomAt < AFTERMATH;
+  const isOom = oomAt !== undefined && exitCode !== 0 && time - oomAt < OOM_EFFECT_WINDOW;
   if (isOom && !signals.some(({ at }) => at > oomAt))
     return facts.isLimited ? 'oom_killed' : 'oom_killed_by_host';
   if (isOrderedEnd) {
     if (!wasKilled) return 'stopped';
     return isKill(signals[0]!) ? 'killed' : 'killed_after_grace';
   }
-  if (exitCode === undefined || (facts.isUnseen && exitCode === NOT_KNOWN)) return 'unknown';
+  if (exitCode === undefined || (facts.isUnseen && exitCode === UNKNOWN_EXIT_CODE)) return 'unknown';
   if (exitCode === 0) return 'completed';
-  if (exitCode === KILLED && facts.isHostShort) return 'oom_killed_by_host';
+  if (exitCode === KILLED && facts.isHostOutOfMemory) return 'oom_killed_by_host';
   if (own === undefined) return 'error';
   return facts.isUnseen && (polite.has(own) || exitCode === KILLED) ? 'unknown' : 'signal';
 }
