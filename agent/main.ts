@@ -1,5 +1,5 @@
 /** The command line, with its errors told as lines and its exit codes. */
-import { messageOf } from '../collectors/shared/error-message.ts';
+import { errorMessage } from '../collectors/shared/error-message.ts';
 import { ConfigError } from '../config/load.ts';
 import { exitCodes } from './commands/exit-codes.ts';
 import { createProgram } from './commands/program.ts';
@@ -8,7 +8,7 @@ export async function main(): Promise<void> {
   try {
     await createProgram().parseAsync();
   } catch (error) {
-    const lines = error instanceof ConfigError ? error.mistakes : [messageOf(error)];
+    const lines = error instanceof ConfigError ? error.mistakes : [errorMessage(error)];
     for (const line of lines) console.error(`portlight: ${line}`);
     process.exit(error instanceof ConfigError ? exitCodes.usage.code : exitCodes.failed.code);
   }

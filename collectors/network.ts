@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { catalogue } from './catalogue/index.ts';
 import type { Collector } from './records/collector.ts';
 import type { Attributes, Container, Metric, PointSink } from './records/records.ts';
+import { assertContainerProcess } from './shared/cgroup-location.ts';
 import { InterfaceAttributes } from './shared/interface-attributes.ts';
-import { buffer, type KernelFile, type KernelFiles } from './shared/kernel-file.ts';
-import { requireProcessOf } from './shared/locate.ts';
+import { type KernelFile, type KernelFiles, kernelBuffer } from './shared/kernel-file.ts';
 import { type InterfaceCounters, parseNetDev } from './shared/proc-files.ts';
 
 /** A metric and its columns in /proc/net/dev, for receive and transmit. */
@@ -128,7 +128,7 @@ export class NetworkCollector implements Collector {
         sockstat: this.enabled.has(catalogue.sockets) ? open(join(directory, 'sockstat')) : undefined,
       };
       // After opening: what is open stays that process's, whoever gets its pid.
-      requireProcessOf(this.procfs, container.pid, container.id);
+      assertContainerProcess(this.procfs, container.pid, container.id);
       return opened;
     });
     this.watched.set(container.id, watched);
@@ -197,7 +197,7 @@ export class NetworkCollector implements Collector {
   }
 
   private read(file: KernelFile | undefined): string {
-    return buffer.toString('latin1', 0, file?.read() ?? 0);
+    return kernelBuffer.toString('latin1', 0, file?.read() ?? 0);
   }
 
   /** One object for equal attributes. */

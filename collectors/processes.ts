@@ -9,8 +9,15 @@ import { catalogue } from './catalogue/index.ts';
 import { processes } from './catalogue/process.ts';
 import type { Collector } from './records/collector.ts';
 import type { Attributes, Container, Metric, PointSink } from './records/records.ts';
-import { buffer, descriptorLimit, isDenied, isGone, KernelFile, readShort } from './shared/kernel-file.ts';
-import { type Hierarchies, locate, readHierarchies } from './shared/locate.ts';
+import { type Hierarchies, locateCgroups, readHierarchies } from './shared/cgroup-location.ts';
+import {
+  descriptorLimit,
+  isDenied,
+  isGone,
+  KernelFile,
+  kernelBuffer,
+  readSmallFile,
+} from './shared/kernel-file.ts';
 
 const NEWLINE = 0x0a;
 const FEW_DESCRIPTORS = 16;
@@ -48,7 +55,7 @@ function below(directory: string): string[] {
  * @throws when the cgroup has vanished
  */
 export function processesOf(directory: string): number[] {
-  const pids = readShort(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
+  const pids = readSmallFile(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
   return [...pids, ...below(directory).flatMap(processesOf)];
 }
 
@@ -103,7 +110,7 @@ class ProcessesOfHost {
       if (!Number.isInteger(pid)) continue;
       const path = join(this.procfs, name, 'cgroup');
       // The first id is that of the outermost container: what runs containers inside one is part of it.
-      const id = CONTAINER_ID.exec(attempt(() => readShort(path)) ?? '')?.[0];
+      const id = CONTAINER_ID.exec(attempt(() => readSmallFile(path)) ?? '')?.[0];
       if (id === undefined) continue;
       const known = this.pids.get(id);
       if (known === undefined) this.pids.set(id, [pid]);
@@ -179,14 +186,14 @@ export class ProcessCollector implements Collector {
     this.detachContainer(container);
     if (container.pid === 0 || !this.counts) return;
     this.hierarchies ??= readHierarchies(this.procfs);
-    const located = locate(this.procfs, this.hierarchies, container.pid, container.id, CONTROLLERS);
+    const located = locateCgroups(this.procfs, this.hierarchies, container.pid, container.id, CONTROLLERS);
     const directory = CONTROLLERS.map((controller) => located.get(controller)).find(
       (found) => found !== undefined,
     );
     if (directory === undefined) return;
     // cgroup v1 keeps the list that a descriptor has read for a second after each read: read more often
     // than that, an open one would show the same processes for ever.
-    const procs = KernelFile.reopened(join(directory.path, 'cgroup.procs'));
+    const procs = KernelFile.openedForEachRead(join(directory.path, 'cgroup.procs'));
     this.watched.set(container.id, {
       id: container.id,
       directory: directory.path,
@@ -240,7 +247,7 @@ export class ProcessCollector implements Collector {
   }
 
   private count(watched: Watched): number {
-    const own = countLines(buffer, watched.procs.read());
+    const own = countLines(kernelBuffer, watched.procs.read());
     return own + below(watched.directory).flatMap(processesOf).length;
   }
 
@@ -256,7 +263,7 @@ export class ProcessCollector implements Collector {
       const open = unlessGone(() => countDescriptors(this.procfs, pid)) ?? 0;
       // Whoever has few of them open is not near any limit.
       if (open < FEW_DESCRIPTORS) return 0;
-      const limit = descriptorLimit(readShort(join(this.procfs, String(pid), 'limits')));
+      const limit = descriptorLimit(readSmallFile(join(this.procfs, String(pid), 'limits')));
       return limit === 0 ? 0 : open / limit;
     } catch (error) {
       return isDenied(error) ? undefined : 0;
@@ -278,7 +285,7 @@ export class ProcessCollector implements Collector {
   private states(pids: readonly number[], points: PointSink): void {
     const counts = new Map<string, number>();
     for (const pid of pids) {
-      const stat = attempt(() => readShort(join(this.procfs, String(pid), 'stat')));
+      const stat = attempt(() => readSmallFile(join(this.procfs, String(pid), 'stat')));
       const state = stat === undefined ? undefined : STATES[stat.charAt(stat.lastIndexOf(')') + 2)];
       if (state !== undefined) counts.set(state, (counts.get(state) ?? 0) + 1);
     }

@@ -1,13 +1,13 @@
 /** Which daemons are observed. */
 import * as v from 'valibot';
-import { NONE } from '../collectors/engine/endpoint.ts';
+import { NO_DAEMON } from '../collectors/engine/daemon-endpoint.ts';
 import { type Leaf, matching, option, optional, optionalText } from './option.ts';
 
 /** Only ssh has users. */
 const HOST = /^(unix:\/\/\/.+|(tcp|https?):\/\/[^/@]+(\/|$)|ssh:\/\/[^/]+)/;
 const HOST_ALLOWED = 'unix:///path, tcp://host:port, https://host:port or ssh://user@host';
-const MAIN_HOST = new RegExp(`${HOST.source}|^${NONE}$`);
-export const MAIN_HOST_ALLOWED = `${HOST_ALLOWED}; or ${NONE}, which has the kernel alone asked`;
+const MAIN_HOST = new RegExp(`${HOST.source}|^${NO_DAEMON}$`);
+export const MAIN_HOST_ALLOWED = `${HOST_ALLOWED}; or ${NO_DAEMON}, which has the kernel alone asked`;
 const DAEMON_NAME = /^[\w.-]+$/;
 
 export const dockerHost = optional(matching(MAIN_HOST));
@@ -46,10 +46,10 @@ interface Observed {
 /** What is wrong between the options of daemons; nothing where all is well. */
 export function mistakeInDaemons({ docker_host, daemons: named, scope }: Observed): string | undefined {
   const others = Object.keys(named).length > 0;
-  if (docker_host === NONE && others)
-    return `docker_host: "${NONE}" is not allowed; expected another, since there are daemons to observe`;
-  if (scope !== 'host' && docker_host === NONE)
-    return `scope: "${scope}" is not allowed; expected host, since only a daemon knows of others (docker_host is ${NONE})`;
+  if (docker_host === NO_DAEMON && others)
+    return `docker_host: "${NO_DAEMON}" is not allowed; expected another, since there are daemons to observe`;
+  if (scope !== 'host' && docker_host === NO_DAEMON)
+    return `scope: "${scope}" is not allowed; expected host, since only a daemon knows of others (docker_host is ${NO_DAEMON})`;
   if (scope !== 'host' && others)
     return `scope: "${scope}" is not allowed; expected host, since the agent is for several daemons`;
   const hosts = new Map([[docker_host, 'docker_host']]);

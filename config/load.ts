@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
-import { homeOf } from '../collectors/engine/home.ts';
+import { homeDirectory } from '../collectors/engine/home-directory.ts';
 import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
 import { webhookOptions } from './alerts.ts';
 import { daemonOptions, mistakeInDaemons } from './daemons.ts';
@@ -167,7 +167,7 @@ function defaultDataDirectory(env: Environment): string {
   // systemd.exec(5): what StateDirectory= has made.
   if (env.STATE_DIRECTORY) return env.STATE_DIRECTORY;
   if (process.getuid?.() === 0) return '/var/lib/portlight';
-  return join(env.XDG_STATE_HOME || join(homeOf(env), '.local/state'), 'portlight');
+  return join(env.XDG_STATE_HOME || join(homeDirectory(env), '.local/state'), 'portlight');
 }
 
 /** Values of options that nobody set, besides those that depend on others. */

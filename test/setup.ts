@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { type PrivateDockerd, startDockerd } from '../agent/setup/dockerd.ts';
 import { canInstall, install, isInstalled } from '../agent/setup/packages.ts';
 import { buildPage } from '../agent/setup/page.ts';
-import { connect } from '../collectors/engine/client.ts';
-import { findEndpoint } from '../collectors/engine/endpoint.ts';
-import { messageOf } from '../collectors/shared/error-message.ts';
+import { connectToDaemon } from '../collectors/engine/client.ts';
+import { findDaemonEndpoint } from '../collectors/engine/daemon-endpoint.ts';
+import { errorMessage } from '../collectors/shared/error-message.ts';
 
 export const root = join(import.meta.dirname, '..');
 export const say = (text: string) => console.error(`portlight test: ${text}`);
@@ -28,9 +28,9 @@ export function installPackages(names: readonly string[]): void {
 
 /** The daemon to test on: the one that can be reached, or one of our own. */
 async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
-  const endpoint = findEndpoint(undefined);
+  const endpoint = findDaemonEndpoint(undefined);
   try {
-    await connect(endpoint).ping();
+    await connectToDaemon(endpoint).ping();
     return { host: endpoint.host };
   } catch {
     installPackages(['docker.io']);
@@ -60,7 +60,7 @@ export function conclude(main: (args: readonly string[]) => Promise<boolean>): v
       process.exitCode = passed ? 0 : 1;
     },
     (error) => {
-      say(messageOf(error));
+      say(errorMessage(error));
       process.exitCode = 1;
     },
   );

@@ -117,7 +117,7 @@ export class Alerts {
   async round(sets: readonly MetricSet[]): Promise<void> {
     const now = this.clock.now();
     const tracks = new Map<string, Track>();
-    const host = sets.find(({ container, isElsewhere }) => container === undefined && !isElsewhere);
+    const host = sets.find(({ container, isRemote }) => container === undefined && !isRemote);
     if (host !== undefined) {
       this.look(this.host, host, now);
       this.evaluate(this.host, this.bindings.ready, host.resource, this.host);
@@ -144,7 +144,7 @@ export class Alerts {
     tracks.set(container.id, track);
     track.container = container;
     this.look(track, set, now);
-    const around = set.isElsewhere ? this.elsewhere : this.host;
+    const around = set.isRemote ? this.elsewhere : this.host;
     this.evaluate(track, this.bindings.rulesFor(track, container), container.resource, around);
     track.keep();
   }

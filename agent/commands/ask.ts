@@ -1,5 +1,5 @@
 /** One question to the running agent, for commands that have nobody else to ask. */
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 import { AgentClient, Refused } from '../views/watch/client.ts';
 
@@ -11,7 +11,7 @@ export async function askAgent<T>(config: Pick<Config, 'listen' | 'data_dir'>, p
   } catch (error) {
     if (error instanceof Refused) throw new Error(`${client.url}${path}: ${error.message}`);
     throw new Error(
-      `no agent answers at ${client.url}${path}: ${messageOf(error)}; --listen names where it listens`,
+      `no agent answers at ${client.url}${path}: ${errorMessage(error)}; --listen names where it listens`,
     );
   }
 }

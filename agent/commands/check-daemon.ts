@@ -5,13 +5,19 @@ import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import { isSelected, selectMetrics } from '../../collectors/catalogue/selection.ts';
 import { infoOf, runsHere } from '../../collectors/docker/host.ts';
-import { connect, inspectRunning, NEWEST_API, OLDEST_API, outdated } from '../../collectors/engine/client.ts';
-import { type Endpoint, isLocal } from '../../collectors/engine/endpoint.ts';
-import { Refused, type Request, requests } from '../../collectors/engine/requests.ts';
+import {
+  connectToDaemon,
+  inspectRunningContainers,
+  NEWEST_API,
+  OLDEST_API,
+  outdatedApiWarning,
+} from '../../collectors/engine/client.ts';
+import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
+import { type DaemonRequest, daemonRequests, RefusedError } from '../../collectors/engine/requests.ts';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { sourceOf } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 import { accessChecks, accessContext, failedAccessChecks, LOG_FILES } from '../targets/access-checks.ts';
 import { daemonOf, unanswered } from '../views/watch/daemon.ts';
@@ -22,12 +28,12 @@ const NOT_TRIED = 'no container runs: not tried';
 /** @returns `isHere` whether it runs on this host */
 async function checkDaemon(
   config: Config,
-  endpoint: Endpoint,
+  endpoint: DaemonEndpoint,
 ): Promise<{ findings: Finding[]; docker?: Docker; isHere: boolean }> {
   try {
-    const docker = connect(endpoint);
+    const docker = connectToDaemon(endpoint);
     const [version, info] = await Promise.all([docker.version(), infoOf(docker)]);
-    const old = outdated(version.ApiVersion);
+    const old = outdatedApiWarning(version.ApiVersion);
     return {
       docker,
       isHere: isLocal(endpoint) || (await runsHere(docker, info, config)),
@@ -53,7 +59,7 @@ async function checkDaemon(
 const REFUSED_WITHIN_MS = 1000;
 
 /** Whether a request is refused; what it is about need not exist for that. */
-function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
+function isRefused(docker: Docker, { path, query }: DaemonRequest): Promise<boolean> {
   return new Promise((resolve) => {
     const abortSignal = AbortSignal.timeout(REFUSED_WITHIN_MS);
     const statusCodes = { 200: true };
@@ -68,7 +74,7 @@ function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
       } as never,
       (error, stream) => {
         (stream as NodeJS.ReadableStream & { destroy?: () => void })?.destroy?.();
-        resolve(error instanceof Refused);
+        resolve(error instanceof RefusedError);
       },
     );
   });
@@ -76,10 +82,10 @@ function isRefused(docker: Docker, { path, query }: Request): Promise<boolean> {
 
 /** Whether a proxy before the daemon, or the daemon, lets pass what the agent asks. */
 async function checkRequests(docker: Docker): Promise<{ refused: Finding; isEnough: boolean }> {
-  const answers = await Promise.all(requests.map((request) => isRefused(docker, request)));
-  const refused = requests.filter((_, index) => answers[index]);
+  const answers = await Promise.all(daemonRequests.map((request) => isRefused(docker, request)));
+  const refused = daemonRequests.filter((_, index) => answers[index]);
   const isEnough = refused.every(({ without }) => without !== undefined);
-  const found = refused.map((request) => new Refused(request).message).join('; ');
+  const found = refused.map((request) => new RefusedError(request).message).join('; ');
   return {
     refused: finding(
       'engine API requests',
@@ -160,12 +166,12 @@ async function checkScope(config: Config, isHere: boolean): Promise<Finding[]> {
       ...(await checkAbilities(config, ask, isHere)),
     ];
   } catch (error) {
-    return [finding('scope', 'fail', messageOf(error))];
+    return [finding('scope', 'fail', errorMessage(error))];
   }
 }
 
 /** A daemon, what it lets us ask, and what can be seen of its containers. */
-export async function checkContainersOf(config: Config, endpoint: Endpoint): Promise<Finding[]> {
+export async function checkContainersOf(config: Config, endpoint: DaemonEndpoint): Promise<Finding[]> {
   const { findings, docker, isHere } = await checkDaemon(config, endpoint);
   if (docker === undefined) return findings;
   const { refused, isEnough } = await checkRequests(docker);
@@ -173,7 +179,7 @@ export async function checkContainersOf(config: Config, endpoint: Endpoint): Pro
   if (!isEnough) return findings;
   const seen =
     config.scope === 'host'
-      ? await checkAbilities(config, () => inspectRunning(docker), isHere)
+      ? await checkAbilities(config, () => inspectRunningContainers(docker), isHere)
       : await checkScope(config, isHere);
   return [...findings, ...seen];
 }

@@ -2,8 +2,8 @@
 
 import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
 import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/process-table.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
-import { locate, readHierarchies } from '../../collectors/shared/locate.ts';
+import { locateCgroups, readHierarchies } from '../../collectors/shared/cgroup-location.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
 import { type Finding, finding } from './finding.ts';
@@ -20,7 +20,7 @@ function withoutWhat(inits: readonly Init[], act: (init: Init) => void): { all: 
       act(init);
       return false;
     } catch (error) {
-      why = messageOf(error);
+      why = errorMessage(error);
       return true;
     }
   });
@@ -40,7 +40,7 @@ function checkProcesses(inits: readonly Init[]): Finding {
 function checkFigures(inits: readonly Init[], procfs: string): Finding {
   const hierarchies = readHierarchies(procfs);
   const { all, why } = withoutWhat(inits, ({ pid, id }) => {
-    if (locate(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
+    if (locateCgroups(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
       throw new Error('its cgroup is not mounted here');
   });
   return all.length === 0
@@ -75,7 +75,7 @@ export function checkKernel(config: Config): Finding[] {
   try {
     inits = [...new ProcessTable(procfs).scan().values()];
   } catch (error) {
-    return [none, finding('container processes', 'fail', messageOf(error))];
+    return [none, finding('container processes', 'fail', errorMessage(error))];
   }
   return [
     none,

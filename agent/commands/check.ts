@@ -3,9 +3,9 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { isNone } from '../../collectors/engine/endpoint.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
-import { readHierarchies } from '../../collectors/shared/locate.ts';
+import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
+import { readHierarchies } from '../../collectors/shared/cgroup-location.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { destinationsOf, signalOf, type Target } from '../../config/destinations.ts';
 import { withoutSecrets } from '../../config/mistake.ts';
 import { GENERAL } from '../../config/receiver.ts';
@@ -50,7 +50,7 @@ function checkCgroups({ procfs }: Config): Finding {
       `no cgroup file system is mounted here: no CPU and memory metrics`,
     );
   } catch (error) {
-    return finding('cgroup files', 'warn', `${messageOf(error)}: no CPU and memory metrics`);
+    return finding('cgroup files', 'warn', `${errorMessage(error)}: no CPU and memory metrics`);
   }
 }
 
@@ -68,14 +68,14 @@ function checkDataDirectory({ data_dir }: Config): Finding {
       return finding(
         'data directory',
         'warn',
-        `${data_dir}: ${messageOf(error)}: positions are lost at each restart`,
+        `${data_dir}: ${errorMessage(error)}: positions are lost at each restart`,
       );
     }
     try {
       readLayout(data_dir);
       return finding('data directory', 'ok', data_dir);
     } catch (error) {
-      return finding('data directory', 'fail', messageOf(error).replace(/^data_dir: /, ''));
+      return finding('data directory', 'fail', errorMessage(error).replace(/^data_dir: /, ''));
     }
   }
 }
@@ -90,7 +90,7 @@ async function checkListen({ listen: address }: Config): Promise<Finding> {
     return finding(
       'listen',
       'warn',
-      isTaken ? `${shown} is in use, by a running agent perhaps` : `${shown}: ${messageOf(error)}`,
+      isTaken ? `${shown} is in use, by a running agent perhaps` : `${shown}: ${errorMessage(error)}`,
     );
   }
 }
@@ -112,7 +112,7 @@ async function checkReceiver(destination: string, target: Target): Promise<Findi
       `${shown}: ${verdict.message}${isToWait ? '; records would wait for it' : ''}`,
     );
   } catch (error) {
-    return finding(name, 'fail', messageOf(error));
+    return finding(name, 'fail', errorMessage(error));
   }
 }
 
@@ -121,7 +121,7 @@ async function examine(config: Config, begins: (what: string) => void): Promise<
   const findings: Finding[] = [];
   for (const { name, endpoint } of configuredEndpoints(config)) {
     begins(name === undefined ? 'the daemon' : `the daemon ${name}`);
-    const found = isNone(endpoint) ? checkKernel(config) : await checkContainersOf(config, endpoint);
+    const found = isNoDaemon(endpoint) ? checkKernel(config) : await checkContainersOf(config, endpoint);
     findings.push(
       ...(name === undefined ? found : found.map((one) => ({ ...one, check: `${name}: ${one.check}` }))),
     );

@@ -4,7 +4,7 @@
  */
 
 import type { Argument, Command, Option } from 'commander';
-import { connect } from '../../collectors/engine/client.ts';
+import { connectToDaemon } from '../../collectors/engine/client.ts';
 import { plain } from '../../exporters/console/text.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { mainEndpoint } from '../targets/endpoints.ts';
@@ -85,7 +85,7 @@ const choicesOf = ({ argChoices }: Pick<Option | Argument, 'argChoices'>): Candi
 async function containers(): Promise<Candidate[]> {
   try {
     const { config } = await loadConfig();
-    const docker = connect(mainEndpoint(config));
+    const docker = connectToDaemon(mainEndpoint(config));
     const abortSignal = AbortSignal.timeout(ANSWER_MS);
     const all = await docker.listContainers({ all: true, abortSignal });
     return all.map(({ Names, Image, State }) => ({

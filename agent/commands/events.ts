@@ -1,6 +1,6 @@
 /** `portlight events`: what happened, in the agent's words. */
 import type { Command } from 'commander';
-import { isNone } from '../../collectors/engine/endpoint.ts';
+import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import type { Config } from '../../config/schema.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
 import type {
@@ -59,7 +59,7 @@ interface Question {
 
 /** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
 async function before(config: Config, since: number, until: number): Promise<EventEntry[]> {
-  if (isNone(mainEndpoint(config))) return [];
+  if (isNoDaemon(mainEndpoint(config))) return [];
   const source = new DaemonSource(config, { since });
   try {
     await withProgress(

@@ -2,8 +2,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
-import { messageOf } from '../../collectors/shared/error-message.ts';
-import { http, urlAt } from '../../collectors/shared/http.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
+import { http, httpUrl } from '../../collectors/shared/http.ts';
 import { configOf } from './options.ts';
 import { print } from './output.ts';
 
@@ -16,7 +16,7 @@ export async function live(command: Command): Promise<void> {
   const origin = settings.get('listen')?.origin;
   if (port === 0)
     throw new Error(`listen (${origin}): ${host}:0 is another port at each start; expected the one to ask`);
-  const url = `${urlAt(host, port)}/healthz`;
+  const url = `${httpUrl(host, port)}/healthz`;
   let response: IncomingMessage;
   try {
     response = await new Promise((resolve, reject) => {
@@ -25,7 +25,7 @@ export async function live(command: Command): Promise<void> {
     });
   } catch (error) {
     throw new Error(
-      `no agent answers at ${url}: ${messageOf(error)}; run and check --live need the same listen (here: ${origin})`,
+      `no agent answers at ${url}: ${errorMessage(error)}; run and check --live need the same listen (here: ${origin})`,
     );
   }
   response.resume();

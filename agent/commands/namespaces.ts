@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { ContainerInspectInfo } from 'dockerode';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { type Confinement, elevations, readConfinement } from '../../collectors/namespaces/confinement.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { isDenied } from '../../collectors/shared/kernel-file.ts';
 import {
   type Namespaces,
@@ -47,7 +47,7 @@ function inhabitant(
     const elevated = elevations(container, namespaces, confinement);
     return { id: container.id, name: container.name, namespaces, confinement, elevated };
   } catch (error) {
-    const reason = isDenied(error) ? 'its namespaces take CAP_SYS_PTRACE to be read' : messageOf(error);
+    const reason = isDenied(error) ? 'its namespaces take CAP_SYS_PTRACE to be read' : errorMessage(error);
     onMistake(`container ${container.name}: ${reason}`);
     return undefined;
   }

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { isLocal } from '../../collectors/engine/endpoint.ts';
+import { isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { type LogSource, sourceOf } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
-import { inShort, type Namespaces, readNamespaces } from '../../collectors/shared/namespaces.ts';
+import { formatNamespaces, type Namespaces, readNamespaces } from '../../collectors/shared/namespaces.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import type { Config } from '../../config/schema.ts';
 import { cells, columns, rightAligned, type Use, useOf } from '../../exporters/console/rows.ts';
@@ -124,7 +124,7 @@ export async function ps({ output }: { output: string }, command: Command): Prom
       rows: rows.map((row) => [
         ...cells(row.name, { ...NOTHING, ...row }),
         ...(knowsLogs ? [row.logs?.kind ?? '-'] : []),
-        inShort(row.namespaces),
+        formatNamespaces(row.namespaces),
       ]),
       right: rightAligned,
     }),

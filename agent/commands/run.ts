@@ -1,7 +1,7 @@
 /** `portlight run`: the agent itself. */
 
 import type { Command } from 'commander';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { ConfigError } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
@@ -33,7 +33,7 @@ export async function run(_options: unknown, command: Command): Promise<void> {
       .then(
         () => process.exit(0),
         (error) => {
-          logger.error(`stop: ${messageOf(error)}`);
+          logger.error(`stop: ${errorMessage(error)}`);
           process.exit(1);
         },
       );
@@ -51,7 +51,7 @@ export async function run(_options: unknown, command: Command): Promise<void> {
       next = reloaded.config;
       tell(reloaded.ruleMistakes);
     } catch (error) {
-      refuse(error instanceof ConfigError ? error.mistakes : [messageOf(error)]);
+      refuse(error instanceof ConfigError ? error.mistakes : [errorMessage(error)]);
       return;
     }
     await agent!.stop();
@@ -61,14 +61,14 @@ export async function run(_options: unknown, command: Command): Promise<void> {
       logger.level = config.log_level;
       logger.info('SIGHUP: the configuration is applied');
     } catch (error) {
-      refuse([messageOf(error)]);
+      refuse([errorMessage(error)]);
       agent = await startAgent(config, logger, telemetry);
     }
   };
   const onReload = () => {
     if (stopping || agent === undefined) return;
     reloading = (reloading ?? Promise.resolve()).then(reload).catch((error) => {
-      logger.fatal(`SIGHUP: ${messageOf(error)}`);
+      logger.fatal(`SIGHUP: ${errorMessage(error)}`);
       process.exit(1);
     });
   };

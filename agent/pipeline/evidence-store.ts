@@ -88,14 +88,14 @@ export class EvidenceStore {
       const known = this.vitals.get(container.id) ?? { run: 0n, time, values: [], throttling: [] };
       vitals.set(container.id, known);
       // One that has just ended has no figures any more: those that it had are what is asked for.
-      if (points.firstOf(catalogue.memoryUsage) === undefined) continue;
+      if (points.firstValue(catalogue.memoryUsage) === undefined) continue;
       if (known.run !== startTime) known.throttling = [];
       known.run = startTime;
       known.time = time;
       for (let index = 0; index < figures.length; index++)
-        known.values[index] = points.firstOf(figures[index]!.metric);
-      const periods = points.firstOf(catalogue.cpuPeriods);
-      const throttled = points.firstOf(catalogue.cpuThrottledPeriods);
+        known.values[index] = points.firstValue(figures[index]!.metric);
+      const periods = points.firstValue(catalogue.cpuPeriods);
+      const throttled = points.firstValue(catalogue.cpuThrottledPeriods);
       if (periods === undefined || throttled === undefined) continue;
       const { throttling } = known;
       // The last one is replaced until it is far enough from the one before it.

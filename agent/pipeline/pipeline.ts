@@ -14,7 +14,7 @@ import {
   type Span,
   unixNow,
 } from '../../collectors/records/records.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
 import { alertRecord } from '../../exporters/alerts/record.ts';
 import { DeltaConversion } from '../../exporters/otlp/wire/delta.ts';
@@ -252,7 +252,7 @@ export class Pipeline implements RecordSink, Batches {
       const reason = 'exporter_error';
       this.telemetry.count('portlight.records.dropped', batch.count, { signal, destination: name, reason });
       this.telemetry.warn(
-        `exporter ${name} failed and dropped ${signal}: ${messageOf(error)}`,
+        `exporter ${name} failed and dropped ${signal}: ${errorMessage(error)}`,
         { err: error },
         `${reason} ${name}`,
       );

@@ -3,11 +3,11 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { matches, selectMetrics } from '../../collectors/catalogue/selection.ts';
-import { isNone } from '../../collectors/engine/endpoint.ts';
+import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import { hostAttributes } from '../../collectors/host/identity.ts';
 import { bootTime } from '../../collectors/host/index.ts';
 import type { Attributes, Metric } from '../../collectors/records/records.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { destinationsOf } from '../../config/destinations.ts';
 import { parsePairs } from '../../config/receiver.ts';
@@ -61,7 +61,7 @@ function openPositions(directory: string, logger: Logger, telemetry: Telemetry):
     return new Positions(directory, onFault);
   } catch (error) {
     logger.warn(
-      `data_dir: ${messageOf(error)}: positions are kept in memory only, and lost with the process`,
+      `data_dir: ${errorMessage(error)}: positions are kept in memory only, and lost with the process`,
     );
     return new Positions(undefined, onFault);
   }
@@ -237,7 +237,7 @@ async function startLocked(
     };
     const isOnly = endpoints.length === 1;
     daemons.push(
-      isNone(endpoint)
+      isNoDaemon(endpoint)
         ? new KernelTarget(options)
         : new DaemonTarget({ ...options, name, scope, claimHost, isOnly }),
     );
@@ -270,7 +270,7 @@ async function startLocked(
     await Promise.all(exporters.map((exporter) => exporter.shutdown(AbortSignal.abort())));
     positions.close();
     throw new Error(
-      `listen: ${config.listen.host}:${config.listen.port}: ${messageOf(error)}; choose another with --listen`,
+      `listen: ${config.listen.host}:${config.listen.port}: ${errorMessage(error)}; choose another with --listen`,
     );
   }
   logger.info(

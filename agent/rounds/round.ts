@@ -12,7 +12,7 @@ import {
   type UnixNano,
   unixNow,
 } from '../../collectors/records/records.ts';
-import { Turn } from '../../collectors/shared/turn.ts';
+import { TimeSlice } from '../../collectors/shared/time-slice.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 
 /** Bound of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
@@ -86,8 +86,8 @@ class Sorter implements PointSink {
     const at = 2 * this.collector;
     // One by one, what has no room is counted.
     if (!last.isWhole || current.points.length + bounds[at + 2]! - bounds[at]! > MAX_POINTS) return false;
-    current.points.take(last.points, bounds[at]!, bounds[at + 2]!);
-    if (last.unsent !== undefined) current.unsent?.take(last.unsent, bounds[at + 1]!, bounds[at + 3]!);
+    current.points.append(last.points, bounds[at]!, bounds[at + 2]!);
+    if (last.unsent !== undefined) current.unsent?.append(last.unsent, bounds[at + 1]!, bounds[at + 3]!);
     return true;
   }
 }
@@ -131,9 +131,9 @@ export class Round {
     const time = unixNow();
     const sets: MetricSet[] = [];
     const rooms = new Map<string, Room>();
-    const turn = new Turn();
+    const slice = new TimeSlice();
     for (const container of containers) {
-      if (turn.isOver) await turn.giveWay();
+      if (slice.isOver) await slice.yieldToEventLoop();
       const startTime = container.startedAt === 0n ? time : container.startedAt;
       const { points, unsent } = this.ask(container, this.roomFor(container.id, rooms));
       sets.push({ resource: container.resource, container, startTime, time, points, unsent });

@@ -1,5 +1,5 @@
 /** The text of docs/privileges.md, from the tables that the agent and its test have. */
-import { requests } from '../../collectors/engine/requests.ts';
+import { daemonRequests } from '../../collectors/engine/requests.ts';
 import { accessChecks } from '../targets/access-checks.ts';
 
 /** What an agent is to tell of a container that runs. */
@@ -247,7 +247,7 @@ export function privilegesPage(): string {
     '',
     ...tableOf(
       ['GET', 'where it is refused'],
-      requests.map(({ path, without }) => [`\`${path}\``, without ?? 'the agent cannot work']),
+      daemonRequests.map(({ path, without }) => [`\`${path}\``, without ?? 'the agent cannot work']),
     ),
     '',
     '```sh',

@@ -6,9 +6,9 @@
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
-import { connect } from '../../collectors/engine/client.ts';
-import { findEndpoint } from '../../collectors/engine/endpoint.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { connectToDaemon } from '../../collectors/engine/client.ts';
+import { findDaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { runToEnd } from './child.mjs';
 import { startDemo } from './demo.ts';
@@ -24,12 +24,12 @@ const say = (text: string) => console.error(`portlight: ${text}`);
 
 /** Why the daemon cannot be reached; undefined if it answers. */
 async function unreachable(dockerHost: string | undefined): Promise<string | undefined> {
-  const endpoint = findEndpoint(dockerHost);
+  const endpoint = findDaemonEndpoint(dockerHost);
   try {
-    await connect(endpoint).ping();
+    await connectToDaemon(endpoint).ping();
     return undefined;
   } catch (error) {
-    return `no Docker daemon answers at ${endpoint.host} (${endpoint.origin}): ${messageOf(error)}`;
+    return `no Docker daemon answers at ${endpoint.host} (${endpoint.origin}): ${errorMessage(error)}`;
   }
 }
 
@@ -74,7 +74,7 @@ function prepareDashboard(): void {
   try {
     buildPage();
   } catch (error) {
-    say(messageOf(error));
+    say(errorMessage(error));
   }
 }
 
@@ -129,7 +129,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error) => {
-    say(messageOf(error));
+    say(errorMessage(error));
     process.exitCode = 1;
   },
 );

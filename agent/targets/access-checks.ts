@@ -8,14 +8,14 @@ import { sourceOf } from '../../collectors/logs/source.ts';
 import { countDescriptors, countSockets } from '../../collectors/processes.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
-import { isDenied } from '../../collectors/shared/kernel-file.ts';
 import {
+  assertContainerProcess,
   type Hierarchies,
-  locate,
+  locateCgroups,
   readHierarchies,
-  requireProcessOf,
-} from '../../collectors/shared/locate.ts';
+} from '../../collectors/shared/cgroup-location.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
+import { isDenied } from '../../collectors/shared/kernel-file.ts';
 import { readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 
@@ -78,14 +78,14 @@ export const accessChecks: readonly AccessCheck[] = [
       'CPU, memory and network come from the stats API, which costs the daemon more, and there are no processes and namespaces',
     requires:
       "the host's /proc (in a container: --pid host, or --procfs); where that is mounted with hidepid, CAP_SYS_PTRACE or its group",
-    check: ({ pid, id }, { procfs }) => requireProcessOf(procfs, pid, id),
+    check: ({ pid, id }, { procfs }) => assertContainerProcess(procfs, pid, id),
   },
   {
     name: 'container cgroups',
     consequence: 'no CPU, memory, pids and block I/O',
     requires: 'cgroups that are mounted here; of a rootless daemon, cgroup v2 with the systemd driver',
     check({ pid, id }, { procfs, hierarchies }) {
-      if (locate(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
+      if (locateCgroups(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
         throw new Error(`process ${pid} is in no cgroup of the container's own`);
     },
   },
@@ -126,7 +126,7 @@ export function failedAccessChecks(container: Container, context: AccessContext)
     try {
       check.check(container, context);
     } catch (error) {
-      failed.push({ check, reason: isDenied(error) ? 'permission denied' : messageOf(error) });
+      failed.push({ check, reason: isDenied(error) ? 'permission denied' : errorMessage(error) });
       if (check.name === PROCESSES) break;
     }
   }

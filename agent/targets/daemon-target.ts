@@ -8,8 +8,8 @@ import { DockerCollector } from '../../collectors/docker/index.ts';
 import { type LayeredImage, layeredImage } from '../../collectors/docker/layers.ts';
 import { type ListedImage, listImages, ObjectCollector } from '../../collectors/docker/objects.ts';
 import { StorageCollector } from '../../collectors/docker/storage.ts';
-import { connect, outdated } from '../../collectors/engine/client.ts';
-import { type Endpoint, isLocal } from '../../collectors/engine/endpoint.ts';
+import { connectToDaemon, outdatedApiWarning } from '../../collectors/engine/client.ts';
+import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { bootTime, HostCollector } from '../../collectors/host/index.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import { LogCollector } from '../../collectors/logs/index.ts';
@@ -18,7 +18,7 @@ import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container, Resource } from '../../collectors/records/records.ts';
 import { Backoff } from '../../collectors/shared/backoff.ts';
-import { isProcessOf } from '../../collectors/shared/locate.ts';
+import { isContainerProcess } from '../../collectors/shared/cgroup-location.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { commandRedaction } from '../logs/redact.ts';
 import { Round } from '../rounds/round.ts';
@@ -65,7 +65,7 @@ const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
 
 export class DaemonTarget implements Target {
   readonly name: string | undefined;
-  readonly endpoint: Endpoint;
+  readonly endpoint: DaemonEndpoint;
   readonly docker: Docker;
   private readonly options: DaemonTargetOptions;
   private readonly stopping = new AbortController();
@@ -82,7 +82,7 @@ export class DaemonTarget implements Target {
     this.options = options;
     this.name = options.name;
     this.endpoint = options.endpoint;
-    this.docker = connect(options.endpoint);
+    this.docker = connectToDaemon(options.endpoint);
     this.isHere = isLocal(options.endpoint);
     this.recordAttributes = this.recordAttributesOn(options.hostAttributes);
     this.resource = this.resourceOf(this.recordAttributes);
@@ -158,7 +158,7 @@ export class DaemonTarget implements Target {
     // Figures of a host are told by whoever is there for the host.
     const about = this.options.scope.isHost ? this.resource : undefined;
     const sets = await this.running.round.collect(this.containers.values(), about);
-    return this.isHere || this.options.isOnly ? sets : sets.map((set) => ({ ...set, isElsewhere: true }));
+    return this.isHere || this.options.isOnly ? sets : sets.map((set) => ({ ...set, isRemote: true }));
   }
 
   async stop(): Promise<void> {
@@ -208,7 +208,7 @@ export class DaemonTarget implements Target {
 
   /** Whether the container's process can be seen from here, and with it its cgroup. */
   private isVisible({ pid, id }: Container): boolean {
-    return this.isHere && isProcessOf(this.options.config.procfs, pid, id);
+    return this.isHere && isContainerProcess(this.options.config.procfs, pid, id);
   }
 
   private startCollectors(): Running {
@@ -267,7 +267,7 @@ export class DaemonTarget implements Target {
       evidence: isHere ? evidence : withoutKernelKills(evidence),
       command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
       onVersion: ({ ApiVersion }) => {
-        const old = outdated(ApiVersion);
+        const old = outdatedApiWarning(ApiVersion);
         if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
       },
       onObjectChanged: (type) => objects.objectChanged(type),

@@ -1,7 +1,7 @@
 /** Containers that are observed without a daemon: their collectors, wired, and their part of each round. */
 
 import { isSelected } from '../../collectors/catalogue/selection.ts';
-import type { Endpoint } from '../../collectors/engine/endpoint.ts';
+import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import { DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
 import { ownContainer } from '../../collectors/kernel/process-table.ts';
@@ -26,7 +26,7 @@ import {
 
 export class KernelTarget implements Target {
   readonly name = undefined;
-  readonly endpoint: Endpoint;
+  readonly endpoint: DaemonEndpoint;
   readonly isUnreachable = false;
   readonly recordAttributes: Attributes;
   readonly procfs: string;

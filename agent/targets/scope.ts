@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { isSelected, RULE } from '../../collectors/catalogue/selection.ts';
 import { findOwnContainer, joinedBy } from '../../collectors/docker/own-container-lookup.ts';
-import { connect, isNotFound } from '../../collectors/engine/client.ts';
-import type { Endpoint } from '../../collectors/engine/endpoint.ts';
+import { connectToDaemon, isNotFound } from '../../collectors/engine/client.ts';
+import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import { ownContainerId } from '../../collectors/shared/own-container.ts';
 import { ConfigError } from '../../config/load.ts';
@@ -107,11 +107,11 @@ function selfScope(ownId: string, labels: Labels): AgentScope {
 
 /** The scope of an agent. @throws as `scopeOf` */
 export const connectScope = (
-  endpoint: Endpoint,
+  endpoint: DaemonEndpoint,
   name: ScopeName,
   onWait: (message: string) => void,
 ): Promise<AgentScope> | AgentScope =>
-  name === 'host' ? hostScope() : resolveScope(name, connect(endpoint), endpoint.host, onWait);
+  name === 'host' ? hostScope() : resolveScope(name, connectToDaemon(endpoint), endpoint.host, onWait);
 
 /**
  * @param name as it was configured

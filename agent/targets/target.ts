@@ -5,7 +5,7 @@ import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import type { LayeredImage } from '../../collectors/docker/layers.ts';
 import type { ListedImage } from '../../collectors/docker/objects.ts';
-import type { Endpoint } from '../../collectors/engine/endpoint.ts';
+import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import type { FirstSight, LogOptions } from '../../collectors/logs/index.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
@@ -16,9 +16,9 @@ import { ProcessCollector } from '../../collectors/processes.ts';
 import type { Collector, TextStore } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container, Metric, Resource } from '../../collectors/records/records.ts';
+import { assertContainerProcess } from '../../collectors/shared/cgroup-location.ts';
 import { isDenied, isGone, type KernelFiles } from '../../collectors/shared/kernel-file.ts';
-import { requireProcessOf } from '../../collectors/shared/locate.ts';
-import { visibleNamespaces } from '../../collectors/shared/namespaces.ts';
+import { readVisibleNamespaces } from '../../collectors/shared/namespaces.ts';
 import { parseLast } from '../../config/logs.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
@@ -35,7 +35,7 @@ export interface MetricSelection {
 }
 
 export interface TargetOptions {
-  readonly endpoint: Endpoint;
+  readonly endpoint: DaemonEndpoint;
   readonly config: Config;
   readonly telemetry: Telemetry;
   readonly pipeline: Pipeline;
@@ -57,7 +57,7 @@ export interface TargetOptions {
 export interface Target {
   /** `docker.daemon.name`; undefined for the one that needs none. */
   readonly name: string | undefined;
-  readonly endpoint: Endpoint;
+  readonly endpoint: DaemonEndpoint;
   /** Whether what happens is followed. */
   readonly connected: boolean;
   /** Whether it cannot be asked for figures that only it has. */
@@ -165,9 +165,9 @@ export function optionalAttributes(
   const { container_attributes: wanted, procfs } = config;
   if (pid === 0 || wanted.length === 0) return {};
   try {
-    requireProcessOf(procfs, pid, container.id);
+    assertContainerProcess(procfs, pid, container.id);
     return {
-      ...(wanted.includes('namespaces') ? namespaceAttributes(visibleNamespaces(procfs, pid)) : {}),
+      ...(wanted.includes('namespaces') ? namespaceAttributes(readVisibleNamespaces(procfs, pid)) : {}),
       ...(wanted.includes('security')
         ? confinementAttributes(readConfinement(procfs, pid), { pid, ...container })
         : {}),

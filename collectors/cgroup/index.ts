@@ -7,8 +7,13 @@ import { join } from 'node:path';
 import type { CatalogueEntry } from '../catalogue/entry.ts';
 import type { Collector } from '../records/collector.ts';
 import type { Container, Metric, PointSink } from '../records/records.ts';
+import {
+  type CgroupDirectory,
+  type Hierarchies,
+  locateCgroups,
+  readHierarchies,
+} from '../shared/cgroup-location.ts';
 import { KernelFile, type KernelFiles } from '../shared/kernel-file.ts';
-import { type Directory, type Hierarchies, locate, readHierarchies } from '../shared/locate.ts';
 import { compile, controllersOf, type Plan } from './plan.ts';
 import { DeviceNames, filesOf, TableAttributes } from './tables.ts';
 import { Watched } from './watched.ts';
@@ -50,7 +55,13 @@ export class CgroupCollector implements Collector {
     this.detachContainer(container);
     if (container.pid === 0) return;
     this.hierarchies ??= readHierarchies(this.procfs);
-    const directories = locate(this.procfs, this.hierarchies, container.pid, container.id, this.controllers);
+    const directories = locateCgroups(
+      this.procfs,
+      this.hierarchies,
+      container.pid,
+      container.id,
+      this.controllers,
+    );
     // It has none of its own, or none that is mounted here.
     if (directories.size === 0) return;
     container.cgroupPath = [...directories.values()][0]!.cgroup;
@@ -64,7 +75,7 @@ export class CgroupCollector implements Collector {
             const path = join(pathOf(controller), name);
             if (cadence !== 'setting') return open(path);
             // Read so rarely, it is not worth a descriptor.
-            return existsSync(path) ? KernelFile.reopened(path) : undefined;
+            return existsSync(path) ? KernelFile.openedForEachRead(path) : undefined;
           }),
           tables: plan.tables.map((table) => ({
             table,
@@ -109,7 +120,7 @@ export class CgroupCollector implements Collector {
   }
 
   /** Containers with the same controllers on the same versions, all of them as a rule, share one plan. */
-  private planFor(directories: ReadonlyMap<string, Directory>): Plan {
+  private planFor(directories: ReadonlyMap<string, CgroupDirectory>): Plan {
     const versions = new Map([...directories].map(([controller, { version }]) => [controller, version]));
     const id = [...versions].join();
     let plan = this.plans.get(id);

@@ -1,7 +1,7 @@
 /** A container whose files are read by a plan, round by round. */
 import type { Cadence } from '../catalogue/entry.ts';
 import type { Point, PointSink } from '../records/records.ts';
-import { buffer } from '../shared/kernel-file.ts';
+import { kernelBuffer } from '../shared/kernel-file.ts';
 import type { Plan, PlannedTable } from './plan.ts';
 import { parseTable, type TableAttributes } from './tables.ts';
 
@@ -134,7 +134,7 @@ export class Watched {
       if (!this.isDue(cadence)) continue;
       for (let at = 0; at < slots.length; at++) values[slots[at]!] = Number.NaN;
       const length = files[index]?.read() ?? 0;
-      if (length > 0) parse(buffer, length, values);
+      if (length > 0) parse(kernelBuffer, length, values);
     }
   }
 
@@ -169,7 +169,7 @@ export class Watched {
         if (length <= EMPTY_TABLE && table.readings[0]!.reading.label === 'device') continue;
         if (length === 0) continue;
         this.hasLines[index] = true;
-        const text = buffer.toString('latin1', 0, length);
+        const text = kernelBuffer.toString('latin1', 0, length);
         for (const { metric, reading } of open) {
           for (const { label, value } of parseTable(text, reading.format, reading.column)) {
             found.push({

@@ -1,7 +1,7 @@
 /** The containers that exist, each as one object, described by the daemon. */
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
-import { inTime, isNotFound } from '../engine/client.ts';
+import { isNotFound, withTimeout } from '../engine/client.ts';
 import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from '../lifecycle/identity.ts';
 import type { ReportedState } from '../lifecycle/reported-state.ts';
 import type { Attributes, Container } from '../records/records.ts';
@@ -139,6 +139,6 @@ export class Containers {
   }
 
   private answer<T>(answer: Promise<T>): Promise<T> {
-    return inTime(answer, ANSWER_MS, this.options.stopping);
+    return withTimeout(answer, ANSWER_MS, this.options.stopping);
   }
 }

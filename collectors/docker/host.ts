@@ -7,10 +7,10 @@ import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { inspectRunning } from '../engine/client.ts';
-import { Refused } from '../engine/requests.ts';
+import { inspectRunningContainers } from '../engine/client.ts';
+import { RefusedError } from '../engine/requests.ts';
 import type { Attributes } from '../records/records.ts';
-import { isProcessOf } from '../shared/locate.ts';
+import { isContainerProcess } from '../shared/cgroup-location.ts';
 import { parseMeminfo } from '../shared/proc-files.ts';
 
 /** As far as it is read. */
@@ -79,7 +79,7 @@ export async function infoOf(docker: Docker): Promise<DaemonInfo | undefined> {
   try {
     return (await docker.info()) as DaemonInfo;
   } catch (error) {
-    if (error instanceof Refused) return undefined;
+    if (error instanceof RefusedError) return undefined;
     throw error;
   }
 }
@@ -91,6 +91,6 @@ export async function runsHere(
   { procfs, rootfs }: { readonly procfs: string; readonly rootfs: string },
 ): Promise<boolean> {
   if (info !== undefined) return isThisHost(info, procfs, rootfs);
-  const running = await inspectRunning(docker);
-  return running.some(({ Id, State }) => isProcessOf(procfs, State.Pid, Id));
+  const running = await inspectRunningContainers(docker);
+  return running.some(({ Id, State }) => isContainerProcess(procfs, State.Pid, Id));
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ImageInfo, NetworkInspectInfo, VolumeInspectInfo } from 'dockerode';
 import { catalogue } from '../catalogue/index.ts';
-import { inTime, isNotFound } from '../engine/client.ts';
+import { isNotFound, withTimeout } from '../engine/client.ts';
 import { familiar } from '../lifecycle/identity.ts';
 import { type AgentEvent, agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { Collector, RecordSink, TextStore } from '../records/collector.ts';
@@ -245,7 +245,7 @@ export class ObjectCollector implements Collector {
   }
 
   private answer<T>(answer: Promise<T>): Promise<T> {
-    return inTime(answer, ANSWER_MS, this.stopping.signal);
+    return withTimeout(answer, ANSWER_MS, this.stopping.signal);
   }
 
   /** Tells what is other than it was. */

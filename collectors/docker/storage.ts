@@ -10,7 +10,7 @@ import type Docker from 'dockerode';
 import { catalogue } from '../catalogue/index.ts';
 import type { Collector, RecordSink } from '../records/collector.ts';
 import type { Attributes, Container, Metric, Point, PointSink } from '../records/records.ts';
-import { messageOf } from '../shared/error-message.ts';
+import { errorMessage } from '../shared/error-message.ts';
 
 const TIME_BUDGET_MS = 60_000;
 /** Docker 20.10 answers one such question at a time, and refuses a second one. */
@@ -76,7 +76,7 @@ export class StorageCollector implements Collector {
       this.take(use as DiskUse, latency);
     } catch (error) {
       if (this.stopping.signal.aborted) return;
-      if (!IS_BUSY.test(messageOf(error))) this.sink.reportError(this.name, error);
+      if (!IS_BUSY.test(errorMessage(error))) this.sink.reportError(this.name, error);
       else this.again = setTimeout(() => void this.ask(), BUSY_MS * (1 + Math.random()));
     }
   }

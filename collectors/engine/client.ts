@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import type { Agent, IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
+import type { DaemonEndpoint } from './daemon-endpoint.ts';
 import { Docker } from './dockerode.ts';
-import type { Endpoint } from './endpoint.ts';
-import { Refused, requestOf } from './requests.ts';
-import { TunnelAgent } from './tunnel.ts';
+import { findRequest, RefusedError } from './requests.ts';
+import { SshTunnelAgent } from './ssh-tunnel.ts';
 
 /** Ports of the Engine API: https://docs.docker.com/engine/security/protect-access/ */
 const PORT = 2375;
@@ -14,7 +14,7 @@ const TLS_PORT = 2376;
 /** Its types leave out what its requests are made by. */
 type Options = Dockerode.DockerOptions & { readonly agent?: Agent };
 
-function options(endpoint: Endpoint): Options {
+function options(endpoint: DaemonEndpoint): Options {
   if (!URL.canParse(endpoint.host)) throw unsupported(endpoint);
   const url = new URL(endpoint.host);
   switch (url.protocol) {
@@ -33,7 +33,7 @@ function options(endpoint: Endpoint): Options {
       };
     }
     case 'ssh:':
-      return { protocol: 'http', host: 'docker', agent: new TunnelAgent(endpoint.host) };
+      return { protocol: 'http', host: 'docker', agent: new SshTunnelAgent(endpoint.host) };
   }
   throw unsupported(endpoint);
 }
@@ -49,7 +49,7 @@ function clientOf(given: Options): Dockerode {
   }
 }
 
-function unsupported({ host, origin }: Endpoint): Error {
+function unsupported({ host, origin }: DaemonEndpoint): Error {
   return new Error(
     `${origin}: "${host}" is not supported; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host`,
   );
@@ -71,7 +71,7 @@ function compareVersions(one: string, other: string): number {
 }
 
 /** What a person should know of a daemon that speaks nothing newer than `version`; undefined where all is well. */
-export const outdated = (version: string): string | undefined =>
+export const outdatedApiWarning = (version: string): string | undefined =>
   compareVersions(version, OLDEST_API) < 0
     ? `the Engine API ${version} is older than ${OLDEST_API} (Docker 20.10): some of what is read is not told by it`
     : undefined;
@@ -120,7 +120,7 @@ const isOtherVersion = (error: Failure | null): boolean =>
  * that has changed.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
-export function connect(endpoint: Endpoint): Dockerode {
+export function connectToDaemon(endpoint: DaemonEndpoint): Dockerode {
   const docker = clientOf(options(endpoint));
   const modem: Modem = docker.modem;
   const dial = modem.dial.bind(modem);
@@ -139,13 +139,13 @@ export function connect(endpoint: Endpoint): Dockerode {
   modem.dial = (request, callback) => {
     if (request.method !== 'GET')
       throw new Error(`refused to send ${request.method} ${request.path}: read-only`);
-    const known = requestOf(request.path);
+    const known = findRequest(request.path);
     if (known === undefined)
       throw new Error(`refused to send GET ${request.path}: none of the agent's requests`);
     const send = () =>
       dial(request, (error: Failure | null, answer) => {
         if (isOtherVersion(error)) isKnown = false;
-        callback?.(error?.statusCode === 403 ? new Refused(known) : error, answer);
+        callback?.(error?.statusCode === 403 ? new RefusedError(known) : error, answer);
       });
     if (isKnown) return send();
     asking ??= ask();
@@ -159,7 +159,7 @@ export function connect(endpoint: Endpoint): Dockerode {
  * An answer of the daemon, which can hang on a lock of one object's.
  * @throws {Error} when it does not come in time
  */
-export async function inTime<T>(answer: Promise<T>, ms: number, stopping: AbortSignal): Promise<T> {
+export async function withTimeout<T>(answer: Promise<T>, ms: number, stopping: AbortSignal): Promise<T> {
   const given = new AbortController();
   const signal = AbortSignal.any([stopping, given.signal]);
   const late = sleep(ms, undefined, { signal, ref: false }).then(
@@ -179,7 +179,7 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** The running containers, newest first. One that ends while they are asked for is left out. */
-export async function inspectRunning(docker: Dockerode): Promise<Dockerode.ContainerInspectInfo[]> {
+export async function inspectRunningContainers(docker: Dockerode): Promise<Dockerode.ContainerInspectInfo[]> {
   const listed = await docker.listContainers();
   const inspected = await Promise.all(
     listed.map(({ Id }) =>
@@ -187,7 +187,7 @@ export async function inspectRunning(docker: Dockerode): Promise<Dockerode.Conta
         .getContainer(Id)
         .inspect()
         .catch((error) => {
-          if (error instanceof Refused) throw error;
+          if (error instanceof RefusedError) throw error;
           return undefined;
         }),
     ),
@@ -199,7 +199,7 @@ export async function inspectRunning(docker: Dockerode): Promise<Dockerode.Conta
 
 /** What a person can do about a daemon that cannot be reached; continues the error's message. */
 export function accessHint(error: unknown): string {
-  if (error instanceof Refused) return '';
+  if (error instanceof RefusedError) return '';
   if (/client version \S+ is too old/.test((error as Error).message))
     return `; this Portlight speaks the Engine API up to ${NEWEST_API}: install a newer one`;
   return (error as NodeJS.ErrnoException).code === 'EACCES'

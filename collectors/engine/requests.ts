@@ -5,7 +5,7 @@
  */
 import { PermanentError } from '../shared/permanent-error.ts';
 
-export interface Request {
+export interface DaemonRequest {
   /** As the Engine API's reference writes it. */
   readonly path: string;
   /** What is not there where it is refused; without it, the agent cannot work at all. */
@@ -14,7 +14,7 @@ export interface Request {
   readonly query?: string;
 }
 
-export const requests: readonly Request[] = [
+export const daemonRequests: readonly DaemonRequest[] = [
   { path: '/version' },
   { path: '/events', query: 'since=1&until=1' },
   { path: '/containers/json', query: 'limit=1' },
@@ -61,26 +61,26 @@ export const requests: readonly Request[] = [
 const PATTERNS: Readonly<Record<string, string>> = { '{id}': '[^/]+', '{name}': '.+' };
 
 /** What matches the paths of a request, without a version before them. */
-export const patternOf = ({ path }: Request): string =>
+export const requestPattern = ({ path }: DaemonRequest): string =>
   `^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, (name) => PATTERNS[name]!)}$`;
 
-const compiled = requests.map((request) => ({ request, pattern: new RegExp(patternOf(request)) }));
+const compiled = daemonRequests.map((request) => ({ request, pattern: new RegExp(requestPattern(request)) }));
 
 /**
  * @param path with or without a query
  * @returns undefined for what is never asked
  */
-export function requestOf(path: string): Request | undefined {
+export function findRequest(path: string): DaemonRequest | undefined {
   const [bare = ''] = path.split('?');
   return compiled.find(({ pattern }) => pattern.test(bare))?.request;
 }
 
 /** The daemon, or a proxy before it, answers what it is asked with 403. */
-export class Refused extends PermanentError {
+export class RefusedError extends PermanentError {
   override readonly name = 'Refused';
   readonly statusCode = 403;
 
-  constructor({ path, without }: Request) {
+  constructor({ path, without }: DaemonRequest) {
     super(`GET ${path} is refused: ${without ?? 'the agent cannot work without it'}`);
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { catalogue } from '../catalogue/index.ts';
 import type { Collector } from '../records/collector.ts';
 import type { Attributes, Metric, Point, PointSink, UnixNano } from '../records/records.ts';
-import { buffer, type KernelFile, type KernelFiles } from '../shared/kernel-file.ts';
+import { type KernelFile, type KernelFiles, kernelBuffer } from '../shared/kernel-file.ts';
 import { parseMeminfo, parseNetDev } from '../shared/proc-files.ts';
 
 /** The space of file systems is looked at in every so manieth round. */
@@ -210,7 +210,7 @@ export class HostCollector implements Collector {
   /** The file's text; nothing where there is no such file for us. */
   private read(name: string): string {
     if (!this.opened.has(name)) this.opened.set(name, this.open(name));
-    return buffer.toString('latin1', 0, this.opened.get(name)?.read() ?? 0);
+    return kernelBuffer.toString('latin1', 0, this.opened.get(name)?.read() ?? 0);
   }
 
   private open(name: string): KernelFile | undefined {

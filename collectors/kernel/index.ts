@@ -14,9 +14,9 @@ import { LifecycleReporter, type LifecycleReporterOptions } from '../lifecycle/l
 import { missedEvents } from '../lifecycle/missed-events.ts';
 import type { RecordSink } from '../records/collector.ts';
 import { type Attributes, type Container, type UnixNano, unixNow } from '../records/records.ts';
-import { type KernelFiles, readShort } from '../shared/kernel-file.ts';
+import { type KernelFiles, readSmallFile } from '../shared/kernel-file.ts';
 import { type Namespace, readNamespaces } from '../shared/namespaces.ts';
-import { Turn } from '../shared/turn.ts';
+import { TimeSlice } from '../shared/time-slice.ts';
 import { DaemonFiles } from './daemon-files.ts';
 import { type Init, ProcessTable } from './process-table.ts';
 
@@ -126,9 +126,9 @@ export class KernelCollector {
     for (const id of this.ignored) if (!found.has(id)) this.ignored.delete(id);
     const isWritten = this.files.isReadable;
     // Whose network it is, is known before others are found to share it.
-    const turn = new Turn();
+    const slice = new TimeSlice();
     for (const [id, init] of found) {
-      if (turn.isOver) await turn.giveWay();
+      if (slice.isOver) await slice.yieldToEventLoop();
       this.attempt(id, () => this.seen(id, init, isWritten));
     }
     const gone = [...this.known.values()].filter(({ container }) => !found.has(container.id));
@@ -283,7 +283,7 @@ export class KernelCollector {
     const run = `${this.bootId} ${ticks}`;
     const [boot, kept, start] = (store.load(RUN + id) ?? '').split(' ');
     if (start !== undefined && `${boot} ${kept}` === run) return BigInt(start);
-    const uptime = Number.parseFloat(readShort(join(procfs, 'uptime')));
+    const uptime = Number.parseFloat(readSmallFile(join(procfs, 'uptime')));
     const startedAt = unixNow() - BigInt(Math.round(uptime * SECOND)) + BigInt(ticks) * TICK;
     store.save(RUN + id, `${run} ${startedAt}`);
     return startedAt;

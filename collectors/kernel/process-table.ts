@@ -5,8 +5,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buffer, KernelFile, readShort } from '../shared/kernel-file.ts';
-import { parseMembership } from '../shared/locate.ts';
+import { parseMembership } from '../shared/cgroup-location.ts';
+import { KernelFile, kernelBuffer, readSmallFile } from '../shared/kernel-file.ts';
 
 /** A second's. */
 export const TICKS = 100;
@@ -66,7 +66,7 @@ function parseStat(text: string): Stat {
 function running(file: KernelFile): Stat | undefined {
   const length = attempt(() => file.read()) ?? 0;
   if (length === 0) return undefined;
-  const stat = parseStat(buffer.toString('latin1', 0, length));
+  const stat = parseStat(kernelBuffer.toString('latin1', 0, length));
   return stat.state === 'Z' || stat.state === 'X' ? undefined : stat;
 }
 
@@ -115,7 +115,7 @@ export class ProcessTable {
   private left = new Set<number>();
 
   /** @param open how the stat files of inits are kept open; undefined where there is no such file any more */
-  constructor(procfs: string, open: (path: string) => KernelFile | undefined = KernelFile.reopened) {
+  constructor(procfs: string, open: (path: string) => KernelFile | undefined = KernelFile.openedForEachRead) {
     this.procfs = procfs;
     this.open = open;
   }
@@ -130,7 +130,7 @@ export class ProcessTable {
    * @throws when /proc cannot be read
    */
   scan(): Map<string, Init> {
-    const now = Number.parseFloat(readShort(join(this.procfs, 'uptime'))) * TICKS;
+    const now = Number.parseFloat(readSmallFile(join(this.procfs, 'uptime'))) * TICKS;
     const looked = new Map<number, Looked>();
     const members = new Map<string, { belonging: Belonging; pids: number[] }>();
     for (const name of readdirSync(this.procfs)) {
@@ -159,7 +159,7 @@ export class ProcessTable {
   private look(pid: number): Looked {
     const known = this.looked.get(pid);
     if (known !== undefined && (known.belonging !== undefined || known.looks >= LOOKS)) return known;
-    const text = attempt(() => readShort(join(this.procfs, String(pid), 'cgroup')));
+    const text = attempt(() => readSmallFile(join(this.procfs, String(pid), 'cgroup')));
     return { belonging: containerOf(text ?? ''), looks: (known?.looks ?? 0) + 1 };
   }
 
@@ -173,7 +173,7 @@ export class ProcessTable {
     }
     let oldest: Init | undefined;
     for (const pid of pids) {
-      const stat = this.left.has(pid) ? undefined : running(KernelFile.reopened(this.pathOf(pid)));
+      const stat = this.left.has(pid) ? undefined : running(KernelFile.openedForEachRead(this.pathOf(pid)));
       if (stat === undefined || RUNTIME.test(stat.name) || now - stat.ticks < SET_UP) continue;
       if (
         oldest === undefined ||
@@ -184,7 +184,7 @@ export class ProcessTable {
     }
     if (oldest === undefined) return undefined;
     const path = this.pathOf(oldest.pid);
-    return { init: oldest, stat: attempt(() => this.open(path)) ?? KernelFile.reopened(path) };
+    return { init: oldest, stat: attempt(() => this.open(path)) ?? KernelFile.openedForEachRead(path) };
   }
 
   private pathOf(pid: number): string {

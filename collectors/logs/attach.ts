@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Agent } from 'node:http';
 import type Docker from 'dockerode';
-import { Refused, requestOf } from '../engine/requests.ts';
+import { findRequest, RefusedError } from '../engine/requests.ts';
 import type { LogSink } from '../records/collector.ts';
 import type { Container, LogLine, LogPosition } from '../records/records.ts';
 import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, stamp } from './line.ts';
@@ -69,7 +69,7 @@ export async function attach(options: AttachOptions): Promise<void> {
       socket.on('unexpected-response', (_request, { statusCode, statusMessage }) => {
         reject(
           statusCode === 403
-            ? new Refused(requestOf(pathOf(container.id))!)
+            ? new RefusedError(findRequest(pathOf(container.id))!)
             : Object.assign(new Error(`attach: ${statusCode} ${statusMessage}`), { statusCode }),
         );
         socket.terminate();

@@ -10,13 +10,13 @@ import {
   type UnixNano,
   unixNow,
 } from '../records/records.ts';
-import { requireProcessOf } from '../shared/locate.ts';
+import { assertContainerProcess } from '../shared/cgroup-location.ts';
 import {
-  inShort,
+  formatNamespaces,
   type Namespaces,
   type NamespaceType,
+  readVisibleNamespaces,
   relationOf,
-  visibleNamespaces,
 } from '../shared/namespaces.ts';
 import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
 
@@ -69,9 +69,9 @@ export class NamespaceCollector implements Collector {
   attachContainer(container: Container): void {
     if (container.pid === 0) return;
     const { procfs, runs } = this.options;
-    const namespaces = visibleNamespaces(procfs, container.pid);
+    const namespaces = readVisibleNamespaces(procfs, container.pid);
     const confinement = readConfinement(procfs, container.pid);
-    requireProcessOf(procfs, container.pid, container.id);
+    assertContainerProcess(procfs, container.pid, container.id);
     this.detachContainer(container);
     this.known.set(container.id, { container, namespaces });
     for (const [type, { inode }] of entriesOf(namespaces)) {
@@ -180,7 +180,7 @@ export class NamespaceCollector implements Collector {
     // Whose network it is: the owner's counters are the sharer's too, and reported there only.
     const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
     if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
-    const body = `container ${container.name} namespaces ${inShort(namespaces) || 'cannot be read'}`;
+    const body = `container ${container.name} namespaces ${formatNamespaces(namespaces) || 'cannot be read'}`;
     const record = agentEventRecord(agentEvents.namespaces, {
       time,
       subject: container.id,

@@ -11,7 +11,7 @@ export class Points implements Iterable<Point> {
   readonly attributes: (Attributes | undefined)[] = [];
   private count = 0;
 
-  static of(points: Iterable<Point>): Points {
+  static from(points: Iterable<Point>): Points {
     const made = new Points();
     for (const point of points) made.push(point);
     return made;
@@ -29,7 +29,7 @@ export class Points implements Iterable<Point> {
   }
 
   /** Adds a part of others. */
-  take({ metrics, values, attributes }: Points, from: number, to: number): void {
+  append({ metrics, values, attributes }: Points, from: number, to: number): void {
     for (let index = from; index < to; index++) {
       const own = this.count++;
       this.metrics[own] = metrics[index]!;
@@ -39,7 +39,7 @@ export class Points implements Iterable<Point> {
   }
 
   /** The value of a metric's first point; undefined where there is none. */
-  firstOf(metric: Metric): number | undefined {
+  firstValue(metric: Metric): number | undefined {
     const index = this.metrics.indexOf(metric);
     return index === -1 || index >= this.count ? undefined : this.values[index];
   }
@@ -71,5 +71,5 @@ export interface MetricSet {
   /** What only rules look at: not sent. */
   readonly unsent?: Points | undefined;
   /** Whether it is about another host than the agent's own, or a container there. */
-  readonly isElsewhere?: boolean;
+  readonly isRemote?: boolean;
 }

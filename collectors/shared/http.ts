@@ -8,5 +8,5 @@ export const http: typeof import('node:http') = process.getBuiltinModule('node:h
 export const https = (): typeof import('node:https') => process.getBuiltinModule('node:https');
 
 /** The URL of an address: that of IPv6 stands in brackets. */
-export const urlAt = (host: string, port: number): string =>
+export const httpUrl = (host: string, port: number): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -12,7 +12,7 @@ const RESERVED = 512;
 const BUFFER_SIZE = 256 * 1024;
 
 /** Where the kernel puts a file's bytes; valid until the next read. */
-export const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+export const kernelBuffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
 
 /** The process's limit of open files, from its /proc/self/limits (proc_pid_limits(5)); infinite if unlimited. */
 export function descriptorLimit(limits = readFileSync('/proc/self/limits', 'utf8')): number {
@@ -27,9 +27,9 @@ export function descriptorLimit(limits = readFileSync('/proc/self/limits', 'utf8
 const MAYBE_MORE = 2048;
 
 function fill(descriptor: number): number {
-  let length = readSync(descriptor, buffer, 0, BUFFER_SIZE, 0);
+  let length = readSync(descriptor, kernelBuffer, 0, BUFFER_SIZE, 0);
   for (let more = length < MAYBE_MORE ? 0 : 1; more > 0 && length < BUFFER_SIZE; length += more) {
-    more = readSync(descriptor, buffer, length, BUFFER_SIZE - length, length);
+    more = readSync(descriptor, kernelBuffer, length, BUFFER_SIZE - length, length);
   }
   return length;
 }
@@ -47,7 +47,7 @@ function readAnew(path: string): number {
  * The text of a file that is looked at now and then: readFileSync takes 8 KiB anew for each, however short it is.
  * @throws on any error
  */
-export const readShort = (path: string): string => buffer.toString('latin1', 0, readAnew(path));
+export const readSmallFile = (path: string): string => kernelBuffer.toString('latin1', 0, readAnew(path));
 
 export class KernelFile {
   /** Of a file that is opened for each read; a thousand containers have 20,000 of the others. */
@@ -64,12 +64,12 @@ export class KernelFile {
   }
 
   /** A file that is opened for each read. */
-  static reopened(path: string): KernelFile {
+  static openedForEachRead(path: string): KernelFile {
     return new KernelFile(path, -1, undefined);
   }
 
   /** A file that stays open. */
-  static kept(descriptor: number, files: KernelFiles): KernelFile {
+  static keptOpen(descriptor: number, files: KernelFiles): KernelFile {
     return new KernelFile('', descriptor, files);
   }
 
@@ -92,7 +92,7 @@ export class KernelFile {
     if (this.descriptor === -1) return;
     closeSync(this.descriptor);
     this.descriptor = -1;
-    this.files?.closed();
+    this.files?.releaseDescriptor();
   }
 }
 
@@ -121,12 +121,12 @@ export class KernelFiles {
       const descriptor = openSync(path, 'r');
       if (this.kept < this.budget) {
         this.kept++;
-        return KernelFile.kept(descriptor, this);
+        return KernelFile.keptOpen(descriptor, this);
       }
       closeSync(descriptor);
       if (!this.told) this.exhausted();
       this.told = true;
-      return KernelFile.reopened(path);
+      return KernelFile.openedForEachRead(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -134,7 +134,7 @@ export class KernelFiles {
   }
 
   /** One that was kept open is not any more. */
-  closed(): void {
+  releaseDescriptor(): void {
     this.kept--;
   }
 
@@ -159,7 +159,7 @@ export class KernelFiles {
  * Source: proc_pid_stat(5).
  * @throws when the process has vanished
  */
-export function parentOf(procfs: string, pid: number): number {
+export function readParentPid(procfs: string, pid: number): number {
   const stat = readFileSync(join(procfs, String(pid), 'stat'), 'utf8');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }

@@ -5,8 +5,8 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDenied, parentOf } from './kernel-file.ts';
-import { isOfContainer } from './locate.ts';
+import { isInAnyContainer } from './cgroup-location.ts';
+import { isDenied, readParentPid } from './kernel-file.ts';
 
 export const namespaceTypes = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof namespaceTypes)[number];
@@ -30,14 +30,14 @@ function inodeOf(procfs: string, pid: number, type: NamespaceType): number {
  * process 1. Where a pid namespace is shared, process 1 is a container's.
  */
 function hostProcesses(procfs: string, pid: number): number[] {
-  const parent = parentOf(procfs, pid);
+  const parent = readParentPid(procfs, pid);
   return [...(isShared(procfs) ? [] : [1]), ...(parent === 0 ? [] : [parent])];
 }
 
 /** Whether /proc is that of a container's pid namespace, which others share: its process 1 is a container's. */
 function isShared(procfs: string): boolean {
   try {
-    return isOfContainer(readFileSync(join(procfs, '1/cgroup'), 'utf8'));
+    return isInAnyContainer(readFileSync(join(procfs, '1/cgroup'), 'utf8'));
   } catch {
     return false;
   }
@@ -77,7 +77,7 @@ export function readNamespaces(procfs: string, pid: number): Namespaces {
  * As `readNamespaces`; none where the privilege is missing.
  * @throws when the process has vanished
  */
-export function visibleNamespaces(procfs: string, pid: number): Namespaces {
+export function readVisibleNamespaces(procfs: string, pid: number): Namespaces {
   try {
     return readNamespaces(procfs, pid);
   } catch (error) {
@@ -90,7 +90,7 @@ export function visibleNamespaces(procfs: string, pid: number): Namespaces {
 const shown = ['pid', 'net', 'ipc', 'mnt', 'uts'] as const;
 
 /** `pid:host net:4026532184 …`: the host's own by name, any other by its inode. */
-export function inShort(namespaces: Namespaces): string {
+export function formatNamespaces(namespaces: Namespaces): string {
   return shown
     .filter((type) => namespaces[type] !== undefined)
     .map((type) => `${type}:${namespaces[type]!.host ? 'host' : namespaces[type]!.inode}`)

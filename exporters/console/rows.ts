@@ -18,11 +18,11 @@ export interface Use {
 }
 
 export const useOf = ({ points }: MetricSet): Use => ({
-  cpus: points.firstOf(catalogue.cpuUsage),
-  memory: points.firstOf(catalogue.memoryWorkingSet),
-  memoryLimit: points.firstOf(catalogue.memoryLimit),
-  pids: points.firstOf(catalogue.pidsCount),
-  uptime: points.firstOf(catalogue.uptime),
+  cpus: points.firstValue(catalogue.cpuUsage),
+  memory: points.firstValue(catalogue.memoryWorkingSet),
+  memoryLimit: points.firstValue(catalogue.memoryLimit),
+  pids: points.firstValue(catalogue.pidsCount),
+  uptime: points.firstValue(catalogue.uptime),
 });
 
 export const columns = ['NAME', 'CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as const;

@@ -95,7 +95,8 @@ export class ContainerFigures {
   /** Whether a round says anything of a container's use: not of one that does not run. */
   static isIn({ points }: MetricSet): boolean {
     return (
-      points.firstOf(catalogue.memoryUsage) !== undefined || points.firstOf(catalogue.cpuUsage) !== undefined
+      points.firstValue(catalogue.memoryUsage) !== undefined ||
+      points.firstValue(catalogue.cpuUsage) !== undefined
     );
   }
 
@@ -103,7 +104,7 @@ export class ContainerFigures {
     const { points } = set;
     const time = milliseconds(set);
     this.rates.take(points, containerCounters, time);
-    const of = (metric: Metric) => orNull(points.firstOf(metric));
+    const of = (metric: Metric) => orNull(points.firstValue(metric));
     this.latest = {
       time,
       cpu: of(catalogue.cpuUsage),
@@ -140,19 +141,19 @@ export class HostFiguresKept {
     const { points } = set;
     const time = milliseconds(set);
     this.rates.take(points, hostCounters, time);
-    const total = points.firstOf(catalogue.systemMemoryLimit);
-    const available = points.firstOf(catalogue.systemMemoryAvailable);
+    const total = points.firstValue(catalogue.systemMemoryLimit);
+    const available = points.firstValue(catalogue.systemMemoryAvailable);
     const latest: HostFigures = {
       time,
       cpu: orNull(rates[BUSY]),
-      cpus: orNull(points.firstOf(catalogue.systemCpuCount)),
+      cpus: orNull(points.firstValue(catalogue.systemCpuCount)),
       memory: total === undefined || available === undefined ? null : total - available,
       memoryTotal: orNull(total),
       receive: orNull(rates[RECEIVE]),
       transmit: orNull(rates[TRANSMIT]),
       read: orNull(rates[READ]),
       write: orNull(rates[WRITE]),
-      uptime: orNull(points.firstOf(catalogue.systemUptime)),
+      uptime: orNull(points.firstValue(catalogue.systemUptime)),
     };
     this.latest = latest;
     hostMetrics.forEach((name, column) => {

@@ -3,7 +3,7 @@
  * looks into it until somebody asks.
  */
 
-import { Turn } from '../../collectors/shared/turn.ts';
+import { TimeSlice } from '../../collectors/shared/time-slice.ts';
 import { FIELDS } from '../otlp/wire/fields.ts';
 import { ProtobufReader } from '../otlp/wire/reader.ts';
 import { splitRecords } from '../otlp/wire/split.ts';
@@ -144,7 +144,7 @@ export class LogStore {
       .reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
     let found: LogEntry[] = [];
     let hasMore = false;
-    const turn = new Turn();
+    const slice = new TimeSlice();
     for (const { id, segment } of segments) {
       // All that is left is older than what there is enough of.
       if (found.length >= limit && segment.last < found[0]!.time) {
@@ -163,7 +163,7 @@ export class LogStore {
         hasMore = true;
         found = found.slice(-limit);
       }
-      if (turn.isOver) await turn.giveWay();
+      if (slice.isOver) await slice.yieldToEventLoop();
     }
     return { lines: found, hasMore, oldest: Number.isFinite(oldest) ? oldest : null };
   }

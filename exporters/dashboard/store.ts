@@ -81,7 +81,7 @@ export class Store {
     const hasGlances = Date.now() - this.glancedAt < GLANCED_MS;
     for (const set of sets) {
       if (set.container === undefined) {
-        if (set.isElsewhere) continue;
+        if (set.isRemote) continue;
         this.hostSet = set;
       } else this.subject(set.container).set = set;
       if (!hasGlances) this.figures(set);

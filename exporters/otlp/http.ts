@@ -2,7 +2,7 @@
 
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Target } from '../../config/destinations.ts';
 import { type Answer, failureOf, posterOf } from '../sending/post.ts';
 import { accepted, away, type Transport, type Verdict } from '../sending/verdict.ts';
@@ -52,7 +52,7 @@ export function httpTransport(target: Target): Transport {
         return verdictOn(await poster.post(body, headers));
       } catch (error) {
         // Whatever the network does is worth another attempt, a wrong certificate included: it can be renewed.
-        return away(messageOf(error));
+        return away(errorMessage(error));
       }
     },
     close: () => poster.close(),

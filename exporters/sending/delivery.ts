@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { DestinationStatus } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import { type LaneName, Spool, type SpoolOptions } from '../spool/index.ts';
@@ -185,7 +185,7 @@ function openSpool(options: DeliveryOptions): Spool {
   try {
     return new Spool({ ...common, directory: directory && join(directory, name) });
   } catch (error) {
-    telemetry.warn(`data_dir: ${messageOf(error)}: what waits for ${name} is kept in memory only`);
+    telemetry.warn(`data_dir: ${errorMessage(error)}: what waits for ${name} is kept in memory only`);
     return new Spool({ ...common, directory: undefined });
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from 'node:http';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { http, https } from '../../collectors/shared/http.ts';
 import { VERSION } from '../../config/version.ts';
 import { type Endpoint, headersOf, tlsOf } from './endpoint.ts';
@@ -81,7 +81,7 @@ export async function posted(
   try {
     return failureOf(await poster.post(body, headers), mayPass) ?? accepted({ rejected: 0, message: '' });
   } catch (error) {
-    return away(messageOf(error));
+    return away(errorMessage(error));
   }
 }
 

@@ -1,5 +1,5 @@
 /** A transport that is made anew now and then. */
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { away, type Transport } from './verdict.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function renewed(connect: () => Promise<Transport>): Promise<Transp
           transport = next;
           if (isClosed) next.close();
         } catch (error) {
-          return away(messageOf(error));
+          return away(errorMessage(error));
         }
         since = performance.now();
       }

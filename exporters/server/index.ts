@@ -6,8 +6,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { messageOf } from '../../collectors/shared/error-message.ts';
-import { http, urlAt } from '../../collectors/shared/http.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
+import { http, httpUrl } from '../../collectors/shared/http.ts';
 import type { Access } from './access.ts';
 import type { Handler, Page, Pages } from './page.ts';
 
@@ -97,7 +97,7 @@ export async function listen(address: Address, site: Site): Promise<Server> {
     answer(site, request, response).catch((error: unknown) => {
       site.onFault(error);
       if (!response.headersSent) response.writeHead(503, { 'content-type': 'application/json' });
-      response.end(`${JSON.stringify({ error: messageOf(error) })}\n`);
+      response.end(`${JSON.stringify({ error: errorMessage(error) })}\n`);
     });
   });
   await listening(server, address);
@@ -127,5 +127,5 @@ export function openUrlOf(server: Server): string {
 /** `http://127.0.0.1:9797` */
 export function urlOf(server: Server): string {
   const { address, port } = server.address() as AddressInfo;
-  return urlAt(address, port);
+  return httpUrl(address, port);
 }

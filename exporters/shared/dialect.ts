@@ -51,7 +51,7 @@ export class Translator {
         else points.push(point);
       }
     }
-    return { ...set, points: Points.of([...byMetric.values()].flat()) };
+    return { ...set, points: Points.from([...byMetric.values()].flat()) };
   }
 
   private translations(metric: CatalogueEntry, attributes: Attributes): readonly Translation[] {

@@ -2,7 +2,7 @@
  * What the agent says of itself: counters by name and attributes, gauges, and faults logged at a bounded rate.
  */
 import type { Logger } from 'pino';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { PermanentError } from '../../collectors/shared/permanent-error.ts';
 
 /** The agent's own metrics; unit and description of each. */
@@ -93,7 +93,7 @@ export class Telemetry {
       this.refused.add(error.message);
       return;
     }
-    this.warn(`${collector}: ${messageOf(error)}`, { collector, container });
+    this.warn(`${collector}: ${errorMessage(error)}`, { collector, container });
   }
 
   /**

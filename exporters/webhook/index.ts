@@ -2,7 +2,7 @@
 
 import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { Resource } from '../../collectors/records/records.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Webhook } from '../../config/alert-receivers.ts';
 import { alertSeverities } from '../../config/severity.ts';
 import { type Alert, type AlertJson, fromJson, toJson } from '../alerts/alert.ts';
@@ -32,7 +32,7 @@ function transportTo(webhook: Webhook): Transport {
         headers = { 'content-type': 'application/json', ...signature };
       } catch (error) {
         // What cannot be written now never can: it must not hold up what follows.
-        return refused(messageOf(error), false);
+        return refused(errorMessage(error), false);
       }
       return posted(poster, Buffer.from(body), headers);
     },

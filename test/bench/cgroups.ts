@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseMountinfo } from '../../collectors/shared/locate.ts';
+import { parseMountinfo } from '../../collectors/shared/cgroup-location.ts';
 
 const PARENT = 'portlight-bench';
 const V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'freezer'];

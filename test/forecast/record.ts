@@ -7,8 +7,8 @@
 import { parseArgs } from 'node:util';
 import type Docker from 'dockerode';
 import { clientOf } from '../../agent/setup/dockerd.ts';
-import { findEndpoint, isLocal } from '../../collectors/engine/endpoint.ts';
-import { messageOf } from '../../collectors/shared/error-message.ts';
+import { findDaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { LABEL } from '../support/docker.ts';
 import { importImages, removeImages } from './images.ts';
 import { Recorder } from './recorder.ts';
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   if (!(minutes > 0)) throw new Error(`--minutes: "${values.minutes}" is no number above 0`);
   const chosen = workloads.filter(({ name }) => name.includes(values.only));
   if (chosen.length === 0) throw new Error(`--only: no workload has "${values.only}" in its name`);
-  const endpoint = findEndpoint(undefined);
+  const endpoint = findDaemonEndpoint(undefined);
   if (!isLocal(endpoint))
     throw new Error(`${endpoint.origin}: ${endpoint.host} is not on this host, whose cgroups are read`);
 
@@ -89,6 +89,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error) => {
-  console.error(`portlight forecast: ${messageOf(error)}; nothing was written`);
+  console.error(`portlight forecast: ${errorMessage(error)}; nothing was written`);
   process.exitCode = 1;
 });

@@ -12,8 +12,8 @@ import {
   settings,
   type Thing,
 } from '../../agent/setup/privileges-page.ts';
-import { connect } from '../../collectors/engine/client.ts';
-import { requestOf, requests } from '../../collectors/engine/requests.ts';
+import { connectToDaemon } from '../../collectors/engine/client.ts';
+import { daemonRequests, findRequest } from '../../collectors/engine/requests.ts';
 import { capabilitiesOf } from '../../collectors/namespaces/confinement.ts';
 import { listenUrl, portlight, startAgent } from '../support/agent.ts';
 import { ensureImage, execute, IMAGE, LABEL, runContainer } from '../support/docker.ts';
@@ -336,7 +336,7 @@ function statusOf(host: string, method: string, path: string): Promise<number | 
 
 /** What was asked, as the Engine API's reference writes it. */
 const pathsOf = (asked: readonly string[]) =>
-  new Set(asked.map((line) => requestOf(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
+  new Set(asked.map((line) => findRequest(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
 
 test.serial(
   'all that the agent and its commands ask passes the socket proxy, and nothing else does',
@@ -392,7 +392,7 @@ test.serial(
       const { code, stderr } = await portlight(t, command, variables, as);
       t.is(code, 0, `${command}: ${stderr}`);
     }
-    await connect({ host: proxy.host, origin: 'test' }).ping();
+    await connectToDaemon({ host: proxy.host, origin: 'test' }).ping();
     await waitFor('its figures', () => proxy.asked().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
     await Promise.all([agent.stop(), blind.stop()]);
     await waitFor('the end of its streams', () =>
@@ -406,7 +406,7 @@ test.serial(
     );
     t.deepEqual(
       [...pathsOf(asked)].sort(),
-      requests.map(({ path }) => path).sort(),
+      daemonRequests.map(({ path }) => path).sort(),
       'nothing that is allowed is not asked',
     );
     t.false(JSON.stringify(receiver.logs, (_, v) => (typeof v === 'bigint' ? `${v}` : v)).includes('hush'));

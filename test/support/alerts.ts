@@ -82,10 +82,10 @@ export class Scene {
       resource: container.resource,
       startTime: container.startedAt,
       time,
-      points: Points.of(points),
+      points: Points.from(points),
     }));
     const resource = { attributes: { 'host.name': 'h' } };
-    sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.of(host) });
+    sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.from(host) });
     // At one go: there are less than a hundred containers.
     void this.engine.round(sets);
   }

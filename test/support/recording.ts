@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseMembership, parseMountinfo } from '../../collectors/shared/locate.ts';
+import { parseMembership, parseMountinfo } from '../../collectors/shared/cgroup-location.ts';
 
 export interface Recording {
   readonly kernel: string;

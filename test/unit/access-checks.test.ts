@@ -11,7 +11,7 @@ import {
   accessContext,
   failedAccessChecks,
 } from '../../agent/targets/access-checks.ts';
-import { Refused, requestOf, requests } from '../../collectors/engine/requests.ts';
+import { daemonRequests, findRequest, RefusedError } from '../../collectors/engine/requests.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
 
@@ -63,17 +63,17 @@ test('each thing is told once, however many containers it is of; of what has end
 test('what is refused is logged once, and counted always', (t) => {
   const lines: string[] = [];
   const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
-  const volumes = requests.find(({ path }) => path === '/volumes')!;
-  for (let index = 0; index < 3; index++) telemetry.reportError('objects', new Refused(volumes));
+  const volumes = daemonRequests.find(({ path }) => path === '/volumes')!;
+  for (let index = 0; index < 3; index++) telemetry.reportError('objects', new RefusedError(volumes));
   t.is(lines.length, 1);
   t.regex(lines[0]!, /GET \/volumes is refused: no volumes/);
   t.is([...telemetry.counterSeries('portlight.collector.errors')][0]!.value, 3);
 });
 
 test('a request is known by its path', (t) => {
-  t.is(requestOf('/containers/json?all=1')?.path, '/containers/json');
-  t.is(requestOf('/containers/abc/json?')?.path, '/containers/{id}/json');
-  t.is(requestOf('/images/team/app:1/json')?.path, '/images/{name}/json');
-  t.is(requestOf('/containers/abc/archive?path=/etc'), undefined);
-  t.is(requestOf('/networks/a/b'), undefined);
+  t.is(findRequest('/containers/json?all=1')?.path, '/containers/json');
+  t.is(findRequest('/containers/abc/json?')?.path, '/containers/{id}/json');
+  t.is(findRequest('/images/team/app:1/json')?.path, '/images/{name}/json');
+  t.is(findRequest('/containers/abc/archive?path=/etc'), undefined);
+  t.is(findRequest('/networks/a/b'), undefined);
 });

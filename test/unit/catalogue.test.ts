@@ -16,7 +16,7 @@ import { fakeContainer } from '../support/container.ts';
 
 const set = (points: Point[], time = 1n, startTime = 0n): MetricSet => {
   const container = fakeContainer();
-  return { resource: container.resource, container, startTime, time, points: Points.of(points) };
+  return { resource: container.resource, container, startTime, time, points: Points.from(points) };
 };
 
 test('docs/metrics.md is what the catalogue says; npm run docs writes it', (t) => {

@@ -19,8 +19,8 @@ import {
 import { parseTable } from '../../collectors/cgroup/tables.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Point } from '../../collectors/records/records.ts';
-import { buffer, descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
-import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/shared/locate.ts';
+import { containerCgroup, parseMembership, parseMountinfo } from '../../collectors/shared/cgroup-location.ts';
+import { descriptorLimit, KernelFiles, kernelBuffer } from '../../collectors/shared/kernel-file.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
 import { takenPoints } from '../support/points.ts';
@@ -401,7 +401,7 @@ test('beyond the budget of descriptors files are opened for each read, said once
   writeFileSync(path, '22\n');
   for (const file of opened) {
     t.is(file.read(), 3);
-    t.is(buffer.toString('latin1', 0, 3), '22\n');
+    t.is(kernelBuffer.toString('latin1', 0, 3), '22\n');
   }
   for (const file of opened) file.close();
   t.is(files.open(join(directory, 'missing')), undefined);

@@ -51,7 +51,13 @@ test('a round is a table; what a host does not give is a dash', async (t) => {
     { metric: catalogue.memoryLimit, value: 64 * 1024 * 1024 },
     { metric: catalogue.uptime, value: 61 },
   ];
-  const set = { resource: container.resource, container, startTime: 0n, time: 0n, points: Points.of(points) };
+  const set = {
+    resource: container.resource,
+    container,
+    startTime: 0n,
+    time: 0n,
+    points: Points.from(points),
+  };
   await new ConsoleExporter(out).export({
     signal: 'metrics',
     sets: [set],

@@ -6,9 +6,14 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { hostOf, isThisHost } from '../../collectors/docker/host.ts';
-import { accessHint, connect, NEWEST_API, outdated } from '../../collectors/engine/client.ts';
-import { findEndpoint } from '../../collectors/engine/endpoint.ts';
-import { patternOf, requests } from '../../collectors/engine/requests.ts';
+import {
+  accessHint,
+  connectToDaemon,
+  NEWEST_API,
+  outdatedApiWarning,
+} from '../../collectors/engine/client.ts';
+import { findDaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
+import { daemonRequests, requestPattern } from '../../collectors/engine/requests.ts';
 import { formatSince, parseTime } from '../../collectors/engine/time.ts';
 import { nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import { eventRecord } from '../../collectors/lifecycle/event-record.ts';
@@ -29,21 +34,21 @@ test('the daemon is found as the docker command finds it', (t) => {
   writeFileSync(join(tls, 'ca.pem'), 'CA');
   writeFileSync(join(home, '.docker/config.json'), JSON.stringify({ currentContext: 'lab' }));
 
-  t.is(findEndpoint('unix:///x', { HOME: home, DOCKER_HOST: 'tcp://y' }).host, 'unix:///x');
-  t.is(findEndpoint(undefined, { HOME: home, DOCKER_HOST: 'tcp://y' }).host, 'tcp://y');
-  const chosen = findEndpoint(undefined, { HOME: home });
+  t.is(findDaemonEndpoint('unix:///x', { HOME: home, DOCKER_HOST: 'tcp://y' }).host, 'unix:///x');
+  t.is(findDaemonEndpoint(undefined, { HOME: home, DOCKER_HOST: 'tcp://y' }).host, 'tcp://y');
+  const chosen = findDaemonEndpoint(undefined, { HOME: home });
   t.is(chosen.host, 'tcp://lab:2376');
   t.is(chosen.origin, 'Docker context "lab"');
   t.is(String(chosen.tls?.ca), 'CA');
-  t.is(findEndpoint(undefined, { HOME: home, DOCKER_CONTEXT: 'lab' }).host, 'tcp://lab:2376');
-  t.throws(() => findEndpoint(undefined, { HOME: home, DOCKER_CONTEXT: 'gone' }), {
+  t.is(findDaemonEndpoint(undefined, { HOME: home, DOCKER_CONTEXT: 'lab' }).host, 'tcp://lab:2376');
+  t.throws(() => findDaemonEndpoint(undefined, { HOME: home, DOCKER_CONTEXT: 'gone' }), {
     message: /context "gone" does not exist/,
   });
-  t.is(findEndpoint(undefined, { HOME: '/nonexistent' }).host, 'unix:///var/run/docker.sock');
+  t.is(findDaemonEndpoint(undefined, { HOME: '/nonexistent' }).host, 'unix:///var/run/docker.sock');
 });
 
 test('the client refuses to write before anything is sent', async (t) => {
-  const docker = connect({ host: 'unix:///nonexistent.sock', origin: 'test' });
+  const docker = connectToDaemon({ host: 'unix:///nonexistent.sock', origin: 'test' });
   for (const write of [
     () => docker.createContainer({ Image: 'x' }),
     () => docker.getContainer('x').stop(),
@@ -56,7 +61,7 @@ test('the client refuses to write before anything is sent', async (t) => {
     await t.throwsAsync(async () => read(), { message: /none of the agent's requests/ });
   }
   await t.throwsAsync(docker.ping(), { code: 'ENOENT' });
-  t.throws(() => connect({ host: 'ftp://x', origin: 'test' }), {
+  t.throws(() => connectToDaemon({ host: 'ftp://x', origin: 'test' }), {
     message: /^test: "ftp:\/\/x" is not supported; expected unix/,
   });
 });
@@ -66,7 +71,7 @@ test("a socket proxy lets pass the agent's requests, and no others", (t) => {
   const allowed = [...readFileSync(file, 'utf8').matchAll(/^ *acl is_known path_reg (.*)$/gm)].map(
     ([, path]) => path,
   );
-  const versioned = requests.map((request) => patternOf(request).replace('^', '^(/v1\\.[0-9]+)?'));
+  const versioned = daemonRequests.map((request) => requestPattern(request).replace('^', '^(/v1\\.[0-9]+)?'));
   t.deepEqual(allowed, versioned);
 });
 
@@ -77,7 +82,7 @@ test.serial('a client goes where it is told to, whatever the environment says', 
     else process.env.DOCKER_HOST = before;
   });
   const goesTo = (host: string) => {
-    const { modem } = connect({ host, origin: 'test' }) as unknown as {
+    const { modem } = connectToDaemon({ host, origin: 'test' }) as unknown as {
       modem: { host?: string; port?: number; socketPath?: string; protocol: string };
     };
     return modem;
@@ -147,7 +152,7 @@ async function daemonOf(t: ExecutionContext, versions: { oldest: string; newest?
   const socket = join(temporaryDirectory(t), 'docker.sock');
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   t.teardown(() => server.close());
-  return { paths, docker: connect({ host: `unix://${socket}`, origin: 'test' }) };
+  return { paths, docker: connectToDaemon({ host: `unix://${socket}`, origin: 'test' }) };
 }
 
 test('the newest version of the API that both speak is spoken, and asked for once', async (t) => {
@@ -186,7 +191,7 @@ test('a request that is given up is not kept by a daemon that does not tell its 
     server.closeAllConnections();
     server.close();
   });
-  const docker = connect({ host: `unix://${socket}`, origin: 'test' });
+  const docker = connectToDaemon({ host: `unix://${socket}`, origin: 'test' });
   const giving = new AbortController();
   const asked: Promise<unknown> = docker.listContainers({ abortSignal: giving.signal });
   giving.abort(new Error('given up'));
@@ -194,10 +199,10 @@ test('a request that is given up is not kept by a daemon that does not tell its 
 });
 
 test('what is older than the agent reads is told', (t) => {
-  t.is(outdated('1.41'), undefined);
-  t.is(outdated('1.100'), undefined);
-  t.regex(outdated('1.40') ?? '', /^the Engine API 1.40 is older than 1.41/);
-  t.regex(outdated('1.9') ?? '', /older/);
+  t.is(outdatedApiWarning('1.41'), undefined);
+  t.is(outdatedApiWarning('1.100'), undefined);
+  t.regex(outdatedApiWarning('1.40') ?? '', /^the Engine API 1.40 is older than 1.41/);
+  t.regex(outdatedApiWarning('1.9') ?? '', /older/);
 });
 
 test('image references fall into name and tag', (t) => {

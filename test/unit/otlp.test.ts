@@ -223,7 +223,7 @@ test('metrics keep kind, unit, number type and points', (t) => {
             container: fakeContainer(),
             startTime: 5n,
             time: 7n,
-            points: Points.of([
+            points: Points.from([
               { metric: catalogue.cpuTime, value: seconds, attributes: { 'cpu.mode': 'user' } },
               { metric: catalogue.cpuTime, value: seconds + 1, attributes: { 'cpu.mode': 'system' } },
               { metric: catalogue.memoryUsage, value: bytes },
@@ -293,7 +293,7 @@ test('containers that differ in their points, and in what they say, are each tol
           container: fakeContainer(),
           startTime,
           time,
-          points: Points.of(chosen.map((each, index) => ({ ...each, value: values[index]! }))),
+          points: Points.from(chosen.map((each, index) => ({ ...each, value: values[index]! }))),
         })),
       );
       const decoded = independent(metrics.v1.ExportMetricsServiceRequest, otlp);

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Severity } from '../../../collectors/records/records.ts';
-import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
 import { styleOfSeverity } from '../terminal/lines.ts';
 import { type Line, nameOfSeverity } from '../watch/line.ts';
@@ -125,7 +125,7 @@ export class LogPane {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.trouble = messageOf(error);
+        this.trouble = errorMessage(error);
         this.lines = [];
         this.stage.redraw();
         await sleep(AGAIN_MS);

@@ -1,7 +1,7 @@
 /** The running agent, which has the last hour of everything, and measures anyway. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import type { AlertMark, Alerts, Events, Host, SeriesAnswer } from '../../../exporters/dashboard/api.ts';
 import { agentLines } from './agent-logs.ts';
 import { type AgentClient, type Message, Refused } from './client.ts';
@@ -77,7 +77,7 @@ export class AgentSource implements Source {
       return `the ${this.origin} has closed the connection`;
     } catch (error) {
       const what = error instanceof Refused ? 'refuses' : 'does not answer';
-      return `the ${this.origin} ${what}: ${messageOf(error)}`;
+      return `the ${this.origin} ${what}: ${errorMessage(error)}`;
     }
   }
 

@@ -1,8 +1,8 @@
 /** The running agent as commands ask it: what it answers is in exporters/dashboard/api.ts. */
 
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { messageOf } from '../../../collectors/shared/error-message.ts';
-import { urlAt } from '../../../collectors/shared/http.ts';
+import { errorMessage } from '../../../collectors/shared/error-message.ts';
+import { httpUrl } from '../../../collectors/shared/http.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { Failure, Messages } from '../../../exporters/dashboard/api.ts';
 import { isLoopback, readToken } from '../../../exporters/server/token.ts';
@@ -49,7 +49,7 @@ export class AgentClient {
   ) {
     this.host = host;
     this.silence = silence;
-    this.url = urlAt(host, port);
+    this.url = httpUrl(host, port);
     // On loopback anybody could listen in its place, and needs not be told.
     const token = isLoopback(host) ? undefined : readToken(data_dir);
     this.headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -96,7 +96,7 @@ export class AgentClient {
       response = await fetch(url, { headers: this.headers, signal });
     } catch (error) {
       const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      throw new Error(messageOf(reason));
+      throw new Error(errorMessage(reason));
     }
     if (response.ok) return response;
     const text = await response.text();

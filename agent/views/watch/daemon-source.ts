@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { catalogue, metrics } from '../../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
 import { DockerCollector } from '../../../collectors/docker/index.ts';
-import { isLocal } from '../../../collectors/engine/endpoint.ts';
+import { isLocal } from '../../../collectors/engine/daemon-endpoint.ts';
 import { bootTime, HostCollector } from '../../../collectors/host/index.ts';
 import { NetworkCollector } from '../../../collectors/network.ts';
 import type { Collector, RecordSink } from '../../../collectors/records/collector.ts';
@@ -16,7 +16,7 @@ import type {
   Resource,
   UnixNano,
 } from '../../../collectors/records/records.ts';
-import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../../collectors/shared/kernel-file.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { EventEntry } from '../../../exporters/dashboard/api.ts';
@@ -215,7 +215,7 @@ export class DaemonSource implements Source {
       this.show();
       this.scene.trouble = this.trouble();
     } catch (error) {
-      this.scene.trouble = messageOf(error);
+      this.scene.trouble = errorMessage(error);
     } finally {
       this.isCollecting = false;
     }

@@ -2,18 +2,18 @@
 
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
-import { accessHint, connect, inspectRunning } from '../../../collectors/engine/client.ts';
-import { type Endpoint, isNone } from '../../../collectors/engine/endpoint.ts';
+import { accessHint, connectToDaemon, inspectRunningContainers } from '../../../collectors/engine/client.ts';
+import { type DaemonEndpoint, isNoDaemon } from '../../../collectors/engine/daemon-endpoint.ts';
 import { fromInspect } from '../../../collectors/lifecycle/identity.ts';
-import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import type { Config } from '../../../config/schema.ts';
 import { mainEndpoint } from '../../targets/endpoints.ts';
 import { type AgentScope, resolveScope } from '../../targets/scope.ts';
 import { type AgentClient, findAgent } from './client.ts';
 
 /** A daemon that does not answer, and what can be done about it. */
-export const unanswered = ({ host, origin }: Endpoint, error: unknown): string =>
-  `${host} (${origin}): ${messageOf(error)}${accessHint(error)}`;
+export const unanswered = ({ host, origin }: DaemonEndpoint, error: unknown): string =>
+  `${host} (${origin}): ${errorMessage(error)}${accessHint(error)}`;
 
 /** The daemon cannot be asked: it does not run, or not by us. */
 export class Unanswered extends Error {
@@ -22,7 +22,7 @@ export class Unanswered extends Error {
 
 export interface Daemon {
   readonly docker: Docker;
-  readonly endpoint: Endpoint;
+  readonly endpoint: DaemonEndpoint;
   /** @throws {Unanswered} that names the daemon, and says what can be done, where it does not answer */
   ask<T>(question: Promise<T>): Promise<T>;
   /** @throws as `ask`, and {ConfigError} where the scope cannot be had */
@@ -55,11 +55,11 @@ export async function daemonOrAgent<T>(
 /** @throws {Unanswered} where no daemon is to be asked */
 export function daemonOf(config: Config): Daemon {
   const endpoint = mainEndpoint(config);
-  if (isNone(endpoint))
+  if (isNoDaemon(endpoint))
     throw new Unanswered(
       `docker_host is none: only a running agent can be asked, and none answers at ${config.listen.host}:${config.listen.port}`,
     );
-  const docker = connect(endpoint);
+  const docker = connectToDaemon(endpoint);
   const ask = <T>(question: Promise<T>) =>
     question.catch((error) => {
       throw new Unanswered(unanswered(endpoint, error));
@@ -77,7 +77,7 @@ export function daemonOf(config: Config): Daemon {
     scope,
     async running() {
       const { includes: selects } = await scope();
-      const all = await ask(inspectRunning(docker));
+      const all = await ask(inspectRunningContainers(docker));
       const wanted = await Promise.all(all.map((inspect) => selects(fromInspect(inspect, undefined, {}))));
       return all.filter((_, index) => wanted[index]);
     },

@@ -10,7 +10,7 @@ import { isNotFound } from '../../engine/client.ts';
 import type { Collector, RecordSink } from '../../records/collector.ts';
 import type { Container, Metric, PointSink } from '../../records/records.ts';
 import { InterfaceAttributes } from '../../shared/interface-attributes.ts';
-import { buffer } from '../../shared/kernel-file.ts';
+import { kernelBuffer } from '../../shared/kernel-file.ts';
 import { compile, controllersOf, type Plan } from '../plan.ts';
 import { DeviceNames, TableAttributes } from '../tables.ts';
 import { type ReadableFile, Watched } from '../watched.ts';
@@ -30,7 +30,7 @@ class ToldFile implements ReadableFile {
   text = '';
 
   read(): number {
-    return buffer.write(this.text, 'latin1');
+    return kernelBuffer.write(this.text, 'latin1');
   }
 
   close(): void {}

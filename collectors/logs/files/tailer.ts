@@ -1,7 +1,7 @@
 /** Gives every log file its turns: all of them soon, none for long, and nothing else kept waiting. */
 
 import type { LogSink } from '../../records/collector.ts';
-import { Turn } from '../../shared/turn.ts';
+import { TimeSlice } from '../../shared/time-slice.ts';
 import type { FileTail } from './tail.ts';
 
 /** Time from one look at the files to the next. */
@@ -77,7 +77,7 @@ export class Tailer {
     const { signal } = this.stopping;
     let unfinished: FileTail[] = [];
     let turns = 0;
-    const turn = new Turn();
+    const slice = new TimeSlice();
     while (!signal.aborted) {
       const now = performance.now();
       let due = unfinished;
@@ -97,11 +97,11 @@ export class Tailer {
         turns += isUnfinished ? LONGEST_TURNS : 1;
         if (turns < LONGEST_TURNS) continue;
         turns = 0;
-        if (turn.isOver) await turn.giveWay();
+        if (slice.isOver) await slice.yieldToEventLoop();
       }
       if (unfinished.length === 0) {
         await this.pause(this.nextLook - performance.now());
-        turn.renew();
+        slice.restart();
       }
     }
   }

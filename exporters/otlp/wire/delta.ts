@@ -42,7 +42,7 @@ export class DeltaConversion {
         return { ...point, value: point.value >= before ? point.value - before : point.value };
       });
       next.set(id, { time: set.time, startTime: set.startTime, values });
-      return { ...set, startTime: last?.time ?? set.startTime, points: Points.of(points) };
+      return { ...set, startTime: last?.time ?? set.startTime, points: Points.from(points) };
     });
     this.series = next;
     return converted;

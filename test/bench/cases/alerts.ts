@@ -41,7 +41,7 @@ const alerts = new Alerts({
 /** Memory goes up and down between a third and half of its limit; of those that are `full`, close to it. */
 function pointsOf(round: number, index: number, full: boolean): Points {
   const wave = Math.sin(round / 5 + index);
-  return Points.of(
+  return Points.from(
     rows.map((metric) => {
       if (metric.name === 'container.memory.limit') return { metric, value: 1e9 };
       if (metric.name === 'container.memory.working_set')

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../../collectors/shared/error-message.ts';
+import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import { freePort } from '../../support/port.ts';
 import { waitFor } from '../../support/wait.ts';
 import { type Host, startAgent, startContainers, withHost } from '../agent.ts';
@@ -142,7 +142,7 @@ it is by that.`,
         if (peer.metrics === undefined || 'absent' in found) continue;
         setting.say(peer.name);
         const cost = await costOfPeer(host, peer, found.binary, idle).catch((error) =>
-          setting.say(`${peer.name}: ${messageOf(error)}`),
+          setting.say(`${peer.name}: ${errorMessage(error)}`),
         );
         if (cost !== undefined) others[peer.name] = cost;
       }

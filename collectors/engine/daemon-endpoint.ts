@@ -6,9 +6,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { homeOf } from './home.ts';
+import { homeDirectory } from './home-directory.ts';
 
-export interface Endpoint {
+export interface DaemonEndpoint {
   /** `unix:///…`, `tcp://…`, `http(s)://…` or `ssh://…`. */
   readonly host: string;
   /** What named it, for people. */
@@ -20,7 +20,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_SOCKET = '/var/run/docker.sock';
 
-function readTls(directory: string): Endpoint['tls'] {
+function readTls(directory: string): DaemonEndpoint['tls'] {
   const read = (name: string) => {
     const path = join(directory, name);
     return existsSync(path) ? readFileSync(path) : undefined;
@@ -32,10 +32,11 @@ function readJson(path: string): Record<string, unknown> {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
-const configDirectoryOf = (env: Environment): string => env.DOCKER_CONFIG ?? join(homeOf(env), '.docker');
+const configDirectoryOf = (env: Environment): string =>
+  env.DOCKER_CONFIG ?? join(homeDirectory(env), '.docker');
 
 /** @throws {Error} when there is no such Docker context */
-export function contextEndpoint(name: string, env: Environment = process.env): Endpoint {
+export function contextEndpoint(name: string, env: Environment = process.env): DaemonEndpoint {
   const configDirectory = configDirectoryOf(env);
   const id = createHash('sha256').update(name).digest('hex');
   const meta = readJson(join(configDirectory, 'contexts/meta', id, 'meta.json'));
@@ -50,19 +51,23 @@ export function contextEndpoint(name: string, env: Environment = process.env): E
 }
 
 /** What stands for no daemon: the kernel alone is asked. */
-export const NONE = 'none';
+export const NO_DAEMON = 'none';
 /** What names a daemon that the configuration has, where it has one. */
 const CONFIGURED = 'docker_host';
-export const isNone = ({ host, origin }: Endpoint): boolean => host === NONE && origin === CONFIGURED;
+export const isNoDaemon = ({ host, origin }: DaemonEndpoint): boolean =>
+  host === NO_DAEMON && origin === CONFIGURED;
 
 /** Whether the daemon runs on this host, so that its files can be read here. */
-export const isLocal = ({ host }: Endpoint): boolean => host.startsWith('unix:');
+export const isLocal = ({ host }: DaemonEndpoint): boolean => host.startsWith('unix:');
 
 /**
  * @param explicit the host that the configuration names, if any
  * @throws {Error} when the chosen Docker context does not exist
  */
-export function findEndpoint(explicit: string | undefined, env: Environment = process.env): Endpoint {
+export function findDaemonEndpoint(
+  explicit: string | undefined,
+  env: Environment = process.env,
+): DaemonEndpoint {
   const configDirectory = configDirectoryOf(env);
   const tls = env.DOCKER_TLS_VERIFY ? readTls(env.DOCKER_CERT_PATH ?? configDirectory) : undefined;
   if (explicit !== undefined) return { host: explicit, origin: CONFIGURED, tls };

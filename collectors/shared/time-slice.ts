@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 /** How long work holds the event loop before all else has its turn. */
 const LONGEST_TURN_MS = 5;
 
-export class Turn {
+export class TimeSlice {
   private since = performance.now();
 
   get isOver(): boolean {
@@ -12,13 +12,13 @@ export class Turn {
   }
 
   /** Resolves when all else has had its turn, and a new one begins. */
-  async giveWay(): Promise<void> {
+  async yieldToEventLoop(): Promise<void> {
     await setImmediate();
-    this.renew();
+    this.restart();
   }
 
   /** After something was waited for. */
-  renew(): void {
+  restart(): void {
     this.since = performance.now();
   }
 }

@@ -5,11 +5,11 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parentOf } from './kernel-file.ts';
+import { readParentPid } from './kernel-file.ts';
 import { ownContainerId } from './own-container.ts';
 
 /** A mounted cgroup hierarchy. */
-export interface Mount {
+export interface CgroupMount {
   /** The cgroup that is visible at the mount point. */
   readonly root: string;
   readonly point: string;
@@ -17,12 +17,12 @@ export interface Mount {
 
 export interface Hierarchies {
   /** cgroup v1 hierarchies by controller. */
-  readonly v1: ReadonlyMap<string, Mount>;
-  readonly v2: Mount | undefined;
+  readonly v1: ReadonlyMap<string, CgroupMount>;
+  readonly v2: CgroupMount | undefined;
 }
 
 /** A container's directory for one controller. */
-export interface Directory {
+export interface CgroupDirectory {
   readonly version: 1 | 2;
   readonly path: string;
   /** The cgroup's path within its hierarchy. */
@@ -42,9 +42,9 @@ function height(root: string): number {
 
 /** The cgroup mounts in the text of a mountinfo file; of several mounts of a hierarchy, the one that shows most. */
 export function parseMountinfo(text: string): Hierarchies {
-  const v1 = new Map<string, Mount>();
-  let v2: Mount | undefined;
-  const wider = (mount: Mount, known: Mount | undefined): Mount =>
+  const v1 = new Map<string, CgroupMount>();
+  let v2: CgroupMount | undefined;
+  const wider = (mount: CgroupMount, known: CgroupMount | undefined): CgroupMount =>
     known !== undefined && height(known.root) >= height(mount.root) ? known : mount;
   for (const line of text.split('\n')) {
     const [before, after] = line.split(' - ');
@@ -97,7 +97,7 @@ export function containerCgroup(path: string, id: string, ownId = OWN_ID): strin
 /** The command line of the parent of a container's init, its shim or conmon, has the container's id. */
 function isChildOfShim(procfs: string, pid: number, id: string): boolean {
   try {
-    return readFileSync(join(procfs, String(parentOf(procfs, pid)), 'cmdline'), 'utf8').includes(id);
+    return readFileSync(join(procfs, String(readParentPid(procfs, pid)), 'cmdline'), 'utf8').includes(id);
   } catch {
     return false;
   }
@@ -116,7 +116,7 @@ function isOwnRoot(controller: string, path: string): boolean {
 }
 
 /** Whether a process is any container's. @param text of its /proc/<pid>/cgroup */
-export const isOfContainer = (text: string): boolean =>
+export const isInAnyContainer = (text: string): boolean =>
   /[0-9a-f]{64}/.test(text) ||
   [...parseMembership(text)].some(([controller, path]) => isOwnRoot(controller, path));
 
@@ -125,7 +125,7 @@ export const isOfContainer = (text: string): boolean =>
  * cgroup tells, or, where a rootless daemon can give it none, its parent.
  * @throws with the code ESRCH when it is not, when it has vanished, or when /proc cannot be read
  */
-export function requireProcessOf(procfs: string, pid: number, id: string): void {
+export function assertContainerProcess(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
   const isOwn = [...membership].some(
     ([controller, path]) => containerCgroup(path, id) !== undefined || isOwnRoot(controller, path),
@@ -135,9 +135,9 @@ export function requireProcessOf(procfs: string, pid: number, id: string): void 
 }
 
 /** Whether a process can be seen to be the container's. */
-export function isProcessOf(procfs: string, pid: number, id: string): boolean {
+export function isContainerProcess(procfs: string, pid: number, id: string): boolean {
   try {
-    requireProcessOf(procfs, pid, id);
+    assertContainerProcess(procfs, pid, id);
     return true;
   } catch {
     return false;
@@ -172,7 +172,7 @@ function search(directory: string, id: string, depth: number): string | undefine
  * outside what is mounted. An agent in a cgroup namespace of its own sees others' paths relative to its own
  * root: how many levels up, but not where that is. The container's cgroup bears its id all the same.
  */
-function under(mount: Mount, path: string, id: string): string | undefined {
+function under(mount: CgroupMount, path: string, id: string): string | undefined {
   if (isOutside(path) || isOutside(mount.root)) return search(mount.point, id, SEARCH_DEPTH);
   if (mount.root === '/') return join(mount.point, path);
   if (path === mount.root) return mount.point;
@@ -185,15 +185,15 @@ function under(mount: Mount, path: string, id: string): string | undefined {
  * absent.
  * @throws when the process has vanished or /proc cannot be read
  */
-export function locate(
+export function locateCgroups(
   procfs: string,
   hierarchies: Hierarchies,
   pid: number,
   id: string,
   controllers: Iterable<string>,
-): Map<string, Directory> {
+): Map<string, CgroupDirectory> {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
-  const directories = new Map<string, Directory>();
+  const directories = new Map<string, CgroupDirectory>();
   for (const controller of controllers) {
     const legacy = hierarchies.v1.get(controller);
     const version = legacy === undefined ? 2 : 1;

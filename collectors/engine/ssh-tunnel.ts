@@ -42,7 +42,7 @@ function remove(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }
 
-class Tunnel {
+class SshTunnel {
   private readonly url: URL;
   private opening: Promise<string> | undefined;
 
@@ -124,18 +124,18 @@ async function appears(path: string): Promise<void> {
 }
 
 /** By the daemon's address: requests of one process share the way. */
-const tunnels = new Map<string, Tunnel>();
+const tunnels = new Map<string, SshTunnel>();
 
 /** The way to a daemon of `ssh://`. */
-function tunnelTo(host: string): Tunnel {
-  const tunnel = tunnels.get(host) ?? new Tunnel(new URL(host));
+function tunnelTo(host: string): SshTunnel {
+  const tunnel = tunnels.get(host) ?? new SshTunnel(new URL(host));
   tunnels.set(host, tunnel);
   return tunnel;
 }
 
 /** Connects requests through the tunnel, which is dug when it is needed. */
-export class TunnelAgent extends http.Agent {
-  private readonly tunnel: Tunnel;
+export class SshTunnelAgent extends http.Agent {
+  private readonly tunnel: SshTunnel;
 
   constructor(host: string) {
     super();
