@@ -1,26 +1,26 @@
 /**
- * `npm test`: checks and tests everything, on a Docker daemon of its own where none can be reached. Further
- * arguments go to AVA (`npm test -- test/unit`).
+ * `npm test`: checks and tests everything. Starts a Docker daemon if none answers. Further arguments go to AVA
+ * (`npm test -- test/integration/gap.test.ts`).
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagePackages } from '../agent/setup/images.ts';
 import {
-  bin,
   build,
+  checkSources,
   conclude,
   installPackages,
   type Outcome,
+  onDaemon,
   root,
   runAva,
-  say,
   withDaemon,
 } from './setup.ts';
 import { browserPackages } from './support/browser.ts';
 import { imageBuildPackages } from './support/image.ts';
 
-/** Debian packages of what users run beside the agent. */
+/** Debian packages of the programs that users run beside the agent. */
 const PEERS = [
   'prometheus',
   'prometheus-alertmanager',
@@ -41,19 +41,17 @@ const PEERS = [
   'fish',
 ];
 
-function step(name: string, command: string, args: readonly string[]): boolean {
-  say(name);
-  return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0;
-}
-
-/** Each of these has all but what mostly waits wait for it: lines of containers that are gone in a moment, and each frame. */
-const QUIET = { faults: ['logs'], e2e: ['dashboard', 'page', 'top'] };
-/** And these mostly wait. */
-const PATIENT = ['alerts', 'healthy'];
+/**
+ * Files that run while no other stage does: short-lived containers whose last lines are counted, and a page whose frames
+ * are.
+ */
+const ALONE = { faults: ['logs'], e2e: ['dashboard', 'page', 'top'] };
+/** Files that mostly wait, so that they can share the machine with those above. */
+const WAITING = ['alerts', 'healthy'];
 
 /**
- * AVA's arguments, in stages: those of one stage are run side by side. Of faults one file at a time, which is much; what a
- * person sees is looked at when all else is done.
+ * AVA's arguments, by stage. The runs of a stage are parallel; the stages follow each other. Fault tests run one file at a
+ * time, because each loads the machine.
  */
 function stages(): readonly (readonly (readonly string[])[])[] {
   const all = (folder: string) => `test/${folder}/**/*.test.ts`;
@@ -62,34 +60,30 @@ function stages(): readonly (readonly (readonly string[])[])[] {
     readdirSync(join(root, 'test', folder))
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => name.replace('.test.ts', ''))
-      .filter((name) => ![...QUIET[folder], ...PATIENT].includes(name))
+      .filter((name) => ![...ALONE[folder], ...WAITING].includes(name))
       .map((name) => file(folder, name));
   const serially = (...files: readonly string[]) => ['--serial', ...files];
   return [
     [serially(...others('faults')), [all('integration'), all('unit'), all('lint')]],
-    [serially(file('e2e', 'alerts')), serially(...QUIET.faults.map((name) => file('faults', name)))],
+    [serially(file('e2e', 'alerts')), serially(...ALONE.faults.map((name) => file('faults', name)))],
     [serially(file('e2e', 'healthy')), serially(...others('e2e'))],
-    [serially(...QUIET.e2e.map((name) => file('e2e', name)))],
+    [serially(...ALONE.e2e.map((name) => file('e2e', name)))],
   ];
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
-  const checked = [
-    step('types', bin('tsc'), ['--noEmit']),
-    step('types of the page', bin('tsc'), ['--noEmit', '--project', 'exporters/dashboard/page']),
-    step('lint and format', bin('biome'), ['check', '.']),
-  ].every(Boolean);
+  const isClean = checkSources();
   installPackages([...imagePackages, ...imageBuildPackages, ...PEERS, ...browserPackages]);
   const cli = build();
   return withDaemon(async (host) => {
-    // Debian 13 has the client in a package of its own.
+    // In Debian 13 the client is a separate package.
     if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
     const outcomes: Outcome[] = [];
     for (const stage of args.length === 0 ? stages() : [[args]])
-      outcomes.push(...(await Promise.all(stage.map((run) => runAva(host, cli, run)))));
+      outcomes.push(...(await Promise.all(stage.map((run) => runAva(run, onDaemon(host, cli))))));
     const sum = (which: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[which], 0);
     console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
-    return sum('failed') === 0 && checked;
+    return sum('failed') === 0 && isClean;
   });
 }
 

@@ -1,4 +1,4 @@
-/** What runs of tests share: packages, a Docker daemon, the built agent, and AVA. */
+/** What the test runners share: Debian packages, a Docker daemon, the built agent, and AVA. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
@@ -21,12 +21,14 @@ export function installPackages(names: readonly string[]): void {
   const missing = names.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
   if (!canInstall())
-    throw new Error(`missing, and only root on Debian can install it here: ${missing.join(', ')}`);
+    throw new Error(
+      `Debian packages are missing: ${missing.join(', ')}. Install them, or run this as root on Debian.`,
+    );
   say(`installing ${missing.join(', ')}`);
   install(missing);
 }
 
-/** The daemon to test on: the one that can be reached, or one of our own. */
+/** The daemon to test on: the one that `docker` would use if it answers, else a new one. */
 async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
   const endpoint = findDaemonEndpoint(undefined);
   try {
@@ -40,7 +42,7 @@ async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
   }
 }
 
-/** Has the work done on a daemon, which is stopped after it where it is our own. */
+/** Runs `work` with a daemon; stops the daemon afterwards if it was started here. */
 export async function withDaemon<T>(work: (host: string) => Promise<T>): Promise<T> {
   const { host, own } = await findDaemon();
   try {
@@ -53,7 +55,7 @@ export async function withDaemon<T>(work: (host: string) => Promise<T>): Promise
   }
 }
 
-/** Runs a program with the arguments that were given: it fails where `main` says so, or cannot go on. */
+/** Runs `main` with the command line's arguments; the process fails if it returns false or rejects. */
 export function conclude(main: (args: readonly string[]) => Promise<boolean>): void {
   main(process.argv.slice(2)).then(
     (passed) => {
@@ -71,19 +73,40 @@ export interface Outcome {
   readonly failed: number;
 }
 
-/** AVA's output goes through us, so that its closing lines can be told in one. */
+function runStep(name: string, command: string, args: readonly string[]): boolean {
+  say(name);
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+/** @returns whether types, lint and format are right; all three are checked */
+export function checkSources(): boolean {
+  return [
+    runStep('types', bin('tsc'), ['--noEmit']),
+    runStep('types of the page', bin('tsc'), ['--noEmit', '--project', 'exporters/dashboard/page']),
+    runStep('lint and format', bin('biome'), ['check', '.']),
+  ].every(Boolean);
+}
+
+/** The variables by which tests find the daemon and the built agent. */
+export const onDaemon = (host: string, cli: string): Readonly<Record<string, string>> => ({
+  DOCKER_HOST: host,
+  PORTLIGHT_TEST_CLI: cli,
+});
+
+/**
+ * Runs AVA and shows its output, in which it counts the results: several runs at a time end in one sum.
+ * @param args AVA's arguments: files and options
+ */
 export async function runAva(
-  host: string,
-  cli: string,
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   const child = spawn(process.execPath, [bin('ava'), ...args], {
     cwd: root,
-    env: { ...process.env, DOCKER_HOST: host, NODE_ENV: 'test', PORTLIGHT_TEST_CLI: cli, ...variables },
+    env: { ...process.env, NODE_ENV: 'test', ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // Interrupted, the tests end, and what was started is still stopped.
+  // On an interrupt AVA ends first, so that what was started is still stopped.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -99,17 +122,17 @@ export async function runAva(
 }
 
 /**
- * Agents are started hundreds of times, and JavaScript takes half the time to start. It is built in a place of its own: a
- * test of the package builds anew what is published.
+ * Builds the agent for the tests, which start it hundreds of times: JavaScript starts in half the time of TypeScript.
+ * The target is `.tested`, not `dist`: the test of the package builds `dist` itself.
  * @returns the path of the command
  */
 export function build(): string {
-  say('building what is tested');
+  say('building the agent');
   const built = join(root, '.tested');
   rmSync(built, { recursive: true, force: true });
   const args = ['--project', 'tsconfig.build.json', '--outDir', built, '--declaration', 'false'];
   if (spawnSync(bin('tsc'), args, { cwd: root, stdio: 'inherit' }).status !== 0)
-    throw new Error('what is tested cannot be built');
+    throw new Error('the agent cannot be built');
   buildPage();
   cpSync(join(root, 'dist/page'), join(built, 'page'), { recursive: true });
   return join(built, 'agent/cli.js');

@@ -3,8 +3,9 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import test from 'ava';
-import { AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, listenUrl, startAgent } from '../support/agent.ts';
 import { closeBrowser, openPage } from '../support/page.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 test.after.always(closeBrowser);
 

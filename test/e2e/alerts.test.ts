@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { AlertJson } from '../../exporters/alerts/alert.ts';
-import { listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { listenUrl, portlight, startAgent } from '../support/agent.ts';
 import {
   type ContainerOptions,
   docker,
@@ -18,6 +18,7 @@ import {
 } from '../support/docker.ts';
 import { freePort } from '../support/port.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const MIB = 1024 ** 2;

@@ -2,9 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { listenUrl, startAgent } from '../support/agent.ts';
 import { ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
 import { closeBrowser, openPage } from '../support/page.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

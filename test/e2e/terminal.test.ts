@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
-import { AgentProcess, CLI, listenUrl, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, CLI, listenUrl, portlight, startAgent } from '../support/agent.ts';
 import { docker, ensureImage, IMAGE, runContainer, uniqueName } from '../support/docker.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { portlightLine, Terminal } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 

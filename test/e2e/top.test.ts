@@ -2,8 +2,9 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { listenUrl, startAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { portlightLine, Terminal, type TerminalOptions } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -3,10 +3,11 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent, temporaryDirectory } from '../support/agent.ts';
+import { startAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf, linesOf, numbered } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

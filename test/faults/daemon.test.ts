@@ -2,8 +2,9 @@
 import test from 'ava';
 import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
-import { AgentProcess, listenUrl, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, listenUrl } from '../support/agent.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test('an agent that is there before its daemon, and outlives a restart of it, follows it all the same', async (t) => {

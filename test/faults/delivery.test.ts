@@ -7,10 +7,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Status } from '../../exporters/shared/status.ts';
-import { AgentProcess, CLI, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, CLI, listenUrl, startAgent } from '../support/agent.ts';
 import { docker, ensureImage, execute, FLOOD, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

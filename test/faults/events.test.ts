@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type Docker from 'dockerode';
 import { importBusybox } from '../../agent/setup/images.ts';
-import { AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, listenUrl, startAgent } from '../support/agent.ts';
 import { IMAGE } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const KILLS = 10;

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent, temporaryDirectory } from '../support/agent.ts';
+import { startAgent } from '../support/agent.ts';
 import {
   docker,
   ensureImage,
@@ -16,6 +16,7 @@ import {
 } from '../support/docker.ts';
 import { numbered, linesOf as recordsOf } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

@@ -10,13 +10,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import type { Status } from '../../exporters/shared/status.ts';
-import { AgentProcess, listenUrl, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, listenUrl } from '../support/agent.ts';
 import { IMAGE } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
 import { type FaultName, faults, HostileReceiver, makeCertificates } from '../support/hostile.ts';
 import { Random } from '../support/random.ts';
 import { type ReceivedLog, type ReceivedPoint, Receiver, type Signal } from '../support/receiver.ts';
 import { type Outcome, reliabilityPage } from '../support/reliability-page.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const isLong = process.env.PORTLIGHT_FAULTS === 'long';

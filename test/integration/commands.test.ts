@@ -2,10 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { portlight, startAgent } from '../support/agent.ts';
 import { dockerCommand, startRegistry } from '../support/command.ts';
 import { docker, ensureImage, IMAGE, LABEL, uniqueName } from '../support/docker.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import type { Status } from '../../exporters/shared/status.ts';
-import { type AgentProcess, listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { type AgentProcess, listenUrl, startAgent } from '../support/agent.ts';
 import { docker, ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
 import { daemonCertificates, portInto, sshServer } from '../support/far.ts';
 import { type ReceivedPoint, Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import test from 'ava';
 import manifest from '../../package.json' with { type: 'json' };
-import { temporaryDirectory } from '../support/agent.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 

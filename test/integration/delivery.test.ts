@@ -4,17 +4,11 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Status } from '../../exporters/shared/status.ts';
-import {
-  type AgentProcess,
-  CLI,
-  listenUrl,
-  portlight,
-  startAgent,
-  temporaryDirectory,
-} from '../support/agent.ts';
+import { type AgentProcess, CLI, listenUrl, portlight, startAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
-import { AgentProcess, listenUrl, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, listenUrl } from '../support/agent.ts';
 import { IMAGE, pause } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Positions are written together; by then they are. */

@@ -1,9 +1,10 @@
 /** Which namespaces a container has, against what the kernel and the test's own set-up say. */
 import { readlinkSync } from 'node:fs';
 import test from 'ava';
-import { portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { portlight, startAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { Receiver, type Values } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import test from 'ava';
 import { shippedFiles } from '../../agent/setup/shipped/files.ts';
 import manifest from '../../package.json' with { type: 'json' };
-import { temporaryDirectory } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { PERMISSIVE } from '../support/licenses.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const root = join(import.meta.dirname, '../..');
 const INSTALL = ['install', '--no-audit', '--no-fund', '--silent', '--ignore-scripts', '--omit=dev'];

@@ -1,11 +1,12 @@
 /** The image on a host of Podman: it tells what an agent on that host tells. */
 import { spawn } from 'node:child_process';
 import test from 'ava';
-import { AgentProcess, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess } from '../support/agent.ts';
 import { ensureImage, uniqueName } from '../support/docker.ts';
 import { ensurePortlightImage, IMAGE_MS, PORTLIGHT_IMAGE } from '../support/image.ts';
 import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.before(async (t) => {

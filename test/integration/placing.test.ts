@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parseAllDocuments } from 'yaml';
 import { VERSION } from '../../config/version.ts';
-import { AgentProcess, CLI, portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { AgentProcess, CLI, portlight, startAgent } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
 import { ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
@@ -14,6 +14,7 @@ import { ensurePortlightImage, PORTLIGHT_IMAGE } from '../support/image.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
 import { bridge, inUnit, podCommand, readUnit, recipe, shownCommand, write } from '../support/placing.ts';
 import { Receiver, type Values } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const run = promisify(execFile);

@@ -1,4 +1,5 @@
 /** The rows of docs/privileges.md: agents of many kinds, each of which tells what its row says, and what it misses. */
+
 import { chmodSync, existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -20,7 +21,6 @@ import { ensureImage, execute, IMAGE, LABEL, runContainer } from '../support/doc
 import { ownDaemon } from '../support/dockerd.ts';
 import {
   asIdentity,
-  directoryOf,
   type Identity,
   rootlessIdentity,
   rootlessRefused,
@@ -30,6 +30,7 @@ import { bodiesOf, numbered } from '../support/logs.ts';
 import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
 import { socketProxy } from '../support/socket-proxy.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const LINES = 100;
@@ -133,7 +134,7 @@ async function holds(
     PORTLIGHT_METRICS_ENABLE: 'process',
     PORTLIGHT_LISTEN: '127.0.0.1:0',
   };
-  const dataDirectory = directoryOf(t, as);
+  const dataDirectory = temporaryDirectory(t, as);
   const start = () => startAgent(t, { variables: common, as, dataDirectory });
   let agent = await start();
   if (restarts) {
@@ -182,7 +183,7 @@ async function holds(
 
   const { stdout } = await portlight(
     t,
-    ['check', '-o', 'json', '--data-dir', directoryOf(t, as)],
+    ['check', '-o', 'json', '--data-dir', temporaryDirectory(t, as)],
     common,
     as,
   );
@@ -256,7 +257,7 @@ test.serial(
 
 test.serial('userns-remap: root, and users in the group of the socket', async (t) => {
   const { overlaid } = rootlessIdentity(t);
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   // The daemon checks that its containers' root may enter.
   chmodSync(directory, 0o711);
   const { host, docker, group } = await reachableDaemon(t, {
@@ -280,7 +281,7 @@ test.serial("rootless Docker: the daemon's user", async (t) => {
     t.pass();
     return;
   }
-  const directory = directoryOf(t, as);
+  const directory = temporaryDirectory(t, as);
   // As dockerd-rootless.sh does it, with a network namespace of its own instead of slirp4netns.
   const rootless = [
     ['env', `HOME=${directory}`, `XDG_RUNTIME_DIR=${directory}`, `PATH=${process.env.PATH}:/usr/sbin:/sbin`],
@@ -463,7 +464,7 @@ test.serial('a proxy that lets less pass costs what it refuses, which is named',
   );
   for (const text of ['GET /volumes is refused: no volumes', 'GET /system/df is refused: no disk use'])
     t.is(agent.stderr.split(text).length - 1, 1, agent.stderr);
-  const options = ['check', '-o', 'json', '--data-dir', directoryOf(t, as), '--listen', '127.0.0.1:0'];
+  const options = ['check', '-o', 'json', '--data-dir', temporaryDirectory(t, as), '--listen', '127.0.0.1:0'];
   const finding = async (host: string) => {
     const { code, stdout } = await portlight(t, options, { ...variables, DOCKER_HOST: host }, as);
     const findings = JSON.parse(stdout) as { check: string; status: string; found: string }[];

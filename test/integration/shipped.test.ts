@@ -6,11 +6,12 @@ import { parser as logQL } from '@grafana/lezer-logql';
 import { parser as promQL } from '@prometheus-io/lezer-promql';
 import test from 'ava';
 import { parse } from 'yaml';
-import { listenUrl, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { listenUrl, startAgent } from '../support/agent.ts';
 import { dashboards, queries } from '../support/dashboards.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const MEBIBYTE = 1024 * 1024;

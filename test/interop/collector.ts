@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { temporaryDirectory } from '../support/agent.ts';
 import { freePort } from '../support/port.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 import { pathOf } from './peers.ts';
 

@@ -9,13 +9,14 @@ import type Docker from 'dockerode';
 import { IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
 import { findOwnContainer, upperLayer } from '../../collectors/docker/own-container-lookup.ts';
 import { NEWEST_API } from '../../collectors/engine/client.ts';
-import { portlight, startAgent, temporaryDirectory } from '../support/agent.ts';
+import { portlight, startAgent } from '../support/agent.ts';
 import { startRegistry } from '../support/command.ts';
 import { IMAGE, LABEL } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
 import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 import { pathOf } from './peers.ts';
 

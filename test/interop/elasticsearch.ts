@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { temporaryDirectory } from '../support/agent.ts';
 import { freePort } from '../support/port.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { templates } from './elasticsearch/templates.ts';
 import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 

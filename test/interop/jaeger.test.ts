@@ -2,8 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent, temporaryDirectory } from '../support/agent.ts';
+import { startAgent } from '../support/agent.ts';
 import { ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 import { pathOf } from './peers.ts';

@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { temporaryDirectory } from '../support/agent.ts';
 import { freePort } from '../support/port.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { replaced, startPeer } from './peer.ts';
 
 const CONFIG = join(import.meta.dirname, '../../config/grafana-stack/loki.yaml');

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagePackages } from '../../agent/setup/images.ts';
-import { build, conclude, installPackages, root, runAva, say, withDaemon } from '../setup.ts';
+import { build, conclude, installPackages, onDaemon, root, runAva, say, withDaemon } from '../setup.ts';
 import { peers, variableOf } from './peers.ts';
 
 async function main(names: readonly string[]): Promise<boolean> {
@@ -38,7 +38,7 @@ async function main(names: readonly string[]): Promise<boolean> {
       const file = `test/interop/${name}.test.ts`;
       if (!existsSync(join(root, file))) throw new Error(`${name} has no tests: there is no ${file}`);
       const args = ['--config', 'test/interop/ava.config.mjs', '--serial', file];
-      const { passed, failed } = await runAva(host, cli, args, variables);
+      const { passed, failed } = await runAva(args, { ...onDaemon(host, cli), ...variables });
       isGood &&= failed === 0;
       summary.push(
         `${name} ${version}: ran ${passed + failed} tests${failed > 0 ? `, ${failed} failed` : ''}`,

@@ -1,10 +1,12 @@
 /** The agent as a user runs it: a process of its own. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { FLOOD } from './docker.ts';
-import { directoryOf, type Identity, nodeAs } from './identity.ts';
+import { type Identity, nodeAs } from './identity.ts';
+import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
 /** The sources, or what PORTLIGHT_TEST_CLI names. */
@@ -26,9 +28,6 @@ function environment(variables: Variables): NodeJS.ProcessEnv {
   );
   return { ...Object.fromEntries(inherited), ...variables };
 }
-
-/** A directory that is gone after the test. */
-export const temporaryDirectory = (t: ExecutionContext): string => directoryOf(t);
 
 const CHECKOUT = join(import.meta.dirname, '../..');
 /** What has to be there for the agent to run: the checkout, or the package that it was built into. */
@@ -85,7 +84,7 @@ export function portlight(
   variables: Variables = {},
   as?: Identity,
 ): Promise<Exit> {
-  return new AgentProcess(args, variables, directoryOf(t, as), commandOf(t, as)).exit;
+  return new AgentProcess(args, variables, temporaryDirectory(t, as), commandOf(t, as)).exit;
 }
 
 export interface AgentOptions {
@@ -102,11 +101,11 @@ export async function startAgent(t: ExecutionContext, options: AgentOptions = {}
   const agent = new AgentProcess(
     [
       ['run', '--listen', '127.0.0.1:0', '--interval', '500ms'],
-      ['--data-dir', options.dataDirectory ?? directoryOf(t, options.as)],
+      ['--data-dir', options.dataDirectory ?? temporaryDirectory(t, options.as)],
       options.args ?? [],
     ].flat(),
     { PORTLIGHT_CONTAINERS_EXCLUDE: `label=${FLOOD}`, ...options.variables },
-    directoryOf(t, options.as),
+    temporaryDirectory(t, options.as),
     commandOf(t, options.as),
   );
   t.teardown(async () => {

@@ -8,8 +8,8 @@ import {
   startDockerd,
 } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
-import { temporaryDirectory } from './agent.ts';
 import { IMAGE } from './docker.ts';
+import { temporaryDirectory } from './temporary.ts';
 
 export interface OwnDaemon {
   readonly host: string;

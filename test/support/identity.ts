@@ -1,9 +1,10 @@
 /** Processes of another user, with chosen capabilities: by setpriv(1), in a mount namespace where that user can read what we can. */
+
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { temporaryDirectory } from './temporary.ts';
 
 export interface Identity {
   readonly uid: number;
@@ -19,14 +20,6 @@ export interface Identity {
 
 /** A user that no machine has. */
 export const SOMEBODY = 61_234;
-
-/** A directory that is gone after the test; only its owner may enter it. */
-export function directoryOf(t: ExecutionContext, owner?: Pick<Identity, 'uid' | 'gid'>): string {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
-  t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
-  return directory;
-}
 
 /** $1: how many mounts; those; the command. Capabilities are given up last. */
 const ENTER = `
@@ -60,7 +53,7 @@ export function asIdentity(identity: Identity, command: readonly string[]): stri
  * @param script within `root`
  */
 export function nodeAs(t: ExecutionContext, identity: Identity, root: string, script: string): string[] {
-  const place = directoryOf(t);
+  const place = temporaryDirectory(t);
   chmodSync(place, 0o711);
   const [sources, node] = [join(place, 'portlight'), join(place, 'node')];
   mkdirSync(sources);
@@ -77,7 +70,7 @@ const SUBORDINATE = `somebody:${2 ** 30}:65536\n`;
  * stays on the machine.
  */
 export function rootlessIdentity(t: ExecutionContext): Identity {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   chmodSync(directory, 0o711);
   const added = {
     '/etc/passwd': `somebody:x:${SOMEBODY}:${SOMEBODY}::/:/bin/sh\n`,

@@ -1,11 +1,13 @@
 /** Podman's service with its own storage, ended with the test. */
+
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
 import { importBusybox } from '../../agent/setup/images.ts';
-import { asIdentity, directoryOf, type Identity } from './identity.ts';
+import { asIdentity, type Identity } from './identity.ts';
+import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
 /** Without systemd there is no journal for its events, and no cgroup manager; runc comes with Docker. */
@@ -41,7 +43,7 @@ export async function startPodman(
   t: ExecutionContext,
   as?: Identity,
 ): Promise<{ host: string; podman: Docker }> {
-  const directory = directoryOf(t, as);
+  const directory = temporaryDirectory(t, as);
   const configuration = join(directory, 'containers.conf');
   writeFileSync(configuration, CONFIGURATION);
   const registries = join(directory, 'registries.conf');

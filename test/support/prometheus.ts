@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { temporaryDirectory } from './agent.ts';
 import { freePort } from './port.ts';
+import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
 export interface Result {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
-import { temporaryDirectory } from './agent.ts';
 import { docker, IMAGE, LABEL, uniqueName } from './docker.ts';
 import { Receiver } from './receiver.ts';
+import { temporaryDirectory } from './temporary.ts';
 
 const SOCKET = '/var/run/docker.sock';
 const ROOT = join(import.meta.dirname, '../..');

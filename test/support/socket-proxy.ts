@@ -1,9 +1,11 @@
 /** HAProxy before a daemon's socket, with the configuration that is shipped. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { directoryOf, SOMEBODY } from './identity.ts';
+import { SOMEBODY } from './identity.ts';
+import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
 const SHIPPED = join(import.meta.dirname, '../../config/socket-proxy/haproxy.cfg');
@@ -21,7 +23,7 @@ export async function socketProxy(
   daemon: string,
   change: (configuration: string) => string = (shipped) => shipped,
 ): Promise<SocketProxy> {
-  const directory = directoryOf(t, { uid: SOMEBODY, gid: SOMEBODY });
+  const directory = temporaryDirectory(t, { uid: SOMEBODY, gid: SOMEBODY });
   const configuration = join(directory, 'haproxy.cfg');
   writeFileSync(configuration, change(readFileSync(SHIPPED, 'utf8')));
   const socket = join(directory, 'docker.sock');

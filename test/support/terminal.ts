@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import { CLI, temporaryDirectory } from './agent.ts';
+import { CLI } from './agent.ts';
+import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
 const run = promisify(execFile);

@@ -1,10 +1,9 @@
 /** Alerts on their way to Alertmanagers and webhooks, real HTTP servers of the test. No daemon is needed. */
 
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import pino from 'pino';
@@ -17,6 +16,7 @@ import type { Batch } from '../../exporters/shared/batch.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { bodyOf } from '../../exporters/webhook/body.ts';
 import { WebhookExporter } from '../../exporters/webhook/index.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 interface Seen {
@@ -43,12 +43,6 @@ async function receiver(t: ExecutionContext, statuses: number[] = []) {
     server.close();
   });
   return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-function directory(t: ExecutionContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 const telemetryOf = () => {
@@ -106,7 +100,7 @@ async function webhookOf(text: Record<string, unknown>): Promise<Webhook> {
 
 test('a webhook gets each alert once, in order, whatever it answers before, and across a restart', async (t) => {
   const { seen, url } = await receiver(t, [503, 500, 404]);
-  const spool = directory(t);
+  const spool = temporaryDirectory(t);
   const { telemetry } = telemetryOf();
   const webhook = await webhookOf({ url: `${url}/hook` });
   const alert = alertOf();
@@ -162,7 +156,7 @@ test('requests are signed as Standard Webhooks has it, with a secret that is rea
   const { seen, url } = await receiver(t);
   const { telemetry } = telemetryOf();
   const key = Buffer.from('0123456789abcdef01234567');
-  const path = join(directory(t), 'secret');
+  const path = join(temporaryDirectory(t), 'secret');
   writeFileSync(path, `whsec_${key.toString('base64')}\n`);
   const exporter = await WebhookExporter.create(
     await webhookOf({ url, secret_file: path }),

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -26,6 +25,7 @@ import { fakeContainer } from '../support/container.ts';
 import { takenPoints } from '../support/points.ts';
 import { type Recording, replay } from '../support/recording.ts';
 import { isSameValue, singleFileMetrics } from '../support/single-file-metrics.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
@@ -225,8 +225,7 @@ function host(
   files: Record<string, string>,
   read = rows,
 ) {
-  const root = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(root, { recursive: true }));
+  const root = temporaryDirectory(t);
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
@@ -389,8 +388,7 @@ test("of a process that is not the container's, nothing is told", (t) => {
 });
 
 test('beyond the budget of descriptors files are opened for each read, said once, with the same values', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const path = join(directory, 'value');
   writeFileSync(path, '1\n');
   let told = 0;

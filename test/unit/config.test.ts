@@ -1,17 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: templates of the configuration file are what is tested
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { ConfigError } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 function file(t: ExecutionContext, content: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const path = join(directory, 'portlight.yaml');
   writeFileSync(path, content);
   return path;

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import { configuredEndpoints, mainEndpoint } from '../../agent/targets/endpoints.ts';
 import { ConfigError } from '../../config/load.ts';
-import { temporaryDirectory } from '../support/agent.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 function file(t: ExecutionContext, content: string): string {
   const path = join(temporaryDirectory(t), 'portlight.yaml');

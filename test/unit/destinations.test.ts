@@ -1,13 +1,13 @@
 /** Where records are sent, by OpenTelemetry's variables and by the file. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import { untilIntervalOffset } from '../../agent/rounds/interval-offset.ts';
 import { type Destination, destinationsOf } from '../../config/destinations.ts';
 import { ConfigError } from '../../config/load.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -27,8 +27,7 @@ async function mistakesOf(env: Environment, path?: string): Promise<readonly str
 }
 
 function file(t: ExecutionContext, content: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const path = join(directory, 'portlight.yaml');
   writeFileSync(path, content);
   return path;

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { hostname, release, tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname, release } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
@@ -18,11 +17,11 @@ import { formatSince, parseTime } from '../../collectors/engine/time.ts';
 import { nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import { eventRecord } from '../../collectors/lifecycle/event-record.ts';
 import { parseImageReference, resourceAttributes } from '../../collectors/lifecycle/identity.ts';
-import { temporaryDirectory } from '../support/agent.ts';
+import { fakeDaemon } from '../support/fake-daemon.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 test('the daemon is found as the docker command finds it', (t) => {
-  const home = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(home, { recursive: true }));
+  const home = temporaryDirectory(t);
   const id = createHash('sha256').update('lab').digest('hex');
   const meta = join(home, '.docker/contexts/meta', id);
   const tls = join(home, '.docker/contexts/tls', id, 'docker');
@@ -136,7 +135,7 @@ test('the host of a daemon elsewhere is what that says of it', (t) => {
 async function daemonOf(t: ExecutionContext, versions: { oldest: string; newest?: string | undefined }) {
   const paths: string[] = [];
   const minor = (version = '') => Number(version.split('.')[1]);
-  const server = createServer(({ url = '' }, response) => {
+  const docker = await fakeDaemon(t, ({ url = '' }, response) => {
     paths.push(url);
     if (url === '/_ping') {
       if (versions.newest !== undefined) response.setHeader('api-version', versions.newest);
@@ -149,10 +148,7 @@ async function daemonOf(t: ExecutionContext, versions: { oldest: string; newest?
     if (asked !== undefined && minor(asked) > minor(versions.newest)) return wrong('new');
     return response.setHeader('content-type', 'application/json').end('{"ApiVersion":"1.0"}');
   });
-  const socket = join(temporaryDirectory(t), 'docker.sock');
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
-  t.teardown(() => server.close());
-  return { paths, docker: connectToDaemon({ host: `unix://${socket}`, origin: 'test' }) };
+  return { paths, docker };
 }
 
 test('the newest version of the API that both speak is spoken, and asked for once', async (t) => {
@@ -184,14 +180,7 @@ test('a daemon that was replaced is asked again; one that is too new is told wit
 });
 
 test('a request that is given up is not kept by a daemon that does not tell its version', async (t) => {
-  const server = createServer(() => {});
-  const socket = join(temporaryDirectory(t), 'docker.sock');
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const docker = connectToDaemon({ host: `unix://${socket}`, origin: 'test' });
+  const docker = await fakeDaemon(t, () => {});
   const giving = new AbortController();
   const asked: Promise<unknown> = docker.listContainers({ abortSignal: giving.signal });
   giving.abort(new Error('given up'));

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { hostAttributes } from '../../collectors/host/identity.ts';
-import { temporaryDirectory } from '../support/agent.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 test('in a container, the host is who its own files say', async (t) => {
   const rootfs = temporaryDirectory(t);

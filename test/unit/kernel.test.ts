@@ -8,7 +8,7 @@ import { KernelCollector } from '../../collectors/kernel/index.ts';
 import { containerOf, ProcessTable } from '../../collectors/kernel/process-table.ts';
 import type { EventRecord } from '../../collectors/records/records.ts';
 import { KernelFiles } from '../../collectors/shared/kernel-file.ts';
-import { temporaryDirectory } from '../support/agent.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { type Migration, migrateDirectory } from '../../agent/process/layout.ts';
 import { Positions } from '../../agent/process/positions.ts';
-import { temporaryDirectory } from '../support/agent.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const versionOf = (directory: string) => readFileSync(join(directory, 'version'), 'utf8');
 

@@ -1,12 +1,11 @@
 /** The log of a container through the API, from a daemon whose answers are cut off. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import fc from 'fast-check';
 import { ApiFollower } from '../../collectors/logs/api.ts';
 import { beginning } from '../../collectors/logs/position.ts';
 import type { Container, LogLine, LogPosition } from '../../collectors/records/records.ts';
+import { fakeDaemon } from '../support/fake-daemon.ts';
 
 interface Entry {
   readonly nanos: number;
@@ -28,7 +27,8 @@ function frameOf({ nanos, stream, body }: Entry): Buffer {
 /** Answers with what of the log is not older than `since`, as the daemon does; each answer ends too early. */
 async function daemonWith(t: ExecutionContext, log: readonly Entry[], ends: readonly number[]) {
   let answers = 0;
-  const server = createServer((request, response) => {
+  return fakeDaemon(t, (request, response) => {
+    if (request.url === '/_ping') return response.end('OK');
     const query = new URL(request.url!, 'http://daemon').searchParams;
     const [seconds, nanos] = query.get('since')!.split('.').map(Number);
     const until = log.slice(0, ends[answers++] ?? log.length);
@@ -36,9 +36,6 @@ async function daemonWith(t: ExecutionContext, log: readonly Entry[], ends: read
     const wanted = until.filter((entry) => SECOND > seconds! || entry.nanos >= nanos!);
     response.end(Buffer.concat(wanted.map(frameOf)));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  return new Docker({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, protocol: 'http' });
 }
 
 async function followed(docker: Docker, position: LogPosition): Promise<string[]> {

@@ -1,8 +1,8 @@
 /** Log files as the json-file driver writes them, against a model of what must be handed over. */
+
 import {
   appendFileSync,
   existsSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
@@ -10,7 +10,6 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
@@ -19,6 +18,7 @@ import { Entry } from '../../collectors/logs/files/entry.ts';
 import { FileTail, type TailOptions } from '../../collectors/logs/files/tail.ts';
 import { beginning } from '../../collectors/logs/position.ts';
 import type { IoStream, LogLine, LogPosition } from '../../collectors/records/records.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024);
 
@@ -138,7 +138,7 @@ class Host {
   };
 
   constructor(t: ExecutionContext) {
-    const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+    const directory = temporaryDirectory(t);
     this.path = join(directory, 'id-json.log');
     t.teardown(() => {
       this.tail?.stop();

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
@@ -9,11 +7,11 @@ import { beginning } from '../../collectors/logs/position.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { ownContainerId } from '../../collectors/shared/own-container.ts';
 import { fakeContainer } from '../support/container.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test("positions outlive the process, and somebody else's lock on them", async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const faults: unknown[] = [];
   const positions = new Positions(directory, (error) => faults.push(error));
   const other = new DatabaseSync(join(directory, 'positions.db'));

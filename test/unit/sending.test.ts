@@ -1,10 +1,9 @@
 /** Requests on their way to a receiver that takes, refuses, delays and misunderstands them. No daemon is needed. */
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -20,6 +19,7 @@ import { Gate, type Pass } from '../../exporters/sending/gate.ts';
 import type { Batch } from '../../exporters/shared/batch.ts';
 import { type OwnMetric, Telemetry } from '../../exporters/shared/telemetry.ts';
 import { Receiver } from '../support/receiver.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
@@ -64,7 +64,7 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 
 async function exporterTo(t: ExecutionContext, target: Target, more: Partial<Destination> = {}) {
   const telemetry = new Telemetry(pino({ level: 'silent' }));
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+  const directory = temporaryDirectory(t);
   const exporter = await OtlpExporter.create(
     {
       name: 'test',
@@ -274,8 +274,7 @@ test('silence, dripping, resets, cuts and junk end by the deadline, and are trie
 
 test('headers, those of a file too, and gzip', async (t) => {
   const receiver = await receiverFor(t);
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const headersFile = join(directory, 'headers');
   writeFileSync(headersFile, '# secrets\nAuthorization: Bearer abc=\n\nx-scope = b\n');
   for (const protocol of PROTOCOLS) {

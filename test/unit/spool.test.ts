@@ -1,28 +1,14 @@
 /** The spool against a model of what must come out of it, and against broken files and full disks. */
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { endOf, HEADER_BYTES, headerOf, scan } from '../../exporters/spool/frame.ts';
 import { Spool, type SpoolOptions } from '../../exporters/spool/index.ts';
 import { Lane, type LaneOptions, type Order } from '../../exporters/spool/lane.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
-
-function directoryOf(t: ExecutionContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 function laneOn(
   t: ExecutionContext,
@@ -69,7 +55,7 @@ for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 40 }), async (actions) => {
-        const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+        const directory = temporaryDirectory(t);
         // One that was killed does nothing more, and so cannot fail.
         let current = 0;
         const begin = () => {
@@ -136,7 +122,7 @@ test('of what has a source, all comes that the source was let go on from, whatev
     fc.asyncProperty(
       fc.array(fc.constantFrom('add', 'send', 'fail', 'begin', 'kill', 'sync'), { maxLength: 40 }),
       async (actions) => {
-        const root = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+        const root = temporaryDirectory(t);
         let current = 0;
         let directory = join(root, '0');
         const begin = () => {
@@ -202,7 +188,7 @@ test('of what has a source, all comes that the source was let go on from, whatev
 });
 
 test('of metrics that wait, the newest is sent first, those of an earlier process after it', (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const first = laneOn(t, directory, { order: 'newest' });
   for (const text of ['1', '2', '3']) void first.add(line(text), 1);
   const lane = laneOn(t, directory, { order: 'newest' });
@@ -214,7 +200,7 @@ test('of metrics that wait, the newest is sent first, those of an earlier proces
 });
 
 test('a source goes on when its batch was sent, or is on the disk for good, and not before', async (t) => {
-  const lane = laneOn(t, directoryOf(t));
+  const lane = laneOn(t, temporaryDirectory(t));
   const done: string[] = [];
   void lane.add(line('sent'), 1).then(() => done.push('sent'));
   lane.take(1);
@@ -229,7 +215,7 @@ test('a source goes on when its batch was sent, or is on the disk for good, and 
 });
 
 test('the bytes of a batch that is being sent are its own until it was', async (t) => {
-  const lane = laneOn(t, directoryOf(t));
+  const lane = laneOn(t, temporaryDirectory(t));
   const otlp = line('under way');
   let isSettled = false;
   void lane.add(otlp, 1).then(() => {
@@ -248,7 +234,7 @@ test('the bytes of a batch that is being sent are its own until it was', async (
 test('bits that flip cost what they are in, and nothing else', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1500 }), fc.integer({ min: 0, max: 7 }), (at, bit) => {
-      const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
+      const directory = temporaryDirectory(t);
       const writer = laneOn(t, directory, { onFault: () => {} });
       for (let index = 0; index < 10; index++) void writer.add(line(`${index} PLF1 `.padEnd(150, 'x')), 1);
       const path = join(directory, readdirSync(directory)[0]!);
@@ -276,7 +262,7 @@ test('bits that flip cost what they are in, and nothing else', (t) => {
 });
 
 test('a file that is cut short loses what it ends in', (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const writer = laneOn(t, directory);
   for (const text of ['one', 'two', 'three']) void writer.add(line(text), 1);
   const path = join(directory, readdirSync(directory)[0]!);
@@ -312,7 +298,7 @@ function spoolOn(
   const dropped: string[] = [];
   const faults: string[] = [];
   const spool = new Spool({
-    directory: directoryOf(t),
+    directory: temporaryDirectory(t),
     maxBytes: 20_000_000,
     maxAgeMs: 3_600_000,
     logsWait: true,
@@ -358,7 +344,7 @@ test('metrics that find no room beside what is worth more are given up, the newe
 
 test('what nobody takes for too long is given up, and counted', async (t) => {
   const dropped: string[] = [];
-  const lane = laneOn(t, directoryOf(t), {
+  const lane = laneOn(t, temporaryDirectory(t), {
     onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
   });
   for (let index = 0; index < 12; index++) void lane.add(MEGABYTE, 1);
@@ -381,7 +367,7 @@ test('without a directory batches wait in memory, and above its bound the oldest
 });
 
 test('files are removed when what is in them was sent', (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const lane = laneOn(t, directory);
   for (let index = 0; index < 20; index++) void lane.add(MEGABYTE, 1);
   t.true(readdirSync(directory).length > 3);
@@ -394,7 +380,7 @@ test('files are removed when what is in them was sent', (t) => {
 });
 
 test('what a receiver refuses for good, and what is damaged, is kept up to a size', async (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const { spool } = spoolOn(t, { directory });
   for (let index = 0; index < 70; index++) spool.refused('logs', MEGABYTE);
   const files = readdirSync(join(directory, 'aside'));
@@ -404,7 +390,7 @@ test('what a receiver refuses for good, and what is damaged, is kept up to a siz
 });
 
 test('empty files of earlier processes are removed, and keep nothing from growing old', async (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   for (let restart = 0; restart < 5; restart++) {
     const lane = laneOn(t, directory);
     void lane.add(MEGABYTE.subarray(500_000), 1);
@@ -421,7 +407,7 @@ test('empty files of earlier processes are removed, and keep nothing from growin
 });
 
 test('a receiver that is away costs neither files nor descriptors', async (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const open = () => readdirSync('/proc/self/fd').length;
   const before = open();
   for (const order of ['newest', 'oldest'] as const) {
@@ -443,7 +429,7 @@ test('a receiver that is away costs neither files nor descriptors', async (t) =>
 
 test('a disk that had no room goes on by itself, and sources with it', async (t) => {
   let hasRoom = false;
-  const lane = laneOn(t, directoryOf(t), { hasSource: true, givesUp: false, makeRoom: () => hasRoom });
+  const lane = laneOn(t, temporaryDirectory(t), { hasSource: true, givesUp: false, makeRoom: () => hasRoom });
   let settled = 0;
   for (const text of ['1', '2', '3']) void lane.add(line(text), 1).then(() => settled++);
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -454,7 +440,7 @@ test('a disk that had no room goes on by itself, and sources with it', async (t)
 });
 
 test('a fault of the disk that is no want of room costs nothing', async (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const faults: string[] = [];
   const lane = laneOn(t, directory, {
     makeRoom: (_, isFull) => {
@@ -471,7 +457,7 @@ test('a fault of the disk that is no want of room costs nothing', async (t) => {
 });
 
 test('a request that takes long keeps nothing from the disk, itself included', async (t) => {
-  const directory = directoryOf(t);
+  const directory = temporaryDirectory(t);
   const lane = laneOn(t, directory, { hasSource: true });
   const settled: string[] = [];
   const add = (text: string) => void lane.add(line(text), 1).then(() => settled.push(text));
@@ -491,7 +477,7 @@ test('a request that takes long keeps nothing from the disk, itself included', a
 
 test('at the end, what is on the disk lets its source go on, though it is being sent', async (t) => {
   for (const hasWaited of [false, true]) {
-    const directory = directoryOf(t);
+    const directory = temporaryDirectory(t);
     const lane = laneOn(t, directory, { hasSource: true });
     let settled = 0;
     void lane.add(line('1'), 1).then(() => settled++);

@@ -9,7 +9,7 @@ import { loadConfig } from '../../agent/process/load-config.ts';
 import { destinationsOf } from '../../config/destinations.ts';
 import { jsonSchema } from '../../config/json-schema.ts';
 import manifest from '../../package.json' with { type: 'json' };
-import { temporaryDirectory } from '../support/agent.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const config = join(import.meta.dirname, '../../config');
 const read = (path: string) => readFileSync(join(config, path), 'utf8');
