@@ -8,7 +8,7 @@ export async function main(): Promise<void> {
   try {
     await createProgram().parseAsync();
   } catch (error) {
-    const lines = error instanceof ConfigError ? error.mistakes : [errorMessage(error)];
+    const lines = error instanceof ConfigError ? error.problems : [errorMessage(error)];
     for (const line of lines) console.error(`portlight: ${line}`);
     process.exit(error instanceof ConfigError ? exitCodes.usage.code : exitCodes.failed.code);
   }

@@ -1,14 +1,14 @@
 /** Who is told of alerts besides the OTLP destinations, with everything filled in. */
 import { readFileSync } from 'node:fs';
-import type { webhookFormats } from './alerts.ts';
-import { DEFAULT_TIMEOUT_MS, type Endpoint, lowerCased } from './destinations.ts';
-import { parsePairs } from './receiver.ts';
+import type { webhookFormats } from './alert-options.ts';
+import { DEFAULT_TIMEOUT_MS, type HttpEndpoint, lowerCaseNames } from './destinations.ts';
+import { parsePairs } from './receiver-options.ts';
 import type { Config } from './schema.ts';
 import type { AlertSeverity } from './severity.ts';
 
 export interface Webhook {
   readonly name: string;
-  readonly endpoint: Endpoint;
+  readonly endpoint: HttpEndpoint;
   readonly format: (typeof webhookFormats)[number];
   /** Mustache template of the body; undefined where the format is it. */
   readonly template: string | undefined;
@@ -25,14 +25,14 @@ export interface Webhook {
   readonly backlogRate: number;
 }
 
-type Said = Pick<
+type RequestConfig = Pick<
   Config['alerts']['alertmanager'],
   'headers' | 'headers_file' | 'timeout' | 'certificate' | 'client_certificate' | 'client_key'
 >;
 
-const endpointOf = (url: URL, said: Said): Endpoint => ({
+const resolveEndpoint = (url: URL, said: RequestConfig): HttpEndpoint => ({
   url,
-  headers: lowerCased(parsePairs(said.headers ?? '') ?? {}),
+  headers: lowerCaseNames(parsePairs(said.headers ?? '') ?? {}),
   headersFile: said.headers_file,
   timeoutMs: said.timeout ?? DEFAULT_TIMEOUT_MS,
   certificate: said.certificate,
@@ -41,16 +41,16 @@ const endpointOf = (url: URL, said: Said): Endpoint => ({
 });
 
 /** Of each Alertmanager, the way to its API for alerts. */
-export function alertmanagersOf({ alertmanager }: Config['alerts']): Endpoint[] {
+export function resolveAlertmanagers({ alertmanager }: Config['alerts']): HttpEndpoint[] {
   return alertmanager.urls.map((text) => {
     const url = new URL(text);
     url.pathname = `${url.pathname.replace(/\/$/, '')}/api/v2/alerts`;
-    return endpointOf(url, alertmanager);
+    return resolveEndpoint(url, alertmanager);
   });
 }
 
 /** @throws {Error} naming the webhook whose template cannot be read */
-export function webhooksOf({ alerts, spool }: Pick<Config, 'alerts' | 'spool'>): Webhook[] {
+export function resolveWebhooks({ alerts, spool }: Pick<Config, 'alerts' | 'spool'>): Webhook[] {
   return Object.entries(alerts.webhooks).map(([name, said]) => {
     let template: string | undefined;
     try {
@@ -60,7 +60,7 @@ export function webhooksOf({ alerts, spool }: Pick<Config, 'alerts' | 'spool'>):
     }
     return {
       name,
-      endpoint: endpointOf(new URL(said.url), said),
+      endpoint: resolveEndpoint(new URL(said.url), said),
       format: said.format ?? 'json',
       template,
       secretFile: said.secret_file,

@@ -1,15 +1,15 @@
 /** The rules that are there without any configuration, written as a user writes them, with the reason for each threshold. */
-import type { RuleGiven } from './rules.ts';
+import type { RuleDefinition } from './rule-options.ts';
 
 export interface BuiltinRule {
-  readonly rule: RuleGiven;
+  readonly rule: RuleDefinition;
   /** Why it says what it says. */
   readonly reason: string;
   /** Off unless asked for. */
   readonly optIn?: boolean;
 }
 
-const summary = (text: string): RuleGiven['annotations'] => ({ summary: text });
+const summary = (text: string): RuleDefinition['annotations'] => ({ summary: text });
 
 export const builtinRules: readonly BuiltinRule[] = [
   {

@@ -2,20 +2,20 @@
 
 import {
   type compressions,
-  GENERAL,
-  type Kind,
-  kinds,
+  MAIN_DESTINATION,
   parsePairs,
   type protocolNames,
+  type RecordKind,
+  recordKinds,
   type signalNames,
-} from './receiver.ts';
+} from './receiver-options.ts';
 import type { Config } from './schema.ts';
 
 export type Protocol = (typeof protocolNames)[number];
 export type Signal = (typeof signalNames)[number];
 
 /** Where requests go, and how. */
-export interface Endpoint {
+export interface HttpEndpoint {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** A file of more headers, a line each. */
@@ -29,7 +29,7 @@ export interface Endpoint {
 }
 
 /** Where one signal of a destination goes; of gRPC, only host, port and scheme of the URL count. */
-export interface Target extends Endpoint {
+export interface SignalEndpoint extends HttpEndpoint {
   readonly signal: Signal;
   readonly protocol: Protocol;
   readonly compression: (typeof compressions)[number];
@@ -38,8 +38,8 @@ export interface Target extends Endpoint {
 export interface Destination {
   readonly name: string;
   /** What it is sent. */
-  readonly kinds: readonly Kind[];
-  readonly targets: Readonly<Record<Signal, Target | undefined>>;
+  readonly kinds: readonly RecordKind[];
+  readonly endpoints: Readonly<Record<Signal, SignalEndpoint | undefined>>;
   /** Rules for whose records it is sent. */
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   /** Which metrics go first where several rounds wait. */
@@ -56,7 +56,7 @@ const DEFAULT_PROTOCOL: Protocol = 'http/protobuf';
 export const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_PORTS: Readonly<Record<'grpc' | 'http', number>> = { grpc: 4317, http: 4318 };
 
-type Receiver = Pick<
+type ReceiverConfig = Pick<
   Config['otlp'],
   | 'endpoint'
   | 'protocol'
@@ -71,7 +71,13 @@ type Receiver = Pick<
 >;
 
 /** @param path of the option, for whoever gave it */
-function urlOf(signal: Signal, protocol: Protocol, own: Receiver, general: Receiver, path: string): URL {
+function resolveUrl(
+  signal: Signal,
+  protocol: Protocol,
+  own: ReceiverConfig,
+  general: ReceiverConfig,
+  path: string,
+): URL {
   const isGrpc = protocol === 'grpc';
   const text =
     own.endpoint ?? general.endpoint ?? `http://localhost:${DEFAULT_PORTS[isGrpc ? 'grpc' : 'http']}`;
@@ -89,8 +95,13 @@ function urlOf(signal: Signal, protocol: Protocol, own: Receiver, general: Recei
   return url;
 }
 
-function targetOf(signal: Signal, own: Receiver, general: Receiver, path: string): Target {
-  const of = <K extends keyof Receiver>(key: K): Receiver[K] => own[key] ?? general[key];
+function resolveEndpoint(
+  signal: Signal,
+  own: ReceiverConfig,
+  general: ReceiverConfig,
+  path: string,
+): SignalEndpoint {
+  const of = <K extends keyof ReceiverConfig>(key: K): ReceiverConfig[K] => own[key] ?? general[key];
   const protocol = of('protocol') ?? DEFAULT_PROTOCOL;
   const certificate = of('client_certificate');
   const key = of('client_key');
@@ -102,8 +113,8 @@ function targetOf(signal: Signal, own: Receiver, general: Receiver, path: string
   return {
     signal,
     protocol,
-    url: urlOf(signal, protocol, own, general, path),
-    headers: lowerCased(parsePairs(of('headers') ?? '') ?? {}),
+    url: resolveUrl(signal, protocol, own, general, path),
+    headers: lowerCaseNames(parsePairs(of('headers') ?? '') ?? {}),
     headersFile: of('headers_file'),
     timeoutMs: of('timeout') ?? DEFAULT_TIMEOUT_MS,
     compression: of('compression') ?? 'none',
@@ -113,20 +124,20 @@ function targetOf(signal: Signal, own: Receiver, general: Receiver, path: string
   };
 }
 
-export const lowerCased = (headers: Record<string, string>): Record<string, string> =>
+export const lowerCaseNames = (headers: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
-const NO_RULES = { include: [], exclude: [] };
+const ALL_CONTAINERS = { include: [], exclude: [] };
 
 /**
  * @returns nothing where OTLP is off
  * @throws {Error} naming the option that is wrong beside another
  */
-export function destinationsOf(config: Config): Destination[] {
+export function resolveDestinations(config: Config): Destination[] {
   const { otlp, destinations, spool, traces } = config;
   if (!config.exporter.includes('otlp') || !otlp.enabled) return [];
   const bounds = { backlogRate: spool.backlog_rate, maxBytes: spool.max_size, maxAgeMs: spool.max_age };
-  const isWanted = (kind: Kind) => kind !== 'traces' || traces.enabled;
+  const isWanted = (kind: RecordKind) => kind !== 'traces' || traces.enabled;
 
   const own = { logs: otlp.logs, metrics: otlp.metrics, traces: otlp.traces };
   const isNamed =
@@ -137,22 +148,22 @@ export function destinationsOf(config: Config): Destination[] {
     const has = (signal: Signal) =>
       !isNamed || otlp.endpoint !== undefined || own[signal].endpoint !== undefined;
     const target = (signal: Signal) =>
-      has(signal) ? targetOf(signal, own[signal], otlp, 'otlp') : undefined;
+      has(signal) ? resolveEndpoint(signal, own[signal], otlp, 'otlp') : undefined;
     all.push({
-      name: GENERAL,
-      kinds: otlp.signals.filter((kind) => isWanted(kind) && has(signalOf(kind))),
-      targets: { logs: target('logs'), metrics: target('metrics'), traces: target('traces') },
-      containers: NO_RULES,
+      name: MAIN_DESTINATION,
+      kinds: otlp.signals.filter((kind) => isWanted(kind) && has(signalOfKind(kind))),
+      endpoints: { logs: target('logs'), metrics: target('metrics'), traces: target('traces') },
+      containers: ALL_CONTAINERS,
       metricsOrder: otlp.metrics_order,
       ...bounds,
     });
   }
   for (const [name, given] of Object.entries(destinations)) {
-    const target = (signal: Signal) => targetOf(signal, NOTHING, given, `destinations.${name}`);
+    const target = (signal: Signal) => resolveEndpoint(signal, NO_RECEIVER, given, `destinations.${name}`);
     all.push({
       name,
-      kinds: (given.signals ?? kinds).filter(isWanted),
-      targets: { logs: target('logs'), metrics: target('metrics'), traces: target('traces') },
+      kinds: (given.signals ?? recordKinds).filter(isWanted),
+      endpoints: { logs: target('logs'), metrics: target('metrics'), traces: target('traces') },
       containers: { include: given.containers?.include ?? [], exclude: given.containers?.exclude ?? [] },
       metricsOrder: given.metrics_order ?? otlp.metrics_order,
       ...bounds,
@@ -161,9 +172,9 @@ export function destinationsOf(config: Config): Destination[] {
   return all;
 }
 
-export const signalOf = (kind: Kind): Signal => (kind === 'events' ? 'logs' : kind);
+export const signalOfKind = (kind: RecordKind): Signal => (kind === 'events' ? 'logs' : kind);
 
-const NOTHING: Receiver = {
+const NO_RECEIVER: ReceiverConfig = {
   endpoint: undefined,
   protocol: undefined,
   headers: undefined,

@@ -4,11 +4,11 @@
  */
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
-import { webhookOptions } from './alerts.ts';
-import { daemonOptions } from './daemons.ts';
+import { webhookOptions } from './alert-options.ts';
+import { daemonOptions } from './daemon-options.ts';
 import { DEFAULTS } from './load.ts';
-import type { OptionFacts } from './option.ts';
-import { ruleOptions } from './rules.ts';
+import type { OptionMetadata } from './option.ts';
+import { ruleOptions } from './rule-options.ts';
 import { destinationOptions, schema } from './schema.ts';
 
 type Entries = Readonly<Record<string, v.GenericSchema>>;
@@ -28,7 +28,7 @@ const entriesOf = (group: v.GenericSchema): Entries =>
   (('wrapped' in group ? group.wrapped : group) as { readonly entries: Entries }).entries;
 
 /** Takes one value or a list, each of the values where there are few. */
-function withValues(type: JsonSchema, { values }: OptionFacts): JsonSchema {
+function withValues(type: JsonSchema, { values }: OptionMetadata): JsonSchema {
   const isList = type.anyOf?.some((one) => typeof one === 'object' && one.type === 'array');
   if (!isList || values === undefined) return type;
   const items: JsonSchema = { anyOf: [{ enum: [...values] }, TEMPLATE] };
@@ -42,7 +42,7 @@ function orTemplate(type: JsonSchema): JsonSchema {
   return texts.length === 0 || takesAny ? type : { anyOf: [...alternatives, TEMPLATE] };
 }
 
-function valueSchema(leaf: v.GenericSchema, path: string, facts: OptionFacts): JsonSchema {
+function valueSchema(leaf: v.GenericSchema, path: string, facts: OptionMetadata): JsonSchema {
   const named = NAMED[path];
   if (named !== undefined) {
     const one = { ...objectSchema(named.entries as Entries), required: [...named.required] };
@@ -67,7 +67,7 @@ function objectSchema(entries: Entries, prefix?: string): JsonSchema {
   const properties = Object.entries(entries).map(([key, leaf]): [string, JsonSchema] => {
     const path = prefix === undefined ? '' : prefix + key;
     const known = leaf as Parameters<typeof v.getMetadata>[0];
-    const { facts } = v.getMetadata(known) as { facts?: OptionFacts };
+    const { facts } = v.getMetadata(known) as { facts?: OptionMetadata };
     if (facts === undefined)
       return [key, objectSchema(entriesOf(leaf), prefix === undefined ? undefined : `${path}.`)];
     return [

@@ -7,40 +7,40 @@ import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import * as v from 'valibot';
 import { homeDirectory } from '../collectors/engine/home-directory.ts';
-import { alertmanagersOf, webhooksOf } from './alert-receivers.ts';
-import { webhookOptions } from './alerts.ts';
-import { daemonOptions, mistakeInDaemons } from './daemons.ts';
-import { destinationsOf } from './destinations.ts';
-import { nearest, notAllowed, shownWithoutSecrets, suggestion } from './mistake.ts';
-import { factsOf } from './option.ts';
-import { kinds } from './receiver.ts';
+import { webhookOptions } from './alert-options.ts';
+import { resolveAlertmanagers, resolveWebhooks } from './alert-receivers.ts';
+import { daemonOptions, findDaemonProblem } from './daemon-options.ts';
+import { resolveDestinations } from './destinations.ts';
+import { findNearest, formatInvalidValue, formatMasked, formatSuggestion } from './invalid-value.ts';
+import { optionMetadata } from './option.ts';
+import { recordKinds } from './receiver-options.ts';
 import { type Config, destinationOptions, type Option, options, schema } from './schema.ts';
-import { type Environment, fill, hasTemplate } from './template.ts';
+import { type Environment, hasVariables, substituteVariables } from './template.ts';
 
 /** A value as the user gave it, and where. */
-export interface Setting {
+export interface ResolvedSetting {
   readonly value: unknown;
   /** `portlight.yaml`, `PORTLIGHT_INTERVAL`, `--interval`, `default`. */
   readonly origin: string;
   /** The line of the file that something in the value stands in. @param keys below the option's */
-  readonly lineOf?: (keys: readonly (string | number)[]) => number | undefined;
+  readonly findLine?: (keys: readonly (string | number)[]) => number | undefined;
 }
 
-export interface Loaded {
+export interface LoadedConfig {
   readonly config: Config;
-  readonly settings: ReadonlyMap<string, Setting>;
+  readonly settings: ReadonlyMap<string, ResolvedSetting>;
   /** What is wrong with alert rules, a line each: those are left out, and all else works. */
-  readonly ruleMistakes: readonly string[];
+  readonly ruleProblems: readonly string[];
 }
 
 /** Every mistake in a configuration, one line each. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  readonly mistakes: readonly string[];
+  readonly problems: readonly string[];
 
   constructor(mistakes: readonly string[]) {
     super(mistakes.join('\n'));
-    this.mistakes = mistakes;
+    this.problems = mistakes;
   }
 }
 
@@ -62,8 +62,9 @@ function unknownKey(key: string, value: unknown): string {
   const below = options
     .filter(({ path }) => path.startsWith(`${key}.`))
     .map(({ path }) => path.slice(key.length + 1));
-  if (below.length === 0) return `${key}: is not a known key${suggestion(nearest(key, byPath.keys()))}`;
-  return `${key}: ${shownWithoutSecrets(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
+  if (below.length === 0)
+    return `${key}: is not a known key${formatSuggestion(findNearest(key, byPath.keys()))}`;
+  return `${key}: ${formatMasked(value)} is not allowed; expected keys below it: ${below.join(', ')}`;
 }
 
 /**
@@ -73,9 +74,9 @@ function unknownKey(key: string, value: unknown): string {
  */
 function filled(value: unknown, where: string, env: Environment, mistake: (text: string) => void): unknown {
   if (typeof value === 'string') {
-    if (!hasTemplate(value)) return value;
+    if (!hasVariables(value)) return value;
     try {
-      return fill(value, env) || undefined;
+      return substituteVariables(value, env) || undefined;
     } catch (error) {
       mistake(`${where}: ${(error as Error).message}`);
       return undefined;
@@ -94,7 +95,7 @@ function filled(value: unknown, where: string, env: Environment, mistake: (text:
 async function readFile(
   path: string,
   env: Environment,
-  settings: Map<string, Setting>,
+  settings: Map<string, ResolvedSetting>,
   mistakes: string[],
 ): Promise<void> {
   let source: string;
@@ -138,12 +139,12 @@ async function readFile(
       const node = document.getIn([...key.split('.'), ...keys], true);
       return isNode(node) && node.range ? lineCounter.linePos(node.range[0]).line : undefined;
     };
-    if (byPath.has(key)) settings.set(key, { value, origin: path, lineOf });
+    if (byPath.has(key)) settings.set(key, { value, origin: path, findLine: lineOf });
     else mistakes.push(`${path}: ${unknownKey(key, value)}`);
   }
 }
 
-function readEnvironment(env: Environment, settings: Map<string, Setting>, mistakes: string[]): void {
+function readEnvironment(env: Environment, settings: Map<string, ResolvedSetting>, mistakes: string[]): void {
   for (const { path, otel, fromOtel } of options) {
     const value = otel === undefined ? undefined : env[otel];
     if (value) settings.set(path, { value: fromOtel?.(value) ?? value, origin: otel! });
@@ -156,7 +157,7 @@ function readEnvironment(env: Environment, settings: Map<string, Setting>, mista
     else {
       // Others may set variables of this prefix (Kubernetes does, for a service of our name): only what
       // is almost ours is a mistake.
-      const near = nearest(name, variables.keys());
+      const near = findNearest(name, variables.keys());
       if (near !== undefined && distance(name, near) <= 2)
         mistakes.push(`${name}: is not a known variable; did you mean ${near}?`);
     }
@@ -203,7 +204,7 @@ export const DEFAULTS: Readonly<Record<string, unknown>> = {
   'alerts.alertmanager.urls': [],
   'alerts.alertmanager.resend': '1m',
   'otlp.enabled': true,
-  'otlp.signals': [...kinds],
+  'otlp.signals': [...recordKinds],
   'otlp.metrics_order': 'newest',
   'otlp.metric_names': 'semconv',
   'otlp.temporality': 'cumulative',
@@ -224,7 +225,7 @@ export const DEFAULTS: Readonly<Record<string, unknown>> = {
   'logs.rate_limit': 0,
 };
 
-function addDefaults(settings: Map<string, Setting>, env: Environment): void {
+function addDefaults(settings: Map<string, ResolvedSetting>, env: Environment): void {
   const fall = (path: string, value: unknown) => {
     if (!settings.has(path)) settings.set(path, { value, origin: 'default' });
   };
@@ -236,7 +237,7 @@ function addDefaults(settings: Map<string, Setting>, env: Environment): void {
   for (const [path, value] of Object.entries(DEFAULTS)) fall(path, value);
 }
 
-function nest(settings: ReadonlyMap<string, Setting>): object {
+function nest(settings: ReadonlyMap<string, ResolvedSetting>): object {
   const root: Record<string, unknown> = {};
   for (const { path } of options) {
     const keys = path.split('.');
@@ -252,13 +253,13 @@ function nest(settings: ReadonlyMap<string, Setting>): object {
   return root;
 }
 
-function mistakeOf(option: Option, { value, origin }: Setting): string {
+function mistakeOf(option: Option, { value, origin }: ResolvedSetting): string {
   const where = origin.startsWith('--') || /^[A-Z_]+$/.test(origin) ? origin : `${origin}: ${option.path}`;
-  return `${where}: ${notAllowed(value, option)}`;
+  return `${where}: ${formatInvalidValue(value, option)}`;
 }
 
 /** A mistake that begins with an option's path, with where its value was given. */
-function withOrigin(mistake: string, settings: ReadonlyMap<string, Setting>): string {
+function withOrigin(mistake: string, settings: ReadonlyMap<string, ResolvedSetting>): string {
   const [path = ''] = mistake.split(':');
   const origin = (settings.get(path) ?? settings.get(path.split('.')[0]!))?.origin;
   if (origin === undefined) return mistake;
@@ -276,7 +277,7 @@ const named: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 function namedMistake(
   { path, ...facts }: Option,
   keys: readonly string[],
-  { value, origin }: Setting,
+  { value, origin }: ResolvedSetting,
 ): string {
   const [name = '', ...below] = keys;
   let where = `${origin}: ${path}.${name}`;
@@ -287,20 +288,20 @@ function namedMistake(
     given = (given as Record<string, unknown> | undefined)?.[key];
     const leaf = entries[key] as v.GenericSchema | undefined;
     if (leaf === undefined)
-      return `${where}: is not a known key${suggestion(nearest(key, Object.keys(entries)))}`;
+      return `${where}: is not a known key${formatSuggestion(findNearest(key, Object.keys(entries)))}`;
     const inner = 'wrapped' in leaf ? (leaf.wrapped as { entries?: typeof entries }).entries : undefined;
     if (inner === undefined) {
-      const facts = factsOf(leaf);
+      const facts = optionMetadata(leaf);
       if (given === undefined) return `${where}: is missing; expected ${facts.allowed}`;
-      return `${where}: ${notAllowed(given, facts)}`;
+      return `${where}: ${formatInvalidValue(given, facts)}`;
     }
     entries = inner;
   }
-  return `${where}: ${notAllowed(below.length === 0 ? name : given, facts)}`;
+  return `${where}: ${formatInvalidValue(below.length === 0 ? name : given, facts)}`;
 }
 
 /** A mistake in one alert rule. */
-export interface RuleMistake {
+export interface RuleProblem {
   /** Where in `alerts.rules`. */
   readonly keys: readonly (string | number)[];
   /** With the option's path before it. */
@@ -309,9 +310,9 @@ export interface RuleMistake {
 
 /** Checks by those who compile what the configuration only holds as text. */
 export interface ConfigChecks {
-  readonly ruleMistakes: (alerts: Config['alerts']) => readonly RuleMistake[];
+  readonly checkRules: (alerts: Config['alerts']) => readonly RuleProblem[];
   /** What is wrong with a webhook's template; undefined when nothing is. */
-  readonly templateMistake: (template: string) => string | undefined;
+  readonly checkTemplate: (template: string) => string | undefined;
 }
 
 /**
@@ -324,8 +325,8 @@ export async function readConfig(
   flags: Readonly<Record<string, unknown>> = {},
   file: string | undefined = undefined,
   env: Environment = process.env,
-): Promise<Loaded> {
-  const settings = new Map<string, Setting>();
+): Promise<LoadedConfig> {
+  const settings = new Map<string, ResolvedSetting>();
   const mistakes: string[] = [];
   const path = file ?? env.PORTLIGHT_CONFIG ?? DEFAULT_FILES.find((candidate) => existsSync(candidate));
   if (path !== undefined) await readFile(path, env, settings, mistakes);
@@ -350,13 +351,13 @@ export async function readConfig(
     mistakes.push(...wrong);
   }
   if (mistakes.length > 0 || !result.success) throw new ConfigError(mistakes);
-  const mistake = mistakeInDaemons(result.output);
+  const mistake = findDaemonProblem(result.output);
   if (mistake !== undefined) throw new ConfigError([withOrigin(mistake, settings)]);
   try {
-    destinationsOf(result.output);
-    alertmanagersOf(result.output.alerts);
-    for (const { name, template } of webhooksOf(result.output)) {
-      const wrong = template === undefined ? undefined : checks.templateMistake(template);
+    resolveDestinations(result.output);
+    resolveAlertmanagers(result.output.alerts);
+    for (const { name, template } of resolveWebhooks(result.output)) {
+      const wrong = template === undefined ? undefined : checks.checkTemplate(template);
       if (wrong !== undefined) {
         const path = result.output.alerts.webhooks[name]?.template;
         throw new Error(`alerts.webhooks.${name}.template: ${path} is not allowed: ${wrong}`);
@@ -365,15 +366,15 @@ export async function readConfig(
   } catch (error) {
     throw new ConfigError([withOrigin((error as Error).message, settings)]);
   }
-  const { lineOf, origin } = settings.get('alerts.rules')!;
-  const ruleMistakes = checks.ruleMistakes(result.output.alerts).map(({ keys, message }) => {
+  const { findLine: lineOf, origin } = settings.get('alerts.rules')!;
+  const ruleMistakes = checks.checkRules(result.output.alerts).map(({ keys, message }) => {
     // What is missing stands in no line: that of what it is missing in.
     const line = keys
       .map((_, index) => lineOf?.(keys.slice(0, keys.length - index)))
       .find((one) => one !== undefined);
     return `${origin}${line === undefined ? '' : `:${line}`}: ${message}`;
   });
-  return { config: result.output, settings, ruleMistakes };
+  return { config: result.output, settings, ruleProblems: ruleMistakes };
 }
 
 /** An issue's path can lead into an option's value, such as an item of a list. */

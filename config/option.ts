@@ -5,7 +5,7 @@ import { DURATION, parseDuration } from './duration.ts';
 import { parseSize, SIZE } from './size.ts';
 
 /** What is known of an option besides the shape of its value. */
-export interface OptionFacts {
+export interface OptionMetadata {
   /** What is allowed, as the end of "expected …". */
   readonly allowed: string;
   /** The values, where there are few. */
@@ -29,18 +29,18 @@ export type ScopeName = (typeof scopeNames)[number];
 export type Leaf<T> = v.GenericSchema<unknown, T>;
 
 /** What is known of an option besides the shape of its value. */
-export function factsOf(schema: v.GenericSchema): OptionFacts {
-  const { facts } = v.getMetadata(schema as Parameters<typeof v.getMetadata>[0]) as { facts: OptionFacts };
+export function optionMetadata(schema: v.GenericSchema): OptionMetadata {
+  const { facts } = v.getMetadata(schema as Parameters<typeof v.getMetadata>[0]) as { facts: OptionMetadata };
   return facts;
 }
 
 /** An option: its value's schema with description and facts. */
-export const option = <T>(description: string, facts: OptionFacts, schema: Leaf<T>) =>
+export const option = <T>(description: string, facts: OptionMetadata, schema: Leaf<T>) =>
   v.pipe(schema, v.description(description), v.metadata({ facts }));
 
 export const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
 
-export const text = v.string() as Leaf<string>;
+export const requiredText = v.string() as Leaf<string>;
 export const optionalText = v.optional(v.string()) as Leaf<string | undefined>;
 export const oneOf = <const T extends readonly string[]>(values: T) => v.picklist(values) as Leaf<T[number]>;
 export const matching = (pattern: RegExp) => v.pipe(v.string(), v.regex(pattern)) as Leaf<string>;
@@ -54,11 +54,11 @@ const items = v.union([
 ]);
 
 /** A list of some of the values, one at least. */
-export const listOf = <const T extends readonly string[]>(values: T) =>
+export const choiceList = <const T extends readonly string[]>(values: T) =>
   v.pipe(items, v.array(v.picklist(values)), v.minLength(1)) as Leaf<T[number][]>;
 
 /** A list of text, each item of which `fits`. */
-export const listOfText = (fits: (item: string) => boolean) =>
+export const textList = (fits: (item: string) => boolean) =>
   v.pipe(items, v.array(v.pipe(v.string(), v.check(fits)))) as Leaf<string[]>;
 
 /** A duration within bounds, in milliseconds. */
@@ -73,7 +73,7 @@ export const durationBetween = (least: number, most: number) =>
   ) as Leaf<number>;
 
 /** Text that `fits`. */
-export const textThat = (fits: (text: string) => boolean) =>
+export const optionalTextWhere = (fits: (text: string) => boolean) =>
   v.optional(v.pipe(v.string(), v.check(fits))) as Leaf<string | undefined>;
 
 /** A whole number of something, within bounds. */
@@ -96,7 +96,7 @@ export const sizeBetween = (least: number, most: number) =>
     v.maxValue(most),
   ) as Leaf<number>;
 
-export const yesOrNo = v.union([
+export const booleanValue = v.union([
   v.boolean(),
   v.pipe(
     v.picklist(['true', 'false']),
@@ -105,7 +105,7 @@ export const yesOrNo = v.union([
 ]) as Leaf<boolean>;
 
 /** Patterns: a list, or one in a string, in which a comma is a comma. */
-export const patterns = (fits: (item: string) => boolean) =>
+export const patternList = (fits: (item: string) => boolean) =>
   v.pipe(
     v.union([
       v.pipe(
@@ -117,14 +117,22 @@ export const patterns = (fits: (item: string) => boolean) =>
     v.array(v.pipe(v.string(), v.check(fits))),
   ) as Leaf<string[]>;
 
-export const isContainerRule = (rule: string): boolean => RULE.test(rule);
-export const CONTAINER_RULES = 'a list of name=…, image=… or label=…, with * as wildcard';
+export const isContainerSelector = (rule: string): boolean => RULE.test(rule);
+export const CONTAINER_SELECTORS = 'a list of name=…, image=… or label=…, with * as wildcard';
 
 /** Which containers something is for. @param what said of those that it is for, and of those that it is not for */
-export const scopeOf = (what: { readonly include: string; readonly exclude: string }) =>
+export const containerFilterOptions = (what: { readonly include: string; readonly exclude: string }) =>
   v.optional(
     v.strictObject({
-      include: option(what.include, { allowed: CONTAINER_RULES }, optional(listOfText(isContainerRule))),
-      exclude: option(what.exclude, { allowed: CONTAINER_RULES }, optional(listOfText(isContainerRule))),
+      include: option(
+        what.include,
+        { allowed: CONTAINER_SELECTORS },
+        optional(textList(isContainerSelector)),
+      ),
+      exclude: option(
+        what.exclude,
+        { allowed: CONTAINER_SELECTORS },
+        optional(textList(isContainerSelector)),
+      ),
     }),
   );

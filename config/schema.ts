@@ -4,29 +4,35 @@
  */
 import * as v from 'valibot';
 import { selectable, unknownMetrics } from '../collectors/catalogue/selection.ts';
-import { alertOptions } from './alerts.ts';
-import { daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemons.ts';
-import { logOptions } from './logs.ts';
+import { alertOptions } from './alert-options.ts';
+import { daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemon-options.ts';
+import { logOptions } from './log-options.ts';
 import {
-  CONTAINER_RULES,
+  booleanValue,
+  CONTAINER_SELECTORS,
+  choiceList,
+  containerFilterOptions,
   durationBetween,
-  factsOf,
-  isContainerRule,
+  isContainerSelector,
   type Leaf,
-  listOf,
-  listOfText,
-  type OptionFacts,
+  type OptionMetadata,
   oneOf,
   option,
   optionalText,
+  optionalTextWhere,
+  optionMetadata,
+  requiredText,
   scopeNames,
-  scopeOf,
   sizeBetween,
-  text,
-  textThat,
-  yesOrNo,
+  textList,
 } from './option.ts';
-import { GENERAL, type Kind, kinds, parsePairs, receiverOptions } from './receiver.ts';
+import {
+  MAIN_DESTINATION,
+  parsePairs,
+  type RecordKind,
+  receiverOptions,
+  recordKinds,
+} from './receiver-options.ts';
 
 const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
 const METRIC_PATTERNS =
@@ -63,10 +69,10 @@ const mounted = (directory: string) =>
   option(
     `The host's ${directory}, where the agent runs in a container and it is mounted elsewhere`,
     { allowed: 'a path', flag: 'directory' },
-    text,
+    requiredText,
   );
 
-const SIGNALS = { allowed: `a list of ${kinds.join(', ')}`, values: kinds } as const;
+const SIGNALS = { allowed: `a list of ${recordKinds.join(', ')}`, values: recordKinds } as const;
 
 /** What can be said of each of `destinations`. */
 export const destinationOptions = {
@@ -76,13 +82,17 @@ export const destinationOptions = {
     { allowed: 'an http:// or https:// URL; for gRPC also host:port' },
     v.nonOptional(receiverOptions('').endpoint) as unknown as Leaf<string>,
   ),
-  signals: option('What is sent', SIGNALS, v.optional(listOf(kinds)) as Leaf<Kind[] | undefined>),
+  signals: option(
+    'What is sent',
+    SIGNALS,
+    v.optional(choiceList(recordKinds)) as Leaf<RecordKind[] | undefined>,
+  ),
   metrics_order: option(
     'Which metrics are sent first where several rounds wait',
     { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
     v.optional(oneOf(metricsOrders)) as Leaf<(typeof metricsOrders)[number] | undefined>,
   ),
-  containers: scopeOf({
+  containers: containerFilterOptions({
     include: 'Containers whose records are sent',
     exclude: 'Containers whose records are not sent',
   }),
@@ -98,7 +108,7 @@ export const schema = v.strictObject({
   exporter: option(
     'Where records go; several with commas. By default otlp where an OTLP endpoint is configured, console otherwise',
     { allowed: `a list of ${exporterNames.join(', ')}`, values: exporterNames, flag: 'names' },
-    listOf(exporterNames),
+    choiceList(exporterNames),
   ),
   interval: option(
     'Time from one round of metrics to the next',
@@ -135,12 +145,12 @@ export const schema = v.strictObject({
     enabled: option(
       'Whether the endpoint has the page that shows everything, and what commands ask for',
       { allowed: 'true or false', flag: 'true|false' },
-      yesOrNo,
+      booleanValue,
     ),
     hosts: option(
       "Names by which the endpoint is reached, besides addresses, localhost and this machine's own name",
       { allowed: 'a list of host names', flag: 'names' },
-      listOfText((name) => HOST_NAME.test(name)),
+      textList((name) => HOST_NAME.test(name)),
     ),
   }),
   log_level: option(
@@ -157,12 +167,12 @@ export const schema = v.strictObject({
       values: attributeSets,
       flag: 'sets',
     },
-    listOfText((name) => (attributeSets as readonly string[]).includes(name)),
+    textList((name) => (attributeSets as readonly string[]).includes(name)),
   ),
   container_labels: option(
     'Container labels that every record of a container bears as container.label.<key>; none by default',
     { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },
-    listOfText((key) => key !== ''),
+    textList((key) => key !== ''),
   ),
   scope: option(
     'What the agent is for: the host; or, where it runs in a container itself, the containers of its own Compose project, those that share its network, or those that the label portlight.scope of its own container selects',
@@ -172,25 +182,25 @@ export const schema = v.strictObject({
   containers: v.strictObject({
     include: option(
       'Containers to observe: those that fit any of these rules; all by default',
-      { allowed: CONTAINER_RULES, flag: 'rules' },
-      listOfText(isContainerRule),
+      { allowed: CONTAINER_SELECTORS, flag: 'rules' },
+      textList(isContainerSelector),
     ),
     exclude: option(
       'Containers to leave alone, even where an include rule fits',
-      { allowed: CONTAINER_RULES, flag: 'rules' },
-      listOfText(isContainerRule),
+      { allowed: CONTAINER_SELECTORS, flag: 'rules' },
+      textList(isContainerSelector),
     ),
   }),
   metrics: v.strictObject({
     enable: option(
       'Metrics to collect that are off by default',
       { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable },
-      listOfText(isMetricPattern),
+      textList(isMetricPattern),
     ),
     disable: option(
       'Metrics not to collect',
       { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable },
-      listOfText(isMetricPattern),
+      textList(isMetricPattern),
     ),
     storage_interval: option(
       "Time from one look at the daemon's disk use to the next",
@@ -203,12 +213,12 @@ export const schema = v.strictObject({
     exclude: option(
       'Events not to tell, by name: docker.container.exec_* leaves out what health checks cause. Alerts are told all the same',
       { allowed: 'a list of event names, with * as wildcard', flag: 'names' },
-      listOfText((pattern) => EVENT_PATTERN.test(pattern)),
+      textList((pattern) => EVENT_PATTERN.test(pattern)),
     ),
     exec_commands: option(
       'Whether events of docker exec tell the command; passwords and the like in it are redacted',
       { allowed: 'true or false', flag: 'true|false' },
-      yesOrNo,
+      booleanValue,
     ),
   }),
   traces: v.strictObject({
@@ -220,7 +230,7 @@ export const schema = v.strictObject({
         otel: 'OTEL_TRACES_EXPORTER',
         fromOtel: (names) => (names === 'none' ? 'false' : names === 'otlp' ? 'true' : names),
       },
-      yesOrNo,
+      booleanValue,
     ),
   }),
   alerts: v.strictObject(alertOptions),
@@ -230,7 +240,7 @@ export const schema = v.strictObject({
       allowed: 'key=value pairs with commas, percent-encoded',
       otel: 'OTEL_RESOURCE_ATTRIBUTES',
     },
-    textThat((text) => parsePairs(text) !== undefined),
+    optionalTextWhere((text) => parsePairs(text) !== undefined),
   ),
   service_name: option(
     "service.name of the agent's own records",
@@ -266,9 +276,9 @@ export const schema = v.strictObject({
         otel: 'OTEL_SDK_DISABLED',
         fromOtel: (disabled) => (disabled.toLowerCase() === 'true' ? 'false' : 'true'),
       },
-      yesOrNo,
+      booleanValue,
     ),
-    signals: option('What is sent', SIGNALS, listOf(kinds)),
+    signals: option('What is sent', SIGNALS, choiceList(recordKinds)),
     metrics_order: option(
       'Which metrics are sent first where several rounds wait; a receiver that takes none older than it has wants oldest',
       { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
@@ -300,7 +310,7 @@ export const schema = v.strictObject({
       v.unknown(),
       v.check((given) => !Array.isArray(given)),
       v.record(
-        v.pipe(v.string(), v.regex(/^[\w-]+$/), v.notValue(GENERAL)),
+        v.pipe(v.string(), v.regex(/^[\w-]+$/), v.notValue(MAIN_DESTINATION)),
         v.strictObject(destinationOptions),
       ),
     ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof destinationOptions, undefined>>>>,
@@ -310,7 +320,7 @@ export const schema = v.strictObject({
 export type Config = v.InferOutput<typeof schema>;
 
 /** An option of the schema, by its path. */
-export interface Option extends OptionFacts {
+export interface Option extends OptionMetadata {
   /** As in the file, with dots: `logs.first_sight`. */
   readonly path: string;
   readonly description: string;
@@ -324,7 +334,7 @@ function collect(entries: Readonly<Record<string, v.GenericSchema>>, prefix: str
     const path = prefix + key;
     if ('entries' in leaf) return collect(leaf.entries as Record<string, v.GenericSchema>, `${path}.`);
     return {
-      ...factsOf(leaf),
+      ...optionMetadata(leaf),
       path,
       description: v.getDescription(leaf as Parameters<typeof v.getDescription>[0]) ?? '',
       variable: `PORTLIGHT_${path.replaceAll('.', '_').toUpperCase()}`,

@@ -9,13 +9,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const REFERENCE = /\$\$|\$\{([^}\n]*)\}/g;
 const NAME = /^(?:env:)?([A-Za-z_]\w*)(?::-(.*))?$/s;
 
-export const hasTemplate = (text: string): boolean => text.search(REFERENCE) !== -1;
+export const hasVariables = (text: string): boolean => text.search(REFERENCE) !== -1;
 
 /**
  * The text with variables in their places; an empty one counts as not set where there is a default.
  * @throws {Error} that continues the name of the option, when a variable is not set or a reference is none
  */
-export function fill(text: string, env: Environment): string {
+export function substituteVariables(text: string, env: Environment): string {
   return text.replace(REFERENCE, (reference, inner: string | undefined) => {
     if (inner === undefined) return '$';
     const [, name, fallback] = NAME.exec(inner) ?? [];

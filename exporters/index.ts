@@ -1,8 +1,8 @@
 /** The exporters that the configuration asks for; a new one is added here. Each is imported only when it is used. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { alertmanagersOf, webhooksOf } from '../config/alert-receivers.ts';
-import { destinationsOf } from '../config/destinations.ts';
+import { resolveAlertmanagers, resolveWebhooks } from '../config/alert-receivers.ts';
+import { resolveDestinations } from '../config/destinations.ts';
 import type { Config } from '../config/schema.ts';
 import type { Exporter } from './shared/exporter.ts';
 import type { Telemetry } from './shared/telemetry.ts';
@@ -10,7 +10,7 @@ import type { Telemetry } from './shared/telemetry.ts';
 /** What is to be made. @throws {Error} naming what is wrong in the configuration */
 function makings(config: Config, telemetry: Telemetry, directory: string): (() => Promise<Exporter>)[] {
   const { exporter, alerts } = config;
-  const destinations = destinationsOf(config);
+  const destinations = resolveDestinations(config);
   // One that is away must not hold up what another takes.
   const logsWait = destinations.length === 1;
   return [
@@ -21,11 +21,11 @@ function makings(config: Config, telemetry: Telemetry, directory: string): (() =
       const { OtlpExporter } = await import('./otlp/index.ts');
       return OtlpExporter.create(destination, directory, logsWait, telemetry);
     }),
-    ...alertmanagersOf(alerts).map((endpoint) => async () => {
+    ...resolveAlertmanagers(alerts).map((endpoint) => async () => {
       const { AlertmanagerExporter } = await import('./alertmanager/index.ts');
       return AlertmanagerExporter.create(endpoint, alerts.alertmanager.resend, telemetry);
     }),
-    ...webhooksOf(config).map((webhook) => async () => {
+    ...resolveWebhooks(config).map((webhook) => async () => {
       const { WebhookExporter } = await import('./webhook/index.ts');
       return WebhookExporter.create(webhook, directory, telemetry);
     }),

@@ -11,7 +11,7 @@ export interface Condition {
 }
 
 /** NaN, which stands for what is not known, meets no condition. */
-export function meets({ operator, threshold }: Condition, value: number): boolean {
+export function isMet({ operator, threshold }: Condition, value: number): boolean {
   switch (operator) {
     case '>=':
       return value >= threshold;
@@ -32,7 +32,7 @@ export function meets({ operator, threshold }: Condition, value: number): boolea
 export const isUpward = (operator: Operator): boolean => operator.startsWith('>');
 
 /** How a threshold is written for what has a unit. */
-export function thresholdForm(unit: string): string {
+export function describeThresholdFormat(unit: string): string {
   if (unit === '1') return 'a share such as 90%';
   if (/^By(\/s)?$/.test(unit)) return 'a size such as 100MiB';
   if (unit === 's') return 'a duration such as 15m';

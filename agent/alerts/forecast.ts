@@ -3,7 +3,7 @@
  * that memory that is filled and collected by turns has none; it is the median of the slopes between them (Theil-Sen),
  * which a few odd values do not bend; and it counts only where it is clear and goes on.
  */
-import type { History } from './history.ts';
+import type { SampleRing } from './sample-ring.ts';
 
 /** Into how many parts the window is divided; the lowest value of each counts. */
 const PARTS = 10;
@@ -18,11 +18,11 @@ const NEWS = 0.02;
 /** What came down from within this share of the level may have been killed there. */
 const KILLED = 0.97;
 /** What of the level is left is more than this times what the trend brings in the time ahead: no need to look closer. */
-const FAR = 3;
+const FAR_FACTOR = 3;
 
-export interface Question {
+export interface ForecastInput {
   /** Whose trend. */
-  readonly term: number;
+  readonly selector: number;
   /** How far back is looked, ms. */
   readonly window: number;
   /** ms */
@@ -65,8 +65,8 @@ function trendOf(times: readonly number[], values: readonly number[]): { slope: 
  * @returns in how many ms the level is reached; infinity where it does not look like that; NaN where too little was seen
  *   to tell
  */
-export function timeToReach(history: History, question: Question): number {
-  const { term, window, now, value: last, level, isRoom, floor, ahead } = question;
+export function timeToReach(history: SampleRing, question: ForecastInput): number {
+  const { selector: term, window, now, value: last, level, isRoom, floor, ahead } = question;
   const { length } = history;
   if (length === 0 || now - history.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
   if (last >= level && !isRoom) return 0;
@@ -76,7 +76,7 @@ export function timeToReach(history: History, question: Question): number {
   if (highestBefore < level * KILLED && last <= highestBefore + (isRoom ? last : level) * NEWS)
     return Number.POSITIVE_INFINITY;
   const begin = now - window;
-  const oldest = history.at(begin);
+  const oldest = history.indexAt(begin);
   if (last <= history.valueAt(oldest, term)) return Number.POSITIVE_INFINITY;
   const times: number[] = [];
   const values: number[] = [];
@@ -107,7 +107,7 @@ export function timeToReach(history: History, question: Question): number {
   const first = values[0]!;
   const lowest = values[count - 1]!;
   const grown = (lowest - first) / (times[count - 1]! - times[0]!);
-  if (!(grown > 0) || level - last > FAR * grown * ahead) return Number.POSITIVE_INFINITY;
+  if (!(grown > 0) || level - last > FAR_FACTOR * grown * ahead) return Number.POSITIVE_INFINITY;
   const { slope, rising } = trendOf(times, values);
   if (rising < CLEAR) return Number.POSITIVE_INFINITY;
   const half = count >> 1;

@@ -6,24 +6,24 @@ import { metrics } from '../../collectors/catalogue/index.ts';
 import { matches } from '../../collectors/catalogue/selection.ts';
 import type { Attributes } from '../../collectors/records/records.ts';
 import { parseDuration } from '../../config/duration.ts';
-import { nearest, notAllowed, suggestion } from '../../config/mistake.ts';
-import { factsOf } from '../../config/option.ts';
+import { findNearest, formatInvalidValue, formatSuggestion } from '../../config/invalid-value.ts';
+import { optionMetadata } from '../../config/option.ts';
 import {
   type AttributePatterns,
-  type EventGiven,
-  type RuleGiven,
-  type RuleRead,
+  type EventSelector,
+  type ParsedRuleDefinition,
+  type PreconditionDefinition,
+  type RuleDefinition,
   ruleOptions,
   ruleSchema,
-  type WhenGiven,
-} from '../../config/rules.ts';
+} from '../../config/rule-options.ts';
 import type { AlertSeverity } from '../../config/severity.ts';
 import { human, templateMistake } from '../../exporters/alerts/text.ts';
 import { duration } from '../../exporters/console/format.ts';
-import { type Condition, isUpward, meets, parseCondition, thresholdForm } from './condition.ts';
-import { type Expression, type Operand, RECENT_MS, unitOf } from './quantity.ts';
+import { type Condition, describeThresholdFormat, isMet, isUpward, parseCondition } from './condition.ts';
+import { type Expression, expressionUnit, type MetricSelector, RECENT_HISTORY_MS } from './expression.ts';
 
-interface Common {
+interface BaseRule {
   readonly name: string;
   readonly severity: AlertSeverity;
   readonly labels: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ interface Common {
 }
 
 /** Looks at figures, each round. */
-export interface MetricRule extends Common {
+export interface MetricRule extends BaseRule {
   readonly kind: 'metric';
   readonly expression: Expression;
   readonly unit: string;
@@ -44,24 +44,24 @@ export interface MetricRule extends Common {
   readonly condition: Condition;
   /** Ends it when it is met; undefined: when `condition` is not. */
   readonly resolve: Condition | undefined;
-  readonly when: readonly When[];
+  readonly when: readonly Precondition[];
   /** None of these may hold. */
-  readonly unless: readonly When[];
-  readonly isOfHost: boolean;
+  readonly unless: readonly Precondition[];
+  readonly isHostRule: boolean;
 }
 
-export interface When {
+export interface Precondition {
   readonly expression: Expression;
   /** `absent`: holds where the container does not have it. */
   readonly condition: Condition | 'absent';
 }
 
 /** Looks at events, as they come. */
-export interface EventRule extends Common {
+export interface EventRule extends BaseRule {
   readonly kind: 'event';
   /** What is shown with it. */
   readonly expression: Expression | undefined;
-  isMeant(name: string, attributes: Attributes): boolean;
+  matchesEvent(name: string, attributes: Attributes): boolean;
 }
 
 export type Rule = MetricRule | EventRule;
@@ -99,12 +99,12 @@ function operandOf(
   name: string,
   attributes: AttributePatterns = {},
   keys: readonly (string | number)[],
-): Operand {
+): MetricSelector {
   const metric = known.get(name);
   if (metric === undefined)
     throw new RuleError(
       keys,
-      `${JSON.stringify(name)} is not a metric; portlight metrics list has them${suggestion(nearest(name, known.keys()))}`,
+      `${JSON.stringify(name)} is not a metric; portlight metrics list has them${formatSuggestion(findNearest(name, known.keys()))}`,
     );
   const exact = Object.entries(attributes).map(([key, value]) => {
     if (typeof value !== 'string')
@@ -118,7 +118,9 @@ function operandOf(
 }
 
 function expressionOf(
-  given: Partial<Pick<RuleRead, 'metric' | 'attributes' | 'over' | 'room' | 'window' | 'forecast'>>,
+  given: Partial<
+    Pick<ParsedRuleDefinition, 'metric' | 'attributes' | 'over' | 'room' | 'window' | 'forecast'>
+  >,
   keys: readonly (string | number)[],
 ): Expression {
   if (given.metric === undefined) throw new RuleError(keys, 'metric is missing; expected metric, or events');
@@ -142,7 +144,7 @@ function expressionOf(
         [...keys, 'window'],
         `is not allowed: ${given.metric} is no counter, whose change would be looked at`,
       );
-    if (given.window > RECENT_MS)
+    if (given.window > RECENT_HISTORY_MS)
       throw new RuleError([...keys, 'window'], 'is not allowed; expected 10m at most, but for a forecast');
   }
   if (given.forecast === undefined)
@@ -165,11 +167,11 @@ function conditionOf(text: string, unit: string, keys: readonly (string | number
   if (condition !== undefined) return condition;
   throw new RuleError(
     keys,
-    `${JSON.stringify(text)} is not allowed; expected an operator (>=, >, <=, <, ==, !=) and ${thresholdForm(unit)}`,
+    `${JSON.stringify(text)} is not allowed; expected an operator (>=, >, <=, <, ==, !=) and ${describeThresholdFormat(unit)}`,
   );
 }
 
-function whenOf(given: WhenGiven, keys: readonly (string | number)[]): When {
+function whenOf(given: PreconditionDefinition, keys: readonly (string | number)[]): Precondition {
   if (given.absent !== undefined) {
     const metric = operandOf(given.absent, given.attributes, [...keys, 'absent']);
     return {
@@ -179,7 +181,10 @@ function whenOf(given: WhenGiven, keys: readonly (string | number)[]): When {
   }
   const expression = expressionOf(given, keys);
   if (given.condition === undefined) throw new RuleError(keys, 'condition is missing');
-  return { expression, condition: conditionOf(given.condition, unitOf(expression), [...keys, 'condition']) };
+  return {
+    expression,
+    condition: conditionOf(given.condition, expressionUnit(expression), [...keys, 'condition']),
+  };
 }
 
 const fits = (patterns: AttributePatterns, attributes: Attributes): boolean =>
@@ -189,7 +194,7 @@ const fits = (patterns: AttributePatterns, attributes: Attributes): boolean =>
   });
 
 const isMeantBy =
-  (events: readonly EventGiven[]): EventRule['isMeant'] =>
+  (events: readonly EventSelector[]): EventRule['matchesEvent'] =>
   (name, attributes) =>
     events.some((event) => matches(event.name, name) && fits(event.attributes ?? {}, attributes));
 
@@ -201,17 +206,17 @@ function isOpposite(condition: Condition, resolve: Condition): boolean {
   const distance = condition.threshold - resolve.threshold;
   if (isUpward(condition.operator)) return resolve.operator.startsWith('<') && distance >= 0;
   if (condition.operator.startsWith('<')) return isUpward(resolve.operator) && distance <= 0;
-  return !meets(resolve, condition.threshold);
+  return !isMet(resolve, condition.threshold);
 }
 
-function compile(given: RuleRead): Rule {
+function compile(given: ParsedRuleDefinition): Rule {
   for (const key of ['annotations', 'labels'] as const) {
     for (const [name, text] of Object.entries(given[key] ?? {})) {
       const mistake = templateMistake(text);
       if (mistake !== undefined) throw new RuleError([key, name], mistake);
     }
   }
-  const common: Common = {
+  const common: BaseRule = {
     name: given.name,
     severity: given.severity ?? DEFAULT_SEVERITY,
     labels: given.labels ?? {},
@@ -225,14 +230,17 @@ function compile(given: RuleRead): Rule {
     if (other !== undefined) throw new RuleError([other], 'is not allowed beside events');
     const keepMs = given.keep_firing_for ?? DEFAULT_KEEP_MS;
     const shown = given.metric === undefined ? undefined : expressionOf(given, []);
-    return { ...common, kind: 'event', keepMs, expression: shown, isMeant: isMeantBy(given.events) };
+    return { ...common, kind: 'event', keepMs, expression: shown, matchesEvent: isMeantBy(given.events) };
   }
   const expression = expressionOf(given, []);
-  const unit = unitOf(expression);
+  const unit = expressionUnit(expression);
   let condition: Condition;
   if (expression.forecast === undefined) {
     if (given.condition === undefined)
-      throw new RuleError([], `condition is missing; expected an operator and ${thresholdForm(unit)}`);
+      throw new RuleError(
+        [],
+        `condition is missing; expected an operator and ${describeThresholdFormat(unit)}`,
+      );
     condition = conditionOf(given.condition, unit, ['condition']);
   } else {
     if (given.condition !== undefined)
@@ -255,7 +263,7 @@ function compile(given: RuleRead): Rule {
     resolve,
     when: (given.when ?? []).map((one, index) => whenOf(one, ['when', index])),
     unless: (given.unless ?? []).map((one, index) => whenOf(one, ['unless', index])),
-    isOfHost: expression.metric.isOfHost,
+    isHostRule: expression.metric.isOfHost,
   };
 }
 
@@ -263,7 +271,7 @@ function compile(given: RuleRead): Rule {
  * @param given a rule as it is written
  * @throws {RuleError} when it is none
  */
-export function ruleOf(given: unknown): Rule {
+export function compileRule(given: unknown): Rule {
   const read = v.safeParse(ruleSchema, given);
   if (read.success) return compile(read.output);
   const keys = read.issues[0].path?.map(({ key }) => key as string | number) ?? [];
@@ -273,13 +281,13 @@ export function ruleOf(given: unknown): Rule {
   if (!Object.hasOwn(ruleOptions, key))
     throw new RuleError(
       [key],
-      `is not a known key${suggestion(nearest(String(key), Object.keys(ruleOptions)))}`,
+      `is not a known key${formatSuggestion(findNearest(String(key), Object.keys(ruleOptions)))}`,
     );
-  const facts = factsOf(ruleOptions[key as keyof typeof ruleOptions] as v.GenericSchema);
+  const facts = optionMetadata(ruleOptions[key as keyof typeof ruleOptions] as v.GenericSchema);
   const value = (given as Record<string, unknown>)[key];
   throw new RuleError(
     [key],
-    value === undefined ? `is missing; expected ${facts.allowed}` : notAllowed(value, facts),
+    value === undefined ? `is missing; expected ${facts.allowed}` : formatInvalidValue(value, facts),
   );
 }
 
@@ -290,7 +298,7 @@ const OVERRIDE = /^\s*(.*?)\s*(?:\bfor\s+(\S+))?\s*$/;
  * A rule as one container's label wants it.
  * @returns `off` where it is not wanted; undefined where the text is not understood
  */
-export function overridden(rule: Rule, text: string): Rule | 'off' | undefined {
+export function applyLabelOverride(rule: Rule, text: string): Rule | 'off' | undefined {
   if (text.trim() === 'off') return 'off';
   const [, wanted = '', duration] = OVERRIDE.exec(text) ?? [];
   const forMs = duration === undefined ? rule.forMs : parseDuration(duration);
@@ -304,7 +312,7 @@ export function overridden(rule: Rule, text: string): Rule | 'off' | undefined {
     ...rule,
     forMs,
     condition,
-    resolve: movedResolve(rule, condition),
+    resolve: scaleResolveCondition(rule, condition),
     expression: {
       ...expression,
       forecast: expression.forecast && { ...expression.forecast, ahead: condition.threshold * 1000 },
@@ -313,7 +321,7 @@ export function overridden(rule: Rule, text: string): Rule | 'off' | undefined {
 }
 
 /** With another threshold, what lies between the two goes with them. */
-function movedResolve({ resolve, condition }: MetricRule, moved: Condition): Condition | undefined {
+function scaleResolveCondition({ resolve, condition }: MetricRule, moved: Condition): Condition | undefined {
   if (resolve === undefined) return undefined;
   const threshold =
     condition.threshold === 0
@@ -325,23 +333,23 @@ function movedResolve({ resolve, condition }: MetricRule, moved: Condition): Con
 }
 
 /** A built-in rule as the user changes it; of what is not said, it is as it was. */
-export function changed(base: RuleGiven, given: Readonly<Record<string, unknown>>): Rule {
+export function mergeBuiltinRule(base: RuleDefinition, given: Readonly<Record<string, unknown>>): Rule {
   const isMoved = given.condition !== undefined || given.forecast !== undefined;
-  if (!isMoved || 'resolve' in given) return ruleOf({ ...base, ...given });
-  const rule = ruleOf({ ...base, resolve: undefined, ...given });
-  const before = ruleOf(base);
+  if (!isMoved || 'resolve' in given) return compileRule({ ...base, ...given });
+  const rule = compileRule({ ...base, resolve: undefined, ...given });
+  const before = compileRule(base);
   if (rule.kind === 'event' || before.kind === 'event') return rule;
-  return { ...rule, resolve: movedResolve(before, rule.condition) };
+  return { ...rule, resolve: scaleResolveCondition(before, rule.condition) };
 }
 
 /** What a container's label can say of a rule. */
-export function overrideForm(rule: Rule): string {
+export function describeOverrideFormat(rule: Rule): string {
   if (rule.kind === 'event') return 'off';
-  return `off, or ${thresholdForm(rule.unit)}, with an operator before it and "for 5m" behind it where wanted`;
+  return `off, or ${describeThresholdFormat(rule.unit)}, with an operator before it and "for 5m" behind it where wanted`;
 }
 
 /** When a rule fires, in few words. */
-export function describe(rule: Rule): string {
+export function describeRule(rule: Rule): string {
   if (rule.kind === 'event') return 'an event';
   const { expression, condition, unit, forMs } = rule;
   const { metric, over, forecast, window } = expression;

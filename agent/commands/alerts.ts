@@ -5,8 +5,8 @@ import type { Config } from '../../config/schema.ts';
 import { type AlertJson, toJson } from '../../exporters/alerts/alert.ts';
 import { human } from '../../exporters/alerts/text.ts';
 import { duration } from '../../exporters/console/format.ts';
-import { describe, type Rule } from '../alerts/rule.ts';
-import { rulesOf } from '../alerts/rules.ts';
+import { compileRules } from '../alerts/compile-rules.ts';
+import { describeRule, type Rule } from '../alerts/rule.ts';
 import { findAgent } from '../views/watch/client.ts';
 import { evaluateRulesOnce } from '../views/watch/evaluate-once.ts';
 import { configOf } from './options.ts';
@@ -55,13 +55,13 @@ export async function alerts({ output }: { output: string }, command: Command): 
 }
 
 export async function listRules({ output }: { output: string }, command: Command): Promise<void> {
-  const { config, ruleMistakes } = await configOf(command);
+  const { config, ruleProblems: ruleMistakes } = await configOf(command);
   const reasons = new Map(builtinRules.map(({ rule, reason }) => [rule.name, reason]));
   const rules = rulesWithOptIn(config.alerts).map(({ rule, isOn }) => ({
     name: rule.name,
     on: isOn,
     severity: rule.severity,
-    when: describe(rule),
+    when: describeRule(rule),
     reason: reasons.get(rule.name) ?? 'of the configuration',
   }));
   const head = ['RULE', 'STATE', 'SEVERITY', 'FIRES WHEN'];
@@ -72,8 +72,8 @@ export async function listRules({ output }: { output: string }, command: Command
 
 /** Those that are off are listed too. */
 function rulesWithOptIn(config: Config['alerts']): { rule: Rule; isOn: boolean }[] {
-  const on = new Set(rulesOf(config).rules.map(({ name }) => name));
+  const on = new Set(compileRules(config).rules.map(({ name }) => name));
   const names = builtinRules.map(({ rule }) => rule.name);
-  const all = rulesOf({ ...config, enabled: true, enable: names, disable: [] }).rules;
+  const all = compileRules({ ...config, enabled: true, enable: names, disable: [] }).rules;
   return all.map((rule) => ({ rule, isOn: on.has(rule.name) }));
 }

@@ -6,9 +6,9 @@ import type { Command } from 'commander';
 import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import { readHierarchies } from '../../collectors/shared/cgroup-location.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
-import { destinationsOf, signalOf, type Target } from '../../config/destinations.ts';
-import { withoutSecrets } from '../../config/mistake.ts';
-import { GENERAL } from '../../config/receiver.ts';
+import { resolveDestinations, type SignalEndpoint, signalOfKind } from '../../config/destinations.ts';
+import { maskSecrets } from '../../config/invalid-value.ts';
+import { MAIN_DESTINATION } from '../../config/receiver-options.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
@@ -96,14 +96,15 @@ async function checkListen({ listen: address }: Config): Promise<Finding> {
 }
 
 /** An empty request is valid OTLP: whatever answers it as such is a receiver. */
-async function checkReceiver(destination: string, target: Target): Promise<Finding> {
+async function checkReceiver(destination: string, target: SignalEndpoint): Promise<Finding> {
   const { signal, protocol, url } = target;
-  const name = destination === GENERAL ? `receiver of ${signal}` : `${destination}, receiver of ${signal}`;
+  const name =
+    destination === MAIN_DESTINATION ? `receiver of ${signal}` : `${destination}, receiver of ${signal}`;
   try {
     const transport = await createTransport(target);
     const verdict = await transport.send(Buffer.alloc(0));
     transport.close();
-    const shown = String(withoutSecrets(url.href));
+    const shown = String(maskSecrets(url.href));
     if (verdict.kind === 'accepted') return finding(name, 'ok', `${shown} takes ${protocol}`);
     const isToWait = verdict.kind === 'retry' || verdict.kind === 'away';
     return finding(
@@ -128,9 +129,9 @@ async function examine(config: Config, begins: (what: string) => void): Promise<
   }
   findings.push(checkCgroups(config));
   findings.push(checkDataDirectory(config), await checkListen(config));
-  for (const { name, targets, kinds } of destinationsOf(config)) {
+  for (const { name, endpoints: targets, kinds } of resolveDestinations(config)) {
     begins(`the receivers of ${name}`);
-    const signals = new Set(kinds.map(signalOf));
+    const signals = new Set(kinds.map(signalOfKind));
     for (const signal of signals) findings.push(await checkReceiver(name, targets[signal]!));
   }
   return findings;

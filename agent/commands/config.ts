@@ -1,7 +1,7 @@
 /** `portlight config`: what is configured, what can be, and whether it is right. */
 import type { Command } from 'commander';
+import { MASK, maskSecrets } from '../../config/invalid-value.ts';
 import { ConfigError } from '../../config/load.ts';
-import { MASK, withoutSecrets } from '../../config/mistake.ts';
 import { options } from '../../config/schema.ts';
 import { configOf } from './options.ts';
 import { printAs, printTable } from './output.ts';
@@ -12,7 +12,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
     .filter(({ path }) => settings.has(path))
     .map(({ path, secret }) => {
       const { value, origin } = settings.get(path)!;
-      return { key: path, value: secret ? MASK : withoutSecrets(value), origin };
+      return { key: path, value: secret ? MASK : maskSecrets(value), origin };
     });
   await printAs(output, rows, () => {
     const cells = rows.map(({ key, value, origin }) => [
@@ -29,7 +29,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
 }
 
 export async function validateConfig(_options: unknown, command: Command): Promise<void> {
-  const { ruleMistakes } = await configOf(command);
+  const { ruleProblems: ruleMistakes } = await configOf(command);
   if (ruleMistakes.length > 0) throw new ConfigError(ruleMistakes);
   console.log('the configuration is valid');
 }

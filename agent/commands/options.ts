@@ -1,7 +1,7 @@
 /** The configuration's options as flags of a command. */
 
 import { type Command, Option } from 'commander';
-import type { Loaded } from '../../config/load.ts';
+import type { LoadedConfig } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
 import { loadConfig } from '../process/load-config.ts';
 
@@ -17,7 +17,7 @@ export function withConfig(command: Command, paths?: readonly string[]): Command
 }
 
 /** The configuration with the flags that were given to the command. */
-export function configOf(command: Command): Promise<Loaded> {
+export function configOf(command: Command): Promise<LoadedConfig> {
   const given = command.optsWithGlobals() as Record<string, unknown>;
   const flags: Record<string, unknown> = {};
   for (const { path, flagName } of options) {

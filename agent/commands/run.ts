@@ -16,7 +16,7 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   const tell = (mistakes: readonly string[]) => {
     for (const mistake of mistakes) logger.error(`a rule, or a change of one, is left out: ${mistake}`);
   };
-  tell(loaded.ruleMistakes);
+  tell(loaded.ruleProblems);
   // What was counted is counted on after a reload.
   const telemetry = new Telemetry(logger);
 
@@ -49,9 +49,9 @@ export async function run(_options: unknown, command: Command): Promise<void> {
     try {
       const reloaded = await configOf(command);
       next = reloaded.config;
-      tell(reloaded.ruleMistakes);
+      tell(reloaded.ruleProblems);
     } catch (error) {
-      refuse(error instanceof ConfigError ? error.mistakes : [errorMessage(error)]);
+      refuse(error instanceof ConfigError ? error.problems : [errorMessage(error)]);
       return;
     }
     await agent!.stop();

@@ -13,7 +13,7 @@ import {
   type LogPosition,
   Severity,
 } from '../../collectors/records/records.ts';
-import type { ParserName } from '../../config/logs.ts';
+import type { ParserName } from '../../config/log-options.ts';
 import type { Pattern } from '../../config/pattern.ts';
 import type { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { encodeFlatJson } from './encode-flat-json.ts';

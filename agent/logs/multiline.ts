@@ -1,5 +1,5 @@
 /** Which lines belong to the one before: stack traces as the common languages print them. */
-import type { MultilinePreset } from '../../config/logs.ts';
+import type { MultilinePreset } from '../../config/log-options.ts';
 import { pattern } from '../../config/pattern.ts';
 
 /** The lines so far of a record, as much of them as tells what they are. */

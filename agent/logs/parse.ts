@@ -1,5 +1,5 @@
 import type { Timestamp } from '../../collectors/logs/timestamp.ts';
-import type { ParserName } from '../../config/logs.ts';
+import type { ParserName } from '../../config/log-options.ts';
 /** What a line says in a format that many programs write: JSON objects, logfmt, or a level in plain text. */
 import { ROLES } from './roles.ts';
 import { severityOfText, severityOfValue } from './severity.ts';

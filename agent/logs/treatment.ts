@@ -1,9 +1,9 @@
 /** What is done to one container's lines: the configuration, and what the container's labels say otherwise. */
 
 import * as v from 'valibot';
-import type { ParserName } from '../../config/logs.ts';
-import { steering } from '../../config/logs.ts';
-import { factsOf, type OptionFacts } from '../../config/option.ts';
+import type { ParserName } from '../../config/log-options.ts';
+import { containerLogOptions } from '../../config/log-options.ts';
+import { type OptionMetadata, optionMetadata } from '../../config/option.ts';
 import { type Pattern, pattern } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { numberOfRange } from '../../config/severity.ts';
@@ -28,7 +28,7 @@ export interface Treatment {
   readonly rateLimit: number;
 }
 
-type Steering = Pick<Config['logs'], keyof typeof steering>;
+type Steering = Pick<Config['logs'], keyof typeof containerLogOptions>;
 
 const PREFIX = 'portlight.logs.';
 
@@ -46,15 +46,19 @@ export function treatmentOf(
   for (const [label, value] of Object.entries(labels)) {
     if (!label.startsWith(PREFIX)) continue;
     const key = label.slice(PREFIX.length);
-    const schema = Object.hasOwn(steering, key) ? steering[key as keyof typeof steering] : undefined;
+    const schema = Object.hasOwn(containerLogOptions, key)
+      ? containerLogOptions[key as keyof typeof containerLogOptions]
+      : undefined;
     if (schema === undefined) {
-      onMistake(`label ${label} is not known; expected ${PREFIX}${Object.keys(steering).join(', ')}`);
+      onMistake(
+        `label ${label} is not known; expected ${PREFIX}${Object.keys(containerLogOptions).join(', ')}`,
+      );
       continue;
     }
     const result = v.safeParse(schema as v.GenericSchema, value);
     if (result.success) said[key] = result.output;
     else {
-      const { allowed }: OptionFacts = factsOf(schema);
+      const { allowed }: OptionMetadata = optionMetadata(schema);
       onMistake(`label ${label}: ${JSON.stringify(value)} is not allowed; expected ${allowed}`);
     }
   }

@@ -9,8 +9,8 @@ import { bootTime } from '../../collectors/host/index.ts';
 import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
-import { destinationsOf } from '../../config/destinations.ts';
-import { parsePairs } from '../../config/receiver.ts';
+import { resolveDestinations } from '../../config/destinations.ts';
+import { parsePairs } from '../../config/receiver-options.ts';
 import type { Config } from '../../config/schema.ts';
 import { VERSION } from '../../config/version.ts';
 import { toJson } from '../../exporters/alerts/alert.ts';
@@ -21,7 +21,7 @@ import { healthPages, listen, openUrlOf, type Site, urlOf } from '../../exporter
 import { requiredToken } from '../../exporters/server/token.ts';
 import { statusOf } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
-import { Alerts } from '../alerts/index.ts';
+import { AlertEngine } from '../alerts/engine.ts';
 import { LogLosses } from '../logs/losses.ts';
 import { isReceiver } from '../logs/receiver.ts';
 import { isFollowed, treatmentOf } from '../logs/treatment.ts';
@@ -122,7 +122,7 @@ async function startLocked(
   ]);
   const { own, common } = givenAttributes(config);
   const host = { ...found, ...common };
-  const destinations = destinationsOf(config);
+  const destinations = resolveDestinations(config);
   const scrape = new PrometheusExporter(telemetry);
   const evidence = new EvidenceStore(config.procfs);
   const losses = new LogLosses();
@@ -154,7 +154,7 @@ async function startLocked(
     onEvent(resource, event) {
       evidence.addEvent(resource, event);
       try {
-        alerts.event(resource, event);
+        alerts.handleEvent(resource, event);
       } catch (error) {
         faulty(error);
       }
@@ -163,7 +163,9 @@ async function startLocked(
     treatment: (container) => {
       const { name, labels } = container;
       if (!isFollowed(labels)) return undefined;
-      const isOneOfThem = destinations.some(({ targets }) => isReceiver(container, targets.logs?.url));
+      const isOneOfThem = destinations.some(({ endpoints: targets }) =>
+        isReceiver(container, targets.logs?.url),
+      );
       if (isOneOfThem && labels['portlight.logs'] !== 'true') {
         telemetry.warn(
           `container ${name} is the receiver: its own log is left alone; the label portlight.logs=true has it read`,
@@ -176,14 +178,14 @@ async function startLocked(
 
   /** Whatever goes wrong in a rule, figures and events are sent. */
   const faulty = (error: unknown) => telemetry.reportError('alerts', error);
-  const alerts: Alerts = new Alerts({
+  const alerts: AlertEngine = new AlertEngine({
     config: config.alerts,
     interval: config.interval,
     sink: pipeline,
     store: positions,
-    evidence: (id) => evidence.alertContext(id),
-    exists: (id) => daemons.some((daemon) => daemon.exists(id)),
-    isAway: (id) => daemons.some((daemon) => daemon.isUnreachable && daemon.exists(id)),
+    evidenceOf: (id) => evidence.alertContext(id),
+    hasContainer: (id) => daemons.some((daemon) => daemon.exists(id)),
+    isDaemonUnreachable: (id) => daemons.some((daemon) => daemon.isUnreachable && daemon.exists(id)),
     warn: (message) => telemetry.warn(message),
   });
   const rows = selectMetrics(config.metrics.enable, config.metrics.disable);
@@ -256,7 +258,7 @@ async function startLocked(
       '/status': () => ({ contentType: 'application/json', body: JSON.stringify(status()) }),
       '/alerts': () => ({
         contentType: 'application/json',
-        body: JSON.stringify(alerts.current.map(toJson)),
+        body: JSON.stringify(alerts.currentAlerts.map(toJson)),
       }),
       ...dashboard?.pages,
     },
@@ -333,7 +335,7 @@ async function startLocked(
       await Promise.all(daemons.map((daemon) => daemon.prepareRound(deadline)));
       const sets = (await Promise.all(daemons.map((daemon) => daemon.collectRound()))).flat();
       evidence.addRound(sets);
-      await alerts.round(sets).catch(faulty);
+      await alerts.evaluateRound(sets).catch(faulty);
       await pipeline.emitMetrics(sets);
     } catch (error) {
       telemetry.reportError('round', error);

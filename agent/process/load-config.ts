@@ -1,12 +1,12 @@
 /** Loads the configuration with the checks of those who compile it: alert rules and templates. */
-import { type Loaded, readConfig } from '../../config/load.ts';
+import { type LoadedConfig, readConfig } from '../../config/load.ts';
 import type { Environment } from '../../config/template.ts';
 import { templateMistake } from '../../exporters/alerts/text.ts';
-import { rulesOf } from '../alerts/rules.ts';
+import { compileRules } from '../alerts/compile-rules.ts';
 
 const checks = {
-  ruleMistakes: (alerts: Loaded['config']['alerts']) => rulesOf(alerts).mistakes,
-  templateMistake,
+  checkRules: (alerts: LoadedConfig['config']['alerts']) => compileRules(alerts).mistakes,
+  checkTemplate: templateMistake,
 };
 
 /**
@@ -18,4 +18,4 @@ export const loadConfig = (
   flags?: Readonly<Record<string, unknown>>,
   file?: string,
   env?: Environment,
-): Promise<Loaded> => readConfig(checks, flags, file, env);
+): Promise<LoadedConfig> => readConfig(checks, flags, file, env);

@@ -19,7 +19,7 @@ import type { Attributes, Container, Metric, Resource } from '../../collectors/r
 import { assertContainerProcess } from '../../collectors/shared/cgroup-location.ts';
 import { isDenied, isGone, type KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { readVisibleNamespaces } from '../../collectors/shared/namespaces.ts';
-import { parseLast } from '../../config/logs.ts';
+import { parseLast } from '../../config/log-options.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import type { LogLosses } from '../logs/losses.ts';

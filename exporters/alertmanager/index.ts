@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Backoff } from '../../collectors/shared/backoff.ts';
-import type { Endpoint } from '../../config/destinations.ts';
+import type { HttpEndpoint } from '../../config/destinations.ts';
 import type { Alert } from '../alerts/alert.ts';
 import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
@@ -22,7 +22,7 @@ const MOST = 64;
 const PATIENCE = 4;
 
 /** @throws {Error} when a file of the endpoint cannot be read */
-function transportTo(endpoint: Endpoint): Transport {
+function transportTo(endpoint: HttpEndpoint): Transport {
   const poster = posterOf(endpoint);
   return {
     send: (request) => posted(poster, request, { 'content-type': 'application/json' }),
@@ -60,7 +60,7 @@ export class AlertmanagerExporter implements Exporter {
 
   /** @throws {Error} when a file of the endpoint cannot be read */
   static async create(
-    endpoint: Endpoint,
+    endpoint: HttpEndpoint,
     resendMs: number,
     telemetry: Telemetry,
   ): Promise<AlertmanagerExporter> {

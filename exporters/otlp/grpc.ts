@@ -8,7 +8,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import type { Signal, Target } from '../../config/destinations.ts';
+import type { Signal, SignalEndpoint } from '../../config/destinations.ts';
 import { VERSION } from '../../config/version.ts';
 import { headersOf, tlsOf } from '../sending/endpoint.ts';
 import {
@@ -74,7 +74,7 @@ function verdictOnAnswer(answer: Buffer | undefined): Verdict {
 }
 
 /** @throws {Error} when a file of the target cannot be read */
-export function grpcTransport(target: Target): Transport {
+export function grpcTransport(target: SignalEndpoint): Transport {
   const { url, signal, timeoutMs, compression } = target;
   const { ca, cert, key } = tlsOf(target);
   const isSecure = url.protocol === 'https:';

@@ -3,7 +3,7 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
-import type { Target } from '../../config/destinations.ts';
+import type { SignalEndpoint } from '../../config/destinations.ts';
 import { type Answer, failureOf, posterOf } from '../sending/post.ts';
 import { accepted, away, type Transport, type Verdict } from '../sending/verdict.ts';
 import { toJson } from './json.ts';
@@ -35,7 +35,7 @@ function verdictOn(answer: Answer): Verdict {
 }
 
 /** @throws {Error} when a file of the target cannot be read */
-export function httpTransport(target: Target): Transport {
+export function httpTransport(target: SignalEndpoint): Transport {
   const { protocol, signal, compression } = target;
   const poster = posterOf(target);
   const isJson = protocol === 'http/json';

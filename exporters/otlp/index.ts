@@ -2,7 +2,7 @@
 
 import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { Resource } from '../../collectors/records/records.ts';
-import { type Destination, signalOf } from '../../config/destinations.ts';
+import { type Destination, signalOfKind } from '../../config/destinations.ts';
 import { Delivery, type Outlet } from '../sending/delivery.ts';
 import type { AlertBatch, Batch } from '../shared/batch.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
@@ -53,12 +53,12 @@ export class OtlpExporter implements Exporter {
     logsWait: boolean,
     telemetry: Telemetry,
   ): Promise<OtlpExporter> {
-    const { name, kinds, targets, maxBytes, maxAgeMs, metricsOrder, backlogRate } = destination;
+    const { name, kinds, endpoints: targets, maxBytes, maxAgeMs, metricsOrder, backlogRate } = destination;
     // What can be refused comes first: a spool that was begun is one that is sent.
     const outlets: Outlet[] = [];
     try {
       for (const lane of kinds) {
-        const target = targets[signalOf(lane)]!;
+        const target = targets[signalOfKind(lane)]!;
         outlets.push({
           lane,
           signal: lane,

@@ -1,8 +1,8 @@
 /** The files that an endpoint names: certificates and headers. */
 import { readFileSync } from 'node:fs';
-import type { Endpoint } from '../../config/destinations.ts';
+import type { HttpEndpoint } from '../../config/destinations.ts';
 
-export type { Endpoint };
+export type { HttpEndpoint as Endpoint };
 
 export interface Tls {
   readonly ca: Buffer | undefined;
@@ -21,7 +21,7 @@ function read(path: string | undefined, option: string): Buffer | undefined {
 }
 
 /** The certificates as they are now: whoever renews them need not restart anybody. */
-export function tlsOf({ certificate, clientCertificate, clientKey }: Endpoint): Tls {
+export function tlsOf({ certificate, clientCertificate, clientKey }: HttpEndpoint): Tls {
   return {
     ca: read(certificate, 'certificate'),
     cert: read(clientCertificate, 'client_certificate'),
@@ -36,7 +36,7 @@ const HEADER_LINE = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.*?)\s*$/;
  * All headers, those of the file as they are now.
  * @throws {Error} when the file cannot be read, or has a line that is no header
  */
-export function headersOf({ headers, headersFile }: Endpoint): Record<string, string> {
+export function headersOf({ headers, headersFile }: HttpEndpoint): Record<string, string> {
   const text = read(headersFile, 'headers_file')?.toString('utf8') ?? '';
   const all: Record<string, string> = { ...headers };
   for (const [index, line] of text.split('\n').entries()) {

@@ -1,6 +1,6 @@
 /** The main job: one container's whole story arrives at a receiver, by each protocol. */
 import test from 'ava';
-import { protocolNames } from '../../config/receiver.ts';
+import { protocolNames } from '../../config/receiver-options.ts';
 import { startAgent } from '../support/agent.ts';
 import {
   createContainer,

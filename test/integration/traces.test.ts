@@ -1,6 +1,6 @@
 /** The life of a container as a trace, over each protocol. */
 import test from 'ava';
-import { protocolNames } from '../../config/receiver.ts';
+import { protocolNames } from '../../config/receiver-options.ts';
 import { startAgent } from '../support/agent.ts';
 import { createContainer, ensureImage, execute, pause, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedSpan, Receiver } from '../support/receiver.ts';

@@ -6,7 +6,7 @@ import { Ajv } from 'ajv';
 import test from 'ava';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../agent/process/load-config.ts';
-import { destinationsOf } from '../../config/destinations.ts';
+import { resolveDestinations } from '../../config/destinations.ts';
 import { jsonSchema } from '../../config/json-schema.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -51,7 +51,7 @@ test("the agent takes what is its part, and its schema does; a gateway's address
     writeFileSync(path, text);
     const { config: loaded } = await loadConfig({}, path, env);
     t.deepEqual(loaded.exporter, ['otlp'], name);
-    const urls = destinationsOf(loaded).flatMap(({ targets }) =>
+    const urls = resolveDestinations(loaded).flatMap(({ endpoints: targets }) =>
       Object.values(targets).map((to) => to?.url.href),
     );
     t.true(urls.length > 0, name);

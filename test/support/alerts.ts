@@ -1,6 +1,6 @@
 /** The engine of alerts with a clock that a test moves, and containers that are what it says. */
 
-import { Alerts } from '../../agent/alerts/index.ts';
+import { AlertEngine } from '../../agent/alerts/engine.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import { Points } from '../../collectors/records/points.ts';
@@ -44,7 +44,7 @@ export class Scene {
   private back = 0;
   /** Whether exporters take charge of what they are told. */
   delivers = true;
-  private readonly engine: Alerts;
+  private readonly engine: AlertEngine;
 
   private readonly interval: number;
 
@@ -52,7 +52,7 @@ export class Scene {
     this.interval = interval;
     this.kept = before?.kept ?? new Map();
     this.now = before?.now ?? 0;
-    this.engine = new Alerts({
+    this.engine = new AlertEngine({
       config: alertConfig(config),
       interval,
       sink: {
@@ -65,11 +65,11 @@ export class Scene {
         },
       },
       store: storeOn(this.kept),
-      evidence: (id) => ({ log: [`last line of ${id}`], events: [], memory: { anon: 1 } }),
-      exists: (id) => this.existing.has(id),
-      isAway: () => false,
+      evidenceOf: (id) => ({ log: [`last line of ${id}`], events: [], memory: { anon: 1 } }),
+      hasContainer: (id) => this.existing.has(id),
+      isDaemonUnreachable: () => false,
       warn: (message) => this.warnings.push(message),
-      clock: { now: () => this.now, wall: () => this.wall },
+      clock: { monotonicMs: () => this.now, epochMs: () => this.wall },
     });
   }
 
@@ -87,12 +87,18 @@ export class Scene {
     const resource = { attributes: { 'host.name': 'h' } };
     sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.from(host) });
     // At one go: there are less than a hundred containers.
-    void this.engine.round(sets);
+    void this.engine.evaluateRound(sets);
   }
 
   event(container: Container, eventName: string, attributes: EventRecord['attributes'] = {}, ago = 0): void {
     const time = BigInt(this.wall - ago) * 1_000_000n;
-    this.engine.event(container.resource, { eventName, time, severity: 9, body: eventName, attributes });
+    this.engine.handleEvent(container.resource, {
+      eventName,
+      time,
+      severity: 9,
+      body: eventName,
+      attributes,
+    });
   }
 
   /** Somebody sets the clock. @param ms */

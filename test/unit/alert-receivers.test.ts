@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import pino from 'pino';
 import { loadConfig } from '../../agent/process/load-config.ts';
-import { alertmanagersOf, type Webhook, webhooksOf } from '../../config/alert-receivers.ts';
+import { resolveAlertmanagers, resolveWebhooks, type Webhook } from '../../config/alert-receivers.ts';
 import { AlertmanagerExporter } from '../../exporters/alertmanager/index.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
 import { toJson } from '../../exporters/alerts/alert.ts';
@@ -95,7 +95,7 @@ const told = (alert: Alert): Batch => ({
 
 async function webhookOf(text: Record<string, unknown>): Promise<Webhook> {
   const { config } = await loadConfig({ 'alerts.webhooks': { hook: text } }, undefined, {});
-  return webhooksOf(config)[0]!;
+  return resolveWebhooks(config)[0]!;
 }
 
 test('a webhook gets each alert once, in order, whatever it answers before, and across a restart', async (t) => {
@@ -225,7 +225,7 @@ test('an Alertmanager is told what fires again and again, and the end once', asy
   const { seen, url } = await receiver(t, [503]);
   const { telemetry } = telemetryOf();
   const { config } = await loadConfig({ 'alerts.alertmanager.urls': `${url}/prefix/` }, undefined, {});
-  const [endpoint] = alertmanagersOf(config.alerts);
+  const [endpoint] = resolveAlertmanagers(config.alerts);
   const exporter = await AlertmanagerExporter.create(endpoint!, 200, telemetry);
   exporter.start();
   const alert = alertOf();
@@ -272,7 +272,11 @@ test('what an Alertmanager refuses is counted, and not sent over and over', asyn
   const { seen, url } = await receiver(t, [400]);
   const { telemetry, lines } = telemetryOf();
   const { config } = await loadConfig({ 'alerts.alertmanager.urls': url }, undefined, {});
-  const exporter = await AlertmanagerExporter.create(alertmanagersOf(config.alerts)[0]!, 60_000, telemetry);
+  const exporter = await AlertmanagerExporter.create(
+    resolveAlertmanagers(config.alerts)[0]!,
+    60_000,
+    telemetry,
+  );
   exporter.start();
   await exporter.export({ signal: 'alerts', alerts: [alertOf()], count: 1 });
   await waitFor('its answer', () => lines.length > 0 || undefined);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { timeToReach } from '../../agent/alerts/forecast.ts';
-import { History } from '../../agent/alerts/history.ts';
+import { SampleRing } from '../../agent/alerts/sample-ring.ts';
 import { alertsPage } from '../../agent/setup/alerts-page.ts';
 import { score, scoreSection } from '../forecast/score.ts';
 import { memory, Scene, watchedContainer } from '../support/alerts.ts';
@@ -11,12 +11,12 @@ const MINUTE = 60_000;
 
 /** Minutes until 100 is reached, from values that are 10 s apart. */
 function forecast(values: readonly number[], more: { highestBefore?: number; floor?: number } = {}): number {
-  const history = new History([0], values.length + 1, 10_000);
+  const history = new SampleRing([0], values.length + 1, 10_000);
   values.forEach((value, index) => {
     history.add(index * 10_000, Float64Array.of(value));
   });
   const reached = timeToReach(history, {
-    term: 0,
+    selector: 0,
     window: 10 * MINUTE,
     now: (values.length - 1) * 10_000,
     value: values.at(-1)!,

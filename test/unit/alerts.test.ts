@@ -1,5 +1,5 @@
 import test from 'ava';
-import { rulesOf } from '../../agent/alerts/rules.ts';
+import { compileRules } from '../../agent/alerts/compile-rules.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Point } from '../../collectors/records/records.ts';
 import { alertRecord } from '../../exporters/alerts/record.ts';
@@ -215,7 +215,7 @@ test("a container's labels change its rules", (t) => {
   t.is(scene.told.at(-1)!.status, 'resolved');
   t.deepEqual(scene.warnings, [
     'container wrong: label portlight.alert.memory: "9x" is not allowed; expected off, or a share such as 90%, with an operator before it and "for 5m" behind it where wanted',
-    `container wrong: label portlight.alert.memry: is of no rule; there are ${[...rulesOf(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
+    `container wrong: label portlight.alert.memry: is of no rule; there are ${[...compileRules(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
   ]);
 });
 
@@ -297,7 +297,7 @@ test('rules of a user: scope, ratio, rate, the host, what else has to hold, labe
 });
 
 test('a rule that is wrong is named, with what would be right, and the others are there', (t) => {
-  const { rules, mistakes } = rulesOf(
+  const { rules, mistakes } = compileRules(
     alertConfig({
       rules: [
         { name: 'one', metric: 'container.memory.workingset', condition: '> 1' },

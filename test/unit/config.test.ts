@@ -20,7 +20,7 @@ function file(t: ExecutionContext, content: string): string {
 async function mistakesOf(t: ExecutionContext, content: string): Promise<string[]> {
   const path = file(t, content);
   const error = await t.throwsAsync(loadConfig({}, path, {}), { instanceOf: ConfigError });
-  return (error as ConfigError).mistakes.map((line) => line.replace(`${path}: `, ''));
+  return (error as ConfigError).problems.map((line) => line.replace(`${path}: `, ''));
 }
 
 test('defaults make a console agent; an endpoint makes it ship by OTLP', async (t) => {
@@ -97,7 +97,7 @@ test('flags and variables are named by themselves', async (t) => {
       PORTLIGHT_PORT: 'tcp://1',
     }),
   );
-  t.deepEqual((error as ConfigError).mistakes, [
+  t.deepEqual((error as ConfigError).problems, [
     'PORTLIGHT_INTERVALL: is not a known variable; did you mean PORTLIGHT_INTERVAL?',
     'PORTLIGHT_LISTEN: "x" is not allowed; expected address:port, such as 127.0.0.1:9797',
     '--logs-first-sight: "end" is not allowed; expected start, now, or last and a duration, such as "last 10m"',

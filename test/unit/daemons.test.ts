@@ -19,7 +19,7 @@ const load = (path: string, env = {}) => loadConfig({}, path, { HOME: '/nonexist
 async function mistakes(t: ExecutionContext, content: string): Promise<readonly string[]> {
   const path = file(t, content);
   const error = await t.throwsAsync(load(path), { instanceOf: ConfigError });
-  return error!.mistakes.map((mistake) => mistake.replace(`${path}: `, ''));
+  return error!.problems.map((mistake) => mistake.replace(`${path}: `, ''));
 }
 
 test('daemons are observed instead of the default one, and besides one that is named', async (t) => {

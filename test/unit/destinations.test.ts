@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import { untilIntervalOffset } from '../../agent/rounds/interval-offset.ts';
-import { type Destination, destinationsOf } from '../../config/destinations.ts';
+import { type Destination, resolveDestinations } from '../../config/destinations.ts';
 import { ConfigError } from '../../config/load.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
 const of = async (env: Environment, path?: string): Promise<Destination[]> =>
-  destinationsOf((await loadConfig({}, path, env)).config);
+  resolveDestinations((await loadConfig({}, path, env)).config);
 
 const general = async (env: Environment): Promise<Destination> => (await of(env))[0]!;
 
@@ -20,7 +20,7 @@ async function mistakesOf(env: Environment, path?: string): Promise<readonly str
   try {
     await loadConfig({}, path, env);
   } catch (error) {
-    if (error instanceof ConfigError) return error.mistakes;
+    if (error instanceof ConfigError) return error.problems;
     throw error;
   }
   return [];
@@ -34,7 +34,7 @@ function file(t: ExecutionContext, content: string): string {
 }
 
 test('the general endpoint is what the paths of signals follow, their own is taken as it is', async (t) => {
-  const { targets } = await general({
+  const { endpoints: targets } = await general({
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/otlp/',
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://traces.example/in',
   });
@@ -44,7 +44,7 @@ test('the general endpoint is what the paths of signals follow, their own is tak
 });
 
 test("a signal's own variables count before the general ones", async (t) => {
-  const { targets } = await general({
+  const { endpoints: targets } = await general({
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
     OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%20b, X-Scope = general',
     OTEL_EXPORTER_OTLP_TIMEOUT: '2000',
@@ -82,7 +82,7 @@ test("a signal's own variables count before the general ones", async (t) => {
 
 test('gRPC goes without a scheme too, with TLS unless it is told not to', async (t) => {
   const urlOf = async (env: Environment) =>
-    (await general({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', ...env })).targets.logs!.url.href;
+    (await general({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', ...env })).endpoints.logs!.url.href;
   t.is(await urlOf({ PORTLIGHT_EXPORTER: 'otlp' }), 'http://localhost:4317/');
   t.is(await urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' }), 'https://collector:4317/');
   t.is(
@@ -100,7 +100,9 @@ test('gRPC goes without a scheme too, with TLS unless it is told not to', async 
 });
 
 test('where only some signals have a receiver, only they are sent', async (t) => {
-  const { kinds, targets } = await general({ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://logs:4318/v1/logs' });
+  const { kinds, endpoints: targets } = await general({
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://logs:4318/v1/logs',
+  });
   t.deepEqual(kinds, ['logs', 'events']);
   t.is(targets.metrics, undefined);
   t.deepEqual(await of({}), [], 'without any, nothing is sent');
@@ -135,11 +137,11 @@ destinations:
     containers: { include: [], exclude: ['name=noisy-*'] },
     metricsOrder: 'newest',
   });
-  t.is(second!.targets.logs!.url.href, 'https://second:4317/');
-  t.is(second!.targets.logs!.headersFile, '/run/secrets/second');
+  t.is(second!.endpoints.logs!.url.href, 'https://second:4317/');
+  t.is(second!.endpoints.logs!.headersFile, '/run/secrets/second');
   t.like(third, { name: 'third', kinds: ['logs', 'events', 'metrics', 'traces'], metricsOrder: 'oldest' });
-  t.is(third!.targets.metrics!.url.href, 'https://third.example/otlp/v1/metrics');
-  t.is(third!.targets.metrics!.timeoutMs, 3000);
+  t.is(third!.endpoints.metrics!.url.href, 'https://third.example/otlp/v1/metrics');
+  t.is(third!.endpoints.metrics!.timeoutMs, 3000);
   t.deepEqual((await loadConfig({}, path, {})).config.exporter, ['otlp']);
 });
 

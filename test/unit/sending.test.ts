@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import pino from 'pino';
 import type { Resource } from '../../collectors/records/records.ts';
-import type { Destination, Target } from '../../config/destinations.ts';
+import type { Destination, SignalEndpoint } from '../../config/destinations.ts';
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
@@ -24,7 +24,7 @@ import { waitFor } from '../support/wait.ts';
 
 const PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
 
-const targetOf = (url: string, more: Partial<Target> = {}): Target => ({
+const targetOf = (url: string, more: Partial<SignalEndpoint> = {}): SignalEndpoint => ({
   signal: 'logs',
   protocol: 'http/protobuf',
   url: new URL(url),
@@ -38,7 +38,7 @@ const targetOf = (url: string, more: Partial<Target> = {}): Target => ({
   ...more,
 });
 
-const urlOf = (receiver: Receiver, protocol: Target['protocol']): string =>
+const urlOf = (receiver: Receiver, protocol: SignalEndpoint['protocol']): string =>
   protocol === 'grpc' ? receiver.endpoint('grpc') : `${receiver.endpoint('http')}/v1/logs`;
 
 /** A request of log records with these bodies. */
@@ -62,14 +62,14 @@ const batchOf = (bodies: readonly string[], resource?: Resource): Batch => ({
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `record ${index}`);
 
-async function exporterTo(t: ExecutionContext, target: Target, more: Partial<Destination> = {}) {
+async function exporterTo(t: ExecutionContext, target: SignalEndpoint, more: Partial<Destination> = {}) {
   const telemetry = new Telemetry(pino({ level: 'silent' }));
   const directory = temporaryDirectory(t);
   const exporter = await OtlpExporter.create(
     {
       name: 'test',
       kinds: ['logs'],
-      targets: { logs: target, metrics: undefined, traces: undefined },
+      endpoints: { logs: target, metrics: undefined, traces: undefined },
       containers: { include: [], exclude: [] },
       metricsOrder: 'newest',
       backlogRate: 1e9,
@@ -190,7 +190,10 @@ for (const protocol of PROTOCOLS) {
 
 test('each answer is understood as the specification has it', async (t) => {
   const receiver = await receiverFor(t);
-  const kindOf = async (protocol: Target['protocol'], answer: { status: number; retryDelayMs?: number }) => {
+  const kindOf = async (
+    protocol: SignalEndpoint['protocol'],
+    answer: { status: number; retryDelayMs?: number },
+  ) => {
     receiver.fault = () => answer;
     const transport = await createTransport(targetOf(urlOf(receiver, protocol), { protocol }));
     const { kind } = await transport.send(requestOf(['one']));

@@ -13,7 +13,7 @@ import { StateCollector } from '../../../collectors/state.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { Alert } from '../../../exporters/alerts/alert.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
-import { Alerts } from '../../alerts/index.ts';
+import { AlertEngine } from '../../alerts/engine.ts';
 import { createLogger } from '../../process/logger.ts';
 import { Round } from '../../rounds/round.ts';
 import { daemonOf } from './daemon.ts';
@@ -23,14 +23,14 @@ import { MemoryStore } from './memory-store.ts';
 export async function evaluateRulesOnce(config: Config): Promise<Alert[]> {
   const containers = (await daemonOf(config).running()).map((inspect) => fromInspect(inspect, undefined, {}));
   const telemetry = new Telemetry(createLogger(config.log_level));
-  const alerts = new Alerts({
+  const alerts = new AlertEngine({
     config: config.alerts,
     interval: config.interval,
     sink: { emitAlert: async () => {}, emitAlertStates() {} },
     store: new MemoryStore(),
-    evidence: () => ({ log: [], events: [], memory: {} }),
-    exists: () => true,
-    isAway: () => false,
+    evidenceOf: () => ({ log: [], events: [], memory: {} }),
+    hasContainer: () => true,
+    isDaemonUnreachable: () => false,
     warn: (message) => telemetry.warn(message),
   });
   const looked = alerts.metrics;
@@ -53,7 +53,7 @@ export async function evaluateRulesOnce(config: Config): Promise<Alert[]> {
   const host = new HostCollector(config.procfs, config.rootfs, files);
   const rounds = new Round([cgroup, processes, new StateCollector(), host], looked, telemetry);
   const about = config.scope === 'host' ? { attributes: {} } : undefined;
-  await alerts.round(await rounds.collect(containers, about));
+  await alerts.evaluateRound(await rounds.collect(containers, about));
   cgroup.close();
-  return alerts.current;
+  return alerts.currentAlerts;
 }

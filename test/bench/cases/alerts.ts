@@ -1,6 +1,6 @@
 /** What evaluating alert rules costs. */
 
-import { Alerts } from '../../../agent/alerts/index.ts';
+import { AlertEngine } from '../../../agent/alerts/engine.ts';
 import { selectMetrics } from '../../../collectors/catalogue/selection.ts';
 import type { MetricSet } from '../../../collectors/records/points.ts';
 import { Points } from '../../../collectors/records/points.ts';
@@ -26,16 +26,16 @@ const config = alertConfig({ enable: ['no_memory_limit'], rules: own });
 const rows = selectMetrics(['pressure', 'container.process.open_file_descriptor.utilization'], []);
 const containers = Array.from({ length: CONTAINERS }, (_, index) => watchedContainer(`c${index}`));
 let now = 0;
-const alerts = new Alerts({
+const alerts = new AlertEngine({
   config,
   interval: INTERVAL_MS,
   sink: { emitAlert: async () => {}, emitAlertStates() {} },
   store: storeOn(new Map()),
-  evidence: () => ({ log: [], events: [], memory: {} }),
-  exists: () => false,
-  isAway: () => false,
+  evidenceOf: () => ({ log: [], events: [], memory: {} }),
+  hasContainer: () => false,
+  isDaemonUnreachable: () => false,
   warn() {},
-  clock: { now: () => now, wall: () => now },
+  clock: { monotonicMs: () => now, epochMs: () => now },
 });
 
 /** Memory goes up and down between a third and half of its limit; of those that are `full`, close to it. */
@@ -80,7 +80,7 @@ async function measure(every: number): Promise<{ median: number; highest: number
     const begun = performance.now();
     addUp(sets);
     const between = performance.now();
-    await alerts.round(sets);
+    await alerts.evaluateRound(sets);
     if (round < WARM_UP) continue;
     baselines.push(between - begun);
     times.push(performance.now() - between);

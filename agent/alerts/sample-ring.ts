@@ -1,6 +1,6 @@
 /** The last values of some terms of one container: a ring of rows, in one array. */
 
-export class History {
+export class SampleRing {
   /** By term, its column; undefined for a term that is not kept here. */
   private readonly columns: readonly (number | undefined)[];
   private readonly width: number;
@@ -57,7 +57,7 @@ export class History {
   }
 
   /** Index of the newest row that is not after `time`; the oldest row's where all are. */
-  at(time: number): number {
+  indexAt(time: number): number {
     let low = 0;
     let high = this.count - 1;
     while (low < high) {

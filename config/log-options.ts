@@ -5,16 +5,16 @@
 import * as v from 'valibot';
 import { parseDuration } from './duration.ts';
 import {
+  booleanValue,
   durationBetween,
   type Leaf,
-  listOfText,
   numberBetween,
   oneOf,
   option,
-  patterns,
+  optionalTextWhere,
+  patternList,
   sizeBetween,
-  textThat,
-  yesOrNo,
+  textList,
 } from './option.ts';
 import { isPattern } from './pattern.ts';
 import { parseRedaction, redactionNames } from './redaction.ts';
@@ -44,11 +44,11 @@ export function parseLast(text: string): number | undefined {
   return duration > 0 ? duration : undefined;
 }
 
-const whether = (description: string) =>
-  option(description, { allowed: 'true or false', flag: 'true|false' }, yesOrNo);
+const booleanOption = (description: string) =>
+  option(description, { allowed: 'true or false', flag: 'true|false' }, booleanValue);
 
 /** What a container's label can say otherwise. */
-export const steering = {
+export const containerLogOptions = {
   parser: option(
     'How lines are read: JSON objects and logfmt into attributes, and levels in plain text (auto); only one of the formats; or not at all',
     { allowed: `one of ${parserNames.join(', ')}`, values: parserNames, flag: 'name' },
@@ -67,7 +67,7 @@ export const steering = {
   multiline_start: option(
     'Pattern of the first line of a record; every line up to the next such line belongs to it',
     { allowed: `one of ${PATTERN}`, flag: 'pattern' },
-    textThat(isPattern),
+    optionalTextWhere(isPattern),
   ),
   multiline_timeout: option(
     'How long a record waits for a line that belongs to it',
@@ -79,27 +79,27 @@ export const steering = {
     { allowed: 'a size between 1KiB and 2MiB with its unit, such as 64KiB', flag: 'size' },
     sizeBetween(1024, 2 * MEBIBYTE),
   ),
-  file_place: whether(
+  file_place: booleanOption(
     'Whether records tell the file that they were read from (log.file.path) and where in it (log.file.offset)',
   ),
-  strip_ansi: whether('Whether colours and other terminal control sequences are taken out'),
+  strip_ansi: booleanOption('Whether colours and other terminal control sequences are taken out'),
   redact: option(
     'What is replaced by [redacted] before anything is stored',
     {
       allowed: `a list of ${redactionNames.join(', ')} or /pattern/replacement/`,
       flag: 'rules',
     },
-    listOfText((rule) => parseRedaction(rule) !== undefined),
+    textList((rule) => parseRedaction(rule) !== undefined),
   ),
   keep: option(
     'Only lines that fit one of these patterns are kept; all by default',
     { allowed: PATTERN, flag: 'pattern' },
-    patterns(isPattern),
+    patternList(isPattern),
   ),
   drop: option(
     'Lines that fit one of these patterns are dropped, and counted',
     { allowed: PATTERN, flag: 'pattern' },
-    patterns(isPattern),
+    patternList(isPattern),
   ),
   min_severity: option(
     'Lines of a lower severity are dropped, and counted; those without one are kept',
@@ -122,5 +122,5 @@ export const logOptions = {
       v.check((where) => where === 'start' || where === 'now' || parseLast(where) !== undefined),
     ) as Leaf<string>,
   ),
-  ...steering,
+  ...containerLogOptions,
 };

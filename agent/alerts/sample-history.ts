@@ -1,8 +1,8 @@
 /** What is known of one container, or of the host, for its rules. */
 import type { Container, UnixNano } from '../../collectors/records/records.ts';
-import { History } from './history.ts';
-import { RECENT_MS, type View } from './quantity.ts';
-import type { Terms } from './terms.ts';
+import { RECENT_HISTORY_MS, type SampleView } from './expression.ts';
+import { SampleRing } from './sample-ring.ts';
+import type { SelectorSet } from './selectors.ts';
 
 /** Rows of the history of a trend that goes further back than 10 minutes. */
 const TREND_ROWS = 64;
@@ -13,61 +13,61 @@ const PEAKS = 72;
 
 /** A term whose trend is looked at, and how far back. */
 export interface Trend {
-  readonly term: number;
+  readonly selector: number;
   readonly window: number;
 }
 
 /** How tracks are laid out, the same for all containers. */
-export interface Layout {
-  readonly terms: Terms;
+export interface SampleLayout {
+  readonly selectors: SelectorSet;
   /** From one round to the next, ms. */
   readonly interval: number;
   readonly trends: readonly Trend[];
 }
 
-export class Track implements View {
+export class SampleHistory implements SampleView {
   readonly row: Float64Array;
-  readonly history: History;
+  readonly recent: SampleRing;
   now = 0;
   /** Which run it is of: when that was started. */
-  run: UnixNano | undefined;
+  startedAt: UnixNano | undefined;
   container: Container | undefined;
-  private readonly layout: Layout;
+  private readonly layout: SampleLayout;
   /** By trend; undefined where `history` goes back far enough. */
-  private readonly trends: readonly (History | undefined)[];
+  private readonly trends: readonly (SampleRing | undefined)[];
   /** By trend, the highest value in each of the last half windows; the newest of them is that of `halves`. */
   private readonly peaks: Float64Array;
   private readonly halves: number[];
 
-  constructor(layout: Layout) {
-    const { terms, interval, trends } = layout;
+  constructor(layout: SampleLayout) {
+    const { selectors: terms, interval, trends } = layout;
     this.layout = layout;
     const all = Array.from({ length: terms.length }, (_, term) => term);
     const spacing = Math.max(interval, LEAST_SPACING_MS);
     this.row = new Float64Array(terms.length);
-    this.history = new History(all, Math.ceil(RECENT_MS / spacing) + 2, spacing);
-    this.trends = trends.map(({ term, window }) =>
-      window <= RECENT_MS
+    this.recent = new SampleRing(all, Math.ceil(RECENT_HISTORY_MS / spacing) + 2, spacing);
+    this.trends = trends.map(({ selector: term, window }) =>
+      window <= RECENT_HISTORY_MS
         ? undefined
-        : new History([term], TREND_ROWS, Math.max(spacing, window / (TREND_ROWS - 2))),
+        : new SampleRing([term], TREND_ROWS, Math.max(spacing, window / (TREND_ROWS - 2))),
     );
     this.peaks = new Float64Array(trends.length * PEAKS).fill(Number.NaN);
     this.halves = trends.map(() => 0);
   }
 
   /** What was before a container's new start says nothing of it. */
-  begin(run: UnixNano): void {
-    this.run = run;
-    this.history.clear();
+  startRun(run: UnixNano): void {
+    this.startedAt = run;
+    this.recent.clear();
     for (const trend of this.trends) trend?.clear();
     this.peaks.fill(Number.NaN);
   }
 
   /** The row was evaluated, and becomes part of what was. */
-  keep(): void {
-    this.history.add(this.now, this.row);
+  store(): void {
+    this.recent.add(this.now, this.row);
     for (const trend of this.trends) trend?.add(this.now, this.row);
-    this.layout.trends.forEach(({ term, window }, index) => {
+    this.layout.trends.forEach(({ selector: term, window }, index) => {
       const half = Math.floor(this.now / (window / 2));
       const passed = Math.min(PEAKS, half - this.halves[index]!);
       const slot = (one: number) => index * PEAKS + (one % PEAKS);
@@ -78,8 +78,8 @@ export class Track implements View {
     });
   }
 
-  historyOf(term: number, window: number): History {
-    return this.trends[this.indexOf(term, window)] ?? this.history;
+  trendHistory(term: number, window: number): SampleRing {
+    return this.trends[this.indexOf(term, window)] ?? this.recent;
   }
 
   highestBefore(term: number, window: number): number {
@@ -95,6 +95,6 @@ export class Track implements View {
   }
 
   private indexOf(term: number, window: number): number {
-    return this.layout.trends.findIndex((trend) => trend.term === term && trend.window === window);
+    return this.layout.trends.findIndex((trend) => trend.selector === term && trend.window === window);
   }
 }

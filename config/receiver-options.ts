@@ -1,12 +1,12 @@
 import {
+  booleanValue,
   durationBetween,
   matching,
   oneOf,
   option,
   optional,
   optionalText,
-  textThat,
-  yesOrNo,
+  optionalTextWhere,
 } from './option.ts';
 
 export const protocolNames = ['http/protobuf', 'http/json', 'grpc'] as const;
@@ -15,10 +15,10 @@ export const compressions = ['none', 'gzip'] as const;
 export const signalNames = ['logs', 'metrics', 'traces'] as const;
 
 /** What a destination can be sent; OTLP's logs are two. */
-export const kinds = ['logs', 'events', 'metrics', 'traces'] as const;
-export type Kind = (typeof kinds)[number];
+export const recordKinds = ['logs', 'events', 'metrics', 'traces'] as const;
+export type RecordKind = (typeof recordKinds)[number];
 /** The destination that OpenTelemetry's variables and `otlp` in the file describe. */
-export const GENERAL = 'otlp';
+export const MAIN_DESTINATION = 'otlp';
 
 const ENDPOINT = /^(https?:\/\/[^/\s]+\S*|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$/;
 const MIN_TIMEOUT_MS = 100;
@@ -69,7 +69,7 @@ export function receiverOptions(signal: '' | (typeof signalNames)[number]) {
         otel: name('HEADERS'),
         secret: true,
       },
-      textThat((text) => parsePairs(text) !== undefined),
+      optionalTextWhere((text) => parsePairs(text) !== undefined),
     ),
     headers_file: option(
       `File of more headers${of}, a line each (name: value), for secrets; read again every few minutes`,
@@ -101,7 +101,7 @@ export function receiverOptions(signal: '' | (typeof signalNames)[number]) {
         otel: name('INSECURE'),
         fromOtel: (word) => word.toLowerCase(),
       },
-      optional(yesOrNo),
+      optional(booleanValue),
     ),
   };
 }

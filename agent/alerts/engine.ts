@@ -7,18 +7,18 @@ import { setImmediate } from 'node:timers/promises';
 import type { TextStore } from '../../collectors/records/collector.ts';
 import type { MetricSet, Points } from '../../collectors/records/points.ts';
 import type { Attributes, EventRecord, Metric, Resource } from '../../collectors/records/records.ts';
-import { parsePairs } from '../../config/receiver.ts';
+import { parsePairs } from '../../config/receiver-options.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Alert, AlertEvidence, Measured } from '../../exporters/alerts/alert.ts';
 import { fillIn, viewOf } from '../../exporters/alerts/text.ts';
-import { Bindings, mayHold, type Ready } from './bindings.ts';
-import { meets } from './condition.ts';
-import type { Quantity, Views } from './quantity.ts';
+import type { AlertState } from './alert-state.ts';
+import { AlertStateStore } from './alert-state-store.ts';
+import { compileRules } from './compile-rules.ts';
+import { isMet } from './condition.ts';
+import type { CompiledExpression, SampleViews } from './expression.ts';
 import type { EventRule, MetricRule, Rule } from './rule.ts';
-import { rulesOf } from './rules.ts';
-import type { State } from './state.ts';
-import { States } from './states.ts';
-import { Track } from './track.ts';
+import { arePreconditionsMet, type CompiledRule, RuleResolver } from './rule-resolver.ts';
+import { SampleHistory } from './sample-history.ts';
 
 /** How long a resolved alert is shown, and told to whoever did not hear it, ms. */
 const RESOLVED_MS = 900_000;
@@ -34,18 +34,18 @@ export interface AlertSink {
   emitAlertStates(alerts: readonly Alert[]): void;
 }
 
-export interface AlertsOptions {
+export interface AlertEngineOptions {
   readonly config: Config['alerts'];
   /** From one round to the next, ms. */
   readonly interval: number;
   readonly sink: AlertSink;
   readonly store: TextStore;
   /** What is known of a container's last moments. */
-  readonly evidence: (id: string) => Omit<AlertEvidence, keyof Measured>;
+  readonly evidenceOf: (id: string) => Omit<AlertEvidence, keyof Measured>;
   /** Whether the daemon has a container. */
-  readonly exists: (id: string) => boolean;
+  readonly hasContainer: (id: string) => boolean;
   /** Whether a container's daemon, which alone has its figures, cannot be asked for them. */
-  readonly isAway: (id: string) => boolean;
+  readonly isDaemonUnreachable: (id: string) => boolean;
   /** Told what is wrong with a container's label. */
   readonly warn: (message: string) => void;
   readonly clock?: Clock;
@@ -53,12 +53,12 @@ export interface AlertsOptions {
 
 export interface Clock {
   /** ms, monotonic. */
-  now(): number;
+  monotonicMs(): number;
   /** ms since the epoch. */
-  wall(): number;
+  epochMs(): number;
 }
 
-const systemClock: Clock = { now: () => performance.now(), wall: () => Date.now() };
+const systemClock: Clock = { monotonicMs: () => performance.now(), epochMs: () => Date.now() };
 
 const containerOf = ({ subject }: Resource, id: string | undefined): Alert['container'] =>
   subject === undefined || id === undefined ? undefined : { id, name: subject.name, image: subject.image };
@@ -67,46 +67,46 @@ const NOTHING: Measured = { series: [], seriesUnit: '', seriesBound: undefined }
 
 const nanoOf = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n;
 
-export class Alerts {
-  private readonly options: AlertsOptions;
+export class AlertEngine {
+  private readonly options: AlertEngineOptions;
   private readonly clock: Clock;
   private readonly rules: ReadonlyMap<string, Rule>;
-  private readonly bindings: Bindings;
-  private readonly states: States;
-  private readonly host: Track;
+  private readonly bindings: RuleResolver;
+  private readonly states: AlertStateStore;
+  private readonly host: SampleHistory;
   /** Of other hosts nothing is known. */
-  private readonly elsewhere: Track;
-  private tracks = new Map<string, Track>();
+  private readonly elsewhere: SampleHistory;
+  private tracks = new Map<string, SampleHistory>();
   private readonly labels: Readonly<Record<string, string>>;
   /** When this process began to look. */
   private readonly begun: number;
 
-  constructor(options: AlertsOptions) {
+  constructor(options: AlertEngineOptions) {
     this.options = options;
     this.clock = options.clock ?? systemClock;
-    this.begun = this.clock.now();
+    this.begun = this.clock.monotonicMs();
     this.labels = parsePairs(options.config.labels ?? '') ?? {};
-    const { rules } = rulesOf(options.config);
+    const { rules } = compileRules(options.config);
     this.rules = new Map(rules.map((rule) => [rule.name, rule]));
-    this.bindings = new Bindings(rules, options.interval, options.warn);
-    this.host = new Track(this.bindings.layout.host);
-    this.elsewhere = new Track(this.bindings.layout.host);
+    this.bindings = new RuleResolver(rules, options.interval, options.warn);
+    this.host = new SampleHistory(this.bindings.layout.host);
+    this.elsewhere = new SampleHistory(this.bindings.layout.host);
     this.elsewhere.row.fill(Number.NaN);
-    this.states = new States({
+    this.states = new AlertStateStore({
       store: options.store,
-      tell: (resource, alert) => options.sink.emitAlert(resource, alert),
-      offset: () => this.clock.wall() - this.clock.now(),
+      emitAlert: (resource, alert) => options.sink.emitAlert(resource, alert),
+      epochOffsetMs: () => this.clock.epochMs() - this.clock.monotonicMs(),
     });
     this.states.restore();
   }
 
   /** The metrics that rules look at. */
   get metrics(): Set<Metric> {
-    return new Set([...this.bindings.terms.container.metrics, ...this.bindings.terms.host.metrics]);
+    return new Set([...this.bindings.selectors.container.metrics, ...this.bindings.selectors.host.metrics]);
   }
 
   /** All that are pending or firing, and those that were resolved not long ago; the newest last. */
-  get current(): Alert[] {
+  get currentAlerts(): Alert[] {
     return this.states
       .all()
       .map(({ alert }) => alert)
@@ -114,13 +114,13 @@ export class Alerts {
   }
 
   /** Evaluates what a round has brought, at one go where there are few containers. */
-  async round(sets: readonly MetricSet[]): Promise<void> {
-    const now = this.clock.now();
-    const tracks = new Map<string, Track>();
+  async evaluateRound(sets: readonly MetricSet[]): Promise<void> {
+    const now = this.clock.monotonicMs();
+    const tracks = new Map<string, SampleHistory>();
     const host = sets.find(({ container, isRemote }) => container === undefined && !isRemote);
     if (host !== undefined) {
       this.look(this.host, host, now);
-      this.evaluate(this.host, this.bindings.ready, host.resource, this.host);
+      this.evaluate(this.host, this.bindings.metricRules, host.resource, this.host);
     }
     try {
       for (let from = 0; from < sets.length; from += PART) {
@@ -131,105 +131,122 @@ export class Alerts {
     } finally {
       this.tracks = tracks;
     }
-    this.host.keep();
+    this.host.store();
     this.endOthers();
-    this.options.sink.emitAlertStates(this.current);
+    this.options.sink.emitAlertStates(this.currentAlerts);
   }
 
   /** @param tracks those of this round: added to */
-  private evaluateContainer(set: MetricSet, now: number, tracks: Map<string, Track>): void {
+  private evaluateContainer(set: MetricSet, now: number, tracks: Map<string, SampleHistory>): void {
     const { container } = set;
     if (container === undefined) return;
-    const track = this.tracks.get(container.id) ?? new Track(this.bindings.layout.container);
+    const track = this.tracks.get(container.id) ?? new SampleHistory(this.bindings.layout.container);
     tracks.set(container.id, track);
     track.container = container;
     this.look(track, set, now);
     const around = set.isRemote ? this.elsewhere : this.host;
     this.evaluate(track, this.bindings.rulesFor(track, container), container.resource, around);
-    track.keep();
+    track.store();
   }
 
   /** What an event says. */
-  event(resource: Resource, event: EventRecord): void {
+  handleEvent(resource: Resource, event: EventRecord): void {
     const { eventName, attributes } = event;
     for (const rule of this.bindings.eventRules) {
-      if (!rule.isMeant(eventName, attributes)) continue;
+      if (!rule.matchesEvent(eventName, attributes)) continue;
       const { subject } = resource;
       const id = subject === undefined ? '' : String(resource.attributes['container.id'] ?? '');
-      if (subject !== undefined && !this.bindings.isFor(rule, subject)) continue;
+      if (subject !== undefined && !this.bindings.appliesTo(rule, subject)) continue;
       this.happened(rule, id, resource, event);
-      this.options.sink.emitAlertStates(this.current);
+      this.options.sink.emitAlertStates(this.currentAlerts);
     }
   }
 
-  private look(track: Track, { container, startTime, points, unsent }: MetricSet, now: number): void {
-    if (track.run !== startTime) track.begin(startTime);
+  private look(track: SampleHistory, { container, startTime, points, unsent }: MetricSet, now: number): void {
+    if (track.startedAt !== startTime) track.startRun(startTime);
     track.now = now;
     track.row.fill(Number.NaN);
-    const terms = container === undefined ? this.bindings.terms.host : this.bindings.terms.container;
-    const read = (part: Points | undefined) => part !== undefined && terms.read(part, track.row);
+    const terms = container === undefined ? this.bindings.selectors.host : this.bindings.selectors.container;
+    const read = (part: Points | undefined) => part !== undefined && terms.readInto(part, track.row);
     read(points);
     read(unsent);
   }
 
   /** @param host what is known of the host that it is on */
-  private evaluate(track: Track, rules: readonly Ready[], resource: Resource, host: Track): void {
-    const views: Views = { container: track, host };
+  private evaluate(
+    track: SampleHistory,
+    rules: readonly CompiledRule[],
+    resource: Resource,
+    host: SampleHistory,
+  ): void {
+    const views: SampleViews = { container: track, host };
     const { container, now } = track;
-    const states = this.states.of(container?.id ?? '');
+    const states = this.states.statesOf(container?.id ?? '');
     for (const ready of rules) {
-      const { rule, quantity } = ready;
-      if (rule.isOfHost !== (container === undefined)) continue;
-      const value = quantity.now(views);
-      const holds = meets(rule.condition, value) && mayHold(ready, views);
+      const { rule, expression: quantity } = ready;
+      if (rule.isHostRule !== (container === undefined)) continue;
+      const value = quantity.value(views);
+      const holds = isMet(rule.condition, value) && arePreconditionsMet(ready, views);
       const state = states?.get(rule.name);
-      if (!holds && (state === undefined || state.phase === 'resolved')) continue;
-      if (state === undefined || state.phase === 'resolved') {
+      if (!holds && (state === undefined || state.status === 'resolved')) continue;
+      if (state === undefined || state.status === 'resolved') {
         this.begin(ready, track, resource, value, views);
         continue;
       }
       state.resource = resource;
-      state.isSeen = true;
-      state.missed = Number.isNaN(value) ? state.missed + 1 : 0;
-      if (state.phase === 'pending') {
-        if (!holds && !(Number.isNaN(value) && this.mayCome(rule, track, state))) this.states.drop(state);
+      state.wasEvaluated = true;
+      state.missedRounds = Number.isNaN(value) ? state.missedRounds + 1 : 0;
+      if (state.status === 'pending') {
+        if (!holds && !(Number.isNaN(value) && this.mayCome(rule, track, state))) this.states.delete(state);
         else if (holds && now - state.since >= rule.forMs) this.fire(ready, state, track, value, views);
         else if (holds) state.alert = { ...state.alert, value };
         continue;
       }
       const stays = Number.isNaN(value)
         ? this.mayCome(rule, track, state)
-        : rule.resolve === undefined || !mayHold(ready, views)
+        : rule.resolve === undefined || !arePreconditionsMet(ready, views)
           ? holds
-          : !meets(rule.resolve, value);
+          : !isMet(rule.resolve, value);
       if (Number.isFinite(value)) state.alert = { ...state.alert, value, limit: quantity.limit(views) };
       this.keepOrResolve(state, stays, rule.keepMs, now);
     }
   }
 
   /** Whether a value that is not known yet is to be waited for: a restarted agent has no history. */
-  private mayCome({ expression }: MetricRule, { container, run, now }: Track, state: State): boolean {
+  private mayCome(
+    { expression }: MetricRule,
+    { container, startedAt: run, now }: SampleHistory,
+    state: AlertState,
+  ): boolean {
     const runs = container === undefined || container.pid !== 0;
     if (!runs || state.run !== run) return false;
-    if (container !== undefined && this.options.isAway(container.id)) return true;
-    return state.missed <= MISSED || now - this.begun < expression.window + MISSED * this.options.interval;
+    if (container !== undefined && this.options.isDaemonUnreachable(container.id)) return true;
+    return (
+      state.missedRounds <= MISSED || now - this.begun < expression.window + MISSED * this.options.interval
+    );
   }
 
-  private begin(ready: Ready, track: Track, resource: Resource, value: number, views: Views): void {
-    const { rule, quantity } = ready;
+  private begin(
+    ready: CompiledRule,
+    track: SampleHistory,
+    resource: Resource,
+    value: number,
+    views: SampleViews,
+  ): void {
+    const { rule, expression: quantity } = ready;
     const { container, now } = track;
-    const state: State = {
-      phase: 'pending',
+    const state: AlertState = {
+      status: 'pending',
       since: now,
-      run: track.run ?? 0n,
+      run: track.startedAt ?? 0n,
       resource,
-      isTold: true,
-      isSeen: true,
+      isDelivered: true,
+      wasEvaluated: true,
       clearedAt: undefined,
-      endedAt: undefined,
+      resolvedAt: undefined,
       lastEvent: 0n,
       eventName: '',
-      missed: 0,
+      missedRounds: 0,
       alert: this.filledIn(
         {
           ...this.alertOf(rule, resource, container?.id ?? ''),
@@ -242,7 +259,7 @@ export class Alerts {
         {},
       ),
     };
-    this.states.put(state);
+    this.states.add(state);
     if (rule.forMs === 0) this.fire(ready, state, track, value, views);
     else this.states.save(state);
   }
@@ -254,7 +271,7 @@ export class Alerts {
       rule: rule.name,
       severity: rule.severity,
       status: 'pending',
-      startsAt: nanoOf(this.clock.wall()),
+      startsAt: nanoOf(this.clock.epochMs()),
       endsAt: undefined,
       resource: resource.attributes,
       container: containerOf(resource, id),
@@ -269,7 +286,13 @@ export class Alerts {
     };
   }
 
-  private fire({ rule, quantity }: Ready, state: State, track: Track, value: number, views: Views): void {
+  private fire(
+    { rule, expression: quantity }: CompiledRule,
+    state: AlertState,
+    track: SampleHistory,
+    value: number,
+    views: SampleViews,
+  ): void {
     const { forecast } = rule.expression;
     const { threshold } = rule.condition;
     const limit = quantity.limit(views);
@@ -278,21 +301,28 @@ export class Alerts {
     this.tell(state, rule, { value, limit, threshold }, measured, {});
   }
 
-  private measured(quantity: Quantity, views: Views, now: number, seriesBound: number | undefined): Measured {
-    const offset = this.clock.wall() - now;
-    const series = quantity.past(views).map(([time, value]) => [Math.round(time + offset), value] as const);
-    return { series, seriesUnit: quantity.pastUnit, seriesBound };
+  private measured(
+    quantity: CompiledExpression,
+    views: SampleViews,
+    now: number,
+    seriesBound: number | undefined,
+  ): Measured {
+    const offset = this.clock.epochMs() - now;
+    const series = quantity
+      .recentValues(views)
+      .map(([time, value]) => [Math.round(time + offset), value] as const);
+    return { series, seriesUnit: quantity.recentUnit, seriesBound };
   }
 
   private happened(rule: EventRule, id: string, resource: Resource, event: EventRecord): void {
     const { eventName, time, attributes } = event;
-    const known = this.states.of(id)?.get(rule.name);
-    const wall = this.clock.wall();
+    const known = this.states.statesOf(id)?.get(rule.name);
+    const wall = this.clock.epochMs();
     const age = wall - Number(time / 1_000_000n);
     // What is told a second time, or so late that its alert would have ended, is no news.
     if (age > rule.keepMs || (known !== undefined && isRepeat(known, rule, time))) return;
-    const now = this.clock.now() - Math.max(0, age);
-    if (known?.phase === 'firing') {
+    const now = this.clock.monotonicMs() - Math.max(0, age);
+    if (known?.status === 'firing') {
       known.lastEvent = time;
       known.clearedAt = now;
       // A kill is told by two events.
@@ -300,22 +330,22 @@ export class Alerts {
       this.states.save(known);
       return;
     }
-    const state: State = {
-      phase: 'pending',
+    const state: AlertState = {
+      status: 'pending',
       since: now,
       run: 0n,
       resource,
-      isTold: true,
-      isSeen: true,
+      isDelivered: true,
+      wasEvaluated: true,
       clearedAt: now,
-      endedAt: undefined,
+      resolvedAt: undefined,
       lastEvent: time,
       eventName,
-      missed: 0,
+      missedRounds: 0,
       alert: { ...this.alertOf(rule, resource, id), unit: '{event}' },
     };
-    this.states.put(state);
-    const shown = this.bindings.shown.get(rule);
+    this.states.add(state);
+    const shown = this.bindings.eventExpressions.get(rule);
     const track = this.tracks.get(id);
     const figures = { value: 1, limit: undefined, threshold: undefined };
     if (shown === undefined || track === undefined) {
@@ -329,7 +359,7 @@ export class Alerts {
   }
 
   private tell(
-    state: State,
+    state: AlertState,
     rule: Rule,
     figures: Pick<Alert, 'value' | 'limit' | 'threshold'>,
     measured: Measured,
@@ -337,19 +367,19 @@ export class Alerts {
   ): void {
     const { container } = state.alert;
     const known =
-      container === undefined ? { log: [], events: [], memory: {} } : this.options.evidence(container.id);
+      container === undefined ? { log: [], events: [], memory: {} } : this.options.evidenceOf(container.id);
     const alert: Alert = {
       ...state.alert,
       ...figures,
       status: 'firing',
-      startsAt: nanoOf(this.clock.wall()),
+      startsAt: nanoOf(this.clock.epochMs()),
       resource: state.resource.attributes,
       container: containerOf(state.resource, state.alert.container?.id),
       evidence: { ...measured, ...known },
     };
-    state.phase = 'firing';
+    state.status = 'firing';
     state.alert = this.filledIn(alert, rule, event);
-    this.states.send(state);
+    this.states.emit(state);
   }
 
   /** With its texts. */
@@ -364,7 +394,7 @@ export class Alerts {
     };
   }
 
-  private keepOrResolve(state: State, stays: boolean, keepMs: number, now: number): void {
+  private keepOrResolve(state: AlertState, stays: boolean, keepMs: number, now: number): void {
     if (stays) {
       state.clearedAt = undefined;
       return;
@@ -373,32 +403,32 @@ export class Alerts {
     if (now - state.clearedAt >= keepMs) this.resolve(state);
   }
 
-  private resolve(state: State): void {
-    state.phase = 'resolved';
-    state.endedAt = this.clock.now();
-    state.alert = { ...state.alert, status: 'resolved', endsAt: nanoOf(this.clock.wall()) };
-    this.states.send(state);
+  private resolve(state: AlertState): void {
+    state.status = 'resolved';
+    state.resolvedAt = this.clock.monotonicMs();
+    state.alert = { ...state.alert, status: 'resolved', endsAt: nanoOf(this.clock.epochMs()) };
+    this.states.emit(state);
   }
 
   /** Whatever no rule has looked at in this round. */
   private endOthers(): void {
-    const now = this.clock.now();
+    const now = this.clock.monotonicMs();
     for (const state of this.states.all()) {
       const rule = this.rules.get(state.alert.rule);
-      if (state.phase === 'resolved') {
+      if (state.status === 'resolved') {
         // By the clock that nobody sets.
-        if (state.isTold && now - (state.endedAt ?? now) >= RESOLVED_MS) this.states.drop(state);
+        if (state.isDelivered && now - (state.resolvedAt ?? now) >= RESOLVED_MS) this.states.delete(state);
       } else if (rule?.kind === 'event') this.keepOrResolve(state, false, rule.keepMs, now);
       // The container is gone, or is not meant any more, or there is no such rule any more.
       // One that is there and was not looked at could not be described just now.
-      else if (!state.isSeen && !(this.exists(state, rule) && ++state.missed <= MISSED))
-        state.phase === 'pending' ? this.states.drop(state) : this.resolve(state);
-      state.isSeen = false;
+      else if (!state.wasEvaluated && !(this.exists(state, rule) && ++state.missedRounds <= MISSED))
+        state.status === 'pending' ? this.states.delete(state) : this.resolve(state);
+      state.wasEvaluated = false;
     }
   }
 
-  private exists({ alert: { container } }: State, rule: Rule | undefined): boolean {
-    return rule !== undefined && (container === undefined || this.options.exists(container.id));
+  private exists({ alert: { container } }: AlertState, rule: Rule | undefined): boolean {
+    return rule !== undefined && (container === undefined || this.options.hasContainer(container.id));
   }
 }
 
@@ -406,5 +436,5 @@ export class Alerts {
  * Whether an event was told before: the daemon repeats them after a while. One of long before, by its time, is another
  * one after a clock was set back.
  */
-const isRepeat = ({ lastEvent }: State, { keepMs }: EventRule, time: bigint): boolean =>
+const isRepeat = ({ lastEvent }: AlertState, { keepMs }: EventRule, time: bigint): boolean =>
   time <= lastEvent && lastEvent - time <= nanoOf(keepMs);

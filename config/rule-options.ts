@@ -3,29 +3,29 @@
 import * as v from 'valibot';
 import { selectable } from '../collectors/catalogue/selection.ts';
 import {
-  CONTAINER_RULES,
+  CONTAINER_SELECTORS,
   durationBetween,
-  isContainerRule,
+  isContainerSelector,
   type Leaf,
-  listOfText,
   oneOf,
   option,
   optional,
   optionalText,
+  textList,
 } from './option.ts';
 import { alertSeverities } from './severity.ts';
 
 /** Attributes, and the text or texts, with * as wildcard, that each has to be. */
 export type AttributePatterns = Readonly<Record<string, string | readonly string[]>>;
 
-export interface EventGiven {
+export interface EventSelector {
   /** With * as wildcard. */
   readonly name: string;
   readonly attributes?: AttributePatterns | undefined;
 }
 
 /** What else has to hold: a metric that meets a condition, or one that the container does not have. */
-export interface WhenGiven {
+export interface PreconditionDefinition {
   readonly metric?: string | undefined;
   readonly attributes?: AttributePatterns | undefined;
   readonly over?: string | undefined;
@@ -34,14 +34,14 @@ export interface WhenGiven {
 }
 
 /** A rule as it is written. */
-export interface RuleGiven extends Omit<WhenGiven, 'absent'> {
+export interface RuleDefinition extends Omit<PreconditionDefinition, 'absent'> {
   readonly name: string;
   readonly window?: string | undefined;
   readonly forecast?: string | undefined;
   readonly room?: string | undefined;
-  readonly events?: readonly EventGiven[] | undefined;
-  readonly when?: readonly WhenGiven[] | undefined;
-  readonly unless?: readonly WhenGiven[] | undefined;
+  readonly events?: readonly EventSelector[] | undefined;
+  readonly when?: readonly PreconditionDefinition[] | undefined;
+  readonly unless?: readonly PreconditionDefinition[] | undefined;
   readonly for?: string | undefined;
   readonly resolve?: string | undefined;
   readonly keep_firing_for?: string | undefined;
@@ -61,7 +61,7 @@ const CONDITION = 'an operator (>=, >, <=, <, ==, !=) and a value, such as ">= 9
 const NAMED = 'names of letters, digits and _, and their texts';
 
 const attributes = v.record(v.string(), v.union([v.string(), v.array(v.string())]));
-const whens = v.array(
+const preconditions = v.array(
   v.strictObject({
     metric: v.optional(v.string()),
     attributes: v.optional(attributes),
@@ -69,10 +69,10 @@ const whens = v.array(
     condition: v.optional(v.string()),
     absent: v.optional(v.string()),
   }),
-) as Leaf<WhenGiven[]>;
+) as Leaf<PreconditionDefinition[]>;
 const WHEN = { allowed: 'a list, each with metric, over and condition, or with absent: a metric' };
 const named = v.record(v.pipe(v.string(), v.regex(LABEL)), v.string()) as Leaf<Record<string, string>>;
-const listOfContainers = optional(listOfText(isContainerRule));
+const listOfContainers = optional(textList(isContainerSelector));
 
 export const ruleOptions = {
   name: option(
@@ -103,11 +103,13 @@ export const ruleOptions = {
     'Holds when one of these events is told',
     { allowed: 'a list, each with name (* as wildcard) and, where wanted, attributes' },
     optional(
-      v.array(v.strictObject({ name: v.string(), attributes: v.optional(attributes) })) as Leaf<EventGiven[]>,
+      v.array(v.strictObject({ name: v.string(), attributes: v.optional(attributes) })) as Leaf<
+        EventSelector[]
+      >,
     ),
   ),
-  when: option('What else has to hold', WHEN, optional(whens)),
-  unless: option('What must not hold, none of it', WHEN, optional(whens)),
+  when: option('What else has to hold', WHEN, optional(preconditions)),
+  unless: option('What must not hold, none of it', WHEN, optional(preconditions)),
   for: option(
     'How long it has to hold before it fires',
     { allowed: 'a duration between 0s and 24h with its unit, such as 5m' },
@@ -140,7 +142,7 @@ export const ruleOptions = {
   ),
   containers: option(
     'Containers that it is for; all by default',
-    { allowed: `include and exclude, each ${CONTAINER_RULES}` },
+    { allowed: `include and exclude, each ${CONTAINER_SELECTORS}` },
     v.optional(v.strictObject({ include: listOfContainers, exclude: listOfContainers })) as Leaf<
       { include?: string[]; exclude?: string[] } | undefined
     >,
@@ -148,4 +150,4 @@ export const ruleOptions = {
 };
 
 export const ruleSchema = v.strictObject(ruleOptions);
-export type RuleRead = v.InferOutput<typeof ruleSchema>;
+export type ParsedRuleDefinition = v.InferOutput<typeof ruleSchema>;

@@ -37,14 +37,18 @@ export const daemons = option(
   ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof daemonOptions, undefined>>>>,
 );
 
-interface Observed {
+interface DaemonSettings {
   readonly docker_host: v.InferOutput<typeof dockerHost>;
   readonly daemons: v.InferOutput<typeof daemons>;
   readonly scope: string;
 }
 
 /** What is wrong between the options of daemons; nothing where all is well. */
-export function mistakeInDaemons({ docker_host, daemons: named, scope }: Observed): string | undefined {
+export function findDaemonProblem({
+  docker_host,
+  daemons: named,
+  scope,
+}: DaemonSettings): string | undefined {
   const others = Object.keys(named).length > 0;
   if (docker_host === NO_DAEMON && others)
     return `docker_host: "${NO_DAEMON}" is not allowed; expected another, since there are daemons to observe`;

@@ -1,12 +1,12 @@
 /** How it is told that something in the configuration is wrong, without telling what is secret. */
 import { distance } from 'fastest-levenshtein';
-import type { OptionFacts } from './option.ts';
+import type { OptionMetadata } from './option.ts';
 
 /** Stands for what nobody may see. */
 export const MASK = '********';
 
 /** As it is shown to whoever asks: without headers, and without what stands before the @ of a URL. */
-export const withoutSecrets = (value: unknown): unknown =>
+export const maskSecrets = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, inner) => {
       if (key === 'headers') return MASK;
@@ -18,10 +18,10 @@ export const withoutSecrets = (value: unknown): unknown =>
     }) ?? 'null',
   );
 
-export const shownWithoutSecrets = (value: unknown): string => JSON.stringify(withoutSecrets(value));
+export const formatMasked = (value: unknown): string => JSON.stringify(maskSecrets(value));
 
 /** The known name that is most alike, when it is alike enough to be a slip. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+export function findNearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {
@@ -34,17 +34,20 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-export const suggestion = (near: string | undefined): string =>
+export const formatSuggestion = (near: string | undefined): string =>
   near === undefined ? '' : `; did you mean ${near}?`;
 
 /** What is wrong with a value. @param facts of the option */
-export function notAllowed(value: unknown, { secret, values, choices, allowed }: OptionFacts): string {
-  const shown = secret ? 'the value' : shownWithoutSecrets(value);
+export function formatInvalidValue(
+  value: unknown,
+  { secret, values, choices, allowed }: OptionMetadata,
+): string {
+  const shown = secret ? 'the value' : formatMasked(value);
   const candidates = values ?? choices;
   const items = String(value)
     .split(',')
     .map((item) => item.trim());
   const wrong = items.find((item) => !candidates?.some((candidate) => candidate === item)) ?? '';
-  const near = candidates === undefined ? undefined : nearest(wrong, candidates);
-  return `${shown} is not allowed; expected ${allowed}${suggestion(near)}`;
+  const near = candidates === undefined ? undefined : findNearest(wrong, candidates);
+  return `${shown} is not allowed; expected ${allowed}${formatSuggestion(near)}`;
 }

@@ -2,31 +2,31 @@
 import type { Resource, UnixNano } from '../../collectors/records/records.ts';
 import { type Alert, type AlertJson, fromJson, toJson } from '../../exporters/alerts/alert.ts';
 
-export interface State {
-  phase: Alert['status'];
+export interface AlertState {
+  status: Alert['status'];
   /** Since when it holds, ms of the monotonic clock. */
   since: number;
   /** Which run of the container it is of; 0n where that does not matter. */
   run: UnixNano;
   resource: Resource;
   /** Whether every exporter has taken charge of what was told last. */
-  isTold: boolean;
+  isDelivered: boolean;
   /** Whether a rule has looked at it in this round. */
-  isSeen: boolean;
+  wasEvaluated: boolean;
   /** Since when it holds no more, ms of the monotonic clock; of an event, when it was told. */
   clearedAt: number | undefined;
   /** When it was resolved, ms of the monotonic clock. */
-  endedAt: number | undefined;
+  resolvedAt: number | undefined;
   /** Time of the last event; 0n of a metric. */
   lastEvent: UnixNano;
   /** Name of the event that it began with; '' of a metric. */
   readonly eventName: string;
   /** Rounds in a row that had no value of it. */
-  missed: number;
+  missedRounds: number;
   alert: Alert;
 }
 
-interface Kept {
+interface StoredState {
   readonly since: number;
   readonly run: string;
   readonly subject?: Resource['subject'];
@@ -39,9 +39,19 @@ interface Kept {
 }
 
 /** @param offset from the monotonic clock to the time since the epoch, ms */
-export function formatState(state: State, offset: number): string {
-  const { since, run, resource, isTold, clearedAt, endedAt, lastEvent, eventName, alert } = state;
-  const kept: Kept = {
+export function formatAlertState(state: AlertState, offset: number): string {
+  const {
+    since,
+    run,
+    resource,
+    isDelivered: isTold,
+    clearedAt,
+    resolvedAt: endedAt,
+    lastEvent,
+    eventName,
+    alert,
+  } = state;
+  const kept: StoredState = {
     since: since + offset,
     run: String(run),
     ...(resource.subject !== undefined && { subject: resource.subject }),
@@ -56,7 +66,7 @@ export function formatState(state: State, offset: number): string {
 }
 
 /** @returns undefined when it cannot be read: an earlier version's, or damaged */
-export function parseState(text: string, offset: number): State | undefined {
+export function parseAlertState(text: string, offset: number): AlertState | undefined {
   try {
     const {
       since,
@@ -68,19 +78,19 @@ export function parseState(text: string, offset: number): State | undefined {
       lastEvent,
       eventName = '',
       alert,
-    } = JSON.parse(text) as Kept;
+    } = JSON.parse(text) as StoredState;
     return {
-      phase: alert.status,
+      status: alert.status,
       since: since - offset,
       run: BigInt(run),
       resource: { attributes: alert.resource, ...(subject !== undefined && { subject }) },
-      isTold,
-      isSeen: false,
+      isDelivered: isTold,
+      wasEvaluated: false,
       clearedAt: clearedAt === undefined ? undefined : clearedAt - offset,
-      endedAt: endedAt === undefined ? undefined : endedAt - offset,
+      resolvedAt: endedAt === undefined ? undefined : endedAt - offset,
       lastEvent: BigInt(lastEvent),
       eventName,
-      missed: 0,
+      missedRounds: 0,
       alert: fromJson(alert),
     };
   } catch {

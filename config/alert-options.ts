@@ -3,18 +3,18 @@
 import * as v from 'valibot';
 import { builtinRules } from './builtin-rules.ts';
 import {
+  booleanValue,
+  containerFilterOptions,
   durationBetween,
   type Leaf,
-  listOfText,
   oneOf,
   option,
   optional,
   optionalText,
-  scopeOf,
-  textThat,
-  yesOrNo,
+  optionalTextWhere,
+  textList,
 } from './option.ts';
-import { parsePairs } from './receiver.ts';
+import { parsePairs } from './receiver-options.ts';
 import { alertSeverities } from './severity.ts';
 
 const isUrl = (text: string): boolean => /^https?:\/\//.test(text) && URL.canParse(text);
@@ -30,7 +30,7 @@ const requestOptions = {
   headers: option(
     'Headers of each request; several with commas',
     { allowed: PAIRS, secret: true },
-    textThat((text) => parsePairs(text) !== undefined),
+    optionalTextWhere((text) => parsePairs(text) !== undefined),
   ),
   headers_file: option(
     'File of more headers, a line each (name: value), for secrets; read again every few minutes',
@@ -81,9 +81,9 @@ export const webhookOptions = {
   resolved: option(
     'Whether the end of an alert is posted too; true by default',
     { allowed: 'true or false' },
-    optional(yesOrNo),
+    optional(booleanValue),
   ),
-  containers: scopeOf({
+  containers: containerFilterOptions({
     include: 'Containers whose alerts are posted',
     exclude: 'Containers whose alerts are not posted',
   }),
@@ -91,16 +91,20 @@ export const webhookOptions = {
 };
 
 export const alertOptions = {
-  enabled: option('Whether rules are evaluated', { allowed: 'true or false', flag: 'true|false' }, yesOrNo),
+  enabled: option(
+    'Whether rules are evaluated',
+    { allowed: 'true or false', flag: 'true|false' },
+    booleanValue,
+  ),
   enable: option(
     'Built-in rules to evaluate that are off by default',
     RULE_NAMES,
-    listOfText((name) => names.includes(name)),
+    textList((name) => names.includes(name)),
   ),
   disable: option(
     'Built-in rules not to evaluate',
     RULE_NAMES,
-    listOfText((name) => names.includes(name)),
+    textList((name) => names.includes(name)),
   ),
   rules: option(
     'Rules of your own, and changes to built-in ones; docs/alerts.md has what a rule can say',
@@ -110,13 +114,13 @@ export const alertOptions = {
   labels: option(
     'Labels that every alert bears, such as team=shop',
     { allowed: `${PAIRS}; keys of letters, digits and _`, flag: 'pairs' },
-    textThat((text) => Object.keys(parsePairs(text) ?? { '': '' }).every((key) => LABEL.test(key))),
+    optionalTextWhere((text) => Object.keys(parsePairs(text) ?? { '': '' }).every((key) => LABEL.test(key))),
   ),
   alertmanager: v.strictObject({
     urls: option(
       'Alertmanagers that all alerts are posted to, each of them all',
       { allowed: 'a list of http:// or https:// URLs', flag: 'urls' },
-      listOfText(isUrl),
+      textList(isUrl),
     ),
     resend: option(
       'How often an alert that still fires is posted again; four times as long without it, and the Alertmanager takes it for resolved',
