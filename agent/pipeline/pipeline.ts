@@ -25,7 +25,7 @@ import {
   encodeSpan,
   recycle,
 } from '../../exporters/otlp/wire/encode.ts';
-import type { Temporality } from '../../exporters/otlp/wire/metrics-form.ts';
+import type { Temporality } from '../../exporters/otlp/wire/metrics-template.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import type { Batch } from '../../exporters/shared/batch.ts';
 import { type Dialect, Translator } from '../../exporters/shared/dialect.ts';

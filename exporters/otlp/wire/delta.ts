@@ -1,4 +1,4 @@
-/** Cumulative counters → what was added since the last round, for receivers that prefer deltas. */
+/** Cumulative counters → deltas since the last round, for receivers that prefer these. */
 import type { MetricSet } from '../../../collectors/records/points.ts';
 import { Points } from '../../../collectors/records/points.ts';
 import type { Point } from '../../../collectors/records/records.ts';
@@ -15,22 +15,22 @@ const keyOf = ({ metric, attributes }: Point): string =>
 
 export class DeltaConversion {
   private readonly since: bigint;
-  private series = new Map<string, ContainerCounters>();
+  private counters = new Map<string, ContainerCounters>();
 
-  /** @param since what began to count before is not ours to tell: an agent before us has told it */
+  /** @param since counters that started earlier were reported by an earlier agent, so their first value is left out */
   constructor(since: bigint) {
     this.since = since;
   }
 
-  /** A whole round; what is not in it is forgotten. */
+  /** Converts a whole round. Containers that are not in it are forgotten. */
   convert(sets: readonly MetricSet[]): MetricSet[] {
     const next = new Map<string, ContainerCounters>();
     const converted = sets.map((set) => {
       const id = set.container?.id ?? '';
-      // A container that was started anew counts from 0.
-      const known = this.series.get(id);
+      // The counters of a restarted container start from 0.
+      const known = this.counters.get(id);
       const last = known?.startTime === set.startTime ? known : undefined;
-      // A series that is missing in a round goes on from where it was.
+      // A series that is missing in one round continues from its last value.
       const values = new Map(last?.values);
       const isOlder = last === undefined && set.startTime < this.since;
       const points = [...set.points].flatMap((point) => {
@@ -44,7 +44,7 @@ export class DeltaConversion {
       next.set(id, { time: set.time, startTime: set.startTime, values });
       return { ...set, startTime: last?.time ?? set.startTime, points: Points.from(points) };
     });
-    this.series = next;
+    this.counters = next;
     return converted;
   }
 }

@@ -3,26 +3,26 @@ const HEX = Uint16Array.from({ length: 256 }, (_, byte) =>
   Buffer.from(byte.toString(16).padStart(2, '0')).readUInt16BE(),
 );
 
-/** What a 32-bit half of a 64-bit number counts up to. */
+/** 2³²: the weight of the upper half of a 64-bit number. */
 export const HALF = 0x1_0000_0000;
 
-/** How many bytes a varint takes. */
+/** Size of a varint, bytes. */
 export function varintSize(value: number): number {
   let size = 1;
   for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) size++;
   return size;
 }
 
-/** Bytes below which a loop copies faster than a call into native code. */
+/** Below this many bytes a loop copies faster than a call into native code. */
 const SMALL = 256;
 
-/** The halves of what `splitNanos` split last. */
+/** The result of the last `splitNanos`. */
 export const halves = { low: 0, high: 0 };
 const split = { seconds: -1, low: 0, high: 0 };
 
 /**
- * Splits nanoseconds since the epoch into `halves` of 32 bits, without a BigInt: the log path does it for
- * every line, most of which are of the same second as the one before.
+ * Splits nanoseconds since the epoch into `halves` of 32 bits. It works without a BigInt because the log path calls it
+ * for every line. Most lines are of the same second as the line before, so that second is remembered.
  */
 export function splitNanos(seconds: number, nanos: number): void {
   if (seconds !== split.seconds) {
@@ -46,8 +46,8 @@ const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
  * Writes Protocol Buffers wire format into one growing buffer.
  * Source: https://protobuf.dev/programming-guides/encoding/
  *
- * A nested message's length is not known when it begins: one byte is kept free for it, and the few
- * messages of 128 bytes or more are moved up when they end, so lengths are always minimal.
+ * The length of a nested message is not known when the message is opened. The writer keeps one byte free for it. The few
+ * messages of 128 bytes or more are moved up when they are closed, so lengths are always minimal.
  */
 export class Writer {
   private buffer: Buffer;
@@ -59,23 +59,23 @@ export class Writer {
     this.view = viewOf(this.buffer);
   }
 
-  /** The bytes written so far; valid until the next write. */
+  /** The bytes written so far, valid until the next write. */
   bytes(): Buffer {
     return this.buffer.subarray(0, this.position);
   }
 
-  /** The bytes written so far, to be kept: not from the pool, of which each would keep 64 KiB. */
+  /** A copy of the bytes written so far, outside of Node's buffer pool: each copy there would keep 64 KiB alive. */
   copyBytes(): Buffer {
-    const kept = Buffer.allocUnsafeSlow(this.position);
-    this.buffer.copy(kept, 0, 0, this.position);
-    return kept;
+    const copy = Buffer.allocUnsafeSlow(this.position);
+    this.buffer.copy(copy, 0, 0, this.position);
+    return copy;
   }
 
   reset(): void {
     this.position = 0;
   }
 
-  /** Makes room for `size` more bytes. */
+  /** Ensures that `size` more bytes fit. */
   reserve(size: number): void {
     const needed = this.position + size;
     if (needed <= this.buffer.length) return;
@@ -98,14 +98,14 @@ export class Writer {
     this.varint(field * 8 + wireType);
   }
 
-  /** `uint32`, `uint64`, `bool` and enums; `value` is a non-negative safe integer. */
+  /** Writes a `uint32`, `uint64`, `bool` or enum. @param value a non-negative safe integer */
   uint(field: number, value: number): void {
     this.reserve(13);
     this.tag(field, 0);
     this.varint(value);
   }
 
-  /** `int64`, which takes ten bytes when it is negative. */
+  /** Writes an `int64`. A negative one takes ten bytes. */
   int(field: number, value: number): void {
     if (value >= 0) {
       this.uint(field, value);
@@ -135,10 +135,7 @@ export class Writer {
     this.position += 8;
   }
 
-  /**
-   * A point in time as `fixed64` nanoseconds since the epoch, from whole seconds and nanoseconds, without
-   * a BigInt: the log path writes one for every line.
-   */
+  /** Writes a time as `fixed64` nanoseconds since the epoch, without a BigInt: the log path calls it for every line. */
   unixNano(field: number, seconds: number, nanos: number): void {
     this.reserve(9);
     splitNanos(seconds, nanos);
@@ -152,7 +149,7 @@ export class Writer {
     this.closeMessage(mark);
   }
 
-  /** `bytes`, and `string` that is UTF-8 already; copies `source[start, end)`. */
+  /** Writes `bytes`, or a `string` that is UTF-8 already: copies `source[start, end)`. */
   slice(field: number, source: Uint8Array, start: number, end: number): void {
     const size = end - start;
     this.reserve(size + 13);
@@ -161,26 +158,26 @@ export class Writer {
     this.copy(source, start, end);
   }
 
-  /** Bytes that are a well-formed sequence of fields of the current message already. */
+  /** Writes encoded fields of the current message. */
   raw(fields: Uint8Array): void {
     this.reserve(fields.length);
     this.copy(fields, 0, fields.length);
   }
 
-  /** The tag and length of a nested message of `size` bytes, which are written next. */
+  /** Writes the tag and length of a nested message. Its `size` bytes must follow. */
   header(field: number, size: number): void {
     this.reserve(size + 10);
     this.tag(field, 2);
     this.varint(size);
   }
 
-  /** As `header`, where there is room for it and for what follows. */
+  /** As `header`. The caller has reserved space for it and for the message. */
   roomyHeader(field: number, size: number): void {
     this.buffer[this.position++] = field * 8 + 2;
     this.varint(size);
   }
 
-  /** Nanoseconds since the epoch as `fixed64`, for which there is room, from what `splitNanos` made. */
+  /** Writes a time as `fixed64`, from the halves that `splitNanos` made. The caller has reserved space for it. */
   fixedNanos(field: number, low: number, high: number): void {
     this.buffer[this.position++] = field * 8 + 1;
     this.view.setUint32(this.position, low, true);
@@ -188,7 +185,7 @@ export class Writer {
     this.position += 8;
   }
 
-  /** The eight lower-case hexadecimal digits of a 32-bit number, for which there is room, without a tag. */
+  /** Writes a 32-bit number as eight lower-case hexadecimal digits, without a tag. The caller has reserved space. */
   hex(value: number): void {
     const { view, position } = this;
     view.setUint16(position, HEX[value >>> 24]!);
@@ -198,7 +195,7 @@ export class Writer {
     this.position = position + 8;
   }
 
-  /** Copies bytes, for which there is room. */
+  /** Copies bytes. The caller has reserved space for them. */
   copy(source: Uint8Array, start: number, end: number): void {
     const { buffer } = this;
     if (end - start < SMALL) {
@@ -208,14 +205,14 @@ export class Writer {
     this.position += end - start;
   }
 
-  /** Begins a nested message; give what it returns to `end`. */
+  /** Opens a nested message. @returns the mark that `closeMessage` takes */
   openMessage(field: number): number {
     this.reserve(8);
     this.tag(field, 2);
     return this.position++;
   }
 
-  /** @returns by how many bytes what is in the message was moved up */
+  /** Closes a nested message. @returns by how many bytes its content moved up */
   closeMessage(mark: number): number {
     const size = this.position - mark - 1;
     if (size < 0x80) {
@@ -232,7 +229,7 @@ export class Writer {
   }
 }
 
-/** What `write` writes, to be kept. */
+/** The bytes that `write` writes, in a buffer of their own. */
 export function encodeFields(write: (writer: Writer) => void): Buffer {
   const writer = new Writer(128);
   write(writer);
