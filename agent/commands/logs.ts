@@ -8,13 +8,13 @@ import { type Pattern, pattern } from '../../config/pattern.ts';
 import { numberOfRange } from '../../config/severity.ts';
 import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { pad, plain, width } from '../../exporters/console/text.ts';
-import { styleOfSeverity } from '../views/terminal/event-line.ts';
-import { readAgentLogs } from '../views/watch/agent-logs.ts';
+import { styleOfSeverity } from '../views/terminal/lines.ts';
+import { agentLines } from '../views/watch/agent-logs.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
-import { DaemonLog, readDaemonLogs } from '../views/watch/daemon-logs.ts';
-import { type DisplayLine, formatTime, severityName } from '../views/watch/log-line.ts';
-import { loadCommandConfig } from './config-flags.ts';
-import { parseSince } from './parse-since.ts';
+import { DaemonLog, linesOf } from '../views/watch/daemon-logs.ts';
+import { type Line, nameOfSeverity, timeOf } from '../views/watch/line.ts';
+import { configOf } from './options.ts';
+import { sinceOf } from './since.ts';
 
 export interface LogsOptions {
   readonly follow?: boolean;
@@ -49,7 +49,7 @@ function patternOf(text: string | undefined): Pattern | undefined {
 const CONTINUES = /^(\s+\S|Caused by: |Traceback )/;
 
 /** Which lines are wanted. */
-function lineFilter({ grep, severity }: LogsOptions): (line: DisplayLine) => boolean {
+function filterOf({ grep, severity }: LogsOptions): (line: Line) => boolean {
   const fits = patternOf(grep);
   const least = severity === undefined ? 0 : numberOfRange(severity);
   const wasSevere = new Map<string, boolean>();
@@ -65,9 +65,9 @@ function lineFilter({ grep, severity }: LogsOptions): (line: DisplayLine) => boo
   };
 }
 
-class LogPrinter {
+class Printer {
   private readonly options: LogsOptions;
-  private readonly paints: Readonly<Record<DisplayLine['stream'], Paint>>;
+  private readonly paints: Readonly<Record<Line['stream'], Paint>>;
   /** Columns of names; 0 where there is only one. */
   private readonly names: number;
 
@@ -79,10 +79,10 @@ class LogPrinter {
   }
 
   /** @returns whether there is room for more at once */
-  print(line: DisplayLine): boolean {
+  print(line: Line): boolean {
     if (this.options.output === 'json') {
       const { container, stream, text: body, severity } = line;
-      const record = { time: formatTime(line), container, stream, severity: severityName(severity), body };
+      const record = { time: timeOf(line), container, stream, severity: nameOfSeverity(severity), body };
       return process.stdout.write(`${JSON.stringify(record)}\n`);
     }
     const out = process[line.stream];
@@ -90,7 +90,7 @@ class LogPrinter {
     // A log line must not command the terminal of whoever reads it.
     const text = out.isTTY ? plain(line.text) : line.text;
     const style = styleOfSeverity(line.severity);
-    const time = this.options.timestamps === true ? `${paint('dim', formatTime(line))} ` : '';
+    const time = this.options.timestamps === true ? `${paint('dim', timeOf(line))} ` : '';
     const name =
       this.names === 0
         ? ''
@@ -133,15 +133,15 @@ async function logsOf(
   return [...byId.values()].map((each) => new DaemonLog(docker, each, signal));
 }
 
-const warnAboutGap = (oldest: number): void =>
+const tellGap = (oldest: number): void =>
   console.error(
     `portlight: the daemon cannot be asked, and the agent has lines since ${new Date(oldest).toISOString()} only`,
   );
 
 export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
-  const past = { since: parseSince(options.since), tail: tailOf(options.tail) };
-  const isWanted = lineFilter(options);
-  const { config } = await loadCommandConfig(command);
+  const past = { since: sinceOf(options.since), tail: tailOf(options.tail) };
+  const isWanted = filterOf(options);
+  const { config } = await configOf(command);
   const stopping = new AbortController();
   const { signal } = stopping;
   // Whoever read us has gone (`| head`).
@@ -151,14 +151,11 @@ export async function logs(names: readonly string[], options: LogsOptions, comma
     config,
     async (daemon) => {
       const all = await logsOf(daemon, names, signal);
-      return { called: all.map(({ name }) => name), lines: readDaemonLogs(all, past, follow) };
+      return { called: all.map(({ name }) => name), lines: linesOf(all, past, follow) };
     },
-    async (agent) => ({
-      called: names,
-      lines: readAgentLogs(agent, names, past, follow, signal, warnAboutGap),
-    }),
+    async (agent) => ({ called: names, lines: agentLines(agent, names, past, follow, signal, tellGap) }),
   );
-  const printer = new LogPrinter(options, found.called);
+  const printer = new Printer(options, found.called);
   try {
     for await (const line of found.lines) {
       if (signal.aborted) return;

@@ -13,13 +13,13 @@ import {
   relationOf,
 } from '../../collectors/shared/namespaces.ts';
 import type { NamespaceMap } from '../../exporters/dashboard/api.ts';
-import type { AgentClient } from '../views/watch/agent-client.ts';
+import type { AgentClient } from '../views/watch/client.ts';
 import { type Daemon, daemonOrAgent, Unanswered } from '../views/watch/daemon.ts';
-import { loadCommandConfig } from './config-flags.ts';
+import { configOf } from './options.ts';
 import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
 import { withProgress } from './progress.ts';
 
-interface NamespacedContainer {
+interface Inhabitant {
   readonly id: string;
   readonly name: string;
   readonly namespaces: Namespaces;
@@ -28,18 +28,18 @@ interface NamespacedContainer {
   readonly elevated?: readonly string[];
 }
 
-interface NamespaceGroup {
+interface Room {
   readonly type: string;
   readonly inode: number;
   readonly host: boolean;
   readonly members: readonly string[];
 }
 
-function inspectNamespaces(
+function inhabitant(
   procfs: string,
   inspect: ContainerInspectInfo,
   onMistake: (mistake: string) => void,
-): NamespacedContainer | undefined {
+): Inhabitant | undefined {
   const container = fromInspect(inspect, undefined, {});
   try {
     const namespaces = readNamespaces(procfs, container.pid);
@@ -54,7 +54,7 @@ function inspectNamespaces(
 }
 
 /** Every namespace with who lives in it: by type, the host's own first, then the fullest. */
-function groupNamespaces(inhabitants: readonly NamespacedContainer[]): NamespaceGroup[] {
+function roomsOf(inhabitants: readonly Inhabitant[]): Room[] {
   return namespaceTypes.flatMap((type) => {
     const rooms = new Map<number, { host: boolean; members: string[] }>();
     for (const { name, namespaces } of inhabitants) {
@@ -70,8 +70,8 @@ function groupNamespaces(inhabitants: readonly NamespacedContainer[]): Namespace
   });
 }
 
-function tree(inhabitants: readonly NamespacedContainer[]): string {
-  const rooms = groupNamespaces(inhabitants);
+function tree(inhabitants: readonly Inhabitant[]): string {
+  const rooms = roomsOf(inhabitants);
   const lines: string[] = [];
   for (const type of namespaceTypes) {
     const ofType = rooms.filter((room) => room.type === type);
@@ -88,8 +88,8 @@ function tree(inhabitants: readonly NamespacedContainer[]): string {
 }
 
 /** A row a container: what it shares of each type, and with whom. */
-function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
-  const rooms = groupNamespaces(inhabitants);
+function rowsOf(inhabitants: readonly Inhabitant[]): Rows {
+  const rooms = roomsOf(inhabitants);
   const rows = inhabitants.map(({ name, namespaces, elevated = [] }) => [
     name,
     ...namespaceTypes.map((type) => {
@@ -106,9 +106,9 @@ function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
 }
 
 /** What Graphviz draws: a box for each container, a line to each namespace that is not its own alone. */
-function dot(inhabitants: readonly NamespacedContainer[]): string {
+function dot(inhabitants: readonly Inhabitant[]): string {
   const quoted = (text: string) => JSON.stringify(text);
-  const shared = groupNamespaces(inhabitants).filter(({ host, members }) => host || members.length > 1);
+  const shared = roomsOf(inhabitants).filter(({ host, members }) => host || members.length > 1);
   return [
     'graph namespaces {',
     '  node [fontname="sans-serif"];',
@@ -127,8 +127,8 @@ function dot(inhabitants: readonly NamespacedContainer[]): string {
   ].join('\n');
 }
 
-function facts(inhabitants: readonly NamespacedContainer[]): object[] {
-  const rooms = groupNamespaces(inhabitants);
+function facts(inhabitants: readonly Inhabitant[]): object[] {
+  const rooms = roomsOf(inhabitants);
   return inhabitants.map(({ id, name, namespaces, confinement, elevated }) => ({
     id,
     name,
@@ -157,20 +157,20 @@ function facts(inhabitants: readonly NamespacedContainer[]): object[] {
   }));
 }
 
-async function fromDaemon(daemon: Daemon, procfs: string): Promise<NamespacedContainer[]> {
+async function fromDaemon(daemon: Daemon, procfs: string): Promise<Inhabitant[]> {
   const running = await withProgress(() => `asking ${daemon.endpoint.host}`, daemon.running());
   const mistakes: string[] = [];
   const found = running.flatMap(
-    (inspect) => inspectNamespaces(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
+    (inspect) => inhabitant(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
   );
   if (found.length === 0 && mistakes.length > 0) throw new Unanswered(mistakes.join('; '));
   for (const mistake of mistakes) console.error(`portlight: ${mistake}`);
   return found;
 }
 
-async function fromAgent(agent: AgentClient): Promise<NamespacedContainer[]> {
+async function fromAgent(agent: AgentClient): Promise<Inhabitant[]> {
   const { namespaces: all } = await agent.get<NamespaceMap>('/api/namespaces');
-  const inhabitants = new Map<string, NamespacedContainer>();
+  const inhabitants = new Map<string, Inhabitant>();
   for (const { type, inode, isHost, members } of all)
     for (const { id, name } of members) {
       const known = inhabitants.get(id) ?? { id, name, namespaces: {} };
@@ -181,7 +181,7 @@ async function fromAgent(agent: AgentClient): Promise<NamespacedContainer[]> {
 }
 
 export async function namespaces({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await loadCommandConfig(command);
+  const { config } = await configOf(command);
   const found = await daemonOrAgent(config, (daemon) => fromDaemon(daemon, config.procfs), fromAgent);
   const inhabitants = found.sort((a, b) => (a.name < b.name ? -1 : 1));
   await printAs(output, facts(inhabitants), () => {

@@ -16,9 +16,9 @@ import type { Containers, NamespaceMap } from '../../exporters/dashboard/api.ts'
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { createLogger } from '../process/logger.ts';
 import { Round } from '../rounds/round.ts';
-import { type AgentClient, findAgent } from '../views/watch/agent-client.ts';
+import { type AgentClient, findAgent } from '../views/watch/client.ts';
 import { daemonOf } from '../views/watch/daemon.ts';
-import { loadCommandConfig } from './config-flags.ts';
+import { configOf } from './options.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
@@ -112,7 +112,7 @@ async function fromAgent(client: AgentClient): Promise<Row[]> {
 }
 
 export async function ps({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await loadCommandConfig(command);
+  const { config } = await configOf(command);
   const client = await findAgent(config);
   const found = client === undefined ? await fromDaemon(config) : await fromAgent(client);
   const rows = found.sort((a, b) => (a.name < b.name ? -1 : 1));

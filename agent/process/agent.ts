@@ -16,14 +16,8 @@ import { VERSION } from '../../config/version.ts';
 import { toJson } from '../../exporters/alerts/alert.ts';
 import { createExporters } from '../../exporters/index.ts';
 import { PrometheusExporter } from '../../exporters/prometheus/index.ts';
-import { AccessControl } from '../../exporters/server/access.ts';
-import {
-  browserUrlOf,
-  healthRoutes,
-  type ServerOptions,
-  startServer,
-  urlOf,
-} from '../../exporters/server/index.ts';
+import { Access } from '../../exporters/server/access.ts';
+import { healthPages, listen, openUrlOf, type Site, urlOf } from '../../exporters/server/index.ts';
 import { requiredToken } from '../../exporters/server/token.ts';
 import { statusOf } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
@@ -120,7 +114,7 @@ async function startLocked(
   const scope = await connectScope(endpoints[0]!.endpoint, config.scope, (message) => logger.warn(message));
   // Before anything is opened: it may not be had.
   const token = requiredToken(config.listen.host, config.data_dir, logger);
-  const access = new AccessControl(config.dashboard.hosts, token);
+  const access = new Access(config.dashboard.hosts, token);
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
@@ -220,8 +214,8 @@ async function startLocked(
       bootTime: bootTime(config.procfs),
       host: ofHost,
       containers: () => daemon.containers.values(),
-      isWatched: () => dashboard.hasViewers,
-      onSample: (sets) => dashboard.addLiveSample(sets),
+      isWatched: () => dashboard.isWatched,
+      onSample: (sets) => dashboard.glance(sets),
     });
     liveSamplers.push(sampler);
     return [sampler];
@@ -251,14 +245,14 @@ async function startLocked(
     );
   }
   if (dashboard !== undefined)
-    dashboard.onViewerConnected = () => {
+    dashboard.onWatched = () => {
       for (const sampler of liveSamplers) sampler.start();
     };
 
-  const site: ServerOptions = {
-    health: healthRoutes(() => daemons.some(({ connected }) => connected)),
-    public: { ...dashboard?.pageRoutes, '/api/login': (request) => access.login(request) },
-    protected: {
+  const site: Site = {
+    health: healthPages(() => daemons.some(({ connected }) => connected)),
+    open: { ...dashboard?.files, '/api/login': (request) => access.login(request) },
+    pages: {
       '/metrics': ({ headers }) => scrape.metrics(headers.accept),
       '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
       '/status': () => ({ contentType: 'application/json', body: JSON.stringify(status()) }),
@@ -266,14 +260,14 @@ async function startLocked(
         contentType: 'application/json',
         body: JSON.stringify(alerts.currentAlerts.map(toJson)),
       }),
-      ...dashboard?.routes,
+      ...dashboard?.pages,
     },
     access,
-    onError: (error) => telemetry.reportError('server', error),
+    onFault: (error) => telemetry.reportError('server', error),
   };
   let server: Server;
   try {
-    server = await startServer(config.listen, site);
+    server = await listen(config.listen, site);
   } catch (error) {
     await Promise.all(exporters.map((exporter) => exporter.shutdown(AbortSignal.abort())));
     positions.close();
@@ -289,7 +283,7 @@ async function startLocked(
       exporters: config.exporter,
       listen: urlOf(server),
     },
-    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${browserUrlOf(server)}/`,
+    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${openUrlOf(server)}/`,
   );
 
   const waiting = () =>

@@ -6,20 +6,20 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricSet } from '../../collectors/records/points.ts';
-import type { Routes } from '../server/route.ts';
-import { staticFileRoutes } from '../server/static-files.ts';
+import { filePages } from '../server/files.ts';
+import type { Pages } from '../server/page.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { Exporter } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
+import { Answers } from './answers.ts';
 import type { Figures } from './api.ts';
-import { apiRoutes } from './api-routes.ts';
-import type { DataSources } from './data-sources.ts';
-import { EventStreams } from './event-stream.ts';
-import { DashboardQueries } from './queries.ts';
-import { DashboardStore, type StoreListener } from './store.ts';
+import { routes } from './routes.ts';
+import type { Sources } from './sources.ts';
+import { Store, type Watcher } from './store.ts';
+import { Streams } from './stream.ts';
 
 /** How long after an event its container is looked at again, ms: the daemon describes some things only later. */
-const SYNC_DELAYS_MS = [50, 500, 2000];
+const LOOKS_MS = [50, 500, 2000];
 
 /** Where the build puts the page: seen from dist/exporters/dashboard, and from the sources in a checkout. */
 function builtPage(): string {
@@ -32,27 +32,27 @@ const NOT_BUILT = 'The page is not built in this checkout: run "npm run build", 
 export class DashboardExporter implements Exporter {
   readonly name = 'dashboard';
   /** What it answers; all but the files of the page is for those only who may look. */
-  readonly routes: Routes;
+  readonly pages: Pages;
   /** The page itself, which tells nothing. */
-  readonly pageRoutes: Routes;
-  private readonly store: DashboardStore;
+  readonly files: Pages;
+  private readonly store: Store;
   /** Called whenever somebody begins to look on. */
-  onViewerConnected: () => void = () => {};
-  private readonly streams = new EventStreams(() => {
-    this.watchConnection();
-    this.onViewerConnected();
+  onWatched: () => void = () => {};
+  private readonly streams = new Streams(() => {
+    this.followDaemon();
+    this.onWatched();
   });
   private readonly isConnected: () => boolean;
-  private readonly pendingSyncs = new Map<number, NodeJS.Timeout>();
+  private readonly looks = new Map<number, NodeJS.Timeout>();
   /** Looks whether the daemon is connected, while somebody looks on. */
-  private connectionTimer: NodeJS.Timeout | undefined;
+  private following: NodeJS.Timeout | undefined;
 
   /** @param interval time between two rounds of metrics, ms */
-  constructor(sources: DataSources, interval: number, telemetry: Telemetry) {
-    this.store = new DashboardStore({
+  constructor(sources: Sources, interval: number, telemetry: Telemetry) {
+    this.store = new Store({
       interval,
       inventory: () => sources.containers(),
-      storeListener: this.watcher(),
+      watcher: this.watcher(),
       onDropped: (count) =>
         telemetry.count('portlight.records.dropped', count, {
           signal: 'logs',
@@ -61,90 +61,85 @@ export class DashboardExporter implements Exporter {
         }),
     });
     const { store, streams } = this;
-    this.routes = apiRoutes({
-      store,
-      sources,
-      streams,
-      answers: new DashboardQueries(store, sources, interval),
-    });
+    this.pages = routes({ store, sources, streams, answers: new Answers(store, sources, interval) });
     const directory = builtPage();
-    this.pageRoutes = existsSync(join(directory, 'index.html'))
-      ? staticFileRoutes(directory)
+    this.files = existsSync(join(directory, 'index.html'))
+      ? filePages(directory)
       : { '/': () => ({ status: 503, body: NOT_BUILT }) };
     this.isConnected = () => sources.isConnected();
   }
 
   /** Whether anybody looks on. */
-  get hasViewers(): boolean {
+  get isWatched(): boolean {
     return this.streams.count > 0;
   }
 
   /** Figures between two rounds, for whoever looks on. */
-  addLiveSample(sets: readonly MetricSet[]): void {
-    this.store.addLiveSample(sets);
+  glance(sets: readonly MetricSet[]): void {
+    this.store.glance(sets);
   }
 
   async export(batch: Batch): Promise<void> {
-    if (batch.signal === 'metrics') this.store.addMetrics(batch);
-    else if (batch.signal === 'alerts') this.store.updateAlerts(batch);
+    if (batch.signal === 'metrics') this.store.metrics(batch);
+    else if (batch.signal === 'alerts') this.store.alert(batch);
     else if (batch.signal === 'logs') {
-      if (batch.kind === 'log') this.store.addLogs(batch);
+      if (batch.kind === 'log') this.store.log(batch);
       else {
-        this.store.addEvent(batch);
-        this.scheduleSync();
+        this.store.event(batch);
+        this.lookSoon();
       }
     }
   }
 
   async shutdown(): Promise<void> {
-    clearInterval(this.connectionTimer);
-    for (const look of this.pendingSyncs.values()) clearTimeout(look);
-    this.streams.close();
+    clearInterval(this.following);
+    for (const look of this.looks.values()) clearTimeout(look);
+    this.streams.stop();
   }
 
-  private watchConnection(): void {
-    if (this.connectionTimer !== undefined) return;
+  private followDaemon(): void {
+    if (this.following !== undefined) return;
     let connected = this.isConnected();
-    this.connectionTimer = setInterval(() => {
-      if (!this.hasViewers) {
-        clearInterval(this.connectionTimer);
-        this.connectionTimer = undefined;
+    this.following = setInterval(() => {
+      if (!this.isWatched) {
+        clearInterval(this.following);
+        this.following = undefined;
         return;
       }
       if (connected === this.isConnected()) return;
       connected = !connected;
-      this.streams.broadcast('daemon', () => ({ connected }));
+      this.streams.send('daemon', () => ({ connected }));
     }, 1000).unref();
   }
 
   /** Whatever an event is about, it may have changed a container. */
-  private scheduleSync(): void {
-    if (!this.hasViewers) return;
-    for (const ms of SYNC_DELAYS_MS.filter((each) => !this.pendingSyncs.has(each))) {
+  private lookSoon(): void {
+    if (!this.isWatched) return;
+    for (const ms of LOOKS_MS.filter((each) => !this.looks.has(each))) {
       const look = setTimeout(() => {
-        this.pendingSyncs.delete(ms);
-        this.store.syncInventory();
+        this.looks.delete(ms);
+        this.store.compare();
       }, ms).unref();
-      this.pendingSyncs.set(ms, look);
+      this.looks.set(ms, look);
     }
   }
 
-  private watcher(): StoreListener {
+  private watcher(): Watcher {
     const { streams } = this;
     return {
-      latestUsage: (time) =>
-        streams.broadcast('figures', () => ({
+      figures: (time) =>
+        streams.send('figures', () => ({
           time,
           figures: this.figures(),
           host: this.store.host.latest,
         })),
-      container: (subject) => streams.broadcast('container', () => this.store.summary(subject)),
-      forgotten: (id) => streams.broadcast('forgotten', () => ({ id })),
-      event: (entry) => streams.broadcast('event', () => entry),
+      container: (subject) => streams.send('container', () => this.store.summary(subject)),
+      forgotten: (id) => streams.send('forgotten', () => ({ id })),
+      event: (entry) => streams.send('event', () => entry),
       alerts: () => {
-        streams.broadcast('alerts', () => ({ time: Date.now(), alerts: this.store.alerts.list() }));
+        streams.send('alerts', () => ({ time: Date.now(), alerts: this.store.alerts.all() }));
       },
-      lines: (id, records, count) => streams.sendLines(id, records, count),
+      lines: (id, records, count) => streams.lines(id, records, count),
     };
   }
 

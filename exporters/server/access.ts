@@ -5,18 +5,14 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { HttpResponse } from './route.ts';
-import { isSameSecret, sessionTokenOf } from './token.ts';
+import type { Page } from './page.ts';
+import { isSame, sessionOf } from './token.ts';
 
 /** Cookies know no ports: another agent on this host has one of its own. */
 const cookieName = ({ socket }: IncomingMessage): string => `portlight-${socket.localPort}`;
 const COOKIE_SECONDS = 30 * 86_400;
 
-const refuse = (
-  status: number,
-  error: string,
-  headers: Readonly<Record<string, string>> = {},
-): HttpResponse => ({
+const refuse = (status: number, error: string, headers: Readonly<Record<string, string>> = {}): Page => ({
   status,
   contentType: 'application/json',
   headers,
@@ -41,7 +37,7 @@ function cookieOf(request: IncomingMessage): string | undefined {
 const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
   /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
 
-export class AccessControl {
+export class Access {
   private readonly names: ReadonlySet<string>;
   private readonly token: string | undefined;
   private readonly session: string | undefined;
@@ -53,11 +49,11 @@ export class AccessControl {
   constructor(names: readonly string[], token: string | undefined) {
     this.names = new Set([...names, hostname()].map((name) => name.toLowerCase()));
     this.token = token;
-    this.session = token === undefined ? undefined : sessionTokenOf(token);
+    this.session = token === undefined ? undefined : sessionOf(token);
   }
 
   /** What a request is answered that a page of another site has sent. */
-  refuseForeign(request: IncomingMessage): HttpResponse | undefined {
+  foreign(request: IncomingMessage): Page | undefined {
     const { host = '', origin } = request.headers;
     const name = nameOf(host);
     // A name can be made to point anywhere; an address cannot.
@@ -79,10 +75,10 @@ export class AccessControl {
   }
 
   /** What a request is answered that does not show the token where one is required. */
-  refuseUnauthenticated(request: IncomingMessage): HttpResponse | undefined {
+  unknown(request: IncomingMessage): Page | undefined {
     if (this.token === undefined || this.hasToken(request)) return undefined;
     const cookie = cookieOf(request);
-    if (cookie !== undefined && isSameSecret(cookie, this.session!)) return undefined;
+    if (cookie !== undefined && isSame(cookie, this.session!)) return undefined;
     return refuse(
       401,
       'a token is required: Authorization: Bearer <the text of the file token in data_dir>',
@@ -93,8 +89,8 @@ export class AccessControl {
   }
 
   /** Gives a browser that shows the token a cookie instead, which no script can read and no other site send. */
-  login(request: IncomingMessage): HttpResponse {
-    const unknown = this.refuseUnauthenticated(request);
+  login(request: IncomingMessage): Page {
+    const unknown = this.unknown(request);
     if (unknown !== undefined) return unknown;
     const headers: Record<string, string> =
       this.session === undefined
@@ -107,6 +103,6 @@ export class AccessControl {
 
   private hasToken(request: IncomingMessage): boolean {
     const bearer = bearerOf(request);
-    return this.token !== undefined && bearer !== undefined && isSameSecret(bearer, this.token);
+    return this.token !== undefined && bearer !== undefined && isSame(bearer, this.token);
   }
 }

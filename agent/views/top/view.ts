@@ -1,7 +1,7 @@
 /** What the screen shows at a time. */
 import type { Paint } from '../../../exporters/console/colours.ts';
 import type { Size } from '../terminal/screen.ts';
-import type { ViewSource } from '../watch/view-source.ts';
+import type { Source } from '../watch/source.ts';
 
 export interface View {
   /** Lines none of which is wider than the screen. */
@@ -28,8 +28,8 @@ export const movingKeys = (
 });
 
 /** What views have in common. */
-export interface ViewContext {
-  readonly source: ViewSource;
+export interface Stage {
+  readonly source: Source;
   readonly paint: Paint;
   readonly unicode: boolean;
   /** Has the screen drawn anew. */
@@ -37,7 +37,7 @@ export interface ViewContext {
 }
 
 /** A line of text that is being written, such as a filter. */
-export class TextInput {
+export class Entry {
   text: string;
   isOpen = false;
   private before = '';
@@ -63,7 +63,7 @@ export class TextInput {
   }
 
   /** Whether a text has it, without regard to case. */
-  matches(text: string): boolean {
+  fits(text: string): boolean {
     return text.toLowerCase().includes(this.text.toLowerCase());
   }
 }

@@ -3,28 +3,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import type { AlertMark, Alerts, Events, Host, SeriesAnswer } from '../../../exporters/dashboard/api.ts';
-import { type AgentClient, AgentRefusal, type StreamMessage } from './agent-client.ts';
-import { readAgentLogs } from './agent-logs.ts';
-import type { DisplayLine } from './log-line.ts';
-import {
-  type ContainerSeries,
-  createViewState,
-  insertEvent,
-  MAX_EVENTS,
-  type ViewSource,
-} from './view-source.ts';
+import { agentLines } from './agent-logs.ts';
+import { type AgentClient, type Message, Refused } from './client.ts';
+import type { Line } from './line.ts';
+import { addInOrder, emptyScene, MAX_EVENTS, type Series, type Source } from './source.ts';
 
 /** How soon a connection that was lost is tried again. */
 const AGAIN_MS = 1000;
 
-export class AgentSource implements ViewSource {
+export class AgentSource implements Source {
   readonly origin: string;
-  readonly state = createViewState();
+  readonly scene = emptyScene();
   private readonly client: AgentClient;
   private readonly stopping = new AbortController();
   private changed: () => void = () => {};
   /** Sequence of the last event that was told. */
-  private lastSequence = 0;
+  private last = 0;
 
   constructor(client: AgentClient) {
     this.client = client;
@@ -33,7 +27,7 @@ export class AgentSource implements ViewSource {
 
   async start(changed: () => void): Promise<void> {
     this.changed = changed;
-    this.state.host = (await this.client.get<Host>('/api/host')).figures;
+    this.scene.host = (await this.client.get<Host>('/api/host')).figures;
     const first = Promise.withResolvers<void>();
     void this.follow(first);
     try {
@@ -44,26 +38,26 @@ export class AgentSource implements ViewSource {
     }
   }
 
-  async close(): Promise<void> {
+  async stop(): Promise<void> {
     this.stopping.abort();
   }
 
-  async series(id: string, since: number): Promise<ContainerSeries> {
+  async series(id: string, since: number): Promise<Series> {
     const { step, series } = await this.client.get<SeriesAnswer>('/api/series', { id, since });
-    return { step, values: series[id] as ContainerSeries['values'] };
+    return { step, values: series[id] as Series['values'] };
   }
 
-  readLog(id: string, tail: number, signal: AbortSignal): AsyncGenerator<DisplayLine> {
-    return readAgentLogs(this.client, [id], { since: undefined, tail }, true, signal);
+  log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
+    return agentLines(this.client, [id], { since: undefined, tail }, true, signal);
   }
 
-  /** @param first settled when there is a state, or when the first connection brings none */
+  /** @param first settled when there is a scene, or when the first connection brings none */
   private async follow(first: PromiseWithResolvers<void>): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const reason = await this.followOnce(first.resolve);
       first.reject(new Error(reason));
-      this.state.problem = `${reason}: trying again`;
+      this.scene.trouble = `${reason}: trying again`;
       this.changed();
       await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
     }
@@ -73,73 +67,73 @@ export class AgentSource implements ViewSource {
   private async followOnce(ready: () => void): Promise<string> {
     try {
       for await (const message of this.client.stream([], this.stopping.signal)) {
-        this.handleMessage(message);
+        this.take(message);
         if (message.kind === 'snapshot') {
-          await this.loadEvents();
+          await this.takeEvents();
           ready();
         }
         this.changed();
       }
       return `the ${this.origin} has closed the connection`;
     } catch (error) {
-      const what = error instanceof AgentRefusal ? 'refuses' : 'does not answer';
+      const what = error instanceof Refused ? 'refuses' : 'does not answer';
       return `the ${this.origin} ${what}: ${errorMessage(error)}`;
     }
   }
 
-  private async loadEvents(): Promise<void> {
+  private async takeEvents(): Promise<void> {
     const { events } = await this.client.get<Events>('/api/events', { limit: MAX_EVENTS });
-    this.lastSequence = events.at(-1)?.sequence ?? 0;
-    this.state.events = events.toSorted((a, b) => a.time - b.time);
+    this.last = events.at(-1)?.sequence ?? 0;
+    this.scene.events = events.toSorted((a, b) => a.time - b.time);
   }
 
-  private handleMessage(message: StreamMessage): void {
-    const { state } = this;
+  private take(message: Message): void {
+    const { scene } = this;
     switch (message.kind) {
       case 'snapshot':
-        this.setConnected(message.data.connected);
-        state.containers.clear();
-        for (const container of message.data.containers) state.containers.set(container.id, container);
+        this.takeConnected(message.data.connected);
+        scene.containers.clear();
+        for (const container of message.data.containers) scene.containers.set(container.id, container);
         break;
       case 'figures':
-        state.host = message.data.host;
+        scene.host = message.data.host;
         for (const [id, figures] of Object.entries(message.data.figures)) {
-          const known = state.containers.get(id);
-          if (known !== undefined) state.containers.set(id, { ...known, figures });
+          const known = scene.containers.get(id);
+          if (known !== undefined) scene.containers.set(id, { ...known, figures });
         }
         break;
       case 'container':
-        state.containers.set(message.data.id, message.data);
+        scene.containers.set(message.data.id, message.data);
         break;
       case 'forgotten':
-        state.containers.delete(message.data.id);
+        scene.containers.delete(message.data.id);
         break;
       case 'event':
-        if (message.data.sequence <= this.lastSequence) break;
-        this.lastSequence = message.data.sequence;
-        insertEvent(state.events, message.data);
+        if (message.data.sequence <= this.last) break;
+        this.last = message.data.sequence;
+        addInOrder(scene.events, message.data);
         break;
       case 'alerts':
-        this.applyAlerts(message.data);
+        this.takeAlerts(message.data);
         break;
       case 'daemon':
-        this.setConnected(message.data.connected);
+        this.takeConnected(message.data.connected);
         break;
     }
   }
 
-  private setConnected(connected: boolean): void {
-    this.state.problem = connected ? undefined : 'the agent does not see its daemon';
+  private takeConnected(connected: boolean): void {
+    this.scene.trouble = connected ? undefined : 'the agent does not see its daemon';
   }
 
-  private applyAlerts({ alerts }: Alerts): void {
+  private takeAlerts({ alerts }: Alerts): void {
     const marks = new Map<string, AlertMark[]>();
     for (const { container, rule, severity, status, annotations } of alerts) {
       if (container === undefined || status === 'resolved') continue;
       const mark = { rule, severity, status, summary: annotations.summary ?? rule };
       marks.set(container.id, [...(marks.get(container.id) ?? []), mark]);
     }
-    for (const [id, known] of this.state.containers)
-      this.state.containers.set(id, { ...known, alerts: marks.get(id) ?? [] });
+    for (const [id, known] of this.scene.containers)
+      this.scene.containers.set(id, { ...known, alerts: marks.get(id) ?? [] });
   }
 }

@@ -21,8 +21,8 @@ import { descriptorLimit, KernelFiles } from '../../../collectors/shared/kernel-
 import type { Config } from '../../../config/schema.ts';
 import type { EventEntry } from '../../../exporters/dashboard/api.ts';
 import { containerMetrics } from '../../../exporters/dashboard/api.ts';
-import { summarizeContainer } from '../../../exporters/dashboard/summary.ts';
-import { ContainerUsage, HostUsage } from '../../../exporters/dashboard/usage.ts';
+import { ContainerFigures, HostFiguresKept } from '../../../exporters/dashboard/figures.ts';
+import { summaryOf } from '../../../exporters/dashboard/summary.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { EvidenceStore } from '../../pipeline/evidence-store.ts';
 import { LIVE_METRICS } from '../../rounds/live-sampler.ts';
@@ -30,9 +30,9 @@ import { Round } from '../../rounds/round.ts';
 import { CollectorDispatcher } from '../../targets/collector-dispatcher.ts';
 import { type Daemon, daemonOf } from './daemon.ts';
 import { DaemonLog } from './daemon-logs.ts';
-import type { DisplayLine } from './log-line.ts';
+import type { Line } from './line.ts';
 import { MemoryStore } from './memory-store.ts';
-import { type ContainerSeries, createViewState, insertEvent, type ViewSource } from './view-source.ts';
+import { addInOrder, emptyScene, type Series, type Source } from './source.ts';
 
 /** Steps of the charts, ms. */
 const STEP_MS = 2000;
@@ -78,9 +78,9 @@ export interface DaemonSourceOptions {
   readonly onEvent?: (event: EventEntry) => void;
 }
 
-export class DaemonSource implements ViewSource {
+export class DaemonSource implements Source {
   readonly origin: string;
-  readonly state = createViewState();
+  readonly scene = emptyScene();
   /** Resolves when all that the daemon remembers was told. */
   readonly caughtUp: Promise<void>;
   private readonly daemon: Daemon;
@@ -89,8 +89,8 @@ export class DaemonSource implements ViewSource {
   private readonly rounds: Round;
   private readonly cgroup: CgroupCollector;
   private readonly evidence: EvidenceStore;
-  private readonly figures = new Map<string, ContainerUsage>();
-  private readonly host = new HostUsage(STEP_MS);
+  private readonly figures = new Map<string, ContainerFigures>();
+  private readonly host = new HostFiguresKept(STEP_MS);
   private timer: NodeJS.Timeout | undefined;
   /** Whether the daemon's processes can be seen from here. */
   private readonly isHere: boolean;
@@ -171,25 +171,25 @@ export class DaemonSource implements ViewSource {
     this.timer = setInterval(() => void this.look(), interval);
   }
 
-  async close(): Promise<void> {
+  async stop(): Promise<void> {
     clearInterval(this.timer);
     await this.docker.stop();
     this.cgroup.close();
   }
 
-  async series(id: string, since: number): Promise<ContainerSeries> {
+  async series(id: string, since: number): Promise<Series> {
     const history = this.figures.get(id)?.history;
     const [from, to] = [Math.floor(since / STEP_MS), Math.floor(Date.now() / STEP_MS)];
     const values = containerMetrics.map((name, column) => [name, history?.column(column, from, to) ?? []]);
     return { step: STEP_MS, values: Object.fromEntries(values) };
   }
 
-  async *readLog(id: string, tail: number, signal: AbortSignal): AsyncGenerator<DisplayLine> {
+  async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
     const { docker, ask } = this.daemon;
     const inspected = await ask(docker.getContainer(id).inspect());
     const log = new DaemonLog(docker, inspected, signal);
     while (!signal.aborted) {
-      yield* log.follow({ since: undefined, tail });
+      yield* log.following({ since: undefined, tail });
       // It has ended, and may be started again.
       await sleep(AGAIN_MS, undefined, { signal });
     }
@@ -207,15 +207,15 @@ export class DaemonSource implements ViewSource {
       );
       this.evidence.addRound(sets);
       for (const set of sets) {
-        if (set.container === undefined) this.host.update(set);
-        else if (ContainerUsage.hasUsage(set)) this.figuresOf(set.container.id).update(set);
+        if (set.container === undefined) this.host.take(set);
+        else if (ContainerFigures.isIn(set)) this.figuresOf(set.container.id).take(set);
       }
       for (const id of this.figures.keys()) if (!this.docker.containers.has(id)) this.figures.delete(id);
-      this.state.host = this.host.latest;
+      this.scene.host = this.host.latest;
       this.show();
-      this.state.problem = this.trouble();
+      this.scene.trouble = this.trouble();
     } catch (error) {
-      this.state.problem = errorMessage(error);
+      this.scene.trouble = errorMessage(error);
     } finally {
       this.isCollecting = false;
     }
@@ -232,27 +232,27 @@ export class DaemonSource implements ViewSource {
   }
 
   private show(): void {
-    const { containers } = this.state;
+    const { containers } = this.scene;
     containers.clear();
     for (const each of this.docker.containers.values()) this.showOne(each);
   }
 
   private showOne(container: Container): void {
     const figures = this.figures.get(container.id)?.latest;
-    this.state.containers.set(container.id, summarizeContainer(container, figures));
+    this.scene.containers.set(container.id, summaryOf(container, figures));
   }
 
-  private figuresOf(id: string): ContainerUsage {
-    const figures = this.figures.get(id) ?? new ContainerUsage(STEP_MS);
+  private figuresOf(id: string): ContainerFigures {
+    const figures = this.figures.get(id) ?? new ContainerFigures(STEP_MS);
     this.figures.set(id, figures);
     return figures;
   }
 
   private take(resource: Resource, event: EventRecord): void {
     if (milliseconds(event.time) < this.options.since) return;
-    const { events } = this.state;
+    const { events } = this.scene;
     const entry = entryOf(++this.told, resource, event);
-    insertEvent(events, entry);
+    addInOrder(events, entry);
     this.options.onEvent?.(entry);
     const about = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
     if (about !== undefined) this.showOne(about);

@@ -1,12 +1,11 @@
 /** The frame around the views: where one is, whether it is live, and the keys that work everywhere. */
-
-import { duration } from './lib/format.ts';
-import { useKeys } from './lib/keys.ts';
-import { isHelpShown, KeyboardHelp } from './parts/help.tsx';
-import { needsToken } from './state/api-client.ts';
-import { about, alerts, isDaemonConnected, isLive, lastMessageAt, now } from './state/live.ts';
-import { go, hrefOf, route, views } from './state/route.ts';
-import { switchTheme, theme } from './state/theme.ts';
+import { needsToken } from './ask.ts';
+import { duration } from './format.ts';
+import { useKeys } from './keys.ts';
+import { Help, isHelpShown } from './parts/help.tsx';
+import { go, hrefOf, route, views } from './route.ts';
+import { about, alerts, heardAt, isLive, now, sawDaemon } from './state.ts';
+import { switchTheme, theme } from './theme.ts';
 import { AgentView } from './views/agent.tsx';
 import { AlertsView } from './views/alerts.tsx';
 import { ContainerView } from './views/container.tsx';
@@ -36,14 +35,14 @@ function View() {
 }
 
 function Live() {
-  const silence = now.value - lastMessageAt.value;
+  const silence = now.value - heardAt.value;
   if (!isLive.value)
     return (
       <span class="live away">
-        {lastMessageAt.value === 0 ? 'connecting' : `no answer for ${duration(silence)}`}
+        {heardAt.value === 0 ? 'connecting' : `no answer for ${duration(silence)}`}
       </span>
     );
-  if (!isDaemonConnected.value) return <span class="live away">the daemon is away</span>;
+  if (!sawDaemon.value) return <span class="live away">the daemon is away</span>;
   return <span class="live">live</span>;
 }
 
@@ -121,7 +120,7 @@ export function App() {
     <>
       <Bar />
       {needsToken.value ? <LoginView /> : <View />}
-      <KeyboardHelp />
+      <Help />
     </>
   );
 }

@@ -3,17 +3,17 @@ import { type Signal, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { clock } from '../lib/format.ts';
-import { about } from '../state/live.ts';
-import { colour, theme } from '../state/theme.ts';
+import { clock } from '../format.ts';
+import { about } from '../state.ts';
+import { colour, theme } from '../theme.ts';
 
-export interface TimeSpan {
+export interface Span {
   readonly min: number;
   readonly max: number;
 }
 
 /** What happened at a moment, or from then to another. */
-export interface ChartMark {
+export interface Mark {
   readonly from: number;
   /** Undefined for a moment. */
   readonly to?: number;
@@ -21,7 +21,7 @@ export interface ChartMark {
   readonly colour: string;
 }
 
-export interface ChartLine {
+export interface Line {
   readonly label: string;
   /** Name of a colour of the style sheet. */
   readonly colour: string;
@@ -33,7 +33,7 @@ export interface ChartProps {
   readonly title: string;
   /** Times, ms since the epoch. */
   readonly times: readonly number[];
-  readonly lines: readonly ChartLine[];
+  readonly lines: readonly Line[];
   readonly format: (value: number | null) => string;
   /** Whether it is counted in powers of two. */
   readonly isBinary?: boolean;
@@ -43,10 +43,10 @@ export interface ChartProps {
   readonly least: number;
   /** What the values cannot pass; drawn where they come near it. */
   readonly limit?: number | null;
-  readonly marks: readonly ChartMark[];
+  readonly marks: readonly Mark[];
   /** What part is shown. */
-  readonly shown: TimeSpan;
-  readonly zoom: Signal<TimeSpan | null>;
+  readonly shown: Span;
+  readonly zoom: Signal<Span | null>;
 }
 
 const HEIGHT = 116;
@@ -68,7 +68,7 @@ function dataOf({ times, lines, limit }: ChartProps): uPlot.AlignedData {
   return [times as number[], ...rows, times.map(() => (isNear ? limit! : null))];
 }
 
-function isNearLimit(lines: readonly ChartLine[], limit: number | null | undefined): boolean {
+function isNearLimit(lines: readonly Line[], limit: number | null | undefined): boolean {
   if (!limit) return false;
   return lines.some(({ values }) => values.some((value) => value !== null && value > limit * NEAR));
 }

@@ -1,0 +1,34 @@
+/** What can be asked of logs and events. */
+import { type Pattern, pattern } from '../../config/pattern.ts';
+
+export interface Question {
+  /** Ids of containers; undefined for all. */
+  readonly ids: ReadonlySet<string> | undefined;
+  /** ms since the epoch. */
+  readonly since: number;
+  readonly until: number;
+  readonly severity: number;
+  /** How many of the newest. */
+  readonly limit: number;
+  /** Whether a text is looked for. */
+  readonly fits: (text: string) => boolean;
+}
+
+/** What makes a text a regular expression. */
+const SPECIAL = /[\\^$.*+?()[\]{}|]/;
+
+/** Whether a text has what is looked for: in any case, or as the pattern that it is. */
+export function matcherOf(grep: string | undefined): (text: string) => boolean {
+  if (grep === undefined || grep === '') return () => true;
+  if (SPECIAL.test(grep)) {
+    let wanted: Pattern | undefined;
+    try {
+      wanted = pattern(grep);
+    } catch {
+      // `f(` is looked for as it is written.
+    }
+    if (wanted !== undefined) return (text) => wanted.test(text);
+  }
+  const lower = grep.toLowerCase();
+  return (text) => text.toLowerCase().includes(lower);
+}
