@@ -1,5 +1,5 @@
 /** What a bench is, and what it gives. */
-import type { Found } from './peers/peer.ts';
+import type { PeerSearch } from './peers/peer.ts';
 
 /** What a figure is to be. */
 export interface Target {
@@ -45,7 +45,7 @@ export interface Setting {
   /** The built command line. */
   readonly cli: string;
   /** Programs of others, by the name of the peer. */
-  readonly peers: Readonly<Record<string, Found>>;
+  readonly peers: Readonly<Record<string, PeerSearch>>;
   /** Where the profiles of what is measured go; undefined where none are kept. */
   readonly profiles: string | undefined;
   /** How long the soak takes. */

@@ -1,23 +1,21 @@
-/** What benches have found, kept in test/bench/results/, and docs/performance.md, which is made from all of it. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** Keeps the results of benches in test/bench/results/, and makes docs/performance.md from them. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Bench, Findings } from './bench.ts';
-import type { Found } from './peers/peer.ts';
+import type { Bench, Findings, Plot } from './bench.ts';
+import type { PeerSearch } from './peers/peer.ts';
 import { svg } from './plot.ts';
 import { markdownTable } from './table.ts';
 
 const root = join(import.meta.dirname, '../..');
 const results = join(import.meta.dirname, 'results');
 
-export interface Result extends Findings {
-  readonly bench: string;
-  readonly title: string;
-  readonly about: string;
-  /** Day. */
+/** What is kept of a run: no more than docs/performance.md shows. */
+interface Result extends Findings {
+  /** Day of the run. */
   readonly measured: string;
   readonly machine: string;
-  /** Versions of who was compared with, or why they were not. */
+  /** Version of each peer, or why it was absent. */
   readonly peers: Readonly<Record<string, string>>;
 }
 
@@ -30,11 +28,27 @@ const machine = (): string =>
     `Node ${process.version}`,
   ].join(', ');
 
-export function keep(name: string, bench: Bench, findings: Findings, peers: Record<string, Found>): Result {
+/** Pairs and short objects of numbers stand in one line each. */
+const toText = (result: Result): string =>
+  `${JSON.stringify(result, null, 2).replaceAll(
+    /[[{]\n\s+([^[\]{}]{0,90}?)\n\s+[\]}]/g,
+    (whole, inner: string) => {
+      const line = inner.replaceAll(/\n\s+/g, ' ');
+      return whole.startsWith('[') ? `[${line}]` : `{ ${line} }`;
+    },
+  )}\n`;
+
+/** A plot is some hundred pixels wide: four digits are more than it shows. */
+const rounded = (plot: Plot): Plot => ({
+  ...plot,
+  curves: plot.curves.map(({ name, points }) => ({
+    name,
+    points: points.map(([x, y]) => [Number(x.toPrecision(4)), Number(y.toPrecision(4))] as const),
+  })),
+});
+
+export function keepResult(name: string, { rows, plot }: Findings, peers: Record<string, PeerSearch>): void {
   const result: Result = {
-    bench: name,
-    title: bench.title,
-    about: bench.about,
     measured: new Date().toISOString().slice(0, 10),
     machine: machine(),
     peers: Object.fromEntries(
@@ -43,16 +57,20 @@ export function keep(name: string, bench: Bench, findings: Findings, peers: Reco
         'absent' in found ? `absent: ${found.absent}` : found.version,
       ]),
     ),
-    ...findings,
+    rows,
+    ...(plot !== undefined && { plot: rounded(plot) }),
   };
   mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  return result;
+  writeFileSync(join(results, `${name}.json`), toText(result));
 }
 
-function section({ bench, title, about, measured, machine, peers, rows, plot }: Result): string[] {
-  const compared = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
-  if (plot !== undefined) writeFileSync(join(root, `docs/performance-${bench}.svg`), svg(plot));
+function section(
+  name: string,
+  { title, about }: Bench,
+  { measured, machine, peers, rows, plot }: Result,
+): string[] {
+  const compared = Object.entries(peers).map(([peer, version]) => `${peer} ${version}`);
+  if (plot !== undefined) writeFileSync(join(root, `docs/performance-${name}.svg`), svg(plot));
   return [
     `## ${title}`,
     '',
@@ -60,22 +78,22 @@ function section({ bench, title, about, measured, machine, peers, rows, plot }: 
     '',
     ...markdownTable(rows),
     '',
-    `\`npm run bench:${bench}\`, ${measured}. ${machine}.${compared.length > 0 ? ` ${compared.join('; ')}.` : ''}`,
+    `\`npm run bench:${name}\`, ${measured}. ${machine}.${compared.length > 0 ? ` ${compared.join('; ')}.` : ''}`,
     '',
-    ...(plot === undefined ? [] : [`![${plot.title}](performance-${bench}.svg)`, '']),
+    ...(plot === undefined ? [] : [`![${plot.title}](performance-${name}.svg)`, '']),
   ];
 }
 
-/** Writes docs/performance.md and its plots, in the order of the names. */
-export function writePage(names: readonly string[]): void {
-  const kept = new Set(readdirSync(results));
-  const all = names
-    .filter((name) => kept.has(`${name}.json`))
-    .map((name) => JSON.parse(readFileSync(join(results, `${name}.json`), 'utf8')) as Result);
+/** Writes docs/performance.md and its plots from the kept results, in the order of the benches. */
+export function writePage(benches: ReadonlyMap<string, Bench>): void {
+  const sections = [...benches].flatMap(([name, bench]) => {
+    const path = join(results, `${name}.json`);
+    return existsSync(path) ? section(name, bench, JSON.parse(readFileSync(path, 'utf8')) as Result) : [];
+  });
   const page = [
     readFileSync(join(import.meta.dirname, 'preface.md'), 'utf8').trim(),
     '',
-    ...all.flatMap(section),
+    ...sections,
     readFileSync(join(import.meta.dirname, 'profiles.md'), 'utf8').trim(),
     '',
   ];

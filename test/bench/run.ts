@@ -1,7 +1,7 @@
 /**
- * `npm run bench`, and `npm run bench:<name>`: what the agent costs the host and what it carries, beside what a user would
- * run otherwise, measured in the same run with the built agent, as root. Prints a table, keeps the figures in
- * test/bench/results/, and makes docs/performance.md from all that is kept.
+ * `npm run bench` and `npm run bench:<name>`: the cost and the throughput of the built agent, beside its peers in the same
+ * run. Needs root. Prints a table, keeps the figures in test/bench/results/ and writes docs/performance.md from all kept
+ * figures. `npm run bench -- --page` only writes the page.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import type { Bench } from './bench.ts';
 import { type Name, names } from './names.ts';
 import { peers as known } from './peers/index.ts';
 import { digest } from './profile.ts';
-import { keep, writePage } from './results.ts';
+import { keepResult, writePage } from './results.ts';
 import { terminalTable } from './table.ts';
 
 interface Options {
@@ -20,6 +20,7 @@ interface Options {
   readonly minutes: number;
   readonly cpuProf?: boolean;
   readonly built?: boolean;
+  readonly page?: boolean;
 }
 
 const root = join(import.meta.dirname, '../..');
@@ -31,8 +32,14 @@ function positive(text: string): number {
   return value;
 }
 
-async function one(name: Name, { peers, minutes, cpuProf }: Options): Promise<void> {
-  const { bench } = (await import(`./cases/${name}.ts`)) as { bench: Bench };
+const benchOf = async (name: Name): Promise<Bench> =>
+  ((await import(`./cases/${name}.ts`)) as { bench: Bench }).bench;
+
+const writePageOfAll = async (): Promise<void> =>
+  writePage(new Map(await Promise.all(names.map(async (name) => [name, await benchOf(name)] as const))));
+
+async function runBench(name: Name, { peers, minutes, cpuProf }: Options): Promise<void> {
+  const bench = await benchOf(name);
   const path = [peers, process.env.PATH].filter(Boolean).join(delimiter);
   const found = Object.fromEntries(
     await Promise.all(known.map(async (peer) => [peer.name, await peer.find(path)] as const)),
@@ -48,7 +55,7 @@ async function one(name: Name, { peers, minutes, cpuProf }: Options): Promise<vo
     say: (line) => console.error(`  ${line}`),
   });
   console.log(terminalTable(findings.rows));
-  // Profiling costs time itself: such figures are not for keeping.
+  // Profiling costs time itself, so these figures are not kept.
   if (cpuProf) {
     const profiled = existsSync(directory) ? readdirSync(directory) : [];
     if (profiled.length === 0)
@@ -56,12 +63,12 @@ async function one(name: Name, { peers, minutes, cpuProf }: Options): Promise<vo
     for (const each of profiled) digest(join(directory, each));
     return;
   }
-  keep(name, bench, findings, bench.runsPeers ? found : {});
-  writePage(names);
+  keepResult(name, findings, bench.runsPeers ? found : {});
+  await writePageOfAll();
 }
 
-/** Each in a process of its own: one of them has a clock of its own. */
-function all(wanted: readonly Name[]): void {
+/** Runs each bench in its own process: one of them replaces the clock. */
+function runBenches(wanted: readonly Name[]): void {
   for (const name of wanted) {
     const { status } = spawnSync(
       process.execPath,
@@ -78,16 +85,21 @@ function all(wanted: readonly Name[]): void {
 }
 
 await new Command('bench')
-  .addArgument(new Argument('[names...]', 'which; all by default').choices(names))
-  .option('--peers <directory>', 'where programs to compare with are, besides PATH')
-  .option('--minutes <count>', 'how long the soak takes', positive, 30)
-  .option('--cpu-prof', 'keep profiles in .profiles/ and tell what is hot, instead of keeping the figures')
-  .option('--built', 'measure dist/ as it is')
+  .addArgument(new Argument('[names...]', 'benches to run; default: all').choices(names))
+  .option('--peers <directory>', 'directory with the programs of peers, searched before PATH')
+  .option('--minutes <count>', 'duration of the soak', positive, 30)
+  .option(
+    '--cpu-prof',
+    'keep CPU profiles in .profiles/ and show what is hot, instead of keeping the figures',
+  )
+  .option('--built', 'measure dist/ without building it')
+  .option('--page', 'write docs/performance.md from the kept figures, without measuring')
   .action(async (given: Name[], options: Options) => {
+    if (options.page) return writePageOfAll();
     if (!options.built) buildAgent();
     const wanted = given.length === 0 ? names : given;
-    if (wanted.length === 1) await one(wanted[0]!, options);
-    else all(wanted);
+    if (wanted.length === 1) await runBench(wanted[0]!, options);
+    else runBenches(wanted);
   })
   .parseAsync();
 process.exit();

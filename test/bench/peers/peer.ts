@@ -5,7 +5,7 @@ import { access, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
-export type Found = { readonly binary: string; readonly version: string } | { readonly absent: string };
+export type PeerSearch = { readonly binary: string; readonly version: string } | { readonly absent: string };
 
 /** What is started for a job: the command, and what its environment needs beside PATH. */
 export interface Command {
@@ -46,7 +46,7 @@ export interface Peer {
   /**
    * @param path directories, as in PATH
    */
-  find(path: string): Promise<Found>;
+  find(path: string): Promise<PeerSearch>;
   /** Writes the configuration and tells the command. */
   logs?(job: LogsJob): Promise<Command>;
   /** As `logs`; `scrape` is the page of a peer that only measures for those who ask, once an interval. */
@@ -59,7 +59,7 @@ export async function findProgram(
   program: string,
   argument: string,
   version: RegExp,
-): Promise<Found> {
+): Promise<PeerSearch> {
   for (const directory of path.split(delimiter)) {
     const binary = join(directory, program);
     if (
