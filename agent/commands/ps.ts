@@ -2,19 +2,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import { isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { type LogSource, sourceOf } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { formatNamespaces, type Namespaces, readNamespaces } from '../../collectors/shared/namespaces.ts';
-import { StateCollector } from '../../collectors/state.ts';
 import type { Config } from '../../config/schema.ts';
 import { cells, columns, rightAligned, type Use, useOf } from '../../exporters/console/rows.ts';
 import type { Containers, NamespaceMap } from '../../exporters/dashboard/api.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { createLogger } from '../process/logger.ts';
+import { CollectorSet } from '../rounds/collector-set.ts';
 import { Round } from '../rounds/round.ts';
 import { type AgentClient, findAgent } from '../views/watch/client.ts';
 import { daemonOf } from '../views/watch/daemon.ts';
@@ -24,6 +23,14 @@ import { withProgress } from './progress.ts';
 
 /** How long CPU use is measured. */
 const MEASURE_MS = 500;
+
+const MEASURED: ReadonlySet<Metric> = new Set([
+  catalogue.cpuUsage,
+  catalogue.memoryWorkingSet,
+  catalogue.memoryLimit,
+  catalogue.pidsCount,
+  catalogue.uptime,
+]);
 
 function namespacesOf(procfs: string, container: Container): Namespaces {
   try {
@@ -53,24 +60,16 @@ async function fromDaemon(config: Config): Promise<Row[]> {
 
   const rootfs = isLocal(endpoint) ? config.rootfs : undefined;
   const telemetry = new Telemetry(createLogger(config.log_level));
-  const wanted = [catalogue.cpuUsage, catalogue.memoryWorkingSet, catalogue.memoryLimit, catalogue.pidsCount];
-  const cgroup = new CgroupCollector(config.procfs, wanted, new KernelFiles(descriptorLimit(), () => {}));
-  for (const container of containers) {
-    try {
-      cgroup.attachContainer(container);
-    } catch (error) {
-      telemetry.reportError(cgroup.name, error, container.name);
-    }
-  }
-  const rounds = new Round(
-    [cgroup, new StateCollector()],
-    new Set<Metric>([...wanted, catalogue.uptime]),
-    telemetry,
-  );
-  const measured = rounds.collect(containers).then(() => sleep(MEASURE_MS));
+  const { procfs } = config;
+  const files = new KernelFiles(descriptorLimit(), () => {});
+  const collectorSet = new CollectorSet('list', { procfs, rootfs: config.rootfs, files, metrics: MEASURED });
+  for (const container of containers)
+    collectorSet.attach(container, ({ name }, error) => telemetry.reportError(name, error, container.name));
+  const round = new Round(collectorSet.collectors, MEASURED, telemetry);
+  const measured = round.collect(containers).then(() => sleep(MEASURE_MS));
   await withProgress(() => `measuring ${containers.length} containers`, measured);
-  const sets = await rounds.collect(containers);
-  cgroup.close();
+  const sets = await round.collect(containers);
+  collectorSet.close();
   return sets.flatMap((set) => {
     const { container } = set;
     if (container === undefined) return [];

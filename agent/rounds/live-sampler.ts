@@ -1,23 +1,21 @@
 /**
- * Figures every two seconds for whoever looks on, between the rounds that are exported. It has collectors of its own:
- * rates and turns of the rounds' collectors are theirs, and stay as they are whether somebody looks or not.
+ * Figures every two seconds while somebody watches the dashboard, between the rounds that are exported. It has its own
+ * collectors: the rates and the reading schedule of the rounds' collectors do not depend on whether somebody watches.
  */
 
 import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import { CgroupCollector } from '../../collectors/cgroup/index.ts';
-import { HostCollector } from '../../collectors/host/index.ts';
-import { NetworkCollector } from '../../collectors/network.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container, Metric, Resource, UnixNano } from '../../collectors/records/records.ts';
 import type { KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { CollectorSet } from './collector-set.ts';
 import { Round } from './round.ts';
 
 export const LIVE_INTERVAL_MS = 2000;
 
-/** What is shown of a container at a glance. */
+/** The metrics of a container that are shown live. */
 export const LIVE_METRICS: ReadonlySet<Metric> = new Set([
   catalogue.cpuUsage,
   catalogue.cpuLimit,
@@ -39,8 +37,9 @@ export interface LiveSamplerOptions {
   /** The metrics that are collected at all. */
   readonly rows: readonly CatalogueEntry[];
   readonly telemetry: Telemetry;
+  /** Start time of the host's counters. */
   readonly bootTime: UnixNano;
-  /** What is told of the host too; undefined for nothing. */
+  /** The resource of the host's figures; undefined leaves the host out. */
   readonly host: Resource | undefined;
   readonly containers: () => Iterable<Container>;
   readonly isWatched: () => boolean;
@@ -48,7 +47,7 @@ export interface LiveSamplerOptions {
 }
 
 interface Sampling {
-  readonly collectors: readonly Collector[];
+  readonly set: CollectorSet;
   readonly round: Round;
   readonly timer: NodeJS.Timeout;
 }
@@ -57,7 +56,7 @@ export class LiveSampler implements Collector {
   /** A value of the exported attribute `collector`. */
   readonly name = 'glance';
   private readonly options: LiveSamplerOptions;
-  /** Undefined while nobody looks: it holds no file open then. */
+  /** Undefined while nobody watches: no file is open then. */
   private sampling: Sampling | undefined;
   private isBusy = false;
 
@@ -65,60 +64,52 @@ export class LiveSampler implements Collector {
     this.options = options;
   }
 
-  /** Somebody looks on. */
+  /** Samples until nobody watches any longer. Does nothing where it samples already. */
   start(): void {
     if (this.sampling !== undefined) return;
-    const { procfs, rootfs, files, rows, telemetry, bootTime: begun, containers, host } = this.options;
-    const shown = rows.filter((row) => LIVE_METRICS.has(row));
-    const enabled = new Set<Metric>([...shown, ...rows.filter(({ name }) => name.startsWith('system.'))]);
-    const collectors = [
-      new CgroupCollector(procfs, shown, files),
-      new NetworkCollector(procfs, enabled, files),
-      ...(host === undefined ? [] : [new HostCollector(procfs, rootfs, files)]),
-    ];
-    const round = new Round(collectors, enabled, telemetry, begun);
+    const { procfs, rootfs, files, rows, telemetry, bootTime, containers, host } = this.options;
+    const metrics = new Set<Metric>(
+      rows.filter((row) => LIVE_METRICS.has(row) || row.name.startsWith('system.')),
+    );
+    const set = new CollectorSet('live', { procfs, rootfs, files, metrics, withHost: host !== undefined });
+    const round = new Round(set.collectors, metrics, telemetry, bootTime);
     const timer = setInterval(() => void this.sample(), LIVE_INTERVAL_MS);
-    this.sampling = { collectors, round, timer };
+    this.sampling = { set, round, timer };
     for (const container of containers()) this.attachContainer(container);
-    // Rates are of two looks: nothing is told of the first.
+    // Rates need two samples: the first is not shown.
     void this.collectSets(this.sampling);
   }
 
   attachContainer(container: Container): void {
     if (container.pid === 0) return;
-    for (const collector of this.sampling?.collectors ?? []) {
-      try {
-        void collector.attachContainer?.(container);
-      } catch {
-        // It has ended, or may not be looked at: the collectors of the rounds tell why.
-      }
-    }
+    // A container that has ended, or may not be read: the collectors of the rounds report why.
+    this.sampling?.set.attach(container, () => {});
   }
 
   updateContainer(container: Container): void {
-    for (const collector of this.sampling?.collectors ?? []) collector.updateContainer?.(container);
+    for (const collector of this.sampling?.set.collectors ?? []) collector.updateContainer?.(container);
   }
 
   detachContainer(container: Container): void {
-    for (const collector of this.sampling?.collectors ?? []) void collector.detachContainer?.(container);
+    for (const collector of this.sampling?.set.collectors ?? []) void collector.detachContainer?.(container);
   }
 
   close(): void {
     if (this.sampling === undefined) return;
     clearInterval(this.sampling.timer);
-    for (const collector of this.sampling.collectors) void collector.close?.();
+    this.sampling.set.close();
     this.sampling = undefined;
   }
 
   private async sample(): Promise<void> {
-    const { sampling: looking } = this;
-    if (looking === undefined || this.isBusy) return;
+    const { sampling } = this;
+    if (sampling === undefined || this.isBusy) return;
     if (!this.options.isWatched()) {
       this.close();
       return;
     }
-    const sets = await this.collectSets(looking);
-    if (this.sampling === looking) this.options.onSample(sets);
+    const sets = await this.collectSets(sampling);
+    if (this.sampling === sampling) this.options.onSample(sets);
   }
 
   private async collectSets({ round }: Sampling): Promise<MetricSet[]> {

@@ -1,4 +1,4 @@
-/** One round of metrics: asks every polled collector for the points of every container, and of the host. */
+/** One round of metrics: collects the points of every container and of the host from every polled collector. */
 
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
@@ -14,136 +14,171 @@ import {
 } from '../../collectors/records/records.ts';
 import { TimeSlice } from '../../collectors/shared/time-slice.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { inOrder } from './collector-order.ts';
 
-/** Bound of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
+/** Limit of the series of one container, or of the host: thousands of volumes or interfaces must not flood a store. */
 const MAX_POINTS = 5000;
 
-/** One resource's points of a round: what is sent, and what only rules look at. */
-interface Found {
+/** The points of one resource in one round. */
+interface ResourcePoints {
   readonly points: Points;
+  /** What only rules use; undefined where they need nothing besides. */
   readonly unsent: Points | undefined;
-  /** How many of both there were before each collector was asked, and after the last. */
+  /** The lengths of both before each collector, and after the last one. */
   readonly bounds: Uint32Array;
-  /** Whether each collector has given all that it has. */
+  /** Whether every collector succeeded and no point was dropped. */
   isWhole: boolean;
 }
 
-/** Where one resource's points go: those of the last round stay as they are while the next is collected. */
-interface Room {
-  current: Found;
-  last: Found;
+/** Two buffers of one resource: the points of the previous round stay as they are while this one is collected. */
+interface PointBuffers {
+  current: ResourcePoints;
+  previous: ResourcePoints;
 }
 
-/** Who is asked for points, and how long each took in this round, ms. */
-interface Asked {
+/** Collectors, and the time that each took in this round, ms. */
+interface TimedCollectors {
   readonly collectors: readonly Collector[];
   readonly spent: Float64Array;
 }
 
-const askedOf = (collectors: readonly Collector[]): Asked => ({
+const timed = (collectors: readonly Collector[]): TimedCollectors => ({
   collectors,
   spent: new Float64Array(collectors.length),
 });
 
-/** Sorts the points that collectors give of one resource after the other. */
-class Sorter implements PointSink {
-  /** How many had no room. */
-  excess = 0;
-  private readonly places: ReadonlyMap<Metric, 'points' | 'unsent'>;
-  private current!: Found;
-  private last!: Found;
-  private collector = 0;
+type Destination = 'points' | 'unsent';
+type Destinations = ReadonlyMap<Metric, Destination>;
 
-  constructor(enabled: ReadonlySet<Metric>, watched: ReadonlySet<Metric>) {
-    const unsent = [...watched].map((metric) => [metric, 'unsent'] as const);
-    this.places = new Map([...unsent, ...[...enabled].map((metric) => [metric, 'points'] as const)]);
+/** After a repetition nothing else is accepted from the same collector. */
+const NO_DESTINATION: Destinations = new Map();
+
+/** Sorts the points of one resource, which the collectors add one after another. */
+class PointSorter implements PointSink {
+  /** Points dropped because the limit was reached. */
+  excess = 0;
+  private readonly allDestinations: Destinations;
+  private destinations: Destinations;
+  private current!: ResourcePoints;
+  private previous!: ResourcePoints;
+  private collector = 0;
+  /** `excess` before this collector. */
+  private excessBefore = 0;
+
+  constructor(enabled: ReadonlySet<Metric>, ruleOnly: ReadonlySet<Metric>) {
+    const unsent = [...ruleOnly].map((metric) => [metric, 'unsent'] as const);
+    this.allDestinations = new Map([...unsent, ...[...enabled].map((metric) => [metric, 'points'] as const)]);
+    this.destinations = this.allDestinations;
   }
 
-  begin({ current, last }: Room): void {
+  startResource({ current, previous }: PointBuffers): void {
     this.current = current;
-    this.last = last;
+    this.previous = previous;
     this.excess = 0;
   }
 
-  /** From now on they are this collector's; what is behind the last belongs to none. */
-  next(collector: number): void {
+  /** The points that follow belong to this collector; those behind the last collector belong to none. */
+  startCollector(collector: number): void {
     this.collector = collector;
+    this.destinations = this.allDestinations;
+    this.excessBefore = this.excess;
     this.current.bounds[2 * collector] = this.current.points.length;
     this.current.bounds[2 * collector + 1] = this.current.unsent?.length ?? 0;
   }
 
   push(point: Point): void {
-    const place = this.places.get(point.metric);
-    const wanted = place === undefined ? undefined : this.current[place];
-    if (wanted === undefined) return;
-    if (wanted.length < MAX_POINTS) wanted.push(point);
+    const destination = this.destinations.get(point.metric);
+    const points = destination === undefined ? undefined : this.current[destination];
+    if (points === undefined) return;
+    if (points.length < MAX_POINTS) points.push(point);
     else this.excess++;
   }
 
+  /**
+   * The repetition replaces whatever this collector has pushed or repeated in this round, and what it pushes
+   * afterwards is ignored: no order of calls doubles a point.
+   */
   repeatPrevious(): boolean {
-    const { current, last } = this;
-    const { bounds } = last;
+    const { current, previous } = this;
     const at = 2 * this.collector;
-    // One by one, what has no room is counted.
-    if (!last.isWhole || current.points.length + bounds[at + 2]! - bounds[at]! > MAX_POINTS) return false;
-    current.points.append(last.points, bounds[at]!, bounds[at + 2]!);
-    if (last.unsent !== undefined) current.unsent?.append(last.unsent, bounds[at + 1]!, bounds[at + 3]!);
+    current.points.truncate(current.bounds[at]!);
+    current.unsent?.truncate(current.bounds[at + 1]!);
+    this.excess = this.excessBefore;
+    this.destinations = this.allDestinations;
+    const { bounds } = previous;
+    // Where not all of them fit, the collector pushes them one by one, so that the excess is counted.
+    if (!previous.isWhole || current.points.length + bounds[at + 2]! - bounds[at]! > MAX_POINTS) return false;
+    current.points.append(previous.points, bounds[at]!, bounds[at + 2]!);
+    if (previous.unsent !== undefined)
+      current.unsent?.append(previous.unsent, bounds[at + 1]!, bounds[at + 3]!);
+    this.destinations = NO_DESTINATION;
     return true;
   }
 }
 
 export class Round {
-  private readonly ofContainers: Asked;
-  private readonly ofHost: Asked;
-  private readonly watched: ReadonlySet<Metric>;
-  private readonly sorter: Sorter;
+  private readonly containerCollectors: TimedCollectors;
+  private readonly hostCollectors: TimedCollectors;
+  private readonly ruleOnly: ReadonlySet<Metric>;
+  private readonly sorter: PointSorter;
   private readonly telemetry: Telemetry;
-  /** When the host's counters began: when it was started. */
-  private readonly begun: UnixNano;
+  /** Start time of the host's counters. */
+  private readonly hostStartTime: UnixNano;
   /** By container id, '' for the host. */
-  private rooms = new Map<string, Room>();
+  private buffers = new Map<string, PointBuffers>();
 
   /**
-   * @param enabled the metrics that are wanted
-   * @param watched those besides that only rules look at
-   * @param begun when the host was started
+   * @param collectors in any order: `collector-order.ts` declares which must come after which
+   * @param enabled the metrics that are exported
+   * @param hostStartTime when the host was booted
+   * @param ruleOnly further metrics that only rules use
    */
   constructor(
     collectors: readonly Collector[],
     enabled: ReadonlySet<Metric>,
     telemetry: Telemetry,
-    begun: UnixNano = 0n,
-    watched: ReadonlySet<Metric> = new Set(),
+    hostStartTime: UnixNano = 0n,
+    ruleOnly: ReadonlySet<Metric> = new Set(),
   ) {
-    this.watched = watched;
-    this.begun = begun;
-    this.ofContainers = askedOf(collectors.filter(({ collectContainer: collect }) => collect !== undefined));
-    this.ofHost = askedOf(collectors.filter(({ collectHost }) => collectHost !== undefined));
-    this.sorter = new Sorter(enabled, watched);
+    const ordered = inOrder(collectors);
+    this.ruleOnly = ruleOnly;
+    this.hostStartTime = hostStartTime;
+    this.containerCollectors = timed(
+      ordered.filter(({ collectContainer }) => collectContainer !== undefined),
+    );
+    this.hostCollectors = timed(ordered.filter(({ collectHost }) => collectHost !== undefined));
+    this.sorter = new PointSorter(enabled, ruleOnly);
     this.telemetry = telemetry;
   }
 
   /**
-   * Points stay as they are until the round after the next.
-   * @param host the resource of what is about no container; without it, the host is left out
+   * The points stay as they are until the round after the next.
+   * @param host the resource of points that belong to no container; undefined leaves the host out
    */
   async collect(containers: Iterable<Container>, host?: Resource): Promise<MetricSet[]> {
     const time = unixNow();
     const sets: MetricSet[] = [];
-    const rooms = new Map<string, Room>();
+    const buffers = new Map<string, PointBuffers>();
     const slice = new TimeSlice();
     for (const container of containers) {
       if (slice.isOver) await slice.yieldToEventLoop();
       const startTime = container.startedAt === 0n ? time : container.startedAt;
-      const { points, unsent } = this.ask(container, this.roomFor(container.id, rooms));
+      const { points, unsent } = this.collectResource(container, this.buffersOf(container.id, buffers));
       sets.push({ resource: container.resource, container, startTime, time, points, unsent });
     }
     if (host !== undefined) {
-      const { points, unsent } = this.ask(undefined, this.roomFor('', rooms));
-      sets.push({ resource: host, container: undefined, startTime: this.begun, time, points, unsent });
+      const { points, unsent } = this.collectResource(undefined, this.buffersOf('', buffers));
+      sets.push({
+        resource: host,
+        container: undefined,
+        startTime: this.hostStartTime,
+        time,
+        points,
+        unsent,
+      });
     }
-    this.rooms = rooms;
-    for (const { collectors, spent } of [this.ofContainers, this.ofHost]) {
+    this.buffers = buffers;
+    for (const { collectors, spent } of [this.containerCollectors, this.hostCollectors]) {
       collectors.forEach(({ name: collector }, index) => {
         const ms = spent[index]!;
         if (ms > 0) this.telemetry.count('portlight.collector.duration', ms / 1000, { collector });
@@ -153,45 +188,46 @@ export class Round {
     return sets.filter(({ points }) => points.length > 0);
   }
 
-  /** An empty place for points, kept in `rooms` for the next round. */
-  private roomFor(id: string, rooms: Map<string, Room>): Room {
-    const asked = id === '' ? this.ofHost : this.ofContainers;
-    const empty = (): Found => ({
+  /** The resource's buffers, the current one empty; `buffers` keeps them for the next round. */
+  private buffersOf(id: string, buffers: Map<string, PointBuffers>): PointBuffers {
+    const { collectors } = id === '' ? this.hostCollectors : this.containerCollectors;
+    const empty = (): ResourcePoints => ({
       points: new Points(),
-      unsent: this.watched.size === 0 ? undefined : new Points(),
-      bounds: new Uint32Array(2 * asked.collectors.length + 2),
+      unsent: this.ruleOnly.size === 0 ? undefined : new Points(),
+      bounds: new Uint32Array(2 * collectors.length + 2),
       isWhole: false,
     });
-    const room = this.rooms.get(id) ?? { current: empty(), last: empty() };
-    rooms.set(id, room);
-    [room.current, room.last] = [room.last, room.current];
-    room.current.points.clear();
-    room.current.unsent?.clear();
-    return room;
+    const found = this.buffers.get(id) ?? { current: empty(), previous: empty() };
+    buffers.set(id, found);
+    [found.current, found.previous] = [found.previous, found.current];
+    found.current.points.clear();
+    found.current.unsent?.clear();
+    return found;
   }
 
-  private ask(about: Container | undefined, room: Room): Found {
+  /** @param container undefined for the host */
+  private collectResource(container: Container | undefined, buffers: PointBuffers): ResourcePoints {
     const { sorter, telemetry } = this;
-    const { collectors, spent } = about === undefined ? this.ofHost : this.ofContainers;
-    const { current } = room;
-    sorter.begin(room);
+    const { collectors, spent } = container === undefined ? this.hostCollectors : this.containerCollectors;
+    const { current } = buffers;
+    sorter.startResource(buffers);
     let hasFailed = false;
-    let begun = performance.now();
+    let started = performance.now();
     for (let index = 0; index < collectors.length; index++) {
       const collector = collectors[index]!;
-      sorter.next(index);
+      sorter.startCollector(index);
       try {
-        if (about === undefined) collector.collectHost?.(sorter);
-        else collector.collectContainer?.(about, sorter);
+        if (container === undefined) collector.collectHost?.(sorter);
+        else collector.collectContainer?.(container, sorter);
       } catch (error) {
         hasFailed = true;
-        telemetry.reportError(collector.name, error, about?.name);
+        telemetry.reportError(collector.name, error, container?.name);
       }
       const ended = performance.now();
-      spent[index]! += ended - begun;
-      begun = ended;
+      spent[index]! += ended - started;
+      started = ended;
     }
-    sorter.next(collectors.length);
+    sorter.startCollector(collectors.length);
     const { excess } = sorter;
     current.isWhole = !hasFailed && excess === 0;
     if (excess > 0) {
@@ -201,7 +237,7 @@ export class Round {
         reason: 'cardinality',
       });
       telemetry.warn(
-        `more than ${MAX_POINTS} points of ${about?.name ?? 'the host'} in a round: the rest is dropped`,
+        `${container?.name ?? 'the host'} has more than ${MAX_POINTS} points in a round: the rest is dropped`,
       );
     }
     return current;

@@ -48,6 +48,11 @@ export class Points implements Iterable<Point> {
     this.count = 0;
   }
 
+  /** Removes every point from the index `length` on. */
+  truncate(length: number): void {
+    this.count = Math.min(this.count, length);
+  }
+
   *[Symbol.iterator](): Generator<Point> {
     for (let index = 0; index < this.count; index++) {
       yield {

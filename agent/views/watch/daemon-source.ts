@@ -3,12 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { catalogue, metrics } from '../../../collectors/catalogue/index.ts';
-import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
 import { DockerCollector } from '../../../collectors/docker/index.ts';
 import { isLocal } from '../../../collectors/engine/daemon-endpoint.ts';
-import { bootTime, HostCollector } from '../../../collectors/host/index.ts';
-import { NetworkCollector } from '../../../collectors/network.ts';
-import type { Collector, RecordSink } from '../../../collectors/records/collector.ts';
+import { bootTime } from '../../../collectors/host/index.ts';
+import type { RecordSink } from '../../../collectors/records/collector.ts';
 import type {
   Container,
   EventRecord,
@@ -25,6 +23,7 @@ import { ContainerFigures, HostFiguresKept } from '../../../exporters/dashboard/
 import { summaryOf } from '../../../exporters/dashboard/summary.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { EvidenceStore } from '../../pipeline/evidence-store.ts';
+import { CollectorSet } from '../../rounds/collector-set.ts';
 import { LIVE_METRICS } from '../../rounds/live-sampler.ts';
 import { Round } from '../../rounds/round.ts';
 import { CollectorDispatcher } from '../../targets/collector-dispatcher.ts';
@@ -87,7 +86,7 @@ export class DaemonSource implements Source {
   private readonly options: DaemonSourceOptions;
   private readonly docker: DockerCollector;
   private readonly rounds: Round;
-  private readonly cgroup: CgroupCollector;
+  private readonly collectors: CollectorSet;
   private readonly evidence: EvidenceStore;
   private readonly figures = new Map<string, ContainerFigures>();
   private readonly host = new HostFiguresKept(STEP_MS);
@@ -116,19 +115,17 @@ export class DaemonSource implements Source {
     const telemetry = new Telemetry(pino({ level: 'warn' }, { write }));
     const files = new KernelFiles(descriptorLimit(), () => {});
     this.evidence = new EvidenceStore(config.procfs);
-    this.cgroup = new CgroupCollector(config.procfs, WANTED, files);
-    const enabled = new Set<Metric>([...WANTED, ...WANTED_OF_HOST]);
-    // The processes of a daemon elsewhere cannot be seen from here.
-    const collectors: Collector[] = here
-      ? [
-          this.cgroup,
-          new NetworkCollector(config.procfs, enabled, files),
-          new HostCollector(config.procfs, config.rootfs, files),
-        ]
-      : [];
+    const metrics = new Set<Metric>([...WANTED, ...WANTED_OF_HOST]);
+    const { procfs, rootfs } = config;
+    this.collectors = new CollectorSet('view', { procfs, rootfs, files, metrics, isHere: here });
     this.isHere = here;
     this.about = config.scope === 'host' ? HOST : undefined;
-    this.rounds = new Round(collectors, enabled, telemetry, here ? bootTime(config.procfs) : 0n);
+    this.rounds = new Round(
+      this.collectors.collectors,
+      metrics,
+      telemetry,
+      here ? bootTime(config.procfs) : 0n,
+    );
     const sink: RecordSink = {
       emitEvent: async (resource, event) => this.take(resource, event),
       emitSpan: async () => {},
@@ -152,7 +149,7 @@ export class DaemonSource implements Source {
       onVersion: () => {},
       onObjectChanged: () => {},
       onReconciled: reached.resolve,
-      lifecycle: new CollectorDispatcher(collectors, telemetry),
+      lifecycle: new CollectorDispatcher(this.collectors.collectors, telemetry),
       // What is older explains what is told: how long it lasted, and whether it was asked for.
       position: { load: () => 0n, save: () => {} },
     });
@@ -174,7 +171,7 @@ export class DaemonSource implements Source {
   async stop(): Promise<void> {
     clearInterval(this.timer);
     await this.docker.stop();
-    this.cgroup.close();
+    this.collectors.close();
   }
 
   async series(id: string, since: number): Promise<Series> {

@@ -1,20 +1,16 @@
 /**
- * Which rules hold right now, by one look at daemon and kernel: of levels, that is. For what changes, and for what has
- * happened, somebody has to have looked before.
+ * Evaluates the rules once, without a running agent. One round of metrics shows levels; conditions on rates and on events
+ * need an agent that has observed them.
  */
 
-import { metrics } from '../../../collectors/catalogue/index.ts';
-import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
-import { HostCollector } from '../../../collectors/host/index.ts';
 import { fromInspect } from '../../../collectors/lifecycle/identity.ts';
-import { ProcessCollector } from '../../../collectors/processes.ts';
 import { descriptorLimit, KernelFiles } from '../../../collectors/shared/kernel-file.ts';
-import { StateCollector } from '../../../collectors/state.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { Alert } from '../../../exporters/alerts/alert.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { AlertEngine } from '../../alerts/engine.ts';
 import { createLogger } from '../../process/logger.ts';
+import { CollectorSet } from '../../rounds/collector-set.ts';
 import { Round } from '../../rounds/round.ts';
 import { daemonOf } from './daemon.ts';
 import { MemoryStore } from './memory-store.ts';
@@ -33,27 +29,19 @@ export async function evaluateRulesOnce(config: Config): Promise<Alert[]> {
     isDaemonUnreachable: () => false,
     warn: (message) => telemetry.warn(message),
   });
-  const looked = alerts.metrics;
+  const { metrics } = alerts;
   const files = new KernelFiles(descriptorLimit(), () => {});
-  const cgroup = new CgroupCollector(
-    config.procfs,
-    metrics.filter((row) => looked.has(row)),
+  const set = new CollectorSet('evaluation', {
+    procfs: config.procfs,
+    rootfs: config.rootfs,
     files,
-  );
-  const processes = new ProcessCollector(config.procfs, looked);
-  for (const container of containers) {
-    for (const collector of [cgroup, processes]) {
-      try {
-        collector.attachContainer(container);
-      } catch (error) {
-        telemetry.reportError(collector.name, error, container.name);
-      }
-    }
-  }
-  const host = new HostCollector(config.procfs, config.rootfs, files);
-  const rounds = new Round([cgroup, processes, new StateCollector(), host], looked, telemetry);
-  const about = config.scope === 'host' ? { attributes: {} } : undefined;
-  await alerts.evaluateRound(await rounds.collect(containers, about));
-  cgroup.close();
+    metrics,
+  });
+  for (const container of containers)
+    set.attach(container, ({ name }, error) => telemetry.reportError(name, error, container.name));
+  const host = config.scope === 'host' ? { attributes: {} } : undefined;
+  const round = new Round(set.collectors, metrics, telemetry);
+  await alerts.evaluateRound(await round.collect(containers, host));
+  set.close();
   return alerts.currentAlerts;
 }
