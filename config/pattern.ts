@@ -1,38 +1,22 @@
 /**
- * Regular expressions of users, safe against patterns that would take for ever. V8 matches by backtracking,
- * which is fast, and can be told to go on with its linear engine when that gets out of hand; on long text that
- * engine is used from the start. What it does not know (look-around and back-references) is refused.
- * Source: https://v8.dev/blog/non-backtracking-regexp
+ * Regular expressions of users. They match in linear time, whatever they are and whatever they are given: a pattern that
+ * backtracks without end would stop the agent. Look-around and back-references are therefore refused.
  */
-import { setFlagsFromString } from 'node:v8';
+import type { LinearPattern } from './linear-pattern.ts';
+import { compileV8, hasLinearEngine } from './pattern-v8.ts';
 
-setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
-// Recognises the flag `l`, by which a pattern asks for the linear engine.
-setFlagsFromString('--enable-experimental-regexp-engine');
+/** The engine in use: V8's, or re2js where this Node's V8 has no linear engine. */
+export const patternEngine = hasLinearEngine() ? 'v8' : 're2js';
 
-/** Characters above which even a square of them takes too long. */
-const LONG = 4096;
+/** @throws {SyntaxError} when the source is not a pattern, or cannot be matched in linear time */
+export const compilePattern: (source: string) => LinearPattern =
+  // Loaded only where it is needed.
+  patternEngine === 'v8' ? compileV8 : (await import('./pattern-re2.ts')).compileRe2;
 
-export interface Pattern {
-  test(text: string): boolean;
-  /** Replaces all that fits; `$1` and the like in `by` are groups. */
-  replace(text: string, by: string): string;
-}
-
-/** @throws {SyntaxError} when the source is no pattern, or none that can be matched in linear time */
-export function pattern(source: string): Pattern {
-  const [once, all] = [new RegExp(source), new RegExp(source, 'g')];
-  const [onceLinear, allLinear] = [new RegExp(source, 'l'), new RegExp(source, 'lg')];
-  return {
-    test: (text) => (text.length > LONG ? onceLinear : once).test(text),
-    replace: (text, by) => text.replace(text.length > LONG ? allLinear : all, by),
-  };
-}
-
-/** Whether `pattern` takes it. */
+/** Whether `compilePattern` accepts it. */
 export function isPattern(source: string): boolean {
   try {
-    pattern(source);
+    compilePattern(source);
     return true;
   } catch {
     return false;

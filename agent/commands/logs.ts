@@ -3,8 +3,9 @@
 import type { Command } from 'commander';
 import { isNotFound } from '../../collectors/engine/client.ts';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
+import type { LinearPattern } from '../../config/linear-pattern.ts';
 import { ConfigError } from '../../config/load.ts';
-import { type Pattern, pattern } from '../../config/pattern.ts';
+import { compilePattern } from '../../config/pattern.ts';
 import { numberOfRange } from '../../config/severity.ts';
 import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { pad, plain, width } from '../../exporters/console/text.ts';
@@ -35,9 +36,9 @@ function tailOf(text: string): number | undefined {
   throw new ConfigError([`--tail: "${text}" is not allowed; expected a number of lines, or all`]);
 }
 
-function patternOf(text: string | undefined): Pattern | undefined {
+function patternOf(text: string | undefined): LinearPattern | undefined {
   try {
-    return text === undefined ? undefined : pattern(text);
+    return text === undefined ? undefined : compilePattern(text);
   } catch {
     throw new ConfigError([
       `--grep: "${text}" is not allowed; expected a regular expression without look-around and back-references`,

@@ -13,8 +13,8 @@ import {
   type LogPosition,
   Severity,
 } from '../../collectors/records/records.ts';
+import type { LinearPattern } from '../../config/linear-pattern.ts';
 import type { ParserName } from '../../config/log-options.ts';
-import type { Pattern } from '../../config/pattern.ts';
 import type { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { encodeFlatJson } from './encode-flat-json.ts';
 import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from './encode-log.ts';
@@ -284,7 +284,7 @@ export class LogBuffer implements LogSink {
 
   private record(origin: Origin, text: string, utf8: boolean): void {
     const { keep, drop, minSeverity, parser, fieldsIn } = this.treatment;
-    const fits = (rule: Pattern) => rule.test(text);
+    const fits = (rule: LinearPattern) => rule.test(text);
     if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
       this.batches.countDropped(this.container, 'filter', 1);
       return;

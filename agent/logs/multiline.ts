@@ -1,6 +1,6 @@
 /** Which lines belong to the one before: stack traces as the common languages print them. */
 import type { MultilinePreset } from '../../config/log-options.ts';
-import { pattern } from '../../config/pattern.ts';
+import { compilePattern } from '../../config/pattern.ts';
 
 /** The lines so far of a record, as much of them as tells what they are. */
 export interface SoFar {
@@ -72,6 +72,6 @@ export const presets = {
 
 /** Every line up to the next that fits `start` belongs together. */
 export function startsAt(start: string): Joining {
-  const begins = pattern(start);
+  const begins = compilePattern(start);
   return { takesIndented: false, continues: (line) => !begins.test(line) };
 }

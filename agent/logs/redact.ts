@@ -1,5 +1,5 @@
 /** What must not leave the host: replaced before anything is stored. */
-import { pattern } from '../../config/pattern.ts';
+import { compilePattern } from '../../config/pattern.ts';
 import { parseRedaction, type RedactionName } from '../../config/redaction.ts';
 
 const REPLACEMENT = '[redacted]';
@@ -70,7 +70,7 @@ export function redaction(rules: readonly string[]): Rule | undefined {
     const parsed = parseRedaction(rule);
     if (parsed === undefined) throw new Error(`not a redaction rule: ${rule}`);
     if ('preset' in parsed) return presets[parsed.preset];
-    const matcher = pattern(parsed.source);
+    const matcher = compilePattern(parsed.source);
     return (given) => matcher.replace(given, parsed.replacement);
   });
   return (text) => each.reduce((done, rule) => rule(done), text);

@@ -1,10 +1,11 @@
 /** What is done to one container's lines: the configuration, and what the container's labels say otherwise. */
 
 import * as v from 'valibot';
+import type { LinearPattern } from '../../config/linear-pattern.ts';
 import type { ParserName } from '../../config/log-options.ts';
 import { containerLogOptions } from '../../config/log-options.ts';
 import { type OptionMetadata, optionMetadata } from '../../config/option.ts';
-import { type Pattern, pattern } from '../../config/pattern.ts';
+import { compilePattern } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { numberOfRange } from '../../config/severity.ts';
 import { type Joining, presets, startsAt } from './multiline.ts';
@@ -20,8 +21,8 @@ export interface Treatment {
   readonly wantsPlace: boolean;
   readonly stripAnsi: boolean;
   readonly redact: ((text: string) => string) | undefined;
-  readonly keep: readonly Pattern[];
-  readonly drop: readonly Pattern[];
+  readonly keep: readonly LinearPattern[];
+  readonly drop: readonly LinearPattern[];
   /** SeverityNumber; 0 for all. */
   readonly minSeverity: number;
   /** Lines a second; 0 for no limit. */
@@ -77,8 +78,8 @@ function compile(steering: Steering): Treatment {
     wantsPlace: steering.file_place,
     stripAnsi: steering.strip_ansi,
     redact: redaction(steering.redact),
-    keep: steering.keep.map((source) => pattern(source)),
-    drop: steering.drop.map((source) => pattern(source)),
+    keep: steering.keep.map((source) => compilePattern(source)),
+    drop: steering.drop.map((source) => compilePattern(source)),
     minSeverity: steering.min_severity === 'none' ? 0 : numberOfRange(steering.min_severity),
     rateLimit: steering.rate_limit,
   };

@@ -11,6 +11,7 @@ import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { resolveDestinations } from '../../config/destinations.ts';
 import { parsePairs } from '../../config/receiver-options.ts';
+import { patternEngine } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { VERSION } from '../../config/version.ts';
 import { toJson } from '../../exporters/alerts/alert.ts';
@@ -275,6 +276,10 @@ async function startLocked(
       `listen: ${config.listen.host}:${config.listen.port}: ${errorMessage(error)}; choose another with --listen`,
     );
   }
+  if (patternEngine !== 'v8')
+    logger.warn(
+      `this Node (${process.version}) has no linear engine for regular expressions: log patterns use ${patternEngine}, which costs more CPU. To fix: use the Node version of the image`,
+    );
   logger.info(
     {
       version: VERSION,

@@ -1,5 +1,6 @@
 /** What can be asked of logs and events. */
-import { type Pattern, pattern } from '../../config/pattern.ts';
+import type { LinearPattern } from '../../config/linear-pattern.ts';
+import { compilePattern } from '../../config/pattern.ts';
 
 export interface Question {
   /** Ids of containers; undefined for all. */
@@ -21,9 +22,9 @@ const SPECIAL = /[\\^$.*+?()[\]{}|]/;
 export function matcherOf(grep: string | undefined): (text: string) => boolean {
   if (grep === undefined || grep === '') return () => true;
   if (SPECIAL.test(grep)) {
-    let wanted: Pattern | undefined;
+    let wanted: LinearPattern | undefined;
     try {
-      wanted = pattern(grep);
+      wanted = compilePattern(grep);
     } catch {
       // `f(` is looked for as it is written.
     }
