@@ -1,4 +1,4 @@
-/** The built agent as it is installed, and the daemon with containers that it observes. */
+/** Starts the built agent, and the Docker daemon with containers that it observes. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { type CountingReceiver, startReceiver } from './receiver.ts';
 
 export const IMAGE = 'portlight-bench:busybox';
 
-/** Flags that have Node write CPU and heap profiles of a process there when it ends. */
+/** Node's flags to write CPU and heap profiles into a directory when the process ends. */
 export function profiling(profiles: string | undefined, name: string): string[] {
   if (profiles === undefined) return [];
   const directory = join(profiles, name);
@@ -19,7 +19,7 @@ export function profiling(profiles: string | undefined, name: string): string[] 
   return ['--cpu-prof', '--heap-prof'].flatMap((flag) => [flag, `${flag}-dir=${directory}`]);
 }
 
-/** Builds what is measured. */
+/** Builds the agent into dist/. */
 export function buildAgent(): void {
   execFileSync(process.execPath, [join(import.meta.dirname, '../../agent/setup/build.ts')], {
     stdio: 'inherit',
@@ -27,16 +27,16 @@ export function buildAgent(): void {
 }
 
 export interface Observer {
-  /** Of the OTLP receiver. */
+  /** URL of the OTLP receiver. */
   readonly endpoint: string;
   /** `none` for an agent without a daemon. */
   readonly dockerHost: string;
   readonly interval?: string;
-  /** Of what is measured, for profiles. */
+  /** Directory for profiles. */
   readonly name: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Flags of Node. */
+  /** Node's flags. */
   readonly flags?: readonly string[];
 }
 
@@ -62,7 +62,7 @@ export function startAgent(
         NODE_OPTIONS: [...profiling(profiles, name), ...flags].join(' '),
         ...env,
       },
-      // Its log is of no interest; what keeps it from running is.
+      // Only errors are of interest.
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
@@ -70,7 +70,7 @@ export function startAgent(
   return child;
 }
 
-/** A daemon of the bench's own, which ends with it, however it ends. */
+/** A Docker daemon that ends with the bench, however the bench ends. */
 export async function withDaemon<T>(
   work: (dockerd: PrivateDockerd, docker: Docker) => Promise<T>,
 ): Promise<T> {
@@ -93,7 +93,7 @@ export interface Host {
   readonly receiver: CountingReceiver;
 }
 
-/** A daemon of the bench's own, and a receiver that counts. */
+/** A Docker daemon for the bench, and a receiver that counts. */
 export const withHost = <T>(work: (host: Host) => Promise<T>, what?: 'counts' | 'ages'): Promise<T> =>
   withDaemon(async (dockerd, docker) => {
     const receiver = await startReceiver(what);
@@ -104,7 +104,7 @@ export const withHost = <T>(work: (host: Host) => Promise<T>, what?: 'counts' | 
     }
   });
 
-/** Containers that sleep, with a limit of memory. */
+/** Starts sleeping containers with a memory limit. */
 export async function startContainers(docker: Docker, count: number, from = 0): Promise<Docker.Container[]> {
   const containers: Docker.Container[] = [];
   for (let index = from; index < count; index++) {

@@ -1,11 +1,11 @@
-/** What a bench is, and what it gives. */
+/** The contract of a bench, and arithmetic on its figures. */
 import type { PeerSearch } from './peers/peer.ts';
 
-/** What a figure is to be. */
+/** The target of a figure. */
 export interface Target {
   readonly most?: number;
   readonly least?: number;
-  /** How many times better than each of those that it is compared with. */
+  /** Factor by which the figure must be better than each peer's, by peer. */
   readonly times?: Readonly<Record<string, number>>;
 }
 
@@ -13,9 +13,9 @@ export interface Target {
 export interface Measured {
   readonly what: string;
   readonly value: number;
-  /** '' for a number of things. */
+  /** '' for a count. */
   readonly unit: string;
-  /** The same of what a user would run otherwise, measured in the same run, by name. */
+  /** The same figure of each peer, measured in the same run. */
   readonly beside?: Readonly<Record<string, number>>;
   readonly moreIsBetter?: boolean;
   readonly target?: Target;
@@ -31,7 +31,7 @@ export interface Plot {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly curves: readonly Curve[];
-  /** Along y by powers of ten, from 1. */
+  /** Whether the y axis is logarithmic, from 1. */
   readonly logarithmic?: boolean;
 }
 
@@ -40,39 +40,39 @@ export interface Findings {
   readonly plot?: Plot;
 }
 
-/** What benches are given. */
+/** The input of a bench. */
 export interface Setting {
-  /** The built command line. */
+  /** Path of the built command line. */
   readonly cli: string;
-  /** Programs of others, by the name of the peer. */
+  /** Programs of peers, by the peer's name. */
   readonly peers: Readonly<Record<string, PeerSearch>>;
-  /** Where the profiles of what is measured go; undefined where none are kept. */
+  /** Directory for profiles; undefined without profiling. */
   readonly profiles: string | undefined;
-  /** How long the soak takes. */
+  /** Duration of the soak. */
   readonly minutes: number;
   readonly say: (line: string) => void;
 }
 
 export interface Bench {
   readonly title: string;
-  /** What is measured, how, and beside what: prose for docs/performance.md. */
+  /** What is measured, how, and compared with what: text of docs/performance.md. */
   readonly about: string;
-  /** Whether peers are run: what is not found of them is told. */
+  /** Whether peers take part: the page then lists their versions, and which are missing. */
   readonly runsPeers?: boolean;
   run(setting: Setting): Promise<Findings>;
 }
 
-/** The value below which that part of the values lies. */
+/** The quantile of values. @param part 0.5 for the median */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
 }
 
-/** How many times better than the other value. */
+/** Factor by which a figure is better than another value. */
 export const advantage = ({ value, moreIsBetter }: Measured, other: number): number =>
   moreIsBetter ? value / other : other / value;
 
-/** What a target asks for that the figure is not, in words; empty where it is met. */
+/** How far a figure misses its target, one text for each part; empty where the target is met. */
 export function missed(measured: Measured): string[] {
   const { value, target = {}, beside = {} } = measured;
   const by = (ratio: number) => `${Math.ceil((ratio - 1) * 100)} %`;

@@ -1,4 +1,4 @@
-/** Cgroups as containers have them, each with one sleeping process, without a daemon. As root. */
+/** Makes cgroups like those of containers, each with one sleeping process, without a daemon. Needs root. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -14,19 +14,19 @@ export interface MadeContainer {
   readonly id: string;
 }
 
-/** The hierarchies' mount points that containers have cgroups in. */
+/** Mount points of the hierarchies that hold containers' cgroups. */
 function hierarchies(): string[] {
   const { v1, v2 } = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
   const points = V1.map((controller) => v1.get(controller)?.point).filter((point) => point !== undefined);
   return [...new Set([...points, ...(v2 === undefined ? [] : [v2.point])])];
 }
 
-/** Sleeps in namespaces of its own, with a pair of interfaces, as containers have them. */
+/** A sleeping process with its own namespaces and a pair of interfaces, as in a container. */
 const SLEEPER = `unshare --net --uts --ipc sh -c '
   busybox ip link add eth0 type veth peer name eth1
   exec busybox sleep 3600' > /dev/null 2>&1 < /dev/null`;
 
-/** Enables on cgroup v2 what there is. */
+/** Enables every available controller on cgroup v2. */
 function delegate(directory: string): void {
   const controllers = join(directory, 'cgroup.controllers');
   if (!existsSync(controllers)) return;
@@ -37,7 +37,7 @@ function delegate(directory: string): void {
   }
 }
 
-/** Processes in cgroups that bear ids as containers' do, for as long as the work takes. */
+/** Runs `work` while there are processes in cgroups that are named like containers'. */
 export async function withCgroups<T>(
   count: number,
   work: (containers: readonly MadeContainer[]) => Promise<T>,
@@ -62,7 +62,12 @@ export async function withCgroups<T>(
     }
     return await work(containers);
   } finally {
-    for (const { pid } of containers) process.kill(pid, 'SIGKILL');
+    // A process that failed to start is gone already: that must not hide the error.
+    for (const { pid } of containers) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {}
+    }
     for (const root of roots) {
       for (const { id } of containers) await remove(join(root, PARENT, id));
       await remove(join(root, PARENT));
@@ -70,7 +75,7 @@ export async function withCgroups<T>(
   }
 }
 
-/** A cgroup can be removed once its last process is gone. */
+/** Removes a cgroup, which takes until its last process is gone. */
 async function remove(directory: string): Promise<void> {
   for (let attempt = 0; attempt < 50; attempt++) {
     try {

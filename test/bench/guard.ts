@@ -1,7 +1,7 @@
 /**
- * `npm run bench:guard`: whether something has become slower. Figures are ratios to work of the same kind in the same run,
- * which machines and their load change little. Warns of what is worse by more than 15 % than the figures kept in
- * test/bench/guard.json, and ends with 1; `--keep` keeps those of this run instead.
+ * `npm run bench:guard` detects what became slower. Each figure is a ratio to similar work in the same run, so that the
+ * machine and its load matter little. Exits with 1 if a figure is more than 15 % worse than in test/bench/guard.json;
+ * `--keep` writes this run's figures there. Needs root and busybox-static.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,21 +19,21 @@ const RUNS = 3;
 const CONTAINERS = 100;
 const LINES = 400_000;
 
-/** Each a ratio of which less is better. */
+/** Ratios; less is better. */
 const figures: Record<string, () => Promise<number>> = {
   'round of metrics over reading the same files': async () => {
     const [agent, read] = await roundsOver(CONTAINERS, ['agent', 'read']);
     return agent!.cpuMicros / read!.cpuMicros;
   },
-  'the same of containers that work': async () => {
+  'round of metrics of busy containers over reading the same files': async () => {
     const [agent, read] = await roundsOver(CONTAINERS, ['at work', 'read']);
     return agent!.cpuMicros / read!.cpuMicros;
   },
-  'a log line over what the OpenTelemetry SDK takes': async () => {
+  'a log line over the same with the OpenTelemetry SDK': async () => {
     const { agent, sdk } = await throughput(LINES);
     return sdk / agent;
   },
-  'import of the agent over a Node that imports nothing': async () =>
+  'import of the agent over an empty Node program': async () =>
     importOf(join(root, 'dist/agent/commands/run.js')).cpu / importOf('node:path').cpu,
 };
 

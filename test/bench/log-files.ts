@@ -1,26 +1,26 @@
-/** What containers write, as the json-file driver keeps it. */
+/** Log files as Docker's json-file driver writes them. */
 
 export type LogFormat = 'plain' | 'json' | 'multiline';
 
 const seconds = (index: number): string => String(Math.floor(index / 10_000) % 60).padStart(2, '0');
 const nanos = (index: number): string => String((index % 10_000) * 100_000 + 1).padStart(9, '0');
 
-/** A line of the driver's file. */
+/** One line of a json-file log. */
 export const entry = (log: string, index: number): string =>
   `{"log":${JSON.stringify(`${log}\n`)},"stream":"stdout","time":"2026-11-24T05:43:${seconds(index)}.${nanos(index)}Z"}\n`;
 
-/** What an entry has besides its text, in bytes. */
+/** Size of an entry without its text, in bytes. */
 const AROUND = Buffer.byteLength(entry('', 0));
-/** Lines of a trace and of the message before it. */
+/** Lines of a stack trace and the message before it. */
 const STACK = 10;
 
-/** Records of so many lines: peers take the message for one of its own, which for the agent belongs to its trace. */
+/** Records in `lines` lines: for peers the message is a record by itself; for the agent it is part of the trace. */
 export const recordsOf = (format: LogFormat, lines: number): { ours: number; theirs: number } =>
   format === 'multiline'
     ? { ours: lines / STACK, theirs: (2 * lines) / STACK }
     : { ours: lines, theirs: lines };
 
-/** Texts of a file by number, of entries of so many bytes where the format leaves that open. */
+/** The texts of a file by line number; `size` is that of an entry where the format does not fix it. */
 type Texts = (file: number, size: number) => (index: number) => string;
 
 export const texts: Readonly<Record<LogFormat, Texts>> = {

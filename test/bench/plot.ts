@@ -1,4 +1,4 @@
-/** Curves as SVG. */
+/** Draws curves as SVG. */
 import type { Plot } from './bench.ts';
 
 const WIDTH = 640;
@@ -8,12 +8,12 @@ const RIGHT = 20;
 const TOP = 30;
 const BOTTOM = 50;
 const TICKS = 6;
-/** Few enough to be told one by one. */
+/** Most points of a curve that are marked one by one. */
 const MARKED = 12;
-/** The first is ours. */
+/** The first is the agent's. */
 const COLOURS = ['#1f6feb', '#8c8c8c', '#d29922', '#a371f7', '#3fb950', '#f85149', '#db61a2'];
 
-/** A round number not below the value. */
+/** The next round number from a value upwards. */
 function ceiling(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));

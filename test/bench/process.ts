@@ -12,7 +12,7 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
-/** Fields of proc_pid_stat(5) from the third on; undefined where there is no such process any more. */
+/** Fields of proc_pid_stat(5) from the third on; undefined once the process is gone. */
 function statOf(pid: number): string[] | undefined {
   const text = attempt(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
   return text?.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -22,7 +22,7 @@ const PARENT = 1;
 const CHILDREN_USER = 13;
 const CHILDREN_SYSTEM = 14;
 
-/** The process and all that come from it. */
+/** The process and all its descendants. */
 export function treeOf(pid: number): number[] {
   const parents = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -32,7 +32,7 @@ export function treeOf(pid: number): number[] {
   return [pid, ...below(pid)];
 }
 
-/** Of a daemon: itself and containerd, without the shims of containers. */
+/** The processes of a daemon: itself and containerd, without the containers' shims. */
 export function daemonOf(pid: number): number[] {
   return treeOf(pid).filter((each) => {
     const name = attempt(() => readFileSync(`/proc/${each}/comm`, 'latin1').trim());
@@ -42,7 +42,7 @@ export function daemonOf(pid: number): number[] {
 
 /**
  * CPU time of a process's threads, µs (proc_pid_schedstat: nanoseconds on a CPU), and of its children that have ended
- * (proc_pid_stat: ticks). Threads that have ended are missing, which no program here has as a habit.
+ * (proc_pid_stat: ticks). Threads that have ended are missing; the programs here keep theirs.
  */
 export function cpuMicros(pid: number): number {
   const threads = attempt(() => readdirSync(`/proc/${pid}/task`)) ?? [];
@@ -58,13 +58,13 @@ export function cpuMicros(pid: number): number {
 export const cpuOfAll = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + cpuMicros(pid), 0);
 
-/** A figure of proc_pid_status(5) that is in kB there, in MB. */
+/** A field of proc_pid_status(5), which is in kB there, in MB. */
 export function megabytes(pid: number, field: 'VmRSS' | 'VmHWM' | 'RssAnon' | 'RssFile' = 'VmRSS'): number {
   const text = readFileSync(`/proc/${pid}/status`, 'latin1');
   return (Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)![1]) * 1024) / 1e6;
 }
 
-/** Tells it to end, and waits until it has. */
+/** Terminates a process and waits for its end. */
 export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
@@ -72,7 +72,7 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM
   await gone;
 }
 
-/** Kills it and all that come from it. */
+/** Kills a process and its descendants. */
 export async function endTree(child: ChildProcess): Promise<void> {
   const [, ...below] = treeOf(child.pid!);
   await end(child, 'SIGKILL');

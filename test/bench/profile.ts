@@ -1,4 +1,4 @@
-/** What is hot in the CPU profiles that Node has written, and what is kept in its heap profiles. */
+/** Summarises the CPU and heap profiles that Node writes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { table } from '../../exporters/console/table.ts';
@@ -30,7 +30,7 @@ function ranked(sums: ReadonlyMap<string, number>): [string, number][] {
   return [...sums].sort(([, one], [, other]) => other - one).slice(0, MOST);
 }
 
-/** Time that each function was on the CPU itself, ms. */
+/** Self time of each function, ms. */
 function cpuOf(profile: CpuProfile): Map<string, number> {
   const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
   const sums = new Map<string, number>();
@@ -43,7 +43,7 @@ function cpuOf(profile: CpuProfile): Map<string, number> {
   return sums;
 }
 
-/** Bytes that each function has allocated and that are still there, kB. */
+/** Live bytes by allocating function, kB. */
 function heapOf(head: HeapNode): Map<string, number> {
   const sums = new Map<string, number>();
   const add = ({ callFrame, selfSize, children }: HeapNode): void => {
@@ -54,7 +54,7 @@ function heapOf(head: HeapNode): Map<string, number> {
   return sums;
 }
 
-/** Prints what is at the top of each profile in a directory. */
+/** Prints the top of each profile in a directory. */
 export function digest(directory: string): void {
   for (const file of readdirSync(directory)) {
     const parsed = JSON.parse(readFileSync(join(directory, file), 'utf8'));

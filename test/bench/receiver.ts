@@ -1,4 +1,4 @@
-/** The receiver of benches, in a process of its own: what it costs is nobody's. */
+/** Starts the benches' receiver in a separate process, so that its cost is not measured. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Counts } from './workers/receiver.ts';
@@ -6,7 +6,7 @@ import type { Counts } from './workers/receiver.ts';
 export interface CountingReceiver {
   readonly endpoint: string;
   counts(): Promise<Counts>;
-  /** Of log records on arrival, ms, in their order. */
+  /** Age of log records on arrival, ms, in order of arrival. */
   ages(): Promise<number[]>;
   stop(): void;
 }

@@ -1,4 +1,4 @@
-/** Findings as a table: on the terminal, and in docs/performance.md. */
+/** Formats figures as a table, for the terminal and for docs/performance.md. */
 import { table } from '../../exporters/console/table.ts';
 import { advantage, type Measured, missed } from './bench.ts';
 
@@ -19,7 +19,7 @@ function targetOf(measured: Measured): string {
   return `${parts.join(', ')}: ${short.length === 0 ? 'met' : `missed, ${short.join(', ')}`}`;
 }
 
-/** The head, and a row for each figure; who is compared with has a column, where anything is known of them. */
+/** The head, and a row for each figure. Each peer with a figure has a column. */
 function cellsOf(rows: readonly Measured[]): { head: string[]; cells: string[][] } {
   const others = [...new Set(rows.flatMap(({ beside = {} }) => Object.keys(beside)))];
   const cells = rows.map((measured) => [
@@ -35,13 +35,13 @@ function cellsOf(rows: readonly Measured[]): { head: string[]; cells: string[][]
   return { head: ['', 'Portlight', ...others, 'target'], cells };
 }
 
-/** For a terminal. */
+/** A table for a terminal. */
 export function terminalTable(rows: readonly Measured[]): string {
   const { head, cells } = cellsOf(rows);
   return table(head, cells, head.slice(1, -1)).join('\n');
 }
 
-/** In Markdown. */
+/** A table in Markdown. */
 export function markdownTable(rows: readonly Measured[]): string[] {
   const { head, cells } = cellsOf(rows);
   return [head, head.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`);

@@ -1,6 +1,6 @@
 /**
- * A clock that jumps from timer to timer: what waits for minutes is over in moments. To be imported before whatever
- * takes `setTimeout` and the like from Node's modules.
+ * A clock that jumps from timer to timer, so that minutes of waiting take moments. Import it before any module that takes
+ * `setTimeout` and the like from Node's modules.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
@@ -13,7 +13,7 @@ interface Timer {
 const EPOCH = Date.UTC(2026, 0, 1);
 let now = 0;
 let order = 0;
-/** A heap, the next timer first. */
+/** A heap of timers, the next one first. */
 const heap: Timer[] = [];
 const cancelled = new Set<Timer>();
 
@@ -65,10 +65,10 @@ require('node:timers/promises').setTimeout = (ms: number) =>
   new Promise<void>((resolve) => void begin(resolve, ms));
 syncBuiltinESMExports();
 
-/** Lets all happen that is due up to `end`, ms from the beginning. */
+/** Runs every timer that is due up to `end`, ms from the start. */
 export async function runUntil(end: number): Promise<void> {
   for (;;) {
-    // Whatever follows from the last timer without another.
+    // Promises that follow from the last timer.
     await new Promise((resolve) => realImmediate(resolve));
     while (heap[0] !== undefined && heap[0].at <= end && heap[0].at <= now) pop()!.act();
     const next = heap[0];

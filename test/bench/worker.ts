@@ -1,19 +1,19 @@
-/** Work that is measured in a process of its own, as nothing else has warmed it up or slows it down. */
+/** Runs measured work in a separate process, where nothing else has warmed it up or slows it down. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 export interface WorkerOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** Of Node. */
+  /** Node's flags. */
   readonly flags?: readonly string[];
-  /** It is killed then; by default never. */
+  /** Kills the process after this time; never by default. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Gives a task to one of workers/, and gives back what it prints.
- * @throws {Error} when it has ended without a result
+ * Runs a task in one of workers/ and returns the result that it prints.
+ * @throws {Error} when it ends without a result
  */
 export async function runWorker<Result>(
   name: string,

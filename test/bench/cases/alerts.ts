@@ -1,4 +1,4 @@
-/** What evaluating alert rules costs. */
+/** Measures the evaluation of alert rules. */
 
 import { AlertEngine } from '../../../agent/alerts/engine.ts';
 import { selectMetrics } from '../../../collectors/catalogue/selection.ts';
@@ -9,7 +9,7 @@ import { storeOn } from '../../support/store.ts';
 import { type Bench, quantile } from '../bench.ts';
 
 const CONTAINERS = 1000;
-/** Rounds before the history of 10 minutes is full, and code as fast as it gets. */
+/** Rounds until the history of 10 minutes is full and the code is optimized. */
 const WARM_UP = 80;
 const ROUNDS = 200;
 
@@ -38,7 +38,7 @@ const alerts = new AlertEngine({
   clock: { monotonicMs: () => now, epochMs: () => now },
 });
 
-/** Memory goes up and down between a third and half of its limit; of those that are `full`, close to it. */
+/** Memory usage swings between a third and half of the limit; close to the limit for containers that are `full`. */
 function pointsOf(round: number, index: number, full: boolean): Points {
   const wave = Math.sin(round / 5 + index);
   return Points.from(
@@ -95,8 +95,8 @@ async function measure(every: number): Promise<{ median: number; highest: number
 export const bench: Bench = {
   title: 'Alert rules',
   about: `
-20 rules over ${CONTAINERS.toLocaleString('en-US')} containers with a full history of ten minutes, when nothing fires and
-when every hundredth container does, beside one pass over the same points that only adds them up.`,
+Evaluates 20 rules over ${CONTAINERS.toLocaleString('en-US')} containers with a full history of ten minutes, once with no rule
+firing and once with one container in a hundred firing. The baseline is one pass over the same points that adds them up.`,
   async run() {
     const before = process.memoryUsage().arrayBuffers;
     const measured = [

@@ -1,4 +1,4 @@
-/** What observing 100 real containers costs a host: us, and what else would do it. */
+/** Measures what the observation of 100 real containers costs a host, by the agent and by its peers. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,21 +17,21 @@ import { cpuOfAll, daemonOf, end, endTree, megabytes, treeOf } from '../process.
 const CONTAINERS = 100;
 const INTERVAL_S = 10;
 const WINDOW_S = 60;
-/** Until code is compiled and caches are filled. */
+/** Time until code is compiled and caches are full. */
 const SETTLE_S = 30;
-/** A peer that does not know all containers by then has no figure. */
+/** A peer that has not found all containers after this time has no figure. */
 const LONGEST_START_MS = 180_000;
 
 interface Cost {
-  /** Of the observer and the daemon, less what the daemon takes when nobody asks, µs per container and round. */
+  /** CPU of observer and daemon, less the daemon's when idle, µs per container and round. */
   readonly micros: number;
-  /** Of the observer alone, likewise. */
+  /** CPU of the observer alone, µs per container and round. */
   readonly ownMicros: number;
-  /** Resident, MB. */
+  /** Resident memory, MB. */
   readonly rss: number;
 }
 
-/** Asks a page each interval, as Prometheus does. */
+/** Scrapes a page once an interval, as Prometheus does. */
 function scrape(url: string): () => void {
   const timer = setInterval(() => {
     fetch(url)
@@ -63,12 +63,12 @@ async function costOf(
   };
 }
 
-/** Waits until a peer knows all containers by name: some ask for one after the other. */
+/** Waits until a peer has found all containers by name: some look them up one after the other. */
 const untilComplete = (url: string) =>
   waitFor(
     `all containers at ${url}`,
     async () => {
-      // One that is still starting may end its answer in the middle.
+      // A peer that is still starting may break off its answer.
       const page = await fetch(url)
         .then((response) => response.text())
         .catch(() => '');
@@ -104,13 +104,12 @@ export const bench: Bench = {
   title: 'What observing costs the host',
   runsPeers: true,
   about: `
-${CONTAINERS} real containers that sleep, and metrics every ${INTERVAL_S} s, for ${WINDOW_S} s after ${SETTLE_S} s: CPU
-time of the observer, dockerd and containerd together, less what the daemon takes when nobody asks. Portlight does all
-it does by default meanwhile: it follows the logs and the events, evaluates the alert rules and keeps a history for the
-page. The stats API is asked once per container and interval (one-shot), by a program that does nothing else. Peers have
-the metrics on that they share with Portlight, and nothing else to do. What the daemon takes when nobody asks differs
-from one minute to the next by some 30 µs a container and round: where both together are less than the observer alone,
-it is by that.`,
+CPU time of the observer, dockerd and containerd together, less the daemon's idle CPU time, on a host with ${CONTAINERS}
+sleeping containers. Metrics every ${INTERVAL_S} s, measured for ${WINDOW_S} s after ${SETTLE_S} s. Portlight runs with its
+defaults: it also follows logs and events, evaluates alert rules and keeps a history for the dashboard. The stats API
+baseline requests one-shot statistics once per container and interval and does nothing else. Peers collect the metrics
+that they share with Portlight and nothing else. The daemon's idle CPU time varies from minute to minute by about 30 µs per
+container and round; that is why observer and daemon together can be less than the observer alone.`,
   run: (setting) =>
     withHost(async (host) => {
       const { dockerd, docker, receiver } = host;
@@ -158,7 +157,7 @@ it is by that.`,
             target: { most: 60, times: { 'stats API': 50, cAdvisor: 3 } },
           },
           {
-            what: 'of it, the observer',
+            what: 'observer alone',
             value: ours.ownMicros,
             unit: 'µs',
             beside: beside(({ ownMicros }) => ownMicros),

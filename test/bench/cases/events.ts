@@ -1,4 +1,4 @@
-/** How long an event takes from the daemon to a receiver that has taken it. */
+/** Measures the time from an event of the daemon to its arrival at a receiver. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { readEvents } from '../../../collectors/docker/event-stream.ts';
@@ -10,9 +10,9 @@ import { end } from '../process.ts';
 
 const CONTAINERS = 100;
 const SECONDS = 30;
-/** Until the agent has compiled what it runs often. */
+/** Time until the agent's hot code is compiled. */
 const WARM_UP_SECONDS = 10;
-/** A restart is seven events, a pause and its end two. */
+/** A restart is seven events; a pause with its end is two. */
 const PAUSES_PER_SECOND = 18;
 const RESTARTS_PER_SECOND = 2;
 const BURST = 2000;
@@ -21,7 +21,7 @@ const SHARES = Array.from({ length: 99 }, (_, index) => (index + 1) / 100);
 const nowMs = (): number => performance.timeOrigin + performance.now();
 const ms = (nanos: bigint): number => Number(nanos / 1000n) / 1000;
 
-/** Some 50 events a second. */
+/** About 50 events a second. */
 async function stir(containers: readonly Docker.Container[], seconds: number): Promise<void> {
   const under: Promise<unknown>[] = [];
   const some = (index: number) => containers[index % containers.length]!;
@@ -45,7 +45,7 @@ async function stir(containers: readonly Docker.Container[], seconds: number): P
   await Promise.all(under);
 }
 
-/** Tags an image so often, and takes the tags away: two events each. */
+/** Tags an image and removes the tag, `count` times: two events each. */
 async function burst(docker: Docker): Promise<void> {
   const image = docker.getImage(IMAGE);
   const tags = Array.from({ length: BURST / 2 }, (_, index) => `t${index}`);
@@ -63,10 +63,10 @@ async function burst(docker: Docker): Promise<void> {
 export const bench: Bench = {
   title: 'Events',
   about: `
-Containers are paused, let go on and restarted on a host with ${CONTAINERS} of them. Age on arrival is from the daemon's
-time stamp to the receiver, of the agent as it is installed, with metrics every 10 s beside. "Bare reader": one of
-\`GET /events\` that does nothing with them, in the process that causes the events. A burst is tags that are given to an
-image and taken away, as fast as the daemon does it.`,
+Containers are paused, unpaused and restarted on a host with ${CONTAINERS} containers. Age on arrival is the time from the
+daemon's time stamp to the receiver, with the whole agent and metrics every 10 s. "Bare reader" reads \`GET /events\` and
+discards it, in the process that causes the events. A burst adds tags to an image and removes them as fast as the daemon
+can.`,
   run: (setting) =>
     withDaemon(async (dockerd, docker) => {
       const receiver = await Receiver.start();
@@ -105,7 +105,7 @@ image and taken away, as fast as the daemon does it.`,
           receiver.logs
             .slice(beforeBurst)
             .filter(({ eventName }) => /^docker\.image\.(un)?tag$/.test(eventName)).length;
-        // What does not come is told as what it is.
+        // A loss shows in the table.
         await waitFor('the burst', () => arrived() >= BURST).catch(() => {});
         const late = Math.max(0, nowMs() - burstBegun - burstTook * 1000);
 
@@ -125,7 +125,7 @@ image and taken away, as fast as the daemon does it.`,
             age(0.99, 50),
             { what: 'a burst: events that arrived', value: arrived(), unit: '', target: { least: BURST } },
             { what: 'a burst: events a second', value: BURST / burstTook, unit: '' },
-            { what: 'a burst: the last arrived after its end', value: late, unit: 'ms' },
+            { what: 'a burst: delay of the last event', value: late, unit: 'ms' },
           ],
           plot: {
             title: 'Age of events on arrival',

@@ -1,6 +1,6 @@
 /**
- * A thousand agents, and one receiver that goes away and comes back: what each agent has between its spool and the network
- * is the agent's own code; time is simulated.
+ * Simulates a thousand agents and one receiver that goes away and comes back. The code between spool and network is the
+ * agent's; time is simulated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilIntervalOffset } from '../../../agent/rounds/interval-offset.ts';
@@ -28,7 +28,7 @@ const LINES = Buffer.alloc(10_000);
 class SimulatedReceiver {
   readonly requests = new Float64Array(END_S);
   readonly taken = new Float64Array(END_S);
-  /** Bytes that were taken. */
+  /** Bytes accepted. */
   bytes = 0;
 
   async answer(bytes: number): Promise<Verdict> {
@@ -43,7 +43,7 @@ class SimulatedReceiver {
   }
 }
 
-/** @returns how many bytes it has handed over up to now */
+/** @returns a function that returns the bytes sent so far */
 function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSignal): () => number {
   const gate = new Gate(ending);
   const pace = new Pace(BACKLOG_RATE);
@@ -93,12 +93,12 @@ function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSig
     untilIntervalOffset(`host-${index}`, INTERVAL_MS, Date.now()),
     INTERVAL_MS,
   );
-  // Lines come when they come.
+  // Log lines arrive at random moments.
   void every(lanes.logs, LINES, Math.random() * LOGS_EVERY_MS, LOGS_EVERY_MS);
   return () => added;
 }
 
-/** A client as many are. */
+/** A client without jitter, as many are. */
 function startRude(receiver: SimulatedReceiver, ending: AbortSignal): () => number {
   let added = 0;
   const signal = async (batch: Buffer, interval: number) => {
@@ -137,9 +137,9 @@ const most = (values: Float64Array, from: number, to: number) => Math.max(...val
 export const bench: Bench = {
   title: 'A fleet and its receiver',
   about: `
-${AGENTS.toLocaleString('en-US')} agents' queues, senders, back-off and pacing as they are, in simulated time, before a
-receiver that is away from ${AWAY_FROM_S} s to ${AWAY_TO_S} s. "Without manners": as many clients that have their rounds
-at the same moments, double their waits without chance in it, and send each batch that waited by itself.`,
+Queues, senders, back-off and pacing of ${AGENTS.toLocaleString('en-US')} agents in simulated time, with a receiver that is
+away from ${AWAY_FROM_S} s to ${AWAY_TO_S} s. The comparison is with as many clients that export at the same moments, double
+their back-off without jitter, and send each queued batch in a separate request.`,
   async run() {
     const receiver = new SimulatedReceiver();
     const rude = new SimulatedReceiver();
@@ -153,7 +153,7 @@ at the same moments, double their waits without chance in it, and send each batc
       what,
       value: of(receiver),
       unit: '',
-      beside: { 'without manners': of(rude) },
+      beside: { 'without jitter': of(rude) },
       ...(target === undefined ? {} : { target }),
     });
     const before = most(receiver.requests, 30, AWAY_FROM_S);
@@ -162,33 +162,29 @@ at the same moments, double their waits without chance in it, and send each batc
     return {
       rows: [
         row('requests a second before', ({ requests }) => mean(requests, 30, AWAY_FROM_S)),
-        row('the most in a second before', ({ requests }) => most(requests, 30, AWAY_FROM_S)),
-        row('requests a second while it is away', ({ requests }) =>
-          mean(requests, AWAY_FROM_S + 60, AWAY_TO_S),
-        ),
-        row('the most in a second while it is away', ({ requests }) =>
-          most(requests, AWAY_FROM_S + 60, AWAY_TO_S),
-        ),
-        row('the most in a second once it is back', ({ requests }) => most(requests, AWAY_TO_S, END_S), {
+        row('most in a second before', ({ requests }) => most(requests, 30, AWAY_FROM_S)),
+        row('requests a second while away', ({ requests }) => mean(requests, AWAY_FROM_S + 60, AWAY_TO_S)),
+        row('most in a second while away', ({ requests }) => most(requests, AWAY_FROM_S + 60, AWAY_TO_S)),
+        row('most in a second after its return', ({ requests }) => most(requests, AWAY_TO_S, END_S), {
           most: 3 * before,
         }),
         {
-          what: 'bytes handed over that arrived',
+          what: 'bytes sent that arrived',
           value: (100 * receiver.bytes) / handedOver(ours),
           unit: '%',
-          beside: { 'without manners': (100 * rude.bytes) / handedOver(theirs) },
+          beside: { 'without jitter': (100 * rude.bytes) / handedOver(theirs) },
           moreIsBetter: true,
           target: { least: 99 },
         },
       ],
       plot: {
-        title: `${AGENTS} agents and one receiver that is away`,
+        title: `${AGENTS} agents, one receiver that is away`,
         xLabel: 's',
         yLabel: 'requests a second',
         logarithmic: true,
         curves: [
           { name: 'Portlight', points: points(receiver) },
-          { name: 'without manners', points: points(rude) },
+          { name: 'without jitter', points: points(rude) },
         ],
       },
     };

@@ -1,4 +1,4 @@
-/** What an agent takes on a host where nothing happens. */
+/** Measures the agent on an idle host. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent, startContainers, withHost } from '../agent.ts';
 import type { Bench, Measured } from '../bench.ts';
@@ -11,9 +11,9 @@ const WINDOW_S = 60;
 export const bench: Bench = {
   title: 'Idle',
   about: `
-The agent with its defaults on a host with so many containers that sleep, metrics every 10 s, logs followed, for
-${WINDOW_S} s after ${SETTLE_S} s. Resident memory has two parts: pages of the Node executable that were touched, which
-all Node processes of a host share, and what is the agent's own.`,
+The agent with its defaults on a host with sleeping containers: metrics every 10 s, logs followed, measured for
+${WINDOW_S} s after ${SETTLE_S} s. Resident memory has two parts: touched pages of the Node executable, which all Node
+processes of a host share, and the agent's own memory.`,
   run: (setting) =>
     withHost(async ({ dockerd, docker, receiver }) => {
       const rows: Measured[] = [];
@@ -40,7 +40,7 @@ all Node processes of a host share, and what is the agent's own.`,
             unit: 'MB',
             ...(count === 20 ? { target: { most: 80 } } : {}),
           },
-          { what: what("of it, the agent's own"), value: memory('RssAnon'), unit: 'MB' },
+          { what: what("the agent's own memory"), value: memory('RssAnon'), unit: 'MB' },
           {
             what: what('CPU, share of a core'),
             value: (100 * cpu) / (WINDOW_S * 1e6),

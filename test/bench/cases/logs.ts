@@ -1,4 +1,4 @@
-/** Lines per second of CPU from log files on disk to an OTLP receiver that has acknowledged them, and their age. */
+/** Measures log lines per CPU-second from files to an OTLP receiver's acknowledgement, and their age on arrival. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const FILES = 8;
 const SILENT = 500;
 const IDLE_MS = 15_000;
 const LATENCY_S = 30;
-/** A peer that has not shipped all by then has no figure. */
+/** A peer that has not shipped everything after this time has no figure. */
 const LONGEST_MS = 180_000;
 
 export interface LogsTask {
@@ -27,12 +27,12 @@ export interface LogsTask {
   readonly parser: 'none' | 'auto';
   readonly multiline: 'none' | 'java';
   readonly files: readonly string[];
-  /** How many are to arrive. */
+  /** Number of records to expect. */
   readonly records: number;
   readonly data: string;
-  /** Keeps what waits in memory, not in a spool. */
+  /** Whether the queue is in memory instead of on disk. */
   readonly inMemory: boolean;
-  /** Measures this long after everything was read, instead of the reading. */
+  /** Measures for this long after everything was read, instead of the reading. */
   readonly idleMs?: number;
 }
 
@@ -65,12 +65,12 @@ const variants: readonly Variant[] = [
   { ...base, what: '100 files', files: 100, least },
 ];
 
-/** Files of so many lines in all, as the json-file driver writes them. */
+/** Writes json-file logs with `lines` lines in all. */
 function write(directory: string, { format, size, files }: Variant, lines: number): string[] {
   const place = join(directory, `${format}-${size}-${files}`);
   const each = lines / files;
   return Array.from({ length: files }, (_, file) => {
-    // Named as the daemon does: some put the name on each record.
+    // Named as by the daemon: some peers put the name on each record.
     const id = file.toString(16).padStart(64, 'f');
     const path = join(place, id, `${id}-json.log`);
     const text = texts[format](file, size);
@@ -94,7 +94,7 @@ async function ours(task: LogsTask, profiles?: string, name = ''): Promise<LogsR
   }
 }
 
-/** CPU time of a peer from its start until all has arrived, µs; undefined where it never has. */
+/** CPU time of a peer from its start until everything has arrived, µs; undefined if it never does. */
 async function theirs(
   peer: Peer,
   binary: string,
@@ -127,7 +127,7 @@ async function theirs(
   }
 }
 
-/** Age of lines on arrival, ms: a container that writes 1,000 lines a second. */
+/** Age on arrival, ms, of the lines of a container that writes 1,000 a second. */
 const latency = (setting: Setting): Promise<number[]> =>
   withHost(async ({ dockerd, docker, receiver }) => {
     const agent = startAgent(setting, {
@@ -146,14 +146,14 @@ const latency = (setting: Setting): Promise<number[]> =>
       });
       await container.start();
       await sleep(LATENCY_S * 1000);
-      // The first second is the start's.
+      // The first second belongs to the start.
       return (await receiver.ages()).slice(1000);
     } finally {
       await end(agent);
     }
   }, 'ages');
 
-/** Lines per CPU-second of the agent and of the SDK's parts, in millions: for the guard as well. */
+/** Million lines per CPU-second of the agent and of the SDK's parts; bench:guard uses it too. */
 export async function throughput(lines: number): Promise<{ agent: number; sdk: number }> {
   const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   try {
@@ -253,11 +253,11 @@ export const bench: Bench = {
   title: 'Logs',
   runsPeers: true,
   about: `
-Logs of the json-file driver that lie on disk, 186 bytes an entry where nothing else is said, in ${FILES} files, read from
-their beginning to an OTLP/HTTP receiver that has acknowledged all of it: CPU of the whole process and of whatever it
-starts. Positions are kept and what waits is on disk, there as here, where nothing else is said. "SDK" reads the same
-files by line, parses the driver's JSON and emits through the OpenTelemetry SDK's batch processor and exporter. Age on
-arrival is from the daemon's time stamp to the receiver, of the agent as it is installed.`,
+Logs of the json-file driver on disk, in ${FILES} files with 186 bytes an entry unless noted, read from the start and sent to
+an OTLP/HTTP receiver that acknowledges all of it. The figure is CPU time of the process and its children. Positions are kept and the
+queue is on disk, for the agent and its peers alike, unless noted. "SDK" reads the same files by line, parses the driver's
+JSON and emits through the OpenTelemetry SDK's batch processor and exporter. Age on arrival is the time from the daemon's
+time stamp to the receiver, with the whole agent.`,
   async run(setting) {
     const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
     try {

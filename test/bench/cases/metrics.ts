@@ -1,4 +1,4 @@
-/** Rounds of metrics over many cgroups, without a daemon. As root. */
+/** Measures rounds of metrics over many cgroups, without a daemon. Needs root. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +18,8 @@ const WINDOW_S = 60;
 export interface RoundsTask {
   readonly containers: readonly MadeContainer[];
   /**
-   * `at work`: the same, of containers that use CPU time; `sdk`: the same points observed and serialized by the
-   * OpenTelemetry SDK; `read`: the files are read, and no more.
+   * `at work`: the agent with busy containers; `sdk`: the same points observed and serialized by the OpenTelemetry SDK;
+   * `read`: the files are only read.
    */
   readonly way: 'agent' | 'at work' | 'sdk' | 'read';
 }
@@ -33,7 +33,7 @@ export interface RoundsResult {
   readonly points: number;
 }
 
-/** The rounds alone, for the guard as well. */
+/** The rounds alone; bench:guard uses it too. */
 export const roundsOver = (
   count: number,
   ways: readonly RoundsTask['way'][],
@@ -49,7 +49,7 @@ export const roundsOver = (
     return results;
   });
 
-/** The agent as it is installed finds the cgroups by itself, and does all it does. */
+/** The whole agent, which finds the cgroups without a daemon. */
 async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> {
   const receiver = await startReceiver();
   const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
@@ -68,7 +68,7 @@ async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> 
     await sleep(WINDOW_S * 1000);
     const cpu = (cpuMicros(agent.pid!) - before) / (WINDOW_S / INTERVAL_S);
     const rss = megabytes(agent.pid!);
-    // What looks at the loop costs something itself: it comes after.
+    // The measurement of the loop costs CPU itself, so it comes last.
     agent.kill('SIGUSR2');
     await sleep(WINDOW_S * 1000);
     agent.kill('SIGUSR2');
@@ -90,12 +90,11 @@ async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> 
 export const bench: Bench = {
   title: 'A round of metrics',
   about: `
-Cgroups that the bench makes, each with a sleeping process, read and encoded by the agent's own collectors and pipeline
-in a process of their own, warm. "SDK": the same points observed through the OpenTelemetry SDK's instruments and
-serialized by it. "Reading": all kernel files that are open are read in the same way, and nothing is made of them. The
-agent does not read all of them in each round: limits are settings, and of containers that sleep it reads little. The whole
-agent finds the same cgroups without a daemon, and exports every ${INTERVAL_S} s: what it does between rounds is in its
-figures.`,
+The agent's collectors and pipeline read and encode cgroups that the bench makes, each with one sleeping process, in a
+separate, warmed-up process. "SDK" observes the same points through the OpenTelemetry SDK's instruments and serializes
+them. "Reading" only reads all open kernel files. The agent does not read all of them in each round: limits change rarely, and
+idle containers are read less. The whole agent finds the same cgroups without a daemon and exports every
+${INTERVAL_S} s; its figures include the work between rounds.`,
   async run(setting) {
     const rows: Measured[] = [];
     const points: Record<string, [number, number][]> = { Portlight: [], SDK: [], reading: [] };
@@ -115,7 +114,7 @@ figures.`,
           target: { most: 60 },
         },
         {
-          what: what('CPU per container, if all of them work'),
+          what: what('CPU per container, if all are busy'),
           value: atWork!.cpuMicros,
           unit: 'µs',
           beside: beside(({ cpuMicros }) => cpuMicros),

@@ -1,4 +1,4 @@
-/** What it costs the agent that somebody looks at its page. */
+/** Measures what open dashboard pages cost the agent. */
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent } from '../agent.ts';
@@ -16,7 +16,7 @@ const WINDOW_S = 30;
 
 const url = (path: string) => `http://127.0.0.1:${PORT}${path}`;
 
-/** Reads what is new, as the page does. */
+/** Follows the event stream, as the page does. */
 function stream(onBytes: (count: number) => void): () => void {
   const asked = request(url('/api/stream'), (response) =>
     response.on('data', (chunk: Buffer) => onBytes(chunk.length)).on('error', () => {}),
@@ -25,7 +25,7 @@ function stream(onBytes: (count: number) => void): () => void {
   return () => void asked.destroy();
 }
 
-/** Asks for all of it each interval, as pages without a stream do. */
+/** Polls the whole list once an interval, as a page without a stream would. */
 function poll(onBytes: (count: number) => void): () => void {
   const timer = setInterval(() => {
     fetch(url('/api/containers'))
@@ -39,9 +39,9 @@ function poll(onBytes: (count: number) => void): () => void {
 export const bench: Bench = {
   title: 'The page',
   about: `
-${CONTAINERS} cgroups of the bench's own, metrics every ${INTERVAL_S} s: what it costs the agent that pages are open, which
-are sent what is new, beside as many that ask for the list of containers once a round, and beside the same agent before
-and after, when nobody looks.`,
+What open dashboard pages cost the agent with ${CONTAINERS} cgroups and metrics every ${INTERVAL_S} s. Pages receive changes
+through a stream. The comparison is with clients that poll the list of containers once a round, and with the same agent
+before and after, without any page.`,
   run: (setting) =>
     withCgroups(CONTAINERS, async () => {
       const receiver = await startReceiver();
@@ -54,7 +54,7 @@ and after, when nobody looks.`,
       });
       try {
         await sleep(SETTLE_S * 1000);
-        /** CPU of a round, ms, and bytes that all lookers were sent in it. */
+        /** CPU of a round, ms, and bytes sent to all pages in it. */
         const measure = async (lookers: readonly (typeof stream)[]) => {
           let bytes = 0;
           const stops = lookers.map((look) => look((count) => (bytes += count)));
@@ -80,13 +80,13 @@ and after, when nobody looks.`,
               what: `${pages}: CPU of a round`,
               value: streamed.cpu,
               unit: 'ms',
-              beside: { asking: polled.cpu, 'nobody looks': (before.cpu + after.cpu) / 2 },
+              beside: { polling: polled.cpu, 'no page': (before.cpu + after.cpu) / 2 },
             },
             {
               what: `${pages}: sent in a round`,
               value: streamed.bytes / 1000,
               unit: 'kB',
-              beside: { asking: polled.bytes / 1000 },
+              beside: { polling: polled.bytes / 1000 },
             },
           );
         }

@@ -1,4 +1,4 @@
-/** Memory over time, while containers come and go and write. */
+/** Measures memory over time while containers start, write and end. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
@@ -8,10 +8,10 @@ import { cpuMicros, end, megabytes } from '../process.ts';
 
 const CONTAINERS = 20;
 const SAMPLE_MS = 10_000;
-/** Part of the time after which memory has what it needs: caches, history, compiled code. */
+/** Part of the time after which caches, history and compiled code have reached their size. */
 const GROWN = 1 / 3;
 
-/** One that writes 100 lines a second, and is replaced. */
+/** A container that writes 100 lines a second until it is replaced. */
 async function writer(docker: Docker, index: number): Promise<Docker.Container> {
   const container = await docker.createContainer({
     name: `soak-${index}`,
@@ -27,7 +27,7 @@ async function writer(docker: Docker, index: number): Promise<Docker.Container> 
   return container;
 }
 
-/** Change per hour: the slope of the line that is closest to the points. */
+/** Change per hour: slope of the least-squares line. */
 function slope(points: readonly (readonly [number, number])[]): number {
   const mean = (of: (point: readonly [number, number]) => number) =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length;
@@ -41,9 +41,9 @@ function slope(points: readonly (readonly [number, number])[]): number {
 export const bench: Bench = {
   title: 'Memory over time',
   about: `
-${CONTAINERS} containers that sleep, one after another that writes 100 lines a second into rotated logs for five seconds
-and is removed, metrics every second: ten times as many rounds as by default, and some 700 lives of containers an hour.
-The slope is that of the last two thirds of the time.`,
+${CONTAINERS} sleeping containers, and one that writes 100 lines a second into rotated logs for five seconds and is then
+replaced. Metrics every second: ten times the default rate, and about 700 containers an hour. The slope covers the last two
+thirds of the time.`,
   run: (setting) =>
     withHost(async ({ dockerd, docker, receiver }) => {
       const agent = startAgent(setting, {
@@ -76,10 +76,10 @@ The slope is that of the last two thirds of the time.`,
         return {
           rows: [
             { what: 'minutes', value: setting.minutes, unit: '' },
-            { what: 'lives of containers', value: lives, unit: '' },
+            { what: 'containers started and removed', value: lives, unit: '' },
             { what: 'log records and events', value: records, unit: '' },
             { what: 'resident memory at the end', value: rss.at(-1)![1], unit: 'MB' },
-            { what: 'the most', value: megabytes(agent.pid!, 'VmHWM'), unit: 'MB' },
+            { what: 'peak', value: megabytes(agent.pid!, 'VmHWM'), unit: 'MB' },
             { what: "slope of the agent's own memory", value: slope(own.filter(late)), unit: 'MB/h' },
             {
               what: 'CPU, share of a core',

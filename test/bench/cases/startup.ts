@@ -1,4 +1,4 @@
-/** How long the agent takes to be of use, and what there is to load. */
+/** Measures the start of the agent, and its imports. */
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,11 +19,11 @@ process.exit(0);`;
 export interface ImportCost {
   /** ms */
   readonly wall: number;
-  /** ms of the whole process, Node's own start included. */
+  /** CPU time of the whole process, Node's start included, ms. */
   readonly cpu: number;
 }
 
-/** What a module of the built agent and all it imports take, in a process of their own. */
+/** Time and CPU to import a module of the built agent, in a separate process. */
 export function importOf(path: string): ImportCost {
   const runs = Array.from(
     { length: RUNS },
@@ -48,10 +48,10 @@ function timed(command: string, args: readonly string[], env: NodeJS.ProcessEnv)
 export const bench: Bench = {
   title: 'Start-up',
   about: `
-From the start of the process to the first request with metrics at the receiver, on a host with so many containers; the
-median of ${RUNS} starts. What \`portlight run\` imports, beside a Node that imports nothing and one that imports the
-OpenTelemetry SDK for Node alone. \`ps\` lists what each of 100
-containers uses, beside \`docker stats --no-stream\`, which measures for two seconds, where there is a \`docker\`.`,
+Time from the start of the process to the first request with metrics at the receiver, on a host with running containers;
+median of ${RUNS} starts. The import of \`portlight run\` is compared with an empty Node program and with one that imports
+the OpenTelemetry SDK for Node. \`ps\` shows the usage of 100 containers, compared with \`docker stats --no-stream\`, which
+measures for two seconds.`,
   run: (setting) =>
     withHost(async ({ dockerd, docker, receiver }) => {
       const rows: Measured[] = [];

@@ -1,7 +1,7 @@
-/** cAdvisor: reads the cgroups once an interval, and is scraped as often. */
+/** cAdvisor: reads the cgroups once an interval and is scraped once an interval. */
 import { findProgram, type Peer } from './peer.ts';
 
-/** What the agent reads too. `process` is not there: it opens every process's directory, for one figure in common. */
+/** Metrics that the agent has too. `process` is left out: it opens every process's directory for a single common figure. */
 const METRICS = 'cpu,memory,network,diskIO,oom_event,cpuset';
 
 export const cadvisor: Peer = {
@@ -21,7 +21,7 @@ export const cadvisor: Peer = {
         '--disable_root_cgroup_stats=true',
         '--store_container_labels=false',
         `--enable_metrics=${METRICS}`,
-        // Every container every interval, as the agent does, and not rarer where nothing happens.
+        // Reads every container every interval, as the agent does, even if it is idle.
         '--allow_dynamic_housekeeping=false',
         `--housekeeping_interval=${interval}`,
         `--max_housekeeping_interval=${interval}`,

@@ -1,4 +1,4 @@
-/** All peers that the benches know to run. */
+/** All peers that the benches can run. */
 import { cadvisor } from './cadvisor.ts';
 import { fluentBit } from './fluent-bit.ts';
 import { netdata } from './netdata.ts';

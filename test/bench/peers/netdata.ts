@@ -1,4 +1,4 @@
-/** Netdata with its collector of cgroups alone, scraped in Prometheus's format. */
+/** Netdata with only its cgroups collector, scraped in the Prometheus format. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export const netdata: Peer = {
     });
     return {
       argv: [binary, '-D', '-P', join(data, 'netdata.pid'), '-c', configuration],
-      // For the names of containers.
+      // Looks up the names of containers.
       env: { DOCKER_HOST: dockerHost },
       scrape: `http://127.0.0.1:${port}/api/v1/allmetrics?format=prometheus&source=as-collected`,
     };

@@ -24,7 +24,7 @@ export const otelcol: Peer = {
     const configuration = await fill('otelcol/metrics.yaml', join(data, 'otelcol.yaml'), {
       dockerHost,
       endpoint,
-      // Left to itself it asks older daemons for an API that they do not have.
+      // Its default API version is newer than that of older daemons.
       apiVersion: (await clientOf(dockerHost).version()).ApiVersion,
       interval: intervalSeconds,
     });

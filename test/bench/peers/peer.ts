@@ -1,4 +1,4 @@
-/** What a user would otherwise run: programs found on the machine, each told to do one of the agent's jobs. */
+/** Peers: programs on the machine, each configured to do one of the agent's jobs. */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, readFile, writeFile } from 'node:fs/promises';
@@ -7,36 +7,36 @@ import { promisify } from 'node:util';
 
 export type PeerSearch = { readonly binary: string; readonly version: string } | { readonly absent: string };
 
-/** What is started for a job: the command, and what its environment needs beside PATH. */
+/** The command for a job, and its environment besides PATH. */
 export interface Command {
   readonly argv: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Logs that the json-file driver wrote, read from their beginning and shipped to an OTLP/HTTP receiver. */
+/** Read json-file logs from the start and ship them to an OTLP/HTTP receiver. */
 export interface LogsJob {
   readonly binary: string;
   readonly files: readonly string[];
-  /** Of the receiver, without a path. */
+  /** URL of the receiver, without a path. */
   readonly endpoint: string;
-  /** An empty directory, for configuration and for what the peer keeps. */
+  /** An empty directory for the peer's configuration and state. */
   readonly data: string;
   /** `json`: the body is parsed into attributes; `multiline`: Java stack traces are joined. */
   readonly format: 'plain' | 'json' | 'multiline';
   readonly gzip: boolean;
-  /** Whether what waits is kept on disk, not in memory. */
+  /** Whether the queue is on disk instead of in memory. */
   readonly spool: boolean;
 }
 
-/** Metrics of all containers of a daemon on cgroups of this machine. */
+/** Collect metrics of all containers of a daemon on this machine. */
 export interface MetricsJob {
   readonly binary: string;
   /** `unix:///…` */
   readonly dockerHost: string;
   readonly intervalSeconds: number;
-  /** Of an OTLP/HTTP receiver, without a path; peers that are scraped do not need it. */
+  /** URL of an OTLP/HTTP receiver, without a path; not needed by peers that are scraped. */
   readonly endpoint: string;
-  /** A free port of 127.0.0.1 for peers that are scraped. */
+  /** A free port of 127.0.0.1, for peers that are scraped. */
   readonly port: number;
   readonly data: string;
 }
@@ -44,16 +44,16 @@ export interface MetricsJob {
 export interface Peer {
   readonly name: string;
   /**
-   * @param path directories, as in PATH
+   * @param path directories to search, in the format of PATH
    */
   find(path: string): Promise<PeerSearch>;
-  /** Writes the configuration and tells the command. */
+  /** Writes the configuration and returns the command. */
   logs?(job: LogsJob): Promise<Command>;
-  /** As `logs`; `scrape` is the page of a peer that only measures for those who ask, once an interval. */
+  /** As `logs`; `scrape` is the page of a peer that measures on request. */
   metrics?(job: MetricsJob): Promise<Command & { readonly scrape?: string }>;
 }
 
-/** A program in one of the directories, if it tells its version. */
+/** Searches a program in the directories and asks its version. */
 export async function findProgram(
   path: string,
   program: string,
@@ -73,7 +73,7 @@ export async function findProgram(
       const { stdout, stderr } = await promisify(execFile)(binary, [argument]);
       const found = version.exec(stdout + stderr)?.[1];
       return found === undefined
-        ? { absent: `${binary} ${argument} tells no version` }
+        ? { absent: `${binary} ${argument} prints no version` }
         : { binary, version: found };
     } catch (error) {
       return { absent: `${binary} ${argument}: ${(error as Error).message.trim()}` };
@@ -85,7 +85,7 @@ export async function findProgram(
 /**
  * Writes a template with each `{{name}}` replaced.
  *
- * @throws {Error} where the template names a value that there is not
+ * @throws {Error} if the template names an unknown value
  */
 export async function fill(
   template: string,
@@ -97,7 +97,7 @@ export async function fill(
     destination,
     text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
       const value = values[name];
-      if (value === undefined) throw new Error(`${template}: there is no value for ${name}`);
+      if (value === undefined) throw new Error(`${template}: no value for ${name}`);
       return String(value);
     }),
   );

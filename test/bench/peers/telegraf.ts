@@ -1,4 +1,4 @@
-/** Telegraf: asks the stats API once an interval, and is scraped as often. */
+/** Telegraf: polls the stats API once an interval and is scraped once an interval. */
 import { join } from 'node:path';
 import { fill, findProgram, type Peer } from './peer.ts';
 

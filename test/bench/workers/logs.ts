@@ -1,4 +1,4 @@
-/** Reads the log files that standard input names and ships them: see cases/logs.ts. */
+/** Reads and ships the log files that standard input names: see cases/logs.ts. */
 
 import { createReadStream, readFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -20,10 +20,10 @@ import type { LogsResult, LogsTask } from '../cases/logs.ts';
 
 const task = JSON.parse(await text(process.stdin)) as LogsTask;
 
-/** Begins the work, and gives what ends it. */
+/** Starts the work and returns what stops it. */
 type Start = () => Promise<() => Promise<void>>;
 
-/** The agent's own way: collector, pipeline, exporter and positions as the agent wires them. */
+/** Collector, pipeline, exporter and positions, wired as in the agent. */
 async function agent(): Promise<Start> {
   const { config } = await loadConfig(
     { 'logs.parser': task.parser, 'logs.multiline': task.multiline },
@@ -65,7 +65,7 @@ async function agent(): Promise<Start> {
   };
 }
 
-/** What an agent would do that is made of the SDK's parts: read lines, parse them, emit records. */
+/** An agent made of the SDK's parts: it reads lines, parses them and emits records. */
 async function sdk(): Promise<Start> {
   const { LoggerProvider, BatchLogRecordProcessor } = await import('@opentelemetry/sdk-logs');
   const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
@@ -92,14 +92,14 @@ async function sdk(): Promise<Start> {
   };
 }
 
-/** Resolves when the receiver has so many: it is asked once, for asking costs CPU time, too. */
+/** Resolves when the receiver has `count` records. One request, because polling costs CPU time too. */
 const received = (records: number): Promise<unknown> =>
   new Promise((resolve, reject) =>
     get(`${process.env.OTEL_EXPORTER_OTLP_ENDPOINT}/records/${records}`, resolve).once('error', reject),
   );
 
 const start = await (task.way === 'sdk' ? sdk() : agent());
-// What is imported and compiled once is not what a line costs.
+// Imports and compilation are not part of the cost of a line.
 const before = process.cpuUsage();
 const stop = await start();
 if (task.idleMs === undefined) await received(task.records);

@@ -1,7 +1,7 @@
 /**
- * An OTLP/HTTP receiver that counts and keeps nothing: `GET /` tells log records, requests and when the first came, by
- * signal; `GET /ages` how old log records were on arrival, ms, where the first argument is `ages`; `GET /records/<number>`
- * is answered once so many log records have arrived.
+ * An OTLP/HTTP receiver that only counts. `GET /` returns log records, requests and the time of the first one, by signal;
+ * `GET /ages` the age of log records on arrival, ms, if the first argument is `ages`; `GET /records/<number>` responds once
+ * that many log records have arrived.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-/** Rounds over the containers that standard input names: see cases/metrics.ts. */
+/** Runs rounds over the containers that standard input names: see cases/metrics.ts. */
 
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -21,7 +21,7 @@ import { fakeContainer } from '../../support/container.ts';
 import { plainPipeline } from '../../support/pipeline.ts';
 import type { RoundsResult, RoundsTask } from '../cases/metrics.ts';
 
-/** Containers times rounds before code is as fast as it gets. */
+/** Container rounds until the code is optimized. */
 const WARM_UP = 10_000;
 const ROUNDS = 20;
 
@@ -36,7 +36,7 @@ const containers = given.map(({ pid, id }) =>
 );
 const rows = selectMetrics([], []);
 const enabled = new Set<Metric>(rows);
-/** Knows what was opened. */
+/** Records which files were opened. */
 class ListedFiles extends KernelFiles {
   readonly opened: KernelFile[] = [];
 
@@ -63,7 +63,7 @@ for (const container of containers)
 const rounds = new Round(collectors, enabled, telemetry);
 let points = 0;
 
-/** The agent's own way: the pipeline encodes, and an exporter takes it. */
+/** The agent's way: the pipeline encodes, and an exporter receives the batch. */
 function agent(): () => Promise<void> {
   const nowhere = {
     name: 'nowhere',
@@ -76,7 +76,7 @@ function agent(): () => Promise<void> {
   return async () => pipeline.emitMetrics(await rounds.collect(containers));
 }
 
-/** Has each container use CPU time before the next round. */
+/** Makes each container use CPU time before the next round. */
 function work(): void {
   for (const { pid } of containers) {
     process.kill(pid, 'SIGSTOP');
@@ -84,7 +84,7 @@ function work(): void {
   }
 }
 
-/** What an agent does that is made of the SDK's parts: each point is observed with its container's attributes. */
+/** An agent made of the SDK's parts: each point is observed with its container's attributes. */
 async function sdk(): Promise<() => Promise<void>> {
   const { MeterProvider, MetricReader } = await import('@opentelemetry/sdk-metrics');
   const { ProtobufMetricsSerializer } = await import('@opentelemetry/otlp-transformer');

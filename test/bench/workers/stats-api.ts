@@ -1,4 +1,4 @@
-/** The baseline: polls the stats API once per container and interval, as agents without cgroup access do. */
+/** The baseline: polls the stats API once per container and interval, as agents without access to cgroups do. */
 import Docker from 'dockerode';
 
 const [socketPath, intervalMs] = process.argv.slice(2);
