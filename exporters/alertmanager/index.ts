@@ -1,25 +1,26 @@
 /**
- * Posts alerts to one Alertmanager, as Prometheus does: what fires again and again, until it is told that it is resolved.
- * What has to be told is the state of the alerts, which the agent keeps: there is nothing to be spooled.
+ * Posts alerts to one Alertmanager, as Prometheus does: it resends firing alerts until it has sent that they are resolved.
+ * The agent keeps the state of alerts, so nothing is spooled.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Backoff } from '../../collectors/shared/backoff.ts';
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { HttpEndpoint } from '../../config/destinations.ts';
 import type { Alert } from '../alerts/alert.ts';
 import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
 import type { Transport } from '../sending/verdict.ts';
 import type { Batch } from '../shared/batch.ts';
+import type { DropReason } from '../shared/drop-reasons.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
-import { labelsOf, postable } from './message.ts';
+import { formatAlert, labelsOf, type PostableAlert } from './message.ts';
 
-const LONGEST_WAIT_MS = 30_000;
-/** Alerts in one request. */
-const MOST = 64;
-/** Times of resending without which a firing alert counts as resolved. */
-const PATIENCE = 4;
+const MAX_BACKOFF_MS = 30_000;
+const MAX_ALERTS_PER_REQUEST = 64;
+/** The Alertmanager resolves a firing alert after this many resend intervals without it. */
+const RESOLVE_AFTER_INTERVALS = 4;
 
 /** @throws {Error} when a file of the endpoint cannot be read */
 function transportTo(endpoint: HttpEndpoint): Transport {
@@ -30,8 +31,8 @@ function transportTo(endpoint: HttpEndpoint): Transport {
   };
 }
 
-/** What was posted of an alert last. */
-interface Posted {
+/** The state of an alert that was posted last. */
+interface PostedState {
   readonly status: Alert['status'];
   readonly startsAt: bigint;
   /** ms of performance.now() */
@@ -44,9 +45,9 @@ export class AlertmanagerExporter implements Exporter {
   private readonly transport: Transport;
   private readonly telemetry: Telemetry;
   private readonly ending = new AbortController();
-  private readonly backoff = new Backoff(LONGEST_WAIT_MS, this.ending.signal);
+  private readonly backoff = new Backoff(MAX_BACKOFF_MS, this.ending.signal);
   private alerts: readonly Alert[] = [];
-  private readonly posted = new Map<string, Posted>();
+  private readonly posted = new Map<string, PostedState>();
   private isReachable = true;
   private running: Promise<void> = Promise.resolve();
   private wake = () => {};
@@ -90,7 +91,7 @@ export class AlertmanagerExporter implements Exporter {
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    while (!deadline.aborted && this.isReachable && this.due().some((alert) => this.isNews(alert)))
+    while (!deadline.aborted && this.isReachable && this.dueAlerts().some((alert) => this.isNews(alert)))
       await sleep(10);
     this.ending.abort();
     this.wake();
@@ -101,8 +102,8 @@ export class AlertmanagerExporter implements Exporter {
   private async run(): Promise<void> {
     const { signal } = this.ending;
     while (!signal.aborted) {
-      const due = this.due().slice(0, MOST);
-      if (due.length === 0) await this.something();
+      const due = this.dueAlerts().slice(0, MAX_ALERTS_PER_REQUEST);
+      if (due.length === 0) await this.waitForChange();
       else {
         try {
           await this.post(due);
@@ -114,8 +115,8 @@ export class AlertmanagerExporter implements Exporter {
     }
   }
 
-  /** Resolves when there are other alerts, or it is time to look again. */
-  private async something(): Promise<void> {
+  /** Resolves when alerts change, or when one may be due again. */
+  private async waitForChange(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.wake = resolve;
     const timer = setTimeout(resolve, this.resendMs / 4);
@@ -128,7 +129,7 @@ export class AlertmanagerExporter implements Exporter {
     return posted === undefined || posted.status !== status || posted.startsAt !== startsAt;
   }
 
-  private due(): Alert[] {
+  private dueAlerts(): Alert[] {
     const now = performance.now();
     return this.alerts.filter(
       (alert) =>
@@ -138,9 +139,9 @@ export class AlertmanagerExporter implements Exporter {
   }
 
   private async post(due: readonly Alert[]): Promise<void> {
-    const until = Date.now() + PATIENCE * this.resendMs;
-    const messages = due.map((alert) => ({ alert, message: postable(alert, until) }));
-    // One that was made anew under the same name has the alert of the one before it.
+    const messages = this.formatAll(due);
+    // An alert of a container that replaces another of the same name has the labels of the old one's: the end of the old
+    // one would resolve it.
     const firing = new Set(
       this.alerts.filter(({ status }) => status === 'firing').map((alert) => JSON.stringify(labelsOf(alert))),
     );
@@ -148,36 +149,58 @@ export class AlertmanagerExporter implements Exporter {
       ({ alert, message }) => alert.status === 'firing' || !firing.has(JSON.stringify(message.labels)),
     );
     const body = Buffer.from(JSON.stringify(sent.map(({ message }) => message)));
-    const verdict = sent.length === 0 ? undefined : await this.transport.send(body);
-    if (verdict?.kind === 'refused' && due.length > 1) {
-      // The others are not to suffer for one of them.
+    const result = sent.length === 0 ? undefined : await this.transport.send(body);
+    if (result?.kind === 'refused' && due.length > 1) {
+      // One alert is the cause: the others are posted without it.
       for (const one of due) await this.post([one]);
       return;
     }
     const labels = { signal: 'alerts', destination: this.name };
-    if (verdict?.kind === 'away' || verdict?.kind === 'retry') {
+    if (result?.kind === 'away' || result?.kind === 'retry') {
       this.isReachable = false;
       this.telemetry.count('portlight.exporter.retries', 1, labels);
-      this.telemetry.warn(`${this.name}: cannot post alerts: ${verdict.message}`, {}, `retry ${this.name}`);
-      const afterMs = verdict.kind === 'retry' ? (verdict.afterMs ?? 0) : 0;
+      this.telemetry.warn(`${this.name}: cannot post alerts: ${result.message}`, {}, `retry ${this.name}`);
+      const afterMs = result.kind === 'retry' ? (result.afterMs ?? 0) : 0;
       const { signal } = this.ending;
       await Promise.all([this.backoff.wait(), sleep(afterMs, undefined, { signal }).catch(() => {})]);
       return;
     }
     this.isReachable = true;
     this.backoff.reset();
-    const at = performance.now();
-    for (const { key, status, startsAt } of due) this.posted.set(key, { status, startsAt, at });
-    if (verdict === undefined || verdict.kind === 'accepted') {
+    this.markPosted(due);
+    if (result === undefined || result.kind === 'accepted') {
       this.telemetry.count('portlight.records.sent', sent.length, labels);
       this.telemetry.count('portlight.exporter.sent', body.length, labels);
       return;
     }
-    this.telemetry.count('portlight.records.dropped', sent.length, { ...labels, reason: verdict.kind });
-    this.telemetry.warn(
-      `${this.name}: the alert ${due[0]!.rule} was refused: ${verdict.message}`,
-      {},
-      `refused ${this.name}`,
-    );
+    this.drop(sent.length, result.kind, `the receiver refused the alert ${due[0]!.rule}: ${result.message}`);
+  }
+
+  /** Formats alerts. One that cannot be formatted is dropped, so that it does not hold up the others. */
+  private formatAll(due: readonly Alert[]): { alert: Alert; message: PostableAlert }[] {
+    const until = Date.now() + RESOLVE_AFTER_INTERVALS * this.resendMs;
+    return due.flatMap((alert) => {
+      try {
+        return [{ alert, message: formatAlert(alert, until) }];
+      } catch (error) {
+        this.markPosted([alert]);
+        this.drop(1, 'exporter_error', `cannot format the alert ${alert.rule}: ${errorMessage(error)}`);
+        return [];
+      }
+    });
+  }
+
+  private markPosted(alerts: readonly Alert[]): void {
+    const at = performance.now();
+    for (const { key, status, startsAt } of alerts) this.posted.set(key, { status, startsAt, at });
+  }
+
+  private drop(count: number, reason: DropReason, message: string): void {
+    this.telemetry.count('portlight.records.dropped', count, {
+      signal: 'alerts',
+      destination: this.name,
+      reason,
+    });
+    this.telemetry.warn(`${this.name}: ${message}`, {}, `${reason} ${this.name}`);
   }
 }

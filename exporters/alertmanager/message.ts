@@ -1,5 +1,5 @@
 /**
- * Alerts as the Alertmanager takes them.
+ * Alerts → the messages of the Alertmanager's API.
  * Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, postableAlert
  */
 
@@ -14,7 +14,10 @@ export interface PostableAlert {
   readonly endsAt: string;
 }
 
-/** What alerts are grouped and routed by. It names no container's id: whoever takes its place has the same alert. */
+/**
+ * The labels that an Alertmanager groups and routes by. The container's id is not among them, so that a container that
+ * replaces another has the same alert.
+ */
 export function labelsOf({ rule, severity, container, resource, labels }: Alert): Record<string, string> {
   const text = (name: string) => (resource[name] === undefined ? undefined : String(resource[name]));
   const all = {
@@ -47,8 +50,11 @@ function annotationsOf(alert: Alert): Record<string, string> {
   };
 }
 
-/** @param until when a firing alert is taken for resolved if nothing more is heard of it, ms since the epoch */
-export function postable(alert: Alert, until: number): PostableAlert {
+/**
+ * @param until when the Alertmanager resolves a firing alert that is not sent again, ms since the epoch
+ * @throws {RangeError} when a time of the alert is out of range
+ */
+export function formatAlert(alert: Alert, until: number): PostableAlert {
   const { startsAt, endsAt } = alert;
   return {
     labels: labelsOf(alert),

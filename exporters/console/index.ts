@@ -1,4 +1,4 @@
-/** Prints records for a person: lines and events as they come, and a table of containers each round. */
+/** Prints log lines and events as they come, and a table of containers after each round. */
 
 import type { Writable } from 'node:stream';
 import { Severity } from '../../collectors/records/records.ts';
@@ -21,32 +21,32 @@ function clock(unixNano: string | undefined): string {
   return new Date(Number(BigInt(unixNano ?? 0) / 1_000_000n)).toISOString().slice(11, 23);
 }
 
-/** A hundred images that were there before are no news to whoever looks on. */
-const isFound = ({ attributes = [] }: JsonLogRecord): boolean =>
+/** Images and volumes that were there before the agent started are not news: their events are not printed. */
+const isFoundAtStart = ({ attributes = [] }: JsonLogRecord): boolean =>
   attributes.some(({ key, value }) => key === 'portlight.inventory.change' && value.stringValue === 'found');
 
 export class ConsoleExporter implements Exporter {
   readonly name = 'console';
   private readonly out: Writable;
   private readonly paint: Paint;
-  private closed = false;
+  private isClosed = false;
 
   constructor(out: Writable = process.stdout) {
     this.out = out;
-    // Whoever read us has gone (`| head`): there is nobody to print for any more.
+    // The reader of the pipe has exited (`| head`). Without a listener the error would end the process.
     out.on('error', () => {
-      this.closed = true;
+      this.isClosed = true;
     });
     this.paint = paintFor(out);
   }
 
-  export(batch: Batch): Promise<void> {
+  async export(batch: Batch): Promise<void> {
+    if (this.isClosed) return;
     const lines =
       batch.signal === 'metrics' ? this.metrics(batch) : batch.signal === 'logs' ? this.logs(batch) : [];
-    return new Promise((resolve) => {
-      if (lines.length === 0 || this.closed) resolve();
-      else this.out.write(`${lines.join('\n')}\n`, () => resolve());
-    });
+    if (lines.length === 0) return;
+    // The callback is also called when the stream fails.
+    await new Promise<void>((resolve) => this.out.write(`${lines.join('\n')}\n`, () => resolve()));
   }
 
   async shutdown(): Promise<void> {}
@@ -58,7 +58,7 @@ export class ConsoleExporter implements Exporter {
       scopeLogs.flatMap(({ logRecords = [] }) => logRecords),
     );
     return batch.kind === 'event'
-      ? records.filter((record) => !isFound(record)).map((record) => this.event(record))
+      ? records.filter((record) => !isFoundAtStart(record)).map((record) => this.event(record))
       : records.map((record) => this.line(name, record));
   }
 

@@ -287,3 +287,22 @@ test('what an Alertmanager refuses is counted, and not sent over and over', asyn
     attributes: { signal: 'alerts', reason: 'refused' },
   });
 });
+
+test('an alert that cannot be formatted does not hold up the others', async (t) => {
+  const { seen, url } = await receiver(t);
+  const { telemetry, lines } = telemetryOf();
+  const { config } = await loadConfig({ 'alerts.alertmanager.urls': url }, undefined, {});
+  const [endpoint] = resolveAlertmanagers(config.alerts);
+  const exporter = await AlertmanagerExporter.create(endpoint!, 60_000, telemetry);
+  exporter.start();
+  const broken = alertOf({ key: 'memory/broken', startsAt: 10n ** 30n });
+  await exporter.export({ signal: 'alerts', alerts: [broken, alertOf()], count: 2 });
+  await waitFor('the other alert', () => seen.length > 0 || undefined);
+  await exporter.shutdown(AbortSignal.timeout(200));
+  t.is(seen.flatMap(({ body }) => JSON.parse(body) as Posted[]).length, 1);
+  t.like(
+    [...telemetry.counterSeries('portlight.records.dropped')],
+    [{ value: 1, attributes: { signal: 'alerts', reason: 'exporter_error' } }],
+  );
+  t.is(lines.length, 1);
+});

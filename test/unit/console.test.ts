@@ -77,3 +77,28 @@ test('a round is a table; what a host does not give is a dash', async (t) => {
     ].join('\n'),
   );
 });
+
+const eventBatch = (otlp: Buffer) => ({ signal: 'logs', kind: 'event', resource, count: 1, otlp }) as const;
+
+test('a closed pipe ends the output, not the agent', async (t) => {
+  let writes = 0;
+  const out = new Writable({
+    write(_chunk, _encoding, done) {
+      writes++;
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    },
+  });
+  const exporter = new ConsoleExporter(out);
+  const writer = new Writer();
+  encodeLine(writer, logLine(Buffer.from('hello'), { seconds: 0, nanos: 0 }), prefixesOf('c'));
+  const otlp = encodeRequest(resource, 'portlight.logs', writer.bytes());
+  await exporter.export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
+  await exporter.export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
+  t.is(writes, 1);
+});
+
+test('a batch that cannot be decoded is a rejection, which the pipeline counts, and no exception', async (t) => {
+  const exporter = new ConsoleExporter(new Memory());
+  const exported = exporter.export(eventBatch(Buffer.from([0x0a, 0xff])));
+  await t.throwsAsync(exported, { instanceOf: RangeError });
+});
