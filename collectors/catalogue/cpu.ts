@@ -3,12 +3,12 @@ import type { Field, TableReading } from './entry.ts';
 import {
   active,
   cadvisorName,
+  computed,
   dockerName,
-  from,
+  fromField,
   key,
   MICRO,
   NANO,
-  of,
   row,
   setting,
   TICK,
@@ -21,7 +21,7 @@ const system = { 'cpu.mode': 'system' };
 const v2Max = (position: number): Field => ({
   controller: 'cpu',
   file: 'cpu.max',
-  place: { at: 'position', position },
+  location: { at: 'position', position },
   scale: 1,
   cadence: 'setting',
 });
@@ -40,12 +40,12 @@ const ratio = (quota: number, period: number): number => quota / period;
 export const cpu = {
   cpuTime: row('cpu', 'container.cpu.time', 'counter', 's', 'Total CPU time consumed', {
     v1: [
-      of(active(key('cpuacct', 'cpuacct.stat', 'user', TICK)), user),
-      of(active(key('cpuacct', 'cpuacct.stat', 'system', TICK)), system),
+      fromField(active(key('cpuacct', 'cpuacct.stat', 'user', TICK)), user),
+      fromField(active(key('cpuacct', 'cpuacct.stat', 'system', TICK)), system),
     ],
     v2: [
-      of(key('cpu', 'cpu.stat', 'user_usec', MICRO), user),
-      of(key('cpu', 'cpu.stat', 'system_usec', MICRO), system),
+      fromField(key('cpu', 'cpu.stat', 'user_usec', MICRO), user),
+      fromField(key('cpu', 'cpu.stat', 'system_usec', MICRO), system),
     ],
     dockerStats: [
       dockerName('cpu.usage.usermode', 'ns', 'counter', { when: user, scale: 1e9 }),
@@ -58,14 +58,14 @@ export const cpu = {
   }),
   cpuTotal: row('cpu', 'container.cpu.total', 'counter', 's', 'Total CPU time consumed, all modes together', {
     dialectOnly: true,
-    v1: of(value('cpuacct', 'cpuacct.usage', NANO)),
-    v2: of(key('cpu', 'cpu.stat', 'usage_usec', MICRO)),
+    v1: fromField(value('cpuacct', 'cpuacct.usage', NANO)),
+    v2: fromField(key('cpu', 'cpu.stat', 'usage_usec', MICRO)),
     dockerStats: [dockerName('cpu.usage.total', 'ns', 'counter', { scale: 1e9 })],
     cadvisor: [cadvisorName('container_cpu_usage_seconds_total', { attributes: () => ({ cpu: 'total' }) })],
   }),
   cpuUsage: row('cpu', 'container.cpu.usage', 'gauge', '{cpu}', 'CPU usage since the last round, in CPUs', {
-    v1: { ...of(value('cpuacct', 'cpuacct.usage', NANO)), rate: true },
-    v2: { ...of(key('cpu', 'cpu.stat', 'usage_usec', MICRO)), rate: true },
+    v1: { ...fromField(value('cpuacct', 'cpuacct.usage', NANO)), isRate: true },
+    v2: { ...fromField(key('cpu', 'cpu.stat', 'usage_usec', MICRO)), isRate: true },
     dockerStats: [dockerName('cpu.utilization', '1', 'gauge', { scale: 100 })],
   }),
   cpuPerCpu: row(
@@ -92,18 +92,18 @@ export const cpu = {
     '{cpu}',
     'CPU quota per period; absent where there is none',
     {
-      v1: from(
+      v1: computed(
         [setting(value('cpu', 'cpu.cfs_quota_us')), setting(value('cpu', 'cpu.cfs_period_us'))],
         ratio,
       ),
-      v2: from([v2Max(0), v2Max(1)], ratio),
+      v2: computed([v2Max(0), v2Max(1)], ratio),
       dockerStats: [dockerName('cpu.limit', '{cpus}', 'gauge')],
     },
   ),
   cpuQuota: row('cpu', 'container.cpu.quota', 'updowncounter', 'us', 'CPU time allowed per period', {
     dialectOnly: true,
-    v1: of(setting(value('cpu', 'cpu.cfs_quota_us'))),
-    v2: of(v2Max(0)),
+    v1: fromField(setting(value('cpu', 'cpu.cfs_quota_us'))),
+    v2: fromField(v2Max(0)),
     cadvisor: [cadvisorName('container_spec_cpu_quota')],
   }),
   cpuPeriod: row(
@@ -114,8 +114,8 @@ export const cpu = {
     'Length of the period that the quota is for',
     {
       dialectOnly: true,
-      v1: of(setting(value('cpu', 'cpu.cfs_period_us'))),
-      v2: of(v2Max(1)),
+      v1: fromField(setting(value('cpu', 'cpu.cfs_period_us'))),
+      v2: fromField(v2Max(1)),
       cadvisor: [cadvisorName('container_spec_cpu_period')],
     },
   ),
@@ -126,7 +126,7 @@ export const cpu = {
     '{share}',
     'Relative CPU share (cgroup v1)',
     {
-      v1: of(setting(value('cpu', 'cpu.shares'))),
+      v1: fromField(setting(value('cpu', 'cpu.shares'))),
       dockerStats: [dockerName('cpu.shares', '1', 'gauge')],
       cadvisor: [cadvisorName('container_spec_cpu_shares')],
     },
@@ -138,7 +138,7 @@ export const cpu = {
     '{weight}',
     'Relative CPU weight (cgroup v2)',
     {
-      v2: of(setting(value('cpu', 'cpu.weight'))),
+      v2: fromField(setting(value('cpu', 'cpu.weight'))),
     },
   ),
   cpuCount: row(
@@ -148,17 +148,17 @@ export const cpu = {
     '{cpus}',
     'Logical CPUs that the cpuset allows',
     {
-      v1: of({
+      v1: fromField({
         controller: 'cpuset',
         file: 'cpuset.effective_cpus',
-        place: { at: 'list' },
+        location: { at: 'list' },
         scale: 1,
         cadence: 'setting',
       }),
-      v2: of({
+      v2: fromField({
         controller: 'cpuset',
         file: 'cpuset.cpus.effective',
-        place: { at: 'list' },
+        location: { at: 'list' },
         scale: 1,
         cadence: 'setting',
       }),
@@ -172,8 +172,8 @@ export const cpu = {
     '{period}',
     'Periods in which a quota was enforced',
     {
-      v1: of(active(key('cpu', 'cpu.stat', 'nr_periods'))),
-      v2: of(key('cpu', 'cpu.stat', 'nr_periods')),
+      v1: fromField(active(key('cpu', 'cpu.stat', 'nr_periods'))),
+      v2: fromField(key('cpu', 'cpu.stat', 'nr_periods')),
       dockerStats: [dockerName('cpu.throttling_data.periods', '{periods}')],
       cadvisor: [cadvisorName('container_cpu_cfs_periods_total')],
     },
@@ -185,8 +185,8 @@ export const cpu = {
     '{period}',
     'Periods in which the quota was used up',
     {
-      v1: of(active(key('cpu', 'cpu.stat', 'nr_throttled'))),
-      v2: of(key('cpu', 'cpu.stat', 'nr_throttled')),
+      v1: fromField(active(key('cpu', 'cpu.stat', 'nr_throttled'))),
+      v2: fromField(key('cpu', 'cpu.stat', 'nr_throttled')),
       dockerStats: [dockerName('cpu.throttling_data.throttled_periods', '{periods}')],
       cadvisor: [cadvisorName('container_cpu_cfs_throttled_periods_total')],
     },
@@ -198,8 +198,8 @@ export const cpu = {
     's',
     'Time that runnable threads were held back, summed over CPUs',
     {
-      v1: of(active(key('cpu', 'cpu.stat', 'throttled_time', NANO))),
-      v2: of(key('cpu', 'cpu.stat', 'throttled_usec', MICRO)),
+      v1: fromField(active(key('cpu', 'cpu.stat', 'throttled_time', NANO))),
+      v2: fromField(key('cpu', 'cpu.stat', 'throttled_usec', MICRO)),
       dockerStats: [dockerName('cpu.throttling_data.throttled_time', 'ns', 'counter', { scale: 1e9 })],
       cadvisor: [cadvisorName('container_cpu_cfs_throttled_seconds_total')],
     },
@@ -212,8 +212,8 @@ export const cpu = {
     'Periods in which more than the quota was used from what had been saved',
     {
       optIn: true,
-      v1: of(active(key('cpu', 'cpu.stat', 'nr_bursts'))),
-      v2: of(key('cpu', 'cpu.stat', 'nr_bursts')),
+      v1: fromField(active(key('cpu', 'cpu.stat', 'nr_bursts'))),
+      v2: fromField(key('cpu', 'cpu.stat', 'nr_bursts')),
     },
   ),
   cpuBurstTime: row(
@@ -224,8 +224,8 @@ export const cpu = {
     'CPU time used above the quota in such periods',
     {
       optIn: true,
-      v1: of(active(key('cpu', 'cpu.stat', 'burst_time', NANO))),
-      v2: of(key('cpu', 'cpu.stat', 'burst_usec', MICRO)),
+      v1: fromField(active(key('cpu', 'cpu.stat', 'burst_time', NANO))),
+      v2: fromField(key('cpu', 'cpu.stat', 'burst_usec', MICRO)),
     },
   ),
 };

@@ -5,7 +5,7 @@
 import type { Attributes, Metric, MetricKind } from '../records/records.ts';
 
 /** How a number stands in a kernel file. */
-export type Place =
+export type ValueLocation =
   /** The file's only value. */
   | { readonly at: 'value' }
   /** `key value` on a line of its own. */
@@ -19,14 +19,14 @@ export type Place =
   /** How many numbers a list such as `0-3,7` has. */
   | { readonly at: 'list' };
 
-export type Cadence = 'setting' | 'rare' | 'seldom' | 'active';
+export type Cadence = 'setting' | 'rare' | 'rules' | 'active';
 
 /** A number in a cgroup's file. */
 export interface Field {
   /** cgroup controller, which decides the hierarchy on cgroup v1; `unified` is cgroup v2's own files. */
   readonly controller: string;
   readonly file: string;
-  readonly place: Place;
+  readonly location: ValueLocation;
   /** Factor from the kernel's unit to the metric's. */
   readonly scale: number;
   /**
@@ -46,7 +46,7 @@ export interface Reading {
   /** From the fields' values, all of them present; the first field's value by default. */
   readonly compute?: Compute;
   /** Whether the point is the change per second since the last round; absent in the first. */
-  readonly rate?: boolean;
+  readonly isRate?: boolean;
 }
 
 /** As many data points as a file has lines for: one a device, a page size, a resource. */
@@ -161,7 +161,7 @@ export function row(
 export const value = (controller: string, file: string, scale = 1): Field => ({
   controller,
   file,
-  place: { at: 'value' },
+  location: { at: 'value' },
   scale,
 });
 
@@ -178,15 +178,18 @@ export const active = (field: Field): Field => ({ ...field, cadence: 'active' })
 export const key = (controller: string, file: string, name: string, scale = 1): Field => ({
   controller,
   file,
-  place: { at: 'key', key: name },
+  location: { at: 'key', key: name },
   scale,
 });
 
 /** A reading of one field. */
-export const of = (field: Field, attributes?: Attributes): Reading => ({ fields: [field], attributes });
+export const fromField = (field: Field, attributes?: Attributes): Reading => ({
+  fields: [field],
+  attributes,
+});
 
 /** A reading that is computed from several fields, absent when any of them is. */
-export const from = (fields: readonly Field[], compute: Compute, attributes?: Attributes): Reading => ({
+export const computed = (fields: readonly Field[], compute: Compute, attributes?: Attributes): Reading => ({
   fields,
   compute,
   attributes,

@@ -1,6 +1,17 @@
 /** v1: Documentation/admin-guide/cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory Interface Files". */
 import type { CatalogueEntry, DialectName, Reading } from './entry.ts';
-import { active, cadvisorName, dockerName, from, key, of, rare, row, setting, value } from './entry.ts';
+import {
+  active,
+  cadvisorName,
+  computed,
+  dockerName,
+  fromField,
+  key,
+  rare,
+  row,
+  setting,
+  value,
+} from './entry.ts';
 
 const stat = (name: string, scale = 1) => active(key('memory', 'memory.stat', name, scale));
 const file = (name: string) => value('memory', name);
@@ -43,14 +54,14 @@ function statRow(
 ): CatalogueEntry {
   return row('memory', `container.memory.${name}`, 'updowncounter', BYTES, description, {
     ...more,
-    v1: v1Key === undefined ? [] : of(stat(v1Key)),
-    v2: v2Key === undefined ? [] : of(stat(v2Key)),
+    v1: v1Key === undefined ? [] : fromField(stat(v1Key)),
+    v2: v2Key === undefined ? [] : fromField(stat(v2Key)),
   });
 }
 
 /** v1 knows its OOM kills by another file. */
 const event = (type: string): Reading =>
-  of(key('memory', 'memory.events', type), { 'container.memory.event': type });
+  fromField(key('memory', 'memory.events', type), { 'container.memory.event': type });
 
 const fault = (type: string) => ({ 'system.paging.fault.type': type });
 const minor = (all: number, major: number): number => Math.max(0, all - major);
@@ -67,8 +78,8 @@ export const memory = {
     BYTES,
     'Memory in use, page cache included',
     {
-      v1: of(v1.usage),
-      v2: of(v2.usage),
+      v1: fromField(v1.usage),
+      v2: fromField(v2.usage),
       cadvisor: [cadvisorName('container_memory_usage_bytes')],
     },
   ),
@@ -79,8 +90,8 @@ export const memory = {
     BYTES,
     'Memory in use without inactive page cache',
     {
-      v1: from([v1.usage, v1.inactiveFile], workingSet),
-      v2: from([v2.usage, v2.inactiveFile], workingSet),
+      v1: computed([v1.usage, v1.inactiveFile], workingSet),
+      v2: computed([v2.usage, v2.inactiveFile], workingSet),
       dockerStats: [dockerName('memory.usage.total', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_memory_working_set_bytes')],
     },
@@ -92,8 +103,8 @@ export const memory = {
     BYTES,
     'Memory limit; absent where there is none',
     {
-      v1: of(v1.limit),
-      v2: of(v2.limit),
+      v1: fromField(v1.limit),
+      v2: fromField(v2.limit),
       dockerStats: [dockerName('memory.usage.limit', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_spec_memory_limit_bytes')],
     },
@@ -105,8 +116,8 @@ export const memory = {
     BYTES,
     'Memory limit less the working set; absent where there is no limit',
     {
-      v1: from([v1.limit, v1.usage, v1.inactiveFile], available),
-      v2: from([v2.limit, v2.usage, v2.inactiveFile], available),
+      v1: computed([v1.limit, v1.usage, v1.inactiveFile], available),
+      v2: computed([v2.limit, v2.usage, v2.inactiveFile], available),
     },
   ),
   memoryPercent: row(
@@ -117,8 +128,8 @@ export const memory = {
     'Working set in percent of the limit',
     {
       dialectOnly: true,
-      v1: from([v1.usage, v1.inactiveFile, v1.limit], percent),
-      v2: from([v2.usage, v2.inactiveFile, v2.limit], percent),
+      v1: computed([v1.usage, v1.inactiveFile, v1.limit], percent),
+      v2: computed([v2.usage, v2.inactiveFile, v2.limit], percent),
       dockerStats: [dockerName('memory.percent', '1', 'gauge')],
     },
   ),
@@ -210,20 +221,20 @@ export const memory = {
     BYTES,
     'Memory that the kernel uses for the container',
     {
-      v1: of(rare(file('memory.kmem.usage_in_bytes'))),
-      v2: of(stat('kernel')),
+      v1: fromField(rare(file('memory.kmem.usage_in_bytes'))),
+      v2: fromField(stat('kernel')),
     },
   ),
   memorySlab: row('memory', 'container.memory.slab', 'updowncounter', BYTES, 'Kernel data structures', {
     optIn: true,
     v2: [
-      of(stat('slab_reclaimable'), { 'linux.memory.slab.state': 'reclaimable' }),
-      of(stat('slab_unreclaimable'), { 'linux.memory.slab.state': 'unreclaimable' }),
+      fromField(stat('slab_reclaimable'), { 'linux.memory.slab.state': 'reclaimable' }),
+      fromField(stat('slab_unreclaimable'), { 'linux.memory.slab.state': 'unreclaimable' }),
     ],
   }),
   memorySwap: row('memory', 'container.memory.swap.usage', 'updowncounter', BYTES, 'Swap in use', {
-    v1: of(stat('total_swap')),
-    v2: of(active(file('memory.swap.current'))),
+    v1: fromField(stat('total_swap')),
+    v2: fromField(active(file('memory.swap.current'))),
     cadvisor: [cadvisorName('container_memory_swap')],
   }),
   memorySwapLimit: row(
@@ -233,10 +244,10 @@ export const memory = {
     BYTES,
     'Swap limit; absent where there is none',
     {
-      v1: from([setting(file('memory.memsw.limit_in_bytes')), v1.limit], (both, limit) =>
+      v1: computed([setting(file('memory.memsw.limit_in_bytes')), v1.limit], (both, limit) =>
         Math.max(0, both - limit),
       ),
-      v2: of(setting(file('memory.swap.max'))),
+      v2: fromField(setting(file('memory.swap.max'))),
     },
   ),
   memorySwapTotalLimit: row(
@@ -247,8 +258,8 @@ export const memory = {
     'Limit of memory and swap together',
     {
       dialectOnly: true,
-      v1: of(setting(file('memory.memsw.limit_in_bytes'))),
-      v2: from([setting(file('memory.swap.max')), v2.limit], (swap, limit) => swap + limit),
+      v1: fromField(setting(file('memory.memsw.limit_in_bytes'))),
+      v2: computed([setting(file('memory.swap.max')), v2.limit], (swap, limit) => swap + limit),
       dockerStats: [dockerName('memory.hierarchical_memsw_limit', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_spec_memory_swap_limit_bytes')],
     },
@@ -260,8 +271,8 @@ export const memory = {
     BYTES,
     'Memory kept for the container under pressure (soft limit, memory.low)',
     {
-      v1: of(setting(file('memory.soft_limit_in_bytes'))),
-      v2: of(setting(file('memory.low'))),
+      v1: fromField(setting(file('memory.soft_limit_in_bytes'))),
+      v2: fromField(setting(file('memory.low'))),
       cadvisor: [cadvisorName('container_spec_memory_reservation_limit_bytes')],
     },
   ),
@@ -272,7 +283,7 @@ export const memory = {
     BYTES,
     'Use above which the container is throttled and reclaimed; absent where there is none',
     {
-      v2: of(setting(file('memory.high'))),
+      v2: fromField(setting(file('memory.high'))),
     },
   ),
   memoryMin: row(
@@ -283,7 +294,7 @@ export const memory = {
     'Memory that is never taken from the container',
     {
       optIn: true,
-      v2: of(setting(file('memory.min'))),
+      v2: fromField(setting(file('memory.min'))),
     },
   ),
   memoryMax: row(
@@ -293,8 +304,8 @@ export const memory = {
     BYTES,
     'Highest memory use so far',
     {
-      v1: of(rare(file('memory.max_usage_in_bytes'))),
-      v2: of(rare(file('memory.peak'))),
+      v1: fromField(rare(file('memory.max_usage_in_bytes'))),
+      v2: fromField(rare(file('memory.peak'))),
       dockerStats: [dockerName('memory.usage.max', BYTES, 'updowncounter')],
       cadvisor: [cadvisorName('container_memory_max_usage_bytes')],
     },
@@ -306,7 +317,7 @@ export const memory = {
     '{fail}',
     'Times that use hit the limit (cgroup v1)',
     {
-      v1: of(rare(file('memory.failcnt'))),
+      v1: fromField(rare(file('memory.failcnt'))),
       dockerStats: [dockerName('memory.fails', '{fails}')],
       cadvisor: [cadvisorName('container_memory_failcnt')],
     },
@@ -319,7 +330,7 @@ export const memory = {
     'Times that a limit was met: low, high, max, oom, oom_kill, oom_group_kill',
     {
       // The daemon tells of each at once, which brings the next reading forward.
-      v1: of(rare(key('memory', 'memory.oom_control', 'oom_kill')), {
+      v1: fromField(rare(key('memory', 'memory.oom_control', 'oom_kill')), {
         'container.memory.event': 'oom_kill',
       }),
       v2: ['low', 'high', 'max', 'oom', 'oom_kill', 'oom_group_kill'].map(event),
@@ -330,12 +341,12 @@ export const memory = {
   ),
   pagingFaults: row('memory', 'container.paging.faults', 'counter', '{fault}', 'Page faults', {
     v1: [
-      from([stat('total_pgfault'), stat('total_pgmajfault')], minor, fault('minor')),
-      of(stat('total_pgmajfault'), fault('major')),
+      computed([stat('total_pgfault'), stat('total_pgmajfault')], minor, fault('minor')),
+      fromField(stat('total_pgmajfault'), fault('major')),
     ],
     v2: [
-      from([stat('pgfault'), stat('pgmajfault')], minor, fault('minor')),
-      of(stat('pgmajfault'), fault('major')),
+      computed([stat('pgfault'), stat('pgmajfault')], minor, fault('minor')),
+      fromField(stat('pgmajfault'), fault('major')),
     ],
     dockerStats: [dockerName('memory.pgmajfault', '{faults}', 'counter', { when: fault('major') })],
     cadvisor: [
@@ -350,8 +361,8 @@ export const memory = {
     'Page faults, minor and major',
     {
       dialectOnly: true,
-      v1: of(stat('total_pgfault')),
-      v2: of(stat('pgfault')),
+      v1: fromField(stat('total_pgfault')),
+      v2: fromField(stat('pgfault')),
       dockerStats: [dockerName('memory.pgfault', '{faults}')],
       cadvisor: [cadvisorName('container_memory_failures_total', failure('pgfault'))],
     },
@@ -364,7 +375,7 @@ export const memory = {
     'Pages charged to the container (cgroup v1)',
     {
       dialectOnly: true,
-      v1: of(stat('total_pgpgin')),
+      v1: fromField(stat('total_pgpgin')),
       dockerStats: [dockerName('memory.total_pgpgin', '{operations}')],
     },
   ),
@@ -376,7 +387,7 @@ export const memory = {
     'Pages no longer charged to the container (cgroup v1)',
     {
       dialectOnly: true,
-      v1: of(stat('total_pgpgout')),
+      v1: fromField(stat('total_pgpgout')),
       dockerStats: [dockerName('memory.total_pgpgout', '{operations}')],
     },
   ),
@@ -388,12 +399,12 @@ export const memory = {
     'Pages read again soon after they were reclaimed: memory is short',
     {
       v1: [
-        of(stat('total_workingset_refault_anon'), { 'container.memory.type': 'anon' }),
-        of(stat('total_workingset_refault_file'), { 'container.memory.type': 'file' }),
+        fromField(stat('total_workingset_refault_anon'), { 'container.memory.type': 'anon' }),
+        fromField(stat('total_workingset_refault_file'), { 'container.memory.type': 'file' }),
       ],
       v2: [
-        of(stat('workingset_refault_anon'), { 'container.memory.type': 'anon' }),
-        of(stat('workingset_refault_file'), { 'container.memory.type': 'file' }),
+        fromField(stat('workingset_refault_anon'), { 'container.memory.type': 'anon' }),
+        fromField(stat('workingset_refault_file'), { 'container.memory.type': 'file' }),
       ],
     },
   ),
@@ -404,10 +415,10 @@ export const memory = {
     '{page}',
     'Pages looked at for reclaim',
     {
-      v2: of(stat('pgscan')),
+      v2: fromField(stat('pgscan')),
     },
   ),
   pagesReclaimed: row('memory', 'container.memory.reclaim.stolen', 'counter', '{page}', 'Pages reclaimed', {
-    v2: of(stat('pgsteal')),
+    v2: fromField(stat('pgsteal')),
   }),
 };

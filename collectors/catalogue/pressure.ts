@@ -1,12 +1,12 @@
 /** Pressure stall information: Documentation/accounting/psi.rst; in cgroup v2 also where v1 controllers are in use beside it. */
-import { cadvisorName, type Field, MICRO, of, row } from './entry.ts';
+import { cadvisorName, type Field, fromField, MICRO, row } from './entry.ts';
 
 type Resource = 'cpu' | 'memory' | 'io';
 
 const total = (resource: Resource, line: string): Field => ({
   controller: 'unified',
   file: `${resource}.pressure`,
-  place: { at: 'pair', line, key: 'total' },
+  location: { at: 'pair', line, key: 'total' },
   scale: MICRO,
 });
 
@@ -22,7 +22,7 @@ const pressure = (resource: Resource) =>
     `Time that some or all (full) of the container's tasks waited for ${resource === 'io' ? 'I/O' : resource}`,
     {
       optIn: true,
-      v2: [of(total(resource, 'some'), some), of(total(resource, 'full'), full)],
+      v2: [fromField(total(resource, 'some'), some), fromField(total(resource, 'full'), full)],
       cadvisor: [
         cadvisorName(`container_pressure_${resource}_waiting_seconds_total`, { when: some }),
         cadvisorName(`container_pressure_${resource}_stalled_seconds_total`, { when: full }),

@@ -21,7 +21,7 @@ const TITLES: Readonly<Record<string, string>> = {
   host: 'Host',
 };
 
-function placeOf({ file, place }: Field): string {
+function placeOf({ file, location: place }: Field): string {
   switch (place.at) {
     case 'value':
     case 'list':

@@ -3,8 +3,8 @@ import {
   active,
   cadvisorName,
   dockerName,
+  fromField,
   key,
-  of,
   rare,
   row,
   setting,
@@ -41,8 +41,8 @@ const misc = (file: string): TableReading => ({
 
 export const resources = {
   pidsCount: row('pids', 'container.pids.current', 'updowncounter', '{pid}', 'Processes and threads', {
-    v1: of(active(value('pids', 'pids.current'))),
-    v2: of(active(value('pids', 'pids.current'))),
+    v1: fromField(active(value('pids', 'pids.current'))),
+    v2: fromField(active(value('pids', 'pids.current'))),
     dockerStats: [dockerName('pids.count', '{pids}', 'updowncounter')],
     cadvisor: [cadvisorName('container_threads')],
   }),
@@ -53,15 +53,15 @@ export const resources = {
     '{pid}',
     'Limit of processes and threads; absent where there is none',
     {
-      v1: of(setting(value('pids', 'pids.max'))),
-      v2: of(setting(value('pids', 'pids.max'))),
+      v1: fromField(setting(value('pids', 'pids.max'))),
+      v2: fromField(setting(value('pids', 'pids.max'))),
       dockerStats: [dockerName('pids.limit', '{pids}', 'updowncounter')],
       cadvisor: [cadvisorName('container_threads_max')],
     },
   ),
   pidsFails: row('pids', 'container.pids.fails', 'counter', '{fail}', 'Forks refused because of the limit', {
-    v1: of(rare(key('pids', 'pids.events', 'max'))),
-    v2: of(rare(key('pids', 'pids.events', 'max'))),
+    v1: fromField(rare(key('pids', 'pids.events', 'max'))),
+    v2: fromField(rare(key('pids', 'pids.events', 'max'))),
   }),
   hugetlbUsage: row(
     'hugetlb',
@@ -136,14 +136,14 @@ export const resources = {
     '{boolean}',
     'Whether the container is paused: 1, else 0',
     {
-      v1: of({
+      v1: fromField({
         controller: 'freezer',
         file: 'freezer.state',
-        place: { at: 'text', text: 'FROZEN' },
+        location: { at: 'text', text: 'FROZEN' },
         scale: 1,
         cadence: 'setting',
       }),
-      v2: of(setting(key('unified', 'cgroup.events', 'frozen'))),
+      v2: fromField(setting(key('unified', 'cgroup.events', 'frozen'))),
     },
   ),
 };

@@ -1,9 +1,4 @@
-/**
- * What the kernel's cgroup files say of running containers, read over descriptors that stay open while the
- * container runs.
- */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+/** Metrics of running containers from the kernel's cgroup files. Descriptors stay open while a container runs. */
 import type { CatalogueEntry } from '../catalogue/entry.ts';
 import type { Collector } from '../records/collector.ts';
 import type { Container, Metric, PointSink } from '../records/records.ts';
@@ -13,13 +8,16 @@ import {
   locateCgroups,
   readHierarchies,
 } from '../shared/cgroup-location.ts';
-import { KernelFile, type KernelFiles } from '../shared/kernel-file.ts';
-import { compile, controllersOf, type Plan } from './plan.ts';
-import { DeviceNames, filesOf, TableAttributes } from './tables.ts';
-import { Watched } from './watched.ts';
+import type { KernelFiles } from '../shared/kernel-file.ts';
+import { openContainerFiles } from './container-files.ts';
+import { ContainerReader } from './container-reader.ts';
+import { DeviceNames } from './device-names.ts';
+import { compileReadPlan, controllersOf, type ReadPlan } from './read-plan.ts';
+import { ReadSchedule } from './read-schedule.ts';
+import { TableAttributes } from './table-attributes.ts';
 
-/** Rows that are read in every so manieth round. */
-export interface Seldom {
+/** Rows that only rules use: they are read in every n-th round. */
+export interface RulesOnlyRows {
   readonly metrics: ReadonlySet<Metric>;
   readonly every: number;
 }
@@ -28,21 +26,21 @@ export class CgroupCollector implements Collector {
   readonly name = 'cgroup';
   private readonly procfs: string;
   private readonly rows: readonly CatalogueEntry[];
-  private readonly seldom: Seldom;
+  private readonly rulesOnly: RulesOnlyRows;
   private readonly files: KernelFiles;
   private readonly controllers: ReadonlySet<string>;
   private readonly tableAttributes: TableAttributes;
   private hierarchies: Hierarchies | undefined;
-  private readonly plans = new Map<string, Plan>();
-  private readonly watched = new Map<string, Watched>();
+  private readonly plans = new Map<string, ReadPlan>();
+  private readonly readers = new Map<string, ContainerReader>();
 
   constructor(
     procfs: string,
     rows: readonly CatalogueEntry[],
     files: KernelFiles,
-    seldom: Seldom = { metrics: new Set(), every: 1 },
+    rulesOnly: RulesOnlyRows = { metrics: new Set(), every: 1 },
   ) {
-    this.seldom = seldom;
+    this.rulesOnly = rulesOnly;
     this.procfs = procfs;
     this.files = files;
     this.rows = rows;
@@ -55,77 +53,56 @@ export class CgroupCollector implements Collector {
     this.detachContainer(container);
     if (container.pid === 0) return;
     this.hierarchies ??= readHierarchies(this.procfs);
-    const directories = locateCgroups(
-      this.procfs,
-      this.hierarchies,
-      container.pid,
-      container.id,
-      this.controllers,
-    );
-    // It has none of its own, or none that is mounted here.
+    const { pid, id } = container;
+    const directories = locateCgroups(this.procfs, this.hierarchies, pid, id, this.controllers);
+    // The container has no cgroup of its own, or none that is mounted here.
     if (directories.size === 0) return;
     container.cgroupPath = [...directories.values()][0]!.cgroup;
     const plan = this.planFor(directories);
-    const pathOf = (controller: string) => directories.get(controller)!.path;
-    const watched = this.files.openAll(
+    const reader = this.files.openAll(
       (open) =>
-        new Watched({
+        new ContainerReader({
           plan,
-          files: plan.files.map(({ controller, name, cadence }) => {
-            const path = join(pathOf(controller), name);
-            if (cadence !== 'setting') return open(path);
-            // Read so rarely, it is not worth a descriptor.
-            return existsSync(path) ? KernelFile.openedForEachRead(path) : undefined;
-          }),
-          tables: plan.tables.map((table) => ({
-            table,
-            files: filesOf(pathOf(table.controller), table.file).flatMap(({ file: name, label }) => {
-              const file = open(join(pathOf(table.controller), name));
-              return file === undefined ? [] : { file, label };
-            }),
-          })),
+          ...openContainerFiles(plan, directories, open),
           attributes: this.tableAttributes,
-          seldomEvery: this.seldom.every,
-          // Containers have their turns in different rounds.
-          turn: this.watched.size,
+          schedule: new ReadSchedule(this.rulesOnly.every, this.readers.size),
         }),
     );
-    this.watched.set(container.id, watched);
+    this.readers.set(id, reader);
   }
 
   updateContainer(container: Container): void {
-    const watched = this.watched.get(container.id);
-    if (watched !== undefined) watched.isNew = true;
+    this.readers.get(container.id)?.readEverythingNext();
   }
 
   detachContainer(container: Container): void {
-    const watched = this.watched.get(container.id);
-    if (watched === undefined) return;
-    this.watched.delete(container.id);
-    watched.close();
+    const reader = this.readers.get(container.id);
+    if (reader === undefined) return;
+    this.readers.delete(container.id);
+    reader.close();
   }
 
   close(): void {
-    for (const watched of this.watched.values()) watched.close();
-    this.watched.clear();
+    for (const reader of this.readers.values()) reader.close();
+    this.readers.clear();
   }
 
-  /** Whether nothing has happened in it for two rounds, as it was read last. */
+  /** Whether nothing has happened in the container for two rounds, as of its last reading. */
   isStill(container: Container): boolean {
-    return this.watched.get(container.id)?.isStill ?? false;
+    return this.readers.get(container.id)?.isStill ?? false;
   }
 
   collectContainer(container: Container, points: PointSink): void {
-    this.watched.get(container.id)?.collect(points, performance.now());
+    this.readers.get(container.id)?.collect(points, performance.now());
   }
 
-  /** Containers with the same controllers on the same versions, all of them as a rule, share one plan. */
-  private planFor(directories: ReadonlyMap<string, CgroupDirectory>): Plan {
+  /** One plan for all containers with the same controllers on the same versions: as a rule, for all. */
+  private planFor(directories: ReadonlyMap<string, CgroupDirectory>): ReadPlan {
     const versions = new Map([...directories].map(([controller, { version }]) => [controller, version]));
     const id = [...versions].join();
     let plan = this.plans.get(id);
     if (plan === undefined) {
-      plan = compile(this.rows, versions, this.seldom.metrics);
+      plan = compileReadPlan(this.rows, versions, this.rulesOnly.metrics);
       this.plans.set(id, plan);
     }
     return plan;

@@ -1,65 +1,38 @@
 /**
- * Parses the kernel's number files on bytes: no string, no allocation. A value that is missing or not a
- * number ("max") is NaN, and so is the "no limit" of cgroup v1, LONG_MAX rounded down to a page.
+ * Parses one value out of a cgroup file's bytes. A value that is missing or not a number ("max") is NaN.
+ * Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, "Format".
  */
+import { hasWordAt, NEWLINE, nextLine, parseNumber, SPACE } from './bytes.ts';
 
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
 const COMMA = 0x2c;
 const DASH = 0x2d;
 const ZERO = 0x30;
+const NINE = 0x39;
 const EQUALS = 0x3d;
-/** Above any real amount of memory or number of processes, below every "no limit" of cgroup v1. */
-const NO_LIMIT = 2 ** 62;
-
-/** The unsigned decimal number that begins at `start`. */
-function number(bytes: Uint8Array, start: number, end: number): number {
-  let value = 0;
-  let index = start;
-  for (; index < end; index++) {
-    const digit = bytes[index]! - ZERO;
-    if (digit < 0 || digit > 9) break;
-    value = value * 10 + digit;
-  }
-  return index === start || value >= NO_LIMIT ? Number.NaN : value;
-}
-
-/** Whether `word` stands at `start`, followed by `end`. */
-function isAt(bytes: Uint8Array, start: number, length: number, word: Uint8Array, end: number): boolean {
-  if (start + word.length >= length || bytes[start + word.length] !== end) return false;
-  for (let index = 0; index < word.length; index++) if (bytes[start + index] !== word[index]) return false;
-  return true;
-}
-
-/** The start of the next line. */
-function nextLine(bytes: Uint8Array, start: number, length: number): number {
-  let index = start;
-  while (index < length && bytes[index] !== NEWLINE) index++;
-  return index + 1;
-}
 
 /** A single-value file. */
 export function parseSingle(bytes: Uint8Array, length: number): number {
-  return number(bytes, 0, length);
+  return parseNumber(bytes, 0, length);
 }
 
-/** The n-th value of the first line, from 0 on. */
+/** The n-th value of the first line, counted from 0. */
 export function parsePosition(bytes: Uint8Array, length: number, position: number): number {
   let start = 0;
   for (let passed = 0; passed < position; passed++) {
-    while (start < length && bytes[start] !== SPACE) start++;
+    while (start < length && bytes[start] !== SPACE && bytes[start] !== NEWLINE) start++;
+    if (bytes[start] === NEWLINE) return Number.NaN;
     start++;
   }
-  return start < length ? number(bytes, start, length) : Number.NaN;
+  return start < length ? parseNumber(bytes, start, length) : Number.NaN;
 }
 
 /** The value of `key=` on the line that begins with the word `line`. */
 export function parsePair(bytes: Uint8Array, length: number, line: Uint8Array, key: Uint8Array): number {
   for (let start = 0; start < length; start = nextLine(bytes, start, length)) {
-    if (!isAt(bytes, start, length, line, SPACE)) continue;
+    if (!hasWordAt(bytes, start, length, line, SPACE)) continue;
     for (let index = start + line.length; index < length && bytes[index] !== NEWLINE; index++) {
-      if (bytes[index] === SPACE && isAt(bytes, index + 1, length, key, EQUALS)) {
-        return number(bytes, index + 2 + key.length, length);
+      if (bytes[index] === SPACE && hasWordAt(bytes, index + 1, length, key, EQUALS)) {
+        return parseNumber(bytes, index + 2 + key.length, length);
       }
     }
     break;
@@ -67,82 +40,36 @@ export function parsePair(bytes: Uint8Array, length: number, line: Uint8Array, k
   return Number.NaN;
 }
 
-/** 1 where the file begins with `text`, else 0. */
+/** 1 where the file's first line is `text`, else 0. */
 export function parseText(bytes: Uint8Array, length: number, text: Uint8Array): number {
-  return isAt(bytes, 0, length, text, NEWLINE) ? 1 : 0;
+  return hasWordAt(bytes, 0, length, text, NEWLINE) ? 1 : 0;
 }
 
-/** How many numbers a list such as `0-3,7` has; NaN for anything else, and for an empty one. */
+/** How many numbers a list such as `0-3,7` has. NaN for an empty list, and for anything that is not a list. */
 export function parseList(bytes: Uint8Array, length: number): number {
   let count = 0;
+  /** Of a range whose end comes next. */
   let first = Number.NaN;
-  let begin = 0;
+  let value = Number.NaN;
   for (let index = 0; index <= length; index++) {
     const byte = index < length ? bytes[index]! : NEWLINE;
-    if (byte === DASH && Number.isNaN(first)) {
-      first = number(bytes, begin, index);
-      if (Number.isNaN(first)) return Number.NaN;
-      begin = index + 1;
+    if (byte >= ZERO && byte <= NINE) {
+      value = (Number.isNaN(value) ? 0 : value * 10) + byte - ZERO;
+      if (value > Number.MAX_SAFE_INTEGER) return Number.NaN;
+    } else if (Number.isNaN(value)) {
+      return Number.NaN;
+    } else if (byte === DASH && Number.isNaN(first)) {
+      first = value;
+      value = Number.NaN;
     } else if (byte === COMMA || byte === NEWLINE) {
-      const last = number(bytes, begin, index);
-      count += Number.isNaN(first) ? last * 0 + 1 : last - first + 1;
-      first = Number.NaN;
-      begin = index + 1;
+      if (value < first) return Number.NaN;
+      count += Number.isNaN(first) ? 1 : value - first + 1;
       if (byte === NEWLINE) break;
+      first = Number.NaN;
+      value = Number.NaN;
+    } else {
+      return Number.NaN;
     }
   }
-  return count > 0 ? count : Number.NaN;
-}
-
-/** Where a wanted key's value goes. */
-export interface KeySlot {
-  readonly key: Uint8Array;
-  readonly slot: number;
-  readonly scale: number;
-}
-
-/**
- * A flat-keyed file, `key value` a line. The kernel prints the keys of a file always in the same order:
- * learnt from the first file that has all the wanted keys, it tells which lines to look at; where a key is
- * not on its line (any more), every line is looked at again.
- */
-export class FlatParser {
-  private readonly keys: readonly KeySlot[];
-  /** The wanted keys by line, where the order is known. */
-  private learnt: { readonly line: number; readonly wanted: KeySlot }[] | undefined;
-
-  constructor(keys: readonly KeySlot[]) {
-    this.keys = keys;
-  }
-
-  /** Writes each wanted key's value × scale into `values`; those of missing keys are left as they are. */
-  parse(bytes: Uint8Array, length: number, values: Float64Array): void {
-    if (this.learnt === undefined || !this.parseLearnt(bytes, length, values))
-      this.search(bytes, length, values);
-  }
-
-  private parseLearnt(bytes: Uint8Array, length: number, values: Float64Array): boolean {
-    const learnt = this.learnt!;
-    let start = 0;
-    let line = 0;
-    for (const expected of learnt) {
-      for (; line < expected.line; line++) start = nextLine(bytes, start, length);
-      const { key, slot, scale } = expected.wanted;
-      if (!isAt(bytes, start, length, key, SPACE)) return false;
-      values[slot] = number(bytes, start + key.length + 1, length) * scale;
-    }
-    return true;
-  }
-
-  private search(bytes: Uint8Array, length: number, values: Float64Array): void {
-    const found: { line: number; wanted: KeySlot }[] = [];
-    for (let start = 0, line = 0; start < length; start = nextLine(bytes, start, length), line++) {
-      for (const wanted of this.keys) {
-        if (!isAt(bytes, start, length, wanted.key, SPACE)) continue;
-        values[wanted.slot] = number(bytes, start + wanted.key.length + 1, length) * wanted.scale;
-        found.push({ line, wanted });
-      }
-    }
-    this.learnt = found.length === this.keys.length ? found : undefined;
-  }
+  return count;
 }

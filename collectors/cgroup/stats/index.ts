@@ -1,6 +1,6 @@
 /**
- * The stats API, for containers whose cgroups cannot be read from here: those of a daemon elsewhere, above all. It costs
- * the daemon milliseconds a container, so that only so many are asked for at a time.
+ * Metrics from the stats API, for containers whose cgroups cannot be read from here, mostly those of a remote daemon. An
+ * answer costs the daemon milliseconds per container, so only a few requests run at a time.
  */
 
 import type Docker from 'dockerode';
@@ -11,12 +11,15 @@ import type { Collector, RecordSink } from '../../records/collector.ts';
 import type { Container, Metric, PointSink } from '../../records/records.ts';
 import { InterfaceAttributes } from '../../shared/interface-attributes.ts';
 import { kernelBuffer } from '../../shared/kernel-file.ts';
-import { compile, controllersOf, type Plan } from '../plan.ts';
-import { DeviceNames, TableAttributes } from '../tables.ts';
-import { type ReadableFile, Watched } from '../watched.ts';
-import { type Stats, textsOf, versionOf } from './files.ts';
+import type { ReadableFile } from '../container-files.ts';
+import { ContainerReader } from '../container-reader.ts';
+import { DeviceNames } from '../device-names.ts';
+import { compileReadPlan, controllersOf, type ReadPlan } from '../read-plan.ts';
+import { ReadSchedule } from '../read-schedule.ts';
+import { TableAttributes } from '../table-attributes.ts';
+import { cgroupVersion, formatCgroupFiles, type Stats } from './cgroup-files.ts';
 
-const PARALLEL = 8;
+const PARALLEL_REQUESTS = 8;
 /** A metric and its fields in the answer, for receive and transmit. */
 const NETWORK = [
   [catalogue.networkIo, 'rx_bytes', 'tx_bytes'],
@@ -25,8 +28,8 @@ const NETWORK = [
   [catalogue.networkDropped, 'rx_dropped', 'tx_dropped'],
 ] as const satisfies readonly (readonly [Metric, string, string])[];
 
-/** A file that the daemon has read. */
-class ToldFile implements ReadableFile {
+/** A cgroup file whose text comes from the daemon. */
+class TextFile implements ReadableFile {
   text = '';
 
   read(): number {
@@ -36,20 +39,20 @@ class ToldFile implements ReadableFile {
   close(): void {}
 }
 
-/** How a container's answers are read. */
-interface Reading {
+/** The files that a container's answers are formatted into, and what reads them. */
+interface StatsReader {
   /** By name. */
-  readonly files: ReadonlyMap<string, ToldFile>;
-  readonly watched: Watched;
+  readonly files: ReadonlyMap<string, TextFile>;
+  readonly reader: ContainerReader;
 }
 
-interface Asked {
+interface RequestedContainer {
   readonly container: Container;
   /** Undefined before the first answer. */
-  reading: Reading | undefined;
-  /** What the daemon said last, until it was collected. */
+  reader: StatsReader | undefined;
+  /** The daemon's last answer, until it was collected. */
   stats: Stats | undefined;
-  /** When what was collected last was measured. */
+  /** `read` of the answer that was collected last. */
   lastRead: string;
 }
 
@@ -57,16 +60,16 @@ export interface StatsOptions {
   readonly docker: Docker;
   readonly sink: RecordSink;
   readonly rows: readonly CatalogueEntry[];
-  /** Whether a container's cgroup can be read from here: then the daemon is not asked. */
+  /** Whether a container's cgroup can be read from here: then no stats are requested. */
   readonly isVisible: (container: Container) => boolean;
 }
 
 export class StatsCollector implements Collector {
   readonly name = 'stats';
   private readonly options: StatsOptions;
-  private readonly asked = new Map<string, Asked>();
-  private readonly plans = new Map<1 | 2, Plan>();
-  private readonly sides = new InterfaceAttributes();
+  private readonly requested = new Map<string, RequestedContainer>();
+  private readonly plans = new Map<1 | 2, ReadPlan>();
+  private readonly interfaceAttributes = new InterfaceAttributes();
   private readonly tableAttributes = new TableAttributes(new DeviceNames(undefined));
 
   constructor(options: StatsOptions) {
@@ -76,94 +79,94 @@ export class StatsCollector implements Collector {
   attachContainer(container: Container): void {
     this.detachContainer(container);
     if (container.pid === 0 || this.options.isVisible(container)) return;
-    this.asked.set(container.id, { container, reading: undefined, stats: undefined, lastRead: '' });
+    this.requested.set(container.id, { container, reader: undefined, stats: undefined, lastRead: '' });
   }
 
   detachContainer({ id }: Container): void {
-    this.asked.delete(id);
+    this.requested.delete(id);
   }
 
   close(): void {
-    this.asked.clear();
+    this.requested.clear();
   }
 
-  /** Asks the daemon for what is to be collected; what it does not say in time is absent from the round. */
+  /** Requests the stats of the coming round. An answer that is late is absent from the round. */
   async prepareRound(signal: AbortSignal): Promise<void> {
-    const queue = [...this.asked.values()];
-    const askNext = async () => {
+    const queue = [...this.requested.values()];
+    const requestNext = async () => {
       for (let next = queue.pop(); next !== undefined && !signal.aborted; next = queue.pop())
-        await this.ask(next, signal);
+        await this.requestStats(next, signal);
     };
-    await Promise.all(Array.from({ length: PARALLEL }, askNext));
+    await Promise.all(Array.from({ length: PARALLEL_REQUESTS }, requestNext));
   }
 
   collectContainer(container: Container, points: PointSink): void {
-    const asked = this.asked.get(container.id);
-    const stats = asked?.stats;
-    if (asked === undefined || stats === undefined) return;
-    asked.stats = undefined;
-    asked.lastRead = stats.read;
-    asked.reading ??= this.readingOf(stats);
-    const { files, watched } = asked.reading;
-    const texts = textsOf(stats, container);
+    const requested = this.requested.get(container.id);
+    const stats = requested?.stats;
+    if (requested === undefined || stats === undefined) return;
+    requested.stats = undefined;
+    requested.lastRead = stats.read;
+    requested.reader ??= this.createReader(stats);
+    const { files, reader } = requested.reader;
+    const texts = formatCgroupFiles(stats, container);
     for (const [name, file] of files) file.text = texts.get(name) ?? '';
-    // All of it is told each time: nothing is left for another round.
-    watched.isNew = true;
-    watched.collect(points, Date.parse(stats.read));
-    this.network(stats, container, points);
+    // Each answer is complete: nothing is left for another round.
+    reader.readEverythingNext();
+    reader.collect(points, Date.parse(stats.read));
+    this.collectNetwork(stats, container, points);
   }
 
-  private async ask(asked: Asked, signal: AbortSignal): Promise<void> {
+  private async requestStats(requested: RequestedContainer, signal: AbortSignal): Promise<void> {
     const { docker, sink } = this.options;
-    const { container } = asked;
+    const { container } = requested;
     try {
-      const question = { stream: false, 'one-shot': true, abortSignal: signal } as object;
-      const stats = (await docker.getContainer(container.id).stats(question as never)) as unknown as Stats;
-      // One that has ended has no figures; a daemon that gives the last ones again has no news.
-      if (stats.read.startsWith('0001-') || stats.read === asked.lastRead) return;
-      asked.stats = stats;
+      const options = { stream: false, 'one-shot': true, abortSignal: signal } as object;
+      const stats = (await docker.getContainer(container.id).stats(options as never)) as unknown as Stats;
+      // A container that has ended has no stats. A daemon that repeats the last ones has nothing new.
+      if (stats.read.startsWith('0001-') || stats.read === requested.lastRead) return;
+      requested.stats = stats;
     } catch (error) {
       if (!isNotFound(error) && !signal.aborted) sink.reportError(this.name, error, container);
     }
   }
 
-  private network({ networks = {} }: Stats, { networkMode }: Container, points: PointSink): void {
-    // What a host or another container counts is not this one's.
+  private collectNetwork({ networks = {} }: Stats, { networkMode }: Container, points: PointSink): void {
+    // The counters of the host, or of another container, are not this container's.
     if (networkMode === 'host' || networkMode.startsWith('container:')) return;
-    const all = Object.entries(networks);
+    const interfaces = Object.entries(networks);
     for (const [metric, received, transmitted] of NETWORK) {
-      for (const [name, counters] of all) {
-        const { receive, transmit } = this.sides.forInterface(name);
+      for (const [name, counters] of interfaces) {
+        const { receive, transmit } = this.interfaceAttributes.forInterface(name);
         points.push({ metric, value: counters[received], attributes: receive });
         points.push({ metric, value: counters[transmitted], attributes: transmit });
       }
     }
   }
 
-  private readingOf(stats: Stats): Reading {
-    const plan = this.planFor(versionOf(stats));
-    const files = new Map<string, ToldFile>();
-    const named = (name: string) => {
-      const file = files.get(name) ?? new ToldFile();
+  private createReader(stats: Stats): StatsReader {
+    const plan = this.planFor(cgroupVersion(stats));
+    const files = new Map<string, TextFile>();
+    const fileFor = (name: string) => {
+      const file = files.get(name) ?? new TextFile();
       files.set(name, file);
       return file;
     };
-    const watched = new Watched({
+    const reader = new ContainerReader({
       plan,
-      files: plan.files.map(({ name }) => named(name)),
-      tables: plan.tables.map((table) => ({ table, files: [{ file: named(table.file), label: '' }] })),
+      files: plan.files.map(({ name }) => fileFor(name)),
+      tables: plan.tables.map((table) => ({ table, files: [{ file: fileFor(table.file), label: '' }] })),
       attributes: this.tableAttributes,
-      seldomEvery: 1,
-      turn: 0,
+      schedule: new ReadSchedule(1, 0),
     });
-    return { files, watched };
+    return { files, reader };
   }
 
-  private planFor(version: 1 | 2): Plan {
+  private planFor(version: 1 | 2): ReadPlan {
     let plan = this.plans.get(version);
     if (plan === undefined) {
       const { rows } = this.options;
-      plan = compile(rows, new Map([...controllersOf(rows)].map((controller) => [controller, version])));
+      const versions = new Map([...controllersOf(rows)].map((controller) => [controller, version]));
+      plan = compileReadPlan(rows, versions);
       this.plans.set(version, plan);
     }
     return plan;

@@ -1,15 +1,15 @@
 /**
- * What the stats API says, as the kernel's files say it: the daemon has it from them, so that the catalogue's rows
- * read the one like the other.
+ * Formats an answer of the stats API as the text of the kernel's cgroup files. The daemon has the answer from those files,
+ * so the same catalogue rows can read both.
  * Source: GET /containers/{id}/stats of the Engine API; moby, daemon/stats_unix.go, for what comes from which file.
  */
 import type { Container } from '../../records/records.ts';
 
-/** Of a period in which a limit of CPU time holds, microseconds: the daemon's own. */
-const PERIOD = 100_000;
-/** Of a tick of cpuacct.stat and of a microsecond, nanoseconds. */
-const TICK = 10_000_000;
-const MICRO = 1000;
+/** The period that the daemon enforces a CPU limit in, microseconds. */
+const PERIOD_US = 100_000;
+/** Nanoseconds of a tick of cpuacct.stat, and of a microsecond. */
+const TICK_NS = 10_000_000;
+const MICROSECOND_NS = 1000;
 
 interface BlockEntry {
   readonly major: number;
@@ -30,9 +30,9 @@ interface InterfaceStats {
   readonly tx_dropped: number;
 }
 
-/** As far as it is read. What a host does not have is absent or null. */
+/** The part of the answer that the agent reads. What the host does not have is absent or null. */
 export interface Stats {
-  /** When it was measured, RFC 3339; the year 1 for a container that does not run. */
+  /** Time of the measurement, RFC 3339; in the year 1 for a container that does not run. */
   readonly read: string;
   readonly cpu_stats?: {
     /** Nanoseconds. */
@@ -65,50 +65,50 @@ export interface Stats {
   readonly networks?: Readonly<Record<string, InterfaceStats>>;
 }
 
-const lines = (entries: readonly (readonly [string, number | undefined])[]): string =>
+const formatLines = (entries: readonly (readonly [string, number | undefined])[]): string =>
   entries
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key} ${value}\n`)
     .join('');
 
-const parts = (whole: number | undefined, part: number): number | undefined =>
-  whole === undefined ? undefined : Math.round(whole / part);
+const inUnits = (value: number | undefined, unit: number): number | undefined =>
+  value === undefined ? undefined : Math.round(value / unit);
 
-const isEntry = ([, value]: readonly [string, unknown]): boolean => value !== undefined && value !== '';
+const hasText = ([, value]: readonly [string, unknown]): boolean => value !== undefined && value !== '';
 
-/** A file's text by its name; absent where the daemon does not tell it. */
+/** A file's text by its name; absent where the answer does not have it. */
 type Files = ReadonlyMap<string, string>;
 
-const filesFrom = (texts: Readonly<Record<string, string | number | undefined>>): Files =>
+const withoutAbsent = (texts: Readonly<Record<string, string | number | undefined>>): Files =>
   new Map(
     Object.entries(texts)
-      .filter(isEntry)
+      .filter(hasText)
       .map(([name, text]) => [name, String(text)]),
   );
 
-function v1Files({ cpu_stats, memory_stats, pids_stats, blkio_stats }: Stats, limits: Limits): Files {
+function formatV1Files({ cpu_stats, memory_stats, pids_stats, blkio_stats }: Stats, limits: Limits): Files {
   const { cpu_usage = {}, throttling_data } = cpu_stats ?? {};
   const block = (entries: readonly BlockEntry[] | null | undefined) =>
     (entries ?? []).map(({ major, minor, op, value }) => `${major}:${minor} ${op} ${value}\n`).join('');
-  return filesFrom({
+  return withoutAbsent({
     'cpuacct.usage': cpu_usage.total_usage,
-    'cpuacct.stat': lines([
-      ['user', parts(cpu_usage.usage_in_usermode, TICK)],
-      ['system', parts(cpu_usage.usage_in_kernelmode, TICK)],
+    'cpuacct.stat': formatLines([
+      ['user', inUnits(cpu_usage.usage_in_usermode, TICK_NS)],
+      ['system', inUnits(cpu_usage.usage_in_kernelmode, TICK_NS)],
     ]),
     'cpuacct.usage_percpu': (cpu_usage.percpu_usage ?? []).join(' '),
-    'cpu.stat': lines([
+    'cpu.stat': formatLines([
       ['nr_periods', throttling_data?.periods],
       ['nr_throttled', throttling_data?.throttled_periods],
       ['throttled_time', throttling_data?.throttled_time],
     ]),
     'cpu.cfs_quota_us': limits.quota,
-    'cpu.cfs_period_us': limits.quota === undefined ? undefined : PERIOD,
+    'cpu.cfs_period_us': limits.quota === undefined ? undefined : PERIOD_US,
     'memory.usage_in_bytes': memory_stats?.usage,
     'memory.max_usage_in_bytes': memory_stats?.max_usage,
     'memory.failcnt': memory_stats?.failcnt,
     'memory.limit_in_bytes': limits.memory,
-    'memory.stat': lines(Object.entries(memory_stats?.stats ?? {})),
+    'memory.stat': formatLines(Object.entries(memory_stats?.stats ?? {})),
     'pids.current': pids_stats?.current,
     'pids.max': limits.pids,
     'blkio.throttle.io_service_bytes_recursive': block(blkio_stats?.io_service_bytes_recursive),
@@ -116,7 +116,7 @@ function v1Files({ cpu_stats, memory_stats, pids_stats, blkio_stats }: Stats, li
   });
 }
 
-function v2Files({ cpu_stats, memory_stats, pids_stats, blkio_stats }: Stats, limits: Limits): Files {
+function formatV2Files({ cpu_stats, memory_stats, pids_stats, blkio_stats }: Stats, limits: Limits): Files {
   const { cpu_usage = {}, throttling_data } = cpu_stats ?? {};
   const devices = new Map<string, string>();
   const block = (entries: readonly BlockEntry[] | null | undefined, unit: string) => {
@@ -128,42 +128,42 @@ function v2Files({ cpu_stats, memory_stats, pids_stats, blkio_stats }: Stats, li
   };
   block(blkio_stats?.io_service_bytes_recursive, 'bytes');
   block(blkio_stats?.io_serviced_recursive, 'ios');
-  return filesFrom({
-    'cpu.stat': lines([
-      ['usage_usec', parts(cpu_usage.total_usage, MICRO)],
-      ['user_usec', parts(cpu_usage.usage_in_usermode, MICRO)],
-      ['system_usec', parts(cpu_usage.usage_in_kernelmode, MICRO)],
+  return withoutAbsent({
+    'cpu.stat': formatLines([
+      ['usage_usec', inUnits(cpu_usage.total_usage, MICROSECOND_NS)],
+      ['user_usec', inUnits(cpu_usage.usage_in_usermode, MICROSECOND_NS)],
+      ['system_usec', inUnits(cpu_usage.usage_in_kernelmode, MICROSECOND_NS)],
       ['nr_periods', throttling_data?.periods],
       ['nr_throttled', throttling_data?.throttled_periods],
-      ['throttled_usec', parts(throttling_data?.throttled_time, MICRO)],
+      ['throttled_usec', inUnits(throttling_data?.throttled_time, MICROSECOND_NS)],
     ]),
-    'cpu.max': limits.quota === undefined ? undefined : `${limits.quota} ${PERIOD}`,
+    'cpu.max': limits.quota === undefined ? undefined : `${limits.quota} ${PERIOD_US}`,
     'memory.current': memory_stats?.usage,
     'memory.max': limits.memory,
-    'memory.stat': lines(Object.entries(memory_stats?.stats ?? {})),
+    'memory.stat': formatLines(Object.entries(memory_stats?.stats ?? {})),
     'pids.current': pids_stats?.current,
     'pids.max': limits.pids,
     'io.stat': [...devices.values()].map((line) => `${line}\n`).join(''),
   });
 }
 
-/** The container's own; undefined where there is none. */
+/** The container's limits; undefined where there is none. */
 interface Limits {
   readonly quota: number | undefined;
   readonly memory: number | undefined;
   readonly pids: number | undefined;
 }
 
-/** Of the cgroups of the daemon's host: each version calls anonymous memory by a name of its own. */
-export const versionOf = ({ memory_stats }: Stats): 1 | 2 =>
+/** The cgroup version of the daemon's host. Only v2 calls anonymous memory `anon`. */
+export const cgroupVersion = ({ memory_stats }: Stats): 1 | 2 =>
   memory_stats?.stats?.anon === undefined ? 1 : 2;
 
-export function textsOf(stats: Stats, container: Container): Files {
+export function formatCgroupFiles(stats: Stats, container: Container): Files {
   const limits: Limits = {
-    quota: container.cpuLimit > 0 ? Math.round(container.cpuLimit * PERIOD) : undefined,
-    // Where there is no limit, the daemon says what the host has.
+    quota: container.cpuLimit > 0 ? Math.round(container.cpuLimit * PERIOD_US) : undefined,
+    // Without a limit, the stats have the host's memory as the limit.
     memory: container.memoryLimit > 0 ? container.memoryLimit : undefined,
     pids: stats.pids_stats?.limit || undefined,
   };
-  return versionOf(stats) === 1 ? v1Files(stats, limits) : v2Files(stats, limits);
+  return cgroupVersion(stats) === 1 ? formatV1Files(stats, limits) : formatV2Files(stats, limits);
 }
