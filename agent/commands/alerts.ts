@@ -7,9 +7,9 @@ import { human } from '../../exporters/alerts/text.ts';
 import { duration } from '../../exporters/console/format.ts';
 import { compileRules } from '../alerts/compile-rules.ts';
 import { describeRule, type Rule } from '../alerts/rule.ts';
-import { findAgent } from '../views/watch/client.ts';
+import { findAgent } from '../views/watch/agent-client.ts';
 import { evaluateRulesOnce } from '../views/watch/evaluate-once.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { print, printAs, printTable } from './output.ts';
 
 /** One row of the table. @param now ms since the epoch */
@@ -41,7 +41,7 @@ function show(alerts: readonly AlertJson[]): void {
 }
 
 export async function alerts({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   const agent = await findAgent(config);
   const found =
     agent === undefined
@@ -55,7 +55,7 @@ export async function alerts({ output }: { output: string }, command: Command): 
 }
 
 export async function listRules({ output }: { output: string }, command: Command): Promise<void> {
-  const { config, ruleProblems: ruleMistakes } = await configOf(command);
+  const { config, ruleProblems: ruleMistakes } = await loadCommandConfig(command);
   const reasons = new Map(builtinRules.map(({ rule, reason }) => [rule.name, reason]));
   const rules = rulesWithOptIn(config.alerts).map(({ rule, isOn }) => ({
     name: rule.name,

@@ -21,7 +21,7 @@ import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 import { accessChecks, accessContext, failedAccessChecks, LOG_FILES } from '../targets/access-checks.ts';
 import { daemonOf, unanswered } from '../views/watch/daemon.ts';
-import { type Finding, finding } from './finding.ts';
+import { type CheckResult, checkResult } from './check-result.ts';
 
 const NOT_TRIED = 'no container runs: not tried';
 
@@ -29,7 +29,7 @@ const NOT_TRIED = 'no container runs: not tried';
 async function checkDaemon(
   config: Config,
   endpoint: DaemonEndpoint,
-): Promise<{ findings: Finding[]; docker?: Docker; isHere: boolean }> {
+): Promise<{ findings: CheckResult[]; docker?: Docker; isHere: boolean }> {
   try {
     const docker = connectToDaemon(endpoint);
     const [version, info] = await Promise.all([docker.version(), infoOf(docker)]);
@@ -38,18 +38,22 @@ async function checkDaemon(
       docker,
       isHere: isLocal(endpoint) || (await runsHere(docker, info, config)),
       findings: [
-        finding('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
+        checkResult('docker daemon', 'ok', `${version.Version} at ${endpoint.host} (${endpoint.origin})`),
         old === undefined
-          ? finding('engine API', 'ok', `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`)
-          : finding('engine API', 'warn', old),
+          ? checkResult(
+              'engine API',
+              'ok',
+              `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`,
+            )
+          : checkResult('engine API', 'warn', old),
         ...(info === undefined
           ? []
-          : [finding('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`)]),
+          : [checkResult('cgroup', 'ok', `version ${info.CgroupVersion ?? 1}, driver ${info.CgroupDriver}`)]),
       ],
     };
   } catch (error) {
     return {
-      findings: [finding('docker daemon', 'fail', unanswered(endpoint, error))],
+      findings: [checkResult('docker daemon', 'fail', unanswered(endpoint, error))],
       isHere: false,
     };
   }
@@ -81,13 +85,13 @@ function isRefused(docker: Docker, { path, query }: DaemonRequest): Promise<bool
 }
 
 /** Whether a proxy before the daemon, or the daemon, lets pass what the agent asks. */
-async function checkRequests(docker: Docker): Promise<{ refused: Finding; isEnough: boolean }> {
+async function checkRequests(docker: Docker): Promise<{ refused: CheckResult; isEnough: boolean }> {
   const answers = await Promise.all(daemonRequests.map((request) => isRefused(docker, request)));
   const refused = daemonRequests.filter((_, index) => answers[index]);
   const isEnough = refused.every(({ without }) => without !== undefined);
   const found = refused.map((request) => new RefusedError(request).message).join('; ');
   return {
-    refused: finding(
+    refused: checkResult(
       'engine API requests',
       refused.length === 0 ? 'ok' : isEnough ? 'warn' : 'fail',
       found || 'all are answered',
@@ -115,10 +119,10 @@ function logsFound(containers: readonly Container[], rootfs: string | undefined)
 /** Within this the daemon knows of an end, ms. */
 const ENDING_MS = 1000;
 
-type Ask = () => Promise<readonly ContainerInspectInfo[]>;
+type InspectRunning = () => Promise<readonly ContainerInspectInfo[]>;
 
 /** Tries on every running container what the agent does. @param ask for those that run */
-async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promise<Finding[]> {
+async function checkAbilities(config: Config, ask: InspectRunning, isHere: boolean): Promise<CheckResult[]> {
   const { include, exclude } = config.containers;
   const look = async () =>
     (await ask())
@@ -127,7 +131,7 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
   let containers = await look();
   const { procfs, rootfs } = config;
   const logs = logsFound(containers, isHere ? rootfs : undefined);
-  if (!isHere) return [finding(LOG_FILES, 'ok', logs || NOT_TRIED)];
+  if (!isHere) return [checkResult(LOG_FILES, 'ok', logs || NOT_TRIED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
   const surroundings = accessContext(procfs, rootfs, metrics);
   let lacking = containers.filter((container) => failedAccessChecks(container, surroundings).length > 0);
@@ -145,9 +149,9 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
     const missing = lacks.filter((lack) => lack.check === ability);
     if (missing.length === 0) {
       const what = ability.name === LOG_FILES ? logs : 'readable';
-      return finding(ability.name, 'ok', containers.length === 0 ? NOT_TRIED : what);
+      return checkResult(ability.name, 'ok', containers.length === 0 ? NOT_TRIED : what);
     }
-    return finding(
+    return checkResult(
       ability.name,
       'warn',
       `of ${missing.length} of ${containers.length} containers cannot be read: ${missing[0]!.reason}: ${ability.consequence}; it takes ${ability.requires}`,
@@ -156,22 +160,22 @@ async function checkAbilities(config: Config, ask: Ask, isHere: boolean): Promis
 }
 
 /** Of a scope that is not all of the host. */
-async function checkScope(config: Config, isHere: boolean): Promise<Finding[]> {
+async function checkScope(config: Config, isHere: boolean): Promise<CheckResult[]> {
   try {
     const { running: ask } = daemonOf(config);
     const running = await ask();
     const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
     return [
-      finding('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`),
+      checkResult('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`),
       ...(await checkAbilities(config, ask, isHere)),
     ];
   } catch (error) {
-    return [finding('scope', 'fail', errorMessage(error))];
+    return [checkResult('scope', 'fail', errorMessage(error))];
   }
 }
 
 /** A daemon, what it lets us ask, and what can be seen of its containers. */
-export async function checkContainersOf(config: Config, endpoint: DaemonEndpoint): Promise<Finding[]> {
+export async function checkContainersOf(config: Config, endpoint: DaemonEndpoint): Promise<CheckResult[]> {
   const { findings, docker, isHere } = await checkDaemon(config, endpoint);
   if (docker === undefined) return findings;
   const { refused, isEnough } = await checkRequests(docker);

@@ -12,19 +12,19 @@ import { MAIN_DESTINATION } from '../../config/receiver-options.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
-import { tryAddress } from '../../exporters/server/index.ts';
+import { checkAddress } from '../../exporters/server/index.ts';
 import { readLayout } from '../process/layout.ts';
 import { configuredEndpoints } from '../targets/endpoints.ts';
 import { checkContainersOf } from './check-daemon.ts';
 import { checkKernel } from './check-kernel.ts';
-import { type Finding, finding } from './finding.ts';
-import { configOf } from './options.ts';
+import { type CheckResult, checkResult } from './check-result.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { paint, print, printAs } from './output.ts';
 import { withProgress } from './progress.ts';
 
 const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'blkio', 'io'];
 
-function checkCgroups({ procfs }: Config): Finding {
+function checkCgroups({ procfs }: Config): CheckResult {
   try {
     const hierarchies = readHierarchies(procfs);
     const mounted = CONTROLLERS.filter((controller) => hierarchies.v1.has(controller));
@@ -34,7 +34,7 @@ function checkCgroups({ procfs }: Config): Finding {
         missing.length > 0 && hierarchies.v2 === undefined
           ? `; without ${missing.join(', ')} their metrics are absent`
           : '';
-      return finding(
+      return checkResult(
         'cgroup files',
         tail === '' ? 'ok' : 'warn',
         `v1 controllers ${mounted.join(', ')}${tail}`,
@@ -42,19 +42,19 @@ function checkCgroups({ procfs }: Config): Finding {
     }
     if (hierarchies.v2 !== undefined) {
       const controllers = readFileSync(join(hierarchies.v2.point, 'cgroup.controllers'), 'utf8').trim();
-      return finding('cgroup files', 'ok', `v2 at ${hierarchies.v2.point}, controllers ${controllers}`);
+      return checkResult('cgroup files', 'ok', `v2 at ${hierarchies.v2.point}, controllers ${controllers}`);
     }
-    return finding(
+    return checkResult(
       'cgroup files',
       'warn',
       `no cgroup file system is mounted here: no CPU and memory metrics`,
     );
   } catch (error) {
-    return finding('cgroup files', 'warn', `${errorMessage(error)}: no CPU and memory metrics`);
+    return checkResult('cgroup files', 'warn', `${errorMessage(error)}: no CPU and memory metrics`);
   }
 }
 
-function checkDataDirectory({ data_dir }: Config): Finding {
+function checkDataDirectory({ data_dir }: Config): CheckResult {
   let existing = data_dir;
   for (;;) {
     try {
@@ -65,7 +65,7 @@ function checkDataDirectory({ data_dir }: Config): Finding {
         existing = dirname(existing);
         continue;
       }
-      return finding(
+      return checkResult(
         'data directory',
         'warn',
         `${data_dir}: ${errorMessage(error)}: positions are lost at each restart`,
@@ -73,21 +73,21 @@ function checkDataDirectory({ data_dir }: Config): Finding {
     }
     try {
       readLayout(data_dir);
-      return finding('data directory', 'ok', data_dir);
+      return checkResult('data directory', 'ok', data_dir);
     } catch (error) {
-      return finding('data directory', 'fail', errorMessage(error).replace(/^data_dir: /, ''));
+      return checkResult('data directory', 'fail', errorMessage(error).replace(/^data_dir: /, ''));
     }
   }
 }
 
-async function checkListen({ listen: address }: Config): Promise<Finding> {
+async function checkListen({ listen: address }: Config): Promise<CheckResult> {
   const shown = `${address.host}:${address.port}`;
   try {
-    await tryAddress(address);
-    return finding('listen', 'ok', `${shown} is free`);
+    await checkAddress(address);
+    return checkResult('listen', 'ok', `${shown} is free`);
   } catch (error) {
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    return finding(
+    return checkResult(
       'listen',
       'warn',
       isTaken ? `${shown} is in use, by a running agent perhaps` : `${shown}: ${errorMessage(error)}`,
@@ -96,7 +96,7 @@ async function checkListen({ listen: address }: Config): Promise<Finding> {
 }
 
 /** An empty request is valid OTLP: whatever answers it as such is a receiver. */
-async function checkReceiver(destination: string, target: SignalEndpoint): Promise<Finding> {
+async function checkReceiver(destination: string, target: SignalEndpoint): Promise<CheckResult> {
   const { signal, protocol, url } = target;
   const name =
     destination === MAIN_DESTINATION ? `receiver of ${signal}` : `${destination}, receiver of ${signal}`;
@@ -105,21 +105,21 @@ async function checkReceiver(destination: string, target: SignalEndpoint): Promi
     const verdict = await transport.send(Buffer.alloc(0));
     transport.close();
     const shown = String(maskSecrets(url.href));
-    if (verdict.kind === 'accepted') return finding(name, 'ok', `${shown} takes ${protocol}`);
+    if (verdict.kind === 'accepted') return checkResult(name, 'ok', `${shown} takes ${protocol}`);
     const isToWait = verdict.kind === 'retry' || verdict.kind === 'away';
-    return finding(
+    return checkResult(
       name,
       'fail',
       `${shown}: ${verdict.message}${isToWait ? '; records would wait for it' : ''}`,
     );
   } catch (error) {
-    return finding(name, 'fail', errorMessage(error));
+    return checkResult(name, 'fail', errorMessage(error));
   }
 }
 
 /** @param begins told of each thing that is looked at, before it is */
-async function examine(config: Config, begins: (what: string) => void): Promise<Finding[]> {
-  const findings: Finding[] = [];
+async function runChecks(config: Config, begins: (what: string) => void): Promise<CheckResult[]> {
+  const findings: CheckResult[] = [];
   for (const { name, endpoint } of configuredEndpoints(config)) {
     begins(name === undefined ? 'the daemon' : `the daemon ${name}`);
     const found = isNoDaemon(endpoint) ? checkKernel(config) : await checkContainersOf(config, endpoint);
@@ -138,9 +138,9 @@ async function examine(config: Config, begins: (what: string) => void): Promise<
 }
 
 export async function check({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   let what = '';
-  const examined = examine(config, (begun) => {
+  const examined = runChecks(config, (begun) => {
     what = begun;
   });
   const findings = await withProgress(() => `looking at ${what}`, examined);

@@ -8,7 +8,7 @@ import { connectToDaemon } from '../../collectors/engine/client.ts';
 import { plain } from '../../exporters/console/text.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { mainEndpoint } from '../targets/endpoints.ts';
-import { isVisible } from './define.ts';
+import { isVisible } from './command-help.ts';
 import { print } from './output.ts';
 
 /** Nobody waits longer for a key to have its effect, ms. */

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { MASK, maskSecrets } from '../../config/invalid-value.ts';
 import { ConfigError } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 
 export async function printConfig({ output }: { output: string }, command: Command): Promise<void> {
-  const { settings } = await configOf(command);
+  const { settings } = await loadCommandConfig(command);
   const rows = options
     .filter(({ path }) => settings.has(path))
     .map(({ path, secret }) => {
@@ -29,7 +29,7 @@ export async function printConfig({ output }: { output: string }, command: Comma
 }
 
 export async function validateConfig(_options: unknown, command: Command): Promise<void> {
-  const { ruleProblems: ruleMistakes } = await configOf(command);
+  const { ruleProblems: ruleMistakes } = await loadCommandConfig(command);
   if (ruleMistakes.length > 0) throw new ConfigError(ruleMistakes);
   console.log('the configuration is valid');
 }

@@ -11,12 +11,12 @@ import type {
   Events,
 } from '../../exporters/dashboard/api.ts';
 import { mainEndpoint } from '../targets/endpoints.ts';
-import { eventLine } from '../views/terminal/lines.ts';
-import { type AgentClient, findAgent } from '../views/watch/client.ts';
+import { eventLine } from '../views/terminal/event-line.ts';
+import { type AgentClient, findAgent } from '../views/watch/agent-client.ts';
 import { DaemonSource } from '../views/watch/daemon-source.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
+import { parseSince } from './parse-since.ts';
 import { withProgress } from './progress.ts';
-import { sinceOf } from './since.ts';
 
 export interface EventsOptions {
   readonly follow?: boolean;
@@ -27,29 +27,29 @@ export interface EventsOptions {
 /** As many of the agent's as it may keep. */
 const LIMIT = 100_000;
 
-type Named = Pick<ContainerSummary, 'id' | 'name'>;
+type NamedContainer = Pick<ContainerSummary, 'id' | 'name'>;
 
 /** A name, or the beginning of an id as `docker ps` shows it. */
-const isCalled = ({ id, name }: Named, called: string): boolean =>
+const matchesName = ({ id, name }: NamedContainer, called: string): boolean =>
   name === called || (/^[0-9a-f]{4,64}$/.test(called) && id.startsWith(called));
 
-function isAbout(names: readonly string[]): (event: EventEntry) => boolean {
+function eventFilter(names: readonly string[]): (event: EventEntry) => boolean {
   if (names.length === 0) return () => true;
-  return ({ container }) => container !== null && names.some((name) => isCalled(container, name));
+  return ({ container }) => container !== null && names.some((name) => matchesName(container, name));
 }
 
 /** @throws {Error} naming a container that neither is there nor was told of */
-function requireKnown(
+function requireContainers(
   names: readonly string[],
-  containers: Iterable<Named>,
+  containers: Iterable<NamedContainer>,
   events: readonly EventEntry[],
 ): void {
   const all = [...containers, ...events.flatMap(({ container }) => container ?? [])];
   for (const name of names)
-    if (!all.some((known) => isCalled(known, name))) throw new Error(`there is no container ${name}`);
+    if (!all.some((known) => matchesName(known, name))) throw new Error(`there is no container ${name}`);
 }
 
-interface Question {
+interface EventQuery {
   readonly names: readonly string[];
   /** ms since the epoch; undefined for all. */
   readonly since: number | undefined;
@@ -58,7 +58,7 @@ interface Question {
 }
 
 /** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
-async function before(config: Config, since: number, until: number): Promise<EventEntry[]> {
+async function eventsBeforeAgent(config: Config, since: number, until: number): Promise<EventEntry[]> {
   if (isNoDaemon(mainEndpoint(config))) return [];
   const source = new DaemonSource(config, { since });
   try {
@@ -66,12 +66,12 @@ async function before(config: Config, since: number, until: number): Promise<Eve
       () => `asking the ${source.origin} what happened`,
       source.start(() => {}),
     );
-    return source.scene.events.filter(({ time }) => time < until);
+    return source.state.events.filter(({ time }) => time < until);
   } catch {
     // Whoever may not ask the daemon has what the agent has.
     return [];
   } finally {
-    await source.stop();
+    await source.close();
   }
 }
 
@@ -81,7 +81,7 @@ const keyOf = ({ time, name, container }: EventEntry): string => `${time} ${name
 async function fromAgent(
   client: AgentClient,
   config: Config,
-  { names, since, follow, print }: Question,
+  { names, since, follow, print }: EventQuery,
 ): Promise<void> {
   // Asked for before the past is: what happens in between is in both.
   const stream = follow ? client.stream([], new AbortController().signal) : undefined;
@@ -93,9 +93,9 @@ async function fromAgent(
   ]);
   const begun = Date.parse(status.since);
   const told = new Set(own.map(keyOf));
-  const remembered = (since ?? 0) < begun ? await before(config, since ?? 0, begun) : [];
+  const remembered = (since ?? 0) < begun ? await eventsBeforeAgent(config, since ?? 0, begun) : [];
   const all = [...remembered.filter((event) => !told.has(keyOf(event))), ...own];
-  requireKnown(names, containers, all);
+  requireContainers(names, containers, all);
   all.sort((a, b) => a.time - b.time).forEach(print);
   if (stream === undefined) return;
   let last = own.at(-1)?.sequence ?? 0;
@@ -108,7 +108,7 @@ async function fromAgent(
   throw new Error(`the agent at ${client.url} has closed the connection`);
 }
 
-async function fromDaemon(config: Config, { names, since, follow, print }: Question): Promise<void> {
+async function fromDaemon(config: Config, { names, since, follow, print }: EventQuery): Promise<void> {
   let isPast = true;
   const source = new DaemonSource(config, {
     since: since ?? 0,
@@ -120,10 +120,10 @@ async function fromDaemon(config: Config, { names, since, follow, print }: Quest
     () => `asking the ${source.origin} what happened`,
     source.start(() => {}),
   );
-  requireKnown(names, source.scene.containers.values(), source.scene.events);
-  source.scene.events.forEach(print);
+  requireContainers(names, source.state.containers.values(), source.state.events);
+  source.state.events.forEach(print);
   isPast = false;
-  if (!follow) await source.stop();
+  if (!follow) await source.close();
 }
 
 export async function events(
@@ -131,10 +131,10 @@ export async function events(
   options: EventsOptions,
   command: Command,
 ): Promise<void> {
-  const since = sinceOf(options.since);
-  const { config } = await configOf(command);
+  const since = parseSince(options.since);
+  const { config } = await loadCommandConfig(command);
   const paint = paintFor(process.stdout);
-  const isWanted = isAbout(names);
+  const isWanted = eventFilter(names);
   const print = (event: EventEntry) => {
     if (!isWanted(event)) return;
     const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : eventLine(event, paint);

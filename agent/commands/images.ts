@@ -4,9 +4,9 @@ import { listedReference, listImages, namesOf } from '../../collectors/docker/ob
 import { familiar, parseImageReference } from '../../collectors/lifecycle/identity.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import type { Containers, Images } from '../../exporters/dashboard/api.ts';
-import type { AgentClient } from '../views/watch/client.ts';
+import type { AgentClient } from '../views/watch/agent-client.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
@@ -80,7 +80,7 @@ async function fromAgent(agent: AgentClient): Promise<Row[]> {
 }
 
 export async function images({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   const found = await daemonOrAgent(config, fromDaemon, fromAgent);
   const rows = found.sort((a, b) => ((a.references[0] ?? '~') < (b.references[0] ?? '~') ? -1 : 1));
   await printAs(output, rows, () => show(rows));

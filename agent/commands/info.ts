@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { bytes } from '../../exporters/console/format.ts';
 import type { Agent, Containers, Host, Images } from '../../exporters/dashboard/api.ts';
-import type { AgentClient } from '../views/watch/client.ts';
+import type { AgentClient } from '../views/watch/agent-client.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
@@ -105,7 +105,7 @@ async function fromAgent(agent: AgentClient): Promise<Facts> {
 }
 
 export async function info({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   const facts = await daemonOrAgent(config, fromDaemon, fromAgent);
   await printAs(output, facts, () => show({ ...facts, memory: bytes(facts.memory) }));
 }

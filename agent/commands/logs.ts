@@ -9,13 +9,13 @@ import { compilePattern } from '../../config/pattern.ts';
 import { numberOfRange } from '../../config/severity.ts';
 import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { pad, plain, width } from '../../exporters/console/text.ts';
-import { styleOfSeverity } from '../views/terminal/lines.ts';
-import { agentLines } from '../views/watch/agent-logs.ts';
+import { styleOfSeverity } from '../views/terminal/event-line.ts';
+import { readAgentLogs } from '../views/watch/agent-logs.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
-import { DaemonLog, linesOf } from '../views/watch/daemon-logs.ts';
-import { type Line, nameOfSeverity, timeOf } from '../views/watch/line.ts';
-import { configOf } from './options.ts';
-import { sinceOf } from './since.ts';
+import { DaemonLog, readDaemonLogs } from '../views/watch/daemon-logs.ts';
+import { type DisplayLine, formatTime, severityName } from '../views/watch/log-line.ts';
+import { loadCommandConfig } from './config-flags.ts';
+import { parseSince } from './parse-since.ts';
 
 export interface LogsOptions {
   readonly follow?: boolean;
@@ -50,7 +50,7 @@ function patternOf(text: string | undefined): LinearPattern | undefined {
 const CONTINUES = /^(\s+\S|Caused by: |Traceback )/;
 
 /** Which lines are wanted. */
-function filterOf({ grep, severity }: LogsOptions): (line: Line) => boolean {
+function lineFilter({ grep, severity }: LogsOptions): (line: DisplayLine) => boolean {
   const fits = patternOf(grep);
   const least = severity === undefined ? 0 : numberOfRange(severity);
   const wasSevere = new Map<string, boolean>();
@@ -66,9 +66,9 @@ function filterOf({ grep, severity }: LogsOptions): (line: Line) => boolean {
   };
 }
 
-class Printer {
+class LogPrinter {
   private readonly options: LogsOptions;
-  private readonly paints: Readonly<Record<Line['stream'], Paint>>;
+  private readonly paints: Readonly<Record<DisplayLine['stream'], Paint>>;
   /** Columns of names; 0 where there is only one. */
   private readonly names: number;
 
@@ -80,10 +80,10 @@ class Printer {
   }
 
   /** @returns whether there is room for more at once */
-  print(line: Line): boolean {
+  print(line: DisplayLine): boolean {
     if (this.options.output === 'json') {
       const { container, stream, text: body, severity } = line;
-      const record = { time: timeOf(line), container, stream, severity: nameOfSeverity(severity), body };
+      const record = { time: formatTime(line), container, stream, severity: severityName(severity), body };
       return process.stdout.write(`${JSON.stringify(record)}\n`);
     }
     const out = process[line.stream];
@@ -91,7 +91,7 @@ class Printer {
     // A log line must not command the terminal of whoever reads it.
     const text = out.isTTY ? plain(line.text) : line.text;
     const style = styleOfSeverity(line.severity);
-    const time = this.options.timestamps === true ? `${paint('dim', timeOf(line))} ` : '';
+    const time = this.options.timestamps === true ? `${paint('dim', formatTime(line))} ` : '';
     const name =
       this.names === 0
         ? ''
@@ -134,15 +134,15 @@ async function logsOf(
   return [...byId.values()].map((each) => new DaemonLog(docker, each, signal));
 }
 
-const tellGap = (oldest: number): void =>
+const warnAboutGap = (oldest: number): void =>
   console.error(
     `portlight: the daemon cannot be asked, and the agent has lines since ${new Date(oldest).toISOString()} only`,
   );
 
 export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
-  const past = { since: sinceOf(options.since), tail: tailOf(options.tail) };
-  const isWanted = filterOf(options);
-  const { config } = await configOf(command);
+  const past = { since: parseSince(options.since), tail: tailOf(options.tail) };
+  const isWanted = lineFilter(options);
+  const { config } = await loadCommandConfig(command);
   const stopping = new AbortController();
   const { signal } = stopping;
   // Whoever read us has gone (`| head`).
@@ -152,11 +152,14 @@ export async function logs(names: readonly string[], options: LogsOptions, comma
     config,
     async (daemon) => {
       const all = await logsOf(daemon, names, signal);
-      return { called: all.map(({ name }) => name), lines: linesOf(all, past, follow) };
+      return { called: all.map(({ name }) => name), lines: readDaemonLogs(all, past, follow) };
     },
-    async (agent) => ({ called: names, lines: agentLines(agent, names, past, follow, signal, tellGap) }),
+    async (agent) => ({
+      called: names,
+      lines: readAgentLogs(agent, names, past, follow, signal, warnAboutGap),
+    }),
   );
-  const printer = new Printer(options, found.called);
+  const printer = new LogPrinter(options, found.called);
   try {
     for await (const line of found.lines) {
       if (signal.aborted) return;

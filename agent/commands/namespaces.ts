@@ -13,13 +13,13 @@ import {
   relationOf,
 } from '../../collectors/shared/namespaces.ts';
 import type { NamespaceMap } from '../../exporters/dashboard/api.ts';
-import type { AgentClient } from '../views/watch/client.ts';
+import type { AgentClient } from '../views/watch/agent-client.ts';
 import { type Daemon, daemonOrAgent, Unanswered } from '../views/watch/daemon.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
 import { withProgress } from './progress.ts';
 
-interface Inhabitant {
+interface NamespacedContainer {
   readonly id: string;
   readonly name: string;
   readonly namespaces: Namespaces;
@@ -28,18 +28,18 @@ interface Inhabitant {
   readonly elevated?: readonly string[];
 }
 
-interface Room {
+interface NamespaceGroup {
   readonly type: string;
   readonly inode: number;
   readonly host: boolean;
   readonly members: readonly string[];
 }
 
-function inhabitant(
+function inspectNamespaces(
   procfs: string,
   inspect: ContainerInspectInfo,
   onMistake: (mistake: string) => void,
-): Inhabitant | undefined {
+): NamespacedContainer | undefined {
   const container = fromInspect(inspect, undefined, {});
   try {
     const namespaces = readNamespaces(procfs, container.pid);
@@ -54,7 +54,7 @@ function inhabitant(
 }
 
 /** Every namespace with who lives in it: by type, the host's own first, then the fullest. */
-function roomsOf(inhabitants: readonly Inhabitant[]): Room[] {
+function groupNamespaces(inhabitants: readonly NamespacedContainer[]): NamespaceGroup[] {
   return namespaceTypes.flatMap((type) => {
     const rooms = new Map<number, { host: boolean; members: string[] }>();
     for (const { name, namespaces } of inhabitants) {
@@ -70,8 +70,8 @@ function roomsOf(inhabitants: readonly Inhabitant[]): Room[] {
   });
 }
 
-function tree(inhabitants: readonly Inhabitant[]): string {
-  const rooms = roomsOf(inhabitants);
+function tree(inhabitants: readonly NamespacedContainer[]): string {
+  const rooms = groupNamespaces(inhabitants);
   const lines: string[] = [];
   for (const type of namespaceTypes) {
     const ofType = rooms.filter((room) => room.type === type);
@@ -88,8 +88,8 @@ function tree(inhabitants: readonly Inhabitant[]): string {
 }
 
 /** A row a container: what it shares of each type, and with whom. */
-function rowsOf(inhabitants: readonly Inhabitant[]): Rows {
-  const rooms = roomsOf(inhabitants);
+function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
+  const rooms = groupNamespaces(inhabitants);
   const rows = inhabitants.map(({ name, namespaces, elevated = [] }) => [
     name,
     ...namespaceTypes.map((type) => {
@@ -106,9 +106,9 @@ function rowsOf(inhabitants: readonly Inhabitant[]): Rows {
 }
 
 /** What Graphviz draws: a box for each container, a line to each namespace that is not its own alone. */
-function dot(inhabitants: readonly Inhabitant[]): string {
+function dot(inhabitants: readonly NamespacedContainer[]): string {
   const quoted = (text: string) => JSON.stringify(text);
-  const shared = roomsOf(inhabitants).filter(({ host, members }) => host || members.length > 1);
+  const shared = groupNamespaces(inhabitants).filter(({ host, members }) => host || members.length > 1);
   return [
     'graph namespaces {',
     '  node [fontname="sans-serif"];',
@@ -127,8 +127,8 @@ function dot(inhabitants: readonly Inhabitant[]): string {
   ].join('\n');
 }
 
-function facts(inhabitants: readonly Inhabitant[]): object[] {
-  const rooms = roomsOf(inhabitants);
+function facts(inhabitants: readonly NamespacedContainer[]): object[] {
+  const rooms = groupNamespaces(inhabitants);
   return inhabitants.map(({ id, name, namespaces, confinement, elevated }) => ({
     id,
     name,
@@ -157,20 +157,20 @@ function facts(inhabitants: readonly Inhabitant[]): object[] {
   }));
 }
 
-async function fromDaemon(daemon: Daemon, procfs: string): Promise<Inhabitant[]> {
+async function fromDaemon(daemon: Daemon, procfs: string): Promise<NamespacedContainer[]> {
   const running = await withProgress(() => `asking ${daemon.endpoint.host}`, daemon.running());
   const mistakes: string[] = [];
   const found = running.flatMap(
-    (inspect) => inhabitant(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
+    (inspect) => inspectNamespaces(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
   );
   if (found.length === 0 && mistakes.length > 0) throw new Unanswered(mistakes.join('; '));
   for (const mistake of mistakes) console.error(`portlight: ${mistake}`);
   return found;
 }
 
-async function fromAgent(agent: AgentClient): Promise<Inhabitant[]> {
+async function fromAgent(agent: AgentClient): Promise<NamespacedContainer[]> {
   const { namespaces: all } = await agent.get<NamespaceMap>('/api/namespaces');
-  const inhabitants = new Map<string, Inhabitant>();
+  const inhabitants = new Map<string, NamespacedContainer>();
   for (const { type, inode, isHost, members } of all)
     for (const { id, name } of members) {
       const known = inhabitants.get(id) ?? { id, name, namespaces: {} };
@@ -181,7 +181,7 @@ async function fromAgent(agent: AgentClient): Promise<Inhabitant[]> {
 }
 
 export async function namespaces({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   const found = await daemonOrAgent(config, (daemon) => fromDaemon(daemon, config.procfs), fromAgent);
   const inhabitants = found.sort((a, b) => (a.name < b.name ? -1 : 1));
   await printAs(output, facts(inhabitants), () => {

@@ -6,9 +6,9 @@
 import { Argument, Command, Option } from 'commander';
 import { severityRanges } from '../../config/severity.ts';
 import { VERSION } from '../../config/version.ts';
-import { example, exampleLines, output } from './define.ts';
+import { addExample, formatExamples, outputOption } from './command-help.ts';
+import { addConfigFlags } from './config-flags.ts';
 import { exitCodes } from './exit-codes.ts';
-import { withConfig } from './options.ts';
 
 /** What commands heed that ask the daemon, or the running agent where one answers. */
 const ASKING = ['docker_host', 'scope', 'procfs', 'listen', 'data_dir'];
@@ -28,7 +28,7 @@ export function createProgram(): Command {
       'after',
       () => `
 Examples:
-${exampleLines([
+${formatExamples([
   { line: 'portlight run', what: 'print everything to the console' },
   { line: 'portlight run --interval 5s --exporter console', what: 'more often' },
   { line: 'portlight top', what: 'all containers, live' },
@@ -50,19 +50,19 @@ flags win over variables, variables over the file.`,
 }
 
 function addAgent(program: Command): void {
-  const run = withConfig(program.command('run').description('run the agent until it is told to stop')).action(
-    async (options, command) => (await import('./run.ts')).run(options, command),
-  );
-  example(run, 'portlight run --exporter otlp,console', 'ship, and print as well');
+  const run = addConfigFlags(
+    program.command('run').description('run the agent until it is told to stop'),
+  ).action(async (options, command) => (await import('./run.ts')).run(options, command));
+  addExample(run, 'portlight run --exporter otlp,console', 'ship, and print as well');
 
-  const check = withConfig(
+  const check = addConfigFlags(
     program
       .command('check')
       .description(
         'tell what works here and what is missing; exits with 1 when the agent could not do its work',
       ),
   )
-    .addOption(output())
+    .addOption(outputOption())
     .addOption(
       new Option('--live', 'only ask the running agent whether it works, as health checks do').conflicts(
         'output',
@@ -70,24 +70,24 @@ function addAgent(program: Command): void {
     )
     .action(async (options, command) => {
       // Health checks ask often: what examines is not even loaded for them.
-      if (options.live) await (await import('./live.ts')).live(command);
+      if (options.live) await (await import('./check-live.ts')).checkLive(command);
       else await (await import('./check.ts')).check(options, command);
     });
-  example(check, 'portlight check', 'before the first run, and when something is missing');
-  example(check, 'portlight check --live', 'the health check of a container');
+  addExample(check, 'portlight check', 'before the first run, and when something is missing');
+  addExample(check, 'portlight check --live', 'the health check of a container');
 
-  const status = withConfig(
+  const status = addConfigFlags(
     program.command('status').description('ask the running agent how its deliveries go'),
     ['listen', 'data_dir'],
   )
-    .addOption(output())
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./status.ts')).status(options, command));
-  example(status, 'portlight status', 'what was sent, what waits, what was dropped');
+  addExample(status, 'portlight status', 'what was sent, what waits, what was dropped');
 }
 
 function addAlerts(program: Command): void {
   const alerts = program.command('alerts').description('tell what fires, and list the rules');
-  const listed = withConfig(
+  const listed = addConfigFlags(
     alerts
       .command('list', { isDefault: true })
       .description(
@@ -95,18 +95,18 @@ function addAlerts(program: Command): void {
       ),
     [...ASKING, 'rootfs', 'log_level'],
   )
-    .addOption(output())
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./alerts.ts')).alerts(options, command));
-  example(listed, 'portlight alerts', 'what fires now');
+  addExample(listed, 'portlight alerts', 'what fires now');
 
-  const rules = withConfig(alerts.command('rules').description('list the rules, and when each fires'), [])
-    .addOption(output())
+  const rules = addConfigFlags(alerts.command('rules').description('list the rules, and when each fires'), [])
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./alerts.ts')).listRules(options, command));
-  example(rules, 'portlight alerts rules --config new.yaml', 'with what is wrong in them');
+  addExample(rules, 'portlight alerts rules --config new.yaml', 'with what is wrong in them');
 }
 
 function addViews(program: Command): void {
-  const top = withConfig(
+  const top = addConfigFlags(
     program
       .command('top')
       .description('watch all containers live, and one of them closely: ? tells the keys')
@@ -115,45 +115,48 @@ function addViews(program: Command): void {
       .option('-a, --all', 'also those that do not run'),
     ASKING,
   ).action(async (options, command) => (await import('./top.ts')).top(options, command));
-  example(top, 'portlight top', 'Enter for one container, / to filter, s to sort, q to leave');
-  example(top, 'portlight top --sort memory --filter shop', 'begin with those of one project');
+  addExample(top, 'portlight top', 'Enter for one container, / to filter, s to sort, q to leave');
+  addExample(top, 'portlight top --sort memory --filter shop', 'begin with those of one project');
 
-  const ps = withConfig(
+  const ps = addConfigFlags(
     program.command('ps').description('list running containers: CPU, memory, processes, namespaces'),
     [...ASKING, 'log_level'],
   )
-    .addOption(output())
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./ps.ts')).ps(options, command));
-  example(ps, 'portlight ps', 'what each container uses, once');
-  example(ps, 'portlight ps -o json', 'for a script');
+  addExample(ps, 'portlight ps', 'what each container uses, once');
+  addExample(ps, 'portlight ps -o json', 'for a script');
 
-  const images = withConfig(
+  const images = addConfigFlags(
     program.command('images').description('list images: age, size, and the containers that use them'),
     ASKING,
   )
-    .addOption(output())
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./images.ts')).images(options, command));
-  example(images, 'portlight images', 'with containers whose image has a newer version here');
+  addExample(images, 'portlight images', 'with containers whose image has a newer version here');
 
-  const info = withConfig(program.command('info').description('tell what daemon and host these are'), ASKING)
-    .addOption(output())
+  const info = addConfigFlags(
+    program.command('info').description('tell what daemon and host these are'),
+    ASKING,
+  )
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./info.ts')).info(options, command));
-  example(info, 'portlight info -o yaml', 'versions, drivers, counts, warnings');
+  addExample(info, 'portlight info -o yaml', 'versions, drivers, counts, warnings');
 
-  const namespaces = withConfig(
+  const namespaces = addConfigFlags(
     program
       .command('namespaces')
       .description('tell who shares which namespace with whom, and what confines each container'),
     ASKING,
   )
-    .addOption(output('tree', 'table', 'json', 'yaml', 'dot'))
+    .addOption(outputOption('tree', 'table', 'json', 'yaml', 'dot'))
     .action(async (options, command) => (await import('./namespaces.ts')).namespaces(options, command));
-  example(namespaces, 'portlight namespaces', 'as a tree');
-  example(namespaces, 'portlight namespaces -o dot | dot -Tsvg > map.svg', 'as a picture, by Graphviz');
+  addExample(namespaces, 'portlight namespaces', 'as a tree');
+  addExample(namespaces, 'portlight namespaces -o dot | dot -Tsvg > map.svg', 'as a picture, by Graphviz');
 }
 
 function addStreams(program: Command): void {
-  const logs = withConfig(
+  const logs = addConfigFlags(
     program
       .command('logs')
       .description('print the logs of containers, several of them by time')
@@ -170,13 +173,13 @@ function addStreams(program: Command): void {
       .option('-t, --timestamps', 'with the time of each line'),
     ASKING,
   )
-    .addOption(output('text', 'json'))
+    .addOption(outputOption('text', 'json'))
     .action(async (names, options, command) => (await import('./logs.ts')).logs(names, options, command));
-  example(logs, 'portlight logs -f web', 'the log of one container');
-  example(logs, 'portlight logs --since 10m --severity warn web db', 'what went wrong in two');
-  example(logs, "portlight logs --grep 'order \\d+' -o json web", 'one JSON object a line');
+  addExample(logs, 'portlight logs -f web', 'the log of one container');
+  addExample(logs, 'portlight logs --since 10m --severity warn web db', 'what went wrong in two');
+  addExample(logs, "portlight logs --grep 'order \\d+' -o json web", 'one JSON object a line');
 
-  const events = withConfig(
+  const events = addConfigFlags(
     program
       .command('events')
       .description('print what happened, as the agent tells it: how long, why, with what exit code')
@@ -185,10 +188,10 @@ function addStreams(program: Command): void {
       .option('--since <time>', `only events from then on: ${SINCE}`),
     ASKING,
   )
-    .addOption(output('text', 'json'))
+    .addOption(outputOption('text', 'json'))
     .action(async (names, options, command) => (await import('./events.ts')).events(names, options, command));
-  example(events, 'portlight events --since 1h', 'what happened in the last hour');
-  example(events, 'portlight events -f web', 'what happens to one container');
+  addExample(events, 'portlight events --since 1h', 'what happened in the last hour');
+  addExample(events, 'portlight events -f web', 'what happens to one container');
 }
 
 function addSetup(program: Command): void {
@@ -197,33 +200,35 @@ function addSetup(program: Command): void {
     .description('what can be collected')
     .command('list', { isDefault: true })
     .description('list every metric with its group, kind, unit and whether it is on by default')
-    .addOption(output())
+    .addOption(outputOption())
     .action(async (options) => (await import('./metrics.ts')).listMetrics(options));
-  example(metrics, 'portlight metrics list', 'as docs/metrics.md has them');
+  addExample(metrics, 'portlight metrics list', 'as docs/metrics.md has them');
 
   const config = program.command('config').description('show or check the configuration');
-  const printed = withConfig(config.command('print').description('print each value and where it came from'))
-    .addOption(output())
+  const printed = addConfigFlags(
+    config.command('print').description('print each value and where it came from'),
+  )
+    .addOption(outputOption())
     .action(async (options, command) => (await import('./config.ts')).printConfig(options, command));
-  example(printed, 'portlight config print', 'secrets are masked');
-  const validate = withConfig(
+  addExample(printed, 'portlight config print', 'secrets are masked');
+  const validate = addConfigFlags(
     config.command('validate').description('exit with 2 and a line for each mistake when it is wrong'),
   ).action(async (options, command) => (await import('./config.ts')).validateConfig(options, command));
-  example(validate, 'portlight config validate --config new.yaml', 'before it is put in place');
+  addExample(validate, 'portlight config validate --config new.yaml', 'before it is put in place');
   const schema = config
     .command('schema')
     .description('print what the file can say as JSON Schema, which editors complete and check it with')
     .action(async () => (await import('./config.ts')).printSchema());
-  example(schema, 'portlight config schema > portlight.schema.json', 'for an editor, or a pipeline');
+  addExample(schema, 'portlight config schema > portlight.schema.json', 'for an editor, or a pipeline');
 
   const completion = program
     .command('completion')
     .description('print a script that has a shell complete commands, options and containers')
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
     .action(async (shell) => (await import('./completion.ts')).completion(shell));
-  example(completion, 'source <(portlight completion bash)', 'in ~/.bashrc');
-  example(completion, 'source <(portlight completion zsh)', 'in ~/.zshrc, after compinit');
-  example(completion, 'portlight completion fish > ~/.config/fish/completions/portlight.fish', 'once');
+  addExample(completion, 'source <(portlight completion bash)', 'in ~/.bashrc');
+  addExample(completion, 'source <(portlight completion zsh)', 'in ~/.zshrc, after compinit');
+  addExample(completion, 'portlight completion fish > ~/.config/fish/completions/portlight.fish', 'once');
   program
     .command('complete', { hidden: true })
     .description('print what a word can be: what completion scripts ask')

@@ -15,9 +15,9 @@ import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { createLogger } from '../process/logger.ts';
 import { CollectorSet } from '../rounds/collector-set.ts';
 import { Round } from '../rounds/round.ts';
-import { type AgentClient, findAgent } from '../views/watch/client.ts';
+import { type AgentClient, findAgent } from '../views/watch/agent-client.ts';
 import { daemonOf } from '../views/watch/daemon.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
@@ -111,7 +111,7 @@ async function fromAgent(client: AgentClient): Promise<Row[]> {
 }
 
 export async function ps({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   const client = await findAgent(config);
   const found = client === undefined ? await fromDaemon(config) : await fromAgent(client);
   const rows = found.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -7,10 +7,10 @@ import type { Config } from '../../config/schema.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { type RunningAgent, startAgent } from '../process/agent.ts';
 import { createLogger } from '../process/logger.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 
 export async function run(_options: unknown, command: Command): Promise<void> {
-  const loaded = await configOf(command);
+  const loaded = await loadCommandConfig(command);
   let { config } = loaded;
   const logger = createLogger(config.log_level);
   const tell = (mistakes: readonly string[]) => {
@@ -47,7 +47,7 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   const reload = async () => {
     let next: Config;
     try {
-      const reloaded = await configOf(command);
+      const reloaded = await loadCommandConfig(command);
       next = reloaded.config;
       tell(reloaded.ruleProblems);
     } catch (error) {

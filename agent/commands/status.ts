@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import type { Delivery, Status } from '../../exporters/shared/status.ts';
-import { askAgent } from './ask.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { print, printAs, printTable } from './output.ts';
+import { queryAgent } from './query-agent.ts';
 
 const droppedText = (dropped: Delivery['dropped']): string =>
   Object.entries(dropped)
@@ -39,7 +39,7 @@ function show({ version, pid, since, daemons, destinations, deliveries, dropped 
 }
 
 export async function status({ output }: { output: string }, command: Command): Promise<void> {
-  const { config } = await configOf(command);
-  const found = await askAgent<Status>(config, '/status');
+  const { config } = await loadCommandConfig(command);
+  const found = await queryAgent<Status>(config, '/status');
   await printAs(output, found, () => show(found));
 }

@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
 import { hasUnicode } from '../views/terminal/draw.ts';
-import { App } from '../views/top/app.ts';
+import { TopApp } from '../views/top/app.ts';
 import { sorts } from '../views/top/columns.ts';
+import { findAgent } from '../views/watch/agent-client.ts';
 import { AgentSource } from '../views/watch/agent-source.ts';
-import { findAgent } from '../views/watch/client.ts';
 import { DaemonSource } from '../views/watch/daemon-source.ts';
-import { configOf } from './options.ts';
+import { loadCommandConfig } from './config-flags.ts';
 import { withProgress } from './progress.ts';
 
 const INTERVAL_MS = 1000;
@@ -23,7 +23,7 @@ export async function top({ sort, filter = '', all = false }: TopOptions, comman
   const known = sorts.find((name) => name === sort);
   if (known === undefined)
     throw new ConfigError([`--sort: "${sort}" is not allowed; expected one of ${sorts.join(', ')}`]);
-  const { config } = await configOf(command);
+  const { config } = await loadCommandConfig(command);
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new Error('top wants a terminal for input and output; portlight ps prints the same once');
   const client = await findAgent(config);
@@ -31,14 +31,14 @@ export async function top({ sort, filter = '', all = false }: TopOptions, comman
     client === undefined
       ? new DaemonSource(config, { since: 0, interval: INTERVAL_MS })
       : new AgentSource(client);
-  let app: App | undefined;
+  let app: TopApp | undefined;
   await withProgress(
     () => `asking the ${source.origin}`,
     source.start(() => app?.redraw()),
   );
-  app = new App(source, paintFor(process.stdout), hasUnicode(), { sort: known, filter, all });
+  app = new TopApp(source, paintFor(process.stdout), hasUnicode(), { sort: known, filter, all });
   await app.run();
-  await source.stop();
+  await source.close();
   // Sockets of streams may linger.
   process.exit();
 }

@@ -17,8 +17,14 @@ import { VERSION } from '../../config/version.ts';
 import { toJson } from '../../exporters/alerts/alert.ts';
 import { createExporters } from '../../exporters/index.ts';
 import { PrometheusExporter } from '../../exporters/prometheus/index.ts';
-import { Access } from '../../exporters/server/access.ts';
-import { healthPages, listen, openUrlOf, type Site, urlOf } from '../../exporters/server/index.ts';
+import { AccessControl } from '../../exporters/server/access.ts';
+import {
+  browserUrlOf,
+  healthRoutes,
+  type ServerOptions,
+  startServer,
+  urlOf,
+} from '../../exporters/server/index.ts';
 import { requiredToken } from '../../exporters/server/token.ts';
 import { statusOf } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
@@ -115,7 +121,7 @@ async function startLocked(
   const scope = await connectScope(endpoints[0]!.endpoint, config.scope, (message) => logger.warn(message));
   // Before anything is opened: it may not be had.
   const token = requiredToken(config.listen.host, config.data_dir, logger);
-  const access = new Access(config.dashboard.hosts, token);
+  const access = new AccessControl(config.dashboard.hosts, token);
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, found] = await Promise.all([
     createExporters(config, telemetry),
@@ -215,8 +221,8 @@ async function startLocked(
       bootTime: bootTime(config.procfs),
       host: ofHost,
       containers: () => daemon.containers.values(),
-      isWatched: () => dashboard.isWatched,
-      onSample: (sets) => dashboard.glance(sets),
+      isWatched: () => dashboard.hasViewers,
+      onSample: (sets) => dashboard.addLiveSample(sets),
     });
     liveSamplers.push(sampler);
     return [sampler];
@@ -246,14 +252,14 @@ async function startLocked(
     );
   }
   if (dashboard !== undefined)
-    dashboard.onWatched = () => {
+    dashboard.onViewerConnected = () => {
       for (const sampler of liveSamplers) sampler.start();
     };
 
-  const site: Site = {
-    health: healthPages(() => daemons.some(({ connected }) => connected)),
-    open: { ...dashboard?.files, '/api/login': (request) => access.login(request) },
-    pages: {
+  const site: ServerOptions = {
+    health: healthRoutes(() => daemons.some(({ connected }) => connected)),
+    public: { ...dashboard?.pageRoutes, '/api/login': (request) => access.login(request) },
+    protected: {
       '/metrics': ({ headers }) => scrape.metrics(headers.accept),
       '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
       '/status': () => ({ contentType: 'application/json', body: JSON.stringify(status()) }),
@@ -261,14 +267,14 @@ async function startLocked(
         contentType: 'application/json',
         body: JSON.stringify(alerts.currentAlerts.map(toJson)),
       }),
-      ...dashboard?.pages,
+      ...dashboard?.routes,
     },
     access,
-    onFault: (error) => telemetry.reportError('server', error),
+    onError: (error) => telemetry.reportError('server', error),
   };
   let server: Server;
   try {
-    server = await listen(config.listen, site);
+    server = await startServer(config.listen, site);
   } catch (error) {
     await Promise.all(exporters.map((exporter) => exporter.shutdown(AbortSignal.abort())));
     positions.close();
@@ -288,7 +294,7 @@ async function startLocked(
       exporters: config.exporter,
       listen: urlOf(server),
     },
-    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${openUrlOf(server)}/`,
+    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${browserUrlOf(server)}/`,
   );
 
   const waiting = () =>

@@ -4,7 +4,7 @@ import { namesOf } from '../../collectors/docker/objects.ts';
 import { readConfinement } from '../../collectors/namespaces/confinement.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import type { Confinement } from '../../exporters/dashboard/api.ts';
-import type { Sources } from '../../exporters/dashboard/sources.ts';
+import type { DataSources } from '../../exporters/dashboard/data-sources.ts';
 import type { Status } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import type { Target } from '../targets/target.ts';
@@ -61,7 +61,7 @@ function merged<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<string,
   return maps.length === 1 ? maps[0]! : new Map(maps.flatMap((map) => [...map]));
 }
 
-export function dashboardSources({ daemons, status, telemetry }: DashboardParts): Sources {
+export function dashboardSources({ daemons, status, telemetry }: DashboardParts): DataSources {
   const daemonOf = ({ id }: Container) => daemons.find(({ containers }) => containers.has(id));
   return {
     get hostname() {

@@ -1,7 +1,7 @@
 /** The text of docs/commands.md, from the program itself. */
 import type { Argument, Command, Option } from 'commander';
 import { options as configured } from '../../config/schema.ts';
-import { examplesOf, isVisible } from '../commands/define.ts';
+import { examplesOf, isVisible } from '../commands/command-help.ts';
 import { exitCodes } from '../commands/exit-codes.ts';
 import { createProgram } from '../commands/program.ts';
 

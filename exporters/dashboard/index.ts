@@ -6,20 +6,20 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricSet } from '../../collectors/records/points.ts';
-import { filePages } from '../server/files.ts';
-import type { Pages } from '../server/page.ts';
+import type { Routes } from '../server/route.ts';
+import { staticFileRoutes } from '../server/static-files.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { Exporter } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
-import { Answers } from './answers.ts';
 import type { Figures } from './api.ts';
-import { routes } from './routes.ts';
-import type { Sources } from './sources.ts';
-import { Store, type Watcher } from './store.ts';
-import { Streams } from './stream.ts';
+import { apiRoutes } from './api-routes.ts';
+import type { DataSources } from './data-sources.ts';
+import { EventStreams } from './event-stream.ts';
+import { DashboardQueries } from './queries.ts';
+import { DashboardStore, type StoreListener } from './store.ts';
 
 /** How long after an event its container is looked at again, ms: the daemon describes some things only later. */
-const LOOKS_MS = [50, 500, 2000];
+const SYNC_DELAYS_MS = [50, 500, 2000];
 
 /** Where the build puts the page: seen from dist/exporters/dashboard, and from the sources in a checkout. */
 function builtPage(): string {
@@ -32,27 +32,27 @@ const NOT_BUILT = 'The page is not built in this checkout: run "npm run build", 
 export class DashboardExporter implements Exporter {
   readonly name = 'dashboard';
   /** What it answers; all but the files of the page is for those only who may look. */
-  readonly pages: Pages;
+  readonly routes: Routes;
   /** The page itself, which tells nothing. */
-  readonly files: Pages;
-  private readonly store: Store;
+  readonly pageRoutes: Routes;
+  private readonly store: DashboardStore;
   /** Called whenever somebody begins to look on. */
-  onWatched: () => void = () => {};
-  private readonly streams = new Streams(() => {
-    this.followDaemon();
-    this.onWatched();
+  onViewerConnected: () => void = () => {};
+  private readonly streams = new EventStreams(() => {
+    this.watchConnection();
+    this.onViewerConnected();
   });
   private readonly isConnected: () => boolean;
-  private readonly looks = new Map<number, NodeJS.Timeout>();
+  private readonly pendingSyncs = new Map<number, NodeJS.Timeout>();
   /** Looks whether the daemon is connected, while somebody looks on. */
-  private following: NodeJS.Timeout | undefined;
+  private connectionTimer: NodeJS.Timeout | undefined;
 
   /** @param interval time between two rounds of metrics, ms */
-  constructor(sources: Sources, interval: number, telemetry: Telemetry) {
-    this.store = new Store({
+  constructor(sources: DataSources, interval: number, telemetry: Telemetry) {
+    this.store = new DashboardStore({
       interval,
       inventory: () => sources.containers(),
-      watcher: this.watcher(),
+      storeListener: this.watcher(),
       onDropped: (count) =>
         telemetry.count('portlight.records.dropped', count, {
           signal: 'logs',
@@ -61,85 +61,90 @@ export class DashboardExporter implements Exporter {
         }),
     });
     const { store, streams } = this;
-    this.pages = routes({ store, sources, streams, answers: new Answers(store, sources, interval) });
+    this.routes = apiRoutes({
+      store,
+      sources,
+      streams,
+      answers: new DashboardQueries(store, sources, interval),
+    });
     const directory = builtPage();
-    this.files = existsSync(join(directory, 'index.html'))
-      ? filePages(directory)
+    this.pageRoutes = existsSync(join(directory, 'index.html'))
+      ? staticFileRoutes(directory)
       : { '/': () => ({ status: 503, body: NOT_BUILT }) };
     this.isConnected = () => sources.isConnected();
   }
 
   /** Whether anybody looks on. */
-  get isWatched(): boolean {
+  get hasViewers(): boolean {
     return this.streams.count > 0;
   }
 
   /** Figures between two rounds, for whoever looks on. */
-  glance(sets: readonly MetricSet[]): void {
-    this.store.glance(sets);
+  addLiveSample(sets: readonly MetricSet[]): void {
+    this.store.addLiveSample(sets);
   }
 
   async export(batch: Batch): Promise<void> {
-    if (batch.signal === 'metrics') this.store.metrics(batch);
-    else if (batch.signal === 'alerts') this.store.alert(batch);
+    if (batch.signal === 'metrics') this.store.addMetrics(batch);
+    else if (batch.signal === 'alerts') this.store.updateAlerts(batch);
     else if (batch.signal === 'logs') {
-      if (batch.kind === 'log') this.store.log(batch);
+      if (batch.kind === 'log') this.store.addLogs(batch);
       else {
-        this.store.event(batch);
-        this.lookSoon();
+        this.store.addEvent(batch);
+        this.scheduleSync();
       }
     }
   }
 
   async shutdown(): Promise<void> {
-    clearInterval(this.following);
-    for (const look of this.looks.values()) clearTimeout(look);
-    this.streams.stop();
+    clearInterval(this.connectionTimer);
+    for (const look of this.pendingSyncs.values()) clearTimeout(look);
+    this.streams.close();
   }
 
-  private followDaemon(): void {
-    if (this.following !== undefined) return;
+  private watchConnection(): void {
+    if (this.connectionTimer !== undefined) return;
     let connected = this.isConnected();
-    this.following = setInterval(() => {
-      if (!this.isWatched) {
-        clearInterval(this.following);
-        this.following = undefined;
+    this.connectionTimer = setInterval(() => {
+      if (!this.hasViewers) {
+        clearInterval(this.connectionTimer);
+        this.connectionTimer = undefined;
         return;
       }
       if (connected === this.isConnected()) return;
       connected = !connected;
-      this.streams.send('daemon', () => ({ connected }));
+      this.streams.broadcast('daemon', () => ({ connected }));
     }, 1000).unref();
   }
 
   /** Whatever an event is about, it may have changed a container. */
-  private lookSoon(): void {
-    if (!this.isWatched) return;
-    for (const ms of LOOKS_MS.filter((each) => !this.looks.has(each))) {
+  private scheduleSync(): void {
+    if (!this.hasViewers) return;
+    for (const ms of SYNC_DELAYS_MS.filter((each) => !this.pendingSyncs.has(each))) {
       const look = setTimeout(() => {
-        this.looks.delete(ms);
-        this.store.compare();
+        this.pendingSyncs.delete(ms);
+        this.store.syncInventory();
       }, ms).unref();
-      this.looks.set(ms, look);
+      this.pendingSyncs.set(ms, look);
     }
   }
 
-  private watcher(): Watcher {
+  private watcher(): StoreListener {
     const { streams } = this;
     return {
-      figures: (time) =>
-        streams.send('figures', () => ({
+      latestUsage: (time) =>
+        streams.broadcast('figures', () => ({
           time,
           figures: this.figures(),
           host: this.store.host.latest,
         })),
-      container: (subject) => streams.send('container', () => this.store.summary(subject)),
-      forgotten: (id) => streams.send('forgotten', () => ({ id })),
-      event: (entry) => streams.send('event', () => entry),
+      container: (subject) => streams.broadcast('container', () => this.store.summary(subject)),
+      forgotten: (id) => streams.broadcast('forgotten', () => ({ id })),
+      event: (entry) => streams.broadcast('event', () => entry),
       alerts: () => {
-        streams.send('alerts', () => ({ time: Date.now(), alerts: this.store.alerts.all() }));
+        streams.broadcast('alerts', () => ({ time: Date.now(), alerts: this.store.alerts.list() }));
       },
-      lines: (id, records, count) => streams.lines(id, records, count),
+      lines: (id, records, count) => streams.sendLines(id, records, count),
     };
   }
 

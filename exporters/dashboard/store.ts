@@ -3,25 +3,25 @@ import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import { extractRecords } from '../otlp/wire/split.ts';
 import type { AlertBatch, LogBatch, MetricBatch } from '../shared/batch.ts';
-import { AlertStore } from './alerts.ts';
+import { AlertStore } from './alert-store.ts';
 import type { ContainerSummary, EventEntry } from './api.ts';
-import { EventStore } from './events.ts';
-import { ContainerFigures, HostFiguresKept } from './figures.ts';
-import { HOUR_MS, stepOf } from './history.ts';
-import { LogStore } from './logs.ts';
-import { summaryOf } from './summary.ts';
+import { EventStore } from './event-store.ts';
+import { LogStore } from './log-store.ts';
+import { summarizeContainer } from './summary.ts';
+import { ContainerUsage, HostUsage } from './usage.ts';
+import { HOUR_MS, stepFor } from './usage-history.ts';
 
 /** Containers that exist no more and are still shown, for an hour at most. */
-export const REMOVED = 50;
+export const MAX_REMOVED_CONTAINERS = 50;
 
 /** How long after one another is expected, ms. */
 const GLANCED_MS = 5000;
 
 /** A container that is shown. */
-export interface Subject {
+export interface TrackedContainer {
   readonly container: Container;
   /** Undefined of one that has not run while we looked. */
-  figures: ContainerFigures | undefined;
+  figures: ContainerUsage | undefined;
   /** What was measured last. */
   set: MetricSet | undefined;
   /** ms since the epoch; undefined while it exists. */
@@ -31,9 +31,9 @@ export interface Subject {
 }
 
 /** Told of what is new; called synchronously, so that nothing is kept for nobody. */
-export interface Watcher {
-  figures(time: number): void;
-  container(subject: Subject): void;
+export interface StoreListener {
+  latestUsage(time: number): void;
+  container(subject: TrackedContainer): void;
   forgotten(id: string): void;
   event(entry: EventEntry): void;
   alerts(): void;
@@ -41,14 +41,14 @@ export interface Watcher {
   lines(id: string, records: Buffer, count: number): void;
 }
 
-function signatureOf({ container, removedAt }: Subject): string {
+function signatureOf({ container, removedAt }: TrackedContainer): string {
   const { name, image, status, health, restarts, startedAt, finishedAt, exitCode } = container;
   return [name, image, status, health, restarts, startedAt, finishedAt, exitCode, removedAt].join('\0');
 }
 
-export class Store {
-  readonly subjects = new Map<string, Subject>();
-  readonly host: HostFiguresKept;
+export class DashboardStore {
+  readonly subjects = new Map<string, TrackedContainer>();
+  readonly host: HostUsage;
   /** What was measured last of the host. */
   hostSet: MetricSet | undefined;
   readonly logs: LogStore;
@@ -59,24 +59,24 @@ export class Store {
   /** When somebody's glance was served last, ms since the epoch. */
   private glancedAt = 0;
   private readonly inventory: () => ReadonlyMap<string, Container>;
-  private readonly watcher: Watcher;
+  private readonly watcher: StoreListener;
 
   constructor(options: {
     /** Time between two rounds, ms. */
     readonly interval: number;
     readonly inventory: () => ReadonlyMap<string, Container>;
-    readonly watcher: Watcher;
+    readonly storeListener: StoreListener;
     /** Told of log records that are too large to be kept. */
     readonly onDropped: (records: number) => void;
   }) {
-    this.step = stepOf(options.interval);
-    this.host = new HostFiguresKept(this.step);
+    this.step = stepFor(options.interval);
+    this.host = new HostUsage(this.step);
     this.inventory = options.inventory;
-    this.watcher = options.watcher;
+    this.watcher = options.storeListener;
     this.logs = new LogStore(options.onDropped);
   }
 
-  metrics({ sets, isLast }: MetricBatch): void {
+  addMetrics({ sets, isLast }: MetricBatch): void {
     // Glances between the rounds have rates of their own.
     const hasGlances = Date.now() - this.glancedAt < GLANCED_MS;
     for (const set of sets) {
@@ -87,41 +87,41 @@ export class Store {
       if (!hasGlances) this.figures(set);
     }
     if (!isLast) return;
-    this.compare();
-    if (!hasGlances) this.watcher.figures(Date.now());
+    this.syncInventory();
+    if (!hasGlances) this.watcher.latestUsage(Date.now());
   }
 
   /** Figures between two rounds, for whoever looks on. */
-  glance(sets: readonly MetricSet[]): void {
+  addLiveSample(sets: readonly MetricSet[]): void {
     this.glancedAt = Date.now();
     for (const set of sets) this.figures(set);
-    this.watcher.figures(this.glancedAt);
+    this.watcher.latestUsage(this.glancedAt);
   }
 
-  log({ resource, otlp, count }: LogBatch): void {
+  addLogs({ resource, otlp, count }: LogBatch): void {
     const id = String(resource.attributes['container.id'] ?? '');
     const records = extractRecords(otlp);
     this.logs.add(id, records, Date.now());
     this.watcher.lines(id, records, count);
   }
 
-  event({ resource, otlp }: LogBatch): void {
+  addEvent({ resource, otlp }: LogBatch): void {
     const { 'container.id': id, 'container.name': name } = resource.attributes;
     const container = typeof id === 'string' ? { id, name: String(name ?? id.slice(0, 12)) } : null;
     const entry = this.events.add(container, extractRecords(otlp));
     if (entry !== undefined) this.watcher.event(entry);
   }
 
-  alert(batch: AlertBatch): void {
-    if (this.alerts.take(batch, Date.now())) this.watcher.alerts();
+  updateAlerts(batch: AlertBatch): void {
+    if (this.alerts.update(batch, Date.now())) this.watcher.alerts();
   }
 
   /** Compares what is shown with the containers that there are. */
-  compare(): void {
+  syncInventory(): void {
     const now = Date.now();
     const inventory = this.inventory();
     for (const container of inventory.values()) this.subject(container);
-    const removed: Subject[] = [];
+    const removed: TrackedContainer[] = [];
     for (const [id, subject] of this.subjects) {
       if (inventory.has(id)) subject.removedAt = undefined;
       else {
@@ -135,22 +135,22 @@ export class Store {
     }
     removed.sort((a, b) => b.removedAt! - a.removedAt!);
     removed.forEach(({ container, removedAt }, index) => {
-      if (index < REMOVED && now - removedAt! < HOUR_MS) return;
+      if (index < MAX_REMOVED_CONTAINERS && now - removedAt! < HOUR_MS) return;
       this.subjects.delete(container.id);
-      this.logs.forget(container.id);
+      this.logs.remove(container.id);
       this.watcher.forgotten(container.id);
     });
   }
 
   /** By id, an unambiguous beginning of it, or name; those that exist go before those that did. */
-  find(what: string): Subject | undefined {
+  find(what: string): TrackedContainer | undefined {
     const found = this.known(what);
     if (found !== undefined) return found;
-    this.compare();
+    this.syncInventory();
     return this.known(what);
   }
 
-  private known(what: string): Subject | undefined {
+  private known(what: string): TrackedContainer | undefined {
     const exact = this.subjects.get(what);
     if (exact !== undefined) return exact;
     const fitting = (fits: (container: Container) => boolean) =>
@@ -163,20 +163,25 @@ export class Store {
     return begun.length === 1 ? begun[0] : undefined;
   }
 
-  summary({ container, figures, removedAt }: Subject): ContainerSummary {
-    return summaryOf(container, figures?.latest, removedAt !== undefined, this.alerts.of(container.id));
+  summary({ container, figures, removedAt }: TrackedContainer): ContainerSummary {
+    return summarizeContainer(
+      container,
+      figures?.latest,
+      removedAt !== undefined,
+      this.alerts.marksOf(container.id),
+    );
   }
 
   private figures(set: MetricSet): void {
-    if (set.container === undefined) this.host.take(set);
-    else if (ContainerFigures.isIn(set)) {
+    if (set.container === undefined) this.host.update(set);
+    else if (ContainerUsage.hasUsage(set)) {
       const subject = this.subject(set.container);
-      subject.figures ??= new ContainerFigures(this.step);
-      subject.figures.take(set);
+      subject.figures ??= new ContainerUsage(this.step);
+      subject.figures.update(set);
     }
   }
 
-  private subject(container: Container): Subject {
+  private subject(container: Container): TrackedContainer {
     let subject = this.subjects.get(container.id);
     // The object is another where a container was found again that had been taken for gone.
     if (subject === undefined || subject.container !== container) {

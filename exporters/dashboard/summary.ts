@@ -8,7 +8,7 @@ const orNull = (time: bigint): number | null => (time === 0n ? null : Number(tim
  * @param figures what it used when it was last looked at
  * @param isRemoved whether it exists no more
  */
-export function summaryOf(
+export function summarizeContainer(
   container: Container,
   figures: Figures | undefined,
   isRemoved = false,

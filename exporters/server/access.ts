@@ -5,14 +5,18 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { Page } from './page.ts';
-import { isSame, sessionOf } from './token.ts';
+import type { HttpResponse } from './route.ts';
+import { isSameSecret, sessionTokenOf } from './token.ts';
 
 /** Cookies know no ports: another agent on this host has one of its own. */
 const cookieName = ({ socket }: IncomingMessage): string => `portlight-${socket.localPort}`;
 const COOKIE_SECONDS = 30 * 86_400;
 
-const refuse = (status: number, error: string, headers: Readonly<Record<string, string>> = {}): Page => ({
+const refuse = (
+  status: number,
+  error: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse => ({
   status,
   contentType: 'application/json',
   headers,
@@ -37,7 +41,7 @@ function cookieOf(request: IncomingMessage): string | undefined {
 const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
   /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
 
-export class Access {
+export class AccessControl {
   private readonly names: ReadonlySet<string>;
   private readonly token: string | undefined;
   private readonly session: string | undefined;
@@ -49,11 +53,11 @@ export class Access {
   constructor(names: readonly string[], token: string | undefined) {
     this.names = new Set([...names, hostname()].map((name) => name.toLowerCase()));
     this.token = token;
-    this.session = token === undefined ? undefined : sessionOf(token);
+    this.session = token === undefined ? undefined : sessionTokenOf(token);
   }
 
   /** What a request is answered that a page of another site has sent. */
-  foreign(request: IncomingMessage): Page | undefined {
+  refuseForeign(request: IncomingMessage): HttpResponse | undefined {
     const { host = '', origin } = request.headers;
     const name = nameOf(host);
     // A name can be made to point anywhere; an address cannot.
@@ -75,10 +79,10 @@ export class Access {
   }
 
   /** What a request is answered that does not show the token where one is required. */
-  unknown(request: IncomingMessage): Page | undefined {
+  refuseUnauthenticated(request: IncomingMessage): HttpResponse | undefined {
     if (this.token === undefined || this.hasToken(request)) return undefined;
     const cookie = cookieOf(request);
-    if (cookie !== undefined && isSame(cookie, this.session!)) return undefined;
+    if (cookie !== undefined && isSameSecret(cookie, this.session!)) return undefined;
     return refuse(
       401,
       'a token is required: Authorization: Bearer <the text of the file token in data_dir>',
@@ -89,8 +93,8 @@ export class Access {
   }
 
   /** Gives a browser that shows the token a cookie instead, which no script can read and no other site send. */
-  login(request: IncomingMessage): Page {
-    const unknown = this.unknown(request);
+  login(request: IncomingMessage): HttpResponse {
+    const unknown = this.refuseUnauthenticated(request);
     if (unknown !== undefined) return unknown;
     const headers: Record<string, string> =
       this.session === undefined
@@ -103,6 +107,6 @@ export class Access {
 
   private hasToken(request: IncomingMessage): boolean {
     const bearer = bearerOf(request);
-    return this.token !== undefined && bearer !== undefined && isSame(bearer, this.token);
+    return this.token !== undefined && bearer !== undefined && isSameSecret(bearer, this.token);
   }
 }

@@ -8,23 +8,23 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { http, httpUrl } from '../../collectors/shared/http.ts';
-import type { Access } from './access.ts';
-import type { Handler, Page, Pages } from './page.ts';
+import type { AccessControl } from './access.ts';
+import type { HttpResponse, RouteHandler, Routes } from './route.ts';
 
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-export interface Site {
+export interface ServerOptions {
   /** For whoever asks, by whatever name: orchestrators do. */
-  readonly health: Pages;
+  readonly health: Routes;
   /** For whoever reaches the address by a name that is ours: they tell nothing of what is observed. */
-  readonly open: Pages;
+  readonly public: Routes;
   /** For those who may look. */
-  readonly pages: Pages;
-  readonly access: Access;
-  readonly onFault: (error: unknown) => void;
+  readonly protected: Routes;
+  readonly access: AccessControl;
+  readonly onError: (error: unknown) => void;
 }
 
 /** What every answer bears: nothing but our own scripts and styles is ever run, nothing is framed, guessed or told on. */
@@ -38,7 +38,7 @@ const HEADERS = {
 } as const;
 
 /** @param ready whether the daemon's events are subscribed and its containers known */
-export function healthPages(ready: () => boolean): Pages {
+export function healthRoutes(ready: () => boolean): Routes {
   return {
     '/healthz': () => ({ body: 'ok\n' }),
     '/readyz': () =>
@@ -49,12 +49,16 @@ export function healthPages(ready: () => boolean): Pages {
 /** Paths that nobody types. */
 const PARTS = /^\/(api|assets)\/|^\/index/;
 
-const handlerOf = (pages: Pages, path: string): Handler | undefined =>
+const handlerOf = (pages: Routes, path: string): RouteHandler | undefined =>
   Object.hasOwn(pages, path) ? pages[path] : undefined;
 
-async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  site: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const path = request.url?.split('?')[0] ?? '';
-  const send = ({ status = 200, contentType = 'text/plain; charset=utf-8', headers, body }: Page) => {
+  const send = ({ status = 200, contentType = 'text/plain; charset=utf-8', headers, body }: HttpResponse) => {
     response.writeHead(status, {
       ...HEADERS,
       'content-type': contentType,
@@ -68,18 +72,19 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
     return;
   }
   const health = handlerOf(site.health, path);
-  const open = handlerOf(site.open, path);
+  const open = handlerOf(site.public, path);
   const refusal =
     health === undefined
-      ? (site.access.foreign(request) ?? (open === undefined ? site.access.unknown(request) : undefined))
+      ? (site.access.refuseForeign(request) ??
+        (open === undefined ? site.access.refuseUnauthenticated(request) : undefined))
       : undefined;
   if (refusal !== undefined) {
     send(refusal);
     return;
   }
-  const handler = health ?? open ?? handlerOf(site.pages, path);
+  const handler = health ?? open ?? handlerOf(site.protected, path);
   if (handler === undefined) {
-    const known = Object.keys({ ...site.open, ...site.health, ...site.pages });
+    const known = Object.keys({ ...site.public, ...site.health, ...site.protected });
     send({ status: 404, body: `try ${known.filter((name) => !PARTS.test(name)).join(', ')}\n` });
     return;
   }
@@ -92,10 +97,10 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
  * @returns the server, listening
  * @throws when the address cannot be listened on
  */
-export async function listen(address: Address, site: Site): Promise<Server> {
+export async function startServer(address: Address, site: ServerOptions): Promise<Server> {
   const server = http.createServer((request, response) => {
     answer(site, request, response).catch((error: unknown) => {
-      site.onFault(error);
+      site.onError(error);
       if (!response.headersSent) response.writeHead(503, { 'content-type': 'application/json' });
       response.end(`${JSON.stringify({ error: errorMessage(error) })}\n`);
     });
@@ -112,14 +117,14 @@ function listening(server: Server, { host, port }: Address): Promise<void> {
 }
 
 /** @throws when the address cannot be listened on */
-export async function tryAddress(address: Address): Promise<void> {
+export async function checkAddress(address: Address): Promise<void> {
   const server = http.createServer();
   await listening(server, address);
   await new Promise((resolve) => server.close(resolve));
 }
 
 /** What somebody can open; of all addresses, by this machine's name. */
-export function openUrlOf(server: Server): string {
+export function browserUrlOf(server: Server): string {
   const { address, port } = server.address() as AddressInfo;
   return address === '0.0.0.0' || address === '::' ? `http://${hostname()}:${port}` : urlOf(server);
 }

@@ -69,11 +69,11 @@ export function requiredToken(host: string, directory: string, logger: Logger): 
 }
 
 /** Takes as long whatever is given. */
-export function isSame(given: string, expected: string): boolean {
+export function isSameSecret(given: string, expected: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));
 }
 
 /** What a browser keeps in the token's place; nobody finds the token from it, and it ends with the token. */
-export const sessionOf = (token: string): string =>
+export const sessionTokenOf = (token: string): string =>
   createHmac('sha256', token).update('portlight session').digest('base64url');

@@ -1,7 +1,7 @@
 /** Containers of the made host (feed.ts): a crowd of many, and a few with a story. */
 import type { Container } from '../../collectors/records/records.ts';
 import type { Layer } from '../../exporters/dashboard/api.ts';
-import type { Membership } from '../../exporters/dashboard/sources.ts';
+import type { NamespaceMembership } from '../../exporters/dashboard/data-sources.ts';
 
 const MEBIBYTE = 1024 ** 2;
 
@@ -34,7 +34,7 @@ const TYPES = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'];
 export function memberships(
   containers: ReadonlyMap<string, Container>,
   parts: ReadonlyMap<string, Part>,
-): Map<string, Membership[]> {
+): Map<string, NamespaceMembership[]> {
   const all = [...containers.values()];
   return new Map(
     all

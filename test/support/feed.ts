@@ -12,8 +12,8 @@ import type { Attributes, Container, Metric, UnixNano } from '../../collectors/r
 import { Severity } from '../../collectors/records/records.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
 import { DashboardExporter } from '../../exporters/dashboard/index.ts';
-import { Access } from '../../exporters/server/access.ts';
-import { listen, type Site, urlOf } from '../../exporters/server/index.ts';
+import { AccessControl } from '../../exporters/server/access.ts';
+import { type ServerOptions, startServer, urlOf } from '../../exporters/server/index.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { layers, memberships, type Part } from './cast.ts';
 import { fakeContainer } from './container.ts';
@@ -169,15 +169,15 @@ export class Feed {
       telemetry,
       treatment: () => treatmentOf(config.logs, {}, () => {}),
     });
-    const access = new Access([], undefined);
-    const site: Site = {
+    const access = new AccessControl([], undefined);
+    const site: ServerOptions = {
       health: {},
-      open: dashboard.files,
-      pages: dashboard.pages,
+      public: dashboard.pageRoutes,
+      protected: dashboard.routes,
       access,
-      onFault: (error: unknown) => console.error(error),
+      onError: (error: unknown) => console.error(error),
     };
-    const server = await listen({ host: '127.0.0.1', port: 0 }, site);
+    const server = await startServer({ host: '127.0.0.1', port: 0 }, site);
     return new Feed({ parts, containers, dashboard, pipeline, server });
   }
 

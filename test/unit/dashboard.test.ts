@@ -3,25 +3,25 @@ import test from 'ava';
 import { encodeLine, prefixesOf } from '../../agent/logs/encode-log.ts';
 import { withoutValues } from '../../collectors/docker/layers.ts';
 import { type Attributes, type Container, Severity } from '../../collectors/records/records.ts';
-import { AlertStore } from '../../exporters/dashboard/alerts.ts';
-import { EVENTS, EventStore, QUIET_EVENTS } from '../../exporters/dashboard/events.ts';
-import { History, HOUR_MS, stepOf } from '../../exporters/dashboard/history.ts';
-import { ALL_BYTES, CONTAINER_BYTES, LogStore } from '../../exporters/dashboard/logs.ts';
-import { matcherOf, type Question } from '../../exporters/dashboard/question.ts';
-import { REMOVED, Store } from '../../exporters/dashboard/store.ts';
+import { AlertStore } from '../../exporters/dashboard/alert-store.ts';
+import { EventStore, MAX_EVENTS, MAX_ROUTINE_EVENTS } from '../../exporters/dashboard/event-store.ts';
+import { LogStore, MAX_CONTAINER_LOG_BYTES, MAX_LOG_BYTES } from '../../exporters/dashboard/log-store.ts';
+import { type RecordFilter, textMatcher } from '../../exporters/dashboard/record-filter.ts';
+import { DashboardStore, MAX_REMOVED_CONTAINERS } from '../../exporters/dashboard/store.ts';
+import { HOUR_MS, stepFor, UsageHistory } from '../../exporters/dashboard/usage-history.ts';
 import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
 import { extractRecords } from '../../exporters/otlp/wire/split.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
 
-const ANY: Question = {
+const ANY: RecordFilter = {
   ids: undefined,
   since: 0,
   until: Number.POSITIVE_INFINITY,
   severity: 0,
   limit: 100,
-  fits: () => true,
+  matches: () => true,
 };
 
 /** Encoded lines as they come in a batch. @param from number of the first, and its second */
@@ -55,7 +55,7 @@ test('lines come back in order, the newest of what fits, whichever batches they 
   );
   t.true(hasMore);
   t.is(oldest, 1_000_000);
-  const some = await store.find({ ...ANY, fits: matcherOf('LINE 100') });
+  const some = await store.find({ ...ANY, matches: textMatcher('LINE 100') });
   t.deepEqual(
     some.lines.map(({ text }) => text),
     ['line 100', ...Array.from({ length: 10 }, (_, index) => `line 100${index}`)],
@@ -72,7 +72,7 @@ test('one loud container costs no more than its bound, and others keep what they
   const loud = (number: number) => `${number} ${'x'.repeat(500)}`;
   for (let from = 0; from < 20_000; from += 100)
     store.add('loud', records('loud', 100, from, loud), from * 1000);
-  t.true(store.bytes <= CONTAINER_BYTES + 4096, String(store.bytes));
+  t.true(store.bytes <= MAX_CONTAINER_LOG_BYTES + 4096, String(store.bytes));
   const { lines } = await store.find({ ...ANY, ids: new Set(['loud']), limit: 1 });
   t.true(lines[0]!.text.startsWith('19999 '));
   t.is((await store.find({ ...ANY, ids: new Set(['quiet']) })).lines.length, 1);
@@ -85,11 +85,11 @@ test('many containers together stay within the bound of all, and the largest giv
   for (let turn = 0; turn < 20; turn++)
     for (let container = 0; container < 40; container++)
       store.add(`c${container}`, records(`c${container}`, 25, turn * 25, text), turn * 1000);
-  t.true(store.bytes <= ALL_BYTES, String(store.bytes));
+  t.true(store.bytes <= MAX_LOG_BYTES, String(store.bytes));
   t.is((await store.find({ ...ANY, ids: new Set(['small']) })).lines.length, 3);
   const { lines } = await store.find({ ...ANY, ids: new Set(['c39']), limit: 1 });
   t.true(lines[0]!.text.startsWith('499 '));
-  for (let container = 0; container < 40; container++) store.forget(`c${container}`);
+  for (let container = 0; container < 40; container++) store.remove(`c${container}`);
   t.is(store.bytes, 4096);
 });
 
@@ -103,7 +103,7 @@ test('room is used again: what is held outside of the heap does not grow while i
   const before = process.memoryUsage().arrayBuffers;
   turn(10_000, 110_000);
   // A hundred thousand batches are 300 MB.
-  t.true(process.memoryUsage().arrayBuffers - before < ALL_BYTES);
+  t.true(process.memoryUsage().arrayBuffers - before < MAX_LOG_BYTES);
 });
 
 test('a search is not shown what another container writes meanwhile', async (t) => {
@@ -116,7 +116,7 @@ test('a search is not shown what another container writes meanwhile', async (t) 
     for (const end = performance.now() + 0.05; performance.now() < end; );
     return line !== '';
   };
-  const search = store.find({ ...ANY, ids: new Set(['a']), limit: 10_000, fits }).finally(() => {
+  const search = store.find({ ...ANY, ids: new Set(['a']), limit: 10_000, matches: fits }).finally(() => {
     searched = true;
   });
   for (let from = 0; !searched; from += 700) {
@@ -165,12 +165,12 @@ test('a line of a megabyte is kept and cut for show; a batch that is too large k
 });
 
 test('what is looked for is text in any case, or a pattern; one that would take for ever does not', (t) => {
-  t.true(matcherOf('TimeOut')('a timeout'));
-  t.true(matcherOf('time.ut$')('a timeout'));
-  t.false(matcherOf('time.ut$')('a timeout!'));
-  t.true(matcherOf('f(')('calls f(x)'));
-  t.true(matcherOf(undefined)('anything'));
-  const evil = matcherOf('(a+)+$');
+  t.true(textMatcher('TimeOut')('a timeout'));
+  t.true(textMatcher('time.ut$')('a timeout'));
+  t.false(textMatcher('time.ut$')('a timeout!'));
+  t.true(textMatcher('f(')('calls f(x)'));
+  t.true(textMatcher(undefined)('anything'));
+  const evil = textMatcher('(a+)+$');
   const begun = performance.now();
   evil(`${'a'.repeat(60)}!`);
   t.true(performance.now() - begun < 10_000);
@@ -195,17 +195,17 @@ function eventRecord(name: string, body = 'x', more: Attributes = {}): Buffer {
 test('events are bounded, and those of exec do not push out the others', (t) => {
   const store = new EventStore();
   store.add({ id: 'a', name: 'a' }, eventRecord('docker.container.die', 'the end'));
-  for (let index = 0; index < QUIET_EVENTS * 3; index++)
+  for (let index = 0; index < MAX_ROUTINE_EVENTS * 3; index++)
     store.add({ id: 'a', name: 'a' }, eventRecord('docker.container.exec_start'));
-  t.is(store.find({ ...ANY, limit: 10_000 }, true).length, QUIET_EVENTS + 1);
+  t.is(store.find({ ...ANY, limit: 10_000 }, true).length, MAX_ROUTINE_EVENTS + 1);
   const found = { 'portlight.inventory.change': 'found' };
   store.add(null, eventRecord('portlight.inventory.image', 'image found', found));
   const [die, ...others] = store.find(ANY, false);
   t.deepEqual(others, [], 'what was found is no news');
   t.like(die, { name: 'docker.container.die', body: 'the end', time: 5, container: { id: 'a', name: 'a' } });
   t.deepEqual(die!.attributes, { a: ['1', '2'] });
-  for (let index = 0; index < EVENTS + 10; index++) store.add(null, eventRecord('docker.image.pull'));
-  t.is(store.find({ ...ANY, limit: 10_000 }, false).length, EVENTS);
+  for (let index = 0; index < MAX_EVENTS + 10; index++) store.add(null, eventRecord('docker.image.pull'));
+  t.is(store.find({ ...ANY, limit: 10_000 }, false).length, MAX_EVENTS);
   t.deepEqual(store.find({ ...ANY, ids: new Set(['a']) }, false), []);
   for (let index = 0; index < 100; index++)
     store.add(null, eventRecord('docker.image.pull', 'y'.repeat(100_000)));
@@ -213,9 +213,9 @@ test('events are bounded, and those of exec do not push out the others', (t) => 
 });
 
 test('a history has the mean of each step, nothing where nothing was measured, and an hour of it', (t) => {
-  const step = stepOf(1000);
+  const step = stepFor(1000);
   t.is(step, 10_000);
-  const history = new History(2, step);
+  const history = new UsageHistory(2, step);
   history.add(100_000, [1, Number.NaN]);
   history.add(103_000, [3, 5]);
   history.add(140_000, [9, 6]);
@@ -233,12 +233,12 @@ test('containers that are gone are shown for a while, so many of them, and forgo
   const inventory = new Map<string, Container>();
   const forgotten: string[] = [];
   const nothing = () => {};
-  const store = new Store({
+  const store = new DashboardStore({
     interval: 10_000,
     inventory: () => inventory,
     onDropped: nothing,
-    watcher: {
-      figures: nothing,
+    storeListener: {
+      latestUsage: nothing,
       container: nothing,
       event: nothing,
       alerts: nothing,
@@ -246,22 +246,22 @@ test('containers that are gone are shown for a while, so many of them, and forgo
       forgotten: (id) => forgotten.push(id),
     },
   });
-  for (let index = 0; index < REMOVED + 5; index++) {
+  for (let index = 0; index < MAX_REMOVED_CONTAINERS + 5; index++) {
     const id = `id-${String(index).padStart(3, '0')}`;
     const container = fakeContainer({ id, name: `name-${index}`, attributes: { 'container.id': id } });
     inventory.set(id, container);
-    store.compare();
+    store.syncInventory();
     const otlp = encodeRequest(container.resource, 'portlight.logs', records(id, 2));
-    store.log({ signal: 'logs', kind: 'log', resource: container.resource, count: 2, otlp });
+    store.addLogs({ signal: 'logs', kind: 'log', resource: container.resource, count: 2, otlp });
     inventory.delete(id);
-    store.compare();
+    store.syncInventory();
   }
-  t.is(store.subjects.size, REMOVED);
+  t.is(store.subjects.size, MAX_REMOVED_CONTAINERS);
   t.is(forgotten.length, 5);
   t.is(store.summary(store.find('name-54')!).status, 'removed');
   t.is(store.find('id-05')?.container, undefined, 'that could be many');
   t.is(store.find('id-054')?.container.name, 'name-54');
-  t.is((await store.logs.find({ ...ANY, limit: 1000 })).lines.length, REMOVED * 2);
+  t.is((await store.logs.find({ ...ANY, limit: 1000 })).lines.length, MAX_REMOVED_CONTAINERS * 2);
 });
 
 test('alerts: what fires is marked, what is told of no more has ended, and that is kept for an hour', (t) => {
@@ -284,18 +284,20 @@ test('alerts: what fires is marked, what is told of no more has ended, and that 
     annotations: { summary: 'too much' },
     evidence: { series: [], seriesUnit: '', seriesBound: undefined, log: [], events: [], memory: {} },
   };
-  t.true(store.take({ signal: 'alerts', alerts: [alert], count: 1 }, 2000));
-  t.false(store.take({ signal: 'alerts', alerts: [{ ...alert }], count: 1 }, 3000));
+  t.true(store.update({ signal: 'alerts', alerts: [alert], count: 1 }, 2000));
+  t.false(store.update({ signal: 'alerts', alerts: [{ ...alert }], count: 1 }, 3000));
   t.true(
-    store.take({ signal: 'alerts', alerts: [{ ...alert, value: 2 }], count: 1 }, 3000),
+    store.update({ signal: 'alerts', alerts: [{ ...alert, value: 2 }], count: 1 }, 3000),
     'it is shown as it is',
   );
-  t.deepEqual(store.of('a'), [{ rule: 'r', severity: 'critical', status: 'firing', summary: 'too much' }]);
-  t.true(store.take({ signal: 'alerts', alerts: [], count: 0 }, 4000));
-  t.deepEqual(store.of('a'), []);
-  t.like(store.all()[0], { status: 'resolved', startsAt: 1000, endsAt: 4000 });
-  store.take({ signal: 'alerts', alerts: [], count: 0 }, 4001 + HOUR_MS);
-  t.deepEqual(store.all(), []);
+  t.deepEqual(store.marksOf('a'), [
+    { rule: 'r', severity: 'critical', status: 'firing', summary: 'too much' },
+  ]);
+  t.true(store.update({ signal: 'alerts', alerts: [], count: 0 }, 4000));
+  t.deepEqual(store.marksOf('a'), []);
+  t.like(store.list()[0], { status: 'resolved', startsAt: 1000, endsAt: 4000 });
+  store.update({ signal: 'alerts', alerts: [], count: 0 }, 4001 + HOUR_MS);
+  t.deepEqual(store.list(), []);
 });
 
 test('layers tell no values of variables', (t) => {

@@ -16,9 +16,9 @@ import {
   rule,
 } from '../../agent/views/terminal/draw.ts';
 import { nameOfKey } from '../../agent/views/terminal/screen.ts';
-import { orderBy, type sorts, stateOf } from '../../agent/views/top/columns.ts';
-import { Entry } from '../../agent/views/top/view.ts';
-import { byTime, nameOfSeverity, timeOf } from '../../agent/views/watch/line.ts';
+import { describeState, orderBy, type sorts } from '../../agent/views/top/columns.ts';
+import { TextInput } from '../../agent/views/top/view.ts';
+import { compareTime, formatTime, severityName } from '../../agent/views/watch/log-line.ts';
 import type { AlertJson } from '../../exporters/alerts/alert.ts';
 import { table } from '../../exporters/console/table.ts';
 import { inCells, pad, plain, truncate, width } from '../../exporters/console/text.ts';
@@ -163,8 +163,8 @@ test('keys have names, characters are themselves', (t) => {
 });
 
 test('a filter is written, taken back, and given up', (t) => {
-  const entry = new Entry('shop');
-  t.true(entry.fits('My-SHOP-1'));
+  const entry = new TextInput('shop');
+  t.true(entry.matches('My-SHOP-1'));
   entry.open();
   for (const key of ['s', 'ü', 'backspace', 'return']) entry.key(key);
   t.is(entry.text, 'shops');
@@ -218,10 +218,10 @@ test('whatever is sorted by, what is not known comes last, and names decide', (t
   t.deepEqual(namesBy('up'), ['b', 'c', 'a']);
   t.deepEqual(
     [
-      stateOf(container('a', { health: 'unhealthy' })),
-      stateOf(container('a', { status: 'exited', exitCode: 137, oomKilled: true })),
-      stateOf(container('a', { status: 'exited', exitCode: 0 })),
-      stateOf(container('a', { status: 'paused' })),
+      describeState(container('a', { health: 'unhealthy' })),
+      describeState(container('a', { status: 'exited', exitCode: 137, oomKilled: true })),
+      describeState(container('a', { status: 'exited', exitCode: 0 })),
+      describeState(container('a', { status: 'paused' })),
     ].map(({ text, style }) => `${text} ${String(style)}`),
     ['unhealthy red', 'oom killed red', 'exited 0 dim', 'paused yellow'],
   );
@@ -233,10 +233,10 @@ test('lines are in order to the nanosecond', (t) => {
     seconds,
     nanos,
   });
-  t.true(byTime(line(1, 2), line(1, 3)) < 0);
-  t.true(byTime(line(2, 0), line(1, 999_999_999)) > 0);
-  t.is(timeOf(line(0, 5)), '1970-01-01T00:00:00.000000005Z');
-  t.deepEqual([0, 1, 9, 10, 17, 24].map(nameOfSeverity), [
+  t.true(compareTime(line(1, 2), line(1, 3)) < 0);
+  t.true(compareTime(line(2, 0), line(1, 999_999_999)) > 0);
+  t.is(formatTime(line(0, 5)), '1970-01-01T00:00:00.000000005Z');
+  t.deepEqual([0, 1, 9, 10, 17, 24].map(severityName), [
     undefined,
     'trace',
     'info',

@@ -3,9 +3,9 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { AgentClient, AgentRefusal } from '../../agent/views/watch/agent-client.ts';
 import { AgentSource } from '../../agent/views/watch/agent-source.ts';
-import { AgentClient, Refused } from '../../agent/views/watch/client.ts';
-import { addInOrder, MAX_EVENTS } from '../../agent/views/watch/source.ts';
+import { insertEvent, MAX_EVENTS } from '../../agent/views/watch/view-source.ts';
 import type { EventEntry, Messages } from '../../exporters/dashboard/api.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -34,7 +34,7 @@ async function agent(t: ExecutionContext, stream: RequestListener, silence?: num
 
 function sourceOf(t: ExecutionContext, client: AgentClient): AgentSource {
   const source = new AgentSource(client);
-  t.teardown(() => source.stop());
+  t.teardown(() => source.close());
   return source;
 }
 
@@ -45,8 +45,8 @@ test('an agent that does not see its daemon is told of from the start', async (t
   });
   const source = sourceOf(t, client);
   await source.start(() => {});
-  t.is(source.scene.trouble, 'the agent does not see its daemon');
-  await waitFor('the daemon', () => source.scene.trouble === undefined);
+  t.is(source.state.problem, 'the agent does not see its daemon');
+  await waitFor('the daemon', () => source.state.problem === undefined);
 });
 
 test('an agent that refuses its stream is not waited for', async (t) => {
@@ -74,8 +74,8 @@ test('an agent that is lost later is shown, and asked again', async (t) => {
   });
   const source = sourceOf(t, client);
   const troubles: (string | undefined)[] = [];
-  await source.start(() => troubles.push(source.scene.trouble));
-  await waitFor('the third connection', () => asked === 3 && source.scene.trouble === undefined);
+  await source.start(() => troubles.push(source.state.problem));
+  await waitFor('the third connection', () => asked === 3 && source.state.problem === undefined);
   t.true(troubles.includes(`the agent at ${client.url} has closed the connection: trying again`));
   t.true(troubles.includes(`the agent at ${client.url} refuses: too many look on: trying again`));
 });
@@ -94,7 +94,7 @@ test('an agent that hangs is noticed by its silence, and one that has nothing to
   );
   const source = sourceOf(t, client);
   const troubles: (string | undefined)[] = [];
-  await source.start(() => troubles.push(source.scene.trouble));
+  await source.start(() => troubles.push(source.state.problem));
   await waitFor(
     'the second snapshot',
     () => asked === 2 && troubles.length > 2 && troubles.at(-1) === undefined,
@@ -112,7 +112,7 @@ test('an agent that hangs is noticed by its silence, and one that has nothing to
 test('events of docker exec push no other out', (t) => {
   const events: EventEntry[] = [];
   const add = (time: number, name: string) =>
-    addInOrder(events, {
+    insertEvent(events, {
       ...{ sequence: time, time, name, severity: 9, body: '', attributes: {} },
       container: { id: 'a', name: 'a' },
     });
@@ -133,7 +133,7 @@ test('who asks by loopback an agent that listens beyond it is told what to name'
     response.writeHead(401).end(JSON.stringify({ error: 'a token is required' }));
   });
   await t.throwsAsync(client.get('/api/stream'), {
-    instanceOf: Refused,
+    instanceOf: AgentRefusal,
     message: 'it listens beyond loopback: name the same --listen as the agent has',
   });
 });

@@ -1,30 +1,35 @@
 /** `portlight top` as a whole: which view is shown, and when it is drawn. */
 import type { Paint } from '../../../exporters/console/colours.ts';
 import { Screen } from '../terminal/screen.ts';
-import type { Source } from '../watch/source.ts';
-import { Detail } from './detail.ts';
-import { Help } from './help.ts';
-import { List, type ListOptions } from './list.ts';
-import type { Stage, View } from './view.ts';
+import type { ViewSource } from '../watch/view-source.ts';
+import { ContainerDetail } from './container-detail.ts';
+import { ContainerList, type ContainerListOptions } from './container-list.ts';
+import { HelpView } from './help.ts';
+import type { View, ViewContext } from './view.ts';
 
 /** However fast things change, they are drawn no more often than this, ms. */
 const FRAME_MS = 80;
 /** And as often as this where nothing does: time goes on. */
 const TICK_MS = 1000;
 
-export class App {
+export class TopApp {
   private readonly screen = new Screen();
-  private readonly stage: Stage;
-  private readonly list: List;
+  private readonly stage: ViewContext;
+  private readonly list: ContainerList;
   private view: View;
-  private help: Help | undefined;
+  private help: HelpView | undefined;
   private due: NodeJS.Timeout | undefined;
   private tick: NodeJS.Timeout | undefined;
   private readonly closed = Promise.withResolvers<void>();
 
-  constructor(source: Source, paint: Paint, unicode: boolean, options: Omit<ListOptions, 'onOpen'>) {
+  constructor(
+    source: ViewSource,
+    paint: Paint,
+    unicode: boolean,
+    options: Omit<ContainerListOptions, 'onOpen'>,
+  ) {
     this.stage = { source, paint, unicode, redraw: () => this.redraw() };
-    this.list = new List(this.stage, { ...options, onOpen: (id) => this.open(id) });
+    this.list = new ContainerList(this.stage, { ...options, onOpen: (id) => this.open(id) });
     this.view = this.list;
   }
 
@@ -62,12 +67,12 @@ export class App {
     const view = this.help ?? this.view;
     if (!view.key(name)) {
       if (name === 'q') this.closed.resolve();
-      else if (name === '?') this.help = new Help(() => this.showHelp(undefined));
+      else if (name === '?') this.help = new HelpView(() => this.showHelp(undefined));
     }
     this.draw();
   }
 
-  private showHelp(help: Help | undefined): void {
+  private showHelp(help: HelpView | undefined): void {
     this.help = help;
   }
 
@@ -78,7 +83,7 @@ export class App {
 
   private open(id: string): void {
     this.show(
-      new Detail(this.stage, {
+      new ContainerDetail(this.stage, {
         id,
         onClose: () => this.show(this.list),
         onStep: (by) => {

@@ -4,9 +4,9 @@ import { bytes, duration, percent } from '../../../exporters/console/format.ts';
 import { pad } from '../../../exporters/console/text.ts';
 import type { ContainerMetric, ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { beside, chart, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
-import type { Series } from '../watch/source.ts';
+import type { ContainerSeries } from '../watch/view-source.ts';
 import { cpuShare, memoryShare, rate, styleOfShare } from './columns.ts';
-import type { Stage } from './view.ts';
+import type { ViewContext } from './view.ts';
 
 const GAP = '  ';
 /** Least columns of a chart. */
@@ -27,25 +27,29 @@ interface Frame {
 const greatest = (values: Values): number =>
   values.reduce<number>((most, each) => Math.max(most, each ?? 0), 0);
 
-interface Chart {
+interface RenderedChart {
   readonly title: string;
   /** What the upper edge stands for; '' where the title tells enough. */
   readonly edge: string;
   readonly lines: readonly string[];
 }
 
-class Drawing {
-  private readonly stage: Pick<Stage, 'paint' | 'unicode'>;
-  private readonly series: Series | undefined;
+class ChartRenderer {
+  private readonly stage: Pick<ViewContext, 'paint' | 'unicode'>;
+  private readonly series: ContainerSeries | undefined;
   private readonly frame: Frame;
 
-  constructor(stage: Pick<Stage, 'paint' | 'unicode'>, series: Series | undefined, frame: Frame) {
+  constructor(
+    stage: Pick<ViewContext, 'paint' | 'unicode'>,
+    series: ContainerSeries | undefined,
+    frame: Frame,
+  ) {
     this.stage = stage;
     this.series = series;
     this.frame = frame;
   }
 
-  cpu(container: ContainerSummary, cpus: number): Chart {
+  cpu(container: ContainerSummary, cpus: number): RenderedChart {
     const { figures } = container;
     const values = this.values('cpu');
     const top = figures?.cpuLimit ?? Math.min(cpus, roundUp(Math.max(LEAST_CPU, greatest(values))));
@@ -57,7 +61,7 @@ class Drawing {
     };
   }
 
-  memory(container: ContainerSummary): Chart {
+  memory(container: ContainerSummary): RenderedChart {
     const { figures } = container;
     const values = this.values('memory');
     const top = figures?.memoryLimit ?? roundUpBytes(Math.max(figures?.memory ?? 0, greatest(values)));
@@ -70,7 +74,7 @@ class Drawing {
   }
 
   /** Two rates, one above the other, to the same scale. */
-  traffic(title: string, over: ContainerMetric, under: ContainerMetric): Chart {
+  traffic(title: string, over: ContainerMetric, under: ContainerMetric): RenderedChart {
     const [upper, lower] = [this.values(over), this.values(under)];
     const top = roundUpBytes(Math.max(LEAST_RATE, greatest(upper), greatest(lower)));
     const rows = Math.floor(this.frame.rows / 2);
@@ -82,7 +86,7 @@ class Drawing {
   }
 
   /** With its title, and what it reaches to and how far back, where there is room for that. */
-  titled({ title, edge, lines }: Chart): string[] {
+  titled({ title, edge, lines }: RenderedChart): string[] {
     const { columns } = this.frame;
     const { series } = this;
     const shown = valuesIn(columns, this.stage.unicode);
@@ -106,16 +110,16 @@ class Drawing {
 
 /** The last hour of a container, or as much as there is room for. */
 export function charts(
-  stage: Pick<Stage, 'paint' | 'unicode'>,
+  stage: Pick<ViewContext, 'paint' | 'unicode'>,
   container: ContainerSummary,
-  series: Series | undefined,
+  series: ContainerSeries | undefined,
   cpus: number,
   size: Frame,
 ): string[] {
   const { figures } = container;
   const count = Math.max(1, Math.min(4, Math.floor((size.columns + GAP.length) / (LEAST + GAP.length))));
   const columns = Math.floor((size.columns - GAP.length * (count - 1)) / count);
-  const drawing = new Drawing(stage, series, { columns, rows: size.rows });
+  const drawing = new ChartRenderer(stage, series, { columns, rows: size.rows });
   const net = `NET in ${rate(figures?.receive)}, out ${rate(figures?.transmit)}`;
   const disk = `DISK read ${rate(figures?.read)}, write ${rate(figures?.write)}`;
   const all = [

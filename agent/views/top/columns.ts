@@ -9,7 +9,7 @@ export const sorts = ['name', 'cpu', 'memory', 'share', 'network', 'disk', 'pids
 export type Sort = (typeof sorts)[number];
 
 /** What cells are made with. */
-export interface Look {
+export interface CellContext {
   readonly paint: Paint;
   readonly unicode: boolean;
   /** Columns of a bar. */
@@ -23,11 +23,11 @@ interface Column {
   readonly title: string;
   /** The order that a press on its title would give. */
   readonly sort?: Sort;
-  readonly width: (look: Look) => number;
+  readonly width: (look: CellContext) => number;
   readonly side: 'left' | 'right';
   /** Columns of the terminal from which on it is shown. */
   readonly from: number;
-  readonly cell: (container: ContainerSummary, look: Look) => string;
+  readonly cell: (container: ContainerSummary, look: CellContext) => string;
 }
 
 /** How full something is, as a colour. */
@@ -42,7 +42,7 @@ export const cpuShare = ({ figures }: ContainerSummary, cpus: number): number | 
   figures?.cpu == null ? null : figures.cpu / (figures.cpuLimit ?? cpus);
 
 /** Whether it runs, and how well. */
-export function stateOf(container: ContainerSummary): { text: string; style: Style } {
+export function describeState(container: ContainerSummary): { text: string; style: Style } {
   const { status, health, exitCode, oomKilled } = container;
   if (status === 'running') {
     if (health === 'unhealthy') return { text: 'unhealthy', style: 'red' };
@@ -57,7 +57,7 @@ export function stateOf(container: ContainerSummary): { text: string; style: Sty
   return { text: status, style: status === 'created' || status === 'removed' ? 'dim' : 'yellow' };
 }
 
-export const runs = ({ status }: ContainerSummary): boolean =>
+export const isActive = ({ status }: ContainerSummary): boolean =>
   status === 'running' || status === 'paused' || status === 'restarting';
 
 /** Bytes a second; nothing where nothing goes on. */
@@ -65,11 +65,11 @@ export const rate = (value: number | null | undefined): string =>
   value == null ? '-' : value < 1 ? '0' : `${bytes(Math.round(value))}/s`;
 
 /** How long it has been as it is. */
-export function sinceOf(
+export function timeInState(
   { startedAt, finishedAt, createdAt, ...rest }: ContainerSummary,
   now: number,
 ): string {
-  const since = runs(rest as ContainerSummary) ? startedAt : (finishedAt ?? createdAt);
+  const since = isActive(rest as ContainerSummary) ? startedAt : (finishedAt ?? createdAt);
   return since === null ? '-' : duration(Math.max(0, now - since) / 1000);
 }
 
@@ -89,7 +89,7 @@ export const columns: readonly Column[] = [
     side: 'left',
     from: 0,
     cell: (container, { paint }) => {
-      const { text, style } = stateOf(container);
+      const { text, style } = describeState(container);
       return paint(style, pad(text, 10));
     },
   },
@@ -127,7 +127,7 @@ export const columns: readonly Column[] = [
   number('READ', 12, 140, { sort: 'disk', cell: ({ figures }) => rate(figures?.read) }),
   number('WRITE', 12, 154, { cell: ({ figures }) => rate(figures?.write) }),
   number('RESTARTS', 8, 166, { cell: ({ restarts }) => (restarts ? String(restarts) : '-') }),
-  number('UP', 7, 0, { sort: 'up', cell: (container, { now }) => sinceOf(container, now) }),
+  number('UP', 7, 0, { sort: 'up', cell: (container, { now }) => timeInState(container, now) }),
   {
     title: 'IMAGE',
     width: () => 24,
@@ -151,7 +151,7 @@ export function orderBy(sort: Sort, now: number): (a: ContainerSummary, b: Conta
     disk: ({ figures }) => sum(figures?.read, figures?.write),
     pids: ({ figures }) => orLess(figures?.pids),
     up: ({ startedAt }) => (startedAt === null ? -1 : now - startedAt),
-    state: (container) => ['dim', 'green', 'yellow', 'red'].indexOf(String(stateOf(container).style)),
+    state: (container) => ['dim', 'green', 'yellow', 'red'].indexOf(String(describeState(container).style)),
   };
   const byName = (a: ContainerSummary, b: ContainerSummary) => (a.name < b.name ? -1 : 1);
   if (sort === 'name') return byName;

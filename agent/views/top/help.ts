@@ -24,7 +24,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['Ctrl-C, Ctrl-Z', 'quit, suspend'],
 ];
 
-export class Help implements View {
+export class HelpView implements View {
   private readonly onClose: () => void;
 
   constructor(onClose: () => void) {

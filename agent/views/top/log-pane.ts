@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Severity } from '../../../collectors/records/records.ts';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
-import { styleOfSeverity } from '../terminal/lines.ts';
-import { type Line, nameOfSeverity } from '../watch/line.ts';
-import { Entry, movingKeys, type Stage } from './view.ts';
+import { styleOfSeverity } from '../terminal/event-line.ts';
+import { type DisplayLine, severityName } from '../watch/log-line.ts';
+import { movingKeys, TextInput, type ViewContext } from './view.ts';
 
 /** Lines that are kept, and how many of the past are asked for. */
 const MAX_LINES = 5000;
@@ -21,33 +21,33 @@ const CLOCK = 12;
 const LEVELS = [0, Severity.INFO, Severity.WARN, Severity.ERROR];
 
 export class LogPane {
-  readonly filter = new Entry();
-  private readonly stage: Stage;
-  private lines: Line[] = [];
+  readonly filter = new TextInput();
+  private readonly stage: ViewContext;
+  private lines: DisplayLine[] = [];
   private least = 0;
   /** The line that the pane ends with; undefined while it follows. */
-  private anchor: Line | undefined;
-  private trouble: string | undefined;
+  private anchor: DisplayLine | undefined;
+  private problem: string | undefined;
   private readonly stopping = new AbortController();
   private page = 10;
 
-  constructor(stage: Stage, id: string) {
+  constructor(stage: ViewContext, id: string) {
     this.stage = stage;
     void this.read(id);
   }
 
-  stop(): void {
+  close(): void {
     this.stopping.abort();
   }
 
   /** How the pane is held, for its title. */
   get title(): string {
     const parts = ['log'];
-    if (this.least > 0) parts.push(`${nameOfSeverity(this.least)} and above`);
+    if (this.least > 0) parts.push(`${severityName(this.least)} and above`);
     if (this.filter.text !== '' || this.filter.isOpen)
       parts.push(`/${inCells(this.filter.text)}${this.filter.isOpen ? '_' : ''}`);
     if (this.anchor !== undefined) parts.push('paused (End follows)');
-    if (this.trouble !== undefined) parts.push(inCells(this.trouble));
+    if (this.problem !== undefined) parts.push(inCells(this.problem));
     return parts.join(', ');
   }
 
@@ -91,14 +91,15 @@ export class LogPane {
     return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
   }
 
-  private shown(): Line[] {
+  private shown(): DisplayLine[] {
     return this.lines.filter(
-      ({ severity, text }) => severity >= this.least && (this.filter.text === '' || this.filter.fits(text)),
+      ({ severity, text }) =>
+        severity >= this.least && (this.filter.text === '' || this.filter.matches(text)),
     );
   }
 
   /** Number of the line behind the last that is shown. */
-  private endOf(shown: readonly Line[]): number {
+  private endOf(shown: readonly DisplayLine[]): number {
     if (this.anchor === undefined) return shown.length;
     const at = shown.indexOf(this.anchor);
     return at === -1 ? shown.length : at + 1;
@@ -114,8 +115,8 @@ export class LogPane {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        for await (const line of this.stage.source.log(id, TAIL, signal)) {
-          this.trouble = undefined;
+        for await (const line of this.stage.source.readLog(id, TAIL, signal)) {
+          this.problem = undefined;
           this.lines.push(
             line.text.length > MAX_TEXT ? { ...line, text: line.text.slice(0, MAX_TEXT) } : line,
           );
@@ -125,7 +126,7 @@ export class LogPane {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.trouble = errorMessage(error);
+        this.problem = errorMessage(error);
         this.lines = [];
         this.stage.redraw();
         await sleep(AGAIN_MS);

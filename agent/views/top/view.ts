@@ -1,7 +1,7 @@
 /** What the screen shows at a time. */
 import type { Paint } from '../../../exporters/console/colours.ts';
 import type { Size } from '../terminal/screen.ts';
-import type { Source } from '../watch/source.ts';
+import type { ViewSource } from '../watch/view-source.ts';
 
 export interface View {
   /** Lines none of which is wider than the screen. */
@@ -28,8 +28,8 @@ export const movingKeys = (
 });
 
 /** What views have in common. */
-export interface Stage {
-  readonly source: Source;
+export interface ViewContext {
+  readonly source: ViewSource;
   readonly paint: Paint;
   readonly unicode: boolean;
   /** Has the screen drawn anew. */
@@ -37,7 +37,7 @@ export interface Stage {
 }
 
 /** A line of text that is being written, such as a filter. */
-export class Entry {
+export class TextInput {
   text: string;
   isOpen = false;
   private before = '';
@@ -63,7 +63,7 @@ export class Entry {
   }
 
   /** Whether a text has it, without regard to case. */
-  fits(text: string): boolean {
+  matches(text: string): boolean {
     return text.toLowerCase().includes(this.text.toLowerCase());
   }
 }

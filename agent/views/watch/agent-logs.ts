@@ -1,13 +1,13 @@
 /** The logs of containers as the running agent has them: the last hour or so, and what is written. */
 import type { Containers, LogEntry, Logs } from '../../../exporters/dashboard/api.ts';
-import { type AgentClient, Refused } from './client.ts';
-import type { Past } from './daemon-logs.ts';
-import type { Line } from './line.ts';
+import { type AgentClient, AgentRefusal } from './agent-client.ts';
+import type { LogRange } from './daemon-logs.ts';
+import type { DisplayLine } from './log-line.ts';
 
 /** The most lines that it gives at a time. */
 const LIMIT = 10_000;
 
-const lineOf = ({ time, severity, stream, text }: LogEntry, container: string): Line => {
+const lineOf = ({ time, severity, stream, text }: LogEntry, container: string): DisplayLine => {
   const seconds = Math.floor(time / 1000);
   return { container, seconds, nanos: Math.round((time - seconds * 1000) * 1e6), stream, text, severity };
 };
@@ -17,14 +17,14 @@ const lineOf = ({ time, severity, stream, text }: LogEntry, container: string): 
  * @param onGap told since when lines are kept, where older ones were asked for (ms since the epoch)
  * @throws {Error} when there is no such container, or the agent closes the connection
  */
-export async function* agentLines(
+export async function* readAgentLogs(
   agent: AgentClient,
   wanted: readonly string[],
-  { since, tail }: Past,
+  { since, tail }: LogRange,
   follow: boolean,
   signal: AbortSignal,
   onGap: (oldest: number) => void = () => {},
-): AsyncGenerator<Line> {
+): AsyncGenerator<DisplayLine> {
   const { containers } = await agent.get<Containers>('/api/containers');
   const names = new Map(containers.map(({ id, name }) => [id, name]));
   const line = (entry: LogEntry) => lineOf(entry, names.get(entry.container) ?? entry.container.slice(0, 12));
@@ -32,7 +32,7 @@ export async function* agentLines(
   const stream = follow ? agent.stream(wanted, signal) : undefined;
   let message = await stream?.next();
   const seen = new Set<string>();
-  for (const entry of await past(agent, wanted, since, tail, onGap)) {
+  for (const entry of await readPast(agent, wanted, since, tail, onGap)) {
     seen.add(entry.uid);
     yield line(entry);
   }
@@ -44,7 +44,7 @@ export async function* agentLines(
 }
 
 /** The last lines of each, by time. */
-async function past(
+async function readPast(
   agent: AgentClient,
   wanted: readonly string[],
   since: number | undefined,
@@ -56,7 +56,8 @@ async function past(
       try {
         return await agent.get<Logs>('/api/logs', { id, since, limit: Math.min(LIMIT, tail ?? LIMIT) });
       } catch (error) {
-        if (error instanceof Refused && error.status === 404) throw new Error(`there is no container ${id}`);
+        if (error instanceof AgentRefusal && error.status === 404)
+          throw new Error(`there is no container ${id}`);
         throw error;
       }
     }),

@@ -3,22 +3,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import type { AlertMark, Alerts, Events, Host, SeriesAnswer } from '../../../exporters/dashboard/api.ts';
-import { agentLines } from './agent-logs.ts';
-import { type AgentClient, type Message, Refused } from './client.ts';
-import type { Line } from './line.ts';
-import { addInOrder, emptyScene, MAX_EVENTS, type Series, type Source } from './source.ts';
+import { type AgentClient, AgentRefusal, type StreamMessage } from './agent-client.ts';
+import { readAgentLogs } from './agent-logs.ts';
+import type { DisplayLine } from './log-line.ts';
+import {
+  type ContainerSeries,
+  createViewState,
+  insertEvent,
+  MAX_EVENTS,
+  type ViewSource,
+} from './view-source.ts';
 
 /** How soon a connection that was lost is tried again. */
 const AGAIN_MS = 1000;
 
-export class AgentSource implements Source {
+export class AgentSource implements ViewSource {
   readonly origin: string;
-  readonly scene = emptyScene();
+  readonly state = createViewState();
   private readonly client: AgentClient;
   private readonly stopping = new AbortController();
   private changed: () => void = () => {};
   /** Sequence of the last event that was told. */
-  private last = 0;
+  private lastSequence = 0;
 
   constructor(client: AgentClient) {
     this.client = client;
@@ -27,7 +33,7 @@ export class AgentSource implements Source {
 
   async start(changed: () => void): Promise<void> {
     this.changed = changed;
-    this.scene.host = (await this.client.get<Host>('/api/host')).figures;
+    this.state.host = (await this.client.get<Host>('/api/host')).figures;
     const first = Promise.withResolvers<void>();
     void this.follow(first);
     try {
@@ -38,26 +44,26 @@ export class AgentSource implements Source {
     }
   }
 
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     this.stopping.abort();
   }
 
-  async series(id: string, since: number): Promise<Series> {
+  async series(id: string, since: number): Promise<ContainerSeries> {
     const { step, series } = await this.client.get<SeriesAnswer>('/api/series', { id, since });
-    return { step, values: series[id] as Series['values'] };
+    return { step, values: series[id] as ContainerSeries['values'] };
   }
 
-  log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
-    return agentLines(this.client, [id], { since: undefined, tail }, true, signal);
+  readLog(id: string, tail: number, signal: AbortSignal): AsyncGenerator<DisplayLine> {
+    return readAgentLogs(this.client, [id], { since: undefined, tail }, true, signal);
   }
 
-  /** @param first settled when there is a scene, or when the first connection brings none */
+  /** @param first settled when there is a state, or when the first connection brings none */
   private async follow(first: PromiseWithResolvers<void>): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const reason = await this.followOnce(first.resolve);
       first.reject(new Error(reason));
-      this.scene.trouble = `${reason}: trying again`;
+      this.state.problem = `${reason}: trying again`;
       this.changed();
       await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
     }
@@ -67,73 +73,73 @@ export class AgentSource implements Source {
   private async followOnce(ready: () => void): Promise<string> {
     try {
       for await (const message of this.client.stream([], this.stopping.signal)) {
-        this.take(message);
+        this.handleMessage(message);
         if (message.kind === 'snapshot') {
-          await this.takeEvents();
+          await this.loadEvents();
           ready();
         }
         this.changed();
       }
       return `the ${this.origin} has closed the connection`;
     } catch (error) {
-      const what = error instanceof Refused ? 'refuses' : 'does not answer';
+      const what = error instanceof AgentRefusal ? 'refuses' : 'does not answer';
       return `the ${this.origin} ${what}: ${errorMessage(error)}`;
     }
   }
 
-  private async takeEvents(): Promise<void> {
+  private async loadEvents(): Promise<void> {
     const { events } = await this.client.get<Events>('/api/events', { limit: MAX_EVENTS });
-    this.last = events.at(-1)?.sequence ?? 0;
-    this.scene.events = events.toSorted((a, b) => a.time - b.time);
+    this.lastSequence = events.at(-1)?.sequence ?? 0;
+    this.state.events = events.toSorted((a, b) => a.time - b.time);
   }
 
-  private take(message: Message): void {
-    const { scene } = this;
+  private handleMessage(message: StreamMessage): void {
+    const { state } = this;
     switch (message.kind) {
       case 'snapshot':
-        this.takeConnected(message.data.connected);
-        scene.containers.clear();
-        for (const container of message.data.containers) scene.containers.set(container.id, container);
+        this.setConnected(message.data.connected);
+        state.containers.clear();
+        for (const container of message.data.containers) state.containers.set(container.id, container);
         break;
       case 'figures':
-        scene.host = message.data.host;
+        state.host = message.data.host;
         for (const [id, figures] of Object.entries(message.data.figures)) {
-          const known = scene.containers.get(id);
-          if (known !== undefined) scene.containers.set(id, { ...known, figures });
+          const known = state.containers.get(id);
+          if (known !== undefined) state.containers.set(id, { ...known, figures });
         }
         break;
       case 'container':
-        scene.containers.set(message.data.id, message.data);
+        state.containers.set(message.data.id, message.data);
         break;
       case 'forgotten':
-        scene.containers.delete(message.data.id);
+        state.containers.delete(message.data.id);
         break;
       case 'event':
-        if (message.data.sequence <= this.last) break;
-        this.last = message.data.sequence;
-        addInOrder(scene.events, message.data);
+        if (message.data.sequence <= this.lastSequence) break;
+        this.lastSequence = message.data.sequence;
+        insertEvent(state.events, message.data);
         break;
       case 'alerts':
-        this.takeAlerts(message.data);
+        this.applyAlerts(message.data);
         break;
       case 'daemon':
-        this.takeConnected(message.data.connected);
+        this.setConnected(message.data.connected);
         break;
     }
   }
 
-  private takeConnected(connected: boolean): void {
-    this.scene.trouble = connected ? undefined : 'the agent does not see its daemon';
+  private setConnected(connected: boolean): void {
+    this.state.problem = connected ? undefined : 'the agent does not see its daemon';
   }
 
-  private takeAlerts({ alerts }: Alerts): void {
+  private applyAlerts({ alerts }: Alerts): void {
     const marks = new Map<string, AlertMark[]>();
     for (const { container, rule, severity, status, annotations } of alerts) {
       if (container === undefined || status === 'resolved') continue;
       const mark = { rule, severity, status, summary: annotations.summary ?? rule };
       marks.set(container.id, [...(marks.get(container.id) ?? []), mark]);
     }
-    for (const [id, known] of this.scene.containers)
-      this.scene.containers.set(id, { ...known, alerts: marks.get(id) ?? [] });
+    for (const [id, known] of this.state.containers)
+      this.state.containers.set(id, { ...known, alerts: marks.get(id) ?? [] });
   }
 }

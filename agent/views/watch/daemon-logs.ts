@@ -10,7 +10,7 @@ import {
   RawSplitter,
 } from '../../../collectors/logs/frames.ts';
 import { parse } from '../../logs/parse.ts';
-import { byTime, type Line } from './line.ts';
+import { compareTime, type DisplayLine } from './log-line.ts';
 
 /** Bytes of a line above which the rest is left out. */
 const MAX_LINE = 1024 * 1024;
@@ -19,14 +19,14 @@ const GATHER_MS = 50;
 /** Lines that may wait to be printed. */
 const MAX_WAITING = 10_000;
 
-export interface Past {
+export interface LogRange {
   /** ms since the epoch; undefined for all. */
   readonly since: number | undefined;
   /** How many of the last lines; undefined for all. */
   readonly tail: number | undefined;
 }
 
-interface Request extends Past {
+interface Request extends LogRange {
   readonly follow: boolean;
 }
 
@@ -38,7 +38,7 @@ export class DaemonLog {
   private readonly inspected: ContainerInspectInfo;
   private readonly signal: AbortSignal;
   /** The last line that was given, and how many in a row bear its time. */
-  private last: Line | undefined;
+  private last: DisplayLine | undefined;
   private count = 0;
 
   constructor(docker: Docker, inspected: ContainerInspectInfo, signal: AbortSignal) {
@@ -49,28 +49,28 @@ export class DaemonLog {
   }
 
   /** Every line that there is. */
-  async *past(past: Past): AsyncGenerator<Line> {
-    for await (const line of this.lines({ ...past, follow: false })) yield this.noted(line);
+  async *readPast(past: LogRange): AsyncGenerator<DisplayLine> {
+    for await (const line of this.lines({ ...past, follow: false })) yield this.remember(line);
   }
 
   /** What is written after what was given; where that was nothing, what there is from `past` on, and what is written. */
-  async *following(past: Past): AsyncGenerator<Line> {
+  async *follow(past: LogRange): AsyncGenerator<DisplayLine> {
     const { last } = this;
     if (last === undefined) {
-      for await (const line of this.lines({ ...past, follow: true })) yield this.noted(line);
+      for await (const line of this.lines({ ...past, follow: true })) yield this.remember(line);
       return;
     }
     let known = this.count;
     const since = BigInt(last.seconds) * 1_000_000_000n + BigInt(last.nanos);
     for await (const line of this.lines({ since, tail: undefined, follow: true })) {
-      const order = byTime(line, last);
+      const order = compareTime(line, last);
       if (order < 0 || (order === 0 && known-- > 0)) continue;
-      yield this.noted(line);
+      yield this.remember(line);
     }
   }
 
-  private noted(line: Line): Line {
-    this.count = this.last !== undefined && byTime(this.last, line) === 0 ? this.count + 1 : 1;
+  private remember(line: DisplayLine): DisplayLine {
+    this.count = this.last !== undefined && compareTime(this.last, line) === 0 ? this.count + 1 : 1;
     this.last = line;
     return line;
   }
@@ -78,7 +78,7 @@ export class DaemonLog {
   /** @throws {Error} when the log driver keeps nothing to read, or the daemon does not answer */
   private async *lines({ since, tail, follow }: Omit<Request, 'since'> & { since?: number | bigint }) {
     const { Config, HostConfig } = this.inspected;
-    let lines: Line[] = [];
+    let lines: DisplayLine[] = [];
     const onLine: OnLine = ({ seconds, nanos }, stream, source, start, end) => {
       const text = source.toString('utf8', start, end);
       const severity = parse('auto', text)?.severity ?? 0;
@@ -120,24 +120,24 @@ export class DaemonLog {
 }
 
 /** Several logs, each in the order of its time, as one. */
-async function* merged(logs: readonly AsyncGenerator<Line>[]): AsyncGenerator<Line> {
+async function* mergeByTime(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncGenerator<DisplayLine> {
   const heads = await Promise.all(
-    logs.map(async (log) => ({ log, line: (await log.next()).value as Line | undefined })),
+    logs.map(async (log) => ({ log, line: (await log.next()).value as DisplayLine | undefined })),
   );
   for (;;) {
     let first: (typeof heads)[number] | undefined;
     for (const head of heads)
-      if (head.line !== undefined && (first?.line === undefined || byTime(head.line, first.line) < 0))
+      if (head.line !== undefined && (first?.line === undefined || compareTime(head.line, first.line) < 0))
         first = head;
     if (first?.line === undefined) return;
     yield first.line;
-    first.line = (await first.log.next()).value as Line | undefined;
+    first.line = (await first.log.next()).value as DisplayLine | undefined;
   }
 }
 
 /** Several logs as their lines come; those that come at about the same time, by time. */
-async function* gathered(logs: readonly AsyncGenerator<Line>[]): AsyncGenerator<Line> {
-  let waiting: Line[] = [];
+async function* interleave(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncGenerator<DisplayLine> {
+  let waiting: DisplayLine[] = [];
   let open = logs.length;
   const failed: unknown[] = [];
   for (const log of logs) {
@@ -153,7 +153,7 @@ async function* gathered(logs: readonly AsyncGenerator<Line>[]): AsyncGenerator<
   }
   while (open > 0 || waiting.length > 0) {
     await sleep(GATHER_MS);
-    const lines = waiting.sort(byTime);
+    const lines = waiting.sort(compareTime);
     waiting = [];
     yield* lines;
     if (failed.length > 0) throw failed[0];
@@ -161,16 +161,16 @@ async function* gathered(logs: readonly AsyncGenerator<Line>[]): AsyncGenerator<
 }
 
 /** The lines of several logs; with `follow`, until every container has ended. */
-export async function* linesOf(
+export async function* readDaemonLogs(
   logs: readonly DaemonLog[],
-  past: Past,
+  past: LogRange,
   follow: boolean,
-): AsyncGenerator<Line> {
+): AsyncGenerator<DisplayLine> {
   const [only] = logs;
   if (only !== undefined && logs.length === 1) {
-    yield* follow ? only.following(past) : only.past(past);
+    yield* follow ? only.follow(past) : only.readPast(past);
     return;
   }
-  if (past.tail !== 0) yield* merged(logs.map((log) => log.past(past)));
-  if (follow) yield* gathered(logs.map((log) => log.following(past)));
+  if (past.tail !== 0) yield* mergeByTime(logs.map((log) => log.readPast(past)));
+  if (follow) yield* interleave(logs.map((log) => log.follow(past)));
 }

@@ -19,8 +19,8 @@ import { descriptorLimit, KernelFiles } from '../../../collectors/shared/kernel-
 import type { Config } from '../../../config/schema.ts';
 import type { EventEntry } from '../../../exporters/dashboard/api.ts';
 import { containerMetrics } from '../../../exporters/dashboard/api.ts';
-import { ContainerFigures, HostFiguresKept } from '../../../exporters/dashboard/figures.ts';
-import { summaryOf } from '../../../exporters/dashboard/summary.ts';
+import { summarizeContainer } from '../../../exporters/dashboard/summary.ts';
+import { ContainerUsage, HostUsage } from '../../../exporters/dashboard/usage.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { EvidenceStore } from '../../pipeline/evidence-store.ts';
 import { CollectorSet } from '../../rounds/collector-set.ts';
@@ -29,9 +29,9 @@ import { Round } from '../../rounds/round.ts';
 import { CollectorDispatcher } from '../../targets/collector-dispatcher.ts';
 import { type Daemon, daemonOf } from './daemon.ts';
 import { DaemonLog } from './daemon-logs.ts';
-import type { Line } from './line.ts';
+import type { DisplayLine } from './log-line.ts';
 import { MemoryStore } from './memory-store.ts';
-import { addInOrder, emptyScene, type Series, type Source } from './source.ts';
+import { type ContainerSeries, createViewState, insertEvent, type ViewSource } from './view-source.ts';
 
 /** Steps of the charts, ms. */
 const STEP_MS = 2000;
@@ -77,9 +77,9 @@ export interface DaemonSourceOptions {
   readonly onEvent?: (event: EventEntry) => void;
 }
 
-export class DaemonSource implements Source {
+export class DaemonSource implements ViewSource {
   readonly origin: string;
-  readonly scene = emptyScene();
+  readonly state = createViewState();
   /** Resolves when all that the daemon remembers was told. */
   readonly caughtUp: Promise<void>;
   private readonly daemon: Daemon;
@@ -88,8 +88,8 @@ export class DaemonSource implements Source {
   private readonly rounds: Round;
   private readonly collectors: CollectorSet;
   private readonly evidence: EvidenceStore;
-  private readonly figures = new Map<string, ContainerFigures>();
-  private readonly host = new HostFiguresKept(STEP_MS);
+  private readonly figures = new Map<string, ContainerUsage>();
+  private readonly host = new HostUsage(STEP_MS);
   private timer: NodeJS.Timeout | undefined;
   /** Whether the daemon's processes can be seen from here. */
   private readonly isHere: boolean;
@@ -168,25 +168,25 @@ export class DaemonSource implements Source {
     this.timer = setInterval(() => void this.look(), interval);
   }
 
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     clearInterval(this.timer);
     await this.docker.stop();
     this.collectors.close();
   }
 
-  async series(id: string, since: number): Promise<Series> {
+  async series(id: string, since: number): Promise<ContainerSeries> {
     const history = this.figures.get(id)?.history;
     const [from, to] = [Math.floor(since / STEP_MS), Math.floor(Date.now() / STEP_MS)];
     const values = containerMetrics.map((name, column) => [name, history?.column(column, from, to) ?? []]);
     return { step: STEP_MS, values: Object.fromEntries(values) };
   }
 
-  async *log(id: string, tail: number, signal: AbortSignal): AsyncGenerator<Line> {
+  async *readLog(id: string, tail: number, signal: AbortSignal): AsyncGenerator<DisplayLine> {
     const { docker, ask } = this.daemon;
     const inspected = await ask(docker.getContainer(id).inspect());
     const log = new DaemonLog(docker, inspected, signal);
     while (!signal.aborted) {
-      yield* log.following({ since: undefined, tail });
+      yield* log.follow({ since: undefined, tail });
       // It has ended, and may be started again.
       await sleep(AGAIN_MS, undefined, { signal });
     }
@@ -204,15 +204,15 @@ export class DaemonSource implements Source {
       );
       this.evidence.addRound(sets);
       for (const set of sets) {
-        if (set.container === undefined) this.host.take(set);
-        else if (ContainerFigures.isIn(set)) this.figuresOf(set.container.id).take(set);
+        if (set.container === undefined) this.host.update(set);
+        else if (ContainerUsage.hasUsage(set)) this.figuresOf(set.container.id).update(set);
       }
       for (const id of this.figures.keys()) if (!this.docker.containers.has(id)) this.figures.delete(id);
-      this.scene.host = this.host.latest;
+      this.state.host = this.host.latest;
       this.show();
-      this.scene.trouble = this.trouble();
+      this.state.problem = this.trouble();
     } catch (error) {
-      this.scene.trouble = errorMessage(error);
+      this.state.problem = errorMessage(error);
     } finally {
       this.isCollecting = false;
     }
@@ -229,27 +229,27 @@ export class DaemonSource implements Source {
   }
 
   private show(): void {
-    const { containers } = this.scene;
+    const { containers } = this.state;
     containers.clear();
     for (const each of this.docker.containers.values()) this.showOne(each);
   }
 
   private showOne(container: Container): void {
     const figures = this.figures.get(container.id)?.latest;
-    this.scene.containers.set(container.id, summaryOf(container, figures));
+    this.state.containers.set(container.id, summarizeContainer(container, figures));
   }
 
-  private figuresOf(id: string): ContainerFigures {
-    const figures = this.figures.get(id) ?? new ContainerFigures(STEP_MS);
+  private figuresOf(id: string): ContainerUsage {
+    const figures = this.figures.get(id) ?? new ContainerUsage(STEP_MS);
     this.figures.set(id, figures);
     return figures;
   }
 
   private take(resource: Resource, event: EventRecord): void {
     if (milliseconds(event.time) < this.options.since) return;
-    const { events } = this.scene;
+    const { events } = this.state;
     const entry = entryOf(++this.told, resource, event);
-    addInOrder(events, entry);
+    insertEvent(events, entry);
     this.options.onEvent?.(entry);
     const about = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
     if (about !== undefined) this.showOne(about);

@@ -9,7 +9,7 @@ import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import type { Config } from '../../../config/schema.ts';
 import { mainEndpoint } from '../../targets/endpoints.ts';
 import { type AgentScope, resolveScope } from '../../targets/scope.ts';
-import { type AgentClient, findAgent } from './client.ts';
+import { type AgentClient, findAgent } from './agent-client.ts';
 
 /** A daemon that does not answer, and what can be done about it. */
 export const unanswered = ({ host, origin }: DaemonEndpoint, error: unknown): string =>

@@ -1,11 +1,12 @@
 /** The frame around the views: where one is, whether it is live, and the keys that work everywhere. */
-import { needsToken } from './ask.ts';
-import { duration } from './format.ts';
-import { useKeys } from './keys.ts';
-import { Help, isHelpShown } from './parts/help.tsx';
-import { go, hrefOf, route, views } from './route.ts';
-import { about, alerts, heardAt, isLive, now, sawDaemon } from './state.ts';
-import { switchTheme, theme } from './theme.ts';
+
+import { duration } from './lib/format.ts';
+import { useKeys } from './lib/keys.ts';
+import { isHelpShown, KeyboardHelp } from './parts/help.tsx';
+import { needsToken } from './state/api-client.ts';
+import { about, alerts, isDaemonConnected, isLive, lastMessageAt, now } from './state/live.ts';
+import { go, hrefOf, route, views } from './state/route.ts';
+import { switchTheme, theme } from './state/theme.ts';
 import { AgentView } from './views/agent.tsx';
 import { AlertsView } from './views/alerts.tsx';
 import { ContainerView } from './views/container.tsx';
@@ -35,14 +36,14 @@ function View() {
 }
 
 function Live() {
-  const silence = now.value - heardAt.value;
+  const silence = now.value - lastMessageAt.value;
   if (!isLive.value)
     return (
       <span class="live away">
-        {heardAt.value === 0 ? 'connecting' : `no answer for ${duration(silence)}`}
+        {lastMessageAt.value === 0 ? 'connecting' : `no answer for ${duration(silence)}`}
       </span>
     );
-  if (!sawDaemon.value) return <span class="live away">the daemon is away</span>;
+  if (!isDaemonConnected.value) return <span class="live away">the daemon is away</span>;
   return <span class="live">live</span>;
 }
 
@@ -120,7 +121,7 @@ export function App() {
     <>
       <Bar />
       {needsToken.value ? <LoginView /> : <View />}
-      <Help />
+      <KeyboardHelp />
     </>
   );
 }

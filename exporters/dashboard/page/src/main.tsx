@@ -1,8 +1,8 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { login } from './ask.ts';
-import { decoded } from './route.ts';
-import { connect } from './state.ts';
+import { login } from './state/api-client.ts';
+import { connect } from './state/live.ts';
+import { decoded } from './state/route.ts';
 import './style/base.css';
 import './style/frame.css';
 import './style/parts.css';
@@ -14,7 +14,7 @@ import './style/alerts.css';
 import './style/namespaces.css';
 import './style/dialogs.css';
 import './style/narrow.css';
-import './theme.ts';
+import './state/theme.ts';
 
 /** A token that was given in the address, behind #, which browsers send to nobody; it is not to stay there. */
 async function takeToken(): Promise<void> {

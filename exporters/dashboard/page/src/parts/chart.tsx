@@ -3,17 +3,17 @@ import { type Signal, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { clock } from '../format.ts';
-import { about } from '../state.ts';
-import { colour, theme } from '../theme.ts';
+import { clock } from '../lib/format.ts';
+import { about } from '../state/live.ts';
+import { colour, theme } from '../state/theme.ts';
 
-export interface Span {
+export interface TimeSpan {
   readonly min: number;
   readonly max: number;
 }
 
 /** What happened at a moment, or from then to another. */
-export interface Mark {
+export interface ChartMark {
   readonly from: number;
   /** Undefined for a moment. */
   readonly to?: number;
@@ -21,7 +21,7 @@ export interface Mark {
   readonly colour: string;
 }
 
-export interface Line {
+export interface ChartLine {
   readonly label: string;
   /** Name of a colour of the style sheet. */
   readonly colour: string;
@@ -33,7 +33,7 @@ export interface ChartProps {
   readonly title: string;
   /** Times, ms since the epoch. */
   readonly times: readonly number[];
-  readonly lines: readonly Line[];
+  readonly lines: readonly ChartLine[];
   readonly format: (value: number | null) => string;
   /** Whether it is counted in powers of two. */
   readonly isBinary?: boolean;
@@ -43,10 +43,10 @@ export interface ChartProps {
   readonly least: number;
   /** What the values cannot pass; drawn where they come near it. */
   readonly limit?: number | null;
-  readonly marks: readonly Mark[];
+  readonly marks: readonly ChartMark[];
   /** What part is shown. */
-  readonly shown: Span;
-  readonly zoom: Signal<Span | null>;
+  readonly shown: TimeSpan;
+  readonly zoom: Signal<TimeSpan | null>;
 }
 
 const HEIGHT = 116;
@@ -68,7 +68,7 @@ function dataOf({ times, lines, limit }: ChartProps): uPlot.AlignedData {
   return [times as number[], ...rows, times.map(() => (isNear ? limit! : null))];
 }
 
-function isNearLimit(lines: readonly Line[], limit: number | null | undefined): boolean {
+function isNearLimit(lines: readonly ChartLine[], limit: number | null | undefined): boolean {
   if (!limit) return false;
   return lines.some(({ values }) => values.some((value) => value !== null && value > limit * NEAR));
 }

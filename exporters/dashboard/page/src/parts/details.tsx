@@ -1,10 +1,11 @@
 /** What is known of a container: its bounds, its namespaces, its image. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ContainerDetails, ImageDetails, Measured } from '../../../api.ts';
-import { ask } from '../ask.ts';
-import { bytes, count, cpus, inUnit, moment, percent } from '../format.ts';
-import { containerHref } from '../route.ts';
-import { Bar, shareOf } from './status.tsx';
+import { bytes, count, cpus, inUnit, moment, percent } from '../lib/format.ts';
+import { shareOf } from '../lib/status.ts';
+import { fetchJson } from '../state/api-client.ts';
+import { containerHref } from '../state/route.ts';
+import { Bar } from './status.tsx';
 
 /** Docker's own set of capabilities, for what a container has beyond it. */
 const USUAL = new Set(
@@ -125,7 +126,7 @@ function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
   );
 }
 
-function Confined({ of: { confinement } }: { readonly of: ContainerDetails }) {
+function ConfinementSection({ of: { confinement } }: { readonly of: ContainerDetails }) {
   if (confinement === null) return null;
   const { privileged, capabilities, seccomp, apparmor, noNewPrivileges, readonlyRootfs } = confinement;
   const more = capabilities.filter((name) => !USUAL.has(name));
@@ -156,7 +157,7 @@ function Image({ id, name }: { readonly id: string | null; readonly name: string
   useEffect(() => {
     if (id === null) return;
     const abort = new AbortController();
-    ask<ImageDetails>('/api/image', { id }, abort.signal).then(setImage, () => {});
+    fetchJson<ImageDetails>('/api/image', { id }, abort.signal).then(setImage, () => {});
     return () => abort.abort();
   }, [id]);
   const largest = Math.max(1, ...(image?.layers ?? []).map(({ size }) => size));
@@ -200,7 +201,7 @@ export function Details({ of }: { readonly of: ContainerDetails }) {
     <div class="details">
       <Limits of={of} />
       <Namespaces of={of} />
-      <Confined of={of} />
+      <ConfinementSection of={of} />
       <Image id={of.imageId} name={of.image} />
       <section>
         <h3>Life</h3>

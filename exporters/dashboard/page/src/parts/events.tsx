@@ -1,8 +1,8 @@
 /** Events one below the other, the newest first. */
 import type { EventEntry } from '../../../api.ts';
-import { anchorOf } from '../events.ts';
-import { clock, levelOf } from '../format.ts';
-import { containerHref } from '../route.ts';
+import { clock, levelOf } from '../lib/format.ts';
+import { anchorOf } from '../state/events.ts';
+import { containerHref } from '../state/route.ts';
 
 const text = (value: string | readonly string[]): string =>
   typeof value === 'string' ? value : value.join('\n');

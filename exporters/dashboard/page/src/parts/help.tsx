@@ -18,7 +18,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['?', 'this'],
 ];
 
-export function Help() {
+export function KeyboardHelp() {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (isHelpShown.value) dialog.current?.showModal();

@@ -4,9 +4,9 @@ import { useSignal } from '@preact/signals';
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { LogEntry } from '../../../api.ts';
-import { count, exactClock, levelOf } from '../format.ts';
-import { useKeys } from '../keys.ts';
-import { keyOf, literalOf, useLines } from './lines.ts';
+import { count, exactClock, levelOf } from '../lib/format.ts';
+import { useKeys } from '../lib/keys.ts';
+import { keyOf, literalPattern, useLogLines } from '../state/log-lines.ts';
 import { Search } from './search.tsx';
 
 /** How near to the end counts as there, px. */
@@ -79,8 +79,8 @@ export function LogView({ id }: { readonly id: string }) {
   const box = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
   const sticks = useRef(true);
-  const pattern = useMemo(() => literalOf(settled.search), [settled]);
-  const log = useLines(id, settled);
+  const pattern = useMemo(() => literalPattern(settled.search), [settled]);
+  const log = useLogLines(id, settled);
   const { lines, waitingCount, skipped, hasMore, isPaused, mistake } = log;
 
   useEffect(() => {

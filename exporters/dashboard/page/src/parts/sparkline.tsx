@@ -1,11 +1,16 @@
 /** A chart as small as a word: what a figure was in the last ten minutes. */
-import { type Shown, SPARK_MS, sparksOf, sparksVersion } from '../sparks.ts';
+import { SPARKLINE_MS, type SparklineMetric, sparklineOf, sparklinesVersion } from '../state/sparklines.ts';
 
 const WIDTH = 76;
 const HEIGHT = 22;
 const LEAST_SLOTS = 12;
 /** What fills the height at least: the idling of a container is no drama. */
-const LEAST: Readonly<Record<Shown, number>> = { cpu: 0.05, memory: 1, network: 2048, disk: 16_384 };
+const LEAST: Readonly<Record<SparklineMetric, number>> = {
+  cpu: 0.05,
+  memory: 1,
+  network: 2048,
+  disk: 16_384,
+};
 
 /** Lines between what is known; a slot that is not known leaves a gap. */
 function pathsOf(
@@ -33,15 +38,18 @@ function pathsOf(
   return { line, area };
 }
 
-export function Sparkline({ id, of }: { readonly id: string; readonly of: Shown }) {
-  sparksVersion.value;
-  const sparks = sparksOf(id);
+export function Sparkline({ id, of }: { readonly id: string; readonly of: SparklineMetric }) {
+  sparklinesVersion.value;
+  const sparks = sparklineOf(id);
   const values = sparks?.rows[of] ?? [];
   const most = Math.max(LEAST[of], ...values.map((value) => value ?? 0)) * 1.08;
   // What has just begun is not pressed to the edge.
   const first = values.findIndex((value) => value !== null);
   const known = first === -1 ? values : values.slice(first);
-  const slots = Math.min(Math.ceil(SPARK_MS / (sparks?.step ?? 10_000)), Math.max(LEAST_SLOTS, known.length));
+  const slots = Math.min(
+    Math.ceil(SPARKLINE_MS / (sparks?.step ?? 10_000)),
+    Math.max(LEAST_SLOTS, known.length),
+  );
   const { line, area } = pathsOf(known, slots, most);
   return (
     <svg

@@ -1,44 +1,21 @@
 /** How a container is, as a sign and in words. */
-import type { AlertMark, ContainerSummary } from '../../../api.ts';
-import { duration } from '../format.ts';
-
-export type State = 'good' | 'warn' | 'bad' | 'off';
-
-export function stateOf({ status, health, exitCode, oomKilled }: ContainerSummary): State {
-  if (status === 'running') return health === 'unhealthy' ? 'bad' : health === 'starting' ? 'warn' : 'good';
-  if (status === 'restarting' || status === 'paused') return 'warn';
-  if (status === 'dead' || oomKilled) return 'bad';
-  return (exitCode ?? 0) === 0 || status === 'created' ? 'off' : 'bad';
-}
-
-/** One word, and the health where there is one. */
-export function statusText({ status, health, exitCode, oomKilled }: ContainerSummary): string {
-  if (status === 'running') return health ?? 'running';
-  if (oomKilled) return `${status}, out of memory`;
-  return exitCode === null || status === 'created' ? status : `${status} (${exitCode})`;
-}
+import type { AlertMark } from '../../../api.ts';
+import type { StatusLevel } from '../lib/status.ts';
 
 /** Signs differ in shape too: not everybody tells red from green. */
-const SIGNS: Readonly<Record<State, string>> = {
+const SIGNS: Readonly<Record<StatusLevel, string>> = {
   good: 'M8 4.5a3.5 3.5 0 1 0 .01 0z',
   warn: 'M8 3.2l5 9.3H3z',
   bad: 'M4.5 3.5h7l0 9h-7z',
   off: 'M8 4.5a3.5 3.5 0 1 0 .01 0z',
 };
 
-export function Sign({ state, label }: { readonly state: State; readonly label: string }) {
+export function Sign({ state, label }: { readonly state: StatusLevel; readonly label: string }) {
   return (
     <svg class={`sign ${state}`} width="14" height="14" viewBox="0 0 16 16" role="img" aria-label={label}>
       <path d={SIGNS[state]} />
     </svg>
   );
-}
-
-export function since(container: ContainerSummary, now: number): string {
-  const { status, startedAt, finishedAt, createdAt } = container;
-  if (status === 'running' || status === 'paused') return startedAt === null ? '' : duration(now - startedAt);
-  const end = finishedAt ?? createdAt;
-  return end === null ? '' : `${duration(now - end)} ago`;
 }
 
 const RANK = { critical: 0, warning: 1, info: 2 } as const;
@@ -80,6 +57,3 @@ export function Bar({
     </span>
   );
 }
-
-export const shareOf = (part: number | null | undefined, whole: number | null | undefined): number | null =>
-  part === null || part === undefined || !whole ? null : part / whole;

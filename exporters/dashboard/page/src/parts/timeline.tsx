@@ -1,10 +1,10 @@
 /** What happened in the time that the charts show, as signs above them. */
 import { type Signal, useSignal } from '@preact/signals';
 import type { AlertEntry, EventEntry } from '../../../api.ts';
-import { anchorOf } from '../events.ts';
-import { clock, levelOf } from '../format.ts';
-import { AXIS, type Mark, type Span } from './chart.tsx';
-import type { Hour } from './series.ts';
+import { clock, levelOf } from '../lib/format.ts';
+import { anchorOf } from '../state/events.ts';
+import type { LastHour } from '../state/last-hour.ts';
+import { AXIS, type ChartMark, type TimeSpan } from './chart.tsx';
 
 export const HOUR_MS = 3_600_000;
 /** As long as there is something to show. */
@@ -25,7 +25,11 @@ const ALERT_COLOURS = { critical: 'bad', warning: 'warn', info: 'accent' } as co
 
 const LEVEL_COLOURS = { error: 'bad', warn: 'warn', info: 'mark', debug: 'mark', none: 'mark' } as const;
 
-export function marksOf(events: readonly EventEntry[], alerts: readonly AlertEntry[], now: number): Mark[] {
+export function marksOf(
+  events: readonly EventEntry[],
+  alerts: readonly AlertEntry[],
+  now: number,
+): ChartMark[] {
   return [
     ...alerts
       .filter(({ status }) => status !== 'pending')
@@ -42,7 +46,12 @@ export function marksOf(events: readonly EventEntry[], alerts: readonly AlertEnt
  * The part of the hour that is shown.
  * @param length `ALL`, or ms until now
  */
-export function shownSpan(zoom: Span | null, length: number, now: number, { times, columns }: Hour): Span {
+export function shownSpan(
+  zoom: TimeSpan | null,
+  length: number,
+  now: number,
+  { times, columns }: LastHour,
+): TimeSpan {
   if (zoom !== null) return zoom;
   if (length !== ALL) return { min: now - length, max: now };
   const first = times.findIndex((_, index) => Object.values(columns).some((values) => values[index] != null));
@@ -55,7 +64,7 @@ export function RangeButtons({
   zoom,
 }: {
   readonly length: Signal<number>;
-  readonly zoom: Signal<Span | null>;
+  readonly zoom: Signal<TimeSpan | null>;
 }) {
   return (
     <fieldset class="ranges">
@@ -91,7 +100,7 @@ export function RangeButtons({
 export function Timeline(props: {
   readonly events: readonly EventEntry[];
   readonly alerts: readonly AlertEntry[];
-  readonly shown: Span;
+  readonly shown: TimeSpan;
   readonly now: number;
   readonly onPick: (event: EventEntry) => void;
 }) {

@@ -1,15 +1,16 @@
 /** The agent's own state: what it collects, where that goes, what waits and what was lost, and what it costs. */
 import { useRef } from 'preact/hooks';
 import type { Agent } from '../../../api.ts';
-import { bytes, count, duration, inUnit, percent } from '../format.ts';
-import { Bar, shareOf } from '../parts/status.tsx';
-import { now } from '../state.ts';
-import { useAnswer } from './host.tsx';
+import { bytes, count, duration, inUnit, percent } from '../lib/format.ts';
+import { shareOf } from '../lib/status.ts';
+import { Bar } from '../parts/status.tsx';
+import { now } from '../state/live.ts';
+import { usePolled } from '../state/polled.ts';
 
 const EVERY_MS = 5000;
 
 export function AgentView() {
-  const agent = useAnswer<Agent>('/api/agent', EVERY_MS);
+  const agent = usePolled<Agent>('/api/agent', EVERY_MS);
   /** CPU time and when it was told, to tell how much of a CPU it takes at present. */
   const before = useRef<{ seconds: number; at: number; share: number | null; answer: Agent | undefined }>({
     seconds: 0,

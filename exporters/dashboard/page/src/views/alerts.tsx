@@ -1,8 +1,8 @@
 /** Alerts: what fires, what may soon, and what has been. */
 import type { AlertEntry } from '../../../api.ts';
-import { bytes, clock, duration, inUnit } from '../format.ts';
-import { containerHref } from '../route.ts';
-import { alerts, now } from '../state.ts';
+import { bytes, clock, duration, inUnit } from '../lib/format.ts';
+import { alerts, now } from '../state/live.ts';
+import { containerHref } from '../state/route.ts';
 
 const WIDTH = 260;
 const HEIGHT = 56;

@@ -2,19 +2,20 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { ContainerDetails, ContainerSummary, EventEntry } from '../../../api.ts';
-import { ask, isAbort } from '../ask.ts';
-import { addEvents, anchorOf, byTime, events, quietEvents } from '../events.ts';
-import { bytes, count, cpus, percent, rate } from '../format.ts';
-import { useKeys } from '../keys.ts';
-import { Chart, type ChartProps, type Span } from '../parts/chart.tsx';
+import { bytes, count, cpus, percent, rate } from '../lib/format.ts';
+import { useKeys } from '../lib/keys.ts';
+import { statusLevel, statusText, timeInState } from '../lib/status.ts';
+import { Chart, type ChartProps, type TimeSpan } from '../parts/chart.tsx';
 import { Details } from '../parts/details.tsx';
 import { EventList } from '../parts/events.tsx';
 import { LogView } from '../parts/log.tsx';
-import { useHour } from '../parts/series.ts';
-import { AlertBadge, Sign, since, stateOf, statusText } from '../parts/status.tsx';
+import { AlertBadge, Sign } from '../parts/status.tsx';
 import { ALL, marksOf, RangeButtons, shownSpan, Timeline } from '../parts/timeline.tsx';
-import { go, hrefOf } from '../route.ts';
-import { alerts, containers, marks, now } from '../state.ts';
+import { fetchJson, isAbortError } from '../state/api-client.ts';
+import { addEvents, anchorOf, compareEvents, events, routineEvents } from '../state/events.ts';
+import { useLastHour } from '../state/last-hour.ts';
+import { alerts, containers, marks, now } from '../state/live.ts';
+import { go, hrefOf } from '../state/route.ts';
 
 const TABS = ['log', 'events', 'details'] as const;
 type Tab = (typeof TABS)[number];
@@ -25,7 +26,7 @@ const MEBIBYTE = 1024 * 1024;
 
 function Heading({ container }: { readonly container: ContainerSummary }) {
   const { id, name, image, project, service, restarts } = container;
-  const state = stateOf(container);
+  const state = statusLevel(container);
   return (
     <header class="subject">
       <a class="back" href={hrefOf('containers')} aria-label="All containers">
@@ -38,7 +39,7 @@ function Heading({ container }: { readonly container: ContainerSummary }) {
       <AlertBadge marks={marks.value.get(id) ?? []} />
       <p>
         <span class={`word ${state}`}>{statusText(container)}</span>
-        <span>{since(container, now.value)}</span>
+        <span>{timeInState(container, now.value)}</span>
         {project === null ? null : (
           <span>
             <bdi>{[project, service].filter(Boolean).join(' / ')}</bdi>
@@ -67,8 +68,8 @@ function Charts(props: {
 }) {
   const { container, story, onPick } = props;
   const { id, figures } = container;
-  const hour = useHour(id, figures?.time ?? 0);
-  const zoom = useSignal<Span | null>(null);
+  const hour = useLastHour(id, figures?.time ?? 0);
+  const zoom = useSignal<TimeSpan | null>(null);
   const length = useSignal(ALL);
   const time = now.value;
   const shown = shownSpan(zoom.value, length.value, time, hour);
@@ -153,7 +154,7 @@ function useDetails(
   useEffect(() => {
     if (id === undefined || !isWanted) return;
     const abort = new AbortController();
-    ask<ContainerDetails>('/api/container', { id }, abort.signal).then(setDetails, () => {});
+    fetchJson<ContainerDetails>('/api/container', { id }, abort.signal).then(setDetails, () => {});
     return () => abort.abort();
   }, [id, isWanted, container?.status, turn]);
   return details?.id === id ? details : undefined;
@@ -166,10 +167,14 @@ export function ContainerView({ id }: { readonly id: string }) {
   const details = useDetails(container, tab.value === 'details');
   useEffect(() => {
     const abort = new AbortController();
-    ask<{ events: EventEntry[] }>('/api/events', { id, limit: EVENTS, exec: 'true' }, abort.signal).then(
+    fetchJson<{ events: EventEntry[] }>(
+      '/api/events',
+      { id, limit: EVENTS, exec: 'true' },
+      abort.signal,
+    ).then(
       (answer) => addEvents(answer.events),
       (error) => {
-        if (!isAbort(error)) console.error(error);
+        if (!isAbortError(error)) console.error(error);
       },
     );
     return () => abort.abort();
@@ -200,7 +205,7 @@ export function ContainerView({ id }: { readonly id: string }) {
   const isMine = (event: EventEntry) => event.container?.id === id;
   // On the time line, health checks would hide what matters.
   const story = events.value.filter(isMine);
-  const all = [...story, ...quietEvents.value.filter(isMine)].sort(byTime);
+  const all = [...story, ...routineEvents.value.filter(isMine)].sort(compareEvents);
   const pick = (event: EventEntry) => {
     tab.value = 'events';
     const anchor = anchorOf(event);

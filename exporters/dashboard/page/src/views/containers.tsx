@@ -2,17 +2,15 @@
 
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ContainerSummary } from '../../../api.ts';
-import { bytes, percent } from '../format.ts';
-import { useKeys } from '../keys.ts';
+import { bytes, percent } from '../lib/format.ts';
+import { useKeys } from '../lib/keys.ts';
+import { shareOf } from '../lib/status.ts';
+import { scrollToRow, useDebounced, useMediaQuery, useVisibleRows } from '../lib/visible-rows.ts';
+import { Group, Head, Row } from '../parts/container-rows.tsx';
 import { Search } from '../parts/search.tsx';
-import { Bar, shareOf } from '../parts/status.tsx';
-import { reveal, useMedia, useRange, useSettled } from '../parts/virtual.tsx';
-import { containerHref, go } from '../route.ts';
-import { wantSparks } from '../sparks.ts';
-import { about, containers, heardAt, hostFigures, marks } from '../state.ts';
-
+import { Bar } from '../parts/status.tsx';
 import {
-  arrange,
+  arrangeContainers,
   COLUMNS,
   type Column,
   cursor,
@@ -22,8 +20,10 @@ import {
   grouping,
   showsEnded,
   sort,
-} from './arrange.ts';
-import { Group, Head, Row } from './rows.tsx';
+} from '../state/container-list.ts';
+import { about, containers, hostFigures, lastMessageAt, marks } from '../state/live.ts';
+import { containerHref, go } from '../state/route.ts';
+import { loadSparklines } from '../state/sparklines.ts';
 
 const ROW = 36;
 /** At phone width a row has two lines. */
@@ -80,17 +80,25 @@ function Summary({ all }: { readonly all: readonly ContainerSummary[] }) {
 export function ContainersView() {
   const scroller = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
-  const isNarrow = useMedia('(max-width: 760px)');
+  const isNarrow = useMediaQuery('(max-width: 760px)');
   const height = isNarrow ? TALL_ROW : ROW;
   const all = containers.value;
   const items = useMemo(
-    () => arrange(all.values(), sort.value, filter.value, grouping.value, showsEnded.value, folded.value),
+    () =>
+      arrangeContainers(
+        all.values(),
+        sort.value,
+        filter.value,
+        grouping.value,
+        showsEnded.value,
+        folded.value,
+      ),
     [all, sort.value, filter.value, grouping.value, showsEnded.value, folded.value],
   );
-  const { from, to } = useRange(scroller, height, items.length);
+  const { from, to } = useVisibleRows(scroller, height, items.length);
   const shown = items.slice(from, to);
   const ids = shown.flatMap((item) => (item.kind === 'row' ? item.container.id : []));
-  useSettled(() => void wantSparks(ids).catch(() => {}), 60, ids.join());
+  useDebounced(() => void loadSparklines(ids).catch(() => {}), 60, ids.join());
 
   const rows = items.flatMap((item, index) => (item.kind === 'row' ? { id: item.container.id, index } : []));
   const move = (step: number) => {
@@ -98,7 +106,7 @@ export function ContainersView() {
     const next = rows[Math.min(rows.length - 1, Math.max(0, at === -1 ? 0 : at + step))];
     if (next === undefined) return;
     cursor.value = next.id;
-    if (scroller.current !== null) reveal(scroller.current, next.index, height, HEAD);
+    if (scroller.current !== null) scrollToRow(scroller.current, next.index, height, HEAD);
   };
   // The row may be drawn only now.
   useEffect(() => {
@@ -196,7 +204,7 @@ export function ContainersView() {
             })}
           </div>
         </div>
-        {items.length === 0 && heardAt.value > 0 ? (
+        {items.length === 0 && lastMessageAt.value > 0 ? (
           <p class="empty">
             {all.size === 0
               ? `No containers on ${about.value.host || 'this host'}. One that starts is shown at once.`

@@ -3,13 +3,13 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { EventEntry } from '../../../api.ts';
-import { byTime, events, isExec, quietEvents } from '../events.ts';
-import { clock, levelOf } from '../format.ts';
-import { useKeys } from '../keys.ts';
+import { clock, levelOf } from '../lib/format.ts';
+import { useKeys } from '../lib/keys.ts';
 import { EventList } from '../parts/events.tsx';
 import { Search } from '../parts/search.tsx';
 import { HOUR_MS } from '../parts/timeline.tsx';
-import { now } from '../state.ts';
+import { compareEvents, events, isExec, routineEvents } from '../state/events.ts';
+import { now } from '../state/live.ts';
 
 const BARS = 60;
 const HEIGHT = 44;
@@ -87,7 +87,7 @@ export function EventsView() {
   });
   // What was found at the start stands apart, and is of the inventory.
   const all = withInventory.value
-    ? [...events.value, ...quietEvents.value.filter((event) => !isExec(event))].sort(byTime)
+    ? [...events.value, ...routineEvents.value.filter((event) => !isExec(event))].sort(compareEvents)
     : events.value;
   const shown = all.filter(
     (event) =>

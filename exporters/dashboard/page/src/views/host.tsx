@@ -1,35 +1,19 @@
 /** The host: its last hour, its disks, and what the daemon keeps on it. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
 import type { Host, Images } from '../../../api.ts';
-import { ask } from '../ask.ts';
-import { bytes, count, cpus, duration, inUnit, percent, rate } from '../format.ts';
-import { Chart, type Span } from '../parts/chart.tsx';
+import { bytes, count, cpus, duration, inUnit, percent, rate } from '../lib/format.ts';
+import { shareOf } from '../lib/status.ts';
+import { Chart, type TimeSpan } from '../parts/chart.tsx';
 import { Facts } from '../parts/details.tsx';
-import { useHour } from '../parts/series.ts';
-import { Bar, shareOf } from '../parts/status.tsx';
+import { Bar } from '../parts/status.tsx';
 import { ALL, marksOf, RangeButtons, shownSpan } from '../parts/timeline.tsx';
-import { containerHref } from '../route.ts';
-import { alerts, hostFigures, now } from '../state.ts';
+import { useLastHour } from '../state/last-hour.ts';
+import { alerts, hostFigures, now } from '../state/live.ts';
+import { usePolled } from '../state/polled.ts';
+import { containerHref } from '../state/route.ts';
 
 const EVERY_MS = 10_000;
 const MEBIBYTE = 1024 * 1024;
-
-/** Asked for at once, and again while it is shown. */
-export function useAnswer<T>(path: string, everyMs: number): T | undefined {
-  const [answer, setAnswer] = useState<T>();
-  useEffect(() => {
-    const abort = new AbortController();
-    const look = () => ask<T>(path, {}, abort.signal).then(setAnswer, () => {});
-    void look();
-    const timer = setInterval(look, everyMs);
-    return () => {
-      abort.abort();
-      clearInterval(timer);
-    };
-  }, [path, everyMs]);
-  return answer;
-}
 
 const title = (name: string, attributes: Readonly<Record<string, string>>): string =>
   [name.replace(/^docker\./, '').replaceAll(/[._]/g, ' '), ...words(attributes)].join(' ');
@@ -87,11 +71,11 @@ function ImageTable({ images }: Images) {
 }
 
 export function HostView() {
-  const host = useAnswer<Host>('/api/host', EVERY_MS);
-  const images = useAnswer<Images>('/api/images', EVERY_MS * 6);
+  const host = usePolled<Host>('/api/host', EVERY_MS);
+  const images = usePolled<Images>('/api/images', EVERY_MS * 6);
   const figures = hostFigures.value ?? host?.figures ?? null;
-  const hour = useHour('', figures?.time ?? 0);
-  const zoom = useSignal<Span | null>(null);
+  const hour = useLastHour('', figures?.time ?? 0);
+  const zoom = useSignal<TimeSpan | null>(null);
   const length = useSignal(ALL);
   const shown = shownSpan(zoom.value, length.value, now.value, hour);
   const own = alerts.value.filter(({ container }) => container === undefined);

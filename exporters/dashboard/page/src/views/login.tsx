@@ -1,7 +1,7 @@
 /** Asks for the token, where the agent listens beyond its own machine. */
 import { useSignal } from '@preact/signals';
-import { login } from '../ask.ts';
-import { connect } from '../state.ts';
+import { login } from '../state/api-client.ts';
+import { connect } from '../state/live.ts';
 
 export function LoginView() {
   const token = useSignal('');

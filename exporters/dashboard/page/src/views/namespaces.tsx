@@ -3,11 +3,11 @@
 import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { NamespaceEntry, NamespaceMap } from '../../../api.ts';
-import { ask } from '../ask.ts';
-import { useKeys } from '../keys.ts';
+import { useKeys } from '../lib/keys.ts';
 import { Search } from '../parts/search.tsx';
-import { containerHref } from '../route.ts';
-import { containers } from '../state.ts';
+import { fetchJson } from '../state/api-client.ts';
+import { containers } from '../state/live.ts';
+import { containerHref } from '../state/route.ts';
 
 const TYPES = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
 const WHAT: Readonly<Record<string, string>> = {
@@ -172,7 +172,7 @@ export function NamespacesView() {
   const size = containers.value.size;
   useEffect(() => {
     const look = () =>
-      ask<NamespaceMap>('/api/namespaces').then(
+      fetchJson<NamespaceMap>('/api/namespaces').then(
         (answer) => {
           map.value = answer;
         },

@@ -1,0 +1,147 @@
+/** One container: what it uses, as numbers and over time, its log, and what happened to it. */
+import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
+import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
+import { rule } from '../terminal/draw.ts';
+import { eventLine } from '../terminal/event-line.ts';
+import type { Size } from '../terminal/screen.ts';
+import { type ContainerSeries, isExecEvent } from '../watch/view-source.ts';
+import { charts } from './charts.ts';
+import { describeState, isActive, timeInState } from './columns.ts';
+import { LogPane } from './log-pane.ts';
+import type { View, ViewContext } from './view.ts';
+
+/** How far back charts are asked for, and how often. */
+const HOUR_MS = 3_600_000;
+const ASK_MS = 2000;
+
+/** What has the whole screen. */
+type Zoom = 'none' | 'log' | 'events';
+
+export interface ContainerDetailOptions {
+  readonly id: string;
+  readonly onClose: () => void;
+  /** The one before (-1) or after (1) it in the list. */
+  readonly onStep: (by: number) => void;
+}
+
+export class ContainerDetail implements View {
+  private readonly stage: ViewContext;
+  private readonly options: ContainerDetailOptions;
+  private readonly log: LogPane;
+  private readonly timer: NodeJS.Timeout;
+  private series: ContainerSeries | undefined;
+  private zoom: Zoom = 'none';
+  /** As it was when it was last there. */
+  private container: ContainerSummary | undefined;
+
+  constructor(stage: ViewContext, options: ContainerDetailOptions) {
+    this.stage = stage;
+    this.options = options;
+    this.log = new LogPane(stage, options.id);
+    this.timer = setInterval(() => void this.ask(), ASK_MS);
+    void this.ask();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.log.close();
+  }
+
+  key(name: string): boolean {
+    if (this.log.filter.isOpen) return this.log.key(name);
+    switch (name) {
+      case 'escape':
+      case 'left':
+      case 'q':
+      case 'backspace':
+        if (this.zoom === 'none') this.options.onClose();
+        else this.zoom = 'none';
+        return true;
+      case 'l':
+        this.zoom = this.zoom === 'log' ? 'none' : 'log';
+        return true;
+      case 'e':
+        this.zoom = this.zoom === 'events' ? 'none' : 'events';
+        return true;
+      case 'tab':
+      case ']':
+        this.options.onStep(1);
+        return true;
+      case '[':
+        this.options.onStep(-1);
+        return true;
+      default:
+        return this.log.key(name);
+    }
+  }
+
+  render({ columns, rows }: Size): string[] {
+    const { source, unicode } = this.stage;
+    const { state } = source;
+    const found = state.containers.get(this.options.id);
+    this.container = found ?? this.container;
+    const { container } = this;
+    if (container === undefined) return ['the container is not there any more (Esc)'];
+    const head = this.head(container, found === undefined, columns);
+    const foot = this.foot(columns);
+    const chartRows = this.zoom !== 'none' || !isActive(container) ? 0 : rows >= 40 ? 10 : rows >= 30 ? 7 : 4;
+    const drawn =
+      chartRows === 0
+        ? []
+        : charts(this.stage, container, this.series, state.host?.cpus ?? 1, { columns, rows: chartRows });
+    const left = rows - head.length - drawn.length - 1;
+    const all = state.events.filter((event) => event.container?.id === container.id && !isExecEvent(event));
+    if (this.zoom === 'events')
+      return [...head, rule('events', columns, unicode), ...this.events(all, columns, left - 1), foot];
+    const eventRows = this.zoom === 'log' ? 0 : Math.min(all.length, rows >= 40 ? 8 : 3);
+    const told =
+      eventRows === 0 ? [] : [rule('events', columns, unicode), ...this.events(all, columns, eventRows)];
+    const logRows = left - told.length - 1;
+    const lines = this.log.render(columns, logRows);
+    return [...head, ...drawn, ...told, rule(this.log.title, columns, unicode), ...lines, foot];
+  }
+
+  private events(all: Parameters<typeof eventLine>[0][], columns: number, rows: number): string[] {
+    const { paint } = this.stage;
+    const lines = all.slice(-rows).map((event) => eventLine(event, paint, columns));
+    if (lines.length === 0) lines.push(paint('dim', 'nothing is remembered'));
+    return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
+  }
+
+  private head(container: ContainerSummary, isGone: boolean, columns: number): string[] {
+    const { paint } = this.stage;
+    const { text, style } = isGone ? { text: 'removed', style: 'dim' as const } : describeState(container);
+    const { name, image, project, service, restarts } = container;
+    const where = [project, service].filter((part) => part !== null).join('/');
+    const facts = [
+      `for ${timeInState(container, Date.now())}`,
+      ...(restarts === null ? [] : [`${restarts} restarts`]),
+      ...(where === '' ? [] : [where]),
+      image,
+      container.id.slice(0, 12),
+    ];
+    const shownName = truncate(inCells(name), Math.floor(columns / 2));
+    const rest = columns - shownName.length - text.length - 4;
+    const line = `${paint('bold', shownName)}  ${paint(style, text)}  ${truncate(inCells(facts.join('  ')), rest)}`;
+    const alerts = container.alerts
+      .filter(({ status }) => status === 'firing')
+      .map(({ severity, summary }) => paint('red', truncate(inCells(`! ${severity}: ${summary}`), columns)));
+    return [line, ...alerts.slice(0, 3)];
+  }
+
+  private foot(columns: number): string {
+    const { paint, unicode } = this.stage;
+    const arrows = unicode ? '↑↓' : 'arrows';
+    const keys = `Esc:back  ${arrows}:scroll  /:search  v:severity  l:log  e:events  [ ]:next  ?:keys`;
+    return paint('dim', pad(keys, columns));
+  }
+
+  private async ask(): Promise<void> {
+    try {
+      this.series = await this.stage.source.series(this.options.id, Date.now() - HOUR_MS);
+      this.stage.redraw();
+    } catch {
+      // What keeps the source from answering is shown by the state; the charts stay as they are.
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * The last events. Apart are those of docker exec, of which health checks cause thousands, and what the agent found when
+ * it began: they would push out all others.
+ */
+import { type Signal, signal } from '@preact/signals';
+import type { EventEntry } from '../../../api.ts';
+
+export const MAX_EVENTS = 1000;
+const MAX_QUIET = 500;
+
+const EXEC = /^docker\.container\.exec_/;
+
+export const isExec = ({ name }: EventEntry): boolean => EXEC.test(name);
+
+const isRoutine = (entry: EventEntry): boolean =>
+  isExec(entry) || entry.attributes['portlight.inventory.change'] === 'found';
+
+/** Newest last. */
+export const events = signal<readonly EventEntry[]>([]);
+/** Newest last. */
+export const routineEvents = signal<readonly EventEntry[]>([]);
+
+/** What an event is known by; a number of its own each has only until the agent begins anew. */
+const identityOf = ({ time, name, container, body }: EventEntry): string =>
+  `${time} ${name} ${container?.id ?? ''} ${body}`;
+
+/** What its place in the page is called. */
+export const anchorOf = ({ time, sequence }: EventEntry): string => `event-${time}-${sequence}`;
+
+export const compareEvents = (a: EventEntry, b: EventEntry): number =>
+  a.time - b.time || a.sequence - b.sequence;
+
+function add(list: Signal<readonly EventEntry[]>, entries: readonly EventEntry[], most: number): void {
+  if (entries.length === 0) return;
+  const known = new Map([...list.value, ...entries].map((entry) => [identityOf(entry), entry]));
+  list.value = [...known.values()].sort(compareEvents).slice(-most);
+}
+
+export function addEvents(entries: readonly EventEntry[]): void {
+  add(
+    events,
+    entries.filter((entry) => !isRoutine(entry)),
+    MAX_EVENTS,
+  );
+  add(routineEvents, entries.filter(isRoutine), MAX_QUIET);
+}
