@@ -1,4 +1,4 @@
-/** Alerts of the last hour, of those that are kept for the time line, and which containers have some now. */
+/** Current alerts, and those that were resolved in the last hour. */
 
 import type { UnixNano } from '../../collectors/records/records.ts';
 import type { Alert } from '../alerts/alert.ts';
@@ -6,14 +6,14 @@ import type { AlertBatch } from '../shared/batch.ts';
 import type { AlertEntry, AlertMark } from './api.ts';
 import { HOUR_MS } from './usage-history.ts';
 
-/** Alerts that are kept once they are resolved. */
+/** Limit of resolved alerts. */
 export const MAX_RESOLVED_ALERTS = 200;
 const NO_MARKS: readonly AlertMark[] = [];
 
 const milliseconds = (time: UnixNano): number => Number(time / 1_000_000n);
-const occasionOf = ({ key, startsAt }: Alert): string => `${key} ${startsAt}`;
+const instanceKey = ({ key, startsAt }: Alert): string => `${key} ${startsAt}`;
 
-function entryOf({ startsAt, endsAt, resource: _, ...rest }: Alert): AlertEntry {
+function toAlertEntry({ startsAt, endsAt, resource: _, ...rest }: Alert): AlertEntry {
   return {
     ...rest,
     startsAt: milliseconds(startsAt),
@@ -29,24 +29,25 @@ export class AlertStore {
   private signature = '';
 
   /**
+   * Replaces the current alerts.
    * @param now ms since the epoch
-   * @returns whether any came, went, or has another status or value
+   * @returns whether an alert is new, resolved, or has another status or value
    */
   update({ alerts }: AlertBatch, now: number): boolean {
     const before = this.current;
     this.current = new Map();
     for (const alert of alerts) {
-      if (alert.status === 'resolved') this.resolved.set(occasionOf(alert), alert);
-      else this.current.set(occasionOf(alert), alert);
+      if (alert.status === 'resolved') this.resolved.set(instanceKey(alert), alert);
+      else this.current.set(instanceKey(alert), alert);
     }
-    // One that fired and is told of no more has ended, whatever of: its container may be gone.
-    for (const [occasion, alert] of before) {
-      if (alert.status === 'firing' && !this.current.has(occasion) && !this.resolved.has(occasion))
-        this.resolved.set(occasion, { ...alert, status: 'resolved', endsAt: BigInt(now) * 1_000_000n });
+    // A firing alert that is missing from the batch is resolved: its container may have been removed.
+    for (const [key, alert] of before) {
+      if (alert.status === 'firing' && !this.current.has(key) && !this.resolved.has(key))
+        this.resolved.set(key, { ...alert, status: 'resolved', endsAt: BigInt(now) * 1_000_000n });
     }
-    for (const [occasion, { endsAt = 0n }] of this.resolved) {
+    for (const [key, { endsAt = 0n }] of this.resolved) {
       if (this.resolved.size > MAX_RESOLVED_ALERTS || now - milliseconds(endsAt) > HOUR_MS)
-        this.resolved.delete(occasion);
+        this.resolved.delete(key);
     }
     this.marks = new Map();
     for (const { container, rule, severity, status, annotations } of this.current.values()) {
@@ -57,25 +58,25 @@ export class AlertStore {
       else marks.push(mark);
     }
     const all = [...this.current.values(), ...this.resolved.values()];
-    // Of those that are over, the last value does not change.
+    // The value of a resolved alert no longer changes.
     const signature = all
-      .map((alert) => `${occasionOf(alert)} ${alert.status} ${alert.value.toPrecision(2)}`)
+      .map((alert) => `${instanceKey(alert)} ${alert.status} ${alert.value.toPrecision(2)}`)
       .join();
     const isChanged = signature !== this.signature;
     this.signature = signature;
     return isChanged;
   }
 
-  /** Pending and firing ones. @param id of a container; '' for the host */
+  /** Pending and firing alerts. @param id of a container; '' for the host */
   marksOf(id: string): readonly AlertMark[] {
     return this.marks.get(id) ?? NO_MARKS;
   }
 
-  /** Firing first, then pending, then resolved; the newest of each first. */
+  /** Firing alerts, then pending, then resolved ones; the newest of each first. */
   list(): AlertEntry[] {
     const order = ['firing', 'pending', 'resolved'];
     return [...this.current.values(), ...this.resolved.values()]
-      .map(entryOf)
+      .map(toAlertEntry)
       .sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status) || b.startsAt - a.startsAt);
   }
 

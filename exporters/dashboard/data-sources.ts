@@ -1,13 +1,13 @@
-/** What is looked up when somebody looks, beside what batches tell. */
+/** Data that the dashboard reads on request, in addition to the exported batches. */
 import type { Attributes, Container } from '../../collectors/records/records.ts';
 import type { Status } from '../shared/status.ts';
 import type { Confinement, ImageDetails } from './api.ts';
 
-/** A namespace of a container, as the kernel tells it. */
+/** A namespace of a container, from the kernel. */
 export interface NamespaceMembership {
   readonly type: string;
   readonly inode: number;
-  /** Whether it is the host's own; undefined where the host's cannot be seen. */
+  /** Whether it is the host's namespace; undefined if those of the host cannot be read. */
   readonly host: boolean | undefined;
 }
 
@@ -25,17 +25,17 @@ export interface DataSources {
   readonly attributes: Attributes;
   /** Every container that exists and is observed, by id. */
   containers(): ReadonlyMap<string, Container>;
-  /** Whether the daemon's events are followed. */
+  /** Whether the agent is subscribed to the daemon's events. */
   isConnected(): boolean;
   /** The namespaces of each running container, by id. */
   namespaces(): ReadonlyMap<string, readonly NamespaceMembership[]>;
-  /** Null where it does not run, or may not be looked at. */
+  /** Null if the container does not run, or the agent has no permission to read it. */
   confinement(container: Container): Confinement | null;
-  /** Asks the daemon. */
+  /** Read from the daemon. */
   images(): Promise<readonly ListedImage[]>;
-  /** Asks the daemon; undefined where there is no such image any more. */
+  /** Read from the daemon; undefined if the image does not exist. */
   image(id: string): Promise<ImageDetails | undefined>;
   status(): Status;
-  /** Time that each collector took in rounds, s, and its faults. */
+  /** Time that each collector spent in rounds, s, and its number of errors. */
   collectors(): readonly { readonly name: string; readonly seconds: number; readonly errors: number }[];
 }

@@ -1,25 +1,25 @@
-/** Encoded log records → what is told of them to a person. */
+/** Decoding of log records into the API's log and event entries. */
 import { stripVTControlCharacters } from 'node:util';
 import { decodeRecords, type JsonAnyValue, type JsonLogRecord } from '../otlp/wire/decode.ts';
 import type { EventEntry, LogEntry } from './api.ts';
 
-/** Characters of a line that are shown; who wants the rest of a longer one asks for the log itself. */
-const MAX_TEXT = 16 * 1024;
-/** Of a structured line's fields, and of the value of one. */
+/** Maximum length of a line; `portlight logs` has the rest. */
+const MAX_TEXT_LENGTH = 16 * 1024;
+/** Maximum number of a structured line's fields, and length of a value. */
 const MAX_FIELDS = 64;
-const MAX_VALUE = 1024;
+const MAX_VALUE_LENGTH = 1024;
 
-/** Attributes that every record has, or that are told in another way. */
-const OWN = new Set(['log.iostream', 'log.record.uid']);
+/** Attributes with a property of their own in the entry, or without interest. */
+const HIDDEN_ATTRIBUTES = new Set(['log.iostream', 'log.record.uid']);
 
-interface Pairs {
+interface KeyValue {
   readonly key: string;
-  readonly value: Value;
+  readonly value: AnyValue;
 }
-/** With what a body can be too. */
-type Value = JsonAnyValue & { readonly kvlistValue?: { readonly values?: readonly Pairs[] } };
+/** A body can also be a map. */
+type AnyValue = JsonAnyValue & { readonly kvlistValue?: { readonly values?: readonly KeyValue[] } };
 
-function plainValue(value: Value | undefined): unknown {
+function plainValue(value: AnyValue | undefined): unknown {
   if (value === undefined) return null;
   if (value.kvlistValue !== undefined)
     return Object.fromEntries(
@@ -30,11 +30,12 @@ function plainValue(value: Value | undefined): unknown {
   return value.stringValue ?? value.intValue ?? value.doubleValue ?? value.boolValue ?? null;
 }
 
-function textOf(value: Value | undefined): string {
-  const found = plainValue(value);
-  return typeof found === 'string' ? found : found === null ? '' : JSON.stringify(found);
+function formatValue(value: AnyValue | undefined): string {
+  const plain = plainValue(value);
+  return typeof plain === 'string' ? plain : plain === null ? '' : JSON.stringify(plain);
 }
 
+/** With a resolution of a microsecond. */
 export const millisecondsOf = (unixNano: string | undefined): number =>
   Number(BigInt(unixNano ?? '0') / 1000n) / 1000;
 
@@ -46,18 +47,18 @@ export function toLogEntry(container: string, record: JsonLogRecord): LogEntry {
   for (const { key, value } of record.attributes ?? []) {
     if (key === 'log.record.uid') uid = value.stringValue ?? '';
     else if (key === 'log.iostream') stream = value.stringValue === 'stderr' ? 'stderr' : 'stdout';
-    else if (!OWN.has(key) && count++ < MAX_FIELDS) fields[key] = textOf(value).slice(0, MAX_VALUE);
+    else if (!HIDDEN_ATTRIBUTES.has(key) && count++ < MAX_FIELDS)
+      fields[key] = formatValue(value).slice(0, MAX_VALUE_LENGTH);
   }
-  const whole = textOf(record.body);
-  const text = stripVTControlCharacters(whole.slice(0, MAX_TEXT));
+  const body = formatValue(record.body);
   return {
     uid,
     container,
     time: millisecondsOf(record.timeUnixNano),
     severity: record.severityNumber ?? 0,
     stream,
-    text,
-    cut: Math.max(0, whole.length - MAX_TEXT),
+    text: stripVTControlCharacters(body.slice(0, MAX_TEXT_LENGTH)),
+    cut: Math.max(0, body.length - MAX_TEXT_LENGTH),
     fields,
   };
 }
@@ -66,7 +67,6 @@ export function toLogEntry(container: string, record: JsonLogRecord): LogEntry {
 export const decodeLogEntries = (container: string, records: Buffer): LogEntry[] =>
   decodeRecords(records).map((record) => toLogEntry(container, record));
 
-/** @param record one encoded `log_records` field */
 export function toEventEntry(
   sequence: number,
   container: EventEntry['container'],
@@ -74,16 +74,16 @@ export function toEventEntry(
 ): EventEntry {
   const attributes: Record<string, string | readonly string[]> = {};
   for (const { key, value } of record.attributes ?? []) {
-    if (OWN.has(key)) continue;
-    const found = plainValue(value);
-    attributes[key] = Array.isArray(found) ? found.map(String) : textOf(value);
+    if (HIDDEN_ATTRIBUTES.has(key)) continue;
+    const plain = plainValue(value);
+    attributes[key] = Array.isArray(plain) ? plain.map(String) : formatValue(value);
   }
   return {
     sequence,
     time: millisecondsOf(record.timeUnixNano),
     name: record.eventName ?? '',
     severity: record.severityNumber ?? 0,
-    body: textOf(record.body),
+    body: formatValue(record.body),
     container,
     attributes,
   };

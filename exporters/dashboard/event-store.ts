@@ -1,13 +1,13 @@
 /**
- * The last events, as they were encoded. Apart are those of docker exec, of which health checks cause thousands, and what
- * the agent found when it began.
+ * The last events, still encoded. Routine events are kept separately, so that they do not evict the others: those of
+ * docker exec, of which health checks cause thousands, and the inventory that the agent finds at start.
  */
 import { decodeRecords, type JsonLogRecord } from '../otlp/wire/decode.ts';
 import type { EventEntry } from './api.ts';
 import { toEventEntry } from './decode-entries.ts';
 import type { RecordFilter } from './record-filter.ts';
 
-/** Bounds of each of the two, in events and bytes. */
+/** Limits of both rings, in events and bytes. */
 export const MAX_EVENTS = 2000;
 export const MAX_EVENT_BYTES = 2 * 1024 * 1024;
 export const MAX_ROUTINE_EVENTS = 500;
@@ -25,44 +25,47 @@ interface StoredEvent {
   readonly record: Buffer;
 }
 
-class Ring {
-  readonly kept: StoredEvent[] = [];
+class EventRing {
+  readonly events: StoredEvent[] = [];
   bytes = 0;
-  private readonly most: number;
-  private readonly mostBytes: number;
+  private readonly maxEvents: number;
+  private readonly maxBytes: number;
 
-  constructor(most: number, mostBytes: number) {
-    this.most = most;
-    this.mostBytes = mostBytes;
+  constructor(maxEvents: number, maxBytes: number) {
+    this.maxEvents = maxEvents;
+    this.maxBytes = maxBytes;
   }
 
-  add(kept: StoredEvent): void {
-    this.kept.push(kept);
-    this.bytes += kept.record.length;
+  add(event: StoredEvent): void {
+    this.events.push(event);
+    this.bytes += event.record.length;
     let from = 0;
-    while (this.kept.length - from > this.most || (this.bytes > this.mostBytes && from < this.kept.length))
-      this.bytes -= this.kept[from++]!.record.length;
-    if (from > 0) this.kept.splice(0, from);
+    while (
+      this.events.length - from > this.maxEvents ||
+      (this.bytes > this.maxBytes && from < this.events.length)
+    )
+      this.bytes -= this.events[from++]!.record.length;
+    if (from > 0) this.events.splice(0, from);
   }
 }
 
 export class EventStore {
-  private readonly events = new Ring(MAX_EVENTS, MAX_EVENT_BYTES);
-  private readonly routine = new Ring(MAX_ROUTINE_EVENTS, MAX_ROUTINE_BYTES);
+  private readonly events = new EventRing(MAX_EVENTS, MAX_EVENT_BYTES);
+  private readonly routine = new EventRing(MAX_ROUTINE_EVENTS, MAX_ROUTINE_BYTES);
   private sequence = 0;
 
-  /** Bytes that are held. */
+  /** Bytes in use. */
   get bytes(): number {
     return this.events.bytes + this.routine.bytes;
   }
 
-  /** @param record one encoded `log_records` field, to be copied */
+  /** @param record one encoded `log_records` field; copied */
   add(container: EventEntry['container'], record: Buffer): EventEntry | undefined {
     const [decoded] = decodeRecords(record);
     if (decoded === undefined) return undefined;
     const sequence = ++this.sequence;
     const ring = isRoutine(decoded) ? this.routine : this.events;
-    // Not from the pool, of which each would keep 8 KiB.
+    // Not from Node's buffer pool: a small event would keep 8 KiB of it alive.
     const copy = Buffer.allocUnsafeSlow(record.length);
     record.copy(copy);
     ring.add({ sequence, container, record: copy });
@@ -71,15 +74,12 @@ export class EventStore {
 
   /**
    * Oldest first.
-   * @param withQuiet whether those that stand apart are wanted
+   * @param includeRoutine whether routine events are wanted
    */
-  find(
-    { ids, since, until, severity, limit, matches: fits }: RecordFilter,
-    withQuiet: boolean,
-  ): EventEntry[] {
-    const all = withQuiet
-      ? [...this.events.kept, ...this.routine.kept].sort((a, b) => a.sequence - b.sequence)
-      : this.events.kept;
+  find({ ids, since, until, severity, limit, matches }: RecordFilter, includeRoutine: boolean): EventEntry[] {
+    const all = includeRoutine
+      ? [...this.events.events, ...this.routine.events].sort((a, b) => a.sequence - b.sequence)
+      : this.events.events;
     const found: EventEntry[] = [];
     for (let index = all.length - 1; index >= 0 && found.length < limit; index--) {
       const { sequence, container, record } = all[index]!;
@@ -87,7 +87,7 @@ export class EventStore {
       const entry = toEventEntry(sequence, container, decodeRecords(record)[0]!);
       const { time } = entry;
       if (time < since || time > until || entry.severity < severity) continue;
-      if (fits(`${entry.name} ${entry.body}`)) found.push(entry);
+      if (matches(`${entry.name} ${entry.body}`)) found.push(entry);
     }
     return found.reverse();
   }

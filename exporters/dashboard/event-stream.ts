@@ -1,6 +1,6 @@
 /**
- * Server-sent events: what is new, to whoever looks at the moment. One who does not take what is sent is let go, and
- * asks again for all of it.
+ * Server-sent events for connected viewers. A viewer that reads too slowly is disconnected; it reconnects and receives
+ * the complete state.
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ServerResponse } from 'node:http';
@@ -8,19 +8,19 @@ import { splitRecords } from '../otlp/wire/split.ts';
 import type { LogEntry, Messages } from './api.ts';
 import { decodeLogEntries } from './decode-entries.ts';
 
-/** Who looks on at a time. */
+/** Maximum number of open streams. */
 const MAX_STREAMS = 64;
-/** Bytes that may wait for one of them. */
-const MAX_WAITING = 4 * 1024 * 1024;
-/** From so many on, lines are left out: whoever reads slowly is to see the newest, and not to be let go for them. */
-const MUCH_WAITING = 256 * 1024;
-/** Of the lines of one moment, in characters. */
-const MOST_AT_ONCE = 1024 * 1024;
-/** Lines a second that one of them is sent: nobody reads more, and each has to be decoded. */
-const LINES_A_SECOND = 500;
-/** A message this often has both ends find out that the other is gone, or hangs. */
-const BEAT_MS = 15_000;
-/** How soon a browser asks again. */
+/** Bytes that may be buffered for a viewer before it is disconnected. */
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** Buffered bytes above which log lines are skipped: a slow viewer sees the newest lines, and stays connected. */
+const SKIP_LINES_ABOVE_BYTES = 256 * 1024;
+/** Characters of log lines in one message. */
+const MAX_MESSAGE_LENGTH = 1024 * 1024;
+/** Log lines per second and viewer: no one reads more, and each line has to be decoded. */
+const LINES_PER_SECOND = 500;
+/** Interval of heartbeats, which let both ends detect a lost connection. */
+const HEARTBEAT_MS = 15_000;
+/** Delay before a browser reconnects. */
 const RETRY_MS = 1000;
 
 export const ALL_CONTAINERS = '*';
@@ -30,8 +30,8 @@ class StreamConnection {
   private readonly followed: ReadonlySet<string>;
   private lines: LogEntry[] = [];
   private skipped = 0;
-  /** Lines that may still be sent in this second. */
-  private left = LINES_A_SECOND;
+  /** Lines that may still be sent in the current second. */
+  private remaining = LINES_PER_SECOND;
   private second = 0;
 
   constructor(response: ServerResponse, followed: ReadonlySet<string>) {
@@ -40,7 +40,7 @@ class StreamConnection {
   }
 
   write(text: string): void {
-    if (this.response.writableLength > MAX_WAITING) this.response.destroy();
+    if (this.response.writableLength > MAX_BUFFERED_BYTES) this.response.destroy();
     else this.response.write(text);
   }
 
@@ -48,15 +48,15 @@ class StreamConnection {
     return this.followed.has(id) || this.followed.has(ALL_CONTAINERS);
   }
 
-  /** How many of so many lines are to be sent; the others count as skipped. */
+  /** Applies the rate limit. @returns how many of `count` lines may be sent; the others count as skipped */
   reserveLines(count: number, now: number): number {
     const second = Math.floor(now / 1000);
-    if (second !== this.second) this.left = LINES_A_SECOND;
+    if (second !== this.second) this.remaining = LINES_PER_SECOND;
     this.second = second;
-    const taken = Math.min(count, this.left);
-    this.left -= taken;
-    this.skipped += count - taken;
-    return taken;
+    const reserved = Math.min(count, this.remaining);
+    this.remaining -= reserved;
+    this.skipped += count - reserved;
+    return reserved;
   }
 
   addLines(entries: readonly LogEntry[]): void {
@@ -65,21 +65,21 @@ class StreamConnection {
 
   flush(): void {
     if (this.lines.length === 0 && this.skipped === 0) return;
-    this.leaveOut();
-    if (this.lines.length === 0 && this.response.writableLength > MUCH_WAITING) return;
+    this.dropExcess();
+    if (this.lines.length === 0 && this.response.writableLength > SKIP_LINES_ABOVE_BYTES) return;
     this.write(messageOf('lines', { lines: this.lines, skipped: this.skipped }));
     this.lines = [];
     this.skipped = 0;
   }
 
-  /** What is too much for whoever reads: all while much waits, and the oldest of what comes at once. */
-  private leaveOut(): void {
+  /** Skips all lines while much is buffered, and the oldest lines of a message that is too long. */
+  private dropExcess(): void {
     const before = this.lines.length;
-    if (this.response.writableLength > MUCH_WAITING) this.lines = [];
+    if (this.response.writableLength > SKIP_LINES_ABOVE_BYTES) this.lines = [];
     let size = 0;
     const first = this.lines.findLastIndex(({ text }) => {
       size += text.length;
-      return size > MOST_AT_ONCE;
+      return size > MAX_MESSAGE_LENGTH;
     });
     this.lines = this.lines.slice(first + 1);
     this.skipped += before - this.lines.length;
@@ -89,30 +89,30 @@ class StreamConnection {
 const messageOf = <Name extends keyof Messages>(name: Name, data: Messages[Name]): string =>
   `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** Lines of one moment are sent together. */
-const GATHER_MS = 100;
+/** Lines are collected for this long and sent as one message. */
+const COLLECT_MS = 100;
 
 export class EventStreams {
   private readonly all = new Set<StreamConnection>();
-  private readonly beat: NodeJS.Timeout;
-  private gathering: NodeJS.Timeout | undefined;
+  private readonly heartbeat: NodeJS.Timeout;
+  private flushTimer: NodeJS.Timeout | undefined;
   private readonly onOpened: () => void;
 
   constructor(onOpened: () => void) {
     this.onOpened = onOpened;
-    this.beat = setInterval(() => {
+    this.heartbeat = setInterval(() => {
       for (const stream of this.all) stream.write(messageOf('beat', {}));
-    }, BEAT_MS).unref();
+    }, HEARTBEAT_MS).unref();
   }
 
-  /** How many look on. */
+  /** Number of open streams. */
   get count(): number {
     return this.all.size;
   }
 
   /**
-   * @param followed ids of containers whose lines are wanted
-   * @returns whether there was room for one more
+   * @param followed ids of the containers whose log lines are sent
+   * @returns false if too many streams are open
    */
   openStream(
     response: ServerResponse,
@@ -123,7 +123,7 @@ export class EventStreams {
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
-      // nginx would gather what is sent.
+      // Without it, nginx buffers the stream.
       'x-accel-buffering': 'no',
     });
     const stream = new StreamConnection(response, followed);
@@ -145,23 +145,23 @@ export class EventStreams {
     const following = [...this.all].filter((stream) => stream.follows(id));
     if (following.length === 0) return;
     const now = Date.now();
-    const taken = following.map((stream) => stream.reserveLines(count, now));
-    const most = Math.max(...taken);
-    if (most > 0) {
-      const wanted = most === count ? records : Buffer.concat(splitRecords(records).slice(-most));
-      const entries = decodeLogEntries(id, wanted);
+    const reserved = following.map((stream) => stream.reserveLines(count, now));
+    const maximum = Math.max(...reserved);
+    if (maximum > 0) {
+      const newest = maximum === count ? records : Buffer.concat(splitRecords(records).slice(-maximum));
+      const entries = decodeLogEntries(id, newest);
       following.forEach((stream, index) => {
-        if (taken[index]! > 0) stream.addLines(entries.slice(-taken[index]!));
+        if (reserved[index]! > 0) stream.addLines(entries.slice(-reserved[index]!));
       });
     }
-    this.gathering ??= setTimeout(() => {
-      this.gathering = undefined;
+    this.flushTimer ??= setTimeout(() => {
+      this.flushTimer = undefined;
       for (const stream of this.all) stream.flush();
-    }, GATHER_MS);
+    }, COLLECT_MS);
   }
 
   close(): void {
-    clearInterval(this.beat);
-    clearTimeout(this.gathering);
+    clearInterval(this.heartbeat);
+    clearTimeout(this.flushTimer);
   }
 }

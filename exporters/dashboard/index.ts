@@ -1,6 +1,6 @@
 /**
- * The page that shows all of it (page/), and what it and `portlight top` ask for (api.ts). It keeps the last hour in
- * bounded memory, and does nothing more for it until somebody looks.
+ * The dashboard: the page (page/) and the API (api.ts) that the page and `portlight top` use. It keeps the last hour in
+ * bounded memory, and prepares nothing while no viewer is connected.
  */
 
 import { existsSync } from 'node:fs';
@@ -18,25 +18,27 @@ import { EventStreams } from './event-stream.ts';
 import { DashboardQueries } from './queries.ts';
 import { DashboardStore, type StoreListener } from './store.ts';
 
-/** How long after an event its container is looked at again, ms: the daemon describes some things only later. */
+/** Delays after an event at which containers are compared again, ms: the daemon reports some changes late. */
 const SYNC_DELAYS_MS = [50, 500, 2000];
+const CONNECTION_CHECK_MS = 1000;
 
-/** Where the build puts the page: seen from dist/exporters/dashboard, and from the sources in a checkout. */
-function builtPage(): string {
+/** Directory of the built page, as seen from dist/exporters/dashboard, or from the sources in a checkout. */
+function pageDirectory(): string {
   const isPackage = import.meta.filename.endsWith('.js');
   return join(import.meta.dirname, isPackage ? '../../page' : '../../dist/page');
 }
 
-const NOT_BUILT = 'The page is not built in this checkout: run "npm run build", and start the agent again.\n';
+const NOT_BUILT =
+  'The page is not built in this checkout. To build it, run "npm run build", then restart the agent.\n';
 
 export class DashboardExporter implements Exporter {
   readonly name = 'dashboard';
-  /** What it answers; all but the files of the page is for those only who may look. */
+  /** The API; it requires access (exporters/server/access.ts). */
   readonly routes: Routes;
-  /** The page itself, which tells nothing. */
+  /** The files of the page; they contain no data, and are public. */
   readonly pageRoutes: Routes;
   private readonly store: DashboardStore;
-  /** Called whenever somebody begins to look on. */
+  /** Called for each viewer that connects. */
   onViewerConnected: () => void = () => {};
   private readonly streams = new EventStreams(() => {
     this.watchConnection();
@@ -44,7 +46,7 @@ export class DashboardExporter implements Exporter {
   });
   private readonly isConnected: () => boolean;
   private readonly pendingSyncs = new Map<number, NodeJS.Timeout>();
-  /** Looks whether the daemon is connected, while somebody looks on. */
+  /** Checks the connection to the daemon while a viewer is connected. */
   private connectionTimer: NodeJS.Timeout | undefined;
 
   /** @param interval time between two rounds of metrics, ms */
@@ -52,7 +54,7 @@ export class DashboardExporter implements Exporter {
     this.store = new DashboardStore({
       interval,
       inventory: () => sources.containers(),
-      storeListener: this.watcher(),
+      listener: this.storeListener(),
       onDropped: (count) =>
         telemetry.count('portlight.records.dropped', count, {
           signal: 'logs',
@@ -65,21 +67,20 @@ export class DashboardExporter implements Exporter {
       store,
       sources,
       streams,
-      answers: new DashboardQueries(store, sources, interval),
+      queries: new DashboardQueries(store, sources, interval),
     });
-    const directory = builtPage();
+    const directory = pageDirectory();
     this.pageRoutes = existsSync(join(directory, 'index.html'))
       ? staticFileRoutes(directory)
       : { '/': () => ({ status: 503, body: NOT_BUILT }) };
     this.isConnected = () => sources.isConnected();
   }
 
-  /** Whether anybody looks on. */
   get hasViewers(): boolean {
     return this.streams.count > 0;
   }
 
-  /** Figures between two rounds, for whoever looks on. */
+  /** Adds metrics that were measured between two rounds because a viewer is connected. */
   addLiveSample(sets: readonly MetricSet[]): void {
     this.store.addLiveSample(sets);
   }
@@ -98,7 +99,7 @@ export class DashboardExporter implements Exporter {
 
   async shutdown(): Promise<void> {
     clearInterval(this.connectionTimer);
-    for (const look of this.pendingSyncs.values()) clearTimeout(look);
+    for (const timer of this.pendingSyncs.values()) clearTimeout(timer);
     this.streams.close();
   }
 
@@ -114,44 +115,44 @@ export class DashboardExporter implements Exporter {
       if (connected === this.isConnected()) return;
       connected = !connected;
       this.streams.broadcast('daemon', () => ({ connected }));
-    }, 1000).unref();
+    }, CONNECTION_CHECK_MS).unref();
   }
 
-  /** Whatever an event is about, it may have changed a container. */
+  /** Any event may have changed a container. */
   private scheduleSync(): void {
     if (!this.hasViewers) return;
-    for (const ms of SYNC_DELAYS_MS.filter((each) => !this.pendingSyncs.has(each))) {
-      const look = setTimeout(() => {
+    for (const ms of SYNC_DELAYS_MS.filter((delay) => !this.pendingSyncs.has(delay))) {
+      const timer = setTimeout(() => {
         this.pendingSyncs.delete(ms);
-        this.store.syncInventory();
+        this.store.containers.syncInventory();
       }, ms).unref();
-      this.pendingSyncs.set(ms, look);
+      this.pendingSyncs.set(ms, timer);
     }
   }
 
-  private watcher(): StoreListener {
+  private storeListener(): StoreListener {
     const { streams } = this;
     return {
-      latestUsage: (time) =>
+      onUsage: (time) =>
         streams.broadcast('figures', () => ({
           time,
-          figures: this.figures(),
+          figures: this.latestUsage(),
           host: this.store.host.latest,
         })),
-      container: (subject) => streams.broadcast('container', () => this.store.summary(subject)),
-      forgotten: (id) => streams.broadcast('forgotten', () => ({ id })),
-      event: (entry) => streams.broadcast('event', () => entry),
-      alerts: () => {
-        streams.broadcast('alerts', () => ({ time: Date.now(), alerts: this.store.alerts.list() }));
-      },
-      lines: (id, records, count) => streams.sendLines(id, records, count),
+      onContainerChanged: (tracked) => streams.broadcast('container', () => this.store.summarize(tracked)),
+      onContainerForgotten: (id) => streams.broadcast('forgotten', () => ({ id })),
+      onEvent: (entry) => streams.broadcast('event', () => entry),
+      onAlertsChanged: () =>
+        streams.broadcast('alerts', () => ({ time: Date.now(), alerts: this.store.alerts.list() })),
+      onLogLines: (id, records, count) => streams.sendLines(id, records, count),
     };
   }
 
-  private figures(): Record<string, Figures> {
+  private latestUsage(): Record<string, Figures> {
     const all: Record<string, Figures> = {};
-    for (const [id, { container, figures, removedAt }] of this.store.subjects)
-      if (figures !== undefined && container.pid !== 0 && removedAt === undefined) all[id] = figures.latest;
+    for (const { container, usage, removedAt } of this.store.containers.values())
+      if (usage !== undefined && container.pid !== 0 && removedAt === undefined)
+        all[container.id] = usage.latest;
     return all;
   }
 }

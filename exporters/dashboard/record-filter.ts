@@ -1,4 +1,4 @@
-/** What can be asked of logs and events. */
+/** Filters for log lines and events. */
 import type { LinearPattern } from '../../config/linear-pattern.ts';
 import { compilePattern } from '../../config/pattern.ts';
 
@@ -9,26 +9,26 @@ export interface RecordFilter {
   readonly since: number;
   readonly until: number;
   readonly severity: number;
-  /** How many of the newest. */
+  /** Maximum number of records; the newest are returned. */
   readonly limit: number;
-  /** Whether a text is looked for. */
+  /** Whether a text matches. */
   readonly matches: (text: string) => boolean;
 }
 
-/** What makes a text a regular expression. */
+/** Characters that make a search text a regular expression. */
 const SPECIAL = /[\\^$.*+?()[\]{}|]/;
 
-/** Whether a text has what is looked for: in any case, or as the pattern that it is. */
+/** Matches text case-insensitively, or as a regular expression if `grep` is one. */
 export function textMatcher(grep: string | undefined): (text: string) => boolean {
   if (grep === undefined || grep === '') return () => true;
   if (SPECIAL.test(grep)) {
-    let wanted: LinearPattern | undefined;
+    let expression: LinearPattern | undefined;
     try {
-      wanted = compilePattern(grep);
+      expression = compilePattern(grep);
     } catch {
-      // `f(` is looked for as it is written.
+      // An invalid expression such as `f(` is searched as text.
     }
-    if (wanted !== undefined) return (text) => wanted.test(text);
+    if (expression !== undefined) return (text) => expression.test(text);
   }
   const lower = grep.toLowerCase();
   return (text) => text.toLowerCase().includes(lower);

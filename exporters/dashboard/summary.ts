@@ -1,12 +1,12 @@
-/** A container in short. */
+/** The summary of a container. */
 import type { Container } from '../../collectors/records/records.ts';
 import type { AlertMark, ContainerSummary, Figures } from './api.ts';
 
 const orNull = (time: bigint): number | null => (time === 0n ? null : Number(time / 1_000_000n));
 
 /**
- * @param figures what it used when it was last looked at
- * @param isRemoved whether it exists no more
+ * @param figures latest usage
+ * @param isRemoved whether the container no longer exists
  */
 export function summarizeContainer(
   container: Container,

@@ -1,11 +1,11 @@
-/** The last hour of a few figures at even steps, as columns: what it costs is known when it begins. */
+/** The last hour of usage in steps of equal length, as columns. Its size is fixed at creation. */
 
 export const HOUR_MS = 3_600_000;
-/** Finer ones would not be told apart on a chart of an hour. */
+/** Shorter steps would be narrower than a pixel on a chart of an hour. */
 const LEAST_STEP_MS = 10_000;
-/** Who looks on sees more than the rounds, however seldom these are. */
+/** Live samples arrive more often than the rounds, so longer steps would hide them. */
 const LONGEST_STEP_MS = 60_000;
-/** Rounds are not exactly a step apart: one step without a value between two that have one is filled in. */
+/** Rounds are not exactly one step apart: a single empty step between two values is interpolated. */
 const BRIDGED_STEPS = 2;
 
 /** @param interval time from one round to the next, ms */
@@ -16,31 +16,31 @@ export class UsageHistory {
   /** ms */
   readonly step: number;
   private readonly slots: number;
-  /** A column after the other; a slot's place is its number modulo `slots`. */
+  /** Column after column; the index of a slot is its number modulo `slots`. */
   private readonly values: Float32Array;
   /** Number of the newest slot: its time divided by the step. */
   private newest = -1;
-  /** How many measurements the newest slot is the mean of. */
+  /** Number of measurements in the newest slot. */
   private count = 0;
 
-  /** @param columns number of figures */
+  /** @param columns number of columns */
   constructor(columns: number, step: number) {
     this.step = step;
     this.slots = Math.ceil(HOUR_MS / step);
     this.values = new Float32Array(columns * this.slots).fill(Number.NaN);
   }
 
-  /** Bytes that a history takes. */
+  /** Size of a history, bytes. */
   static sizeOf(columns: number, step: number): number {
     return columns * Math.ceil(HOUR_MS / step) * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /**
-   * @param time ms since the epoch; what is older than the newest counts as that
-   * @param figures one of each column; NaN where there is none
+   * @param time ms since the epoch; a value older than the newest slot is added to that
+   * @param figures one value per column; NaN if there is none
    */
   add(time: number, figures: ArrayLike<number>): void {
-    // What was measured before a clock was set back would stand in the future for as long.
+    // If the clock was set back, all values are in the future.
     if (this.newest - Math.floor(time / this.step) > 1) this.reset();
     const slot = Math.max(this.newest, Math.floor(time / this.step));
     const columns = this.values.length / this.slots;
@@ -56,9 +56,9 @@ export class UsageHistory {
   }
 
   /**
-   * A column's values from the first step at or after `since` on; null where nothing was measured.
+   * The values of a column; null where nothing was measured.
    * @param from number of the first slot
-   * @param to number of the slot behind the last
+   * @param to number of the slot after the last
    */
   column(column: number, from: number, to: number): (number | null)[] {
     const found: (number | null)[] = [];

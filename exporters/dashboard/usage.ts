@@ -1,4 +1,4 @@
-/** What the points of a round come to for a person: use beside its limit, and counters as rates. */
+/** Resource usage computed from the points of a round: gauges with their limits, and counters as rates. */
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { MetricSet, Points } from '../../collectors/records/points.ts';
@@ -6,21 +6,21 @@ import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { containerMetrics, type Figures, type HostFigures, hostMetrics } from './api.ts';
 import { UsageHistory } from './usage-history.ts';
 
-/** Counters that are summed over interfaces, devices and modes, and of which the increase is wanted. */
+/** Counters, summed over interfaces, devices and modes; their rates are shown. */
 const COUNTERS = 6;
 const RECEIVE = 0;
 const TRANSMIT = 1;
 const READ = 2;
 const WRITE = 3;
-/** Of a container: CPU periods, and those in which it was throttled; of the host: CPU seconds in use. */
+/** For a container, CPU periods and throttled ones; for the host, CPU seconds in use. */
 const PERIODS = 4;
 const BUSY = 4;
 const THROTTLED = 5;
 
-type Choose = (attributes: Attributes | undefined) => number | undefined;
+type CounterOf = (attributes: Attributes | undefined) => number | undefined;
 
 const byDirection =
-  (key: string, directions: Readonly<Record<string, number>>): Choose =>
+  (key: string, directions: Readonly<Record<string, number>>): CounterOf =>
   (attributes) =>
     directions[String(attributes?.[key])];
 
@@ -28,34 +28,34 @@ const byNetwork = byDirection('network.io.direction', { receive: RECEIVE, transm
 const byDisk = byDirection('disk.io.direction', { read: READ, write: WRITE });
 const IDLE = new Set(['idle', 'iowait']);
 
-/** Which counter a point is added to. */
-const containerCounters = new Map<Metric, Choose>([
+/** The counter that a point is added to. */
+const containerCounters = new Map<Metric, CounterOf>([
   [catalogue.networkIo, byNetwork],
   [catalogue.diskIo, byDisk],
   [catalogue.cpuPeriods, () => PERIODS],
   [catalogue.cpuThrottledPeriods, () => THROTTLED],
 ]);
-const hostCounters = new Map<Metric, Choose>([
+const hostCounters = new Map<Metric, CounterOf>([
   [catalogue.systemNetworkIo, byNetwork],
   [catalogue.systemDiskIo, byDisk],
   [catalogue.systemCpuTime, (attributes) => (IDLE.has(String(attributes?.['cpu.mode'])) ? undefined : BUSY)],
 ]);
 
-/** Sums of this look; one for all, for it is used at one go. */
+/** Scratch space for `computeRates`, shared: its results are used at once. */
 const sums = new Float64Array(COUNTERS);
 const rates = new Float64Array(COUNTERS);
 
-/** Counters as they were at the last look, for what they have risen by since. */
+/** Rates of counters since the previous measurement. */
 class CounterRates {
   private readonly last = new Float64Array(COUNTERS).fill(Number.NaN);
   private lastTime = Number.NaN;
 
-  /** Puts the increase of each counter a second into `rates`; NaN for what is not known, or was reset. */
-  computeRates(points: Points, chosen: ReadonlyMap<Metric, Choose>, time: number): void {
+  /** Writes the increase per second of each counter into `rates`; NaN if it is unknown or the counter was reset. */
+  computeRates(points: Points, counters: ReadonlyMap<Metric, CounterOf>, time: number): void {
     sums.fill(Number.NaN);
     const { metrics, values, attributes, length } = points;
     for (let index = 0; index < length; index++) {
-      const counter = chosen.get(metrics[index]!)?.(attributes[index]);
+      const counter = counters.get(metrics[index]!)?.(attributes[index]);
       if (counter === undefined) continue;
       const sum = sums[counter]!;
       sums[counter] = Number.isNaN(sum) ? values[index]! : sum + values[index]!;
@@ -69,8 +69,8 @@ class CounterRates {
     this.lastTime = time;
   }
 
-  /** A share of two counters' increases. */
-  static share(part: number, whole: number): number {
+  /** The ratio of two rates; NaN if the second is 0 or unknown. */
+  static ratio(part: number, whole: number): number {
     return rates[whole]! > 0 ? rates[part]! / rates[whole]! : Number.NaN;
   }
 }
@@ -80,7 +80,7 @@ const orNull = (value: number | undefined): number | null =>
 
 const milliseconds = ({ time }: MetricSet): number => Number(time / 1_000_000n);
 
-/** One container's figures, and what they were in the last hour. */
+/** The usage of one container: the latest measurement, and the last hour. */
 export class ContainerUsage {
   readonly history: UsageHistory;
   latest: Figures;
@@ -89,10 +89,10 @@ export class ContainerUsage {
 
   constructor(step: number) {
     this.history = new UsageHistory(containerMetrics.length, step);
-    this.latest = NONE;
+    this.latest = NO_USAGE;
   }
 
-  /** Whether a round says anything of a container's use: not of one that does not run. */
+  /** Whether a round has usage of a container. It has none while the container does not run. */
   static hasUsage({ points }: MetricSet): boolean {
     return (
       points.firstValue(catalogue.memoryUsage) !== undefined ||
@@ -104,20 +104,20 @@ export class ContainerUsage {
     const { points } = set;
     const time = milliseconds(set);
     this.rates.computeRates(points, containerCounters, time);
-    const of = (metric: Metric) => orNull(points.firstValue(metric));
+    const gauge = (metric: Metric) => orNull(points.firstValue(metric));
     this.latest = {
       time,
-      cpu: of(catalogue.cpuUsage),
-      cpuLimit: of(catalogue.cpuLimit),
-      throttled: orNull(CounterRates.share(THROTTLED, PERIODS)),
-      memory: of(catalogue.memoryWorkingSet),
-      memoryLimit: of(catalogue.memoryLimit),
+      cpu: gauge(catalogue.cpuUsage),
+      cpuLimit: gauge(catalogue.cpuLimit),
+      throttled: orNull(CounterRates.ratio(THROTTLED, PERIODS)),
+      memory: gauge(catalogue.memoryWorkingSet),
+      memoryLimit: gauge(catalogue.memoryLimit),
       receive: orNull(rates[RECEIVE]),
       transmit: orNull(rates[TRANSMIT]),
       read: orNull(rates[READ]),
       write: orNull(rates[WRITE]),
-      pids: of(catalogue.pidsCount),
-      pidsLimit: of(catalogue.pidsLimit),
+      pids: gauge(catalogue.pidsCount),
+      pidsLimit: gauge(catalogue.pidsLimit),
     };
     containerMetrics.forEach((name, column) => {
       this.row[column] = this.latest[name] ?? Number.NaN;
@@ -126,7 +126,7 @@ export class ContainerUsage {
   }
 }
 
-/** The host's. */
+/** The usage of the host: the latest measurement, and the last hour. */
 export class HostUsage {
   readonly history: UsageHistory;
   latest: HostFigures | null = null;
@@ -163,7 +163,7 @@ export class HostUsage {
   }
 }
 
-const NONE: Figures = {
+const NO_USAGE: Figures = {
   time: 0,
   cpu: null,
   cpuLimit: null,

@@ -1,6 +1,6 @@
 /**
- * Who may look. A page of another site, in the browser of somebody who can reach the agent, must not: its Origin gives
- * it away, or, where it has its own name point here (DNS rebinding), the Host. Beyond loopback a token is required.
+ * Access control. Requests that a page of another site makes in a user's browser are refused: they are recognized by
+ * their Origin or, in case of DNS rebinding, by their Host. Beyond loopback a token is required.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import type { HttpResponse } from './route.ts';
 import { isSameSecret, sessionTokenOf } from './token.ts';
 
-/** Cookies know no ports: another agent on this host has one of its own. */
+/** Cookies are not separated by port, so the name has the port: several agents can run on a host. */
 const cookieName = ({ socket }: IncomingMessage): string => `portlight-${socket.localPort}`;
 const COOKIE_SECONDS = 30 * 86_400;
 
@@ -23,7 +23,7 @@ const refuse = (
   body: `${JSON.stringify({ error })}\n`,
 });
 
-/** The name or address of a Host header or an Origin's host, without brackets and port; undefined where it has none. */
+/** The name or address in a Host header, without brackets and port; undefined if there is none. */
 function nameOf(host: string): string | undefined {
   const url = `http://${host}`;
   if (host === '' || /[/?#@\\\s]/.test(host) || !URL.canParse(url)) return undefined;
@@ -47,8 +47,8 @@ export class AccessControl {
   private readonly session: string | undefined;
 
   /**
-   * @param names host names that the agent is called by, besides `localhost` and this machine's own
-   * @param token undefined where everybody who reaches the address may look
+   * @param names host names of the agent, in addition to `localhost` and the name of this machine
+   * @param token undefined if no token is required
    */
   constructor(names: readonly string[], token: string | undefined) {
     this.names = new Set([...names, hostname()].map((name) => name.toLowerCase()));
@@ -56,46 +56,46 @@ export class AccessControl {
     this.session = token === undefined ? undefined : sessionTokenOf(token);
   }
 
-  /** What a request is answered that a page of another site has sent. */
+  /** Refuses requests of other sites' pages. @returns the refusal; undefined if the request is allowed */
   refuseForeign(request: IncomingMessage): HttpResponse | undefined {
     const { host = '', origin } = request.headers;
     const name = nameOf(host);
-    // A name can be made to point anywhere; an address cannot.
+    // Anyone can point a name at this machine, but not an address.
     const isOurs =
       name !== undefined &&
       (isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || this.names.has(name));
-    // Only a browser can be tricked into asking, and none is tricked into sending the token.
+    // No browser sends the token in a header for another site.
     if (!isOurs && !this.hasToken(request))
       return refuse(
         403,
-        `Host: "${host}" is not a name of this agent; expected its address, localhost, or a name that dashboard.hosts has`,
+        `Host: "${host}" is not a name of this agent; expected its address, localhost, or a name in dashboard.hosts`,
       );
     if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host.toLowerCase()))
-      return refuse(403, `Origin: "${origin}" is another site; expected this one`);
+      return refuse(403, `Origin: "${origin}" is another site`);
     const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers;
     if ((site === 'cross-site' || site === 'same-site') && mode !== 'navigate')
       return refuse(403, `Sec-Fetch-Site: "${site}"; expected same-origin`);
     return undefined;
   }
 
-  /** What a request is answered that does not show the token where one is required. */
+  /** Requires the token. @returns the refusal; undefined if the request is allowed */
   refuseUnauthenticated(request: IncomingMessage): HttpResponse | undefined {
     if (this.token === undefined || this.hasToken(request)) return undefined;
     const cookie = cookieOf(request);
     if (cookie !== undefined && isSameSecret(cookie, this.session!)) return undefined;
     return refuse(
       401,
-      'a token is required: Authorization: Bearer <the text of the file token in data_dir>',
+      'a token is required: send "Authorization: Bearer <token>" with the content of the file token in data_dir',
       {
         'www-authenticate': 'Bearer realm="portlight"',
       },
     );
   }
 
-  /** Gives a browser that shows the token a cookie instead, which no script can read and no other site send. */
+  /** Exchanges the token for a session cookie, which no script can read and no other site can send. */
   login(request: IncomingMessage): HttpResponse {
-    const unknown = this.refuseUnauthenticated(request);
-    if (unknown !== undefined) return unknown;
+    const refusal = this.refuseUnauthenticated(request);
+    if (refusal !== undefined) return refusal;
     const headers: Record<string, string> =
       this.session === undefined
         ? {}

@@ -1,6 +1,6 @@
 /**
- * The HTTP endpoint: `/healthz` (the process works), `/readyz` (it sees its daemon), and the pages that are
- * given to it. It only answers GET and HEAD, and only those who may look (access.ts).
+ * The HTTP server: `/healthz` (the process is alive), `/readyz` (it is connected to its daemon), and the given routes.
+ * It answers GET and HEAD only, and controls access (access.ts).
  */
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -17,17 +17,17 @@ export interface Address {
 }
 
 export interface ServerOptions {
-  /** For whoever asks, by whatever name: orchestrators do. */
+  /** Open to everyone, under any host name: orchestrators use addresses of their own. */
   readonly health: Routes;
-  /** For whoever reaches the address by a name that is ours: they tell nothing of what is observed. */
+  /** Require a known host name, but no token: they contain no data. */
   readonly public: Routes;
-  /** For those who may look. */
+  /** Require a known host name and, beyond loopback, the token. */
   readonly protected: Routes;
   readonly access: AccessControl;
   readonly onError: (error: unknown) => void;
 }
 
-/** What every answer bears: nothing but our own scripts and styles is ever run, nothing is framed, guessed or told on. */
+/** Headers of every response. They allow the page's own scripts and styles only, and neither frames nor referrers. */
 const HEADERS = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
@@ -37,7 +37,7 @@ const HEADERS = {
   'permissions-policy': 'camera=(), geolocation=(), microphone=()',
 } as const;
 
-/** @param ready whether the daemon's events are subscribed and its containers known */
+/** @param ready whether the daemon's events are subscribed and its containers are known */
 export function healthRoutes(ready: () => boolean): Routes {
   return {
     '/healthz': () => ({ body: 'ok\n' }),
@@ -46,14 +46,14 @@ export function healthRoutes(ready: () => boolean): Routes {
   };
 }
 
-/** Paths that nobody types. */
-const PARTS = /^\/(api|assets)\/|^\/index/;
+/** Paths that are not listed for an unknown path. */
+const UNLISTED = /^\/(api|assets)\/|^\/index/;
 
-const handlerOf = (pages: Routes, path: string): RouteHandler | undefined =>
-  Object.hasOwn(pages, path) ? pages[path] : undefined;
+const handlerOf = (routes: Routes, path: string): RouteHandler | undefined =>
+  Object.hasOwn(routes, path) ? routes[path] : undefined;
 
-async function answer(
-  site: ServerOptions,
+async function handleRequest(
+  options: ServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -68,62 +68,65 @@ async function answer(
     response.end(body);
   };
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    send({ status: 405, headers: { allow: 'GET, HEAD' }, body: 'only GET\n' });
+    send({ status: 405, headers: { allow: 'GET, HEAD' }, body: 'only GET and HEAD are allowed\n' });
     return;
   }
-  const health = handlerOf(site.health, path);
-  const open = handlerOf(site.public, path);
+  const health = handlerOf(options.health, path);
+  const open = handlerOf(options.public, path);
   const refusal =
     health === undefined
-      ? (site.access.refuseForeign(request) ??
-        (open === undefined ? site.access.refuseUnauthenticated(request) : undefined))
+      ? (options.access.refuseForeign(request) ??
+        (open === undefined ? options.access.refuseUnauthenticated(request) : undefined))
       : undefined;
   if (refusal !== undefined) {
     send(refusal);
     return;
   }
-  const handler = health ?? open ?? handlerOf(site.protected, path);
+  const handler = health ?? open ?? handlerOf(options.protected, path);
   if (handler === undefined) {
-    const known = Object.keys({ ...site.public, ...site.health, ...site.protected });
-    send({ status: 404, body: `try ${known.filter((name) => !PARTS.test(name)).join(', ')}\n` });
+    const known = Object.keys({ ...options.public, ...options.health, ...options.protected });
+    send({
+      status: 404,
+      body: `not found; try ${known.filter((name) => !UNLISTED.test(name)).join(', ')}\n`,
+    });
     return;
   }
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-  const page = await handler(request, response);
-  if (page !== undefined) send(page);
+  const answer = await handler(request, response);
+  if (answer !== undefined) send(answer);
 }
 
 /**
- * @returns the server, listening
- * @throws when the address cannot be listened on
+ * Starts listening.
+ * @throws if the address is not available
  */
-export async function startServer(address: Address, site: ServerOptions): Promise<Server> {
+export async function startServer(address: Address, options: ServerOptions): Promise<Server> {
   const server = http.createServer((request, response) => {
-    answer(site, request, response).catch((error: unknown) => {
-      site.onError(error);
+    handleRequest(options, request, response).catch((error: unknown) => {
+      options.onError(error);
       if (!response.headersSent) response.writeHead(503, { 'content-type': 'application/json' });
       response.end(`${JSON.stringify({ error: errorMessage(error) })}\n`);
     });
   });
-  await listening(server, address);
+  await listenOn(server, address);
   return server;
 }
 
-function listening(server: Server, { host, port }: Address): Promise<void> {
+function listenOn(server: Server, { host, port }: Address): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
 }
 
-/** @throws when the address cannot be listened on */
+/** @throws if the address is not available */
 export async function checkAddress(address: Address): Promise<void> {
   const server = http.createServer();
-  await listening(server, address);
+  await listenOn(server, address);
   await new Promise((resolve) => server.close(resolve));
 }
 
-/** What somebody can open; of all addresses, by this machine's name. */
+/** The URL for a browser; it has this machine's name if the server listens on all addresses. */
 export function browserUrlOf(server: Server): string {
   const { address, port } = server.address() as AddressInfo;
   return address === '0.0.0.0' || address === '::' ? `http://${hostname()}:${port}` : urlOf(server);

@@ -1,4 +1,4 @@
-/** What is answered, and by what. */
+/** HTTP routes and their handlers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export interface HttpResponse {
@@ -8,11 +8,11 @@ export interface HttpResponse {
   readonly body: string | Buffer;
 }
 
-/** Undefined where it has answered by itself, or goes on to. */
+/** Returns undefined if it writes the response itself. */
 export type RouteHandler = (
   request: IncomingMessage,
   response: ServerResponse,
 ) => HttpResponse | undefined | Promise<HttpResponse | undefined>;
 
-/** Answers by path. */
+/** Handlers by path. */
 export type Routes = Readonly<Record<string, RouteHandler>>;

@@ -1,4 +1,4 @@
-/** The files of a built page, from memory: there are few, and they never change while the agent runs. */
+/** Static files, served from memory: they are few, and do not change while the agent runs. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
@@ -12,39 +12,39 @@ const TYPES: Readonly<Record<string, string>> = {
   '.md': 'text/plain; charset=utf-8',
 };
 
-/** Compressed by the build; there is nobody here who could not take it. */
+/** Extension of the compressed copies that the build creates. */
 const GZIP = '.gz';
-const FOR_EVER = 'public, max-age=31536000, immutable';
+const IMMUTABLE = 'public, max-age=31536000, immutable';
 
-function filesBelow(directory: string): string[] {
+function listFiles(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length));
 }
 
 /**
- * Each file by its path, and `/index.html` as `/` too.
- * @throws when the directory does not exist
+ * A route for each file of a directory; `/` is `/index.html`.
+ * @throws if the directory does not exist
  */
 export function staticFileRoutes(directory: string): Routes {
-  const pages: Record<string, Routes[string]> = {};
-  const all = filesBelow(directory);
+  const routes: Record<string, Routes[string]> = {};
+  const all = listFiles(directory);
   for (const path of all.filter((name) => !name.endsWith(GZIP))) {
     const contentType = TYPES[extname(path)] ?? 'application/octet-stream';
     const plain = readFileSync(join(directory, path));
     const compressed = all.includes(path + GZIP) ? readFileSync(join(directory, path + GZIP)) : undefined;
     const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
-    // The build puts a checksum of their content into the names of these.
-    const cacheControl = path.startsWith('/assets/') ? FOR_EVER : 'no-cache';
+    // The build puts a checksum of the content into these names.
+    const cacheControl = path.startsWith('/assets/') ? IMMUTABLE : 'no-cache';
     const common = { etag, 'cache-control': cacheControl, vary: 'accept-encoding' };
-    pages[path] = ({ headers }) => {
+    routes[path] = ({ headers }) => {
       if (headers['if-none-match'] === etag) return { status: 304, headers: common, body: '' };
-      const takesGzip = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
-      return compressed !== undefined && takesGzip
+      const acceptsGzip = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
+      return compressed !== undefined && acceptsGzip
         ? { contentType, headers: { ...common, 'content-encoding': 'gzip' }, body: compressed }
         : { contentType, headers: common, body: plain };
     };
   }
-  if (pages['/index.html'] !== undefined) pages['/'] = pages['/index.html'];
-  return pages;
+  if (routes['/index.html'] !== undefined) routes['/'] = routes['/index.html'];
+  return routes;
 }

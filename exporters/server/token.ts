@@ -1,4 +1,4 @@
-/** The token that whoever looks from beyond the machine has to know: one line in the file `token` of data_dir. */
+/** The access token for requests from other machines: one line in the file `token` of data_dir. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -6,19 +6,19 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 
 const BYTES = 32;
-/** One that somebody chose is not to be guessed either. */
-const LEAST_CHARACTERS = 16;
+/** Minimum length of a token that the user chose. */
+const MIN_LENGTH = 16;
 
-/** Whether only this machine reaches an address that is listened on. */
+/** Whether an address is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost' || host === '::1') return true;
   return isIP(host) === 4 && host.startsWith('127.');
 }
 
 /**
- * The token that is kept in a directory.
- * @returns undefined where there is none yet
- * @throws {Error} when it may not be read, or is too short to keep anybody out
+ * Reads the token of a data directory.
+ * @returns undefined if there is none yet
+ * @throws {Error} if the file cannot be read, or the token is too short
  */
 export function readToken(directory: string): string | undefined {
   const path = join(directory, 'token');
@@ -29,16 +29,16 @@ export function readToken(directory: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  if (token.length < LEAST_CHARACTERS)
+  if (token.length < MIN_LENGTH)
     throw new Error(
-      `${path}: is too short; expected ${LEAST_CHARACTERS} characters at least, or no such file`,
+      `${path}: token is too short; expected at least ${MIN_LENGTH} characters. Without the file, the agent generates a token`,
     );
   return token;
 }
 
 /**
- * The token of a directory, made where there is none yet.
- * @throws {Error} when it can neither be read nor written
+ * Reads the token of a data directory, or generates one.
+ * @throws {Error} if the file cannot be read or written
  */
 function ensureToken(directory: string): { readonly token: string; readonly isNew: boolean } {
   const path = join(directory, 'token');
@@ -53,27 +53,27 @@ function ensureToken(directory: string): { readonly token: string; readonly isNe
 }
 
 /**
- * What whoever looks has to know; undefined where only this machine reaches the address. A new one is told once.
- * @throws {Error} when it can neither be read nor written
+ * The token that requests must have; undefined on loopback. A new token is logged once.
+ * @throws {Error} if the file cannot be read or written
  */
 export function requiredToken(host: string, directory: string, logger: Logger): string | undefined {
   if (isLoopback(host)) return undefined;
   const { token, isNew } = ensureToken(directory);
   if (isNew)
-    // Whatever is logged: nobody could look without it.
+    // At warning level, so that it is logged by default: the user needs it to log in.
     logger.warn(
       { token },
-      `listen: ${host} is reached from elsewhere: this token is required, and kept in ${join(directory, 'token')}`,
+      `listen: ${host} allows remote access, so a token is required. Generated one in ${join(directory, 'token')}`,
     );
   return token;
 }
 
-/** Takes as long whatever is given. */
+/** Compares in constant time. */
 export function isSameSecret(given: string, expected: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));
 }
 
-/** What a browser keeps in the token's place; nobody finds the token from it, and it ends with the token. */
+/** The value of the session cookie: it does not reveal the token, and is invalid once the token changes. */
 export const sessionTokenOf = (token: string): string =>
   createHmac('sha256', token).update('portlight session').digest('base64url');

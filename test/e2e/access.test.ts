@@ -152,7 +152,7 @@ test('a token that keeps nobody out is refused', async (t) => {
     dataDirectory,
   ).exit;
   t.is(code, 1);
-  t.regex(stderr, /token: is too short; expected 16 characters at least/);
+  t.regex(stderr, /token: token is too short; expected at least 16 characters/);
 });
 
 test('names by which the agent is known are said in dashboard.hosts', async (t) => {

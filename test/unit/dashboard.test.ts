@@ -1,13 +1,14 @@
-/** What the dashboard keeps, and that it stays within its bounds. */
+/** The dashboard's stores, and their limits. */
 import test from 'ava';
 import { encodeLine, prefixesOf } from '../../agent/logs/encode-log.ts';
 import { withoutValues } from '../../collectors/docker/layers.ts';
 import { type Attributes, type Container, Severity } from '../../collectors/records/records.ts';
 import { AlertStore } from '../../exporters/dashboard/alert-store.ts';
+import { MAX_REMOVED_CONTAINERS } from '../../exporters/dashboard/container-table.ts';
 import { EventStore, MAX_EVENTS, MAX_ROUTINE_EVENTS } from '../../exporters/dashboard/event-store.ts';
 import { LogStore, MAX_CONTAINER_LOG_BYTES, MAX_LOG_BYTES } from '../../exporters/dashboard/log-store.ts';
 import { type RecordFilter, textMatcher } from '../../exporters/dashboard/record-filter.ts';
-import { DashboardStore, MAX_REMOVED_CONTAINERS } from '../../exporters/dashboard/store.ts';
+import { DashboardStore } from '../../exporters/dashboard/store.ts';
 import { HOUR_MS, stepFor, UsageHistory } from '../../exporters/dashboard/usage-history.ts';
 import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
 import { extractRecords } from '../../exporters/otlp/wire/split.ts';
@@ -24,7 +25,7 @@ const ANY: RecordFilter = {
   matches: () => true,
 };
 
-/** Encoded lines as they come in a batch. @param from number of the first, and its second */
+/** Encoded lines of a batch. @param from number of the first line, and its time in seconds */
 function records(id: string, count: number, from = 0, text = (number: number) => `line ${number}`): Buffer {
   const writer = new Writer(64);
   const prefixes = prefixesOf(id);
@@ -33,7 +34,7 @@ function records(id: string, count: number, from = 0, text = (number: number) =>
   return Buffer.from(writer.bytes());
 }
 
-test('a request is opened down to its records, and they are what was put in', (t) => {
+test('the records of a request are extracted unchanged', (t) => {
   const inside = records('a', 3);
   const request = encodeRequest(
     { attributes: { 'container.id': 'a', list: ['x', 'y'] } },
@@ -44,7 +45,7 @@ test('a request is opened down to its records, and they are what was put in', (t
   t.throws(() => extractRecords(Buffer.from('no request')), { instanceOf: RangeError });
 });
 
-test('lines come back in order, the newest of what fits, whichever batches they came in', async (t) => {
+test('a query returns the newest matching lines in order, across batches', async (t) => {
   const store = new LogStore(() => t.fail());
   for (let from = 0; from < 3000; from += 7) store.add('a', records('a', 7, from), (1000 + from + 7) * 1000);
   const { lines, hasMore, oldest } = await store.find({ ...ANY, limit: 50 });
@@ -66,7 +67,7 @@ test('lines come back in order, the newest of what fits, whichever batches they 
   t.deepEqual(other, { lines: [], hasMore: false, oldest: null });
 });
 
-test('one loud container costs no more than its bound, and others keep what they had', async (t) => {
+test('a noisy container stays within its limit, and evicts no lines of others', async (t) => {
   const store = new LogStore(() => t.fail());
   store.add('quiet', records('quiet', 1), 0);
   const loud = (number: number) => `${number} ${'x'.repeat(500)}`;
@@ -78,7 +79,7 @@ test('one loud container costs no more than its bound, and others keep what they
   t.is((await store.find({ ...ANY, ids: new Set(['quiet']) })).lines.length, 1);
 });
 
-test('many containers together stay within the bound of all, and the largest give way', async (t) => {
+test('all containers together stay within the total limit; the largest logs are evicted first', async (t) => {
   const store = new LogStore(() => t.fail());
   store.add('small', records('small', 3), 0);
   const text = (number: number) => `${number} ${'y'.repeat(1000)}`;
@@ -93,7 +94,7 @@ test('many containers together stay within the bound of all, and the largest giv
   t.is(store.bytes, 4096);
 });
 
-test('room is used again: what is held outside of the heap does not grow while it changes', async (t) => {
+test('buffers are reused: memory outside of the heap does not grow with the number of batches', async (t) => {
   const store = new LogStore(() => t.fail());
   const batch = records('any', 20, 0, (number) => `${number} ${'w'.repeat(120)}`);
   const turn = (from: number, to: number) => {
@@ -106,13 +107,13 @@ test('room is used again: what is held outside of the heap does not grow while i
   t.true(process.memoryUsage().arrayBuffers - before < MAX_LOG_BYTES);
 });
 
-test('a search is not shown what another container writes meanwhile', async (t) => {
+test('a search returns no lines of another container that reuses a buffer meanwhile', async (t) => {
   const store = new LogStore(() => t.fail());
   const text = (number: number) => `${number} ${'y'.repeat(500)}`;
   for (let from = 0; from < 3000; from += 7) store.add('a', records('a', 7, from, text), from);
   let searched = false;
   const fits = (line: string) => {
-    // Slow enough that others have their turn.
+    // Slow enough that the search yields to the event loop.
     for (const end = performance.now() + 0.05; performance.now() < end; );
     return line !== '';
   };
@@ -139,7 +140,7 @@ test('a search is not shown what another container writes meanwhile', async (t) 
   );
 });
 
-test('a line of a megabyte is kept and cut for show; a batch that is too large keeps its newest', async (t) => {
+test('a line of a megabyte is kept and returned cut; of a batch that is too large, the newest lines are kept', async (t) => {
   let dropped = 0;
   const store = new LogStore((count) => {
     dropped += count;
@@ -164,7 +165,7 @@ test('a line of a megabyte is kept and cut for show; a batch that is too large k
   );
 });
 
-test('what is looked for is text in any case, or a pattern; one that would take for ever does not', (t) => {
+test('a search is case-insensitive text or a regular expression, and none takes exponential time', (t) => {
   t.true(textMatcher('TimeOut')('a timeout'));
   t.true(textMatcher('time.ut$')('a timeout'));
   t.false(textMatcher('time.ut$')('a timeout!'));
@@ -192,7 +193,7 @@ function eventRecord(name: string, body = 'x', more: Attributes = {}): Buffer {
   return Buffer.from(writer.bytes());
 }
 
-test('events are bounded, and those of exec do not push out the others', (t) => {
+test('events are bounded, and routine events do not evict the others', (t) => {
   const store = new EventStore();
   store.add({ id: 'a', name: 'a' }, eventRecord('docker.container.die', 'the end'));
   for (let index = 0; index < MAX_ROUTINE_EVENTS * 3; index++)
@@ -201,7 +202,7 @@ test('events are bounded, and those of exec do not push out the others', (t) => 
   const found = { 'portlight.inventory.change': 'found' };
   store.add(null, eventRecord('portlight.inventory.image', 'image found', found));
   const [die, ...others] = store.find(ANY, false);
-  t.deepEqual(others, [], 'what was found is no news');
+  t.deepEqual(others, [], 'inventory found at start is routine');
   t.like(die, { name: 'docker.container.die', body: 'the end', time: 5, container: { id: 'a', name: 'a' } });
   t.deepEqual(die!.attributes, { a: ['1', '2'] });
   for (let index = 0; index < MAX_EVENTS + 10; index++) store.add(null, eventRecord('docker.image.pull'));
@@ -212,7 +213,7 @@ test('events are bounded, and those of exec do not push out the others', (t) => 
   t.true(store.bytes <= 2 * 1024 * 1024 + 256 * 1024);
 });
 
-test('a history has the mean of each step, nothing where nothing was measured, and an hour of it', (t) => {
+test('a history has the mean of each step, null for empty steps, and the last hour', (t) => {
   const step = stepFor(1000);
   t.is(step, 10_000);
   const history = new UsageHistory(2, step);
@@ -221,7 +222,7 @@ test('a history has the mean of each step, nothing where nothing was measured, a
   history.add(140_000, [9, 6]);
   t.deepEqual(history.column(0, 10, 16), [2, null, null, null, 9, null]);
   t.deepEqual(history.column(1, 10, 15), [5, null, null, null, 6]);
-  // A single round that came late leaves no hole.
+  // A single late round leaves no gap.
   history.add(160_000, [11, 8]);
   t.deepEqual(history.column(0, 14, 17), [9, 10, 11]);
   history.add(160_000 + HOUR_MS, [1, 1]);
@@ -229,7 +230,7 @@ test('a history has the mean of each step, nothing where nothing was measured, a
   t.is(history.column(0, 16 + 360, 17 + 360)[0], 1);
 });
 
-test('containers that are gone are shown for a while, so many of them, and forgotten with their log', async (t) => {
+test('removed containers are shown up to a limit, then forgotten together with their logs', async (t) => {
   const inventory = new Map<string, Container>();
   const forgotten: string[] = [];
   const nothing = () => {};
@@ -237,34 +238,34 @@ test('containers that are gone are shown for a while, so many of them, and forgo
     interval: 10_000,
     inventory: () => inventory,
     onDropped: nothing,
-    storeListener: {
-      latestUsage: nothing,
-      container: nothing,
-      event: nothing,
-      alerts: nothing,
-      lines: nothing,
-      forgotten: (id) => forgotten.push(id),
+    listener: {
+      onUsage: nothing,
+      onContainerChanged: nothing,
+      onEvent: nothing,
+      onAlertsChanged: nothing,
+      onLogLines: nothing,
+      onContainerForgotten: (id) => forgotten.push(id),
     },
   });
   for (let index = 0; index < MAX_REMOVED_CONTAINERS + 5; index++) {
     const id = `id-${String(index).padStart(3, '0')}`;
     const container = fakeContainer({ id, name: `name-${index}`, attributes: { 'container.id': id } });
     inventory.set(id, container);
-    store.syncInventory();
+    store.containers.syncInventory();
     const otlp = encodeRequest(container.resource, 'portlight.logs', records(id, 2));
     store.addLogs({ signal: 'logs', kind: 'log', resource: container.resource, count: 2, otlp });
     inventory.delete(id);
-    store.syncInventory();
+    store.containers.syncInventory();
   }
-  t.is(store.subjects.size, MAX_REMOVED_CONTAINERS);
+  t.is(store.containers.size, MAX_REMOVED_CONTAINERS);
   t.is(forgotten.length, 5);
-  t.is(store.summary(store.find('name-54')!).status, 'removed');
-  t.is(store.find('id-05')?.container, undefined, 'that could be many');
-  t.is(store.find('id-054')?.container.name, 'name-54');
+  t.is(store.summarize(store.containers.find('name-54')!).status, 'removed');
+  t.is(store.containers.find('id-05')?.container, undefined, 'the prefix is ambiguous');
+  t.is(store.containers.find('id-054')?.container.name, 'name-54');
   t.is((await store.logs.find({ ...ANY, limit: 1000 })).lines.length, MAX_REMOVED_CONTAINERS * 2);
 });
 
-test('alerts: what fires is marked, what is told of no more has ended, and that is kept for an hour', (t) => {
+test('a firing alert marks its container, is resolved once it is missing, and is kept for an hour', (t) => {
   const store = new AlertStore();
   const alert = {
     key: 'r/a',
@@ -288,7 +289,7 @@ test('alerts: what fires is marked, what is told of no more has ended, and that 
   t.false(store.update({ signal: 'alerts', alerts: [{ ...alert }], count: 1 }, 3000));
   t.true(
     store.update({ signal: 'alerts', alerts: [{ ...alert, value: 2 }], count: 1 }, 3000),
-    'it is shown as it is',
+    'another value is a change',
   );
   t.deepEqual(store.marksOf('a'), [
     { rule: 'r', severity: 'critical', status: 'firing', summary: 'too much' },
@@ -300,7 +301,7 @@ test('alerts: what fires is marked, what is told of no more has ended, and that 
   t.deepEqual(store.list(), []);
 });
 
-test('layers tell no values of variables', (t) => {
+test('image layers contain no values of variables', (t) => {
   t.is(withoutValues('ENV TOKEN=secret OTHER=more'), 'ENV TOKEN OTHER');
   t.is(withoutValues('/bin/sh -c #(nop)  ENV PATH=/usr/bin'), 'ENV PATH');
   t.is(withoutValues('/bin/sh -c #(nop)  ARG key=secret'), 'ARG key');
