@@ -15,7 +15,7 @@ import {
 import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { type DaemonRequest, daemonRequests, RefusedError } from '../../collectors/engine/requests.ts';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
-import { sourceOf } from '../../collectors/logs/source.ts';
+import { findLogSource } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
@@ -105,7 +105,7 @@ function logsFound(containers: readonly Container[], rootfs: string | undefined)
   const reasons = new Map<string, string[]>();
   let files = 0;
   for (const container of containers) {
-    const source = sourceOf(container, rootfs);
+    const source = findLogSource(container, rootfs);
     if (source.kind === 'file') files++;
     else reasons.set(source.why, [...(reasons.get(source.why) ?? []), container.name]);
   }

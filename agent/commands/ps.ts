@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
-import { type LogSource, sourceOf } from '../../collectors/logs/source.ts';
+import { findLogSource, type LogSource } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { formatNamespaces, type Namespaces, readNamespaces } from '../../collectors/shared/namespaces.ts';
@@ -80,7 +80,7 @@ async function fromDaemon(config: Config): Promise<Row[]> {
       pid: container.pid,
       ...useOf(set),
       namespaces: namespacesOf(config.procfs, container),
-      logs: sourceOf(container, rootfs),
+      logs: findLogSource(container, rootfs),
     };
   });
 }

@@ -1,15 +1,15 @@
 /** Log lines that are flat JSON objects → OTLP protobuf, from bytes to bytes. */
 
-import { readTimestamp, type Timestamp } from '../../collectors/logs/timestamp.ts';
+import { readTimestamp, type Timestamp } from '../../collectors/logs/shared/timestamp.ts';
 import type { LogLine } from '../../collectors/records/records.ts';
 import { varintSize, type Writer } from '../../exporters/otlp/wire/writer.ts';
 import {
   ATTRIBUTE,
+  type AttributePrefixes,
   BODY,
-  common,
-  marksOf,
+  encodeCommon,
+  encodedMarks,
   OBSERVED,
-  type Prefixes,
   SEVERITY,
   SEVERITY_TEXT,
   SPAN,
@@ -20,8 +20,8 @@ import {
   UID_DIGITS,
 } from './encode-log.ts';
 import { FALSE, FlatJson, MAX_FIELDS, NULL, NUMBER, TEXT, TRUE } from './flat-json.ts';
-import { Interned } from './interned.ts';
-import { timeOf } from './parse.ts';
+import { InternTable } from './intern-table.ts';
+import { parseTime } from './parse.ts';
 import { severityOfValue } from './severity.ts';
 
 const flat = new FlatJson();
@@ -59,7 +59,7 @@ function readTime(source: Buffer, index: number): boolean {
     return true;
   const value =
     kind === NUMBER ? flat.numbers[index] : kind === TEXT ? source.toString('latin1', start, end) : undefined;
-  const time = timeOf(value);
+  const time = parseTime(value);
   if (time === undefined) return false;
   when.seconds = time.seconds;
   when.nanos = time.nanos;
@@ -67,15 +67,15 @@ function readTime(source: Buffer, index: number): boolean {
 }
 
 /** The severities of levels in words. */
-const levels = new Interned<number>(severityOfValue);
+const levels = new InternTable<number>(severityOfValue);
 
-function severityAt(source: Buffer, index: number): number {
+function readSeverity(source: Buffer, index: number): number {
   if (flat.kinds[index] === NUMBER) return severityOfValue(flat.numbers[index]);
   if (flat.kinds[index] !== TEXT) return 0;
   const start = flat.starts[index]!;
   const end = flat.ends[index]!;
   const hash = (end - start) * 256 + source[start]!;
-  return levels.of(source, start, end, hash) ?? severityOfValue(source.toString('utf8', start, end));
+  return levels.intern(source, start, end, hash) ?? severityOfValue(source.toString('utf8', start, end));
 }
 
 /** Encoded sizes of the fields' pairs, 0 for what is no attribute, and of their values. */
@@ -83,7 +83,7 @@ const sizes = new Uint32Array(MAX_FIELDS);
 const values = new Uint32Array(MAX_FIELDS);
 
 /** Encoded size of an AnyValue's content, tag included. */
-function sizeOf(index: number): number {
+function encodedSize(index: number): number {
   switch (flat.kinds[index]) {
     case TEXT: {
       const length = flat.ends[index]! - flat.starts[index]!;
@@ -100,7 +100,7 @@ function sizeOf(index: number): number {
   }
 }
 
-function content(writer: Writer, source: Buffer, index: number): void {
+function encodeValue(writer: Writer, source: Buffer, index: number): void {
   switch (flat.kinds[index]) {
     case TEXT:
       writer.roomyHeader(STRING, flat.ends[index]! - flat.starts[index]!);
@@ -126,7 +126,7 @@ function content(writer: Writer, source: Buffer, index: number): void {
  * `parseJson` finds in it, but from bytes to bytes.
  * @returns false, with nothing appended, where the line is anything else
  */
-export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes): boolean {
+export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: AttributePrefixes): boolean {
   const { source, start, end, seconds, nanos } = line;
   if (!flat.scan(source, start, end)) return false;
   let message = -1;
@@ -145,7 +145,7 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes
       if (message === -1 && isText) message = index;
     } else if (role === 'level') {
       if (level !== -1) continue;
-      severity = severityAt(source, index);
+      severity = readSeverity(source, index);
       if (severity !== 0) level = index;
     } else if (role === 'time') {
       if (time === -1 && readTime(source, index)) time = index;
@@ -165,7 +165,7 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes
       sizes[index] = 0;
       continue;
     }
-    const value = sizeOf(index);
+    const value = encodedSize(index);
     const pair = flat.names[index]!.field.length + 1 + varintSize(value) + value;
     values[index] = value;
     sizes[index] = pair;
@@ -178,7 +178,7 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes
   }
   if (trace !== -1) size += 2 + 16;
   if (span !== -1) size += 2 + 8;
-  const extra = marksOf(line);
+  const extra = encodedMarks(line);
   writer.header(2, size + (extra?.length ?? 0));
   if (time === -1) writer.unixNano(TIME, seconds, nanos);
   else writer.unixNano(TIME, when.seconds, when.nanos);
@@ -196,9 +196,9 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Prefixes
     writer.roomyHeader(ATTRIBUTE, sizes[index]!);
     writer.copy(field, 0, field.length);
     writer.roomyHeader(2, values[index]!);
-    content(writer, source, index);
+    encodeValue(writer, source, index);
   }
-  common(writer, prefixes, line);
+  encodeCommon(writer, prefixes, line);
   if (extra !== undefined) writer.raw(extra);
   if (trace !== -1 && readId(source, flat.starts[trace]!, flat.ends[trace]!, 16))
     writer.slice(TRACE, id, 0, 16);

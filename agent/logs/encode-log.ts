@@ -9,7 +9,7 @@ import {
   varintSize,
   type Writer,
 } from '../../exporters/otlp/wire/writer.ts';
-import type { Parsed } from './parse.ts';
+import type { ParsedLine } from './parse.ts';
 
 /** Fields of LogRecord. */
 export const TIME = 1;
@@ -36,9 +36,9 @@ export const UID_DIGITS = 8 + 8 + 8;
  * `log.record.uid`, but for the digits at the latter's end. The uid is the line's place in the container's
  * log, by the daemon's time: the same whoever reads it, and how often.
  */
-export type Prefixes = Readonly<Record<IoStream, Buffer>>;
+export type AttributePrefixes = Readonly<Record<IoStream, Buffer>>;
 
-export function prefixesOf(containerId: string): Prefixes {
+export function attributePrefixes(containerId: string): AttributePrefixes {
   const uid = `${containerId.slice(0, 12)}-${'0'.repeat(UID_DIGITS)}`;
   const prefix = (stream: IoStream) => {
     const whole = encodeFields((writer) => {
@@ -51,13 +51,13 @@ export function prefixesOf(containerId: string): Prefixes {
 }
 
 /** Where a record's uid, stream and observed time come from. */
-export type Origin = Omit<LogLine, 'source' | 'start' | 'end' | 'utf8'>;
+export type RecordOrigin = Omit<LogLine, 'source' | 'start' | 'end' | 'utf8'>;
 
 /** The attributes that every record has. */
-export function common(
+export function encodeCommon(
   writer: Writer,
-  prefixes: Prefixes,
-  { seconds, nanos, ordinal, stream }: Origin,
+  prefixes: AttributePrefixes,
+  { seconds, nanos, ordinal, stream }: RecordOrigin,
 ): void {
   const prefix = prefixes[stream];
   writer.reserve(prefix.length + UID_DIGITS);
@@ -68,7 +68,7 @@ export function common(
 }
 
 /** Attributes that few lines have. */
-function marks(writer: Writer, { cut, malformed, path, offset }: Origin): void {
+function encodeMarks(writer: Writer, { cut, malformed, path, offset }: RecordOrigin): void {
   if (path !== '') {
     writeKeyValue(writer, ATTRIBUTE, 'log.file.path', path);
     writeKeyValue(writer, ATTRIBUTE, 'log.file.offset', offset);
@@ -77,20 +77,20 @@ function marks(writer: Writer, { cut, malformed, path, offset }: Origin): void {
   if (malformed) writeKeyValue(writer, ATTRIBUTE, 'portlight.log.malformed', true);
 }
 
-export const marksOf = (origin: Origin): Buffer | undefined =>
+export const encodedMarks = (origin: RecordOrigin): Buffer | undefined =>
   origin.cut > 0 || origin.malformed || origin.path !== ''
-    ? encodeFields((writer) => marks(writer, origin))
+    ? encodeFields((writer) => encodeMarks(writer, origin))
     : undefined;
 
 /**
  * Appends a line as a `log_records` field; its body is a string, or bytes where it is not valid UTF-8, which
  * receivers refuse in a string together with the whole request.
  */
-export function encodeLine(writer: Writer, line: LogLine, prefixes: Prefixes, severity = 0): void {
+export function encodeLine(writer: Writer, line: LogLine, prefixes: AttributePrefixes, severity = 0): void {
   const { seconds, nanos, source, start, end, utf8 } = line;
   const length = end - start;
   const value = 1 + varintSize(length) + length;
-  const extra = marksOf(line);
+  const extra = encodedMarks(line);
   const size =
     2 * TIME_SIZE +
     (severity === 0 ? 0 : 2) +
@@ -105,7 +105,7 @@ export function encodeLine(writer: Writer, line: LogLine, prefixes: Prefixes, se
   writer.header(BODY, value);
   const isText = utf8 || isUtf8(source.subarray(start, end));
   writer.slice(isText ? STRING : BYTES, source, start, end);
-  common(writer, prefixes, line);
+  encodeCommon(writer, prefixes, line);
   if (extra !== undefined) writer.raw(extra);
   writer.fixedNanos(OBSERVED, low, high);
 }
@@ -159,10 +159,10 @@ function jsonPair(writer: Writer, field: number, key: string, value: unknown): v
  */
 export function encodeParsed(
   writer: Writer,
-  origin: Origin,
-  prefixes: Prefixes,
+  origin: RecordOrigin,
+  prefixes: AttributePrefixes,
   text: string,
-  parsed: Parsed | undefined,
+  parsed: ParsedLine | undefined,
   fieldsIn: 'attributes' | 'body',
 ): void {
   const record = writer.openMessage(2);
@@ -183,8 +183,8 @@ export function encodeParsed(
       for (const key in parsed.fields) jsonPair(writer, ATTRIBUTE, key, parsed.fields[key]);
     }
   }
-  common(writer, prefixes, origin);
-  marks(writer, origin);
+  encodeCommon(writer, prefixes, origin);
+  encodeMarks(writer, origin);
   if (parsed?.traceId !== undefined) {
     const trace = Buffer.from(parsed.traceId, 'hex');
     writer.slice(TRACE, trace, 0, trace.length);

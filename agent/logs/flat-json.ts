@@ -3,10 +3,10 @@
  * an object or a string for each. Whatever is more than that, `parseJson` reads.
  */
 
-import { QUOTE, STOPS } from '../../collectors/logs/json-string.ts';
+import { QUOTE, STOPS } from '../../collectors/logs/shared/json-string.ts';
 import { encodeFields } from '../../exporters/otlp/wire/writer.ts';
-import { Interned } from './interned.ts';
-import { ROLES, type Role } from './roles.ts';
+import { FIELD_ROLES, type FieldRole } from './field-roles.ts';
+import { InternTable } from './intern-table.ts';
 
 /** Kinds of values. */
 export const TEXT = 0;
@@ -38,23 +38,23 @@ const WORDS = [
 ];
 
 /** A field's name, of which there is one object however often it comes. */
-export interface Name {
-  readonly role: Role | undefined;
+export interface FieldName {
+  readonly role: FieldRole | undefined;
   /** The `key` field of a KeyValue. */
   readonly field: Buffer;
   /** The scan that it was seen in last: an object must not have it twice. */
   scan: number;
 }
 
-const interned = new Interned<Name>((text) => {
+const fieldNames = new InternTable<FieldName>((text) => {
   const field = encodeFields((writer) => writer.string(1, text));
-  return { role: ROLES.get(text), field, scan: 0 };
+  return { role: FIELD_ROLES.get(text), field, scan: 0 };
 });
 
 export class FlatJson {
   /** The first `count` of each column hold. */
   count = 0;
-  readonly names: Name[] = [];
+  readonly names: FieldName[] = [];
   readonly kinds = new Uint8Array(MAX_FIELDS);
   /** Where each text begins and ends, without its quotes. */
   readonly starts = new Uint32Array(MAX_FIELDS);
@@ -77,7 +77,7 @@ export class FlatJson {
         hash = (Math.imul(hash, 31) + byte) | 0;
       }
       if (bytes[at] !== QUOTE || at >= end) return false;
-      const name = interned.of(bytes, from, at, hash);
+      const name = fieldNames.intern(bytes, from, at, hash);
       if (name === undefined || name.scan === scan || this.count === MAX_FIELDS) return false;
       name.scan = scan;
       this.names[this.count] = name;
@@ -85,7 +85,7 @@ export class FlatJson {
       while (bytes[at] === SPACE) at++;
       if (bytes[at++] !== COLON) return false;
       while (bytes[at] === SPACE) at++;
-      at = this.value(bytes, at, end);
+      at = this.readValue(bytes, at, end);
       if (at === -1) return false;
       this.count++;
       while (bytes[at] === SPACE) at++;
@@ -98,7 +98,7 @@ export class FlatJson {
   }
 
   /** Takes the value that begins at `from` as the next field's; returns where it is followed, or -1. */
-  private value(bytes: Buffer, from: number, end: number): number {
+  private readValue(bytes: Buffer, from: number, end: number): number {
     const { count } = this;
     const first = bytes[from]!;
     if (first === QUOTE) {
@@ -110,7 +110,7 @@ export class FlatJson {
       this.ends[count] = at;
       return at + 1;
     }
-    if (first === MINUS || (first >= ZERO && first <= NINE)) return this.number(bytes, from, end);
+    if (first === MINUS || (first >= ZERO && first <= NINE)) return this.readNumber(bytes, from, end);
     for (const word of WORDS) {
       let same = 0;
       while (same < word.bytes.length && bytes[from + same] === word.bytes[same]) same++;
@@ -121,7 +121,7 @@ export class FlatJson {
     return -1;
   }
 
-  private number(bytes: Buffer, from: number, end: number): number {
+  private readNumber(bytes: Buffer, from: number, end: number): number {
     const isNegative = bytes[from] === MINUS;
     const first = isNegative ? from + 1 : from;
     let digits = 0;

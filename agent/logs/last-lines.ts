@@ -6,9 +6,9 @@ import { ProtobufReader } from '../../exporters/otlp/wire/reader.ts';
 
 const MAX_LINES = 10;
 /** Of one line, in characters; of all of a container's, in bytes. */
-const MAX_LINE = 1024;
+const MAX_LINE_CHARACTERS = 1024;
 const MAX_BYTES = 8 * 1024;
-const LEAST_BYTES = 512;
+const MIN_BYTES = 512;
 
 /** A ring of the offsets at which the last records begin; one for all, for it is used at one go. */
 const starts = new Array<number>(MAX_LINES).fill(0);
@@ -26,39 +26,39 @@ function lastStarts(records: Buffer): number[] {
   );
 }
 
-interface Tail {
+interface RecordTail {
   /** Records are in its first `length` bytes. */
   room: Buffer;
   length: number;
   /** A line before them that was too long to be kept as a record. */
-  long: Line | undefined;
+  long: LastLine | undefined;
 }
 
-interface Line {
+interface LastLine {
   readonly time: UnixNano;
   readonly text: string;
 }
 
-const linesOf = (records: Uint8Array): Line[] =>
+const decodeLines = (records: Uint8Array): LastLine[] =>
   decodeRecords(records).map(({ timeUnixNano = '0', body }) => ({
     time: BigInt(timeUnixNano),
-    text: (body?.stringValue ?? '').slice(0, MAX_LINE),
+    text: (body?.stringValue ?? '').slice(0, MAX_LINE_CHARACTERS),
   }));
 
 export class LastLines {
-  private readonly tails = new Map<string, Tail>();
+  private readonly tails = new Map<string, RecordTail>();
 
   /** @param records encoded `log_records` fields, one at least */
-  take(id: string, records: Buffer): void {
+  addRecords(id: string, records: Buffer): void {
     let tail = this.tails.get(id);
     if (tail === undefined) {
-      tail = { room: Buffer.allocUnsafeSlow(LEAST_BYTES), length: 0, long: undefined };
+      tail = { room: Buffer.allocUnsafeSlow(MIN_BYTES), length: 0, long: undefined };
       this.tails.set(id, tail);
     }
     const begins = lastStarts(records);
     const from = begins.find((start) => records.length - start <= MAX_BYTES);
     if (from === undefined) {
-      tail.long = linesOf(records.subarray(begins.at(-1)))[0];
+      tail.long = decodeLines(records.subarray(begins.at(-1)))[0];
       tail.length = 0;
       return;
     }
@@ -80,10 +80,10 @@ export class LastLines {
   }
 
   /** The last lines that were written after `since`, oldest first. */
-  of(id: string, since: UnixNano): string[] {
+  linesSince(id: string, since: UnixNano): string[] {
     const tail = this.tails.get(id);
     if (tail === undefined) return [];
-    const lines = linesOf(tail.room.subarray(0, tail.length));
+    const lines = decodeLines(tail.room.subarray(0, tail.length));
     return (tail.long === undefined ? lines : [tail.long, ...lines])
       .slice(-MAX_LINES)
       .filter(({ time }) => time > since)

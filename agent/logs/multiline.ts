@@ -3,17 +3,17 @@ import type { MultilinePreset } from '../../config/log-options.ts';
 import { compilePattern } from '../../config/pattern.ts';
 
 /** The lines so far of a record, as much of them as tells what they are. */
-export interface SoFar {
+export interface RecordEnds {
   readonly first: string;
   readonly last: string;
 }
 
 /** Whether a line goes on with the lines so far. */
-type Continues = (line: string, soFar: SoFar) => boolean;
+type Continues = (line: string, soFar: RecordEnds) => boolean;
 
-export interface Joining {
+export interface LineJoining {
   /** Whether every line that is indented goes on: then it need not be looked at as text. */
-  readonly takesIndented: boolean;
+  readonly joinsIndented: boolean;
   readonly continues: Continues;
 }
 
@@ -30,8 +30,8 @@ export function isPlainlyIndented(bytes: Uint8Array, start: number, end: number)
 
 const INDENTED = /^[ \t]+\S/;
 
-const indentedOr = (others: Continues): Joining => ({
-  takesIndented: true,
+const indentedOr = (others: Continues): LineJoining => ({
+  joinsIndented: true,
   continues: (line, soFar) => INDENTED.test(line) || others(line, soFar),
 });
 
@@ -39,11 +39,11 @@ const indentedOr = (others: Continues): Joining => ({
 const PYTHON_TRACEBACK = /^\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):/;
 const PYTHON_BETWEEN = /^(?:During handling of the above exception|The above exception was the direct cause)/;
 const GO_CRASH = /^(?:panic: |fatal error: |goroutine \d+ \[|SIG[A-Z]+: |unexpected fault address)/;
-const GO_GOES_ON = /^(?:\s|$|goroutine \d+|created by |\[signal |panic: |exit status |main\.|runtime\.)/;
+const GO_CONTINUES = /^(?:\s|$|goroutine \d+|created by |\[signal |panic: |exit status |main\.|runtime\.)/;
 /** `net/http.(*conn).serve(0xc0000, …)` */
 const GO_CALL = /^[\w./*-]{1,256}\(/;
 
-export const presets = {
+export const multilinePresets = {
   /** Lines that begin with a space or a tab. */
   indent: indentedOr(() => false),
   java: indentedOr(
@@ -61,17 +61,17 @@ export const presets = {
       (last === '' && PYTHON_BETWEEN.test(line)),
   ),
   go: {
-    takesIndented: false,
+    joinsIndented: false,
     continues: (line, { first }) =>
-      GO_CRASH.test(first) && (GO_GOES_ON.test(line) || (line.endsWith(')') && GO_CALL.test(line))),
+      GO_CRASH.test(first) && (GO_CONTINUES.test(line) || (line.endsWith(')') && GO_CALL.test(line))),
   },
   node: indentedOr((line) => /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line)),
   ruby: indentedOr((line) => /^\s*\d+: from |^\tfrom /.test(line)),
   dotnet: indentedOr((line) => /^ ?--->|^ *--- End of /.test(line)),
-} satisfies Record<MultilinePreset, Joining>;
+} satisfies Record<MultilinePreset, LineJoining>;
 
 /** Every line up to the next that fits `start` belongs together. */
-export function startsAt(start: string): Joining {
+export function joinUntilStart(start: string): LineJoining {
   const begins = compilePattern(start);
-  return { takesIndented: false, continues: (line) => !begins.test(line) };
+  return { joinsIndented: false, continues: (line) => !begins.test(line) };
 }

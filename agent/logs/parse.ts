@@ -1,11 +1,11 @@
-import type { Timestamp } from '../../collectors/logs/timestamp.ts';
+import type { Timestamp } from '../../collectors/logs/shared/timestamp.ts';
 import type { ParserName } from '../../config/log-options.ts';
 /** What a line says in a format that many programs write: JSON objects, logfmt, or a level in plain text. */
-import { ROLES } from './roles.ts';
+import { FIELD_ROLES } from './field-roles.ts';
 import { severityOfText, severityOfValue } from './severity.ts';
 
 /** What was found in a line. */
-export interface Parsed {
+export interface ParsedLine {
   /** The message, where it is a field; else the whole line is. */
   readonly message: string | undefined;
   /** The name of its field. */
@@ -36,7 +36,7 @@ const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
 const MOST_MS = 2 ** 64 / 1e6;
 
 /** A time as programs write it; a number is in seconds, or in the thousandth parts that its size tells of. */
-export function timeOf(value: unknown): Timestamp | undefined {
+export function parseTime(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') {
     if (!(value > 1e8 && value < 1.8e19)) return undefined;
     const perSecond = value < 1e11 ? 1 : value < 1e14 ? 1e3 : value < 1e17 ? 1e6 : 1e9;
@@ -54,11 +54,11 @@ export function timeOf(value: unknown): Timestamp | undefined {
   return { seconds: milliseconds / 1000, nanos: Number(fraction.padEnd(9, '0')) };
 }
 
-const isId = (value: unknown, digits: number): value is string =>
+const isHexId = (value: unknown, digits: number): value is string =>
   typeof value === 'string' && value.length === digits && /^[\da-f]+$/i.test(value) && !/^0+$/.test(value);
 
 /** Sorts the fields of a record by what they say. */
-function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
+function assignRoles(record: Readonly<Record<string, unknown>>): ParsedLine {
   let message: string | undefined;
   let messageName: string | undefined;
   let severity = 0;
@@ -70,7 +70,7 @@ function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
   const fields: Record<string, unknown> = Object.create(null);
   for (const key in record) {
     const value = record[key];
-    switch (ROLES.get(key)) {
+    switch (FIELD_ROLES.get(key)) {
       case 'message':
         if (message === undefined && typeof value === 'string') {
           message = value;
@@ -88,7 +88,7 @@ function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
         break;
       }
       case 'time': {
-        const known = time === undefined ? timeOf(value) : undefined;
+        const known = time === undefined ? parseTime(value) : undefined;
         if (known !== undefined) {
           time = known;
           continue;
@@ -96,13 +96,13 @@ function fromFields(record: Readonly<Record<string, unknown>>): Parsed {
         break;
       }
       case 'trace':
-        if (traceId === undefined && isId(value, 32)) {
+        if (traceId === undefined && isHexId(value, 32)) {
           traceId = value;
           continue;
         }
         break;
       case 'span':
-        if (spanId === undefined && isId(value, 16)) {
+        if (spanId === undefined && isHexId(value, 16)) {
           spanId = value;
           continue;
         }
@@ -150,7 +150,7 @@ function isTooDeep(text: string): boolean {
 }
 
 /** A JSON object; undefined for anything else, and for one that is nested beyond all measure. */
-export function parseJson(text: string): Parsed | undefined {
+export function parseJson(text: string): ParsedLine | undefined {
   if (isTooDeep(text)) return undefined;
   let value: unknown;
   try {
@@ -159,14 +159,14 @@ export function parseJson(text: string): Parsed | undefined {
     return undefined;
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;
-  return fromFields(value as Record<string, unknown>);
+  return assignRoles(value as Record<string, unknown>);
 }
 
 /** `key=value`, `key="quoted value"`, `key`: https://pkg.go.dev/github.com/kr/logfmt */
 const PAIR = /([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)\s*/y;
 
 /** A line of `key=value` pairs and nothing else; undefined for anything else. */
-export function parseLogfmt(text: string): Parsed | undefined {
+export function parseLogfmt(text: string): ParsedLine | undefined {
   const record: Record<string, unknown> = Object.create(null);
   const trimmed = text.trimEnd();
   PAIR.lastIndex = 0;
@@ -181,11 +181,11 @@ export function parseLogfmt(text: string): Parsed | undefined {
         : quoted.replaceAll(/\\(.)/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped));
     end = PAIR.lastIndex;
   }
-  return end === 0 ? undefined : fromFields(record);
+  return end === 0 ? undefined : assignRoles(record);
 }
 
 /** Enough of a line to tell its format and level by. */
-export const HEAD = 160;
+export const FORMAT_HEAD_CHARACTERS = 160;
 /** What a program that writes logfmt begins with. */
 const LOOKS_LIKE_LOGFMT = /^[\w.@-]+=(?:"|\S*\s+[\w.@-]+=)/;
 
@@ -194,7 +194,7 @@ export const mayBeStructured = (head: string): boolean =>
   head.charCodeAt(0) === BRACE || LOOKS_LIKE_LOGFMT.test(head);
 
 /** What a line says, read by the named parser. */
-export function parse(parser: ParserName, text: string): Parsed | undefined {
+export function parseLine(parser: ParserName, text: string): ParsedLine | undefined {
   switch (parser) {
     case 'none':
       return undefined;
@@ -210,7 +210,7 @@ export function parse(parser: ParserName, text: string): Parsed | undefined {
             ? parseLogfmt(text)
             : undefined;
       if (found !== undefined) return found;
-      const severity = severityOfText(text.slice(0, HEAD));
+      const severity = severityOfText(text.slice(0, FORMAT_HEAD_CHARACTERS));
       return severity === 0
         ? undefined
         : {

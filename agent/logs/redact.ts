@@ -4,7 +4,7 @@ import { parseRedaction, type RedactionName } from '../../config/redaction.ts';
 
 const REPLACEMENT = '[redacted]';
 
-type Rule = (text: string) => string;
+type Redaction = (text: string) => string;
 
 /** How card numbers begin, and how many digits they have: Visa, Mastercard, Discover, JCB, American Express, Diners. */
 const CARDS = [
@@ -61,12 +61,12 @@ const presets = {
   password: withoutPasswords,
   email: (text) => (text.includes('@') ? text.replace(EMAIL, REPLACEMENT) : text),
   card: (text) => text.replace(CARD, (digits) => (hasCard(digits) ? REPLACEMENT : digits)),
-} satisfies Record<RedactionName, Rule>;
+} satisfies Record<RedactionName, Redaction>;
 
 /** One function that applies all the rules; undefined where there is none. */
-export function redaction(rules: readonly string[]): Rule | undefined {
+export function compileRedaction(rules: readonly string[]): Redaction | undefined {
   if (rules.length === 0) return undefined;
-  const each = rules.map((rule): Rule => {
+  const each = rules.map((rule): Redaction => {
     const parsed = parseRedaction(rule);
     if (parsed === undefined) throw new Error(`not a redaction rule: ${rule}`);
     if ('preset' in parsed) return presets[parsed.preset];
@@ -94,14 +94,14 @@ const SECRETS = [
  * A command line without its secrets, as far as their names tell.
  * @param rules what else is to be redacted
  */
-export function commandRedaction(rules: readonly string[]): Rule {
-  const redact = redaction(['bearer', 'url_password', 'password', ...rules])!;
+export function compileCommandRedaction(rules: readonly string[]): Redaction {
+  const redact = compileRedaction(['bearer', 'url_password', 'password', ...rules])!;
   return (text) =>
     SECRETS.reduce((done, secret) => done.replaceAll(secret, `$1${REPLACEMENT}`), redact(text));
 }
 
 /** A value that JSON can hold, with all text in it redacted. */
-export function redactValues(value: unknown, redact: Rule): unknown {
+export function redactValues(value: unknown, redact: Redaction): unknown {
   if (typeof value === 'string') return redact(value);
   if (Array.isArray(value)) return value.map((item) => redactValues(item, redact));
   if (value === null || typeof value !== 'object') return value;

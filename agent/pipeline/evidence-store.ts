@@ -72,7 +72,7 @@ export class EvidenceStore {
 
   /** @param records encoded `log_records` fields */
   addLines(container: Container, records: Buffer): void {
-    this.logs.take(container.id, records);
+    this.logs.addRecords(container.id, records);
   }
 
   addEvent(resource: Resource, event: EventRecord): void {
@@ -118,7 +118,7 @@ export class EvidenceStore {
    */
   lastMomentsOf({ id, memoryLimit, startedAt }: Container, since: UnixNano): Attributes {
     const attributes: Record<string, AttributeValue> = {};
-    const lines = this.logs.of(id, since);
+    const lines = this.logs.linesSince(id, since);
     if (lines.length > 0) attributes['portlight.exit.log'] = lines;
     if (memoryLimit > 0) attributes['portlight.exit.memory.limit'] = memoryLimit;
     const vitals = this.vitals.get(id);
@@ -142,7 +142,11 @@ export class EvidenceStore {
       const value = values[index];
       return value === undefined || !key.startsWith(OF_MEMORY) ? [] : [[key.slice(OF_MEMORY.length), value]];
     });
-    return { log: this.logs.of(id, 0n), events: this.events.linesOf(id), memory: Object.fromEntries(memory) };
+    return {
+      log: this.logs.linesSince(id, 0n),
+      events: this.events.linesOf(id),
+      memory: Object.fromEntries(memory),
+    };
   }
 
   /** A container told that a process of it was killed for want of memory: that one is accounted for. */

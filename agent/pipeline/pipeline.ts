@@ -31,13 +31,13 @@ import type { Batch } from '../../exporters/shared/batch.ts';
 import { type Dialect, Translator } from '../../exporters/shared/dialect.ts';
 import type { Exporter } from '../../exporters/shared/exporter.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
-import { type Batches, LogBuffer } from '../logs/buffer.ts';
-import type { Treatment } from '../logs/treatment.ts';
+import { type LogBatchSink, LogBuffer } from '../logs/log-buffer.ts';
+import type { LogProcessing } from '../logs/log-processing.ts';
 
 /** Lines wait this long for others to share their batch. */
 const LINGER_MS = 50;
 /** Log bytes that may be under way to exporters before collectors have to wait. */
-const MAX_UNDER_WAY = 16 * 1024 * 1024;
+const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024;
 /**
  * Containers in one metrics request: far below gRPC's 4 MiB, and encoded in few milliseconds.
  */
@@ -54,7 +54,7 @@ export interface PipelineOptions {
   /** Whether traces are wanted. */
   readonly traces: boolean;
   /** What is done to a container's log; undefined where it is not wanted. */
-  readonly treatment: (container: Container) => Treatment | undefined;
+  readonly logProcessing: (container: Container) => LogProcessing | undefined;
   /** Told of each batch of a container's log: encoded `log_records` fields, to be copied. */
   readonly onLines: (container: Container, records: Buffer) => void;
   /** Told of each event, wanted or not. */
@@ -69,10 +69,10 @@ const signalOf = (batch: Batch): string => (batch.signal === 'logs' ? `${batch.k
 /** Kept from one record to the next: a thousand containers that are found at once would leave it behind as often. */
 const recordWriter = new Writer(4096);
 
-export class Pipeline implements RecordSink, Batches {
+export class Pipeline implements RecordSink, LogBatchSink {
   private readonly exporters: readonly Exporter[];
   private readonly telemetry: Telemetry;
-  private readonly treatment: PipelineOptions['treatment'];
+  private readonly logProcessing: PipelineOptions['logProcessing'];
   private readonly onLines: PipelineOptions['onLines'];
   private readonly onEvent: PipelineOptions['onEvent'];
   private readonly onDropped: PipelineOptions['onDropped'];
@@ -81,14 +81,14 @@ export class Pipeline implements RecordSink, Batches {
   /** From the catalogue's names to those that are sent. */
   private readonly translator: Translator | undefined;
   private readonly deltas: DeltaConversion | undefined;
-  private readonly waiting = new Set<LogBuffer>();
-  private timer: NodeJS.Timeout | undefined;
-  private underWay = 0;
-  private readonly roomWaiters = new Set<() => void>();
+  private readonly lingeringBuffers = new Set<LogBuffer>();
+  private lingerTimer: NodeJS.Timeout | undefined;
+  private bytesInFlight = 0;
+  private readonly capacityWaiters = new Set<() => void>();
 
   constructor(options: PipelineOptions) {
     const { exporters, telemetry, dialect, temporality } = options;
-    this.treatment = options.treatment;
+    this.logProcessing = options.logProcessing;
     this.onLines = options.onLines;
     this.onEvent = options.onEvent;
     this.onDropped = options.onDropped;
@@ -127,12 +127,12 @@ export class Pipeline implements RecordSink, Batches {
 
   emitEvent(resource: Resource, event: EventRecord): Promise<void> {
     this.onEvent(resource, event);
-    return this.tell(resource, event);
+    return this.exportEvent(resource, event);
   }
 
   /** An alert fired, or was resolved: an event like others. */
   emitAlert(resource: Resource, alert: Alert): Promise<void> {
-    return this.tell(resource, alertRecord(alert), alert);
+    return this.exportEvent(resource, alertRecord(alert), alert);
   }
 
   /** How all alerts are. */
@@ -140,7 +140,7 @@ export class Pipeline implements RecordSink, Batches {
     void this.exportBatch({ signal: 'alerts', alerts, count: alerts.length });
   }
 
-  private tell(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
+  private exportEvent(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
     // Whether there are alerts is said by rules.
     if (alert === undefined && !this.wantsEvent(event.eventName)) {
       this.telemetry.count('portlight.records.dropped', 1, {
@@ -172,10 +172,10 @@ export class Pipeline implements RecordSink, Batches {
   }
 
   openLog(container: Container, position: LogPosition, positions: PositionStore): LogSink | undefined {
-    const treatment = this.treatment(container);
-    if (treatment === undefined) return undefined;
-    if (treatment.rateLimit > 0) this.onDropped(container, 'rate_limit', 0);
-    return new LogBuffer({ container, position, positions, treatment, batches: this });
+    const processing = this.logProcessing(container);
+    if (processing === undefined) return undefined;
+    if (processing.linesPerSecond > 0) this.onDropped(container, 'rate_limit', 0);
+    return new LogBuffer({ container, position, positions, processing, batches: this });
   }
 
   reportError(collector: string, error: unknown, container?: Container): void {
@@ -184,27 +184,27 @@ export class Pipeline implements RecordSink, Batches {
 
   /** Hands on every line that still waits for others. */
   flush(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    for (const buffer of this.waiting) buffer.flush();
-    this.waiting.clear();
+    clearTimeout(this.lingerTimer);
+    this.lingerTimer = undefined;
+    for (const buffer of this.lingeringBuffers) buffer.flush();
+    this.lingeringBuffers.clear();
   }
 
   /** @internal for LogBuffer */
-  linger(buffer: LogBuffer): void {
-    this.waiting.add(buffer);
-    this.timer ??= setTimeout(() => this.flush(), LINGER_MS);
+  flushSoon(buffer: LogBuffer): void {
+    this.lingeringBuffers.add(buffer);
+    this.lingerTimer ??= setTimeout(() => this.flush(), LINGER_MS);
   }
 
   /** @internal for LogBuffer */
-  async emitLines(container: Container, records: Buffer, count: number): Promise<void> {
+  async emitLogRecords(container: Container, records: Buffer, count: number): Promise<void> {
     this.onLines(container, records);
     const otlp = encodeRequest(container.resource, 'portlight.logs', records);
-    this.underWay += otlp.length;
+    this.bytesInFlight += otlp.length;
     await this.exportBatch({ signal: 'logs', kind: 'log', resource: container.resource, count, otlp });
-    this.underWay -= otlp.length;
+    this.bytesInFlight -= otlp.length;
     recycle(otlp);
-    if (this.underWay < MAX_UNDER_WAY) for (const wake of [...this.roomWaiters]) wake();
+    if (this.bytesInFlight < MAX_BYTES_IN_FLIGHT) for (const wake of [...this.capacityWaiters]) wake();
   }
 
   /** @internal for LogBuffer */
@@ -214,19 +214,19 @@ export class Pipeline implements RecordSink, Batches {
   }
 
   waitForCapacity(signal: AbortSignal): Promise<void> | undefined {
-    return this.underWay < MAX_UNDER_WAY ? undefined : this.waitForRoom(signal);
+    return this.bytesInFlight < MAX_BYTES_IN_FLIGHT ? undefined : this.waitUntilBelowLimit(signal);
   }
 
-  private async waitForRoom(signal: AbortSignal): Promise<void> {
-    while (this.underWay >= MAX_UNDER_WAY && !signal.aborted) {
+  private async waitUntilBelowLimit(signal: AbortSignal): Promise<void> {
+    while (this.bytesInFlight >= MAX_BYTES_IN_FLIGHT && !signal.aborted) {
       await new Promise<void>((resolve) => {
         const wake = () => {
           signal.removeEventListener('abort', wake);
-          this.roomWaiters.delete(wake);
+          this.capacityWaiters.delete(wake);
           resolve();
         };
         signal.addEventListener('abort', wake);
-        this.roomWaiters.add(wake);
+        this.capacityWaiters.add(wake);
       });
     }
   }

@@ -29,9 +29,9 @@ import { requiredToken } from '../../exporters/server/token.ts';
 import { statusOf } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { AlertEngine } from '../alerts/engine.ts';
-import { LogLosses } from '../logs/losses.ts';
-import { isReceiver } from '../logs/receiver.ts';
-import { isFollowed, treatmentOf } from '../logs/treatment.ts';
+import { LogDropCounters } from '../logs/drop-counters.ts';
+import { isReceiver } from '../logs/is-receiver.ts';
+import { compileLogProcessing, isFollowed } from '../logs/log-processing.ts';
 import { EvidenceStore } from '../pipeline/evidence-store.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
 import { LIVE_INTERVAL_MS, LiveSampler } from '../rounds/live-sampler.ts';
@@ -132,7 +132,7 @@ async function startLocked(
   const destinations = resolveDestinations(config);
   const scrape = new PrometheusExporter(telemetry);
   const evidence = new EvidenceStore(config.procfs);
-  const losses = new LogLosses();
+  const losses = new LogDropCounters();
   const daemons: Target[] = [];
   const status = () => {
     const states = daemons.map(({ name = null, endpoint, connected, containers }) => ({
@@ -166,8 +166,8 @@ async function startLocked(
         faulty(error);
       }
     },
-    onDropped: (container, reason, count) => losses.add(container, reason, count),
-    treatment: (container) => {
+    onDropped: (container, reason, count) => losses.count(container, reason, count),
+    logProcessing: (container) => {
       const { name, labels } = container;
       if (!isFollowed(labels)) return undefined;
       const isOneOfThem = destinations.some(({ endpoints: targets }) =>
@@ -179,7 +179,9 @@ async function startLocked(
         );
         return undefined;
       }
-      return treatmentOf(config.logs, labels, (mistake) => telemetry.warn(`container ${name}: ${mistake}`));
+      return compileLogProcessing(config.logs, labels, (mistake) =>
+        telemetry.warn(`container ${name}: ${mistake}`),
+      );
     },
   });
 

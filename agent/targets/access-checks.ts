@@ -4,7 +4,7 @@
  */
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import { sourceOf } from '../../collectors/logs/source.ts';
+import { findLogSource } from '../../collectors/logs/source.ts';
 import { countDescriptors, countSockets } from '../../collectors/processes.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
@@ -67,7 +67,7 @@ export const accessChecks: readonly AccessCheck[] = [
       'logs are read through the API, which costs the daemon more; what is removed as it ends can lose its last lines',
     requires: "CAP_DAC_READ_SEARCH, and in a container the host's / (--rootfs)",
     check(container, { rootfs }) {
-      const source = sourceOf(container, rootfs);
+      const source = findLogSource(container, rootfs);
       if (source.kind === 'file' || source.code === undefined) return;
       throw Object.assign(new Error(source.why), { code: source.code });
     },

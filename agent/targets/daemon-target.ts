@@ -20,7 +20,7 @@ import type { Attributes, Container, Resource } from '../../collectors/records/r
 import { Backoff } from '../../collectors/shared/backoff.ts';
 import { isContainerProcess } from '../../collectors/shared/cgroup-location.ts';
 import { StateCollector } from '../../collectors/state.ts';
-import { commandRedaction } from '../logs/redact.ts';
+import { compileCommandRedaction } from '../logs/redact.ts';
 import { Round } from '../rounds/round.ts';
 import { AccessMonitor, accessContext } from './access-checks.ts';
 import { CollectorDispatcher } from './collector-dispatcher.ts';
@@ -265,7 +265,7 @@ export class DaemonTarget implements Target {
       sink: pipeline,
       store,
       evidence: isHere ? evidence : withoutKernelKills(evidence),
-      command: config.events.exec_commands ? commandRedaction(config.logs.redact) : undefined,
+      command: config.events.exec_commands ? compileCommandRedaction(config.logs.redact) : undefined,
       onVersion: ({ ApiVersion }) => {
         const old = outdatedApiWarning(ApiVersion);
         if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);

@@ -22,7 +22,7 @@ import { readVisibleNamespaces } from '../../collectors/shared/namespaces.ts';
 import { parseLast } from '../../config/log-options.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
-import type { LogLosses } from '../logs/losses.ts';
+import type { LogDropCounters } from '../logs/drop-counters.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 
 /** What is measured, for all the same. */
@@ -42,7 +42,7 @@ export interface TargetOptions {
   /** Its own. */
   readonly store: TextStore;
   readonly evidence: ExitEvidence & { forget(id: string): void };
-  readonly losses: LogLosses;
+  readonly losses: LogDropCounters;
   readonly files: KernelFiles;
   readonly measures: MetricSelection;
   /** `host.*` and `os.*` of this host, and what the user wants every record to bear. */

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Collector, LogSink, RecordSink } from '../records/collector.ts';
 import type { Container, LogPosition } from '../records/records.ts';
-import { ApiFollower } from './api.ts';
+import { ApiFollower } from './api/follower.ts';
+import { EarlyFiles } from './files/early-files.ts';
+import { TailScheduler } from './files/scheduler.ts';
 import { FileTail } from './files/tail.ts';
-import { Tailer } from './files/tailer.ts';
-import type { Follower } from './follower.ts';
-import { HeldFiles } from './held.ts';
-import { beginning } from './position.ts';
 import type { LogPositionStore } from './position-store.ts';
-import { LogPaths, type LogSource, sourceOf } from './source.ts';
+import type { Follower } from './shared/follower.ts';
+import { startPosition } from './shared/position.ts';
+import { findLogSource, LogPaths, type LogSource } from './source.ts';
 
 const STOP_MS = 500;
 const LOOK_EVERY_MS = 5000;
@@ -47,24 +47,24 @@ export class LogCollector implements Collector {
   readonly name = 'logs';
   private readonly options: LogOptions;
   private readonly agentStarted = Math.floor(Date.now() / 1000);
-  private readonly tailer: Tailer;
+  private readonly tailer: TailScheduler;
   private readonly paths = new LogPaths();
-  private readonly held = new HeldFiles();
+  private readonly held = new EarlyFiles();
   private readonly followed = new Map<string, Followed>();
   /** How far logs were read that nobody follows now: what is kept may be behind it still. */
   private readonly reached = new Map<string, LogPosition>();
 
   constructor(options: LogOptions) {
     this.options = options;
-    this.tailer = new Tailer((error) => options.sink.reportError(this.name, error));
+    this.tailer = new TailScheduler((error) => options.sink.reportError(this.name, error));
     if (options.rootfs !== undefined && options.docker !== undefined) void this.learnRoot(options.docker);
   }
 
   anticipateContainer(id: string, container: Container | undefined): void {
     if (container === undefined) {
       const { rootfs } = this.options;
-      const path = this.paths.of({ id, logPath: '' });
-      if (rootfs !== undefined && path !== '') this.held.hold(id, join(rootfs, path));
+      const path = this.paths.pathOf({ id, logPath: '' });
+      if (rootfs !== undefined && path !== '') this.held.open(id, join(rootfs, path));
       return;
     }
     if (id === this.options.ownId) return;
@@ -73,10 +73,10 @@ export class LogCollector implements Collector {
     if (known === undefined) {
       // Read through the API now and from its file later, a line would have two uids.
       const isInFile = container.logDriver === 'json-file' && this.options.rootfs !== undefined;
-      if (!isInFile || this.paths.of(container) !== '') this.begin(container, true);
+      if (!isInFile || this.paths.pathOf(container) !== '') this.begin(container, true);
     } else {
       known.restarted = true;
-      known.follower.started();
+      known.follower.containerStarted();
     }
     const followed = this.followed.get(id);
     if (followed !== undefined) followed.anticipated = true;
@@ -85,7 +85,7 @@ export class LogCollector implements Collector {
   attachContainer(container: Container): void {
     // The agent's own output would come round and round.
     if (container.id === this.options.ownId) return;
-    this.paths.learn(container);
+    this.paths.addPathOf(container);
     const known = this.followed.get(container.id);
     if (known === undefined) {
       this.begin(container, container.pid !== 0 || container.startedAt === 0n);
@@ -94,7 +94,7 @@ export class LogCollector implements Collector {
     // A start that was anticipated is no other start.
     if (!known.anticipated) {
       known.restarted = true;
-      known.follower.started();
+      known.follower.containerStarted();
     }
     known.anticipated = false;
   }
@@ -103,7 +103,7 @@ export class LogCollector implements Collector {
     const followed = this.followed.get(container.id);
     if (followed === undefined) return undefined;
     followed.restarted = false;
-    followed.follower.ended(false);
+    followed.follower.containerEnded(false);
     return followed.hurry() ? undefined : followed.follower.finished;
   }
 
@@ -119,16 +119,16 @@ export class LogCollector implements Collector {
       return;
     }
     followed.restarted = false;
-    followed.follower.ended(true);
+    followed.follower.containerEnded(true);
     void followed.follower.finished.then(forget);
   }
 
   async close(): Promise<void> {
-    this.held.stop();
-    const all = [...this.followed.values()].map(({ follower }) => follower.stop());
+    this.held.close();
+    const all = [...this.followed.values()].map(({ follower }) => follower.close());
     // A daemon that does not answer must not keep us.
     await Promise.race([
-      Promise.all([this.tailer.stop(), ...all]),
+      Promise.all([this.tailer.close(), ...all]),
       sleep(STOP_MS, undefined, { ref: false }),
     ]);
   }
@@ -137,7 +137,7 @@ export class LogCollector implements Collector {
   private async learnRoot(docker: Docker): Promise<void> {
     try {
       const [{ DockerRootDir }, { Components = [] }] = await Promise.all([docker.info(), docker.version()]);
-      if (Components.some(({ Name }) => Name === 'Engine')) this.paths.learnRoot(DockerRootDir);
+      if (Components.some(({ Name }) => Name === 'Engine')) this.paths.setRoot(DockerRootDir);
     } catch {
       // A daemon that is away is no fault of the logs; its containers tell their paths later.
     }
@@ -146,7 +146,7 @@ export class LogCollector implements Collector {
   /** @param isRunning whether more is to come than what is there already */
   private begin(container: Container, isRunning: boolean): void {
     const { sink, positions, docker, rootfs } = this.options;
-    const source = docker === undefined ? sourceOf(container, rootfs) : undefined;
+    const source = docker === undefined ? findLogSource(container, rootfs) : undefined;
     if (source?.kind === 'api') {
       // Of one that nobody has described, that was said of all.
       const error = new Error(`no daemon is asked for its log, and no file of it is read: ${source.why}`);
@@ -154,12 +154,12 @@ export class LogCollector implements Collector {
       return;
     }
     const kept = this.reached.get(container.id) ?? positions.load(container.id);
-    const position = kept ?? beginning();
+    const position = kept ?? startPosition();
     const lines = sink.openLog(container, position, positions);
     if (lines === undefined) return;
     const follower = this.follow(container, position, lines, kept === undefined, isRunning);
     const hurry = () => {
-      const isDone = follower instanceof FileTail && this.tailer.hurry(follower);
+      const isDone = follower instanceof FileTail && this.tailer.readToEnd(follower);
       lines.flush();
       return isDone;
     };
@@ -186,11 +186,11 @@ export class LogCollector implements Collector {
       container.startedAt !== 0n && Number(container.startedAt / 1_000_000_000n) < this.agentStarted;
     const fromEnd = isNew && ranBefore && firstSight === 'now';
     if (isNew && ranBefore && firstSight !== 'now') position.seconds = firstSight.sinceSeconds;
-    const logPath = this.paths.of(container);
-    const held = this.held.take(container.id);
+    const logPath = this.paths.pathOf(container);
+    const held = this.held.claim(container.id);
     const source: LogSource =
       held === undefined
-        ? sourceOf({ ...container, logPath }, rootfs)
+        ? findLogSource({ ...container, logPath }, rootfs)
         : { kind: 'file', path: join(rootfs!, logPath) };
     if (source.kind === 'file') {
       const { path } = source;
@@ -209,13 +209,13 @@ export class LogCollector implements Collector {
       // Where it begins is kept before there is a line: an agent that is killed begins there again.
       if (fromEnd) void tail.opened.then(() => this.options.positions.save(container, position));
       this.tailer.add(tail, sink);
-      if (!isRunning) tail.ended(false);
+      if (!isRunning) tail.containerEnded(false);
       return tail;
     }
     if (fromEnd) {
       position.seconds = this.agentStarted;
       this.options.positions.save(container, position);
     }
-    return new ApiFollower({ docker: docker!, container, sink, position, onFault });
+    return new ApiFollower({ docker: docker!, container, sink, position, onError: onFault });
   }
 }

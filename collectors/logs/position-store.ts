@@ -1,7 +1,7 @@
 /** The positions of one target's logs, in that target's part of the agent's store. */
 import type { PositionStore, TextStore } from '../records/collector.ts';
 import type { Container, LogPosition } from '../records/records.ts';
-import { formatPosition, parsePosition } from './position.ts';
+import { formatPosition, parsePosition } from './shared/position.ts';
 
 const keyOf = (id: string): string => `logs/${id}`;
 

@@ -20,7 +20,7 @@ function isVisible(directory: string): boolean {
 }
 
 /** @param rootfs where the / of the daemon's host is; undefined where it cannot be seen from here */
-export function sourceOf(
+export function findLogSource(
   { logDriver, logPath }: Pick<Container, 'logDriver' | 'logPath'>,
   rootfs: string | undefined,
 ): LogSource {
@@ -49,16 +49,16 @@ export class LogPaths {
   private pattern: string | undefined;
 
   /** @param root `DockerRootDir`, below which Docker keeps them all */
-  learnRoot(root: string): void {
+  setRoot(root: string): void {
     this.pattern ??= join(root, 'containers', '\0', '\0-json.log');
   }
 
-  learn({ id, logPath }: Container): void {
+  addPathOf({ id, logPath }: Container): void {
     if (logPath.includes(id) && isJsonFile(logPath)) this.pattern = logPath.replaceAll(id, '\0');
   }
 
   /** The path that the daemon told, or the one that follows from what it told of others; '' if none. */
-  of({ id, logPath }: Pick<Container, 'id' | 'logPath'>): string {
+  pathOf({ id, logPath }: Pick<Container, 'id' | 'logPath'>): string {
     return logPath || (this.pattern?.replaceAll('\0', id) ?? '');
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:http';
 import { pino } from 'pino';
-import { treatmentOf } from '../../agent/logs/treatment.ts';
+import { compileLogProcessing } from '../../agent/logs/log-processing.ts';
 import type { Pipeline } from '../../agent/pipeline/pipeline.ts';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
@@ -167,7 +167,7 @@ export class Feed {
     const pipeline = plainPipeline({
       exporters: [dashboard],
       telemetry,
-      treatment: () => treatmentOf(config.logs, {}, () => {}),
+      logProcessing: () => compileLogProcessing(config.logs, {}, () => {}),
     });
     const access = new AccessControl([], undefined);
     const site: ServerOptions = {

@@ -1,7 +1,7 @@
 /** The agent's pipeline for who wants all that comes in and nothing besides. */
 import { Pipeline, type PipelineOptions } from '../../agent/pipeline/pipeline.ts';
 
-type Needed = 'exporters' | 'telemetry' | 'treatment';
+type Needed = 'exporters' | 'telemetry' | 'logProcessing';
 
 export const plainPipeline = (
   given: Pick<PipelineOptions, Needed> & Partial<Omit<PipelineOptions, Needed>>,

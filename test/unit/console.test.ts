@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import test from 'ava';
-import { encodeLine, prefixesOf } from '../../agent/logs/encode-log.ts';
+import { attributePrefixes, encodeLine } from '../../agent/logs/encode-log.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { Points } from '../../collectors/records/points.ts';
 import { bytes, duration, percent } from '../../exporters/console/format.ts';
@@ -37,7 +37,7 @@ test('a log line is printed with time and name, and cannot steer the terminal', 
   const out = new Memory();
   const writer = new Writer();
   const line = Buffer.from('\u001b[2Jhello');
-  encodeLine(writer, logLine(line, { seconds: 0, nanos: 1_000_000 }), prefixesOf('c'));
+  encodeLine(writer, logLine(line, { seconds: 0, nanos: 1_000_000 }), attributePrefixes('c'));
   const otlp = encodeRequest(resource, 'portlight.logs', writer.bytes());
   await new ConsoleExporter(out).export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
   t.is(out.text, '00:00:00.001 web | hello\n');
@@ -90,7 +90,7 @@ test('a closed pipe ends the output, not the agent', async (t) => {
   });
   const exporter = new ConsoleExporter(out);
   const writer = new Writer();
-  encodeLine(writer, logLine(Buffer.from('hello'), { seconds: 0, nanos: 0 }), prefixesOf('c'));
+  encodeLine(writer, logLine(Buffer.from('hello'), { seconds: 0, nanos: 0 }), attributePrefixes('c'));
   const otlp = encodeRequest(resource, 'portlight.logs', writer.bytes());
   await exporter.export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });
   await exporter.export({ signal: 'logs', kind: 'log', resource, count: 1, otlp });

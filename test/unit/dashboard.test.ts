@@ -1,6 +1,6 @@
 /** The dashboard's stores, and their limits. */
 import test from 'ava';
-import { encodeLine, prefixesOf } from '../../agent/logs/encode-log.ts';
+import { attributePrefixes, encodeLine } from '../../agent/logs/encode-log.ts';
 import { withoutValues } from '../../collectors/docker/layers.ts';
 import { type Attributes, type Container, Severity } from '../../collectors/records/records.ts';
 import { AlertStore } from '../../exporters/dashboard/alert-store.ts';
@@ -28,7 +28,7 @@ const ANY: RecordFilter = {
 /** Encoded lines of a batch. @param from number of the first line, and its time in seconds */
 function records(id: string, count: number, from = 0, text = (number: number) => `line ${number}`): Buffer {
   const writer = new Writer(64);
-  const prefixes = prefixesOf(id);
+  const prefixes = attributePrefixes(id);
   for (let index = from; index < from + count; index++)
     encodeLine(writer, logLine(text(index), { seconds: 1000 + index, utf8: true, ordinal: index }), prefixes);
   return Buffer.from(writer.bytes());

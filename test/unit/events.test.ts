@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { LastLines } from '../../agent/logs/last-lines.ts';
-import { commandRedaction } from '../../agent/logs/redact.ts';
+import { compileCommandRedaction } from '../../agent/logs/redact.ts';
 import { LastEvents } from '../../agent/pipeline/last-events.ts';
 import { eventsPage } from '../../agent/setup/events-page.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
@@ -478,43 +478,43 @@ test('the last ten lines are kept, however they came, as they were sent', (t) =>
     return writer.bytes();
   };
   const kept = new LastLines();
-  t.deepEqual(kept.of('a', 0n), []);
-  kept.take('a', records('1', '2'));
-  kept.take('a', records('3'));
-  t.deepEqual(kept.of('a', 0n), ['1', '2', '3']);
+  t.deepEqual(kept.linesSince('a', 0n), []);
+  kept.addRecords('a', records('1', '2'));
+  kept.addRecords('a', records('3'));
+  t.deepEqual(kept.linesSince('a', 0n), ['1', '2', '3']);
   const many = Array.from({ length: 25 }, (_, index) => `line ${index}`);
-  kept.take('a', records(...many));
-  t.deepEqual(kept.of('a', 0n), many.slice(-10));
-  kept.take('a', records('last', 'very last'));
-  t.deepEqual(kept.of('a', 0n), [...many.slice(-8), 'last', 'very last']);
+  kept.addRecords('a', records(...many));
+  t.deepEqual(kept.linesSince('a', 0n), many.slice(-10));
+  kept.addRecords('a', records('last', 'very last'));
+  t.deepEqual(kept.linesSince('a', 0n), [...many.slice(-8), 'last', 'very last']);
   const long = 'x'.repeat(3000);
-  for (let index = 0; index < 5; index++) kept.take('a', records(`${index} ${long}`));
+  for (let index = 0; index < 5; index++) kept.addRecords('a', records(`${index} ${long}`));
   t.deepEqual(
-    kept.of('a', 0n).map((line) => line.slice(0, 2).trim()),
+    kept.linesSince('a', 0n).map((line) => line.slice(0, 2).trim()),
     ['3', '4'],
     'no more than there is room for',
   );
   t.true(
-    kept.of('a', 0n).every((line) => line.length === 1024),
+    kept.linesSince('a', 0n).every((line) => line.length === 1024),
     'each cut',
   );
-  kept.take('a', records(`huge ${'y'.repeat(100_000)}`));
-  t.is(kept.of('a', 0n).length, 1);
-  t.is(kept.of('a', 0n)[0]!.length, 1024);
-  kept.take('a', records('after'));
+  kept.addRecords('a', records(`huge ${'y'.repeat(100_000)}`));
+  t.is(kept.linesSince('a', 0n).length, 1);
+  t.is(kept.linesSince('a', 0n)[0]!.length, 1024);
+  kept.addRecords('a', records('after'));
   t.deepEqual(
-    kept.of('a', 0n).map((line) => line.slice(0, 5)),
+    kept.linesSince('a', 0n).map((line) => line.slice(0, 5)),
     ['huge ', 'after'],
   );
-  kept.take('a', records(`hole ${'z'.repeat(8000)}`, `${'w'.repeat(900)}`));
+  kept.addRecords('a', records(`hole ${'z'.repeat(8000)}`, `${'w'.repeat(900)}`));
   t.deepEqual(
-    kept.of('a', 0n).map((line) => line[0]),
+    kept.linesSince('a', 0n).map((line) => line[0]),
     ['w'],
     'nothing before what is missing',
   );
-  t.deepEqual(kept.of('a', 1n), [], 'of a later run');
+  t.deepEqual(kept.linesSince('a', 1n), [], 'of a later run');
   kept.forget('a');
-  t.deepEqual(kept.of('a', 0n), []);
+  t.deepEqual(kept.linesSince('a', 0n), []);
 });
 
 test('what the daemon sends that is no event is said, and passed over', (t) => {
@@ -533,7 +533,7 @@ test('what the daemon sends that is no event is said, and passed over', (t) => {
 });
 
 test('what is secret in a command is redacted', (t) => {
-  const redact = commandRedaction(['email']);
+  const redact = compileCommandRedaction(['email']);
   t.is(redact('mysql --password hunter2 -u root'), 'mysql --password [redacted] -u root');
   t.is(redact('login --api-key=abc --user me@example.com'), 'login --api-key=[redacted] --user [redacted]');
   t.is(redact('psql postgres://u:pw@db/x'), 'psql postgres://u:[redacted]@db/x');

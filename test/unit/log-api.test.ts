@@ -2,8 +2,8 @@
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import fc from 'fast-check';
-import { ApiFollower } from '../../collectors/logs/api.ts';
-import { beginning } from '../../collectors/logs/position.ts';
+import { ApiFollower } from '../../collectors/logs/api/follower.ts';
+import { startPosition } from '../../collectors/logs/shared/position.ts';
 import type { Container, LogLine, LogPosition } from '../../collectors/records/records.ts';
 import { fakeDaemon } from '../support/fake-daemon.ts';
 
@@ -44,7 +44,7 @@ async function followed(docker: Docker, position: LogPosition): Promise<string[]
     docker,
     container: { id: 'c', tty: false, pid: 0 } as Container,
     position,
-    onFault: (error) => {
+    onError: (error) => {
       throw error;
     },
     sink: {
@@ -86,7 +86,7 @@ test('of streams that overtake each other, each line comes once, wherever the an
   await fc.assert(
     fc.asyncProperty(logs, fc.nat(90), async (log, end) => {
       const docker = await daemonWith(t, log, [end]);
-      const lines = await followed(docker, beginning());
+      const lines = await followed(docker, startPosition());
       t.deepEqual(
         bodiesOf(lines),
         log.map(({ body }) => body),
@@ -103,7 +103,7 @@ test('what an agent before this one read is passed over, also in the second answ
     body: `line ${index}`,
   }));
   const docker = await daemonWith(t, log, []);
-  const position = { ...beginning(), seconds: SECOND, nanos: 2, count: 2 };
+  const position = { ...startPosition(), seconds: SECOND, nanos: 2, count: 2 };
   t.deepEqual(await followed(docker, position), ['stdout 2#2 line 3', 'stdout 5#0 line 4']);
   t.like(position, { nanos: 5, count: 1 });
 });
@@ -115,7 +115,7 @@ test('a line that was overtaken does not set the position back', async (t) => {
     { nanos: 2, stream: 'stderr', body: 'second' },
   ];
   const docker = await daemonWith(t, log, []);
-  const position = beginning();
+  const position = startPosition();
   t.deepEqual(bodiesOf(await followed(docker, position)), ['first', 'third', 'second']);
   t.like(position, { nanos: 3, count: 1 });
 });

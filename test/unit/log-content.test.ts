@@ -4,12 +4,12 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
-import { type Batches, LogBuffer } from '../../agent/logs/buffer.ts';
-import { parse, parseJson, parseLogfmt, timeOf } from '../../agent/logs/parse.ts';
-import { isReceiver } from '../../agent/logs/receiver.ts';
-import { redaction } from '../../agent/logs/redact.ts';
+import { isReceiver } from '../../agent/logs/is-receiver.ts';
+import { type LogBatchSink, LogBuffer } from '../../agent/logs/log-buffer.ts';
+import { compileLogProcessing, type LogProcessing } from '../../agent/logs/log-processing.ts';
+import { parseJson, parseLine, parseLogfmt, parseTime } from '../../agent/logs/parse.ts';
+import { compileRedaction } from '../../agent/logs/redact.ts';
 import { severityOfText, severityOfValue } from '../../agent/logs/severity.ts';
-import { type Treatment, treatmentOf } from '../../agent/logs/treatment.ts';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import type { LogLine, LogPosition } from '../../collectors/records/records.ts';
 import { decodeLogs } from '../../exporters/otlp/wire/decode.ts';
@@ -24,11 +24,11 @@ interface Record {
   time: string | undefined;
 }
 
-/** A buffer with a treatment as a user can say it, and what comes out of it. */
-async function treat(labels: { [label: string]: string }) {
+/** A log buffer as labels configure it, and what comes out of it. */
+async function configure(labels: { [label: string]: string }) {
   const { config } = await loadConfig({}, undefined, {});
   const mistakes: string[] = [];
-  const treatment: Treatment = treatmentOf(
+  const processing: LogProcessing = compileLogProcessing(
     config.logs,
     Object.fromEntries(Object.entries(labels).map(([key, value]) => [`portlight.logs.${key}`, value])),
     (mistake) => mistakes.push(mistake),
@@ -39,8 +39,8 @@ async function treat(labels: { [label: string]: string }) {
   const container = fakeContainer();
   /** What each batch waits for, in their order; none for nothing. */
   const waits: Promise<void>[] = [];
-  const batches: Batches = {
-    async emitLines(_container, bytes) {
+  const batches: LogBatchSink = {
+    async emitLogRecords(_container, bytes) {
       const otlp = encodeRequest({ attributes: {} }, 'portlight.logs', bytes);
       for (const record of decodeLogs(otlp).resourceLogs![0]!.scopeLogs![0]!.logRecords!) {
         const attributes = Object.fromEntries(
@@ -55,7 +55,7 @@ async function treat(labels: { [label: string]: string }) {
       }
       await waits.shift();
     },
-    linger: () => {},
+    flushSoon: () => {},
     waitForCapacity: () => undefined,
     reportError: (_collector, error) => {
       throw error;
@@ -66,7 +66,7 @@ async function treat(labels: { [label: string]: string }) {
   };
   const position: LogPosition = { seconds: 0, nanos: 0, count: 0, offset: 0, check: -1 };
   const positions = { save: (_container: unknown, position: LogPosition) => void saved.push(position) };
-  const buffer = new LogBuffer({ container, position, positions, treatment, batches });
+  const buffer = new LogBuffer({ container, position, positions, processing, batches });
   let written = 0;
   const write = (body: Buffer | string, facts: Partial<LogLine> = {}) => {
     written++;
@@ -84,7 +84,7 @@ async function treat(labels: { [label: string]: string }) {
 const bodies = (records: Record[]) => records.map(({ body }) => body);
 
 test('JSON: message, level, time and trace to their places, the rest to attributes', async (t) => {
-  const { write, flush, records } = await treat({});
+  const { write, flush, records } = await configure({});
   write(
     '{"level":30,"time":1795512763733,"msg":"hello","pid":7,"err":{"code":"E"},"tags":["a",1],"trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331"}',
   );
@@ -106,7 +106,7 @@ test('JSON: message, level, time and trace to their places, the rest to attribut
 });
 
 test('the position does not go back when a batch is done after those behind it', async (t) => {
-  const { write, flush, saved, waits } = await treat({});
+  const { write, flush, saved, waits } = await configure({});
   const first = Promise.withResolvers<void>();
   waits.push(first.promise);
   write('one');
@@ -134,7 +134,7 @@ test('the position does not go back when a batch is done after those behind it',
 });
 
 test('fields into the body, where that is wanted', async (t) => {
-  const { write, flush, records } = await treat({ fields: 'body' });
+  const { write, flush, records } = await configure({ fields: 'body' });
   write('{"level":"info","msg":"hello","a":1}');
   flush();
   t.is(records[0]!.body, undefined);
@@ -142,7 +142,7 @@ test('fields into the body, where that is wanted', async (t) => {
 });
 
 test('logfmt and levels in plain text; what is neither stays as it is', async (t) => {
-  const { write, flush, records } = await treat({});
+  const { write, flush, records } = await configure({});
   write('level=error msg="it \\"broke\\"" code=7');
   write('2026-11-24 05:43:00 WARN something');
   write('plain');
@@ -193,23 +193,23 @@ test('severities as programs spell them', (t) => {
 });
 
 test('times in seconds, milli-, micro- and nanoseconds', (t) => {
-  t.deepEqual(timeOf(1795512763.5), { seconds: 1_795_512_763, nanos: 500_000_000 });
-  t.deepEqual(timeOf(1795512763733), { seconds: 1_795_512_763, nanos: 733_000_000 });
-  t.deepEqual(timeOf(1795512763733000), { seconds: 1_795_512_763, nanos: 733_000_000 });
-  t.deepEqual(timeOf('2026-11-24 05:43:00,123456'), {
+  t.deepEqual(parseTime(1795512763.5), { seconds: 1_795_512_763, nanos: 500_000_000 });
+  t.deepEqual(parseTime(1795512763733), { seconds: 1_795_512_763, nanos: 733_000_000 });
+  t.deepEqual(parseTime(1795512763733000), { seconds: 1_795_512_763, nanos: 733_000_000 });
+  t.deepEqual(parseTime('2026-11-24 05:43:00,123456'), {
     seconds: Date.parse('2026-11-24T05:43:00Z') / 1000,
     nanos: 123_456_000,
   });
-  t.is(timeOf('yesterday'), undefined);
-  t.is(timeOf(5), undefined);
+  t.is(parseTime('yesterday'), undefined);
+  t.is(parseTime(5), undefined);
 });
 
 test('any text is read or left, never an error', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-      for (const parser of ['auto', 'json', 'logfmt', 'none'] as const) parse(parser, text);
+      for (const parser of ['auto', 'json', 'logfmt', 'none'] as const) parseLine(parser, text);
       severityOfText(text);
-      redaction(['bearer', 'url_password', 'password', 'email', 'card'])!(text);
+      compileRedaction(['bearer', 'url_password', 'password', 'email', 'card'])!(text);
     }),
     { numRuns: 100_000 },
   );
@@ -274,7 +274,7 @@ const TRACES: { [preset: string]: [string[], string[]] } = {
 
 for (const [preset, [first, second]] of Object.entries(TRACES)) {
   test(`a stack trace of ${preset} is one record, and the next line another`, async (t) => {
-    const { write, flush, records, buffer } = await treat({ multiline: preset });
+    const { write, flush, records, buffer } = await configure({ multiline: preset });
     for (const line of [...first, ...second]) write(line);
     buffer.finishRecord();
     flush();
@@ -305,7 +305,10 @@ test('whatever lines are joined, they come as they were written, in colours or w
       for (const [index, line] of seen.entries())
         if (index > 0 && /^[ \t]+\S/.test(line)) expected.push(`${expected.pop()}\n${line}`);
         else expected.push(line);
-      const { write, buffer, records } = await treat({ multiline: 'indent', strip_ansi: String(isStripped) });
+      const { write, buffer, records } = await configure({
+        multiline: 'indent',
+        strip_ansi: String(isStripped),
+      });
       for (const line of written) write(line);
       buffer.finishRecord();
       t.deepEqual(bodies(records), expected);
@@ -314,7 +317,7 @@ test('whatever lines are joined, they come as they were written, in colours or w
 });
 
 test('as much of a line is looked at as tells what it is, whatever it is written in', async (t) => {
-  const { write, buffer, records } = await treat({ multiline_start: '^\\[.*\\] END$' });
+  const { write, buffer, records } = await configure({ multiline_start: '^\\[.*\\] END$' });
   const first = `[${'é'.repeat(400)}] END`;
   for (const line of [first, 'more', first]) write(line);
   buffer.finishRecord();
@@ -322,7 +325,7 @@ test('as much of a line is looked at as tells what it is, whatever it is written
 });
 
 test('a record that is too long is cut between characters, and that is counted once', async (t) => {
-  const { write, buffer, records, dropped } = await treat({ multiline: 'indent', max_line: '1KiB' });
+  const { write, buffer, records, dropped } = await configure({ multiline: 'indent', max_line: '1KiB' });
   write('x'.repeat(1000));
   write(`  ${'😀'.repeat(20)}`);
   write(' a line that comes too late for it');
@@ -339,7 +342,10 @@ test('a record that is too long is cut between characters, and that is counted o
 });
 
 test('a record waits no longer than it may, and its position until it is whole', async (t) => {
-  const { write, flush, records, saved } = await treat({ multiline: 'indent', multiline_timeout: '50ms' });
+  const { write, flush, records, saved } = await configure({
+    multiline: 'indent',
+    multiline_timeout: '50ms',
+  });
   write('one');
   write('  more');
   flush();
@@ -358,7 +364,7 @@ test('a record waits no longer than it may, and its position until it is whole',
 });
 
 test('streams that interleave are joined apart', async (t) => {
-  const { write, records, buffer, flush } = await treat({ multiline_start: '^\\d' });
+  const { write, records, buffer, flush } = await configure({ multiline_start: '^\\d' });
   write('1 out');
   write('1 err', { stream: 'stderr' });
   write('more out');
@@ -369,7 +375,12 @@ test('streams that interleave are joined apart', async (t) => {
 });
 
 test('rules: keep, drop, severity, colours, rate; what goes is counted', async (t) => {
-  const rules = await treat({ drop: 'noise|health', keep: 'a', min_severity: 'warn', strip_ansi: 'true' });
+  const rules = await configure({
+    drop: 'noise|health',
+    keep: 'a',
+    min_severity: 'warn',
+    strip_ansi: 'true',
+  });
   rules.write('a noise');
   rules.write('b');
   rules.write('INFO a');
@@ -378,7 +389,7 @@ test('rules: keep, drop, severity, colours, rate; what goes is counted', async (
   rules.flush();
   t.deepEqual(bodies(rules.records), ['ERROR a', 'a plain']);
   t.deepEqual(rules.dropped, { filter: 3 });
-  const limited = await treat({ rate_limit: '5' });
+  const limited = await configure({ rate_limit: '5' });
   for (let line = 0; line < 20; line++) limited.write(`${line}`);
   limited.buffer.finishRecord();
   limited.flush();
@@ -389,7 +400,7 @@ test('rules: keep, drop, severity, colours, rate; what goes is counted', async (
 });
 
 test('secrets are replaced before anything is read or kept, in text, in JSON, and in what is not UTF-8', async (t) => {
-  const { write, flush, records } = await treat({
+  const { write, flush, records } = await configure({
     redact: 'bearer,url_password,password,email,card,/(id=)\\d+/$1X/',
   });
   write('Authorization: Bearer abcdef0123456789 for me@example.com');
@@ -430,13 +441,15 @@ test('no preset takes long over anything', (t) => {
     '((((',
     '\\"password\\":',
   ])
-    redaction(['bearer', 'url_password', 'password', 'email', 'card'])!(text.repeat(size / text.length));
+    compileRedaction(['bearer', 'url_password', 'password', 'email', 'card'])!(
+      text.repeat(size / text.length),
+    );
   // Minutes, where one of them is quadratic.
   t.true(performance.now() - begun < 60_000);
 });
 
 test('secrets in the forms that they are found in', (t) => {
-  const redact = redaction(['bearer', 'url_password', 'password', 'email', 'card'])!;
+  const redact = compileRedaction(['bearer', 'url_password', 'password', 'email', 'card'])!;
   for (const [text, secret] of [
     ['POSTGRES_PASSWORD=hunter2', 'hunter2'],
     ['DB_PASSWORD: hunter2', 'hunter2'],
@@ -455,7 +468,7 @@ test('secrets in the forms that they are found in', (t) => {
 });
 
 test('what is hidden in escapes is redacted once it is read', async (t) => {
-  const { write, flush, records } = await treat({ redact: 'email,url_password' });
+  const { write, flush, records } = await configure({ redact: 'email,url_password' });
   write('{"msg":"to me\\u0040example.com","deep":{"url":"https:\\/\\/u:hunter2\\u0040h"}}');
   flush();
   t.false(JSON.stringify(records).includes('example.com'));
@@ -463,7 +476,7 @@ test('what is hidden in escapes is redacted once it is read', async (t) => {
 });
 
 test('a line that is nested beyond all measure stays text, and the next is read', async (t) => {
-  const { write, flush, records } = await treat({});
+  const { write, flush, records } = await configure({});
   write(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`);
   write('{"msg":"next"}');
   flush();
@@ -473,7 +486,7 @@ test('a line that is nested beyond all measure stays text, and the next is read'
 
 test('a line is cut between characters', async (t) => {
   for (const cut of [1, 2, 3]) {
-    const { write, flush, records } = await treat({ parser: 'none' });
+    const { write, flush, records } = await configure({ parser: 'none' });
     const source = Buffer.from('x😀'.repeat(10));
     write('', { source, start: 0, end: source.length - cut, cut });
     flush();
@@ -483,7 +496,7 @@ test('a line is cut between characters', async (t) => {
 });
 
 test('a summary of what was withheld comes by itself', async (t) => {
-  const { write, records, buffer } = await treat({ rate_limit: '1' });
+  const { write, records, buffer } = await configure({ rate_limit: '1' });
   for (let line = 0; line < 5; line++) write(`${line}`);
   t.is(records.length, 0);
   buffer.finishRecord();
@@ -491,14 +504,19 @@ test('a summary of what was withheld comes by itself', async (t) => {
 });
 
 test('a label that cannot be taken is told, and the rest holds', async (t) => {
-  const { mistakes } = await treat({ parser: 'xml', multilin: 'java', rate_limit: '-1', multiline: 'java' });
+  const { mistakes } = await configure({
+    parser: 'xml',
+    multilin: 'java',
+    rate_limit: '-1',
+    multiline: 'java',
+  });
   t.is(mistakes.length, 3);
   t.regex(mistakes[0]!, /^label portlight\.logs\.parser: "xml" is not allowed; expected one of auto/);
 });
 
 test('a record tells its file and its place there where that is wanted', async (t) => {
   for (const parser of ['none', 'auto', 'json']) {
-    const { write, flush, records, buffer } = await treat({ file_place: 'true', parser });
+    const { write, flush, records, buffer } = await configure({ file_place: 'true', parser });
     t.true(buffer.wantsFileOffset);
     write('{"a":1}', { path: '/var/x-json.log', offset: 70 });
     flush();
@@ -508,7 +526,7 @@ test('a record tells its file and its place there where that is wanted', async (
 });
 
 test('lines that were cut are marked and counted', async (t) => {
-  const { write, flush, records, dropped } = await treat({ parser: 'none' });
+  const { write, flush, records, dropped } = await configure({ parser: 'none' });
   write('begin', { cut: 70 });
   write('next');
   flush();

@@ -14,9 +14,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { Entry } from '../../collectors/logs/files/entry.ts';
+import { JsonFileEntry } from '../../collectors/logs/files/entry.ts';
 import { FileTail, type TailOptions } from '../../collectors/logs/files/tail.ts';
-import { beginning } from '../../collectors/logs/position.ts';
+import { startPosition } from '../../collectors/logs/shared/position.ts';
 import type { IoStream, LogLine, LogPosition } from '../../collectors/records/records.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -42,7 +42,7 @@ const entryOf = (text: string, stream: IoStream, nanos: bigint, attributes = '')
   `{"log":${goString(text)},"stream":"${stream}"${attributes},"time":"${goTime(nanos)}"}\n`;
 
 test('entries are read as they were written, whatever is escaped in them', (t) => {
-  const entry = new Entry();
+  const entry = new JsonFileEntry();
   const texts = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 200 }),
     fc.string({
@@ -67,7 +67,7 @@ test('entries are read as they were written, whatever is escaped in them', (t) =
         t.true(entry.parse(bytes, start, start + Buffer.byteLength(written) - 1), written);
         const expected = whole || !text.endsWith('\n') ? text : text.slice(0, -1);
         t.is(entry.source.toString('utf8', entry.start, entry.end), Buffer.from(expected).toString());
-        t.is(entry.whole, whole || text.endsWith('\n'));
+        t.is(entry.endsLine, whole || text.endsWith('\n'));
         t.is(entry.stream, stream);
         t.is(BigInt(entry.time.seconds) * 1_000_000_000n + BigInt(entry.time.nanos), nanos);
       },
@@ -77,7 +77,7 @@ test('entries are read as they were written, whatever is escaped in them', (t) =
 });
 
 test('any bytes are an entry or none, never an error', (t) => {
-  const entry = new Entry();
+  const entry = new JsonFileEntry();
   const valid = entryOf('some "text"\n', 'stdout', 1_700_000_000_000_000_000n);
   fc.assert(
     fc.property(
@@ -98,7 +98,7 @@ test('any bytes are an entry or none, never an error', (t) => {
 });
 
 test('half a pair of surrogates becomes U+FFFD, a pair one character', (t) => {
-  const entry = new Entry();
+  const entry = new JsonFileEntry();
   const read = (escaped: string) => {
     const bytes = Buffer.from(`{"log":"${escaped}\\n","stream":"stdout","time":"2026-11-24T05:43:00Z"}`);
     t.true(entry.parse(bytes, 0, bytes.length));
@@ -114,7 +114,7 @@ class Host {
   readonly path: string;
   /** Texts with their uids' parts, in order. */
   readonly lines: { text: string; key: string; stream: string; cut: number; malformed: boolean }[] = [];
-  position: LogPosition = beginning();
+  position: LogPosition = startPosition();
   truncated = 0;
   readonly faults: string[] = [];
   tail: FileTail | undefined;
@@ -141,7 +141,7 @@ class Host {
     const directory = temporaryDirectory(t);
     this.path = join(directory, 'id-json.log');
     t.teardown(() => {
-      this.tail?.stop();
+      this.tail?.close();
       rmSync(directory, { recursive: true });
     });
   }
@@ -197,14 +197,14 @@ class Host {
     for (let idle = 0; idle < 12; ) {
       // A compressed file is unpacked meanwhile.
       const isWaiting = !isFinished && this.tail!.isWaiting;
-      idle = this.tail!.turn(CHUNK) || isWaiting ? 0 : idle + 1;
+      idle = this.tail!.readPiece(CHUNK) || isWaiting ? 0 : idle + 1;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
   /** As after kill -9: what was kept is a position, perhaps an old one. */
   restart(kept: LogPosition): void {
-    this.tail?.stop();
+    this.tail?.close();
     this.position = { ...kept };
     this.open();
   }
@@ -285,7 +285,7 @@ test('whatever is written, rotated and killed, each line is handed over, with on
       );
       t.is(host.truncated, 0);
       t.deepEqual(host.faults, []);
-      host.tail!.stop();
+      host.tail!.close();
     }),
     { numRuns: 1000 },
   );
@@ -314,7 +314,7 @@ test('files that are renamed while they are opened are not given up for the one 
   for (let line = 10; line < 20; line++) host.write(`line ${line}\n`);
   host.rotate(5, true);
   host.write('line 20\n');
-  host.tail!.stop();
+  host.tail!.close();
   host.position = { ...host.position };
   host.open(false, { held: openSync(host.path, 'r') });
   // The position is looked for in the compressed file, which takes more than a turn.
@@ -423,7 +423,7 @@ test('what is no entry is handed over as it is, marked: torn lines, foreign text
   host.raw('{"log":"half');
   host.open();
   await host.drain();
-  host.tail!.ended(true);
+  host.tail!.containerEnded(true);
   await host.drain();
   await host.tail!.finished;
   const told = host.lines.map(({ text, malformed }) => [malformed, text.replaceAll(/y+/g, 'y')]);
@@ -454,7 +454,7 @@ test('a last piece without newline is a line when the container has ended', asyn
   host.open();
   await host.drain();
   t.deepEqual(host.texts, [`${'x'.repeat(16 * 1024)}no newline`]);
-  host.tail!.ended(false);
+  host.tail!.containerEnded(false);
   await host.drain();
   await host.tail!.finished;
   t.is(host.texts[1], 'y'.repeat(16 * 1024));

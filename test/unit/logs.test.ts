@@ -1,8 +1,13 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { FrameSplitter, type LineSplitter, type OnLine, RawSplitter } from '../../collectors/logs/frames.ts';
-import { formatPosition, parsePosition } from '../../collectors/logs/position.ts';
-import { readTimestamp, TIMESTAMP_LENGTH } from '../../collectors/logs/timestamp.ts';
+import {
+  FrameSplitter,
+  type LineSplitter,
+  type OnLine,
+  RawSplitter,
+} from '../../collectors/logs/api/frames.ts';
+import { formatPosition, parsePosition } from '../../collectors/logs/shared/position.ts';
+import { readTimestamp, TIMESTAMP_LENGTH } from '../../collectors/logs/shared/timestamp.ts';
 
 interface Line {
   time: string;
@@ -34,7 +39,7 @@ function split(make: (onLine: OnLine) => LineSplitter, bytes: Buffer, cuts: numb
   for (let index = 1; index < places.length; index++) {
     // A copy, overwritten afterwards: lines must not be read from a chunk that is gone.
     const chunk = Buffer.from(bytes.subarray(places[index - 1], places[index]));
-    splitter.push(chunk);
+    splitter.addChunk(chunk);
   }
   return lines;
 }
@@ -112,10 +117,10 @@ test('of a line that is too long the rest is left out, and told', (t) => {
     seen.push([end - start, cut]);
   }, MAX);
   const piece = frame(1, Buffer.from(`${stamp(1)} ${'x'.repeat(16_384)}`));
-  for (let count = 0; count < 80; count++) splitter.push(piece);
-  t.true(splitter.isWithinLine);
-  splitter.push(frame(1, Buffer.from(`${stamp(1)} end\n`)));
-  splitter.push(frame(1, Buffer.from(`${stamp(1)} next\n`)));
+  for (let count = 0; count < 80; count++) splitter.addChunk(piece);
+  t.true(splitter.hasPartialLine);
+  splitter.addChunk(frame(1, Buffer.from(`${stamp(1)} end\n`)));
+  splitter.addChunk(frame(1, Buffer.from(`${stamp(1)} next\n`)));
   t.deepEqual(seen, [
     [MAX, (16 * MAX) / 64 + 3],
     [4, 0],
@@ -124,11 +129,11 @@ test('of a line that is too long the rest is left out, and told', (t) => {
 
 test("what is not the daemon's format is an error", (t) => {
   const splitter = () => new FrameSplitter(() => {}, MAX);
-  t.throws(() => splitter().push(frame(7, Buffer.from('x'))), {
+  t.throws(() => splitter().addChunk(frame(7, Buffer.from('x'))), {
     instanceOf: RangeError,
     message: /stream type 7/,
   });
-  t.throws(() => splitter().push(frame(1, Buffer.from('no time\n'))), {
+  t.throws(() => splitter().addChunk(frame(1, Buffer.from('no time\n'))), {
     instanceOf: RangeError,
     message: /time stamp/,
   });
@@ -167,10 +172,10 @@ test('a last line without newline is given on: a short one at once, as no other 
     const splitter = make((_time, _stream, source, start, end) =>
       bodies.push(source.toString('latin1', start, end)),
     );
-    for (const bytes of all) splitter.push(bytes);
+    for (const bytes of all) splitter.addChunk(bytes);
     const before = bodies.length;
-    splitter.end();
-    splitter.end();
+    splitter.flush();
+    splitter.flush();
     return [before, bodies.map((body) => body.replace(/(.)\1+/, '$1-'))];
   };
   const frames = (onLine: OnLine) => new FrameSplitter(onLine, MAX);

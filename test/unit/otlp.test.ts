@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import test from 'ava';
 import fc from 'fast-check';
 import { encodeFlatJson } from '../../agent/logs/encode-flat-json.ts';
-import { encodeLine, encodeParsed, prefixesOf } from '../../agent/logs/encode-log.ts';
+import { attributePrefixes, encodeLine, encodeParsed } from '../../agent/logs/encode-log.ts';
 import { parseJson } from '../../agent/logs/parse.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { Points } from '../../collectors/records/points.ts';
@@ -88,7 +88,7 @@ test('our decoder reads the same as the public definitions, log lines of any byt
         const writer = new Writer(16);
         lines.forEach((line, index) => {
           const facts = { seconds: 1_700_000_000 + index, nanos: 999_999_999, cut: index % 3 ? 0 : 7 };
-          encodeLine(writer, logLine(Buffer.from(line), facts), prefixesOf(ID), index % 2 ? 9 : 0);
+          encodeLine(writer, logLine(Buffer.from(line), facts), attributePrefixes(ID), index % 2 ? 9 : 0);
         });
         const bytes = encodeRequest({ attributes: resource }, 'portlight.logs', writer.bytes());
         t.deepEqual(
@@ -135,7 +135,7 @@ test('a parsed record of whatever JSON can hold is what was written', (t) => {
       const parsed = parseJson(
         JSON.stringify({ ...fields, trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) }),
       );
-      encodeParsed(writer, logLine(''), prefixesOf(ID), 'the line', parsed, where);
+      encodeParsed(writer, logLine(''), attributePrefixes(ID), 'the line', parsed, where);
       const bytes = encodeRequest({ attributes: {} }, 'portlight.logs', writer.bytes());
       const decoded = independent(logs.v1.ExportLogsServiceRequest, bytes);
       // OTLP/JSON writes ids in hexadecimal digits.
@@ -181,9 +181,9 @@ test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
       const written = `{${space}${fields.join(`${space},${space}`)}${space}}`;
       const [fast, slow] = [new Writer(16), new Writer(16)];
       const line = logLine(written, { utf8: true });
-      if (!encodeFlatJson(fast, line, prefixesOf(ID))) return;
+      if (!encodeFlatJson(fast, line, attributePrefixes(ID))) return;
       read++;
-      encodeParsed(slow, line, prefixesOf(ID), written, parseJson(written), 'attributes');
+      encodeParsed(slow, line, attributePrefixes(ID), written, parseJson(written), 'attributes');
       const [own, other] = [fast, slow].map((writer) => {
         const bytes = encodeRequest({ attributes: {} }, 'portlight.logs', writer.bytes());
         const [record] = decodeLogs(bytes).resourceLogs![0]!.scopeLogs![0]!.logRecords!;
@@ -202,7 +202,7 @@ test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
       (text) => {
         const written = `{${text}`;
         const writer = new Writer(16);
-        if (encodeFlatJson(writer, logLine(written, { utf8: true }), prefixesOf(ID)))
+        if (encodeFlatJson(writer, logLine(written, { utf8: true }), attributePrefixes(ID)))
           t.notThrows(() => JSON.parse(written), written);
       },
     ),

@@ -3,9 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { pino } from 'pino';
-import { treatmentOf } from '../../agent/logs/treatment.ts';
+import { compileLogProcessing } from '../../agent/logs/log-processing.ts';
 import { loadConfig } from '../../agent/process/load-config.ts';
-import { beginning } from '../../collectors/logs/position.ts';
+import { startPosition } from '../../collectors/logs/shared/position.ts';
 import { type LogPosition, Severity, type Span } from '../../collectors/records/records.ts';
 import type { Batch } from '../../exporters/shared/batch.ts';
 import type { Exporter } from '../../exporters/shared/exporter.ts';
@@ -50,7 +50,7 @@ async function observe(t: ExecutionContext, fail: () => Promise<void>) {
     exporters: [broken, working],
     telemetry,
     traces: true,
-    treatment: () => treatmentOf(config.logs, {}, (mistake) => t.fail(mistake)),
+    logProcessing: () => compileLogProcessing(config.logs, {}, (mistake) => t.fail(mistake)),
   });
   const dropped = () =>
     Object.fromEntries(
@@ -95,7 +95,7 @@ for (const [how, fail] of Object.entries(FAILURES)) {
   test(`an exporter that ${how} stops no log: its position moves on, and reading continues`, async (t) => {
     const { pipeline, received, dropped } = await observe(t, fail);
     const saved: LogPosition[] = [];
-    const position = beginning();
+    const position = startPosition();
     const store = { save: (_container: unknown, position: LogPosition) => void saved.push(position) };
     const log = pipeline.openLog(fakeContainer(), position, store)!;
     const big = 'x'.repeat(512 * 1024);

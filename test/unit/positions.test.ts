@@ -3,8 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { Positions } from '../../agent/process/positions.ts';
 import { upperLayer } from '../../collectors/docker/own-container-lookup.ts';
-import { beginning } from '../../collectors/logs/position.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
+import { startPosition } from '../../collectors/logs/shared/position.ts';
 import { ownContainerId } from '../../collectors/shared/own-container.ts';
 import { fakeContainer } from '../support/container.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -38,7 +38,7 @@ test('each target keeps the positions of its own logs, and a late acknowledgemen
   t.teardown(() => all.close());
   const [local, remote] = [all, all.section('daemon/remote/')].map((store) => new LogPositionStore(store));
   const container = fakeContainer();
-  const position = { ...beginning(), seconds: 7, offset: 70 };
+  const position = { ...startPosition(), seconds: 7, offset: 70 };
   remote!.save(container, position);
   t.is(local!.load(container.id), undefined);
   t.deepEqual(remote!.load(container.id), position);

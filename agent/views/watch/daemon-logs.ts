@@ -8,8 +8,8 @@ import {
   type LineSplitter,
   type OnLine,
   RawSplitter,
-} from '../../../collectors/logs/frames.ts';
-import { parse } from '../../logs/parse.ts';
+} from '../../../collectors/logs/api/frames.ts';
+import { parseLine } from '../../logs/parse.ts';
 import { compareTime, type DisplayLine } from './log-line.ts';
 
 /** Bytes of a line above which the rest is left out. */
@@ -81,7 +81,7 @@ export class DaemonLog {
     let lines: DisplayLine[] = [];
     const onLine: OnLine = ({ seconds, nanos }, stream, source, start, end) => {
       const text = source.toString('utf8', start, end);
-      const severity = parse('auto', text)?.severity ?? 0;
+      const severity = parseLine('auto', text)?.severity ?? 0;
       lines.push({ container: this.name, seconds, nanos, stream, text, severity });
     };
     const splitter: LineSplitter = new (Config.Tty ? RawSplitter : FrameSplitter)(onLine, MAX_LINE);
@@ -98,11 +98,11 @@ export class DaemonLog {
       throw new Error(`the log driver ${HostConfig.LogConfig?.Type} of ${this.name} keeps nothing to read`);
     });
     for await (const chunk of stream) {
-      splitter.push(chunk);
+      splitter.addChunk(chunk);
       yield* lines;
       lines = [];
     }
-    splitter.end();
+    splitter.flush();
     yield* lines;
   }
 

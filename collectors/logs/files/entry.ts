@@ -5,16 +5,16 @@
  */
 
 import type { IoStream } from '../../records/records.ts';
-import { BACKSLASH, QUOTE, STOPS } from '../json-string.ts';
-import { NEWLINE } from '../line.ts';
-import { readTimestamp, type Timestamp } from '../timestamp.ts';
+import { BACKSLASH, QUOTE, STOPS } from '../shared/json-string.ts';
+import { NEWLINE } from '../shared/line.ts';
+import { readTimestamp, type Timestamp } from '../shared/timestamp.ts';
 
 const BRACE = 0x7b;
 const LETTER_N = 0x6e;
 const LETTER_U = 0x75;
 
 /** How every entry begins. */
-export const HEAD = Buffer.from('{"log":"');
+export const ENTRY_START = Buffer.from('{"log":"');
 const STREAM = Buffer.from(',"stream":"std');
 const OUT = Buffer.from('out"');
 const ERR = Buffer.from('err"');
@@ -43,49 +43,49 @@ const startsWith = (bytes: Uint8Array, start: number, text: Uint8Array): boolean
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** What was written, in `source[start, end)`; valid until the next entry, of whatever file, is parsed. */
-export class Entry {
+export class JsonFileEntry {
   readonly time: Timestamp = { seconds: 0, nanos: 0 };
   stream: IoStream = 'stdout';
-  source: Buffer = HEAD;
+  source: Buffer = ENTRY_START;
   start = 0;
   end = 0;
   /** Whether the text ended with a newline, which is left out; else it is a piece of a longer line. */
-  whole = false;
+  endsLine = false;
 
   /**
    * Parses the line `bytes[start, end)`, without its newline.
    * @returns whether it is an entry; if not, nothing here means anything
    */
   parse(bytes: Buffer, start: number, end: number): boolean {
-    if (!startsWith(bytes, start, HEAD)) return false;
-    const text = start + HEAD.length;
+    if (!startsWith(bytes, start, ENTRY_START)) return false;
+    const text = start + ENTRY_START.length;
     // JSON in JSON is full of escapes, and what is indented by a tab begins with one: no use in looking for it.
     if (bytes[text] === BRACE || bytes[text] === BACKSLASH) {
       const after = this.unescape(bytes, text, end);
-      return after !== -1 && this.facts(bytes, after, end);
+      return after !== -1 && this.parseStreamAndTime(bytes, after, end);
     }
     const quote = bytes.indexOf(QUOTE, text);
     if (quote === -1 || quote >= end) return false;
     const backslash = bytes.indexOf(BACKSLASH, text);
     let after: number;
     if (backslash === -1 || backslash > quote) {
-      this.take(bytes, text, quote, false);
+      this.setText(bytes, text, quote, false);
       after = quote + 1;
     } else if (backslash === quote - 2 && bytes[backslash + 1] === LETTER_N) {
-      this.take(bytes, text, backslash, true);
+      this.setText(bytes, text, backslash, true);
       after = quote + 1;
     } else {
       after = this.unescape(bytes, text, end);
       if (after === -1) return false;
     }
-    return this.facts(bytes, after, end);
+    return this.parseStreamAndTime(bytes, after, end);
   }
 
-  private take(source: Buffer, start: number, end: number, whole: boolean): void {
+  private setText(source: Buffer, start: number, end: number, whole: boolean): void {
     this.source = source;
     this.start = start;
     this.end = end;
-    this.whole = whole;
+    this.endsLine = whole;
   }
 
   /** @returns where the string's closing quote is followed, or -1 */
@@ -104,7 +104,7 @@ export class Entry {
       }
       if (byte === QUOTE) {
         const whole = out > 0 && into[out - 1] === NEWLINE;
-        this.take(into, 0, whole ? out - 1 : out, whole);
+        this.setText(into, 0, whole ? out - 1 : out, whole);
         return index + 1;
       }
       if (byte !== BACKSLASH) return -1;
@@ -112,7 +112,7 @@ export class Entry {
       if (letter === LETTER_U) {
         // A pair of surrogates is one character; what is half of one only becomes U+FFFD.
         const isPair = bytes[index + 6] === BACKSLASH && bytes[index + 7] === LETTER_U;
-        const units = [hex(bytes, index + 2), isPair ? hex(bytes, index + 8) : Number.NaN] as const;
+        const units = [parseHex(bytes, index + 2), isPair ? parseHex(bytes, index + 8) : Number.NaN] as const;
         if (Number.isNaN(units[0])) return -1;
         const joined = units[0] >= 0xd800 && units[0] < 0xdc00 && units[1] >= 0xdc00 && units[1] < 0xe000;
         const text = joined ? String.fromCharCode(...units) : String.fromCharCode(units[0]);
@@ -129,7 +129,7 @@ export class Entry {
   }
 
   /** Stream and time, which follow the text. */
-  private facts(bytes: Buffer, from: number, end: number): boolean {
+  private parseStreamAndTime(bytes: Buffer, from: number, end: number): boolean {
     if (!startsWith(bytes, from, STREAM)) return false;
     const which = from + STREAM.length;
     const isOut = startsWith(bytes, which, OUT);
@@ -144,7 +144,7 @@ export class Entry {
   }
 }
 
-function hex(bytes: Uint8Array, start: number): number {
+function parseHex(bytes: Uint8Array, start: number): number {
   let value = 0;
   for (let index = start; index < start + 4; index++) {
     const byte = bytes[index]!;

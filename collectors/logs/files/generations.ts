@@ -20,35 +20,35 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createGunzip } from 'node:zlib';
 import type { LogPosition } from '../../records/records.ts';
-import { beginning } from '../position.ts';
-import type { Timestamp } from '../timestamp.ts';
+import { startPosition } from '../shared/position.ts';
+import type { Timestamp } from '../shared/timestamp.ts';
 import { timeBefore } from './entry.ts';
 
 /**
  * What a file that is renamed keeps. The number of an inode is given again as soon as it is free, the time of
  * its birth (where the file system has that) is not.
  */
-export const identityOf = ({ ino, birthtimeMs }: Stats): string => `${ino}-${birthtimeMs}`;
+export const fileIdentity = ({ ino, birthtimeMs }: Stats): string => `${ino}-${birthtimeMs}`;
 
 export interface Generation {
   readonly path: string;
-  readonly compressed: boolean;
+  readonly isCompressed: boolean;
   readonly identity: string;
   /** When it was last written to, seconds since the epoch. */
-  readonly written: number;
+  readonly writtenSeconds: number;
 }
 
 /** Names have moved on by one file since they were listed, or the file has been compressed. */
-export class Renamed extends Error {
+export class RenamedError extends Error {
   override readonly name = 'Renamed';
 }
 
 /** What is to be read: files, the oldest first and the current one last, from an offset in the first. */
-export interface Remainder {
+export interface UnreadFiles {
   readonly generations: readonly Generation[];
   readonly offset: number;
   /** Whether the position was found; else lines up to its time may come once more. */
-  readonly found: boolean;
+  readonly isPositionFound: boolean;
 }
 
 /** How often files can be renamed while they are listed before that is given up for now. */
@@ -56,9 +56,9 @@ const MAX_LISTINGS = 100;
 
 /**
  * The files that exist, the oldest first.
- * @throws {Renamed} when they are renamed all the time
+ * @throws {RenamedError} when they are renamed all the time
  */
-function generationsOf(path: string): Generation[] {
+function listGenerations(path: string): Generation[] {
   let last = listed(path);
   for (let listing = 0; listing < MAX_LISTINGS; listing++) {
     // A file that was renamed during the one listing is where it is in the next.
@@ -67,7 +67,7 @@ function generationsOf(path: string): Generation[] {
     if (isSame) return next;
     last = next;
   }
-  throw new Renamed(`${path} is renamed faster than it can be listed`);
+  throw new RenamedError(`${path} is renamed faster than it can be listed`);
 }
 
 const isEqual = (one: Generation, other: Generation): boolean =>
@@ -80,30 +80,31 @@ function listed(path: string): Generation[] {
     const [, age, gzip] = name.startsWith(base)
       ? (/^\.(\d+)(\.gz)?$/.exec(name.slice(base.length)) ?? [])
       : [];
-    return age === undefined ? [] : { name, age: Number(age), compressed: gzip !== undefined };
+    return age === undefined ? [] : { name, age: Number(age), isCompressed: gzip !== undefined };
   });
   // While a file is being compressed there are both.
   const whole = aged.filter(
-    ({ age, compressed }) => !compressed || !aged.some((other) => other.age === age && !other.compressed),
+    ({ age, isCompressed }) =>
+      !isCompressed || !aged.some((other) => other.age === age && !other.isCompressed),
   );
-  const current = [{ path, compressed: false }];
+  const current = [{ path, isCompressed: false }];
   return [
     ...whole
       .sort((one, other) => other.age - one.age)
-      .map(({ name, compressed }) => ({ path: join(dirname(path), name), compressed })),
+      .map(({ name, isCompressed }) => ({ path: join(dirname(path), name), isCompressed })),
     ...current,
   ].flatMap((file) => {
     // What vanishes in between has been deleted, or is on the list under its next name.
     const status = statSync(file.path, { throwIfNoEntry: false });
     return status === undefined
       ? []
-      : { ...file, identity: identityOf(status), written: status.mtimeMs / 1000 };
+      : { ...file, identity: fileIdentity(status), writtenSeconds: status.mtimeMs / 1000 };
   });
 }
 
 /**
  * Opens a file that is not compressed.
- * @throws {Renamed} when its name is another's now or nobody's, and whatever else openSync throws
+ * @throws {RenamedError} when its name is another's now or nobody's, and whatever else openSync throws
  */
 function openPlain({ path, identity }: Generation): number {
   let descriptor: number | undefined;
@@ -112,19 +113,19 @@ function openPlain({ path, identity }: Generation): number {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  if (descriptor !== undefined && identityOf(fstatSync(descriptor)) === identity) return descriptor;
+  if (descriptor !== undefined && fileIdentity(fstatSync(descriptor)) === identity) return descriptor;
   if (descriptor !== undefined) closeSync(descriptor);
-  throw new Renamed(`${path} was renamed`);
+  throw new RenamedError(`${path} was renamed`);
 }
 
 /**
  * Opens a file for reading. A compressed one is unpacked into a file that has no name any more, and goes
  * with its descriptor.
  * @param onDamage told when a compressed file cannot be unpacked to its end
- * @throws {Renamed} when its name is another's now or nobody's, and whatever else opening throws
+ * @throws {RenamedError} when its name is another's now or nobody's, and whatever else opening throws
  */
 export async function openGeneration(file: Generation, onDamage: (error: unknown) => void): Promise<number> {
-  if (!file.compressed) return openPlain(file);
+  if (!file.isCompressed) return openPlain(file);
   const unpacked = join(tmpdir(), `portlight-${randomUUID()}.log`);
   const packed = openPlain(file);
   const target = openSync(unpacked, 'wx', 0o600);
@@ -148,13 +149,13 @@ export async function openGeneration(file: Generation, onDamage: (error: unknown
 }
 
 /** By how many bytes before a place a file is recognised: they hold the time stamp of the entry before. */
-export const MARK = 64;
+export const MARK_BYTES = 64;
 
-const tail = Buffer.allocUnsafe(MARK);
+const tail = Buffer.allocUnsafe(MARK_BYTES);
 const time: Timestamp = { seconds: 0, nanos: 0 };
 
 /** Whether what ends at the position's offset in this file is what the position names. */
-function bears(descriptor: number, { seconds, nanos, offset, check }: LogPosition): boolean {
+function containsPosition(descriptor: number, { seconds, nanos, offset, check }: LogPosition): boolean {
   const length = Math.min(offset, tail.length);
   if (length <= 0 || readSync(descriptor, tail, 0, length, offset - length) < length) return false;
   if (check !== -1) return crc32(tail.subarray(0, length)) === check;
@@ -166,41 +167,41 @@ function bears(descriptor: number, { seconds, nanos, offset, check }: LogPositio
 /**
  * What is left to be read behind a position.
  * @param identity of the file that the position is in, where that is known
- * @throws {Renamed} when the files are renamed meanwhile
+ * @throws {RenamedError} when the files are renamed meanwhile
  */
-export async function remainderOf(
+export async function findUnreadFiles(
   path: string,
   position: LogPosition,
   identity?: string,
-): Promise<Remainder> {
-  const all = generationsOf(path);
+): Promise<UnreadFiles> {
+  const all = listGenerations(path);
   const own = all.findIndex((file) => file.identity === identity);
-  if (own !== -1) return { generations: all.slice(own), offset: position.offset, found: true };
+  if (own !== -1) return { generations: all.slice(own), offset: position.offset, isPositionFound: true };
   if (position.offset > 0) {
     for (let index = all.length - 1; index >= 0; index--) {
       const descriptor = await openGeneration(all[index]!, () => {});
       try {
-        if (bears(descriptor, position))
-          return { generations: all.slice(index), offset: position.offset, found: true };
+        if (containsPosition(descriptor, position))
+          return { generations: all.slice(index), offset: position.offset, isPositionFound: true };
       } finally {
         closeSync(descriptor);
       }
     }
   }
   // A file that was last written before that time has nothing behind it.
-  const newer = all.filter(({ written }) => written >= position.seconds);
-  return { generations: newer, offset: 0, found: position.seconds === 0 };
+  const newer = all.filter(({ writtenSeconds: written }) => written >= position.seconds);
+  return { generations: newer, offset: 0, isPositionFound: position.seconds === 0 };
 }
 
 /** The position behind the last whole line of a file. */
-export function endOf(descriptor: number): LogPosition {
+export function endPosition(descriptor: number): LogPosition {
   const { size } = fstatSync(descriptor);
-  const last = Buffer.allocUnsafe(Math.min(size, LONGEST_ENTRY));
+  const last = Buffer.allocUnsafe(Math.min(size, MAX_ENTRY_BYTES));
   const length = readSync(descriptor, last, 0, last.length, size - last.length);
   const end = last.lastIndexOf(0x0a, length - 1) + 1;
-  if (!timeBefore(last, end, time)) return { ...beginning(), offset: size - length + end };
+  if (!timeBefore(last, end, time)) return { ...startPosition(), offset: size - length + end };
   return { ...time, count: 1, offset: size - length + end, check: -1 };
 }
 
 /** The driver writes 16 KiB of text at a time, of which every byte can be escaped with six. */
-const LONGEST_ENTRY = 128 * 1024;
+const MAX_ENTRY_BYTES = 128 * 1024;

@@ -13,20 +13,28 @@ import {
 import { crc32 } from 'node:zlib';
 import type { LogSink } from '../../records/collector.ts';
 import type { IoStream, LogLine, LogPosition } from '../../records/records.ts';
-import type { Follower } from '../follower.ts';
-import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, PIECE, Pieces, stamp } from '../line.ts';
-import { beginning } from '../position.ts';
-import type { Timestamp } from '../timestamp.ts';
-import { Entry, HEAD } from './entry.ts';
+import type { Follower } from '../shared/follower.ts';
 import {
-  endOf,
+  advancePosition,
+  CARRIAGE_RETURN,
+  emptyLineAfter,
+  LinePieces,
+  MAX_PIECE_BYTES,
+  NEWLINE,
+  setLineTime,
+} from '../shared/line.ts';
+import { startPosition } from '../shared/position.ts';
+import type { Timestamp } from '../shared/timestamp.ts';
+import { ENTRY_START, JsonFileEntry } from './entry.ts';
+import {
+  endPosition,
+  fileIdentity,
+  findUnreadFiles,
   type Generation,
-  identityOf,
-  MARK,
+  MARK_BYTES,
   openGeneration,
-  type Remainder,
-  Renamed,
-  remainderOf,
+  RenamedError,
+  type UnreadFiles,
 } from './generations.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -66,12 +74,12 @@ export class FileTail implements Follower {
   /** Resolves when the first file is open, and the position that of its first line to be read. */
   readonly opened: Promise<void>;
   /** Called when there may be something to read; `byKernel` where it is the kernel that has told. */
-  onWoken: (byKernel: boolean) => void = () => {};
+  onReadable: (byKernel: boolean) => void = () => {};
   private finish!: () => void;
   private readonly options: TailOptions;
-  private readonly entry = new Entry();
-  private readonly line: LogLine = lineAfter(beginning());
-  private partials: Record<IoStream, Pieces | undefined> = { stdout: undefined, stderr: undefined };
+  private readonly entry = new JsonFileEntry();
+  private readonly line: LogLine = emptyLineAfter(startPosition());
+  private partials: Record<IoStream, LinePieces | undefined> = { stdout: undefined, stderr: undefined };
   /** Until a line is newer than this one, lines were handed over before. */
   private resumed: LogPosition | undefined;
   private repeats = 0;
@@ -87,7 +95,7 @@ export class FileTail implements Follower {
   /** Where the next line begins in the file that is open. */
   private offset = 0;
   /** The bytes before that place, as many as are marked. */
-  private readonly mark = Buffer.alloc(MARK);
+  private readonly mark = Buffer.alloc(MARK_BYTES);
   private marked = 0;
   /** Files to be read after the one that is open. */
   private following: Generation[] = [];
@@ -138,7 +146,7 @@ export class FileTail implements Follower {
     this.lastData = performance.now();
     this.hadData = true;
     this.unwatch();
-    this.onWoken(byKernel);
+    this.onReadable(byKernel);
   }
 
   private unwatch(): void {
@@ -152,19 +160,19 @@ export class FileTail implements Follower {
   }
 
   /** The container runs (again). */
-  started(): void {
+  containerStarted(): void {
     this.wake();
     this.isRunning = true;
   }
 
   /** The container has ended: what is left is read, and then the files are closed. */
-  ended(isRemoved: boolean): void {
+  containerEnded(isRemoved: boolean): void {
     this.wake();
     this.isRunning = false;
     this.isRemoved ||= isRemoved;
   }
 
-  stop(): void {
+  close(): void {
     if (this.descriptor !== -1) closeSync(this.descriptor);
     this.descriptor = -1;
     this.unwatch();
@@ -177,7 +185,7 @@ export class FileTail implements Follower {
    * Hands over what is there, a buffer's length at most.
    * @returns whether there may be more right away
    */
-  turn(buffer: Buffer): boolean {
+  readPiece(buffer: Buffer): boolean {
     if (this.busy) return false;
     if (this.descriptor === -1) return this.openAgain();
     // What was read last is read again: a file that has grown anew to the same size is another.
@@ -208,7 +216,7 @@ export class FileTail implements Follower {
   /** Goes on to what is behind the first `end` bytes of the buffer, which begins with the mark. */
   private move(buffer: Buffer, end: number): void {
     this.offset += end - this.marked;
-    this.marked = Math.min(MARK, end);
+    this.marked = Math.min(MARK_BYTES, end);
     buffer.copy(this.mark, 0, end - this.marked, end);
     const { position } = this.options;
     if (position.offset === this.offset) position.check = this.check;
@@ -241,7 +249,7 @@ export class FileTail implements Follower {
     this.line.offset = this.offset + from;
     this.line.ordinal = this.line.offset;
     if (!this.entry.parse(bytes, from, end)) {
-      const next = bytes.indexOf(HEAD, from + 1);
+      const next = bytes.indexOf(ENTRY_START, from + 1);
       if (next === -1 || next >= end || !this.entry.parse(bytes, next, end)) {
         this.malformed(bytes, from, end);
         this.advance(end + 1);
@@ -249,20 +257,20 @@ export class FileTail implements Follower {
       }
       this.malformed(bytes, from, next);
     }
-    const { time, stream, source, whole } = this.entry;
+    const { time, stream, source, endsLine: whole } = this.entry;
     const last =
       this.options.tty && source[this.entry.end - 1] === CARRIAGE_RETURN && whole
         ? this.entry.end - 1
         : this.entry.end;
     const { start } = this.entry;
-    const isDone = whole || last - start < PIECE;
+    const isDone = whole || last - start < MAX_PIECE_BYTES;
     const { maxLineBytes: maxLine } = this.options.sink;
     const partial = this.partials[stream];
     if (partial === undefined && isDone) {
       const cut = Math.max(0, last - start - maxLine);
       this.handOver(time, stream, source, start, last - cut, cut, this.isUtf8);
     } else {
-      const pieces = partial ?? new Pieces(time);
+      const pieces = partial ?? new LinePieces(time);
       this.partials[stream] = pieces;
       pieces.add(source, start, last, maxLine);
       if (isDone) this.join(stream);
@@ -282,7 +290,7 @@ export class FileTail implements Follower {
   /** Says that the position is `consumed` bytes into what is being read, unless a line is not whole yet. */
   private advance(consumed: number): void {
     if (this.partials.stdout !== undefined || this.partials.stderr !== undefined) return;
-    moveBehind(this.line, this.options.position, this.offset + consumed);
+    advancePosition(this.line, this.options.position, this.offset + consumed);
   }
 
   private handOver(
@@ -295,7 +303,7 @@ export class FileTail implements Follower {
     isUtf8Known: boolean,
   ): void {
     const { line } = this;
-    stamp(line, time);
+    setLineTime(line, time);
     if (this.resumed !== undefined && this.isRepeat(this.resumed)) return;
     line.stream = stream;
     line.source = source;
@@ -348,7 +356,7 @@ export class FileTail implements Follower {
   /** What has become of the file's name: it was given to a new file, or the file was emptied. */
   private look(rest: Buffer): boolean {
     const named = statSync(this.options.path, { throwIfNoEntry: false });
-    if (named !== undefined && identityOf(named) !== this.identity) {
+    if (named !== undefined && fileIdentity(named) !== this.identity) {
       // The daemon closed the file before it renamed it: nothing more comes, but what came just now may be unread.
       if (fstatSync(this.descriptor).size > this.offset + rest.length) return true;
       const torn = Buffer.from(rest);
@@ -362,7 +370,7 @@ export class FileTail implements Follower {
     this.advance(this.isRemoved ? rest.length : 0);
     this.options.sink.checkpoint();
     this.options.sink.finishRecord();
-    this.stop();
+    this.close();
     return false;
   }
 
@@ -370,7 +378,11 @@ export class FileTail implements Follower {
   private async rotate(torn: Buffer): Promise<void> {
     const { seconds, nanos } = this.line;
     const reached = { seconds, nanos, count: 0, offset: this.offset, check: this.check };
-    const { generations, found } = await remainderOf(this.options.path, reached, this.identity);
+    const { generations, isPositionFound: found } = await findUnreadFiles(
+      this.options.path,
+      reached,
+      this.identity,
+    );
     const [next, ...following] = found ? generations.slice(1) : generations;
     if (next === undefined) return;
     const isLost = !found && this.offset > 0;
@@ -404,13 +416,13 @@ export class FileTail implements Follower {
     await this.asynchronously(async () => {
       if (fromEnd) {
         const descriptor = openSync(path, 'r');
-        Object.assign(position, endOf(descriptor));
+        Object.assign(position, endPosition(descriptor));
         this.resume(position);
         this.begin(descriptor, position.offset);
         return;
       }
       this.resume(position);
-      const { generations, offset, found } = await this.remainder();
+      const { generations, offset, isPositionFound: found } = await this.remainder();
       if (!found) {
         this.skipRepeats();
         this.line.count = 0;
@@ -428,7 +440,7 @@ export class FileTail implements Follower {
     if (now - this.lastLook < OPEN_EVERY_MS) return false;
     this.lastLook = now;
     if (this.isRunning || this.isRace) void this.open();
-    else this.stop();
+    else this.close();
     return false;
   }
 
@@ -438,14 +450,14 @@ export class FileTail implements Follower {
   }
 
   /** What there is to read at first; nothing but what is held, where the files are gone already. */
-  private async remainder(): Promise<Remainder> {
+  private async remainder(): Promise<UnreadFiles> {
     const { path, position } = this.options;
     try {
-      return await remainderOf(path, position);
+      return await findUnreadFiles(path, position);
     } catch (error) {
       // Files that are only renamed are there still, and what is held is the last of them.
-      if (this.held === undefined || error instanceof Renamed) throw error;
-      return { generations: [], offset: 0, found: true };
+      if (this.held === undefined || error instanceof RenamedError) throw error;
+      return { generations: [], offset: 0, isPositionFound: true };
     }
   }
 
@@ -457,7 +469,7 @@ export class FileTail implements Follower {
         : await openGeneration(generation, this.options.onFault);
     } catch (error) {
       const { held } = this;
-      if (held === undefined || error instanceof Renamed) throw error;
+      if (held === undefined || error instanceof RenamedError) throw error;
       this.held = undefined;
       return held;
     }
@@ -471,9 +483,9 @@ export class FileTail implements Follower {
   private begin(descriptor: number, offset: number): void {
     if (this.descriptor !== -1) closeSync(this.descriptor);
     this.descriptor = descriptor;
-    this.identity = identityOf(fstatSync(descriptor));
+    this.identity = fileIdentity(fstatSync(descriptor));
     this.offset = offset;
-    this.marked = Math.min(MARK, offset);
+    this.marked = Math.min(MARK_BYTES, offset);
     readSync(descriptor, this.mark, 0, this.marked, offset - this.marked);
     this.lastLook = performance.now();
   }
@@ -489,7 +501,7 @@ export class FileTail implements Follower {
     } catch (error) {
       // Files that were renamed or deleted since they were listed are listed again in the next turn.
       this.following = [];
-      this.isRace = error instanceof Renamed;
+      this.isRace = error instanceof RenamedError;
       if (this.isRace || (error as NodeJS.ErrnoException).code === 'ENOENT')
         this.lastLook = Number.NEGATIVE_INFINITY;
       else this.options.onFault(error);

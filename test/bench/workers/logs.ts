@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { treatmentOf } from '../../../agent/logs/treatment.ts';
+import { compileLogProcessing } from '../../../agent/logs/log-processing.ts';
 import { EvidenceStore } from '../../../agent/pipeline/evidence-store.ts';
 import { loadConfig } from '../../../agent/process/load-config.ts';
 import { Positions } from '../../../agent/process/positions.ts';
@@ -41,7 +41,7 @@ async function agent(): Promise<Start> {
     exporters,
     telemetry,
     onLines: (container, records) => evidence.addLines(container, records),
-    treatment: ({ labels }) => treatmentOf(config.logs, labels, () => {}),
+    logProcessing: ({ labels }) => compileLogProcessing(config.logs, labels, () => {}),
   });
   const collector = new LogCollector({
     docker: undefined as never,

@@ -72,7 +72,7 @@ function agent(): () => Promise<void> {
     },
     shutdown: async () => {},
   };
-  const pipeline = plainPipeline({ exporters: [nowhere], telemetry, treatment: () => undefined });
+  const pipeline = plainPipeline({ exporters: [nowhere], telemetry, logProcessing: () => undefined });
   return async () => pipeline.emitMetrics(await rounds.collect(containers));
 }
 

@@ -1,15 +1,15 @@
 /** What every way to read a log does with its lines: number them, join their pieces, and say how far it got. */
 
-import type { LogLine, LogPosition } from '../records/records.ts';
+import type { LogLine, LogPosition } from '../../records/records.ts';
 import type { Timestamp } from './timestamp.ts';
 
 /** What the daemon reads from a container at a time: a longer line comes in pieces of this size. */
-export const PIECE = 16 * 1024;
+export const MAX_PIECE_BYTES = 16 * 1024;
 export const NEWLINE = 0x0a;
 export const CARRIAGE_RETURN = 0x0d;
 
 /** A line without anything in it, behind the one that the position names. */
-export const lineAfter = ({
+export const emptyLineAfter = ({
   seconds,
   nanos,
   count,
@@ -34,14 +34,14 @@ export const compareTimes = (a: Readonly<Timestamp>, b: Readonly<Timestamp>): nu
   a.seconds - b.seconds || a.nanos - b.nanos;
 
 /** Gives a line its time, and its number among those in a row that bear it. */
-export function stamp(line: LogLine, { seconds, nanos }: Readonly<Timestamp>): void {
+export function setLineTime(line: LogLine, { seconds, nanos }: Readonly<Timestamp>): void {
   line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
   line.seconds = seconds;
   line.nanos = nanos;
 }
 
 /** Moves a position behind a line that ends at `offset` of its file; -1 where it is in none. */
-export function moveBehind(line: LogLine, position: LogPosition, offset: number): void {
+export function advancePosition(line: LogLine, position: LogPosition, offset: number): void {
   position.seconds = line.seconds;
   position.nanos = line.nanos;
   position.count = line.count;
@@ -50,7 +50,7 @@ export function moveBehind(line: LogLine, position: LogPosition, offset: number)
 }
 
 /** Pieces of a line that is not whole yet; what is too long is left out at its end, and counted. */
-export class Pieces {
+export class LinePieces {
   /** When the first piece was written. */
   readonly time: Readonly<Timestamp>;
   /** Bytes that were left out. */

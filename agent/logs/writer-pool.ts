@@ -7,9 +7,9 @@ import { Writer } from '../../exporters/otlp/wire/writer.ts';
 const writers: Writer[] = [];
 const MAX_WRITERS = 16;
 
-export const borrow = (): Writer => writers.pop() ?? new Writer(1024);
+export const borrowWriter = (): Writer => writers.pop() ?? new Writer(1024);
 
-export function giveBack(writer: Writer): void {
+export function returnWriter(writer: Writer): void {
   writer.reset();
   if (writers.length < MAX_WRITERS) writers.push(writer);
 }

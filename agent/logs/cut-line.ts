@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { LogLine } from '../../collectors/records/records.ts';
 
 /** Cuts back to a whole character what was cut anywhere. */
-export function trim(line: LogLine): void {
+export function trimPartialCharacter(line: LogLine): void {
   let last = line.end - 1;
   while (last >= line.start && last > line.end - 4 && (line.source[last]! & 0xc0) === 0x80) last--;
   const first = line.source[last] ?? 0;

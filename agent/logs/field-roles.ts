@@ -1,8 +1,8 @@
 /** What fields of a structured log line say, by the names that logging libraries give them. */
 
-export type Role = 'message' | 'level' | 'time' | 'trace' | 'span' | 'parent';
+export type FieldRole = 'message' | 'level' | 'time' | 'trace' | 'span' | 'parent';
 
-const NAMES: Readonly<Record<Role, readonly string[]>> = {
+const NAMES: Readonly<Record<FieldRole, readonly string[]>> = {
   message: ['msg', 'message', '@message', 'short_message', 'event'],
   level: ['level', 'severity', 'log.level', 'levelname', 'lvl', '@level', 'loglevel', 'severity_text'],
   time: ['time', 'timestamp', '@timestamp', 'ts', 't', 'datetime'],
@@ -12,6 +12,6 @@ const NAMES: Readonly<Record<Role, readonly string[]>> = {
 };
 
 /** The field's role by its name. */
-export const ROLES: ReadonlyMap<string, Role> = new Map(
-  Object.entries(NAMES).flatMap(([role, names]) => names.map((name) => [name, role as Role] as const)),
+export const FIELD_ROLES: ReadonlyMap<string, FieldRole> = new Map(
+  Object.entries(NAMES).flatMap(([role, names]) => names.map((name) => [name, role as FieldRole] as const)),
 );

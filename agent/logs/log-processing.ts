@@ -8,17 +8,17 @@ import { type OptionMetadata, optionMetadata } from '../../config/option.ts';
 import { compilePattern } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { numberOfRange } from '../../config/severity.ts';
-import { type Joining, presets, startsAt } from './multiline.ts';
-import { redaction } from './redact.ts';
+import { joinUntilStart, type LineJoining, multilinePresets } from './multiline.ts';
+import { compileRedaction } from './redact.ts';
 
-export interface Treatment {
+export interface LogProcessing {
   readonly parser: ParserName;
-  readonly fieldsIn: 'attributes' | 'body';
-  readonly joining: Joining | undefined;
+  readonly fieldsTarget: 'attributes' | 'body';
+  readonly lineJoining: LineJoining | undefined;
   readonly multilineMs: number;
   /** Bytes. */
-  readonly maxLine: number;
-  readonly wantsPlace: boolean;
+  readonly maxLineBytes: number;
+  readonly wantsFileOffset: boolean;
   readonly stripAnsi: boolean;
   readonly redact: ((text: string) => string) | undefined;
   readonly keep: readonly LinearPattern[];
@@ -26,7 +26,7 @@ export interface Treatment {
   /** SeverityNumber; 0 for all. */
   readonly minSeverity: number;
   /** Lines a second; 0 for no limit. */
-  readonly rateLimit: number;
+  readonly linesPerSecond: number;
 }
 
 type Steering = Pick<Config['logs'], keyof typeof containerLogOptions>;
@@ -38,11 +38,11 @@ export const isFollowed = (labels: Readonly<Record<string, string>>): boolean =>
   labels['portlight.logs'] !== 'false';
 
 /** @param onMistake told of each label that cannot be taken, in one line */
-export function treatmentOf(
+export function compileLogProcessing(
   config: Config['logs'],
   labels: Readonly<Record<string, string>>,
   onMistake: (mistake: string) => void,
-): Treatment {
+): LogProcessing {
   const said: Record<string, unknown> = {};
   for (const [label, value] of Object.entries(labels)) {
     if (!label.startsWith(PREFIX)) continue;
@@ -66,21 +66,21 @@ export function treatmentOf(
   return compile({ ...config, ...said });
 }
 
-function compile(steering: Steering): Treatment {
+function compile(steering: Steering): LogProcessing {
   const { multiline, multiline_start: start } = steering;
-  const preset = multiline === 'none' ? undefined : presets[multiline];
+  const preset = multiline === 'none' ? undefined : multilinePresets[multiline];
   return {
     parser: steering.parser,
-    fieldsIn: steering.fields,
-    joining: start === undefined ? preset : startsAt(start),
+    fieldsTarget: steering.fields,
+    lineJoining: start === undefined ? preset : joinUntilStart(start),
     multilineMs: steering.multiline_timeout,
-    maxLine: steering.max_line,
-    wantsPlace: steering.file_place,
+    maxLineBytes: steering.max_line,
+    wantsFileOffset: steering.file_place,
     stripAnsi: steering.strip_ansi,
-    redact: redaction(steering.redact),
+    redact: compileRedaction(steering.redact),
     keep: steering.keep.map((source) => compilePattern(source)),
     drop: steering.drop.map((source) => compilePattern(source)),
     minSeverity: steering.min_severity === 'none' ? 0 : numberOfRange(steering.min_severity),
-    rateLimit: steering.rate_limit,
+    linesPerSecond: steering.rate_limit,
   };
 }

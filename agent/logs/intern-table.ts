@@ -3,13 +3,13 @@ const MAX_KNOWN = 4096;
 /** With one hash: made up to be so, beyond that. */
 const MAX_ALIKE = 16;
 
-interface Known<T> {
+interface InternedValue<T> {
   readonly bytes: Buffer;
   readonly value: T;
 }
 
-export class Interned<T> {
-  private readonly byHash = new Map<number, Known<T>[]>();
+export class InternTable<T> {
+  private readonly byHash = new Map<number, InternedValue<T>[]>();
   private readonly make: (text: string) => T;
   private count = 0;
 
@@ -21,7 +21,7 @@ export class Interned<T> {
    * @param hash any function of the bytes
    * @returns undefined where too many have that hash
    */
-  of(bytes: Buffer, start: number, end: number, hash: number): T | undefined {
+  intern(bytes: Buffer, start: number, end: number, hash: number): T | undefined {
     const alike = this.byHash.get(hash);
     if (alike !== undefined) {
       for (const known of alike) {

@@ -4,7 +4,7 @@ import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Attributes, Container, PointSink } from '../../collectors/records/records.ts';
 
-export class LogLosses implements Collector {
+export class LogDropCounters implements Collector {
   readonly name = 'log losses';
   private readonly counts = new Map<string, Map<string, { attributes: Attributes; value: number }>>();
 
@@ -15,7 +15,7 @@ export class LogLosses implements Collector {
     for (const count of this.counts.get(id)?.values() ?? []) count.value = 0;
   }
 
-  add(container: Container, reason: string, count: number): void {
+  count(container: Container, reason: string, count: number): void {
     if (this.gone.has(container)) return;
     const counts = this.counts.get(container.id) ?? new Map();
     this.counts.set(container.id, counts);

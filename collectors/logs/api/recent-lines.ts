@@ -4,14 +4,14 @@
  * A log that is read again is therefore read from a little earlier on, and what was handed over is passed over.
  */
 
-import type { LogPosition } from '../records/records.ts';
-import { compareTimes } from './line.ts';
-import type { Timestamp } from './timestamp.ts';
+import type { LogPosition } from '../../records/records.ts';
+import { compareTimes } from '../shared/line.ts';
+import type { Timestamp } from '../shared/timestamp.ts';
 
 /** How many lines may overtake one. */
-const REMEMBERED = 64;
+const MAX_LINES = 64;
 
-export class Handed {
+export class RecentLines {
   /** Of the last lines, in the order in which they stand in the log. */
   private readonly times: Timestamp[] = [];
   /** From when on all lines that were handed over are remembered; undefined before anything was read. */
@@ -23,13 +23,13 @@ export class Handed {
 
   add({ seconds, nanos }: Readonly<Timestamp>): void {
     this.times.push({ seconds, nanos });
-    if (this.times.length <= REMEMBERED) return;
+    if (this.times.length <= MAX_LINES) return;
     const after = next(this.times.shift()!);
     if (this.since === undefined || compareTimes(after, this.since) > 0) this.since = after;
   }
 
   /** The newest time of a line that was handed over: behind it, nothing was. */
-  newest({ seconds, nanos }: LogPosition): Timestamp {
+  newestTime({ seconds, nanos }: LogPosition): Timestamp {
     return this.times.reduce((newest, time) => (compareTimes(time, newest) > 0 ? time : newest), {
       seconds,
       nanos,
@@ -40,7 +40,7 @@ export class Handed {
    * From when on to read again what lies behind a position, and how many lines from then on were handed over:
    * the position's own where nothing was read yet, as after a restart of the agent.
    */
-  resume({ seconds, nanos, count }: LogPosition): { since: Timestamp; count: number } {
+  resumePoint({ seconds, nanos, count }: LogPosition): { since: Timestamp; count: number } {
     const own = { seconds, nanos };
     this.since ??= own;
     const { since } = this;

@@ -3,9 +3,9 @@ export interface Follower {
   /** Resolves when the container has ended and all of its log was handed over, or after `stop`. */
   readonly finished: Promise<void>;
   /** The container was started again. */
-  started(): void;
+  containerStarted(): void;
   /** The container has ended, or is no more: what is left is read, and then it is finished. */
-  ended(isRemoved: boolean): void;
+  containerEnded(isRemoved: boolean): void;
   /** Ends it now; what was not read is read from the position another time. */
-  stop(): void | Promise<void>;
+  close(): void | Promise<void>;
 }

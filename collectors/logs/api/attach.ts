@@ -6,11 +6,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { Agent } from 'node:http';
 import type Docker from 'dockerode';
-import { findRequest, RefusedError } from '../engine/requests.ts';
-import type { LogSink } from '../records/collector.ts';
-import type { Container, LogLine, LogPosition } from '../records/records.ts';
-import { CARRIAGE_RETURN, lineAfter, moveBehind, NEWLINE, stamp } from './line.ts';
-import { timestampOf } from './timestamp.ts';
+import { findRequest, RefusedError } from '../../engine/requests.ts';
+import type { LogSink } from '../../records/collector.ts';
+import type { Container, LogLine, LogPosition } from '../../records/records.ts';
+import { advancePosition, CARRIAGE_RETURN, emptyLineAfter, NEWLINE, setLineTime } from '../shared/line.ts';
+import { timestampOf } from '../shared/timestamp.ts';
 
 export interface AttachOptions {
   readonly docker: Docker;
@@ -33,11 +33,11 @@ interface Modem {
   readonly agent?: Agent;
 }
 
-const pathOf = (id: string): string => `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
+const attachPath = (id: string): string => `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
 
-function urlOf({ modem }: Docker, id: string): string {
+function attachUrl({ modem }: Docker, id: string): string {
   const { socketPath, protocol, host, port } = modem as unknown as Modem;
-  const path = pathOf(id);
+  const path = attachPath(id);
   if (socketPath !== undefined) return `ws+unix:${socketPath}:${path}`;
   return `${protocol === 'https' ? 'wss' : 'ws'}://${host}${port === undefined ? '' : `:${port}`}${path}`;
 }
@@ -46,20 +46,20 @@ function urlOf({ modem }: Docker, id: string): string {
  * Resolves when the container has ended, or when `signal` aborts.
  * @throws when the daemon does not let us
  */
-export async function attach(options: AttachOptions): Promise<void> {
+export async function attachToContainer(options: AttachOptions): Promise<void> {
   const { docker, container, sink, signal } = options;
   const { ca, cert, key, agent } = docker.modem as unknown as Modem;
   const origin = 'http://localhost';
   // Few containers need it, and it brings TLS with it.
   const { WebSocket } = await import('ws');
-  const socket = new WebSocket(urlOf(docker, container.id), { origin, ca, cert, key, agent });
-  const lines = new Lines(options);
+  const socket = new WebSocket(attachUrl(docker, container.id), { origin, ca, cert, key, agent });
+  const lines = new AttachedLines(options);
   const close = () => socket.terminate();
   signal.addEventListener('abort', close);
   try {
     await new Promise<void>((resolve, reject) => {
       socket.on('message', (data: Buffer) => {
-        lines.push(data);
+        lines.addChunk(data);
         const room = sink.waitForCapacity(signal);
         if (room === undefined) return;
         // What is not taken waits at the daemon.
@@ -69,7 +69,7 @@ export async function attach(options: AttachOptions): Promise<void> {
       socket.on('unexpected-response', (_request, { statusCode, statusMessage }) => {
         reject(
           statusCode === 403
-            ? new RefusedError(findRequest(pathOf(container.id))!)
+            ? new RefusedError(findRequest(attachPath(container.id))!)
             : Object.assign(new Error(`attach: ${statusCode} ${statusMessage}`), { statusCode }),
         );
         socket.terminate();
@@ -80,24 +80,24 @@ export async function attach(options: AttachOptions): Promise<void> {
   } finally {
     signal.removeEventListener('abort', close);
   }
-  lines.end();
+  lines.flushAll();
 }
 
-class Lines {
+class AttachedLines {
   private readonly options: AttachOptions;
   private pending: Buffer = Buffer.alloc(0);
   private readonly line: LogLine;
 
   constructor(options: AttachOptions) {
     this.options = options;
-    this.line = lineAfter(options.position);
+    this.line = emptyLineAfter(options.position);
   }
 
-  push(data: Buffer): void {
+  addChunk(data: Buffer): void {
     const bytes = this.pending.length === 0 ? data : Buffer.concat([this.pending, data]);
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
-      this.hand(bytes, start, end);
+      this.emitLine(bytes, start, end);
       start = end + 1;
     }
     this.pending = Buffer.from(bytes.subarray(start));
@@ -105,22 +105,22 @@ class Lines {
     this.options.sink.checkpoint();
   }
 
-  end(): void {
+  flushAll(): void {
     this.flush();
     this.options.sink.checkpoint();
   }
 
   private flush(): void {
-    if (this.pending.length > 0) this.hand(this.pending, 0, this.pending.length);
+    if (this.pending.length > 0) this.emitLine(this.pending, 0, this.pending.length);
     this.pending = Buffer.alloc(0);
   }
 
   /** The daemon tells no time: it is that of the arrival. */
-  private hand(source: Buffer, start: number, end: number): void {
+  private emitLine(source: Buffer, start: number, end: number): void {
     const { container, position, sink } = this.options;
     const last = container.tty && end > start && source[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
     const { line } = this;
-    stamp(line, timestampOf(Date.now()));
+    setLineTime(line, timestampOf(Date.now()));
     line.ordinal = line.count - 1;
     line.source = source;
     line.start = start;
@@ -128,6 +128,6 @@ class Lines {
     line.end = last - line.cut;
     line.utf8 = isUtf8(source.subarray(start, line.end));
     sink.addLine(line);
-    moveBehind(line, position, -1);
+    advancePosition(line, position, -1);
   }
 }

@@ -12,7 +12,7 @@ export class TokenBucket {
   }
 
   /** Whether one more is allowed now. */
-  take(now: number): boolean {
+  tryConsume(now: number): boolean {
     this.tokens = Math.min(this.perSecond, this.tokens + ((now - this.at) / 1000) * this.perSecond);
     this.at = now;
     if (this.tokens < 1) return false;

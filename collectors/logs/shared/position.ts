@@ -1,8 +1,8 @@
 /** Positions as they are kept. */
-import type { LogPosition } from '../records/records.ts';
+import type { LogPosition } from '../../records/records.ts';
 
 /** Before the first line. */
-export const beginning = (): LogPosition => ({ seconds: 0, nanos: 0, count: 0, offset: -1, check: -1 });
+export const startPosition = (): LogPosition => ({ seconds: 0, nanos: 0, count: 0, offset: -1, check: -1 });
 
 export function formatPosition({ seconds, nanos, count, offset, check }: LogPosition): string {
   const place = offset === -1 ? '' : `@${offset}`;

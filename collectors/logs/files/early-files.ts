@@ -6,28 +6,28 @@ import { closeSync, type FSWatcher, openSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** How long a file is waited for and held. */
-const HOLD_MS = 30_000;
+const MAX_HOLD_MS = 30_000;
 
-interface Held {
+interface EarlyFile {
   descriptor: number | undefined;
   watcher: FSWatcher | undefined;
   timer: NodeJS.Timeout;
 }
 
-export class HeldFiles {
-  private readonly files = new Map<string, Held>();
+export class EarlyFiles {
+  private readonly files = new Map<string, EarlyFile>();
 
   /** Opens a container's file, or waits for it. */
-  hold(id: string, path: string): void {
+  open(id: string, path: string): void {
     const known = this.files.get(id);
     if (known !== undefined) {
       known.descriptor ??= open(path);
       return;
     }
-    const held: Held = {
+    const held: EarlyFile = {
       descriptor: open(path),
       watcher: undefined,
-      timer: setTimeout(() => this.drop(id), HOLD_MS).unref(),
+      timer: setTimeout(() => this.discard(id), MAX_HOLD_MS).unref(),
     };
     this.files.set(id, held);
     if (held.descriptor !== undefined) return;
@@ -41,22 +41,22 @@ export class HeldFiles {
       held.descriptor ??= open(path);
     } catch {
       // No such directory: another driver's, or gone already.
-      this.drop(id);
+      this.discard(id);
     }
   }
 
   /** The descriptor of a container's file, which is the caller's from now on; undefined where there is none. */
-  take(id: string): number | undefined {
+  claim(id: string): number | undefined {
     const descriptor = this.files.get(id)?.descriptor;
     if (descriptor !== undefined) this.forget(id);
     return descriptor;
   }
 
-  stop(): void {
-    for (const id of this.files.keys()) this.drop(id);
+  close(): void {
+    for (const id of this.files.keys()) this.discard(id);
   }
 
-  private drop(id: string): void {
+  private discard(id: string): void {
     const descriptor = this.files.get(id)?.descriptor;
     this.forget(id);
     if (descriptor !== undefined) closeSync(descriptor);

@@ -4,7 +4,7 @@
  */
 
 import { stripVTControlCharacters } from 'node:util';
-import { timestampOf } from '../../collectors/logs/timestamp.ts';
+import { timestampOf } from '../../collectors/logs/shared/timestamp.ts';
 import type { LogSink, PositionStore } from '../../collectors/records/collector.ts';
 import {
   type Container,
@@ -16,17 +16,23 @@ import {
 import type { LinearPattern } from '../../config/linear-pattern.ts';
 import type { ParserName } from '../../config/log-options.ts';
 import type { Writer } from '../../exporters/otlp/wire/writer.ts';
+import { trimPartialCharacter } from './cut-line.ts';
 import { encodeFlatJson } from './encode-flat-json.ts';
-import { encodeLine, encodeParsed, type Origin, type Prefixes, prefixesOf } from './encode-log.ts';
-import { Group } from './group.ts';
-import type { Joining } from './multiline.ts';
-import { HEAD, mayBeStructured, type Parsed, parse } from './parse.ts';
-import { TokenBucket } from './rate.ts';
+import {
+  type AttributePrefixes,
+  attributePrefixes,
+  encodeLine,
+  encodeParsed,
+  type RecordOrigin,
+} from './encode-log.ts';
+import type { LogProcessing } from './log-processing.ts';
+import type { LineJoining } from './multiline.ts';
+import { FORMAT_HEAD_CHARACTERS, mayBeStructured, type ParsedLine, parseLine } from './parse.ts';
+import { PartialRecord } from './partial-record.ts';
 import { redactValues } from './redact.ts';
 import { severityOfText } from './severity.ts';
-import type { Treatment } from './treatment.ts';
-import { trim } from './trim.ts';
-import { borrow, giveBack } from './writers.ts';
+import { TokenBucket } from './token-bucket.ts';
+import { borrowWriter, returnWriter } from './writer-pool.ts';
 
 /** A container's batch is handed on at this size without waiting. */
 const BATCH_BYTES = 256 * 1024;
@@ -35,11 +41,11 @@ const BRACE = 0x7b;
 const SUMMARY_MS = 10_000;
 
 /** Where finished batches go, and what a buffer needs of it. */
-export interface Batches {
+export interface LogBatchSink {
   /** `records` are encoded `log_records` fields; resolves when they need their source no longer. */
-  emitLines(container: Container, records: Buffer, count: number): Promise<void>;
+  emitLogRecords(container: Container, records: Buffer, count: number): Promise<void>;
   /** Calls the buffer's `flush` soon. */
-  linger(buffer: LogBuffer): void;
+  flushSoon(buffer: LogBuffer): void;
   waitForCapacity(signal: AbortSignal): Promise<void> | undefined;
   countDropped(
     container: Container,
@@ -50,13 +56,13 @@ export interface Batches {
 }
 
 /** What is not UTF-8 stays as it is, byte for character, for what rules find in it. */
-const encodingOf = ({ utf8 }: LogLine) => (utf8 ? 'utf8' : 'latin1');
+const lineEncoding = ({ utf8 }: LogLine) => (utf8 ? 'utf8' : 'latin1');
 
-const textOf = (line: LogLine): string => line.source.toString(encodingOf(line), line.start, line.end);
+const lineText = (line: LogLine): string => line.source.toString(lineEncoding(line), line.start, line.end);
 
 /** A line without colours and what else steers a terminal. */
-function stripped(line: LogLine): LogLine {
-  const source = Buffer.from(stripVTControlCharacters(textOf(line)), encodingOf(line));
+function stripControlSequences(line: LogLine): LogLine {
+  const source = Buffer.from(stripVTControlCharacters(lineText(line)), lineEncoding(line));
   return { ...line, source, start: 0, end: source.length };
 }
 
@@ -66,8 +72,8 @@ export interface LogBufferOptions {
   readonly position: LogPosition;
   /** Where it is saved once exporters have taken charge of the lines. */
   readonly positions: PositionStore;
-  readonly treatment: Treatment;
-  readonly batches: Batches;
+  readonly processing: LogProcessing;
+  readonly batches: LogBatchSink;
 }
 
 export class LogBuffer implements LogSink {
@@ -76,39 +82,42 @@ export class LogBuffer implements LogSink {
   private readonly container: Container;
   private readonly position: LogPosition;
   private readonly positions: PositionStore;
-  private readonly treatment: Treatment;
-  private readonly batches: Batches;
+  private readonly processing: LogProcessing;
+  private readonly batches: LogBatchSink;
   /** While there are lines in it. */
-  private borrowed: Writer | undefined;
-  private readonly prefixes: Prefixes;
-  private readonly groups: Record<IoStream, Group | undefined> = { stdout: undefined, stderr: undefined };
+  private borrowedWriter: Writer | undefined;
+  private readonly prefixes: AttributePrefixes;
+  private readonly partialRecords: Record<IoStream, PartialRecord | undefined> = {
+    stdout: undefined,
+    stderr: undefined,
+  };
   private readonly bucket: TokenBucket | undefined;
   /** Whether records need to be looked at as text. */
-  private readonly asText: boolean;
+  private readonly needsText: boolean;
   private count = 0;
   /** What the lines so far cover, to be kept with their batch. */
-  private reached: LogPosition | undefined;
-  private underWay = 0;
+  private unsavedPosition: LogPosition | undefined;
+  private batchesInFlight = 0;
   /** How many batches there have been, and up to which of them the position that was saved goes. */
-  private flushed = 0;
-  private saved = 0;
-  private order = 0;
-  private withheld = 0;
-  private summary: NodeJS.Timeout | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private lastBatch = 0;
+  private lastSavedBatch = 0;
+  private nextOrder = 0;
+  private withheldCount = 0;
+  private summaryTimer: NodeJS.Timeout | undefined;
+  private expiryTimer: NodeJS.Timeout | undefined;
 
-  constructor({ container, position, positions, treatment, batches }: LogBufferOptions) {
+  constructor({ container, position, positions, processing, batches }: LogBufferOptions) {
     this.container = container;
     this.position = position;
     this.positions = positions;
-    this.treatment = treatment;
-    this.maxLineBytes = treatment.maxLine;
-    this.wantsFileOffset = treatment.wantsPlace;
+    this.processing = processing;
+    this.maxLineBytes = processing.maxLineBytes;
+    this.wantsFileOffset = processing.wantsFileOffset;
     this.batches = batches;
-    this.prefixes = prefixesOf(container.id);
-    const { parser, redact, keep, drop, minSeverity, rateLimit } = treatment;
-    this.bucket = rateLimit === 0 ? undefined : new TokenBucket(rateLimit, performance.now());
-    this.asText =
+    this.prefixes = attributePrefixes(container.id);
+    const { parser, redact, keep, drop, minSeverity, linesPerSecond } = processing;
+    this.bucket = linesPerSecond === 0 ? undefined : new TokenBucket(linesPerSecond, performance.now());
+    this.needsText =
       (parser !== 'none' && parser !== 'auto') ||
       redact !== undefined ||
       keep.length > 0 ||
@@ -117,25 +126,25 @@ export class LogBuffer implements LogSink {
   }
 
   private get writer(): Writer {
-    this.borrowed ??= borrow();
-    return this.borrowed;
+    this.borrowedWriter ??= borrowWriter();
+    return this.borrowedWriter;
   }
 
   addLine(line: LogLine): void {
     if (line.cut > 0) {
       this.batches.countDropped(this.container, 'truncated', 1);
-      trim(line);
+      trimPartialCharacter(line);
     }
-    const position = this.borrowed?.position ?? 0;
+    const position = this.borrowedWriter?.position ?? 0;
     const { count } = this;
     try {
-      const { stripAnsi, joining } = this.treatment;
-      const clean = stripAnsi ? stripped(line) : line;
-      if (joining === undefined) this.whole(clean);
-      else this.join(clean, joining);
+      const { stripAnsi, lineJoining: joining } = this.processing;
+      const clean = stripAnsi ? stripControlSequences(line) : line;
+      if (joining === undefined) this.encodeWhole(clean);
+      else this.joinLine(clean, joining);
     } catch (error) {
       // Whatever is in a line, it must not keep the next from being read.
-      if (this.borrowed !== undefined) this.borrowed.position = position;
+      if (this.borrowedWriter !== undefined) this.borrowedWriter.position = position;
       this.count = count;
       this.batches.countDropped(this.container, 'unreadable', 1);
       this.batches.reportError('logs', error, this.container);
@@ -143,11 +152,11 @@ export class LogBuffer implements LogSink {
   }
 
   checkpoint(): void {
-    const { stdout, stderr } = this.groups;
+    const { stdout, stderr } = this.partialRecords;
     for (const group of [stdout, stderr]) {
       if (group?.hasGrown !== true) continue;
       group.hasGrown = false;
-      group.at = performance.now();
+      group.lastLineAt = performance.now();
     }
     const waiting =
       stdout !== undefined && stderr !== undefined
@@ -155,9 +164,9 @@ export class LogBuffer implements LogSink {
           ? stdout
           : stderr
         : (stdout ?? stderr);
-    this.reached = { ...(waiting?.before ?? this.position) };
-    if ((this.borrowed?.position ?? 0) >= BATCH_BYTES) this.flush();
-    else this.batches.linger(this);
+    this.unsavedPosition = { ...(waiting?.positionBefore ?? this.position) };
+    if ((this.borrowedWriter?.position ?? 0) >= BATCH_BYTES) this.flush();
+    else this.batches.flushSoon(this);
   }
 
   waitForCapacity(signal: AbortSignal): Promise<void> | undefined {
@@ -165,131 +174,131 @@ export class LogBuffer implements LogSink {
   }
 
   finishRecord(): void {
-    this.finish('stdout');
-    this.finish('stderr');
-    this.sumUp();
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.finishPartialRecord('stdout');
+    this.finishPartialRecord('stderr');
+    this.emitWithheldSummary();
+    clearTimeout(this.expiryTimer);
+    this.expiryTimer = undefined;
     this.checkpoint();
     this.flush();
   }
 
   flush(): void {
-    const { reached, count } = this;
-    this.reached = undefined;
+    const { unsavedPosition: reached, count } = this;
+    this.unsavedPosition = undefined;
     if (count === 0) {
       if (reached === undefined) return;
       // Lines that none is left of are done when those before are.
-      if (this.underWay === 0) this.positions.save(this.container, reached);
-      else this.reached = reached;
+      if (this.batchesInFlight === 0) this.positions.save(this.container, reached);
+      else this.unsavedPosition = reached;
       return;
     }
     const { writer } = this;
     const records = writer.bytes();
-    const number = ++this.flushed;
+    const number = ++this.lastBatch;
     this.count = 0;
-    this.underWay++;
-    void this.batches.emitLines(this.container, records, count).then(() => {
-      this.underWay--;
+    this.batchesInFlight++;
+    void this.batches.emitLogRecords(this.container, records, count).then(() => {
+      this.batchesInFlight--;
       // One that is on the disk and being sent is let go of after those behind it.
-      if (reached !== undefined && number > this.saved) {
-        this.saved = number;
+      if (reached !== undefined && number > this.lastSavedBatch) {
+        this.lastSavedBatch = number;
         this.positions.save(this.container, reached);
       }
-      if (this.underWay === 0 && this.count === 0) this.flush();
+      if (this.batchesInFlight === 0 && this.count === 0) this.flush();
     });
-    giveBack(writer);
-    this.borrowed = undefined;
+    returnWriter(writer);
+    this.borrowedWriter = undefined;
   }
 
-  private whole(line: LogLine): void {
-    if (this.asText) this.text(line);
-    else if (this.isAllowed()) this.bytes(line);
+  private encodeWhole(line: LogLine): void {
+    if (this.needsText) this.encodeText(line);
+    else if (this.isAllowed()) this.encodeBytes(line);
   }
 
   /** A line that nothing has to be done to but to read it, where it is in a format that is read. */
-  private bytes(line: LogLine): void {
+  private encodeBytes(line: LogLine): void {
     const { source, start, end } = line;
     this.count++;
-    if (this.treatment.parser === 'none' || line.malformed || !line.utf8) {
+    if (this.processing.parser === 'none' || line.malformed || !line.utf8) {
       encodeLine(this.writer, line, this.prefixes);
       return;
     }
     if (
       source[start] === BRACE &&
-      this.treatment.fieldsIn === 'attributes' &&
+      this.processing.fieldsTarget === 'attributes' &&
       encodeFlatJson(this.writer, line, this.prefixes)
     )
       return;
-    const head = source.toString('latin1', start, Math.min(end, start + HEAD));
+    const head = source.toString('latin1', start, Math.min(end, start + FORMAT_HEAD_CHARACTERS));
     if (mayBeStructured(head)) {
       const text = source.toString('utf8', start, end);
-      const { fieldsIn } = this.treatment;
-      encodeParsed(this.writer, line, this.prefixes, text, parse('auto', text), fieldsIn);
+      const { fieldsTarget: fieldsIn } = this.processing;
+      encodeParsed(this.writer, line, this.prefixes, text, parseLine('auto', text), fieldsIn);
     } else encodeLine(this.writer, line, this.prefixes, severityOfText(head));
   }
 
-  private text(line: LogLine): void {
-    const { redact } = this.treatment;
-    const text = textOf(line);
-    this.record(line, redact === undefined ? text : redact(text), line.utf8);
+  private encodeText(line: LogLine): void {
+    const { redact } = this.processing;
+    const text = lineText(line);
+    this.filterAndEncode(line, redact === undefined ? text : redact(text), line.utf8);
   }
 
   /** A line that may be a part of a record. */
-  private join(line: LogLine, joining: Joining): void {
+  private joinLine(line: LogLine, joining: LineJoining): void {
     const { stream } = line;
     // What is not text belongs to no stack trace.
     if (!line.utf8) {
-      this.finish(stream);
-      this.whole(line);
+      this.finishPartialRecord(stream);
+      this.encodeWhole(line);
       return;
     }
-    const { maxLine, multilineMs } = this.treatment;
-    const group = this.groups[stream];
-    if (group?.takes(line, joining, maxLine) === true) group.add(line, maxLine);
+    const { maxLineBytes: maxLine, multilineMs } = this.processing;
+    const group = this.partialRecords[stream];
+    if (group?.accepts(line, joining, maxLine) === true) group.addLine(line, maxLine);
     else {
-      this.finish(stream);
-      this.groups[stream] = new Group(line, { ...this.position }, this.order++);
+      this.finishPartialRecord(stream);
+      this.partialRecords[stream] = new PartialRecord(line, { ...this.position }, this.nextOrder++);
     }
-    this.timer ??= setTimeout(() => this.expire(), multilineMs);
+    this.expiryTimer ??= setTimeout(() => this.finishExpired(), multilineMs);
   }
 
   /** Records that have waited long enough are whole. */
-  private expire(): void {
-    this.timer = undefined;
-    const { multilineMs } = this.treatment;
+  private finishExpired(): void {
+    this.expiryTimer = undefined;
+    const { multilineMs } = this.processing;
     const now = performance.now();
     for (const stream of ['stdout', 'stderr'] as const) {
-      const group = this.groups[stream];
+      const group = this.partialRecords[stream];
       if (group === undefined) continue;
-      const rest = group.at + multilineMs - now;
-      if (rest <= 1) this.finish(stream);
-      else this.timer ??= setTimeout(() => this.expire(), rest);
+      const rest = group.lastLineAt + multilineMs - now;
+      if (rest <= 1) this.finishPartialRecord(stream);
+      else this.expiryTimer ??= setTimeout(() => this.finishExpired(), rest);
     }
     this.checkpoint();
   }
 
-  private finish(stream: IoStream): void {
-    const group = this.groups[stream];
+  private finishPartialRecord(stream: IoStream): void {
+    const group = this.partialRecords[stream];
     if (group === undefined) return;
-    this.groups[stream] = undefined;
+    this.partialRecords[stream] = undefined;
     // That a line of it was cut is counted already.
-    if (group.leftOut > 0 && !group.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
+    if (group.cutBytes > 0 && !group.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
     try {
-      this.whole(group.asLine());
+      this.encodeWhole(group.toLine());
     } finally {
       group.release();
     }
   }
 
-  private record(origin: Origin, text: string, utf8: boolean): void {
-    const { keep, drop, minSeverity, parser, fieldsIn } = this.treatment;
+  private filterAndEncode(origin: RecordOrigin, text: string, utf8: boolean): void {
+    const { keep, drop, minSeverity, parser, fieldsTarget: fieldsIn } = this.processing;
     const fits = (rule: LinearPattern) => rule.test(text);
     if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
       this.batches.countDropped(this.container, 'filter', 1);
       return;
     }
-    const parsed = this.parsed(origin.malformed || !utf8 ? 'none' : parser, text);
+    const parsed = this.parseAndRedact(origin.malformed || !utf8 ? 'none' : parser, text);
     if (parsed !== undefined && parsed.severity > 0 && parsed.severity < minSeverity) {
       this.batches.countDropped(this.container, 'filter', 1);
       return;
@@ -304,26 +313,26 @@ export class LogBuffer implements LogSink {
   }
 
   /** What is in a record; what was escaped in it is redacted once it is not. */
-  private parsed(parser: ParserName, text: string): Parsed | undefined {
-    const parsed = parse(parser, text);
-    const { redact } = this.treatment;
+  private parseAndRedact(parser: ParserName, text: string): ParsedLine | undefined {
+    const parsed = parseLine(parser, text);
+    const { redact } = this.processing;
     if (parsed === undefined || redact === undefined || !parsed.isStructured) return parsed;
     return {
       ...parsed,
       message: parsed.message === undefined ? undefined : redact(parsed.message),
-      fields: redactValues(parsed.fields, redact) as Parsed['fields'],
+      fields: redactValues(parsed.fields, redact) as ParsedLine['fields'],
     };
   }
 
   private isAllowed(): boolean {
     if (this.bucket === undefined) return true;
     const now = performance.now();
-    const allowed = this.bucket.take(now);
+    const allowed = this.bucket.tryConsume(now);
     if (!allowed) {
-      this.withheld++;
+      this.withheldCount++;
       this.batches.countDropped(this.container, 'rate_limit', 1);
-      this.summary ??= setTimeout(() => {
-        this.sumUp();
+      this.summaryTimer ??= setTimeout(() => {
+        this.emitWithheldSummary();
         this.checkpoint();
       }, SUMMARY_MS).unref();
     }
@@ -331,11 +340,11 @@ export class LogBuffer implements LogSink {
   }
 
   /** One record for all that a rate limit withheld. */
-  private sumUp(): void {
-    clearTimeout(this.summary);
-    this.summary = undefined;
-    if (this.withheld === 0) return;
-    const text = `${this.withheld} lines were withheld: more than ${this.treatment.rateLimit} a second`;
+  private emitWithheldSummary(): void {
+    clearTimeout(this.summaryTimer);
+    this.summaryTimer = undefined;
+    if (this.withheldCount === 0) return;
+    const text = `${this.withheldCount} lines were withheld: more than ${this.processing.linesPerSecond} a second`;
     const parsed = {
       message: text,
       messageName: undefined,
@@ -345,9 +354,9 @@ export class LogBuffer implements LogSink {
       traceId: undefined,
       spanId: undefined,
       isStructured: true,
-      fields: { 'portlight.log.withheld': this.withheld },
+      fields: { 'portlight.log.withheld': this.withheldCount },
     };
-    const origin: Origin = {
+    const origin: RecordOrigin = {
       ...timestampOf(Date.now()),
       count: 1,
       stream: 'stderr',
@@ -357,7 +366,7 @@ export class LogBuffer implements LogSink {
       path: '',
       offset: 0,
     };
-    this.withheld = 0;
+    this.withheldCount = 0;
     this.count++;
     encodeParsed(this.writer, origin, this.prefixes, text, parsed, 'attributes');
   }
