@@ -1,4 +1,4 @@
-/** How all alerts are, and what was told of them: in memory, and where it survives a restart. */
+/** The states of all alerts: in memory, and in the position store, where they survive a restart. */
 import type { TextStore } from '../../collectors/records/collector.ts';
 import type { Resource } from '../../collectors/records/records.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
@@ -8,53 +8,51 @@ const KEY_PREFIX = 'alerts/';
 
 export interface AlertStateStoreOptions {
   readonly store: TextStore;
-  /** Tells of an alert. Resolves when every exporter has taken charge of it. */
+  /** Resolves when every exporter has accepted the alert. */
   readonly emitAlert: (resource: Resource, alert: Alert) => Promise<void>;
   /** From the monotonic clock to the time since the epoch, ms. */
   readonly epochOffsetMs: () => number;
 }
 
+/** Id of the container that an alert is about; '' for the host. */
+const containerIdOf = ({ container }: Alert): string => container?.id ?? '';
+
 export class AlertStateStore {
   private readonly options: AlertStateStoreOptions;
   /** By container id ('' for the host), by rule. */
-  private readonly byId = new Map<string, Map<string, AlertState>>();
+  private readonly byContainer = new Map<string, Map<string, AlertState>>();
 
   constructor(options: AlertStateStoreOptions) {
     this.options = options;
   }
 
-  /** Of a container ('' for the host), by rule. */
-  statesOf(id: string): ReadonlyMap<string, AlertState> | undefined {
-    return this.byId.get(id);
-  }
-
-  /** Tells how it is now. */
-  emit(state: AlertState): void {
-    const { alert } = state;
-    state.isDelivered = false;
-    this.save(state);
-    void this.options.emitAlert(state.resource, alert).then(() => {
-      // What has happened to it meanwhile has to be told for itself.
-      if (
-        state.alert.status !== alert.status ||
-        this.statesOf(alert.container?.id ?? '')?.get(alert.rule) !== state
-      )
-        return;
-      state.isDelivered = true;
-      this.save(state);
-    });
+  /** The states of a container ('' for the host), by rule. */
+  statesOf(containerId: string): ReadonlyMap<string, AlertState> | undefined {
+    return this.byContainer.get(containerId);
   }
 
   all(): AlertState[] {
-    return [...this.byId.values()].flatMap((states) => [...states.values()]);
+    return [...this.byContainer.values()].flatMap((states) => [...states.values()]);
   }
 
   add(state: AlertState): void {
-    const { container, rule } = state.alert;
-    const id = container?.id ?? '';
-    const states = this.byId.get(id) ?? new Map<string, AlertState>();
-    this.byId.set(id, states);
-    states.set(rule, state);
+    const id = containerIdOf(state.alert);
+    const states = this.byContainer.get(id) ?? new Map<string, AlertState>();
+    this.byContainer.set(id, states);
+    states.set(state.alert.rule, state);
+  }
+
+  /** Stores the state with its alert, emits the alert, and marks it delivered once every exporter has accepted it. */
+  emit(state: AlertState, alert: Alert): void {
+    state.alert = alert;
+    this.save(state);
+    void this.options.emitAlert(state.resource, alert).then(() => {
+      const current = this.statesOf(containerIdOf(alert))?.get(alert.rule);
+      // A later change of the alert is emitted, and acknowledged, on its own.
+      if (current !== state || state.alert.status !== alert.status) return;
+      state.lifecycle = { ...state.lifecycle, isDelivered: true };
+      this.save(state);
+    });
   }
 
   save(state: AlertState): void {
@@ -63,25 +61,25 @@ export class AlertStateStore {
   }
 
   delete({ alert }: AlertState): void {
-    const id = alert.container?.id ?? '';
-    const states = this.byId.get(id);
+    const id = containerIdOf(alert);
+    const states = this.byContainer.get(id);
     states?.delete(alert.rule);
-    if (states?.size === 0) this.byId.delete(id);
+    if (states?.size === 0) this.byContainer.delete(id);
     this.options.store.delete(KEY_PREFIX + alert.key);
   }
 
-  /** What an earlier process left: what it did not get told is told again, with the same uid. */
+  /** Reads the states of an earlier process. Undelivered alerts are emitted again, with the same uid. */
   restore(): void {
     const { store } = this.options;
     const offset = this.options.epochOffsetMs();
-    const kept = [...store.idsUnder(KEY_PREFIX)].flatMap((key) => {
+    const restored = [...store.idsUnder(KEY_PREFIX)].flatMap((key) => {
       const state = parseAlertState(store.load(KEY_PREFIX + key) ?? '', offset);
       if (state === undefined) store.delete(KEY_PREFIX + key);
       return state === undefined ? [] : [state];
     });
-    for (const state of kept) {
+    for (const state of restored) {
       this.add(state);
-      if (!state.isDelivered) this.emit(state);
+      if (!state.lifecycle.isDelivered) this.emit(state, state.alert);
     }
   }
 }

@@ -1,31 +1,43 @@
-/** How an alert is, and how that is kept across restarts. */
-import type { Resource, UnixNano } from '../../collectors/records/records.ts';
+/** The state of one alert, and its JSON in the position store, where it survives a restart. */
+import type { EventRecord, Resource, UnixNano } from '../../collectors/records/records.ts';
 import { type Alert, type AlertJson, fromJson, toJson } from '../../exporters/alerts/alert.ts';
+import type { Lifecycle } from './transition.ts';
 
 export interface AlertState {
-  status: Alert['status'];
-  /** Since when it holds, ms of the monotonic clock. */
-  since: number;
-  /** Which run of the container it is of; 0n where that does not matter. */
-  run: UnixNano;
+  lifecycle: Lifecycle;
+  /** Start time of the container's run that the alert is about; 0n for an event rule and the host. */
+  readonly run: UnixNano;
   resource: Resource;
-  /** Whether every exporter has taken charge of what was told last. */
-  isDelivered: boolean;
-  /** Whether a rule has looked at it in this round. */
+  /** Whether a rule was evaluated for it in this round. */
   wasEvaluated: boolean;
-  /** Since when it holds no more, ms of the monotonic clock; of an event, when it was told. */
-  clearedAt: number | undefined;
-  /** When it was resolved, ms of the monotonic clock. */
-  resolvedAt: number | undefined;
-  /** Time of the last event; 0n of a metric. */
+  /** Time of the last event; 0n for a metric rule. */
   lastEvent: UnixNano;
-  /** Name of the event that it began with; '' of a metric. */
+  /** Name of the event that fired the alert; '' for a metric rule. */
   readonly eventName: string;
-  /** Rounds in a row that had no value of it. */
+  /** Consecutive rounds without a value. */
   missedRounds: number;
   alert: Alert;
 }
 
+/** @param event the one that fired the alert; undefined for a metric rule */
+export const newAlertState = (
+  lifecycle: Lifecycle,
+  alert: Alert,
+  resource: Resource,
+  run: UnixNano,
+  event?: EventRecord,
+): AlertState => ({
+  lifecycle,
+  run,
+  resource,
+  wasEvaluated: true,
+  lastEvent: event?.time ?? 0n,
+  eventName: event?.eventName ?? '',
+  missedRounds: 0,
+  alert,
+});
+
+/** On disk: times are ms since the epoch. The field names are part of the on-disk format. */
 interface StoredState {
   readonly since: number;
   readonly run: string;
@@ -38,56 +50,40 @@ interface StoredState {
   readonly alert: AlertJson;
 }
 
-/** @param offset from the monotonic clock to the time since the epoch, ms */
-export function formatAlertState(state: AlertState, offset: number): string {
-  const {
-    since,
-    run,
-    resource,
-    isDelivered: isTold,
-    clearedAt,
-    resolvedAt: endedAt,
-    lastEvent,
-    eventName,
-    alert,
-  } = state;
-  const kept: StoredState = {
-    since: since + offset,
+/** @param epochOffsetMs from the monotonic clock to the time since the epoch */
+export function formatAlertState(state: AlertState, epochOffsetMs: number): string {
+  const { lifecycle, run, resource, lastEvent, eventName, alert } = state;
+  const { since, clearedAt, resolvedAt, isDelivered } = lifecycle;
+  const stored: StoredState = {
+    since: since + epochOffsetMs,
     run: String(run),
     ...(resource.subject !== undefined && { subject: resource.subject }),
-    isTold,
-    ...(clearedAt !== undefined && { clearedAt: clearedAt + offset }),
-    ...(endedAt !== undefined && { endedAt: endedAt + offset }),
+    isTold: isDelivered,
+    ...(clearedAt !== undefined && { clearedAt: clearedAt + epochOffsetMs }),
+    ...(resolvedAt !== undefined && { endedAt: resolvedAt + epochOffsetMs }),
     lastEvent: String(lastEvent),
     eventName,
     alert: toJson(alert),
   };
-  return JSON.stringify(kept);
+  return JSON.stringify(stored);
 }
 
-/** @returns undefined when it cannot be read: an earlier version's, or damaged */
-export function parseAlertState(text: string, offset: number): AlertState | undefined {
+/** @returns undefined when the text cannot be read: damaged, or written by an earlier version */
+export function parseAlertState(text: string, epochOffsetMs: number): AlertState | undefined {
   try {
-    const {
-      since,
-      run,
-      subject,
-      isTold,
-      clearedAt,
-      endedAt,
-      lastEvent,
-      eventName = '',
-      alert,
-    } = JSON.parse(text) as StoredState;
+    const stored = JSON.parse(text) as StoredState;
+    const { since, run, subject, isTold, clearedAt, endedAt, lastEvent, eventName = '', alert } = stored;
     return {
-      status: alert.status,
-      since: since - offset,
+      lifecycle: {
+        status: alert.status,
+        since: since - epochOffsetMs,
+        clearedAt: clearedAt === undefined ? undefined : clearedAt - epochOffsetMs,
+        resolvedAt: endedAt === undefined ? undefined : endedAt - epochOffsetMs,
+        isDelivered: isTold,
+      },
       run: BigInt(run),
       resource: { attributes: alert.resource, ...(subject !== undefined && { subject }) },
-      isDelivered: isTold,
       wasEvaluated: false,
-      clearedAt: clearedAt === undefined ? undefined : clearedAt - offset,
-      resolvedAt: endedAt === undefined ? undefined : endedAt - offset,
       lastEvent: BigInt(lastEvent),
       eventName,
       missedRounds: 0,

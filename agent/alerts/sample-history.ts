@@ -1,4 +1,5 @@
 /** What is known of one container, or of the host, for its rules. */
+import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container, UnixNano } from '../../collectors/records/records.ts';
 import { RECENT_HISTORY_MS, type SampleView } from './expression.ts';
 import { SampleRing } from './sample-ring.ts';
@@ -55,9 +56,18 @@ export class SampleHistory implements SampleView {
     this.halves = trends.map(() => 0);
   }
 
-  /** What was before a container's new start says nothing of it. */
-  startRun(run: UnixNano): void {
-    this.startedAt = run;
+  /** Fills the row with the points of a round. A new run of the container starts a new history. */
+  readSample({ startTime, points, unsent }: MetricSet, now: number): void {
+    if (this.startedAt !== startTime) this.startRun(startTime);
+    this.now = now;
+    this.row.fill(Number.NaN);
+    const { selectors } = this.layout;
+    selectors.readInto(points, this.row);
+    if (unsent !== undefined) selectors.readInto(unsent, this.row);
+  }
+
+  private startRun(startedAt: UnixNano): void {
+    this.startedAt = startedAt;
     this.recent.clear();
     for (const trend of this.trends) trend?.clear();
     this.peaks.fill(Number.NaN);
