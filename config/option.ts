@@ -1,6 +1,6 @@
 /** What options are made of: the shapes of their values, and what else is known of them. */
 import * as v from 'valibot';
-import { RULE } from '../collectors/catalogue/selection.ts';
+import { CONTAINER_SELECTOR } from '../collectors/shared/container-filter.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { parseSize, SIZE } from './size.ts';
 
@@ -117,7 +117,7 @@ export const patternList = (fits: (item: string) => boolean) =>
     v.array(v.pipe(v.string(), v.check(fits))),
   ) as Leaf<string[]>;
 
-export const isContainerSelector = (rule: string): boolean => RULE.test(rule);
+export const isContainerSelector = (rule: string): boolean => CONTAINER_SELECTOR.test(rule);
 export const CONTAINER_SELECTORS = 'a list of name=…, image=… or label=…, with * as wildcard';
 
 /** Which containers something is for. @param what said of those that it is for, and of those that it is not for */

@@ -3,7 +3,7 @@
  * environment variables and the reference page.
  */
 import * as v from 'valibot';
-import { selectable, unknownMetrics } from '../collectors/catalogue/selection.ts';
+import { isMetricPattern, selectable } from '../collectors/catalogue/selection.ts';
 import { alertOptions } from './alert-options.ts';
 import { daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemon-options.ts';
 import { logOptions } from './log-options.ts';
@@ -34,7 +34,6 @@ import {
   recordKinds,
 } from './receiver-options.ts';
 
-const isMetricPattern = (pattern: string): boolean => unknownMetrics([pattern]).length === 0;
 const METRIC_PATTERNS =
   'a list of metric names, groups (cpu, memory, …) or patterns with *; portlight metrics list has them';
 

@@ -1,43 +1,43 @@
-/** All rules: the built-in ones and the user's, and what is wrong with those. */
+/** All rules of a configuration: the built-in ones and the user's. */
 
 import { builtinRules } from '../../config/builtin-rules.ts';
 import type { RuleProblem } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
-import { compileRule, mergeBuiltinRule, type Rule, RuleError } from './rule.ts';
+import { compileRule } from './compile-rule.ts';
+import { type Rule, RuleError } from './rule.ts';
+import { mergeBuiltinRule } from './rule-override.ts';
 
-type Given = Readonly<Record<string, unknown>>;
+type Definition = Readonly<Record<string, unknown>>;
 
-const isObject = (value: unknown): value is Given =>
+const isObject = (value: unknown): value is Definition =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A rule that is left out does not take the others with it. */
-export function compileRules({ enabled, enable, disable, rules: given }: Config['alerts']): {
-  rules: Rule[];
-  mistakes: RuleProblem[];
-} {
-  if (!enabled) return { rules: [], mistakes: [] };
+/** An invalid rule is left out and reported; the others are compiled. */
+export function compileRules(config: Config['alerts']): { rules: Rule[]; problems: RuleProblem[] } {
+  const { enabled, enable, disable, rules: definitions } = config;
+  if (!enabled) return { rules: [], problems: [] };
   const rules = new Map<string, Rule>();
-  const mistakes: RuleProblem[] = [];
+  const problems: RuleProblem[] = [];
   const builtin = new Map(builtinRules.map((one) => [one.rule.name, one]));
   for (const { rule, optIn = false } of builtin.values())
     if (!disable.includes(rule.name) && (!optIn || enable.includes(rule.name)))
       rules.set(rule.name, compileRule(rule));
-  const own = new Set<string>();
-  given.forEach((one, index) => {
-    const name = isObject(one) && typeof one.name === 'string' ? one.name : '';
+  const definedNames = new Set<string>();
+  definitions.forEach((definition, index) => {
+    const name = isObject(definition) && typeof definition.name === 'string' ? definition.name : '';
     try {
-      if (name !== '' && own.has(name))
-        throw new RuleError(['name'], `${JSON.stringify(name)} is there twice`);
-      own.add(name);
-      // What changes a built-in rule says only what is other in it.
+      if (name !== '' && definedNames.has(name))
+        throw new RuleError(['name'], `${JSON.stringify(name)} is defined twice`);
+      definedNames.add(name);
       const base = builtin.get(name)?.rule;
-      const rule = base === undefined ? compileRule(one) : mergeBuiltinRule(base, one as Given);
+      const rule =
+        base === undefined ? compileRule(definition) : mergeBuiltinRule(base, definition as Definition);
       if (!disable.includes(name)) rules.set(name, rule);
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
-      const which = `alerts.rules[${index}]${name === '' ? '' : ` (${name})`}`;
-      mistakes.push({ keys: [index, ...error.keys], message: `${which}: ${error.message}` });
+      const path = `alerts.rules[${index}]${name === '' ? '' : ` (${name})`}`;
+      problems.push({ keys: [index, ...error.keys], message: `${path}: ${error.message}` });
     }
   });
-  return { rules: [...rules.values()], mistakes };
+  return { rules: [...rules.values()], problems };
 }

@@ -33,7 +33,7 @@ export const isUpward = (operator: Operator): boolean => operator.startsWith('>'
 
 /** How a threshold is written for what has a unit. */
 export function describeThresholdFormat(unit: string): string {
-  if (unit === '1') return 'a share such as 90%';
+  if (unit === '1') return 'a percentage such as 90%';
   if (/^By(\/s)?$/.test(unit)) return 'a size such as 100MiB';
   if (unit === 's') return 'a duration such as 15m';
   return 'a number';

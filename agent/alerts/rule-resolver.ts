@@ -1,6 +1,5 @@
-/** Which rules are for which container, ready to be evaluated: by their scope, and by the container's own labels. */
+/** Which rules apply to which container: by the rules' `containers`, and by the container's labels. */
 
-import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { Container, Subject } from '../../collectors/records/records.ts';
 import { builtinRules } from '../../config/builtin-rules.ts';
 import { isMet } from './condition.ts';
@@ -10,22 +9,16 @@ import {
   type SampleViews,
   type SelectorSets,
 } from './expression.ts';
-import {
-  applyLabelOverride,
-  describeOverrideFormat,
-  type EventRule,
-  type MetricRule,
-  type Precondition,
-  type Rule,
-} from './rule.ts';
+import type { EventRule, MetricRule, Precondition, Rule } from './rule.ts';
+import { applyLabelOverride, describeOverrideFormat } from './rule-override.ts';
 import type { SampleHistory, SampleLayout } from './sample-history.ts';
 import { SelectorSet } from './selectors.ts';
 
-const LABEL = 'portlight.alert.';
+const LABEL_PREFIX = 'portlight.alert.';
 
 const builtinNames = new Set(builtinRules.map(({ rule }) => rule.name));
 
-/** A metric rule, ready to be evaluated. */
+/** A metric rule with the expressions that compute its values. */
 export interface CompiledRule {
   readonly rule: MetricRule;
   readonly expression: CompiledExpression;
@@ -38,7 +31,7 @@ interface CompiledPrecondition {
   readonly condition: Precondition['condition'];
 }
 
-/** What applies to one container. */
+/** The rules of one container, and what they were derived from. */
 interface ContainerRules {
   readonly labels: Container['labels'];
   readonly name: string;
@@ -48,19 +41,19 @@ interface ContainerRules {
 export class RuleResolver {
   readonly selectors: SelectorSets = { container: new SelectorSet(), host: new SelectorSet() };
   readonly layout: Readonly<Record<keyof SelectorSets, SampleLayout>>;
-  /** Of metrics, as the configuration has them. */
+  /** All metric rules, without the changes by labels. */
   readonly metricRules: readonly CompiledRule[];
   readonly eventRules: readonly EventRule[];
-  /** What is shown with an event. */
+  /** What is shown as the series of an event rule's alert. */
   readonly eventExpressions = new Map<EventRule, CompiledExpression>();
   private readonly rules: readonly Rule[];
   private readonly interval: number;
   private readonly warn: (message: string) => void;
-  private readonly bound = new WeakMap<SampleHistory, ContainerRules>();
+  private readonly cache = new WeakMap<SampleHistory, ContainerRules>();
 
   /**
    * @param interval from one round to the next, ms
-   * @param warn told what is wrong with a container's label
+   * @param warn reports an invalid label of a container
    */
   constructor(rules: readonly Rule[], interval: number, warn: (message: string) => void) {
     this.rules = rules;
@@ -71,83 +64,81 @@ export class RuleResolver {
     for (const rule of this.eventRules)
       if (rule.expression !== undefined)
         this.eventExpressions.set(rule, compileExpression(rule.expression, this.selectors));
-    this.layout = { container: this.layoutOf('container'), host: this.layoutOf('host') };
+    this.layout = { container: this.createLayout('container'), host: this.createLayout('host') };
   }
 
-  /** Scope and the container's own labels decide; both can change with its identity. */
-  rulesFor(track: SampleHistory, { name, image, labels }: Container): readonly CompiledRule[] {
-    const known = this.bound.get(track);
-    if (known !== undefined && known.labels === labels && known.name === name) return known.rules;
-    this.tellMistakes(name, labels);
-    const rules = this.metricRules.flatMap((ready) => {
-      const { rule } = ready;
+  /** Computed again when the container's name or labels change. */
+  rulesFor(history: SampleHistory, { name, image, labels }: Container): readonly CompiledRule[] {
+    const cached = this.cache.get(history);
+    if (cached !== undefined && cached.labels === labels && cached.name === name) return cached.rules;
+    this.reportInvalidLabels(name, labels);
+    const rules = this.metricRules.flatMap((compiled) => {
+      const { rule } = compiled;
       if (rule.isHostRule || !this.appliesTo(rule, { name, image, labels })) return [];
-      const said = labels[LABEL + rule.name];
-      const own = said === undefined ? rule : applyLabelOverride(rule, said);
-      return own === rule || own === undefined || own === 'off' || own.kind === 'event'
-        ? [ready]
-        : [this.compile(own)];
+      const label = labels[LABEL_PREFIX + rule.name];
+      const changed = label === undefined ? rule : applyLabelOverride(rule, label);
+      return changed === rule || changed === undefined || changed === 'off' || changed.kind === 'event'
+        ? [compiled]
+        : [this.compile(changed)];
     });
-    this.bound.set(track, { labels, name, rules });
+    this.cache.set(history, { labels, name, rules });
     return rules;
   }
 
-  appliesTo({ name, containers }: Rule, subject: Subject): boolean {
-    return (
-      subject.labels[LABEL + name]?.trim() !== 'off' &&
-      isSelected(subject, containers.include, containers.exclude)
-    );
+  appliesTo({ name, selectsContainer }: Rule, subject: Subject): boolean {
+    return subject.labels[LABEL_PREFIX + name]?.trim() !== 'off' && selectsContainer(subject);
   }
 
-  private tellMistakes(container: string, labels: Container['labels']): void {
+  private reportInvalidLabels(container: string, labels: Container['labels']): void {
     if (this.rules.length === 0) return;
     for (const [label, text] of Object.entries(labels)) {
-      if (!label.startsWith(LABEL)) continue;
-      const name = label.slice(LABEL.length);
-      const rule = this.rules.find((one) => one.name === name);
-      if (rule === undefined && builtinNames.has(name)) continue;
-      const known = [...new Set([...this.rules.map((one) => one.name), ...builtinNames])];
-      const mistake =
-        rule === undefined
-          ? `is of no rule; there are ${known.join(', ')}`
-          : applyLabelOverride(rule, text) === undefined
-            ? `${JSON.stringify(text)} is not allowed; expected ${describeOverrideFormat(rule)}`
-            : undefined;
-      if (mistake !== undefined) this.warn(`container ${container}: label ${label}: ${mistake}`);
+      if (!label.startsWith(LABEL_PREFIX)) continue;
+      const problem = this.findLabelProblem(label.slice(LABEL_PREFIX.length), text);
+      if (problem !== undefined) this.warn(`container ${container}: label ${label}: ${problem}`);
     }
   }
 
+  private findLabelProblem(name: string, text: string): string | undefined {
+    const rule = this.rules.find((one) => one.name === name);
+    if (rule === undefined) {
+      // The rule exists, but is off.
+      if (builtinNames.has(name)) return undefined;
+      const names = new Set([...this.rules.map((one) => one.name), ...builtinNames]);
+      return `there is no such rule; expected one of ${[...names].join(', ')}`;
+    }
+    if (applyLabelOverride(rule, text) !== undefined) return undefined;
+    return `${JSON.stringify(text)} is not allowed; expected ${describeOverrideFormat(rule)}`;
+  }
+
   private compile(rule: MetricRule): CompiledRule {
+    const compilePrecondition = ({ expression, condition }: Precondition): CompiledPrecondition => ({
+      expression: compileExpression(expression, this.selectors),
+      condition,
+    });
     return {
       rule,
       expression: compileExpression(rule.expression, this.selectors),
-      when: rule.when.map((one) => this.compilePrecondition(one)),
-      unless: rule.unless.map((one) => this.compilePrecondition(one)),
+      when: rule.when.map(compilePrecondition),
+      unless: rule.unless.map(compilePrecondition),
     };
   }
 
-  private compilePrecondition({ expression, condition }: Precondition): CompiledPrecondition {
-    return { expression: compileExpression(expression, this.selectors), condition };
-  }
-
-  private layoutOf(of: keyof SelectorSets): SampleLayout {
+  private createLayout(side: keyof SelectorSets): SampleLayout {
     const trends = this.metricRules.flatMap(({ rule: { expression } }) => {
       const { metric, attributes, isOfHost } = expression.metric;
-      if (expression.forecast === undefined || isOfHost !== (of === 'host')) return [];
-      return [{ selector: this.selectors[of].register(metric, attributes), window: expression.window }];
+      if (expression.forecast === undefined || isOfHost !== (side === 'host')) return [];
+      const selector = this.selectors[side].register(metric, attributes);
+      return [{ selector, window: expression.window }];
     });
-    return { selectors: this.selectors[of], interval: this.interval, trends };
+    return { selectors: this.selectors[side], interval: this.interval, trends };
   }
 }
 
-/** Whether all holds besides that a rule wants to hold. */
+/** Whether all of a rule's `when` are met, and none of its `unless`. */
 export const arePreconditionsMet = ({ when, unless }: CompiledRule, views: SampleViews): boolean =>
   when.every((one) => isPreconditionMet(one, views)) && !unless.some((one) => isPreconditionMet(one, views));
 
-const isPreconditionMet = (
-  { expression: quantity, condition }: CompiledPrecondition,
-  views: SampleViews,
-): boolean => {
-  const value = quantity.value(views);
+const isPreconditionMet = ({ expression, condition }: CompiledPrecondition, views: SampleViews): boolean => {
+  const value = expression.value(views);
   return condition === 'absent' ? Number.isNaN(value) : isMet(condition, value);
 };

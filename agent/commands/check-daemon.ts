@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
-import { isSelected, selectMetrics } from '../../collectors/catalogue/selection.ts';
+import { selectMetrics } from '../../collectors/catalogue/selection.ts';
 import { infoOf, runsHere } from '../../collectors/docker/host.ts';
 import {
   connectToDaemon,
@@ -17,6 +17,7 @@ import { type DaemonRequest, daemonRequests, RefusedError } from '../../collecto
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
 import { findLogSource } from '../../collectors/logs/source.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
+import { compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 import { accessChecks, accessContext, failedAccessChecks, LOG_FILES } from '../targets/access-checks.ts';
@@ -123,11 +124,9 @@ type InspectRunning = () => Promise<readonly ContainerInspectInfo[]>;
 
 /** Tries on every running container what the agent does. @param ask for those that run */
 async function checkAbilities(config: Config, ask: InspectRunning, isHere: boolean): Promise<CheckResult[]> {
-  const { include, exclude } = config.containers;
+  const isSelected = compileContainerFilter(config.containers.include, config.containers.exclude);
   const look = async () =>
-    (await ask())
-      .map((inspect) => fromInspect(inspect, undefined, {}))
-      .filter((container) => isSelected(container, include, exclude));
+    (await ask()).map((inspect) => fromInspect(inspect, undefined, {})).filter(isSelected);
   let containers = await look();
   const { procfs, rootfs } = config;
   const logs = logsFound(containers, isHere ? rootfs : undefined);

@@ -2,13 +2,14 @@
 
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
-import { matches, selectMetrics } from '../../collectors/catalogue/selection.ts';
+import { selectMetrics } from '../../collectors/catalogue/selection.ts';
 import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import { hostAttributes } from '../../collectors/host/identity.ts';
 import { bootTime } from '../../collectors/host/index.ts';
 import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
+import { compileWildcards } from '../../collectors/shared/wildcard.ts';
 import { resolveDestinations } from '../../config/destinations.ts';
 import { patternEngine } from '../../config/pattern.ts';
 import { parsePairs } from '../../config/receiver-options.ts';
@@ -150,12 +151,13 @@ async function startLocked(
         telemetry,
       )
     : undefined;
+  const isExcludedEvent = compileWildcards(...config.events.exclude);
   const pipeline = new Pipeline({
     exporters: [...exporters, scrape, ...(dashboard === undefined ? [] : [dashboard])],
     telemetry,
     dialect: config.otlp.metric_names === 'docker_stats' ? 'dockerStats' : 'semconv',
     temporality: config.otlp.temporality === 'delta' ? 'delta' : 'cumulative',
-    wantsEvent: (name) => !config.events.exclude.some((pattern) => matches(pattern, name)),
+    wantsEvent: (name) => !isExcludedEvent(name),
     traces: destinations.some((destination) => destination.kinds.includes('traces')),
     onLines: (container, records) => evidence.addLines(container, records),
     onEvent(resource, event) {

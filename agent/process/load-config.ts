@@ -5,7 +5,7 @@ import { templateMistake } from '../../exporters/alerts/text.ts';
 import { compileRules } from '../alerts/compile-rules.ts';
 
 const checks = {
-  checkRules: (alerts: LoadedConfig['config']['alerts']) => compileRules(alerts).mistakes,
+  checkRules: (alerts: LoadedConfig['config']['alerts']) => compileRules(alerts).problems,
   checkTemplate: templateMistake,
 };
 

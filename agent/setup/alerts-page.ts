@@ -6,7 +6,8 @@ import { alertOptions, webhookOptions } from '../../config/alert-options.ts';
 import { builtinRules } from '../../config/builtin-rules.ts';
 import { optionMetadata } from '../../config/option.ts';
 import { ruleOptions } from '../../config/rule-options.ts';
-import { compileRule, describeRule } from '../alerts/rule.ts';
+import { compileRule } from '../alerts/compile-rule.ts';
+import { describeRule } from '../alerts/describe-rule.ts';
 
 const line = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

@@ -1,7 +1,6 @@
 /** One daemon that is observed: its collectors, wired for where it runs, and its part of each round. */
 
 import type Docker from 'dockerode';
-import { isSelected } from '../../collectors/catalogue/selection.ts';
 import { StatsCollector } from '../../collectors/cgroup/stats/index.ts';
 import { hostOf, infoOf, runsHere } from '../../collectors/docker/host.ts';
 import { DockerCollector } from '../../collectors/docker/index.ts';
@@ -19,6 +18,8 @@ import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container, Resource } from '../../collectors/records/records.ts';
 import { Backoff } from '../../collectors/shared/backoff.ts';
 import { isContainerProcess } from '../../collectors/shared/cgroup-location.ts';
+import { compileContainerFilter } from '../../collectors/shared/container-filter.ts';
+import { compileWildcards } from '../../collectors/shared/wildcard.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { compileCommandRedaction } from '../logs/redact.ts';
 import { Round } from '../rounds/round.ts';
@@ -252,14 +253,13 @@ export class DaemonTarget implements Target {
       objects,
       new LogCollector({ ...logOptions(options), docker, rootfs, ownId: scope.ownId }),
     ];
+    const isSelected = compileContainerFilter(config.containers.include, config.containers.exclude);
     const collector = new DockerCollector({
       docker,
       surroundings: () => this.identify(),
       host: () => this.resource,
-      labels: config.container_labels,
-      selects: (container) =>
-        isSelected(container, config.containers.include, config.containers.exclude) &&
-        scope.includes(container),
+      isWantedLabel: compileWildcards(...config.container_labels),
+      selects: (container) => isSelected(container) && scope.includes(container),
       reportsObjects: scope.isHost,
       describe: (container) => (isHere ? optionalAttributes(container, options) : {}),
       sink: pipeline,

@@ -1,6 +1,5 @@
 /** Containers that are observed without a daemon: their collectors, wired, and their part of each round. */
 
-import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import { DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
@@ -10,6 +9,8 @@ import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container } from '../../collectors/records/records.ts';
+import { compileContainerFilter } from '../../collectors/shared/container-filter.ts';
+import { compileWildcards } from '../../collectors/shared/wildcard.ts';
 import { StateCollector } from '../../collectors/state.ts';
 import { Round } from '../rounds/round.ts';
 import { AccessMonitor, accessContext } from './access-checks.ts';
@@ -64,8 +65,8 @@ export class KernelTarget implements Target {
       files: options.files,
       rootfs,
       surroundings: this.recordAttributes,
-      labels: config.container_labels,
-      selects: (container) => isSelected(container, containers.include, containers.exclude),
+      isWantedLabel: compileWildcards(...config.container_labels),
+      selects: compileContainerFilter(containers.include, containers.exclude),
       describe: (container) => optionalAttributes(container, options),
       sink: pipeline,
       store,

@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { isSelected, RULE } from '../../collectors/catalogue/selection.ts';
 import { findOwnContainer, joinedBy } from '../../collectors/docker/own-container-lookup.ts';
 import { connectToDaemon, isNotFound } from '../../collectors/engine/client.ts';
 import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import type { Container } from '../../collectors/records/records.ts';
+import { CONTAINER_SELECTOR, compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { ownContainerId } from '../../collectors/shared/own-container.ts';
 import { ConfigError } from '../../config/load.ts';
 import type { ScopeName } from '../../config/option.ts';
@@ -94,13 +94,13 @@ function selfScope(ownId: string, labels: Labels): AgentScope {
       `it to hold ${right}`,
     );
   const rules = text.split(',').map((rule) => rule.trim());
-  const wrong = rules.find((rule) => !RULE.test(rule));
+  const wrong = rules.find((rule) => !CONTAINER_SELECTOR.test(rule));
   if (wrong !== undefined)
     throw refuse('self', `its label ${SCOPE_LABEL} has "${wrong}", which is no rule`, right);
   return {
     isHost: false,
     ownId,
-    includes: (container) => isSelected(container, rules, []),
+    includes: compileContainerFilter(rules, []),
     ownsLabels: () => false,
   };
 }

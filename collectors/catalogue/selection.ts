@@ -1,62 +1,27 @@
-/** Which metrics are collected, and which containers are observed. */
+/** Which metrics are collected. */
 
-import type { Subject } from '../records/records.ts';
+import { compileWildcards } from '../shared/wildcard.ts';
 import { type CatalogueEntry, groups } from './entry.ts';
 import { metrics } from './index.ts';
 
-/** Whether a pattern, in which `*` stands for anything, fits the whole text. */
-export function matches(pattern: string, text: string): boolean {
-  const literal = pattern.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${literal.join('.*')}$`, 's').test(text);
+/** @param patterns names of groups, or names of metrics with `*` as wildcard */
+function compileMetricFilter(patterns: readonly string[]): (row: CatalogueEntry) => boolean {
+  const matches = compileWildcards(...patterns);
+  return ({ name, group }) => patterns.includes(group) || matches(name);
 }
 
-const isMeant = (pattern: string, { name, group }: CatalogueEntry): boolean =>
-  pattern === group || matches(pattern, name);
+/** Whether any metric or group fits the pattern. */
+export const isMetricPattern = (pattern: string): boolean => metrics.some(compileMetricFilter([pattern]));
 
-/** Patterns that fit no metric and no group. */
-export function unknownMetrics(patterns: readonly string[]): string[] {
-  return patterns.filter((pattern) => !metrics.some((row) => isMeant(pattern, row)));
-}
-
-/** Names that a pattern could have meant. */
+/** Names that can be selected; suggestions for a misspelled pattern come from these. */
 export const selectable: readonly string[] = [
   ...groups,
   ...metrics.filter(({ dialectOnly }) => !dialectOnly).map(({ name }) => name),
 ];
 
-/** The rows that are collected: all but the opt-in ones, those that are enabled, and none that is disabled. */
+/** All metrics but the opt-in ones, plus the enabled ones, minus the disabled ones. */
 export function selectMetrics(enable: readonly string[], disable: readonly string[]): CatalogueEntry[] {
-  return metrics.filter(
-    (row) =>
-      (!row.optIn || enable.some((pattern) => isMeant(pattern, row))) &&
-      !disable.some((pattern) => isMeant(pattern, row)),
-  );
-}
-
-/**
- * A rule such as `name=web*`, `image=nginx:*`, `label=com.example.team=shop` or `label=portlight.*`; of a
- * label without a value, being there is enough.
- */
-function fits(rule: string, container: Subject): boolean {
-  const [, kind, pattern = ''] = /^(name|image|label)=(.*)$/s.exec(rule) ?? [];
-  if (kind === 'name') return matches(pattern, container.name);
-  if (kind === 'image') return matches(pattern, container.image);
-  const [key = '', ...value] = pattern.split('=');
-  return Object.entries(container.labels).some(
-    ([label, given]) => matches(key, label) && (value.length === 0 || matches(value.join('='), given)),
-  );
-}
-
-export const RULE = /^(name|image|label)=.+/s;
-
-/** Whether a container is observed: any include rule fits, or there is none, and no exclude rule does. */
-export function isSelected(
-  container: Subject,
-  include: readonly string[],
-  exclude: readonly string[],
-): boolean {
-  return (
-    (include.length === 0 || include.some((rule) => fits(rule, container))) &&
-    !exclude.some((rule) => fits(rule, container))
-  );
+  const isEnabled = compileMetricFilter(enable);
+  const isDisabled = compileMetricFilter(disable);
+  return metrics.filter((row) => (!row.optIn || isEnabled(row)) && !isDisabled(row));
 }

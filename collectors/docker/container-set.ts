@@ -1,18 +1,20 @@
 /** The containers that exist, each as one object, described by the daemon. */
+
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
 import { isNotFound, withTimeout } from '../engine/client.ts';
 import { fromActor, fromInspect, runtimeAttributes, type Surroundings } from '../lifecycle/identity.ts';
 import type { ReportedState } from '../lifecycle/reported-state.ts';
 import type { Attributes, Container } from '../records/records.ts';
+import type { WildcardMatcher } from '../shared/wildcard.ts';
 
 /** How long the daemon may take to describe one container: events wait for it. */
 const ANSWER_MS = 3000;
 
 export interface ContainersOptions {
   readonly docker: Docker;
-  /** Patterns of container labels that the resource bears. */
-  readonly labels: readonly string[];
+  /** Whether a container label becomes a resource attribute. */
+  readonly isWantedLabel: WildcardMatcher;
   /** Whether a container is observed at all; for one of which only an event is left, it is to be known at once. */
   readonly selects: (container: Container) => boolean | Promise<boolean>;
   /** What else the resource of a running container is to bear. */
@@ -90,7 +92,7 @@ export class Containers {
   }
 
   private async ask(id: string): Promise<Container | undefined> {
-    const { docker, labels, describe } = this.options;
+    const { docker, isWantedLabel, describe } = this.options;
     let inspect: ContainerInspectInfo;
     try {
       const abortSignal = AbortSignal.any([this.options.stopping, AbortSignal.timeout(ANSWER_MS)]);
@@ -99,7 +101,7 @@ export class Containers {
       if (isNotFound(error)) return undefined;
       throw error;
     }
-    const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, labels);
+    const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, isWantedLabel);
     const more = describe(fresh);
     if (Object.keys(more).length > 0)
       fresh.resource = { ...fresh.resource, attributes: { ...fresh.resource.attributes, ...more } };
@@ -114,7 +116,7 @@ export class Containers {
     actor: Readonly<Record<string, string>>,
     told: ReportedState | undefined,
   ): Container | undefined {
-    const container = fromActor(id, actor, this.surroundings, this.options.labels);
+    const container = fromActor(id, actor, this.surroundings, this.options.isWantedLabel);
     if (told !== undefined) {
       container.name = told.name;
       container.resource = { ...container.resource, attributes: told.resource };

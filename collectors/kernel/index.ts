@@ -17,6 +17,7 @@ import { type Attributes, type Container, type UnixNano, unixNow } from '../reco
 import { type KernelFiles, readSmallFile } from '../shared/kernel-file.ts';
 import { type Namespace, readNamespaces } from '../shared/namespaces.ts';
 import { TimeSlice } from '../shared/time-slice.ts';
+import type { WildcardMatcher } from '../shared/wildcard.ts';
 import { DaemonFiles } from './daemon-files.ts';
 import { type Init, ProcessTable } from './process-table.ts';
 
@@ -38,8 +39,8 @@ export interface KernelOptions extends LifecycleReporterOptions {
   readonly rootfs: string;
   /** `host.*` and `os.*`. */
   readonly surroundings: Attributes;
-  /** Patterns of container labels that the resource bears. */
-  readonly labels: readonly string[];
+  /** Whether a container label becomes a resource attribute. */
+  readonly isWantedLabel: WildcardMatcher;
   /** Whether a container is observed at all. */
   readonly selects: (container: Container) => boolean;
   /** What else the resource of a running container is to bear. */
@@ -249,14 +250,14 @@ export class KernelCollector {
 
   private describe(init: Init): Container {
     const { id, pid, runtime } = init;
-    const { surroundings, labels, describe } = this.options;
+    const { surroundings, isWantedLabel, describe } = this.options;
     const written = this.files.inspect(id);
     const by = runtime ?? (written === undefined ? undefined : 'docker');
     const around = by === undefined ? surroundings : { ...surroundings, 'container.runtime.name': by };
     const container =
       written === undefined
         ? this.unnamed(init, around)
-        : { ...fromInspect(written, undefined, around, labels), finishedAt: 0n };
+        : { ...fromInspect(written, undefined, around, isWantedLabel), finishedAt: 0n };
     container.pid = pid;
     container.startedAt = this.startOf(init);
     if (container.status !== 'paused') container.status = 'running';

@@ -4,9 +4,9 @@
  */
 import { crc32 } from 'node:zlib';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
-import { matches } from '../catalogue/selection.ts';
 import { parseTime } from '../engine/time.ts';
 import type { Attributes, AttributeValue, Container } from '../records/records.ts';
+import { compileWildcards, type WildcardMatcher } from '../shared/wildcard.ts';
 import { DEFAULT_STOP_SIGNAL, signalName } from './exit-reason.ts';
 
 /** Of CPU time, microseconds, where a quota says nothing else. */
@@ -68,7 +68,7 @@ export function resourceAttributes(
   { id, name, image, imageId, labels }: Known,
   details: Pick<ImageInspectInfo, 'RepoTags' | 'RepoDigests'> | undefined,
   surroundings: Surroundings,
-  wantedLabels: readonly string[] = [],
+  isWantedLabel: WildcardMatcher = compileWildcards(),
 ): Attributes {
   // A container made from a bare image id says so; then the image's first tag is the better name.
   const named = image.startsWith('sha256:') ? (details?.RepoTags?.[0] ?? image) : image;
@@ -90,7 +90,7 @@ export function resourceAttributes(
   if (imageId !== undefined) attributes['container.image.id'] = imageId;
   if (details?.RepoDigests?.length) attributes['container.image.repo_digests'] = details.RepoDigests;
   for (const [key, value] of Object.entries(labels)) {
-    if (wantedLabels.some((pattern) => matches(pattern, key))) attributes[`container.label.${key}`] = value;
+    if (isWantedLabel(key)) attributes[`container.label.${key}`] = value;
   }
   return { ...attributes, ...surroundings };
 }
@@ -100,7 +100,7 @@ export function fromInspect(
   inspect: ContainerInspectInfo,
   details: ImageInspectInfo | undefined,
   surroundings: Surroundings,
-  wantedLabels: readonly string[] = [],
+  isWantedLabel: WildcardMatcher = compileWildcards(),
 ): Container {
   const known = {
     id: inspect.Id,
@@ -114,7 +114,7 @@ export function fromInspect(
     name: known.name,
     image: known.image,
     labels: known.labels,
-    resource: { attributes: resourceAttributes(known, details, surroundings, wantedLabels), subject: known },
+    resource: { attributes: resourceAttributes(known, details, surroundings, isWantedLabel), subject: known },
     pid: inspect.State.Running ? inspect.State.Pid : 0,
     createdAt: parseTime(inspect.Created),
     startedAt: parseTime(inspect.State.StartedAt),
@@ -225,13 +225,13 @@ export function fromActor(
   id: string,
   actor: Readonly<Record<string, string>>,
   surroundings: Surroundings,
-  wantedLabels: readonly string[] = [],
+  isWantedLabel: WildcardMatcher = compileWildcards(),
 ): Container {
   const known = { id, name: actor.name ?? id.slice(0, 12), image: actor.image ?? '', labels: actor };
   return {
     ...known,
     resource: {
-      attributes: resourceAttributes(known, undefined, surroundings, wantedLabels),
+      attributes: resourceAttributes(known, undefined, surroundings, isWantedLabel),
       subject: known,
     },
     pid: 0,

@@ -1,7 +1,7 @@
 /** Ships logs, events, metrics and traces to one OTLP destination. */
 
-import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { Resource } from '../../collectors/records/records.ts';
+import { type ContainerFilter, compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { type Destination, signalOfKind } from '../../config/destinations.ts';
 import { Delivery, type Outlet } from '../sending/delivery.ts';
 import type { AlertBatch, Batch } from '../shared/batch.ts';
@@ -34,11 +34,13 @@ function countPoints(otlp: Buffer): number {
 export class OtlpExporter implements Exporter {
   readonly name: string;
   private readonly destination: Destination;
+  private readonly isSelected: ContainerFilter;
   private readonly delivery: Delivery;
 
   private constructor(destination: Destination, delivery: Delivery) {
     this.name = destination.name;
     this.destination = destination;
+    this.isSelected = compileContainerFilter(destination.containers.include, destination.containers.exclude);
     this.delivery = delivery;
   }
 
@@ -99,8 +101,7 @@ export class OtlpExporter implements Exporter {
   private filtered(batch: Sent): { otlp: Buffer; count: number } {
     const { include, exclude } = this.destination.containers;
     if (include.length === 0 && exclude.length === 0) return batch;
-    const isWanted = ({ subject }: Resource) =>
-      subject === undefined || isSelected(subject, include, exclude);
+    const isWanted = ({ subject }: Resource) => subject === undefined || this.isSelected(subject);
     if (batch.signal !== 'metrics')
       return { otlp: batch.otlp, count: isWanted(batch.resource) ? batch.count : 0 };
     const wanted = batch.resources.map(isWanted);

@@ -1,7 +1,7 @@
 /** Posts alerts to a webhook, one a request, as they fire and are resolved. */
 
-import { isSelected } from '../../collectors/catalogue/selection.ts';
 import type { Resource } from '../../collectors/records/records.ts';
+import { type ContainerFilter, compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Webhook } from '../../config/alert-receivers.ts';
 import { alertSeverities } from '../../config/severity.ts';
@@ -43,11 +43,13 @@ function transportTo(webhook: Webhook): Transport {
 export class WebhookExporter implements Exporter {
   readonly name: string;
   private readonly webhook: Webhook;
+  private readonly isSelected: ContainerFilter;
   private readonly delivery: Delivery;
 
   private constructor(webhook: Webhook, delivery: Delivery, name: string) {
     this.name = name;
     this.webhook = webhook;
+    this.isSelected = compileContainerFilter(webhook.containers.include, webhook.containers.exclude);
     this.delivery = delivery;
   }
 
@@ -100,9 +102,9 @@ export class WebhookExporter implements Exporter {
   }
 
   private wants({ status, severity }: Alert, { subject }: Resource): boolean {
-    const { resolved, minSeverity, containers } = this.webhook;
+    const { resolved, minSeverity } = this.webhook;
     if (status === 'resolved' && !resolved) return false;
     if (alertSeverities.indexOf(severity) < alertSeverities.indexOf(minSeverity)) return false;
-    return subject === undefined || isSelected(subject, containers.include, containers.exclude);
+    return subject === undefined || this.isSelected(subject);
   }
 }

@@ -157,7 +157,9 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   });
   const url = await listenUrl(agent);
   t.true(
-    agent.stderr.includes('alerts.rules[12] (wrong): metric: \\"container.memory.usge\\" is not a metric'),
+    agent.stderr.includes(
+      'alerts.rules[12] (wrong): metric: \\"container.memory.usge\\" is not a known metric',
+    ),
   );
 
   const names: Record<string, string> = {};

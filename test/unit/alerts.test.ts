@@ -214,8 +214,8 @@ test("a container's labels change its rules", (t) => {
   round(92);
   t.is(scene.told.at(-1)!.status, 'resolved');
   t.deepEqual(scene.warnings, [
-    'container wrong: label portlight.alert.memory: "9x" is not allowed; expected off, or a share such as 90%, with an operator before it and "for 5m" behind it where wanted',
-    `container wrong: label portlight.alert.memry: is of no rule; there are ${[...compileRules(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
+    'container wrong: label portlight.alert.memory: "9x" is not allowed; expected off, or a percentage such as 90%, optionally with an operator before it and "for 5m" after it',
+    `container wrong: label portlight.alert.memry: there is no such rule; expected one of ${[...compileRules(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
   ]);
 });
 
@@ -297,7 +297,7 @@ test('rules of a user: scope, ratio, rate, the host, what else has to hold, labe
 });
 
 test('a rule that is wrong is named, with what would be right, and the others are there', (t) => {
-  const { rules, mistakes } = compileRules(
+  const { rules, problems } = compileRules(
     alertConfig({
       rules: [
         { name: 'one', metric: 'container.memory.workingset', condition: '> 1' },
@@ -338,25 +338,25 @@ test('a rule that is wrong is named, with what would be right, and the others ar
     }),
   );
   t.deepEqual(
-    mistakes.map(({ message }) => message.replace(/^alerts\.rules/, '')),
+    problems.map(({ message }) => message.replace(/^alerts\.rules/, '')),
     [
-      '[0] (one): metric: "container.memory.workingset" is not a metric; portlight metrics list has them; did you mean container.memory.working_set?',
-      '[1] (two): condition: "> 90MiB" is not allowed; expected an operator (>=, >, <=, <, ==, !=) and a share such as 90%',
-      '[2] (three): resolve: "> 80MiB" is not allowed; expected the opposite of the condition, or what lies beyond that',
-      '[3] (four): condition is missing; expected an operator and a size such as 100MiB',
+      '[0] (one): metric: "container.memory.workingset" is not a known metric (see portlight metrics list); did you mean container.memory.working_set?',
+      '[1] (two): condition: "> 90MiB" is not allowed; expected an operator (>=, >, <=, <, ==, !=) and a percentage such as 90%',
+      '[2] (three): resolve: "> 80MiB" is not allowed; expected the opposite of the condition, with the same or a further threshold',
+      '[3] (four): requires condition: an operator and a size such as 100MiB',
       '[4] (five): for: "5 minutes" is not allowed; expected a duration between 0s and 24h with its unit, such as 5m',
       '[5] (six): severty: is not a known key; did you mean severity?',
       '[6] (seven): annotations.summary: {{nme}} is not known',
-      '[7]: name: is missing; expected letters, digits and _',
-      '[9] (eight): for: is not allowed beside events',
+      '[7]: name: is required; expected letters, digits and _',
+      '[9] (eight): for: cannot be combined with events',
       '[10]: "nine" is not a rule; expected name, metric and condition',
-      '[12] (good): name: "good" is there twice',
-      "[13] (ten): over: container.memory.limit is a container's, system.memory.usage is the host's",
-      '[14] (eleven): metric: container.cpu.time is a counter, which only ever grows',
-      '[15] (long): window: is not allowed; expected 10m at most, but for a forecast',
-      '[16] (level): window: is not allowed: container.memory.usage is no counter, whose change would be looked at',
-      '[17] (bare): condition: "> 90" is not allowed; expected an operator (>=, >, <=, <, ==, !=) and a share such as 90%',
-      '[18] (twelve): when[0].metric: "x" is not a metric; portlight metrics list has them',
+      '[12] (good): name: "good" is defined twice',
+      '[13] (ten): over: container.memory.limit is a container metric, but system.memory.usage is a host metric',
+      '[14] (eleven): metric: container.cpu.time is a counter; a forecast requires another kind',
+      '[15] (long): window: is limited to 10m, except with forecast',
+      '[16] (level): window: is for counters and forecasts; container.memory.usage is not a counter',
+      '[17] (bare): condition: "> 90" is not allowed; expected an operator (>=, >, <=, <, ==, !=) and a percentage such as 90%',
+      '[18] (twelve): when[0].metric: "x" is not a known metric (see portlight metrics list)',
     ],
   );
   const memoryRule = rules.find(({ name }) => name === 'memory');
@@ -526,7 +526,7 @@ test('a threshold from a label is what it is meant to be', (t) => {
   t.is(scene.warnings.length, 1);
   t.regex(
     scene.warnings[0]!,
-    /portlight\.alert\.memory: "95" is not allowed; expected off, or a share such as 90%/,
+    /portlight\.alert\.memory: "95" is not allowed; expected off, or a percentage such as 90%/,
   );
 });
 

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import test from 'ava';
 import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
 import { referencePage } from '../../collectors/catalogue/reference.ts';
-import { isSelected, matches, selectMetrics } from '../../collectors/catalogue/selection.ts';
+import { selectMetrics } from '../../collectors/catalogue/selection.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import { Points } from '../../collectors/records/points.ts';
 import type { Point } from '../../collectors/records/records.ts';
+import { compileContainerFilter } from '../../collectors/shared/container-filter.ts';
+import { compileWildcards } from '../../collectors/shared/wildcard.ts';
 import { DeltaConversion } from '../../exporters/otlp/wire/delta.ts';
 import { encodeMetrics } from '../../exporters/otlp/wire/encode.ts';
 import { familyName, sanitize } from '../../exporters/prometheus/names.ts';
@@ -192,14 +194,15 @@ test('selection: opt-in, names, groups and patterns; containers by name, image a
   t.true(names(['hugetlb'], []).has('container.hugetlb.usage'));
   t.false(names([], ['container.cpu.*']).has('container.cpu.time'));
   t.false(names(['network'], ['network']).has('container.network.io'));
-  t.true(matches('a.c*', 'a.cd'));
-  t.false(matches('a.c', 'abc'));
+  t.true(compileWildcards('a.c*')('a.cd'));
+  t.false(compileWildcards('a.c')('abc'));
   const container = fakeContainer({
     name: 'web-1',
     image: 'nginx:1.25',
     labels: { team: 'shop', 'portlight.x': '' },
   });
-  const selected = (include: string[], exclude: string[] = []) => isSelected(container, include, exclude);
+  const selected = (include: string[], exclude: string[] = []) =>
+    compileContainerFilter(include, exclude)(container);
   t.true(selected([]));
   t.true(selected(['name=db*', 'image=nginx:*']));
   t.false(selected(['name=db*']));

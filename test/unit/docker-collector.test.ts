@@ -145,7 +145,7 @@ async function observed(
     docker: daemon.docker,
     surroundings: async () => ({}),
     host: () => ({ attributes: {} }),
-    labels: [],
+    isWantedLabel: () => false,
     reportsObjects: true,
     selects: () => true,
     describe: () => ({}),

@@ -99,7 +99,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
     files: new KernelFiles(1000, () => {}),
     rootfs: proc.directory,
     surroundings: {},
-    labels: [],
+    isWantedLabel: () => false,
     selects: () => true,
     describe: () => ({}),
     sink: {

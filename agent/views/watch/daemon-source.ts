@@ -138,7 +138,7 @@ export class DaemonSource implements ViewSource {
       docker,
       surroundings: async () => ({}),
       host: () => HOST,
-      labels: [],
+      isWantedLabel: () => false,
       selects: async (container) => (await this.daemon.scope()).includes(container),
       describe: () => ({}),
       sink,
