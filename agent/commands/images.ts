@@ -1,6 +1,7 @@
 /** `portlight images`: the images that the daemon has, and which containers use them. */
 import type { Command } from 'commander';
-import { listedReference, listImages, namesOf } from '../../collectors/docker/objects.ts';
+import { listedReference, usableReferences } from '../../collectors/docker/objects/image-references.ts';
+import { listImages } from '../../collectors/docker/objects/list-objects.ts';
 import { familiar, parseImageReference } from '../../collectors/lifecycle/identity.ts';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import type { Containers, Images } from '../../exporters/dashboard/api.ts';
@@ -52,8 +53,8 @@ async function fromDaemon(daemon: Daemon): Promise<Row[]> {
   return listed.map(
     (image): Row => ({
       id: image.Id,
-      references: namesOf(image.RepoTags),
-      digests: namesOf(image.RepoDigests),
+      references: usableReferences(image.RepoTags),
+      digests: usableReferences(image.RepoDigests),
       created: new Date(image.Created * 1000).toISOString(),
       size: image.Size,
       containers: containers.filter(({ imageId }) => imageId === image.Id).map(({ name }) => name),

@@ -1,6 +1,6 @@
 /** Wires what the dashboard looks up to those who know it. */
 
-import { namesOf } from '../../collectors/docker/objects.ts';
+import { usableReferences } from '../../collectors/docker/objects/image-references.ts';
 import { readConfinement } from '../../collectors/namespaces/confinement.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import type { Confinement } from '../../exporters/dashboard/api.ts';
@@ -87,7 +87,7 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
       const images = new Map(given.flatMap(({ value }) => value.map((image) => [image.Id, image])));
       return [...images.values()].map(({ Id, RepoTags, Created, Size }) => ({
         id: Id,
-        references: namesOf(RepoTags),
+        references: usableReferences(RepoTags),
         createdAt: Created * 1000,
         size: Size,
       }));
@@ -98,8 +98,8 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
       const { Id, RepoTags, RepoDigests, Created, Size, Os, Architecture } = found.inspect;
       return {
         id: Id,
-        references: namesOf(RepoTags),
-        digests: namesOf(RepoDigests),
+        references: usableReferences(RepoTags),
+        digests: usableReferences(RepoDigests),
         createdAt: milliseconds(Created),
         size: Size,
         os: Os,

@@ -3,8 +3,8 @@
 import { metrics as allMetrics } from '../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import { HostCollector } from '../../collectors/host/index.ts';
-import { NetworkCollector } from '../../collectors/network.ts';
-import { ProcessCollector } from '../../collectors/processes.ts';
+import { NetworkCollector } from '../../collectors/network/index.ts';
+import { ProcessCollector } from '../../collectors/processes/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import type { KernelFiles } from '../../collectors/shared/kernel-file.ts';

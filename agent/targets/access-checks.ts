@@ -5,7 +5,8 @@
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { findLogSource } from '../../collectors/logs/source.ts';
-import { countDescriptors, countSockets } from '../../collectors/processes.ts';
+import { countDescriptors, countSockets } from '../../collectors/processes/descriptors.ts';
+
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import {

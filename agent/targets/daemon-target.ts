@@ -5,7 +5,9 @@ import { StatsCollector } from '../../collectors/cgroup/stats/index.ts';
 import { hostOf, infoOf, runsHere } from '../../collectors/docker/host.ts';
 import { DockerCollector } from '../../collectors/docker/index.ts';
 import { type LayeredImage, layeredImage } from '../../collectors/docker/layers.ts';
-import { type ListedImage, listImages, ObjectCollector } from '../../collectors/docker/objects.ts';
+import type { ImageSummary } from '../../collectors/docker/objects/docker-object.ts';
+import { ObjectCollector } from '../../collectors/docker/objects/index.ts';
+import { listImages } from '../../collectors/docker/objects/list-objects.ts';
 import { StorageCollector } from '../../collectors/docker/storage.ts';
 import { connectToDaemon, outdatedApiWarning } from '../../collectors/engine/client.ts';
 import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
@@ -114,7 +116,7 @@ export class DaemonTarget implements Target {
     return this.isHere ? this.options.config.procfs : undefined;
   }
 
-  async images(): Promise<ListedImage[]> {
+  async images(): Promise<ImageSummary[]> {
     const used = this.imageIds();
     const all = await listImages(this.docker, used);
     return this.options.scope.isHost ? all : all.filter(({ Id }) => used.includes(Id));
@@ -227,7 +229,7 @@ export class DaemonTarget implements Target {
       sink: pipeline,
       host: () => this.resource,
       containers: () => this.containers.values(),
-      tells: (labels) => scope.isHost || (labels !== undefined && scope.ownsLabels(labels)),
+      isReported: (labels) => scope.isHost || (labels !== undefined && scope.ownsLabels(labels)),
       store,
     });
     const ofKernel = isHere ? kernelCollectors(options) : undefined;
@@ -271,7 +273,7 @@ export class DaemonTarget implements Target {
         if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
       },
       onObjectChanged: (type) => objects.objectChanged(type),
-      onReconciled: () => void objects.begin(),
+      onReconciled: () => void objects.refreshAll(),
       lifecycle: new CollectorDispatcher(collectors, telemetry, (container) => {
         const canAll = container.pid === 0 || this.isVisible(container);
         return (each) => canAll || !perProcess.includes(each);

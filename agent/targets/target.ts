@@ -4,15 +4,15 @@ import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
 import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import type { LayeredImage } from '../../collectors/docker/layers.ts';
-import type { ListedImage } from '../../collectors/docker/objects.ts';
+import type { ImageSummary } from '../../collectors/docker/objects/docker-object.ts';
 import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import type { FirstSight, LogOptions } from '../../collectors/logs/index.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { confinementAttributes, readConfinement } from '../../collectors/namespaces/confinement.ts';
 import { NamespaceCollector, namespaceAttributes } from '../../collectors/namespaces/index.ts';
-import { NetworkCollector } from '../../collectors/network.ts';
-import { ProcessCollector } from '../../collectors/processes.ts';
+import { NetworkCollector } from '../../collectors/network/index.ts';
+import { ProcessCollector } from '../../collectors/processes/index.ts';
 import type { Collector, TextStore } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container, Metric, Resource } from '../../collectors/records/records.ts';
@@ -70,7 +70,7 @@ export interface Target {
   /** Where its containers' processes are to be seen; undefined where they are not. */
   readonly procfs: string | undefined;
   /** The images that are shown; none where there is no daemon to have them. */
-  images(): Promise<readonly ListedImage[]>;
+  images(): Promise<readonly ImageSummary[]>;
   image(id: string): Promise<LayeredImage | undefined>;
   /** Whether there is such a container, observed or not. */
   exists(id: string): boolean;

@@ -210,12 +210,12 @@ export function compileReadPlan(
   const activityFileCount = allocator.files.size;
   const points = rows.flatMap((metric) =>
     readable(metric, versions).map(
-      ({ attributes, fields, compute, isRate: rate = false }): PlannedPoint => ({
+      ({ attributes, fields, compute, isRate = false }): PlannedPoint => ({
         metric,
         attributes,
         slots: fields.map((field) => allocator.slotFor(field, rulesOnly.has(metric))),
         compute,
-        isRate: rate,
+        isRate,
       }),
     ),
   );

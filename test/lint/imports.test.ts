@@ -32,7 +32,7 @@ const imports = files.flatMap((file) => importsOf(file, readFileSync(join(root, 
 
 const floorOf = (file: string): number => FLOORS.indexOf(file.split('/')[0]!);
 
-/** `collectors/network.ts` → `network`; `collectors/cgroup/parse.ts` → `cgroup`. */
+/** `collectors/state.ts` → `state`; `collectors/cgroup/parse.ts` → `cgroup`. */
 const roomOf = (file: string): string => file.split('/')[1]!.replace(/\.tsx?$/, '');
 
 const upward = (all: readonly Import[]): string[] =>

@@ -7,7 +7,7 @@ import { compileCommandRedaction } from '../../agent/logs/redact.ts';
 import { LastEvents } from '../../agent/pipeline/last-events.ts';
 import { eventsPage } from '../../agent/setup/events-page.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
-import { listedReference } from '../../collectors/docker/objects.ts';
+import { listedReference } from '../../collectors/docker/objects/image-references.ts';
 import { actionOf, actions, nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import type { DockerEvent } from '../../collectors/lifecycle/event-record.ts';
 import { eventRecord, uidOf } from '../../collectors/lifecycle/event-record.ts';
