@@ -14,7 +14,7 @@ import { startPosition } from './shared/position.ts';
 import { findLogSource, LogPaths, type LogSource } from './source.ts';
 
 const STOP_MS = 500;
-const LOOK_EVERY_MS = 5000;
+const NAME_CHECK_MS = 5000;
 
 /** Where to begin with a container that was running before the agent first saw it: a moment, or the end. */
 export type FirstSight = { readonly sinceSeconds: number } | 'now';
@@ -49,7 +49,7 @@ export class LogCollector implements Collector {
   private readonly agentStarted = Math.floor(Date.now() / 1000);
   private readonly tailer: TailScheduler;
   private readonly paths = new LogPaths();
-  private readonly held = new EarlyFiles();
+  private readonly earlyFiles = new EarlyFiles();
   private readonly followed = new Map<string, Followed>();
   /** How far logs were read that nobody follows now: what is kept may be behind it still. */
   private readonly reached = new Map<string, LogPosition>();
@@ -64,7 +64,7 @@ export class LogCollector implements Collector {
     if (container === undefined) {
       const { rootfs } = this.options;
       const path = this.paths.pathOf({ id, logPath: '' });
-      if (rootfs !== undefined && path !== '') this.held.open(id, join(rootfs, path));
+      if (rootfs !== undefined && path !== '') this.earlyFiles.open(id, join(rootfs, path));
       return;
     }
     if (id === this.options.ownId) return;
@@ -124,7 +124,7 @@ export class LogCollector implements Collector {
   }
 
   async close(): Promise<void> {
-    this.held.close();
+    this.earlyFiles.close();
     const all = [...this.followed.values()].map(({ follower }) => follower.close());
     // A daemon that does not answer must not keep us.
     await Promise.race([
@@ -181,15 +181,15 @@ export class LogCollector implements Collector {
     isRunning: boolean,
   ): Follower {
     const { docker, rootfs, firstSight } = this.options;
-    const onFault = (error: unknown) => this.options.sink.reportError(this.name, error, container);
+    const onError = (error: unknown) => this.options.sink.reportError(this.name, error, container);
     const ranBefore =
       container.startedAt !== 0n && Number(container.startedAt / 1_000_000_000n) < this.agentStarted;
     const fromEnd = isNew && ranBefore && firstSight === 'now';
     if (isNew && ranBefore && firstSight !== 'now') position.seconds = firstSight.sinceSeconds;
     const logPath = this.paths.pathOf(container);
-    const held = this.held.claim(container.id);
+    const earlyDescriptor = this.earlyFiles.claim(container.id);
     const source: LogSource =
-      held === undefined
+      earlyDescriptor === undefined
         ? findLogSource({ ...container, logPath }, rootfs)
         : { kind: 'file', path: join(rootfs!, logPath) };
     if (source.kind === 'file') {
@@ -199,12 +199,12 @@ export class LogCollector implements Collector {
         sink,
         position,
         fromEnd,
-        held,
+        earlyDescriptor,
         tty: container.tty,
-        maxFile: container.logMaxSize,
-        lookMs: LOOK_EVERY_MS,
-        onFault,
-        onTruncated: () => onFault(new Error(`${path} was emptied: what was not read before is lost`)),
+        maxFileBytes: container.logMaxSize,
+        nameCheckMs: NAME_CHECK_MS,
+        onError,
+        onTruncated: () => onError(new Error(`${path} was emptied: what was not read before is lost`)),
       });
       // Where it begins is kept before there is a line: an agent that is killed begins there again.
       if (fromEnd) void tail.opened.then(() => this.options.positions.save(container, position));
@@ -216,6 +216,6 @@ export class LogCollector implements Collector {
       position.seconds = this.agentStarted;
       this.options.positions.save(container, position);
     }
-    return new ApiFollower({ docker: docker!, container, sink, position, onError: onFault });
+    return new ApiFollower({ docker: docker!, container, sink, position, onError });
   }
 }

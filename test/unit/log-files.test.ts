@@ -4,7 +4,9 @@ import {
   appendFileSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -15,10 +17,11 @@ import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { JsonFileEntry } from '../../collectors/logs/files/entry.ts';
-import { FileTail, type TailOptions } from '../../collectors/logs/files/tail.ts';
+import { FileTail, type FileTailOptions } from '../../collectors/logs/files/tail.ts';
 import { startPosition } from '../../collectors/logs/shared/position.ts';
 import type { IoStream, LogLine, LogPosition } from '../../collectors/records/records.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { waitFor } from '../support/wait.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024);
 
@@ -109,6 +112,16 @@ test('half a pair of surrogates becomes U+FFFD, a pair one character', (t) => {
   t.is(read('a\\u0000b'), 'a\0b');
 });
 
+/** What this process has open, as the kernel names it. */
+const openFiles = (): string[] =>
+  readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${descriptor}`)];
+    } catch {
+      return [];
+    }
+  });
+
 /** A log that is written to and read, and what was handed over. */
 class Host {
   readonly path: string;
@@ -171,16 +184,16 @@ class Host {
     }
   }
 
-  open(fromEnd = false, more: Partial<TailOptions> = {}): void {
+  open(fromEnd = false, more: Partial<FileTailOptions> = {}): void {
     this.tail = new FileTail({
       path: this.path,
       sink: this.sink,
       position: this.position,
       fromEnd,
       tty: false,
-      maxFile: 0,
-      lookMs: 0,
-      onFault: (error) => this.faults.push(String(error)),
+      maxFileBytes: 0,
+      nameCheckMs: 0,
+      onError: (error) => this.faults.push(String(error)),
       onTruncated: () => this.truncated++,
       ...more,
     });
@@ -316,7 +329,7 @@ test('files that are renamed while they are opened are not given up for the one 
   host.write('line 20\n');
   host.tail!.close();
   host.position = { ...host.position };
-  host.open(false, { held: openSync(host.path, 'r') });
+  host.open(false, { earlyDescriptor: openSync(host.path, 'r') });
   // The position is looked for in the compressed file, which takes more than a turn.
   host.rotate(5, true);
   host.write('line 21\n');
@@ -344,7 +357,7 @@ test('a compressed file that is damaged gives what can be unpacked, and the rest
 
 test('a file that a driver may rotate is looked at as soon as it is full, however quiet it is', async (t) => {
   const host = new Host(t);
-  host.open(false, { lookMs: 60_000, maxFile: 100 });
+  host.open(false, { nameCheckMs: 60_000, maxFileBytes: 100 });
   host.write('one, long enough to be full\n');
   host.write('two, long enough to be full\n');
   await host.drain();
@@ -444,7 +457,48 @@ test('what is no entry is handed over as it is, marked: torn lines, foreign text
     long.reduce((sum, size) => sum + size, 0),
     200_000,
   );
+  t.is(new Set(host.lines.map(({ key }) => key)).size, host.lines.length, 'each has a uid of its own');
 });
+
+test('a tail without a file opens it when it comes, switches files at a rotation, and closes at the end', async (t) => {
+  const host = new Host(t);
+  host.open();
+  t.is(host.tail!.state, 'opening');
+  await host.tail!.opened;
+  t.is(host.tail!.state, 'missing');
+  host.write('one\n');
+  await host.drain();
+  t.is(host.tail!.state, 'reading');
+  host.rotate(5, false);
+  host.write('two\n');
+  while (host.tail!.readPiece(CHUNK));
+  t.is(host.tail!.state, 'switching');
+  await host.drain();
+  t.is(host.tail!.state, 'reading');
+  host.tail!.containerEnded(false);
+  await host.drain();
+  t.is(host.tail!.state, 'closed');
+  t.deepEqual(host.texts, ['one', 'two']);
+});
+
+// Others open such files at the same time.
+test.serial(
+  'a tail that is closed while it opens a compressed file leaves nothing open, and emits nothing',
+  async (t) => {
+    const host = new Host(t);
+    for (let line = 0; line < 100; line++) host.write(`line ${line}\n`);
+    host.rotate(5, true);
+    const isOpen = () => openFiles().some((name) => /portlight-[\w-]+\.log/.test(name));
+    host.open();
+    await waitFor('the unpacked file', isOpen);
+    host.tail!.close();
+    await host.tail!.opened;
+    t.is(host.tail!.state, 'closed');
+    t.false(isOpen());
+    t.false(host.tail!.readPiece(CHUNK));
+    t.deepEqual(host.texts, []);
+  },
+);
 
 test('a last piece without newline is a line when the container has ended', async (t) => {
   const host = new Host(t);

@@ -1,162 +1,142 @@
-/** Follows one container's log files from a position on, through rotation, truncation and removal. */
-import { isUtf8 } from 'node:buffer';
-import {
-  closeSync,
-  type FSWatcher,
-  fstatSync,
-  openSync,
-  readSync,
-  statfsSync,
-  statSync,
-  watch,
-} from 'node:fs';
-import { crc32 } from 'node:zlib';
+/**
+ * Follows one container's log files from a position on, through rotation, truncation and removal. A state machine:
+ * docs/internals/log-position.md has its states as a table.
+ */
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { LogSink } from '../../records/collector.ts';
-import type { IoStream, LogLine, LogPosition } from '../../records/records.ts';
+import type { LogPosition } from '../../records/records.ts';
 import type { Follower } from '../shared/follower.ts';
-import {
-  advancePosition,
-  CARRIAGE_RETURN,
-  emptyLineAfter,
-  LinePieces,
-  MAX_PIECE_BYTES,
-  NEWLINE,
-  setLineTime,
-} from '../shared/line.ts';
-import { startPosition } from '../shared/position.ts';
-import type { Timestamp } from '../shared/timestamp.ts';
-import { ENTRY_START, JsonFileEntry } from './entry.ts';
+import { NEWLINE } from '../shared/line.ts';
+import { FileWatch } from './file-watch.ts';
 import {
   endPosition,
   fileIdentity,
   findUnreadFiles,
   type Generation,
-  MARK_BYTES,
   openGeneration,
   RenamedError,
   type UnreadFiles,
 } from './generations.ts';
+import { LineDecoder } from './line-decoder.ts';
+import { OpenFile } from './open-file.ts';
 
-const NOTHING = Buffer.alloc(0);
-const OPEN_EVERY_MS = 1000;
-/**
- * File systems that nobody but this kernel writes to: ext2 to ext4, XFS, Btrfs, F2FS and tmpfs.
- * Source: linux/magic.h, statfs(2), inotify(7)
- */
-const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994]);
-/** A container's log is quiet when nothing was written to it for so long. */
+/** How often a file that is missing is looked for. */
+const REOPEN_MS = 1000;
+/** A log is quiet when nothing was written to it for so long. */
 const QUIET_AFTER_MS = 5000;
 
-export interface TailOptions {
+/**
+ * - `opening`: looks for the file that the position is in, and opens it.
+ * - `missing`: there is no file, or it cannot be opened. Tries again once a second while the container runs.
+ * - `reading`: a file is open, and `readPiece` reads it.
+ * - `switching`: the open file was read to its end, and the next is being opened.
+ * - `closed`: nothing is open. Final.
+ */
+export type TailState = 'opening' | 'missing' | 'reading' | 'switching' | 'closed';
+
+const TRANSITIONS: Readonly<Record<TailState, readonly TailState[]>> = {
+  opening: ['reading', 'missing', 'closed'],
+  missing: ['opening', 'closed'],
+  reading: ['switching', 'closed'],
+  switching: ['reading', 'closed'],
+  closed: [],
+};
+
+export interface FileTailOptions {
   readonly path: string;
   readonly sink: LogSink;
-  /** Where to go on; kept up to date. */
+  /** Where to resume; kept up to date. */
   readonly position: LogPosition;
-  /** Whether to begin at the end, where the position is new. */
+  /** Whether to start at the end, where the position is new. */
   readonly fromEnd: boolean;
-  /** The current file, where it was opened before; the tail closes it. */
-  readonly held?: number | undefined;
+  /** A descriptor of the current file, where it was opened early; the tail closes it. */
+  readonly earlyDescriptor?: number | undefined;
   /** Whether lines end in CR LF, as a terminal's do. */
   readonly tty: boolean;
   /** Bytes of a file above which the driver rotates it; 0 where it does not. */
-  readonly maxFile: number;
-  /** How long a file that nothing is written to goes without a look at what has become of its name. */
-  readonly lookMs: number;
-  /** Called with what went wrong; reading goes on. */
-  readonly onFault: (error: unknown) => void;
+  readonly maxFileBytes: number;
+  /** How often the name of a file that nothing is written to is checked. */
+  readonly nameCheckMs: number;
+  /** Called with what went wrong; reading continues. */
+  readonly onError: (error: unknown) => void;
   /** Called when bytes were gone before they were read. */
   readonly onTruncated: () => void;
 }
 
-export class FileTail implements Follower {
-  /** Resolves when the log has ended and all of it was handed over. */
-  readonly finished: Promise<void>;
-  /** Resolves when the first file is open, and the position that of its first line to be read. */
-  readonly opened: Promise<void>;
-  /** Called when there may be something to read; `byKernel` where it is the kernel that has told. */
-  onReadable: (byKernel: boolean) => void = () => {};
-  private finish!: () => void;
-  private readonly options: TailOptions;
-  private readonly entry = new JsonFileEntry();
-  private readonly line: LogLine = emptyLineAfter(startPosition());
-  private partials: Record<IoStream, LinePieces | undefined> = { stdout: undefined, stderr: undefined };
-  /** Until a line is newer than this one, lines were handed over before. */
-  private resumed: LogPosition | undefined;
-  private repeats = 0;
-  /** Whether all of what is being read is UTF-8. */
-  private isUtf8 = true;
+/** Where reading starts, or continues: the files from there on, the first of them open. */
+interface Start {
+  readonly descriptor: number;
+  readonly offset: number;
+  readonly following: readonly Generation[];
+}
 
-  private descriptor = -1;
-  private held: number | undefined;
-  private watcher: FSWatcher | undefined;
-  /** Whether the kernel is known to tell, whoever writes; known once it is watched. */
-  isLocal = false;
-  private identity = '';
-  /** Where the next line begins in the file that is open. */
-  private offset = 0;
-  /** The bytes before that place, as many as are marked. */
-  private readonly mark = Buffer.alloc(MARK_BYTES);
-  private marked = 0;
-  /** Files to be read after the one that is open. */
-  private following: Generation[] = [];
-  private busy = true;
-  /** Whether files were renamed while they were opened. */
-  private isRace = false;
+export class FileTail implements Follower {
+  /** Resolves when the log has ended and all of it was emitted. */
+  readonly finished: Promise<void>;
+  /** Resolves when the first file is open, and the position is that of the first line to be read. */
+  readonly opened: Promise<void>;
+  /** Called when there may be something to read; `byKernel` where the kernel reported it. */
+  onReadable: (byKernel: boolean) => void = () => {};
+  private readonly options: FileTailOptions;
+  private readonly decoder: LineDecoder;
+  private readonly fileWatch: FileWatch;
+  private resolveFinished!: () => void;
+  private currentState: TailState = 'opening';
+  /** In the states `reading` and `switching`. */
+  private file: OpenFile | undefined;
+  /** Files to be read after the one that is open, the oldest first. */
+  private following: readonly Generation[] = [];
+  private earlyDescriptor: number | undefined;
   private isRunning = true;
   private isRemoved = false;
-  private hadData = false;
-  private lastData = performance.now();
-  private lastLook = performance.now();
+  /** Whether the file could not be opened because it was renamed meanwhile: then there is one to be found. */
+  private wasRenamed = false;
+  /** Whether the file's name is checked the next time that its end is reached, however short the last check is ago. */
+  private isNameCheckDue = false;
+  private lastDataAt = performance.now();
+  /** When the name was checked last, or the file was looked for. */
+  private lastCheckAt = performance.now();
 
-  constructor(options: TailOptions) {
+  constructor(options: FileTailOptions) {
     this.options = options;
-    if (options.sink.wantsFileOffset) this.line.path = options.path;
-    this.held = options.held;
+    this.decoder = new LineDecoder(options);
+    this.fileWatch = new FileWatch(options.path, (byKernel) => this.wake(byKernel));
+    this.earlyDescriptor = options.earlyDescriptor;
     this.finished = new Promise((resolve) => {
-      this.finish = resolve;
+      this.resolveFinished = resolve;
     });
     this.opened = this.open();
   }
 
+  get state(): TailState {
+    return this.currentState;
+  }
+
+  /** Whether something is under way before `readPiece` can do anything. */
+  get isWaiting(): boolean {
+    return this.currentState === 'opening' || this.currentState === 'switching';
+  }
+
   /** Whether nothing was written for a while, at `now` by performance.now(). */
   isQuiet(now: number): boolean {
-    return now - this.lastData > QUIET_AFTER_MS;
+    return now - this.lastDataAt > QUIET_AFTER_MS;
   }
 
-  /** Whether the kernel tells when a quiet file is written to again, so that it need not be looked at. */
+  /** Whether the kernel reports when a quiet file is written to again, so that it need not be polled. */
   get isWatched(): boolean {
-    return this.watcher !== undefined;
+    return this.fileWatch.isActive;
   }
 
-  /** Lets the kernel tell when something is written; where it cannot, the file is looked at as before. */
+  /** Whether the kernel is known to report every write, whoever writes; known once the file is watched. */
+  get isLocal(): boolean {
+    return this.fileWatch.isLocal;
+  }
+
+  /** Lets the kernel report when something is written. Where it cannot, the file is polled as before. */
   watch(): void {
-    if (this.isWatched || this.busy || this.descriptor === -1) return;
-    try {
-      this.watcher = watch(this.options.path, { persistent: false }, () => this.wake(true));
-      this.watcher.on('error', () => this.wake());
-      this.isLocal = LOCAL.has(statfsSync(this.options.path).type);
-      // What was renamed right before is seen in the next turn.
-      this.hadData = true;
-    } catch {
-      this.unwatch();
-    }
-  }
-
-  private wake(byKernel = false): void {
-    this.lastData = performance.now();
-    this.hadData = true;
-    this.unwatch();
-    this.onReadable(byKernel);
-  }
-
-  private unwatch(): void {
-    this.watcher?.close();
-    this.watcher = undefined;
-  }
-
-  /** Whether something has to be waited for before the next turn can do anything. */
-  get isWaiting(): boolean {
-    return this.busy;
+    if (this.isWatched || this.currentState !== 'reading') return;
+    // What was renamed right before is found by the next read.
+    if (this.fileWatch.start()) this.isNameCheckDue = true;
   }
 
   /** The container runs (again). */
@@ -173,339 +153,246 @@ export class FileTail implements Follower {
   }
 
   close(): void {
-    if (this.descriptor !== -1) closeSync(this.descriptor);
-    this.descriptor = -1;
-    this.unwatch();
-    this.release();
-    this.busy = true;
-    this.finish();
+    this.enter('closed');
+    this.file?.close();
+    this.file = undefined;
+    this.fileWatch.stop();
+    this.closeEarly();
+    this.resolveFinished();
   }
 
   /**
-   * Hands over what is there, a buffer's length at most.
+   * Emits the lines that are there, a buffer's length at most.
    * @returns whether there may be more right away
    */
   readPiece(buffer: Buffer): boolean {
-    if (this.busy) return false;
-    if (this.descriptor === -1) return this.openAgain();
-    // What was read last is read again: a file that has grown anew to the same size is another.
-    const { marked } = this;
-    const length = readSync(this.descriptor, buffer, 0, buffer.length, this.offset - marked);
-    if (length < marked || buffer.compare(this.mark, 0, marked, 0, marked) !== 0) return this.emptied();
-    if (length === marked) return this.atEnd(NOTHING);
-    const bytes = buffer.subarray(marked, length);
-    const end = bytes.lastIndexOf(NEWLINE) + 1;
-    if (end > 0) {
-      this.entries(bytes.subarray(0, end));
-      this.move(buffer, marked + end);
-      this.options.sink.checkpoint();
-      this.hadData = true;
-      this.lastData = performance.now();
-      return length === buffer.length || this.following.length > 0;
-    }
-    if (length === buffer.length) {
-      // No entry is as long: it is none, and goes on as what it is.
-      this.malformed(bytes, 0, bytes.length);
-      this.move(buffer, length);
-      this.options.sink.checkpoint();
-      return true;
-    }
-    return this.atEnd(bytes);
+    if (this.currentState === 'reading') return this.read(this.file!, buffer);
+    if (this.currentState === 'missing') this.reopen();
+    return false;
   }
 
-  /** Goes on to what is behind the first `end` bytes of the buffer, which begins with the mark. */
-  private move(buffer: Buffer, end: number): void {
-    this.offset += end - this.marked;
-    this.marked = Math.min(MARK_BYTES, end);
-    buffer.copy(this.mark, 0, end - this.marked, end);
-    const { position } = this.options;
-    if (position.offset === this.offset) position.check = this.check;
-  }
-
-  /** Checksum of the mark. */
-  private get check(): number {
-    return crc32(this.mark.subarray(0, this.marked));
-  }
-
-  /** Somebody has emptied the file: what is in it now is new. */
-  private emptied(): boolean {
-    this.options.onTruncated();
-    this.partials = { stdout: undefined, stderr: undefined };
-    this.offset = 0;
-    this.marked = 0;
+  /** The one place where the state changes. @returns false where the tail was closed meanwhile */
+  private enter(next: TailState): boolean {
+    const { currentState } = this;
+    if (currentState === 'closed') return false;
+    if (!TRANSITIONS[currentState].includes(next))
+      throw new Error(`${this.options.path}: a tail that is ${currentState} cannot become ${next}`);
+    this.currentState = next;
     return true;
   }
 
-  private entries(bytes: Buffer): void {
-    this.isUtf8 = isUtf8(bytes);
-    for (let start = 0, end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
-      this.record(bytes, start, end);
-      start = end + 1;
+  private wake(byKernel = false): void {
+    this.lastDataAt = performance.now();
+    this.isNameCheckDue = true;
+    this.fileWatch.stop();
+    this.onReadable(byKernel);
+  }
+
+  private read(file: OpenFile, buffer: Buffer): boolean {
+    const bytes = file.read(buffer);
+    if (bytes === undefined) return this.restart(file);
+    if (bytes.length === 0) return this.reachEnd(file, bytes);
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      this.decoder.decode(bytes.subarray(0, end), file.offset);
+      this.advance(file, buffer, end);
+      this.isNameCheckDue = true;
+      this.lastDataAt = performance.now();
+      return file.isBufferFull || this.following.length > 0;
     }
-  }
-
-  /** Takes the line `bytes[start, end)`; in front of an entry can stand one that was torn when the daemon fell. */
-  private record(bytes: Buffer, from: number, end: number): void {
-    this.line.offset = this.offset + from;
-    this.line.ordinal = this.line.offset;
-    if (!this.entry.parse(bytes, from, end)) {
-      const next = bytes.indexOf(ENTRY_START, from + 1);
-      if (next === -1 || next >= end || !this.entry.parse(bytes, next, end)) {
-        this.malformed(bytes, from, end);
-        this.advance(end + 1);
-        return;
-      }
-      this.malformed(bytes, from, next);
+    // No entry is as long as the buffer: these bytes are not an entry.
+    if (file.isBufferFull) {
+      this.decoder.emitTorn(bytes, file.offset);
+      this.advance(file, buffer, bytes.length);
+      return true;
     }
-    const { time, stream, source, endsLine: whole } = this.entry;
-    const last =
-      this.options.tty && source[this.entry.end - 1] === CARRIAGE_RETURN && whole
-        ? this.entry.end - 1
-        : this.entry.end;
-    const { start } = this.entry;
-    const isDone = whole || last - start < MAX_PIECE_BYTES;
-    const { maxLineBytes: maxLine } = this.options.sink;
-    const partial = this.partials[stream];
-    if (partial === undefined && isDone) {
-      const cut = Math.max(0, last - start - maxLine);
-      this.handOver(time, stream, source, start, last - cut, cut, this.isUtf8);
-    } else {
-      const pieces = partial ?? new LinePieces(time);
-      this.partials[stream] = pieces;
-      pieces.add(source, start, last, maxLine);
-      if (isDone) this.join(stream);
-    }
-    this.advance(end + 1);
+    return this.reachEnd(file, bytes);
   }
 
-  private join(stream: IoStream): void {
-    const partial = this.partials[stream];
-    if (partial === undefined) return;
-    this.partials[stream] = undefined;
-    const whole = partial.join();
-    // Its first pieces were of another read: whether they are UTF-8 is not known.
-    this.handOver(partial.time, stream, whole, 0, whole.length, partial.cut, false);
+  private advance(file: OpenFile, buffer: Buffer, count: number): void {
+    const { position, sink } = this.options;
+    file.advance(buffer, count);
+    if (position.offset === file.offset) position.check = file.check;
+    sink.checkpoint();
   }
 
-  /** Says that the position is `consumed` bytes into what is being read, unless a line is not whole yet. */
-  private advance(consumed: number): void {
-    if (this.partials.stdout !== undefined || this.partials.stderr !== undefined) return;
-    advancePosition(this.line, this.options.position, this.offset + consumed);
+  /** The file was emptied: what is in it now is new. */
+  private restart(file: OpenFile): boolean {
+    this.options.onTruncated();
+    this.decoder.discardPieces();
+    file.rewind();
+    return true;
   }
 
-  private handOver(
-    time: Readonly<Timestamp>,
-    stream: IoStream,
-    source: Buffer,
-    start: number,
-    end: number,
-    cut: number,
-    isUtf8Known: boolean,
-  ): void {
-    const { line } = this;
-    setLineTime(line, time);
-    if (this.resumed !== undefined && this.isRepeat(this.resumed)) return;
-    line.stream = stream;
-    line.source = source;
-    line.start = start;
-    line.end = end;
-    line.cut = cut;
-    line.utf8 = isUtf8Known || isUtf8(source.subarray(start, end));
-    this.options.sink.addLine(line);
-  }
-
-  private isRepeat(resumed: LogPosition): boolean {
-    const { seconds, nanos } = this.line;
-    const older = seconds < resumed.seconds || (seconds === resumed.seconds && nanos < resumed.nanos);
-    const same = seconds === resumed.seconds && nanos === resumed.nanos;
-    if (older || (same && this.repeats++ < resumed.count)) return true;
-    this.resumed = undefined;
-    return false;
-  }
-
-  /** Bytes that are no entry are handed over as they are: whoever wrote them, they are in the log. */
-  private malformed(bytes: Buffer, start: number, end: number): void {
-    if (start === end) return;
-    const { line } = this;
-    const cut = Math.max(0, end - start - this.options.sink.maxLineBytes);
-    // With no entry before it, the time is the file's: the same whenever it is read.
-    if (line.seconds === 0) line.seconds = Math.floor(fstatSync(this.descriptor).birthtimeMs / 1000);
-    line.malformed = true;
-    this.handOver(line, 'stdout', bytes, start, end - cut, cut, false);
-    line.malformed = false;
-  }
-
-  /** `rest` is what stands behind the last newline. */
-  private atEnd(rest: Buffer): boolean {
-    const [next, ...following] = this.following;
-    if (next !== undefined) {
-      const torn = Buffer.from(rest);
-      void this.asynchronously(() => this.leave(torn, next, following));
+  /** @param rest what follows the last newline */
+  private reachEnd(file: OpenFile, rest: Buffer): boolean {
+    if (this.following.length > 0) {
+      void this.switchFile(file, Buffer.from(rest));
       return false;
     }
+    const { maxFileBytes, nameCheckMs } = this.options;
     const now = performance.now();
     // A file that is smaller than the driver's limit is not rotated.
-    const mayBeRotated = this.offset >= this.options.maxFile && this.options.maxFile > 0;
-    if (!this.hadData && !mayBeRotated && this.isRunning && now - this.lastLook < this.options.lookMs)
+    const mayBeRotated = file.offset >= maxFileBytes && maxFileBytes > 0;
+    if (!this.isNameCheckDue && !mayBeRotated && this.isRunning && now - this.lastCheckAt < nameCheckMs)
       return false;
-    this.hadData = false;
-    this.lastLook = now;
-    return this.look(rest);
+    this.isNameCheckDue = false;
+    this.lastCheckAt = now;
+    return this.checkName(file, rest);
   }
 
-  /** What has become of the file's name: it was given to a new file, or the file was emptied. */
-  private look(rest: Buffer): boolean {
+  /** Another file may have the name by now; or the container has ended, and this was the last of its log. */
+  private checkName(file: OpenFile, rest: Buffer): boolean {
     const named = statSync(this.options.path, { throwIfNoEntry: false });
-    if (named !== undefined && fileIdentity(named) !== this.identity) {
-      // The daemon closed the file before it renamed it: nothing more comes, but what came just now may be unread.
-      if (fstatSync(this.descriptor).size > this.offset + rest.length) return true;
-      const torn = Buffer.from(rest);
-      void this.asynchronously(() => this.rotate(torn));
+    if (named !== undefined && fileIdentity(named) !== file.identity) {
+      // The daemon closed the file before it renamed it: nothing more comes, but what came last may be unread.
+      if (file.size > file.offset + rest.length) return true;
+      void this.switchFile(file, Buffer.from(rest));
       return false;
     }
-    if (this.isRunning) return false;
-    if (this.isRemoved) this.malformed(rest, 0, rest.length);
-    this.join('stdout');
-    this.join('stderr');
-    this.advance(this.isRemoved ? rest.length : 0);
-    this.options.sink.checkpoint();
-    this.options.sink.finishRecord();
-    this.close();
+    if (!this.isRunning) this.finish(file, rest);
     return false;
   }
 
-  /** From the file that was read to its end, which has another name by now, on to the next. */
-  private async rotate(torn: Buffer): Promise<void> {
-    const { seconds, nanos } = this.line;
-    const reached = { seconds, nanos, count: 0, offset: this.offset, check: this.check };
-    const { generations, isPositionFound: found } = await findUnreadFiles(
-      this.options.path,
-      reached,
-      this.identity,
-    );
-    const [next, ...following] = found ? generations.slice(1) : generations;
-    if (next === undefined) return;
-    const isLost = !found && this.offset > 0;
-    await this.leave(torn, next, following);
-    if (!found) {
-      this.skipRepeats();
+  private finish(file: OpenFile, rest: Buffer): void {
+    const { sink } = this.options;
+    if (this.isRemoved) this.decoder.emitTorn(rest, file.offset);
+    this.decoder.finish(file.offset + (this.isRemoved ? rest.length : 0));
+    sink.checkpoint();
+    sink.finishRecord();
+    this.close();
+  }
+
+  /**
+   * Leaves a file that was read to its end for the next.
+   * @param torn what follows its last newline: there will be none
+   */
+  private async switchFile(file: OpenFile, torn: Buffer): Promise<void> {
+    this.enter('switching');
+    const { path, onError } = this.options;
+    try {
+      const { files, isCertain } = await this.findNext(file);
+      const [next, ...following] = files;
+      if (next === undefined) {
+        if (this.enter('reading')) this.wake();
+        return;
+      }
+      const descriptor = await openGeneration(next, onError);
+      if (this.currentState !== 'closed') {
+        this.decoder.emitTorn(torn, file.offset);
+        if (!isCertain) this.decoder.skipCovered();
+      }
+      const isLost = !isCertain && file.offset > 0;
+      this.startReading({ descriptor, offset: 0, following });
       if (isLost)
-        this.options.onFault(
-          new Error(
-            `${this.options.path} was rotated away while it was read: what came after it may be lost`,
-          ),
-        );
+        onError(new Error(`${path} was rotated away while it was read: what came after it may be lost`));
+    } catch (error) {
+      // The next read of the end lists files again that were renamed or deleted since they were listed.
+      this.following = [];
+      if (isListedAgain(error)) this.lastCheckAt = Number.NEGATIVE_INFINITY;
+      else onError(error);
+      this.enter('reading');
     }
   }
 
-  /** Goes on to the next file; what has no newline in this one will have none. */
-  private async leave(torn: Buffer, next: Generation, following: Generation[]): Promise<void> {
-    const descriptor = await openGeneration(next, this.options.onFault);
-    this.malformed(torn, 0, torn.length);
-    this.begin(descriptor, 0);
-    this.following = following;
+  /** The files after the open one; not certain where it is not among those that exist. */
+  private async findNext(file: OpenFile): Promise<{ files: readonly Generation[]; isCertain: boolean }> {
+    if (this.following.length > 0) return { files: this.following, isCertain: true };
+    const reached = this.decoder.positionAt(file.offset, file.check);
+    const { generations, isPositionFound } = await findUnreadFiles(this.options.path, reached, file.identity);
+    return { files: isPositionFound ? generations.slice(1) : generations, isCertain: isPositionFound };
   }
 
-  private skipRepeats(): void {
-    this.resumed = { ...this.options.position };
-    this.repeats = 0;
+  /** There was no file: it comes, has another name by now, or the container is gone. */
+  private reopen(): void {
+    const now = performance.now();
+    if (now - this.lastCheckAt < REOPEN_MS) return;
+    this.lastCheckAt = now;
+    if (this.isRunning || this.wasRenamed) {
+      this.enter('opening');
+      void this.open();
+    } else this.close();
   }
 
   private async open(): Promise<void> {
-    const { path, position, fromEnd } = this.options;
-    await this.asynchronously(async () => {
-      if (fromEnd) {
-        const descriptor = openSync(path, 'r');
-        Object.assign(position, endPosition(descriptor));
-        this.resume(position);
-        this.begin(descriptor, position.offset);
-        return;
-      }
-      this.resume(position);
-      const { generations, offset, isPositionFound: found } = await this.remainder();
-      if (!found) {
-        this.skipRepeats();
-        this.line.count = 0;
-      }
-      const [first, ...following] = generations;
-      this.begin(await this.first(first), offset);
-      this.release();
-      this.following = following;
-    });
+    this.wasRenamed = false;
+    try {
+      this.startReading(this.options.fromEnd ? this.openAtEnd() : await this.openAtPosition());
+      this.closeEarly();
+    } catch (error) {
+      this.wasRenamed = error instanceof RenamedError;
+      if (isListedAgain(error)) this.lastCheckAt = Number.NEGATIVE_INFINITY;
+      else this.options.onError(error);
+      this.enter('missing');
+    }
   }
 
-  /** There was no file: it comes, has another name by now, or the container has gone. */
-  private openAgain(): boolean {
-    const now = performance.now();
-    if (now - this.lastLook < OPEN_EVERY_MS) return false;
-    this.lastLook = now;
-    if (this.isRunning || this.isRace) void this.open();
-    else this.close();
-    return false;
+  private openAtEnd(): Start {
+    const { path, position } = this.options;
+    const descriptor = openSync(path, 'r');
+    Object.assign(position, endPosition(descriptor));
+    this.decoder.resumeFrom(position);
+    return { descriptor, offset: position.offset, following: [] };
   }
 
-  /** Takes the last line that was handed over as the one before the next. */
-  private resume({ seconds, nanos, count }: LogPosition): void {
-    Object.assign(this.line, { seconds, nanos, count });
+  private async openAtPosition(): Promise<Start> {
+    const { position } = this.options;
+    const { generations, offset, isPositionFound } = await this.findFiles();
+    this.decoder.resumeFrom(position);
+    if (!isPositionFound) {
+      this.decoder.resumeFrom({ ...position, count: 0 });
+      this.decoder.skipCovered();
+    }
+    const [first, ...following] = generations;
+    return { descriptor: await this.openFirst(first), offset, following };
   }
 
-  /** What there is to read at first; nothing but what is held, where the files are gone already. */
-  private async remainder(): Promise<UnreadFiles> {
+  /** What there is to read; nothing but the early descriptor, where the files are gone already. */
+  private async findFiles(): Promise<UnreadFiles> {
     const { path, position } = this.options;
     try {
       return await findUnreadFiles(path, position);
     } catch (error) {
-      // Files that are only renamed are there still, and what is held is the last of them.
-      if (this.held === undefined || error instanceof RenamedError) throw error;
+      // Files that are only renamed still exist, and the early descriptor is of the last of them.
+      if (this.earlyDescriptor === undefined || error instanceof RenamedError) throw error;
       return { generations: [], offset: 0, isPositionFound: true };
     }
   }
 
-  /** The oldest file, or, where it was removed in the meantime, what is held. */
-  private async first(generation: Generation | undefined): Promise<number> {
+  /** Opens the oldest file, or, where it was removed meanwhile, returns the early descriptor. */
+  private async openFirst(generation: Generation | undefined): Promise<number> {
+    const { path, onError } = this.options;
     try {
-      return generation === undefined
-        ? openSync(this.options.path, 'r')
-        : await openGeneration(generation, this.options.onFault);
+      return generation === undefined ? openSync(path, 'r') : await openGeneration(generation, onError);
     } catch (error) {
-      const { held } = this;
-      if (held === undefined || error instanceof RenamedError) throw error;
-      this.held = undefined;
-      return held;
+      const { earlyDescriptor } = this;
+      if (earlyDescriptor === undefined || error instanceof RenamedError) throw error;
+      this.earlyDescriptor = undefined;
+      return earlyDescriptor;
     }
   }
 
-  private release(): void {
-    if (this.held !== undefined) closeSync(this.held);
-    this.held = undefined;
-  }
-
-  private begin(descriptor: number, offset: number): void {
-    if (this.descriptor !== -1) closeSync(this.descriptor);
-    this.descriptor = descriptor;
-    this.identity = fileIdentity(fstatSync(descriptor));
-    this.offset = offset;
-    this.marked = Math.min(MARK_BYTES, offset);
-    readSync(descriptor, this.mark, 0, this.marked, offset - this.marked);
-    this.lastLook = performance.now();
-  }
-
-  /** No turns while something has to be waited for. */
-  private async asynchronously(act: () => Promise<void>): Promise<void> {
-    this.busy = true;
-    this.isRace = false;
-    try {
-      await act();
-      // However long that took: there may be more now.
-      this.wake();
-    } catch (error) {
-      // Files that were renamed or deleted since they were listed are listed again in the next turn.
-      this.following = [];
-      this.isRace = error instanceof RenamedError;
-      if (this.isRace || (error as NodeJS.ErrnoException).code === 'ENOENT')
-        this.lastLook = Number.NEGATIVE_INFINITY;
-      else this.options.onFault(error);
+  private startReading({ descriptor, offset, following }: Start): void {
+    const file = new OpenFile(descriptor, offset);
+    if (!this.enter('reading')) {
+      file.close();
+      return;
     }
-    this.busy = false;
+    this.file?.close();
+    this.file = file;
+    this.following = following;
+    this.decoder.startFile(file.birthSeconds);
+    this.lastCheckAt = performance.now();
+    // However long the opening took: there may be more now.
+    this.wake();
+  }
+
+  private closeEarly(): void {
+    if (this.earlyDescriptor !== undefined) closeSync(this.earlyDescriptor);
+    this.earlyDescriptor = undefined;
   }
 }
+
+/** Whether files were renamed or deleted since they were listed: listing them again is enough. */
+const isListedAgain = (error: unknown): boolean =>
+  error instanceof RenamedError || (error as NodeJS.ErrnoException).code === 'ENOENT';
