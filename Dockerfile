@@ -1,4 +1,4 @@
-# The one builds, the other is what runs: libc, libstdc++ and certificates, without a shell or anything else.
+# NODE_IMAGE builds. RUNTIME_IMAGE is the base of the result: libc, libstdc++ and certificates, without a shell.
 ARG NODE_IMAGE=node:24-trixie-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot
 
@@ -7,7 +7,7 @@ WORKDIR /portlight
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# What is optional is native code that would have to be compiled; types and source maps are for developers.
+# Optional dependencies are native code that needs a compiler. Types and source maps are for developers only.
 RUN node agent/setup/build.ts \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
   && rm -r node_modules/.bin node_modules/.package-lock.json \
@@ -18,7 +18,7 @@ RUN node agent/setup/build.ts \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
   && install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
   && install -d -m 700 /data/portlight
-# npm lists just what is there once the manifest wants nothing else.
+# Without devDependencies in the manifest, npm lists exactly what is installed.
 RUN cd /image/portlight \
   && npm pkg delete devDependencies scripts \
   && npm sbom --sbom-format=cyclonedx --sbom-type=application > /sbom.cdx.json \
@@ -30,8 +30,8 @@ COPY --from=build /node /
 FROM node
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /data /var/lib
-# The data directory is the only place that is written to: compressed log files are unpacked in TMPDIR. What the first
-# line of agent/cli.ts asks for is in the environment: without `env`, it could give Node one flag.
+# The agent writes to the data directory only: it unpacks compressed log files in TMPDIR. The variables replace the flags in
+# the first line of agent/cli.ts: there is no `env` here, and without it that line could have one flag only.
 ENV NODE_ENV=production \
   MALLOC_ARENA_MAX=1 \
   NODE_OPTIONS="--max-semi-space-size=1 --v8-pool-size=1" \
