@@ -134,10 +134,10 @@ const ALL_CONTAINERS = { include: [], exclude: [] };
  * @throws {Error} naming the option that is wrong beside another
  */
 export function resolveDestinations(config: Config): Destination[] {
-  const { otlp, destinations, spool, traces } = config;
+  const { otlp, destinations, spool, traces, telemetry } = config;
   if (!config.exporter.includes('otlp') || !otlp.enabled) return [];
   const bounds = { backlogRate: spool.backlog_rate, maxBytes: spool.max_size, maxAgeMs: spool.max_age };
-  const isWanted = (kind: RecordKind) => kind !== 'traces' || traces.enabled;
+  const isWanted = (kind: RecordKind) => kind !== 'traces' || traces.enabled || telemetry.traces;
 
   const own = { logs: otlp.logs, metrics: otlp.metrics, traces: otlp.traces };
   const isNamed =

@@ -191,6 +191,7 @@ export const DEFAULTS: Readonly<Record<string, unknown>> = {
   'events.exclude': [],
   'events.exec_commands': false,
   'traces.enabled': true,
+  'telemetry.traces': false,
   'spool.max_size': '1GiB',
   'spool.max_age': '24h',
   'spool.backlog_rate': '1MiB',

@@ -232,6 +232,13 @@ export const schema = v.strictObject({
       booleanValue,
     ),
   }),
+  telemetry: v.strictObject({
+    traces: option(
+      'Whether the agent sends spans of its own work: rounds of metrics, flushes of logs, requests to receivers and to the daemon. Takes more memory and CPU time',
+      { allowed: 'true or false', flag: 'true|false' },
+      booleanValue,
+    ),
+  }),
   alerts: v.strictObject(alertOptions),
   resource_attributes: option(
     "Attributes that every record bears besides its own, such as deployment.environment.name=prod; those of service.* are the agent's alone",

@@ -125,6 +125,11 @@ export class Pipeline implements RecordSink, LogBatchSink {
     void this.exportBatch({ signal: 'metrics', sets: [], resources: [resource], isLast: false, count, otlp });
   }
 
+  /** Spans of the agent's own work, already encoded. */
+  emitOwnSpans(resource: Resource, otlp: Buffer, count: number): void {
+    void this.exportBatch({ signal: 'traces', resource, count, otlp });
+  }
+
   emitEvent(resource: Resource, event: EventRecord): Promise<void> {
     this.onEvent(resource, event);
     return this.exportEvent(resource, event);
@@ -186,8 +191,13 @@ export class Pipeline implements RecordSink, LogBatchSink {
   flush(): void {
     clearTimeout(this.lingerTimer);
     this.lingerTimer = undefined;
+    if (this.lingeringBuffers.size === 0) return;
+    const span = this.telemetry.tracer?.startSpan('flush logs', 'internal', {
+      'portlight.containers': this.lingeringBuffers.size,
+    });
     for (const buffer of this.lingeringBuffers) buffer.flush();
     this.lingeringBuffers.clear();
+    span?.end();
   }
 
   /** @internal for LogBuffer */

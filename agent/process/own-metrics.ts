@@ -1,7 +1,7 @@
 /**
- * The agent's own telemetry in OpenTelemetry's SDK, which names, describes and aggregates it. What it makes goes the
- * way of everything else: through the pipeline, the spool and the destinations. Of the SDK only the part for metrics is
- * loaded: sdk-node brings every exporter with it, for twelve megabytes of memory.
+ * Exports the agent's own metrics. OpenTelemetry's SDK names, describes and aggregates them; the encoded request goes
+ * through the pipeline, the spool and the destinations like every other record. Only the metrics part of the SDK is loaded:
+ * sdk-node imports every exporter, which costs 12 MB of memory.
  */
 import type { Attributes } from '../../collectors/records/records.ts';
 import { VERSION } from '../../config/version.ts';
@@ -16,29 +16,23 @@ import {
 
 export interface OwnMetricsOptions {
   readonly telemetry: Telemetry;
-  /** What had been counted when this agent began: after a reload, an earlier one has told of it. */
+  /** The counters when this agent started: after a reload, the agent before it has exported those. */
   readonly baseline: ReadonlyMap<Readonly<MetricSeries>, number>;
   /** Of the agent itself. */
   readonly resource: Attributes;
   readonly temporality: 'cumulative' | 'delta';
-  /** Takes an encoded request of so many data points. */
+  /** @param otlp an encoded request @param count its data points */
   readonly emit: (otlp: Buffer, count: number) => void;
 }
 
 export interface OwnMetrics {
-  /** Hands over what is counted up to now. */
+  /** Emits the current values. */
   collect(): Promise<void>;
   shutdown(): Promise<void>;
 }
 
-export async function startOwnMetrics({
-  telemetry,
-  baseline: before,
-  resource,
-  temporality,
-  emit: take,
-}: OwnMetricsOptions): Promise<OwnMetrics> {
-  // Large libraries: they are loaded after the agent has begun its work.
+export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMetrics> {
+  const { telemetry, baseline, resource, temporality, emit } = options;
   const [
     { AggregationTemporality, MeterProvider, MetricReader },
     { resourceFromAttributes },
@@ -49,7 +43,7 @@ export async function startOwnMetrics({
     import('@opentelemetry/otlp-transformer'),
   ]);
   const { DELTA, CUMULATIVE } = AggregationTemporality;
-  /** Is asked by the agent's rounds, and has no clock of its own. */
+  /** The agent decides when to collect: this reader has no timer. */
   class Reader extends MetricReader {
     protected override async onShutdown(): Promise<void> {}
     protected override async onForceFlush(): Promise<void> {}
@@ -65,7 +59,7 @@ export async function startOwnMetrics({
   for (const [name, [unit, description]] of Object.entries(ownMetrics)) {
     meter.createObservableCounter(name, { unit, description }).addCallback((result) => {
       for (const series of telemetry.counterSeries(name as OwnMetric))
-        result.observe(series.value - (before.get(series) ?? 0), series.attributes);
+        result.observe(series.value - (baseline.get(series) ?? 0), series.attributes);
     });
   }
   for (const [name, [unit, description]] of Object.entries(ownGauges)) {
@@ -81,7 +75,7 @@ export async function startOwnMetrics({
         .flatMap((scope) => scope.metrics)
         .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
       const bytes = ProtobufMetricsSerializer.serializeRequest(resourceMetrics);
-      if (bytes !== undefined && count > 0) take(Buffer.from(bytes), count);
+      if (bytes !== undefined && count > 0) emit(Buffer.from(bytes), count);
     },
     shutdown: () => provider.shutdown(),
   };

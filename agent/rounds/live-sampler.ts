@@ -5,6 +5,7 @@
 
 import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
+import { bootTime } from '../../collectors/host/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container, Metric, Resource, UnixNano } from '../../collectors/records/records.ts';
@@ -30,20 +31,23 @@ export const LIVE_METRICS: ReadonlySet<Metric> = new Set([
   catalogue.networkIo,
 ]);
 
-export interface LiveSamplerOptions {
+export interface LiveSamplersOptions {
   readonly procfs: string;
   readonly rootfs: string;
   readonly files: KernelFiles;
   /** The metrics that are collected at all. */
   readonly rows: readonly CatalogueEntry[];
   readonly telemetry: Telemetry;
+  readonly isWatched: () => boolean;
+  readonly onSample: (sets: readonly MetricSet[]) => void;
+}
+
+export interface LiveSamplerOptions extends LiveSamplersOptions {
   /** Start time of the host's counters. */
   readonly bootTime: UnixNano;
   /** The resource of the host's figures; undefined leaves the host out. */
   readonly host: Resource | undefined;
   readonly containers: () => Iterable<Container>;
-  readonly isWatched: () => boolean;
-  readonly onSample: (sets: readonly MetricSet[]) => void;
 }
 
 interface Sampling {
@@ -67,12 +71,12 @@ export class LiveSampler implements Collector {
   /** Samples until nobody watches any longer. Does nothing where it samples already. */
   start(): void {
     if (this.sampling !== undefined) return;
-    const { procfs, rootfs, files, rows, telemetry, bootTime, containers, host } = this.options;
+    const { procfs, rootfs, files, rows, telemetry, containers, host } = this.options;
     const metrics = new Set<Metric>(
       rows.filter((row) => LIVE_METRICS.has(row) || row.name.startsWith('system.')),
     );
     const set = new CollectorSet('live', { procfs, rootfs, files, metrics, withHost: host !== undefined });
-    const round = new Round(set.collectors, metrics, telemetry, bootTime);
+    const round = new Round(set.collectors, metrics, telemetry, this.options.bootTime);
     const timer = setInterval(() => void this.sample(), LIVE_INTERVAL_MS);
     this.sampling = { set, round, timer };
     for (const container of containers()) this.attachContainer(container);
@@ -126,5 +130,28 @@ export class LiveSampler implements Collector {
     } finally {
       this.isBusy = false;
     }
+  }
+}
+
+/** One sampler for each target whose containers run here. */
+export class LiveSamplers {
+  private readonly options: LiveSamplersOptions;
+  private readonly samplers: LiveSampler[] = [];
+
+  constructor(options: LiveSamplersOptions) {
+    this.options = options;
+  }
+
+  /** @param host the resource of the host's figures; undefined leaves the host out */
+  create(containers: () => Iterable<Container>, host: Resource | undefined): LiveSampler {
+    const { options } = this;
+    const sampler = new LiveSampler({ ...options, containers, host, bootTime: bootTime(options.procfs) });
+    this.samplers.push(sampler);
+    return sampler;
+  }
+
+  /** Called when somebody starts to watch. */
+  start(): void {
+    for (const sampler of this.samplers) sampler.start();
   }
 }

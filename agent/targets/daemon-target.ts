@@ -9,9 +9,9 @@ import type { ImageSummary } from '../../collectors/docker/objects/docker-object
 import { ObjectCollector } from '../../collectors/docker/objects/index.ts';
 import { listImages } from '../../collectors/docker/objects/list-objects.ts';
 import { StorageCollector } from '../../collectors/docker/storage.ts';
-import { connectToDaemon, outdatedApiWarning } from '../../collectors/engine/client.ts';
+import { connectToDaemon, outdatedApiWarning, type RequestObserver } from '../../collectors/engine/client.ts';
 import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
-import { bootTime, HostCollector } from '../../collectors/host/index.ts';
+import { bootTime } from '../../collectors/host/index.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import { LogCollector } from '../../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
@@ -20,20 +20,16 @@ import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container, Resource } from '../../collectors/records/records.ts';
 import { Backoff } from '../../collectors/shared/backoff.ts';
 import { isContainerProcess } from '../../collectors/shared/cgroup-location.ts';
-import { compileContainerFilter } from '../../collectors/shared/container-filter.ts';
-import { compileWildcards } from '../../collectors/shared/wildcard.ts';
 import { StateCollector } from '../../collectors/state.ts';
-import { compileCommandRedaction } from '../logs/redact.ts';
+import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { Round } from '../rounds/round.ts';
-import { AccessMonitor, accessContext } from './access-checks.ts';
 import { CollectorDispatcher } from './collector-dispatcher.ts';
 import type { NamedEndpoint } from './endpoints.ts';
 import type { AgentScope } from './scope.ts';
 import {
   deleteRemoved,
-  kernelCollectors,
+  localCollectors,
   logOptions,
-  metricsToRead,
   optionalAttributes,
   type Target,
   type TargetOptions,
@@ -66,6 +62,23 @@ const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
   isHostOutOfMemory: () => false,
 });
 
+/** Undefined where the agent does not trace itself. */
+function requestSpans({ host }: DaemonEndpoint, { tracer }: Telemetry): RequestObserver | undefined {
+  if (tracer === undefined) return undefined;
+  return (template, path) => {
+    const span = tracer.startSpan(`GET ${template}`, 'client', {
+      'http.request.method': 'GET',
+      'url.template': template,
+      'url.path': path.split('?')[0]!,
+      'server.address': host,
+    });
+    return (error) => {
+      if (error?.statusCode !== undefined) span.setAttribute('http.response.status_code', error.statusCode);
+      span.end(error?.message);
+    };
+  };
+}
+
 export class DaemonTarget implements Target {
   readonly name: string | undefined;
   readonly endpoint: DaemonEndpoint;
@@ -85,7 +98,7 @@ export class DaemonTarget implements Target {
     this.options = options;
     this.name = options.name;
     this.endpoint = options.endpoint;
-    this.docker = connectToDaemon(options.endpoint);
+    this.docker = connectToDaemon(options.endpoint, requestSpans(options.endpoint, options.telemetry));
     this.isHere = isLocal(options.endpoint);
     this.recordAttributes = this.recordAttributesOn(options.hostAttributes);
     this.resource = this.resourceOf(this.recordAttributes);
@@ -113,7 +126,7 @@ export class DaemonTarget implements Target {
   }
 
   get procfs(): string | undefined {
-    return this.isHere ? this.options.config.procfs : undefined;
+    return this.isHere ? this.options.settings.procfs : undefined;
   }
 
   async images(): Promise<ImageSummary[]> {
@@ -173,12 +186,12 @@ export class DaemonTarget implements Target {
   /** A daemon that is reached through the network may run here or elsewhere: it is asked before anything else is. */
   private async locate(): Promise<void> {
     if (isLocal(this.endpoint)) return;
-    const { config, telemetry } = this.options;
+    const { settings, telemetry } = this.options;
     const { signal } = this.stopping;
     const backoff = new Backoff(LONGEST_WAIT_MS, signal);
     while (!signal.aborted) {
       try {
-        this.isHere = await runsHere(this.docker, await infoOf(this.docker), config);
+        this.isHere = await runsHere(this.docker, await infoOf(this.docker), settings);
         return;
       } catch (error) {
         telemetry.reportError('docker', error, this.name);
@@ -211,84 +224,79 @@ export class DaemonTarget implements Target {
 
   /** Whether the container's process can be seen from here, and with it its cgroup. */
   private isVisible({ pid, id }: Container): boolean {
-    return this.isHere && isContainerProcess(this.options.config.procfs, pid, id);
+    return this.isHere && isContainerProcess(this.options.settings.procfs, pid, id);
   }
 
   private startCollectors(): Running {
     const { docker, isHere, options } = this;
-    const { config, telemetry, pipeline, store, evidence, losses, measures, files, scope } = options;
-    const { procfs } = config;
-    const { enabled, readRows } = metricsToRead(measures);
-    const rootfs = isHere ? config.rootfs : undefined;
-    const storage = new StorageCollector(docker, pipeline, {
-      intervalMs: config.metrics.storage_interval,
-      rootfs,
-    });
+    const { settings, telemetry, sink, store, evidence, metrics, scope } = options;
+    const rootfs = isHere ? settings.rootfs : undefined;
+    const storage = new StorageCollector(docker, sink, { intervalMs: settings.storageIntervalMs, rootfs });
     const objects = new ObjectCollector({
       docker,
-      sink: pipeline,
+      sink,
       host: () => this.resource,
       containers: () => this.containers.values(),
       isReported: (labels) => scope.isHost || (labels !== undefined && scope.ownsLabels(labels)),
       store,
     });
-    const ofKernel = isHere ? kernelCollectors(options) : undefined;
-    const tellsHost = isHere && scope.isHost && options.claimHost();
-    const perProcess: readonly Collector[] =
-      ofKernel === undefined
-        ? []
-        : [...ofKernel.collectors, ...options.liveSamplers(this, tellsHost ? this.resource : undefined)];
+    const measuresHost = isHere && scope.isHost && options.claimHost();
+    const local = isHere
+      ? localCollectors(options, () => this.containers.values(), measuresHost ? this.resource : undefined)
+      : undefined;
     const collectors: readonly Collector[] = [
-      ...perProcess,
-      ...(tellsHost ? [new HostCollector(procfs, config.rootfs, files)] : []),
+      // The state of a container is the daemon's to say, wherever that runs.
+      ...(local?.collectors ?? [new StateCollector()]),
       new StatsCollector({
         docker,
-        sink: pipeline,
-        rows: readRows,
+        sink,
+        rows: metrics.readRows,
         isVisible: (container) => this.isVisible(container),
       }),
-      // Of a daemon elsewhere, no privilege here shows more.
-      ...(isHere ? [new AccessMonitor(accessContext(procfs, config.rootfs, enabled), telemetry)] : []),
-      new StateCollector(),
-      losses,
+      ...options.sharedCollectors,
       storage,
       objects,
       new LogCollector({ ...logOptions(options), docker, rootfs, ownId: scope.ownId }),
     ];
-    const isSelected = compileContainerFilter(config.containers.include, config.containers.exclude);
-    const collector = new DockerCollector({
+    const events = new DockerCollector({
       docker,
       surroundings: () => this.identify(),
       host: () => this.resource,
-      isWantedLabel: compileWildcards(...config.container_labels),
-      selects: (container) => isSelected(container) && scope.includes(container),
+      isWantedLabel: settings.isWantedLabel,
+      selects: (container) => settings.isSelected(container) && scope.includes(container),
       reportsObjects: scope.isHost,
       describe: (container) => (isHere ? optionalAttributes(container, options) : {}),
-      sink: pipeline,
+      sink,
       store,
       evidence: isHere ? evidence : withoutKernelKills(evidence),
-      command: config.events.exec_commands ? compileCommandRedaction(config.logs.redact) : undefined,
+      command: settings.redactCommand,
       onVersion: ({ ApiVersion }) => {
-        const old = outdatedApiWarning(ApiVersion);
-        if (old !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${old}`);
+        const warning = outdatedApiWarning(ApiVersion);
+        if (warning !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${warning}`);
       },
       onObjectChanged: (type) => objects.objectChanged(type),
       onReconciled: () => void objects.refreshAll(),
       lifecycle: new CollectorDispatcher(collectors, telemetry, (container) => {
         const canAll = container.pid === 0 || this.isVisible(container);
-        return (each) => canAll || !perProcess.includes(each);
+        return (collector) => canAll || local?.perProcess.includes(collector) !== true;
       }),
       position: {
         load: () => {
-          const kept = store.load('events');
-          return kept === undefined ? undefined : BigInt(kept);
+          const time = store.load('events');
+          return time === undefined ? undefined : BigInt(time);
         },
         save: (time) => store.save('events', String(time)),
       },
     });
-    const begun = isHere ? bootTime(procfs) : 0n;
-    const round = new Round([...collectors, collector], enabled, telemetry, begun, measures.ruleOnly);
-    return { docker: collector, collectors, namespaces: ofKernel?.namespaces, storage, round };
+    const hostStartTime = isHere ? bootTime(settings.procfs) : 0n;
+    const round = new Round(
+      [...collectors, events],
+      metrics.exported,
+      telemetry,
+      hostStartTime,
+      metrics.ruleOnly,
+    );
+    return { docker: events, collectors, namespaces: local?.namespaces, storage, round };
   }
 
   /** The containers that exist are known for the first time. */

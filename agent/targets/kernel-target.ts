@@ -1,4 +1,4 @@
-/** Containers that are observed without a daemon: their collectors, wired, and their part of each round. */
+/** Containers that are observed without a daemon: their collectors, and their part of each round. */
 
 import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import { DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
@@ -9,17 +9,12 @@ import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container } from '../../collectors/records/records.ts';
-import { compileContainerFilter } from '../../collectors/shared/container-filter.ts';
-import { compileWildcards } from '../../collectors/shared/wildcard.ts';
-import { StateCollector } from '../../collectors/state.ts';
 import { Round } from '../rounds/round.ts';
-import { AccessMonitor, accessContext } from './access-checks.ts';
 import { CollectorDispatcher } from './collector-dispatcher.ts';
 import {
   deleteRemoved,
-  kernelCollectors,
+  localCollectors,
   logOptions,
-  metricsToRead,
   optionalAttributes,
   type Target,
   type TargetOptions,
@@ -39,42 +34,38 @@ export class KernelTarget implements Target {
 
   constructor(options: TargetOptions) {
     this.options = options;
-    const { config, telemetry, pipeline, store, evidence, losses, measures } = options;
-    const { procfs, rootfs, containers } = config;
+    const { settings, telemetry, sink, store, evidence, metrics } = options;
+    const { procfs, rootfs } = settings;
     this.endpoint = options.endpoint;
     this.procfs = procfs;
     this.recordAttributes = { ...options.hostAttributes, ...options.configuredAttributes };
-    const { enabled } = metricsToRead(measures);
-    const { namespaces, collectors } = kernelCollectors(options);
+    // Without a daemon the agent observes what shares its /proc, not the host.
+    const { collectors, namespaces } = localCollectors(options, () => this.containers.values(), undefined);
     this.namespaceCollector = namespaces;
     this.collectors = [
       ...collectors,
-      new AccessMonitor(accessContext(procfs, rootfs, enabled), telemetry),
-      // The figures of the host are not its to tell: what it is for is what it sees the processes of.
-      ...options.liveSamplers(this, undefined),
-      new StateCollector(),
-      losses,
+      ...options.sharedCollectors,
       new LogCollector({ ...logOptions(options), docker: undefined, rootfs, ownId: ownContainer() }),
     ];
     if (!new DaemonFiles(rootfs).isReadable)
       telemetry.warn(
-        `docker_host is none, and /var/lib/docker/containers is not readable below ${rootfs}: containers have no names and labels, ends no exit codes, and logs are not read`,
+        `docker_host is none, and /var/lib/docker/containers cannot be read below ${rootfs}: containers have no names and labels, exits have no exit codes, and logs are not read`,
       );
     this.kernel = new KernelCollector({
       procfs,
       files: options.files,
       rootfs,
       surroundings: this.recordAttributes,
-      isWantedLabel: compileWildcards(...config.container_labels),
-      selects: compileContainerFilter(containers.include, containers.exclude),
+      isWantedLabel: settings.isWantedLabel,
+      selects: settings.isSelected,
       describe: (container) => optionalAttributes(container, options),
-      sink: pipeline,
+      sink,
       store,
       evidence,
       command: undefined,
       lifecycle: new CollectorDispatcher(this.collectors, telemetry),
     });
-    this.round = new Round(this.collectors, enabled, telemetry, 0n, measures.ruleOnly);
+    this.round = new Round(this.collectors, metrics.exported, telemetry, 0n, metrics.ruleOnly);
   }
 
   get connected(): boolean {
@@ -106,7 +97,7 @@ export class KernelTarget implements Target {
       deleteRemoved(this.options.store, (id) => this.exists(id));
       if ([...this.containers.keys()].every((id) => id === ownContainer()))
         this.options.telemetry.warn(
-          `docker_host is none, and in ${this.procfs} there is no process of another container yet: share a pid namespace with those that are to be observed (--pid container:<name>)`,
+          `docker_host is none, and ${this.procfs} shows no process of another container yet. To fix: share the pid namespace of the containers to observe (--pid container:<name>)`,
         );
       ready();
     });

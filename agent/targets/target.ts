@@ -1,168 +1,152 @@
-/** What observes containers, a daemon's or those that the kernel shows, and what both have in common. */
+/** What observes containers: a daemon's, or those that the kernel shows. And what both kinds have in common. */
 
-import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
-import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
-import { CgroupCollector } from '../../collectors/cgroup/index.ts';
+import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { LayeredImage } from '../../collectors/docker/layers.ts';
 import type { ImageSummary } from '../../collectors/docker/objects/docker-object.ts';
 import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
-import type { FirstSight, LogOptions } from '../../collectors/logs/index.ts';
+import type { LogOptions } from '../../collectors/logs/index.ts';
 import { LogPositionStore } from '../../collectors/logs/position-store.ts';
 import { confinementAttributes, readConfinement } from '../../collectors/namespaces/confinement.ts';
 import { NamespaceCollector, namespaceAttributes } from '../../collectors/namespaces/index.ts';
-import { NetworkCollector } from '../../collectors/network/index.ts';
-import { ProcessCollector } from '../../collectors/processes/index.ts';
-import type { Collector, TextStore } from '../../collectors/records/collector.ts';
+import type { Collector, RecordSink, TextStore } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
-import type { Attributes, Container, Metric, Resource } from '../../collectors/records/records.ts';
+import type { Attributes, Container, Resource } from '../../collectors/records/records.ts';
 import { assertContainerProcess } from '../../collectors/shared/cgroup-location.ts';
 import { isDenied, isGone, type KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { readVisibleNamespaces } from '../../collectors/shared/namespaces.ts';
-import { parseLast } from '../../config/log-options.ts';
-import type { Config } from '../../config/schema.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
-import type { LogDropCounters } from '../logs/drop-counters.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
-
-/** What is measured, for all the same. */
-export interface MetricSelection {
-  /** The metrics that are sent. */
-  readonly rows: readonly CatalogueEntry[];
-  /** Those besides that only rules look at, and in every so manieth round. */
-  readonly ruleOnly: ReadonlySet<Metric>;
-  readonly ruleOnlyEvery: number;
-}
+import { CollectorSet } from '../rounds/collector-set.ts';
+import type { LiveSamplers } from '../rounds/live-sampler.ts';
+import type { MetricSelection } from '../rounds/metric-selection.ts';
+import { AccessMonitor, accessContext } from './access-checks.ts';
+import type { TargetSettings } from './target-settings.ts';
 
 export interface TargetOptions {
   readonly endpoint: DaemonEndpoint;
-  readonly config: Config;
+  readonly settings: TargetSettings;
   readonly telemetry: Telemetry;
-  readonly pipeline: Pipeline;
-  /** Its own. */
+  readonly sink: RecordSink;
+  /** This target's own section of the position store. */
   readonly store: TextStore;
   readonly evidence: ExitEvidence & { forget(id: string): void };
-  readonly losses: LogDropCounters;
   readonly files: KernelFiles;
-  readonly measures: MetricSelection;
-  /** `host.*` and `os.*` of this host, and what the user wants every record to bear. */
+  readonly metrics: MetricSelection;
+  /** Collectors that all targets share. */
+  readonly sharedCollectors: readonly Collector[];
+  /** Undefined where nobody can watch live. */
+  readonly liveSamplers: LiveSamplers | undefined;
+  /** `host.*` and `os.*` of this host. */
   readonly hostAttributes: Attributes;
+  /** What the user adds to every record. */
   readonly configuredAttributes: Attributes;
-  /** Of records that are about the host and no container. */
+  /** What the user adds to records about the agent and its host. */
   readonly agentAttributes: Attributes;
-  /** What else is told of containers of this host. @param host what is told of the host too; undefined for nothing */
-  readonly liveSamplers: (observed: Target, host: Resource | undefined) => readonly Collector[];
 }
 
 export interface Target {
-  /** `docker.daemon.name`; undefined for the one that needs none. */
+  /** `docker.daemon.name`; undefined for the daemon that needs no name. */
   readonly name: string | undefined;
   readonly endpoint: DaemonEndpoint;
-  /** Whether what happens is followed. */
+  /** Whether events are received. */
   readonly connected: boolean;
-  /** Whether it cannot be asked for figures that only it has. */
+  /** Whether metrics are missing because the daemon, which alone has them, does not answer. */
   readonly isUnreachable: boolean;
   /** Every container that exists and is observed, by id. */
   readonly containers: ReadonlyMap<string, Container>;
-  /** What every record bears: where it is, and what the user wants. */
+  /** Attributes of every record: those of the host, and those that the user adds. */
   readonly recordAttributes: Attributes;
   readonly namespaces: ReturnType<NamespaceCollector['memberships']>;
-  /** Where its containers' processes are to be seen; undefined where they are not. */
+  /** The /proc that shows the containers' processes; undefined where none does. */
   readonly procfs: string | undefined;
-  /** The images that are shown; none where there is no daemon to have them. */
+  /** The images that are shown; none without a daemon. */
   images(): Promise<readonly ImageSummary[]>;
   image(id: string): Promise<LayeredImage | undefined>;
-  /** Whether there is such a container, observed or not. */
+  /** Whether the container exists, observed or not. */
   exists(id: string): boolean;
   /**
-   * Begins to observe, and goes on until `stop`.
+   * Observes until `stop`.
    * @param ready called once, when the containers that exist are known
    */
   start(ready: () => void): void;
-  /** Asks for what the next round cannot read at once. */
+  /** Requests what the next round cannot read synchronously. */
   prepareRound(signal: AbortSignal): Promise<void>;
   collectRound(): Promise<MetricSet[]>;
   stop(): Promise<void>;
 }
 
-/** What is read of the metrics: those that are sent, and those that only rules look at. */
-export function metricsToRead({ rows, ruleOnly: watched }: MetricSelection): {
-  enabled: Set<Metric>;
-  readRows: CatalogueEntry[];
-} {
-  const enabled = new Set<Metric>(rows);
-  return { enabled, readRows: metrics.filter((row) => enabled.has(row) || watched.has(row)) };
+/** The collectors that need no daemon. */
+export interface LocalCollectors {
+  readonly collectors: readonly Collector[];
+  readonly namespaces: NamespaceCollector;
+  /** Those that need a container's processes to be visible from here. */
+  readonly perProcess: readonly Collector[];
 }
 
-/** What the kernel tells of each container. */
-export function kernelCollectors(options: TargetOptions): {
-  readonly namespaces: NamespaceCollector;
-  readonly collectors: readonly Collector[];
-} {
-  const { config, pipeline, store, measures, files } = options;
-  const { procfs } = config;
-  const { enabled, readRows } = metricsToRead(measures);
-  const read = new Set<Metric>(readRows);
+/**
+ * What measures the containers of this host.
+ * @param containers those of the target
+ * @param host the resource of the host's metrics; undefined leaves the host out
+ */
+export function localCollectors(
+  options: TargetOptions,
+  containers: () => Iterable<Container>,
+  host: Resource | undefined,
+): LocalCollectors {
+  const { settings, sink, store, metrics, files } = options;
+  const { procfs, rootfs } = settings;
   const namespaces = new NamespaceCollector({
     procfs,
-    sink: pipeline,
-    isMeasured: enabled.has(catalogue.namespace),
+    sink,
+    isMeasured: metrics.exported.has(catalogue.namespace),
     runs: {
       load: (id) => store.load(`namespaces/${id}`),
       save: (id, startedAt) => store.save(`namespaces/${id}`, startedAt),
       forget: (id) => store.delete(`namespaces/${id}`),
     },
   });
-  const cgroup = new CgroupCollector(procfs, readRows, files, {
-    metrics: measures.ruleOnly,
-    every: measures.ruleOnlyEvery,
+  const measuring = new CollectorSet('export', {
+    ...{ procfs, rootfs, files, withHost: host !== undefined },
+    metrics: metrics.read,
+    infrequent: { metrics: metrics.ruleOnly, every: metrics.ruleOnlyEvery },
   });
-  const isStill = (container: Container) => cgroup.isStill(container);
+  const liveSampler = options.liveSamplers?.create(containers, host);
+  const besides = [namespaces, ...(liveSampler === undefined ? [] : [liveSampler])];
   return {
-    namespaces,
     collectors: [
-      cgroup,
-      // Behind that which tells what is still.
-      new NetworkCollector(procfs, read, files, isStill),
-      new ProcessCollector(procfs, read, measures.ruleOnlyEvery, isStill),
-      namespaces,
+      ...measuring.collectors,
+      ...besides,
+      new AccessMonitor(accessContext(procfs, rootfs, metrics.exported), options.telemetry),
     ],
+    namespaces,
+    perProcess: [...measuring.perProcess, ...besides],
   };
 }
 
-function firstSight(where: string): FirstSight {
-  if (where === 'now') return 'now';
-  const last = parseLast(where);
-  return { sinceSeconds: last === undefined ? 0 : Math.floor((Date.now() - last) / 1000) };
-}
-
-/** How logs are followed, whoever tells of their containers. */
-export function logOptions({
-  config,
-  pipeline,
+/** What the log collector needs of either kind of target. */
+export const logOptions = ({
+  settings,
+  sink,
   evidence,
   store,
-}: TargetOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight' | 'onRemoved'> {
-  return {
-    sink: pipeline,
-    positions: new LogPositionStore(store),
-    onRemoved: ({ id }) => evidence.forget(id),
-    firstSight: firstSight(config.logs.first_sight),
-  };
-}
+}: TargetOptions): Pick<LogOptions, 'sink' | 'positions' | 'firstSight' | 'onRemoved'> => ({
+  sink,
+  positions: new LogPositionStore(store),
+  onRemoved: ({ id }) => evidence.forget(id),
+  firstSight: settings.firstSight(),
+});
 
-/** What is kept of containers that were removed while the agent was down is let go. */
+/** Deletes what the store has of containers that were removed while the agent was down. */
 export function deleteRemoved(store: TextStore, exists: (id: string) => boolean): void {
   for (const prefix of ['logs/', 'namespaces/'])
     for (const id of [...store.idsUnder(prefix)]) if (!exists(id)) store.delete(prefix + id);
 }
 
-/** Resource attributes that are off by default; absent for a container that does not run. */
+/** Resource attributes that are off by default; none for a container that does not run. */
 export function optionalAttributes(
   { pid, ...container }: Container,
-  { config, telemetry }: TargetOptions,
+  { settings: { procfs, containerAttributes: wanted }, telemetry }: TargetOptions,
 ): Attributes {
-  const { container_attributes: wanted, procfs } = config;
   if (pid === 0 || wanted.length === 0) return {};
   try {
     assertContainerProcess(procfs, pid, container.id);
@@ -173,7 +157,7 @@ export function optionalAttributes(
         : {}),
     };
   } catch (error) {
-    // Without the privilege to look there, a container is still worth what else is known of it.
+    // Without the privilege to read them, the container is reported without these attributes.
     if (!isGone(error) && !isDenied(error)) telemetry.reportError('docker', error, container.name);
     return {};
   }

@@ -80,6 +80,14 @@ type Modem = Dockerode['modem'] & { version?: string | undefined };
 type Failure = Error & { readonly statusCode?: number };
 
 /**
+ * Called when a request starts.
+ * @param template path as the Engine API's reference writes it
+ * @param path as it is sent, with its query
+ * @returns called when the request ends; for a stream, when it has begun
+ */
+export type RequestObserver = (template: string, path: string) => (error: Failure | null) => void;
+
+/**
  * The version to speak: the daemon's newest, or ours where that is older.
  * @returns undefined where it does not tell, and answers each request in its newest
  * @throws when it cannot be reached
@@ -120,7 +128,7 @@ const isOtherVersion = (error: Failure | null): boolean =>
  * that has changed.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
-export function connectToDaemon(endpoint: DaemonEndpoint): Dockerode {
+export function connectToDaemon(endpoint: DaemonEndpoint, onRequest?: RequestObserver): Dockerode {
   const docker = clientOf(options(endpoint));
   const modem: Modem = docker.modem;
   const dial = modem.dial.bind(modem);
@@ -142,15 +150,20 @@ export function connectToDaemon(endpoint: DaemonEndpoint): Dockerode {
     const known = findRequest(request.path);
     if (known === undefined)
       throw new Error(`refused to send GET ${request.path}: none of the agent's requests`);
+    const onEnd = onRequest?.(known.path, request.path);
     const send = () =>
       dial(request, (error: Failure | null, answer) => {
         if (isOtherVersion(error)) isKnown = false;
+        onEnd?.(error);
         callback?.(error?.statusCode === 403 ? new RefusedError(known) : error, answer);
       });
     if (isKnown) return send();
     asking ??= ask();
     const { abortSignal } = request as { readonly abortSignal?: AbortSignal };
-    unlessAborted(asking, abortSignal).then(send, (error) => callback?.(error, null));
+    unlessAborted(asking, abortSignal).then(send, (error) => {
+      onEnd?.(error);
+      callback?.(error, null);
+    });
   };
   return docker;
 }

@@ -10,6 +10,7 @@ import type { HttpEndpoint } from '../../config/destinations.ts';
 import type { Alert } from '../alerts/alert.ts';
 import { posted, posterOf } from '../sending/post.ts';
 import { renewed } from '../sending/renewed.ts';
+import { traced } from '../sending/traced.ts';
 import type { Transport } from '../sending/verdict.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { DropReason } from '../shared/drop-reasons.ts';
@@ -26,7 +27,7 @@ const RESOLVE_AFTER_INTERVALS = 4;
 function transportTo(endpoint: HttpEndpoint): Transport {
   const poster = posterOf(endpoint);
   return {
-    send: (request) => posted(poster, request, { 'content-type': 'application/json' }),
+    send: (request, span) => posted(poster, request, { 'content-type': 'application/json' }, span),
     close: () => poster.close(),
   };
 }
@@ -55,7 +56,7 @@ export class AlertmanagerExporter implements Exporter {
   private constructor(name: string, resendMs: number, transport: Transport, telemetry: Telemetry) {
     this.name = name;
     this.resendMs = resendMs;
-    this.transport = transport;
+    this.transport = traced(transport, telemetry, { signal: 'alerts', destination: name });
     this.telemetry = telemetry;
   }
 

@@ -88,7 +88,7 @@ export function grpcTransport(target: SignalEndpoint): Transport {
   );
   const path = `/opentelemetry.proto.collector.${services[signal]}/Export`;
   return {
-    send: (request) =>
+    send: (request, span) =>
       new Promise((resolve) => {
         const call = client.makeUnaryRequest<Buffer, Buffer>(
           path,
@@ -99,6 +99,7 @@ export function grpcTransport(target: SignalEndpoint): Transport {
           { deadline: Date.now() + timeoutMs },
           (error, answer) => {
             underWay.delete(call);
+            span?.setAttribute('rpc.grpc.status_code', error?.code ?? status.OK);
             resolve(error === null ? verdictOnAnswer(answer) : verdictOn(error));
           },
         );

@@ -44,12 +44,14 @@ export function httpTransport(target: SignalEndpoint): Transport {
     ...(compression === 'gzip' && { 'content-encoding': 'gzip' }),
   };
   return {
-    async send(bytes) {
+    async send(bytes, span) {
       try {
         const plain = isJson ? toJson(signal, bytes) : bytes;
         const body =
           compression === 'gzip' ? await compress(plain, { level: constants.Z_BEST_SPEED }) : plain;
-        return verdictOn(await poster.post(body, headers));
+        const answer = await poster.post(body, headers);
+        span?.setAttribute('http.response.status_code', answer.status);
+        return verdictOn(answer);
       } catch (error) {
         // Whatever the network does is worth another attempt, a wrong certificate included: it can be renewed.
         return away(errorMessage(error));

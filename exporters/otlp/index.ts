@@ -6,10 +6,11 @@ import { type Destination, signalOfKind } from '../../config/destinations.ts';
 import { Delivery, type Outlet } from '../sending/delivery.ts';
 import type { AlertBatch, Batch } from '../shared/batch.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
+import { OWN_SPAN_SCOPE } from '../shared/own-tracer.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import type { LaneName } from '../spool/index.ts';
 import { createTransport } from './transport.ts';
-import { decodeMetrics } from './wire/decode.ts';
+import { decodeMetrics, decodeTraces } from './wire/decode.ts';
 import { countRecords, halve, selectResources } from './wire/split.ts';
 
 /** What is sent as it is. The state of alerts is not: their events are. */
@@ -17,6 +18,10 @@ type Sent = Exclude<Batch, AlertBatch>;
 
 const laneOf = (batch: Sent): LaneName =>
   batch.signal !== 'logs' ? batch.signal : batch.kind === 'event' ? 'events' : 'logs';
+
+interface Traces {
+  resourceSpans?: { scopeSpans?: { scope?: { name?: string } }[] }[];
+}
 
 interface Metrics {
   resourceMetrics?: {
@@ -29,6 +34,14 @@ function countPoints(otlp: Buffer): number {
   return resourceMetrics
     .flatMap(({ scopeMetrics = [] }) => scopeMetrics.flatMap(({ metrics = [] }) => metrics))
     .reduce((sum, { sum: counters, gauge }) => sum + ((counters ?? gauge)?.dataPoints?.length ?? 0), 0);
+}
+
+/** Whether a request carries nothing but spans of the agent's own work. */
+function isSelfTrace(otlp: Buffer): boolean {
+  const { resourceSpans = [] } = decodeTraces(otlp) as Traces;
+  return resourceSpans
+    .flatMap(({ scopeSpans = [] }) => scopeSpans)
+    .every(({ scope }) => scope?.name === OWN_SPAN_SCOPE);
 }
 
 export class OtlpExporter implements Exporter {
@@ -68,6 +81,7 @@ export class OtlpExporter implements Exporter {
           origin: target.url.origin,
           halve,
           countOf: lane === 'metrics' ? countPoints : countRecords,
+          ...(lane === 'traces' && { isSelfTrace }),
         });
       }
     } catch (error) {

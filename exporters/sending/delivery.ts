@@ -10,6 +10,7 @@ import { type LaneName, Spool, type SpoolOptions } from '../spool/index.ts';
 import { Gate, Hold } from './gate.ts';
 import { Pace } from './pace.ts';
 import { Sender } from './sender.ts';
+import { traced } from './traced.ts';
 import type { Transport } from './verdict.ts';
 
 /** How long the end waits for answers that are on their way from a receiver that was away. */
@@ -30,6 +31,8 @@ export interface Outlet {
   readonly countOf: (request: Buffer) => number;
   /** As the sender's. */
   readonly joinBytes?: number;
+  /** Whether a request carries nothing but spans of the agent's own work. */
+  readonly isSelfTrace?: (request: Buffer) => boolean;
 }
 
 export interface DeliveryOptions
@@ -111,7 +114,7 @@ export class Delivery {
   }
 
   private senderOf(outlet: Outlet, pace: Pace): Sender {
-    const { lane, signal, transport, origin, halve, countOf, joinBytes } = outlet;
+    const { lane, signal, transport, origin, halve, countOf, joinBytes, isSelfTrace } = outlet;
     const { name, telemetry } = this.options;
     const ending = this.ending.signal;
     const gate = this.gates.get(origin) ?? new Gate(ending);
@@ -119,7 +122,7 @@ export class Delivery {
     const labels = { signal, destination: name };
     return new Sender({
       lane: this.spool.lanes[lane],
-      transport,
+      transport: traced(transport, telemetry, labels, isSelfTrace),
       gate,
       hold: new Hold(ending),
       pace,

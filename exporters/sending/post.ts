@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { http, https } from '../../collectors/shared/http.ts';
 import { VERSION } from '../../config/version.ts';
+import type { OwnSpan } from '../shared/own-tracer.ts';
 import { type Endpoint, headersOf, tlsOf } from './endpoint.ts';
 import { accepted, away, refused, retry, tooLarge, type Verdict } from './verdict.ts';
 
@@ -77,9 +78,12 @@ export async function posted(
   poster: Poster,
   body: Buffer,
   headers: Readonly<Record<string, string>>,
+  span?: OwnSpan,
 ): Promise<Verdict> {
   try {
-    return failureOf(await poster.post(body, headers), mayPass) ?? accepted({ rejected: 0, message: '' });
+    const answer = await poster.post(body, headers);
+    span?.setAttribute('http.response.status_code', answer.status);
+    return failureOf(answer, mayPass) ?? accepted({ rejected: 0, message: '' });
   } catch (error) {
     return away(errorMessage(error));
   }

@@ -14,7 +14,7 @@ export async function renewed(connect: () => Promise<Transport>): Promise<Transp
   let since = performance.now();
   let isClosed = false;
   return {
-    async send(request) {
+    async send(request, span) {
       if (performance.now() - since > LONGEST_CONNECTION_MS) {
         try {
           const next = await connect();
@@ -26,7 +26,7 @@ export async function renewed(connect: () => Promise<Transport>): Promise<Transp
         }
         since = performance.now();
       }
-      return transport.send(request);
+      return transport.send(request, span);
     },
     close() {
       isClosed = true;

@@ -3,6 +3,8 @@
  * Source: https://opentelemetry.io/docs/specs/otlp/#failures
  */
 
+import type { OwnSpan } from '../shared/own-tracer.ts';
+
 export type Verdict =
   /** Taken, but for `rejected` of its records, which `message` explains. */
   | { readonly kind: 'accepted'; readonly rejected: number; readonly message: string }
@@ -17,8 +19,8 @@ export type Verdict =
 
 /** Sends ready-made OTLP requests to one target. */
 export interface Transport {
-  /** Never rejects. */
-  send(request: Buffer): Promise<Verdict>;
+  /** Never rejects. @param span of the request, where the agent traces itself: receives the status */
+  send(request: Buffer, span?: OwnSpan): Promise<Verdict>;
   close(): void;
 }
 

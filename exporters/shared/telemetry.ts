@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { PermanentError } from '../../collectors/shared/permanent-error.ts';
+import type { OwnTracer } from './own-tracer.ts';
 
 /** Unit and description of each counter. */
 export const ownMetrics = {
@@ -53,6 +54,8 @@ function seriesKey(attributes: OwnAttributes): string {
 }
 
 export class Telemetry {
+  /** Undefined unless `telemetry.traces` is on. */
+  tracer: OwnTracer | undefined;
   private readonly logger: Logger;
   private readonly metrics = new Map<OwnMetric, Map<string, MetricSeries>>();
   private readonly gauges = new Map<OwnGauge, () => Iterable<Readonly<MetricSeries>>>();

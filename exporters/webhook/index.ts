@@ -22,7 +22,7 @@ function transportTo(webhook: Webhook): Transport {
   const poster = posterOf(webhook.endpoint);
   const secret = webhook.secretFile === undefined ? undefined : secretOf(webhook.secretFile);
   return {
-    async send(request) {
+    async send(request, span) {
       let body: string;
       let headers: Record<string, string>;
       try {
@@ -34,7 +34,7 @@ function transportTo(webhook: Webhook): Transport {
         // What cannot be written now never can: it must not hold up what follows.
         return refused(errorMessage(error), false);
       }
-      return posted(poster, Buffer.from(body), headers);
+      return posted(poster, Buffer.from(body), headers, span);
     },
     close: () => poster.close(),
   };
