@@ -1,4 +1,4 @@
-/** The agent as a user runs it: a process of its own. */
+/** Runs the agent as a user does: as a separate process. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { type Identity, nodeAs } from './identity.ts';
 import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
-/** The sources, or what PORTLIGHT_TEST_CLI names. */
+/** The command line to test: PORTLIGHT_TEST_CLI, or the sources. */
 export const CLI = process.env.PORTLIGHT_TEST_CLI ?? join(import.meta.dirname, '../../agent/cli.ts');
 
 export interface Exit {
@@ -21,7 +21,7 @@ export interface Exit {
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Our own environment without what would configure an agent. */
+/** The test's environment without the variables that configure an agent. */
 function environment(variables: Variables): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(OTEL|PORTLIGHT|NODE_OPTIONS)/.test(name),
@@ -30,7 +30,7 @@ function environment(variables: Variables): NodeJS.ProcessEnv {
 }
 
 const CHECKOUT = join(import.meta.dirname, '../..');
-/** What has to be there for the agent to run: the checkout, or the package that it was built into. */
+/** The directory that the agent needs to run: the checkout, or the built package. */
 const root = CLI.startsWith(`${CHECKOUT}/`) ? CHECKOUT : join(dirname(realpathSync(CLI)), '../..');
 
 const commandOf = (t: ExecutionContext, as: Identity | undefined): readonly string[] =>
@@ -70,7 +70,7 @@ export class AgentProcess {
     this.child.kill(signal);
   }
 
-  /** SIGTERM, and what came of it. */
+  /** Sends SIGTERM and waits for the exit. */
   stop(): Promise<Exit> {
     this.kill('SIGTERM');
     return this.exit;
@@ -90,13 +90,13 @@ export function portlight(
 export interface AgentOptions {
   readonly variables?: Variables;
   readonly args?: readonly string[];
-  /** Where positions are kept; a new directory by default. */
+  /** Data directory; a new one by default. */
   readonly dataDirectory?: string;
-  /** Who runs it; we by default. */
+  /** The user who runs the agent; the test's own by default. */
   readonly as?: Identity;
 }
 
-/** Starts the agent, and waits until it follows the daemon; ended when the test ends. */
+/** Starts the agent and waits until it is subscribed to the daemon's events; stopped when the test ends. */
 export async function startAgent(t: ExecutionContext, options: AgentOptions = {}): Promise<AgentProcess> {
   const agent = new AgentProcess(
     [
@@ -117,7 +117,7 @@ export async function startAgent(t: ExecutionContext, options: AgentOptions = {}
   return agent;
 }
 
-/** The address that the agent's first log line tells. */
+/** The listen address from the agent's first log line. */
 export function listenUrl(agent: AgentProcess): Promise<string> {
   return waitFor(
     `the agent's first line; so far: ${agent.stderr}`,
@@ -127,7 +127,7 @@ export function listenUrl(agent: AgentProcess): Promise<string> {
 
 async function ready(agent: AgentProcess): Promise<void> {
   const url = await listenUrl(agent);
-  // A connection that is kept could be one to an earlier agent that had the same port.
+  // A kept-alive connection could belong to an earlier agent on the same port.
   const headers = { connection: 'close' };
   await waitFor('the agent to be ready', async () => (await fetch(`${url}/readyz`, { headers })).ok);
 }

@@ -1,4 +1,4 @@
-/** Containers of the tests, on the daemon that DOCKER_HOST names. */
+/** Creates the tests' containers on the daemon that DOCKER_HOST names. */
 import { randomBytes } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
@@ -6,12 +6,12 @@ import { importBusybox } from '../../agent/setup/images.ts';
 import { waitFor } from './wait.ts';
 
 export const LABEL = 'portlight.test';
-/** Label of containers whose log is so large that only the test that made them wants it. */
+/** Label of containers with large logs, which only their own test reads. */
 export const FLOOD = 'portlight.test.flood';
 const REPOSITORY = 'portlight-test';
 export const IMAGE = `${REPOSITORY}:busybox`;
 
-/** May write, unlike the agent's. */
+/** A client that may write, unlike the agent's. */
 export const docker = new Docker({ socketPath: new URL(process.env.DOCKER_HOST!).pathname });
 
 export async function ensureImage(): Promise<void> {
@@ -26,21 +26,21 @@ export async function ensureImage(): Promise<void> {
 }
 
 export interface ContainerOptions {
-  /** A script for sh. */
+  /** Shell script to run. */
   readonly script: string;
   readonly name?: string;
   readonly tty?: boolean;
   readonly labels?: Record<string, string>;
   readonly host?: Docker.HostConfig;
-  /** What else it is created with. */
+  /** Further fields of the create request. */
   readonly create?: Docker.ContainerCreateOptions;
 }
 
-/** A name that no other container has. */
+/** A unique container name. */
 export const uniqueName = (purpose: string): string =>
   `portlight-test-${purpose}-${randomBytes(4).toString('hex')}`;
 
-/** Creates a container; it is removed when the test ends, however it ends. */
+/** Creates a container, which is removed when the test ends, passed or failed. */
 export async function createContainer(
   t: ExecutionContext,
   options: ContainerOptions,
@@ -67,7 +67,7 @@ export async function runContainer(
   return container;
 }
 
-/** runc gives a busy cgroup v1 up after some tries to freeze it: on a busy machine it is asked again. */
+/** Pauses a container. Retries, because runc may fail to freeze a busy cgroup on cgroup v1. */
 export async function pause(container: Docker.Container): Promise<void> {
   await waitFor('the container to be paused', () =>
     container.pause().then(
@@ -80,7 +80,7 @@ export async function pause(container: Docker.Container): Promise<void> {
   );
 }
 
-/** Runs a script inside a container and waits for its end. */
+/** Runs a shell script inside a container and waits for its end. */
 export async function execute(container: Docker.Container, script: string): Promise<void> {
   const exec = await container.exec({ Cmd: ['sh', '-c', script], AttachStdout: true, AttachStderr: true });
   const stream = await exec.start({});

@@ -1,4 +1,4 @@
-/** Ways to daemons on other hosts, as far as one machine can have them: TLS with certificates, and ssh. */
+/** Ways to daemons on other hosts, as far as one machine can provide them: TLS with certificates, and ssh. */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
-/** Certificates as `dockerd --tlsverify` wants them: paths of PEM files. */
+/** Certificates for `dockerd --tlsverify`: paths of PEM files. */
 export interface DaemonCertificates {
   readonly ca: string;
   readonly server: { readonly certificate: string; readonly key: string };
@@ -59,9 +59,9 @@ export function daemonCertificates(t: ExecutionContext): DaemonCertificates {
 }
 
 /**
- * A port of ours that leads to one of another network namespace.
- * @param pid of whatever process is in it now
- * @returns ours
+ * Forwards a local port to a port in another network namespace.
+ * @param pid a process in that namespace
+ * @returns the local port
  */
 export async function portInto(t: ExecutionContext, pid: () => number, port: number): Promise<number> {
   const sockets = new Set<Socket>();
@@ -96,8 +96,8 @@ export async function portInto(t: ExecutionContext, pid: () => number, port: num
 }
 
 /**
- * A server of ssh on loopback that knows one key.
- * @returns the value of PATH by which `ssh far` finds its way there
+ * An ssh server on loopback that accepts one key.
+ * @returns a PATH with an `ssh` for which the host `far` is this server
  */
 export async function sshServer(t: ExecutionContext): Promise<string> {
   const directory = temporaryDirectory(t);
@@ -138,7 +138,7 @@ export async function sshServer(t: ExecutionContext): Promise<string> {
       `UserKnownHostsFile ${at('known_hosts')}`,
     ].join('\n'),
   );
-  // The user's own configuration, which the command finds in the home of whoever runs it.
+  // The configuration that ssh reads from the user's home.
   mkdirSync(at('bin'));
   writeFileSync(at('bin/ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F ${at('config')} "$@"\n`, { mode: 0o755 });
   await waitFor('the server of ssh', () => said.includes('Server listening'));

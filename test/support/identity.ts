@@ -1,4 +1,4 @@
-/** Processes of another user, with chosen capabilities: by setpriv(1), in a mount namespace where that user can read what we can. */
+/** Runs processes as another user with chosen capabilities, with setpriv(1), in a mount namespace where that user can read the checkout. */
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,18 +10,18 @@ export interface Identity {
   readonly uid: number;
   readonly gid: number;
   readonly groups?: readonly number[];
-  /** Without CAP_; by default those that the user has: all of root, none of others. */
+  /** Capabilities without the prefix CAP_. Default: all for root, none for others. */
   readonly capabilities?: readonly string[];
-  /** Whether /proc hides the processes of others (hidepid=2). */
+  /** Whether /proc hides other users' processes (hidepid=2). */
   readonly hidden?: boolean;
-  /** Files that are seen in other places: by the places. */
+  /** Bind mounts: source by target. */
   readonly overlaid?: Readonly<Record<string, string>>;
 }
 
-/** A user that no machine has. */
+/** A user id that no machine uses. */
 export const SOMEBODY = 61_234;
 
-/** $1: how many mounts; those; the command. Capabilities are given up last. */
+/** $1: number of mounts; then the mounts; then the command. Capabilities are dropped last. */
 const ENTER = `
 n=$1; shift
 while [ "$n" -gt 0 ]; do mount --bind "$1" "$2" || exit 1; shift 2; n=$((n - 1)); done
@@ -30,7 +30,7 @@ unset HIDEPID
 exec setpriv "$@"
 `;
 
-/** The command line that runs a command as somebody else; as itself, it needs root. */
+/** The command line that runs a command under another identity. Needs root. */
 export function asIdentity(identity: Identity, command: readonly string[]): string[] {
   const { uid, gid, groups = [], capabilities, hidden = false, overlaid = {} } = identity;
   const set = ['-all', ...(capabilities ?? []).map((name) => `+${name}`)].join(',');
@@ -49,8 +49,8 @@ export function asIdentity(identity: Identity, command: readonly string[]): stri
 }
 
 /**
- * As `asIdentity`, of a node and a script of the checkout, which may lie where only we can read them (below /root).
- * @param script within `root`
+ * As `asIdentity`, for Node and a script of the checkout, which may be readable only for root (below /root).
+ * @param script path within `root`
  */
 export function nodeAs(t: ExecutionContext, identity: Identity, root: string, script: string): string[] {
   const place = temporaryDirectory(t);
@@ -62,12 +62,12 @@ export function nodeAs(t: ExecutionContext, identity: Identity, root: string, sc
   return asIdentity({ ...identity, overlaid }, [node, join(sources, relative(root, script))]);
 }
 
-/** Ids that SOMEBODY's user namespaces have. */
+/** Subordinate ids for SOMEBODY's user namespaces. */
 const SUBORDINATE = `somebody:${2 ** 30}:65536\n`;
 
 /**
- * SOMEBODY as a user whom this machine knows, for what runs without root: with subordinate ids, though nothing of it
- * stays on the machine.
+ * SOMEBODY as a user that this machine knows, with subordinate ids, for rootless programs. Nothing stays on the
+ * machine.
  */
 export function rootlessIdentity(t: ExecutionContext): Identity {
   const directory = temporaryDirectory(t);
@@ -86,7 +86,7 @@ export function rootlessIdentity(t: ExecutionContext): Identity {
   return { uid: SOMEBODY, gid: SOMEBODY, overlaid: Object.fromEntries(overlaid) };
 }
 
-/** Why the kernel does not let a user have a user namespace; undefined where it does. */
+/** Why the kernel denies a user namespace to a user; undefined if it does not. */
 export function rootlessRefused(identity: Identity): string | undefined {
   const [program = '', ...args] = asIdentity(identity, ['unshare', '--user', '--map-root-user', 'true']);
   const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });

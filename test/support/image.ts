@@ -1,6 +1,6 @@
 /**
- * The agent's container image, built by the Dockerfile as it is. Where the images that it begins with cannot be had,
- * Debian stands in for them: what debootstrap makes, with this Node and npm, and of that what runs Node and nothing else.
+ * Builds the agent's container image from the Dockerfile. Without access to its base images, Debian from debootstrap
+ * replaces them: with this Node and npm for the build stage, and with only the files that Node needs for the final stage.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -21,16 +21,16 @@ import { VERSION } from '../../config/version.ts';
 /** `portlight:<version>` */
 export const PORTLIGHT_IMAGE = `portlight:${VERSION}`;
 
-/** How long it may take to build, debootstrap included, on a machine that is busy: what `t.timeout` is told. */
+/** Time limit of the build on a busy machine, debootstrap included, for `t.timeout`. */
 export const IMAGE_MS = 600_000;
 
-/** Debian packages that the images are made with. */
+/** Debian packages needed to build the images. */
 export const imageBuildPackages = ['debootstrap', 'debian-archive-keyring'] as const;
 
 const SUITE = 'trixie';
-/** What Node needs at run time. */
+/** Packages that Node needs at run time. */
 const RUNTIME_PACKAGES = ['base-files', 'libc6', 'libgcc-s1', 'libstdc++6', 'tzdata'];
-/** Debian's own npm is spread over many packages, and may be too old to know of SBOMs. */
+/** Debian's npm is split into many packages and may be too old for SBOMs. */
 const NPM = 'npm@11.19.1';
 const CERTIFICATES = 'etc/ssl/certs/ca-certificates.crt';
 
@@ -43,15 +43,15 @@ const run = (command: string, args: readonly string[]): string =>
 const succeeds = (command: string, args: readonly string[]): boolean =>
   spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
-/** Builds the image on the daemon that DOCKER_HOST names, unless it is there already. */
+/** Builds the image on the daemon that DOCKER_HOST names, unless it exists. */
 export async function ensurePortlightImage(): Promise<void> {
   mkdirSync(cache, { recursive: true });
-  // Test files run at the same time, and one image does for all.
+  // Test files run in parallel and share one image.
   const args = [join(cache, 'lock'), process.execPath, import.meta.filename];
   await promisify(execFile)('flock', args, { maxBuffer: 1 << 28 });
 }
 
-/** What debootstrap makes, as a tar: it is kept, because making it takes a minute. */
+/** The debootstrap system as a tar file. It is cached, because it takes a minute to make. */
 function debian(): string {
   const tar = join(cache, `${SUITE}.tar`);
   if (existsSync(tar)) return tar;
@@ -73,7 +73,7 @@ function importDirectory(directory: string, image: string): void {
   run('docker', ['import', tar, image]);
 }
 
-/** Adds this Node, npm, and what npm is told of its registry here. */
+/** Adds this Node, npm and npm's registry configuration. */
 function addNode(directory: string): void {
   const local = join(directory, 'usr/local');
   cpSync(process.execPath, join(local, 'bin/node'));
@@ -88,7 +88,7 @@ function addCertificates(directory: string): void {
   cpSync(join('/', CERTIFICATES), join(directory, CERTIFICATES));
 }
 
-/** Makes the images that stand in, where they are not there yet. */
+/** Makes the replacement base images, unless they exist. */
 function ensureBases(node: string, runtime: string): void {
   if ([node, runtime].every((image) => succeeds('docker', ['image', 'inspect', image]))) return;
   const directory = mkdtempSync(join(tmpdir(), 'portlight-bases-'));
@@ -115,7 +115,7 @@ function ensureBases(node: string, runtime: string): void {
   }
 }
 
-/** The images that the Dockerfile begins with, by the names of its arguments. */
+/** Base images of the Dockerfile, by the name of the build argument. */
 const expectedBases = (): Record<string, string> =>
   Object.fromEntries(
     [...readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^ARG (\w+_IMAGE)=(.*)$/gm)].map(
@@ -123,7 +123,7 @@ const expectedBases = (): Record<string, string> =>
     ),
   );
 
-/** Builds by the names that the Dockerfile expects, which are another's: they are taken back. */
+/** Tags the replacements with the names that the Dockerfile expects, builds, and removes the tags. */
 function build(): void {
   const { NODE_IMAGE = '', RUNTIME_IMAGE = '' } = expectedBases();
   const standIns = { 'portlight-test:node': NODE_IMAGE, 'portlight-test:runtime': RUNTIME_IMAGE };
@@ -133,7 +133,7 @@ function build(): void {
   if (missing.length > 0) ensureBases('portlight-test:node', 'portlight-test:runtime');
   for (const names of missing) run('docker', ['tag', ...names]);
   try {
-    // Docker's client of Debian has no BuildKit of its own.
+    // Debian's Docker client has no BuildKit.
     if (!succeeds('docker', ['buildx', 'version'])) process.env.DOCKER_BUILDKIT = '0';
     run(process.execPath, [join(root, 'agent/setup/image.ts'), '--network', 'host']);
   } finally {

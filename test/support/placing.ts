@@ -1,4 +1,4 @@
-/** The ways to place the agent, as an operator uses what is shipped for them: on a daemon of the test's own. */
+/** Deploys the agent with the shipped recipes, as an operator would, on a daemon that the test starts. */
 import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -10,10 +10,10 @@ import { waitFor } from './wait.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** A recipe of config/ as it is shipped. */
+/** Text of a shipped recipe in config/. */
 export const recipe = (path: string): string => readFileSync(join(root, 'config', path), 'utf8');
 
-/** The first shell command that a page of docs/ shows and that begins so, with its continued lines. */
+/** The first shell command on a page of docs/ that starts with `start`, including its continuation lines. */
 export function shownCommand(page: string, beginning: string): string {
   const text = readFileSync(join(root, 'docs', page), 'utf8').replace(/\\\n\s*/g, ' ');
   const command = text.split('\n').find((line) => line.replace(/^\$ /, '').startsWith(beginning));
@@ -22,8 +22,8 @@ export function shownCommand(page: string, beginning: string): string {
 }
 
 /**
- * Lets receivers be reached from the network of a daemon that has one of its own, at its bridge.
- * @param pid the daemon's
+ * Makes receivers reachable from a daemon's own network namespace, at the address of its bridge.
+ * @param pid process id of the daemon
  * @returns the URL of each
  */
 export async function bridge(
@@ -63,17 +63,17 @@ export async function bridge(
   return ports.map((port) => `http://172.17.0.1:${port}`);
 }
 
-/** What a unit says, by key; the last of several. */
+/** The settings of a unit, by key; the last one if a key repeats. */
 export const readUnit = (text: string): Map<string, string> =>
   new Map([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
 
-/** Below what systemd takes for DynamicUser=. */
+/** Below the range that systemd uses for DynamicUser=. */
 const USER = 61_999;
 
 /**
- * What systemd makes of a unit before its command is run, as far as it can be had without systemd: user, groups,
- * capabilities, no new privileges, a root that is read-only but for the state.
- * @returns a command that the unit's own is put behind, and the variables that it gets
+ * Sets up what systemd sets up for a unit, as far as possible without systemd: user, groups, capabilities, no new
+ * privileges, and a root file system that is read-only except for the state directory.
+ * @returns a command to put before the unit's command, and its environment variables
  */
 export function inUnit(t: ExecutionContext, unit: ReadonlyMap<string, string>, dockerGroup: number) {
   const state = join(temporaryDirectory(t), 'state');
@@ -120,9 +120,9 @@ interface PodSpec {
 }
 
 /**
- * `docker run …` for the container of a pod, as cri-dockerd would have it.
- * @param values of variables, in the place of those that the pod has
- * @param sources of volumes, in the place of those that it has
+ * `docker run …` for the container of a pod, as cri-dockerd would run it.
+ * @param values of environment variables, which replace the pod's
+ * @param sources of volumes, which replace the pod's
  */
 export function podCommand(
   { containers: [container], volumes }: PodSpec,
@@ -147,7 +147,7 @@ export function podCommand(
   ].flat();
 }
 
-/** Files in a directory of their own. */
+/** Writes files into a new directory. */
 export function write(t: ExecutionContext, files: Readonly<Record<string, string>>): string {
   const directory = temporaryDirectory(t);
   for (const [path, text] of Object.entries(files)) {

@@ -1,4 +1,4 @@
-/** Podman's service with its own storage, ended with the test. */
+/** Starts a Podman service with its own storage, which ends with the test. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { asIdentity, type Identity } from './identity.ts';
 import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
-/** Without systemd there is no journal for its events, and no cgroup manager; runc comes with Docker. */
+/** Without systemd there is neither a journal for events nor a cgroup manager. runc comes with Docker. */
 const CONFIGURATION = `
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -21,24 +21,24 @@ cgroup_manager = "cgroupfs"
 runtime = "runc"
 `;
 
-/** As Docker has it, registries on loopback need no TLS. */
+/** As with Docker, registries on loopback need no TLS. */
 const REGISTRIES = '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n';
 
 export const PODMAN_IMAGE = 'localhost/portlight-test:latest';
 
-/** A rootless service goes on in a child of its own, and what watches execs that have ended stays for minutes. */
+/** A rootless service continues in a child process, and monitors of ended execs live for minutes. */
 function endAllOf(directory: string): void {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${directory}/`))
         process.kill(Number(pid), 'SIGKILL');
     } catch {
-      // It has ended meanwhile.
+      // It has ended.
     }
   }
 }
 
-/** @param as who runs it; we by default */
+/** @param as the user who runs it; the test's own by default */
 export async function startPodman(
   t: ExecutionContext,
   as?: Identity,
@@ -77,7 +77,7 @@ export async function startPodman(
     );
     endAllOf(directory);
     service.stderr!.destroy();
-    // A rootless one keeps its namespaces by a process that does nothing.
+    // A rootless service keeps its namespaces alive with an idle process.
     const pause = join(directory, 'tmp/pause.pid');
     if (existsSync(pause)) process.kill(Number(readFileSync(pause, 'utf8')), 'SIGKILL');
     for (const mount of readFileSync('/proc/self/mounts', 'utf8').split('\n').reverse()) {

@@ -1,7 +1,7 @@
-/** Ports for who cannot be told to take any. */
+/** Ports for programs that cannot choose a free port themselves. */
 import { createServer } from 'node:net';
 
-/** One of loopback that nobody listens on. */
+/** A free port of loopback. */
 export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {

@@ -1,4 +1,4 @@
-/** Numbers that are the same for the same seed: what failed once can be made to fail again. */
+/** Random numbers from a seed, so that a failure can be reproduced. */
 export class Random {
   private state: number;
 

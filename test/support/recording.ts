@@ -1,4 +1,4 @@
-/** A container's cgroups as a real host has them, kept as a file for tests that need no such host. */
+/** Records a container's cgroups on a real host into a file, for tests without such a host. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,15 +7,15 @@ import { parseMembership, parseMountinfo } from '../../collectors/shared/cgroup-
 export interface Recording {
   readonly kernel: string;
   readonly id: string;
-  /** Lines of /proc/self/mountinfo that mount cgroups. */
+  /** The cgroup mounts in /proc/self/mountinfo. */
   readonly mountinfo: string;
   /** /proc/<pid>/cgroup */
   readonly membership: string;
-  /** Text by path. */
+  /** Content of files, by path. */
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Files that cannot be read, or not without waiting, are left out. */
+/** Leaves out files that cannot be read, or that block. */
 function textOf(path: string): string | undefined {
   try {
     return statSync(path).isFile() ? readFileSync(path, 'latin1') : undefined;
@@ -24,7 +24,7 @@ function textOf(path: string): string | undefined {
   }
 }
 
-/** Writes what the host says of a running container, and of its process, to `path`. */
+/** Writes the cgroup files of a running container and of its process to `path`. */
 export function record(id: string, pid: number, path: string): void {
   const membership = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')
@@ -50,12 +50,12 @@ export function record(id: string, pid: number, path: string): void {
 export interface Replay {
   readonly procfs: string;
   readonly pid: number;
-  /** Text of a file of the container's cgroup in a controller's hierarchy. */
+  /** Content of a file in the container's cgroup, in a controller's hierarchy. */
   read(controller: string, file: string): string;
   remove(): void;
 }
 
-/** Lays a recording out in a temporary directory, with a /proc that leads to it. */
+/** Restores a recording in a temporary directory, with a matching /proc. */
 export function replay({ id, mountinfo, membership, files }: Recording): Replay {
   const root = mkdtempSync(join(tmpdir(), 'portlight-replay-'));
   const write = (path: string, text: string) => {
@@ -63,7 +63,7 @@ export function replay({ id, mountinfo, membership, files }: Recording): Replay 
     writeFileSync(join(root, path), text, 'latin1');
   };
   const pid = 42;
-  // The fifth column is where it is mounted.
+  // The fifth column is the mount point.
   const moved = mountinfo.replaceAll(/^((?:\S+ ){4})/gm, `$1${root}`);
   write('proc/self/mountinfo', moved);
   write(`proc/${pid}/cgroup`, membership);

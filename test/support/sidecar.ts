@@ -1,4 +1,4 @@
-/** The agent in a container of the daemon that the tests use: these sources, on the Node that runs the tests. */
+/** Runs the agent in a container: these sources, on the Node that runs the tests. */
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { temporaryDirectory } from './temporary.ts';
 const SOCKET = '/var/run/docker.sock';
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What a container has to be given for the agent to run in it: these sources, Node, and what that is linked with. */
+/** Mounts that the agent needs in a container: these sources, Node, and Node's shared libraries. */
 function agentBinds(): string[] {
   const linked = execFileSync('ldd', [process.execPath], { encoding: 'utf8' });
   const libraries = [...linked.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
@@ -23,7 +23,7 @@ function agentBinds(): string[] {
   ];
 }
 
-/** A network of the test's own, and a receiver that its containers reach. */
+/** A network for the test, with a receiver that its containers can reach. */
 export async function receiverOnNetwork(
   t: ExecutionContext,
 ): Promise<{ receiver: Receiver; network: string; endpoint: string }> {
@@ -39,7 +39,7 @@ export async function receiverOnNetwork(
   return { receiver, network, endpoint: `http://${gateway}:${port}` };
 }
 
-/** The containers of a recipe of config/sidecar/, by service; removed when the test ends. */
+/** Starts the containers of a recipe in config/sidecar/, by service; removed when the test ends. */
 export async function startRecipe(
   t: ExecutionContext,
   file: string,
@@ -94,14 +94,14 @@ export interface SidecarOptions {
   readonly name?: string;
   readonly labels?: Record<string, string>;
   readonly variables: Record<string, string>;
-  /** Whether it has the daemon's socket. */
+  /** Whether the daemon's socket is mounted. */
   readonly socket: boolean;
-  /** CgroupnsMode is not known to the type declarations. */
+  /** The type declarations lack CgroupnsMode. */
   readonly host: Docker.HostConfig & { readonly CgroupnsMode?: 'private' | 'host' };
   readonly command?: readonly string[];
 }
 
-/** Starts it; removed when the test ends. */
+/** Starts the agent's container; removed when the test ends. */
 export async function startSidecar(t: ExecutionContext, options: SidecarOptions): Promise<Docker.Container> {
   const { Binds = [], ...host } = options.host;
   const socket = new URL(process.env.DOCKER_HOST!).pathname;
@@ -130,7 +130,7 @@ interface Output {
   readonly stderr: string;
 }
 
-/** The text in frames of a container's output: which stream, three bytes, four for the length. */
+/** The text of a container's output frames. A frame's header is the stream, three zero bytes and four bytes for the length. */
 function outputIn(frames: Buffer): Output {
   const parts: [Buffer[], Buffer[]] = [[], []];
   for (let at = 0; at + 8 <= frames.length; ) {
@@ -142,19 +142,19 @@ function outputIn(frames: Buffer): Output {
   return { stdout: stdout!, stderr: stderr! };
 }
 
-/** What a container has written. */
+/** The output of a container so far. */
 export async function outputOf(container: Docker.Container): Promise<Output> {
   const options = { stdout: true, stderr: true, follow: false } as const;
   return outputIn((await container.logs(options)) as unknown as Buffer);
 }
 
-/** Waits for its end. */
+/** Waits for the container's end. */
 export async function ended(container: Docker.Container): Promise<Output & { readonly code: number }> {
   const { StatusCode: code } = (await container.wait()) as { StatusCode: number };
   return { code, ...(await outputOf(container)) };
 }
 
-/** Runs a command of the agent's beside it, as `docker exec` does. */
+/** Runs a command of the agent in its container, as `docker exec` does. */
 export async function execSidecar(container: Docker.Container, args: readonly string[]): Promise<Output> {
   const exec = await container.exec({
     Cmd: ['node', '/portlight/agent/cli.ts', ...args],

@@ -1,4 +1,4 @@
-/** HAProxy before a daemon's socket, with the configuration that is shipped. */
+/** Starts HAProxy in front of a daemon's socket, with the shipped configuration. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,13 +11,13 @@ import { waitFor } from './wait.ts';
 const SHIPPED = join(import.meta.dirname, '../../config/socket-proxy/haproxy.cfg');
 
 export interface SocketProxy {
-  /** `unix:///…`, for SOMEBODY. */
+  /** `unix:///…`, accessible to SOMEBODY. */
   readonly host: string;
-  /** What was asked up to now: `GET /info 200`. */
+  /** Requests so far, such as `GET /info 200`. */
   readonly asked: () => string[];
 }
 
-/** @param change of the shipped configuration */
+/** @param change edits the shipped configuration */
 export async function socketProxy(
   t: ExecutionContext,
   daemon: string,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Waits longer by the factor PORTLIGHT_TEST_PATIENCE, for machines that are slow.
- * Resolves with what `probe` returns as soon as that is neither false nor undefined.
- * @throws {Error} after `timeoutMs`, with what was waited for
+ * Polls `probe` until it returns something other than false and undefined, and resolves with that.
+ * PORTLIGHT_TEST_PATIENCE multiplies the time limit, for slow machines.
+ * @throws {Error} after `timeoutMs`, naming what was expected
  */
 export async function waitFor<T>(
   what: string,
