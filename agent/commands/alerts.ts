@@ -1,4 +1,4 @@
-/** `portlight alerts`: what fires now, as the running agent has it; and the rules. */
+/** `portlight alerts`: current alerts and the rules. */
 import type { Command } from 'commander';
 import { builtinRules } from '../../config/builtin-rules.ts';
 import type { Config } from '../../config/schema.ts';
@@ -13,30 +13,30 @@ import { evaluateRulesOnce } from '../views/watch/evaluate-once.ts';
 import { loadCommandConfig } from './config-flags.ts';
 import { print, printAs, printTable } from './output.ts';
 
-/** One row of the table. @param now ms since the epoch */
-export function rowOf(alert: AlertJson, now: number): string[] {
+/** A row of the table. @param now ms since the epoch */
+export function alertRow(alert: AlertJson, now: number): string[] {
   const { severity, status, rule, container, value, unit, annotations } = alert;
-  const begun = Date.parse(alert.startsAt);
-  const ended = alert.endsAt === null ? undefined : Date.parse(alert.endsAt);
+  const startedAt = Date.parse(alert.startsAt);
+  const endedAt = alert.endsAt === null ? undefined : Date.parse(alert.endsAt);
   return [
     status,
     severity,
     rule,
     container?.name ?? 'host',
-    `${duration((now - (ended ?? begun)) / 1000)} ago`,
-    // The value of one that is resolved is fine again, and not what its summary tells of.
-    ended === undefined ? human(value, unit) : `lasted ${duration((ended - begun) / 1000)}`,
+    `${duration((now - (endedAt ?? startedAt)) / 1000)} ago`,
+    // The value of a resolved alert is normal again, and would contradict its summary.
+    endedAt === undefined ? human(value, unit) : `lasted ${duration((endedAt - startedAt) / 1000)}`,
     annotations.summary ?? '',
   ];
 }
 
 function show(alerts: readonly AlertJson[]): void {
   if (alerts.length === 0) {
-    print('nothing fires');
+    print('No alerts');
     return;
   }
   const now = Date.now();
-  const rows = alerts.map((alert) => rowOf(alert, now));
+  const rows = alerts.map((alert) => alertRow(alert, now));
   const head = ['STATUS', 'SEVERITY', 'RULE', 'CONTAINER', 'SINCE', 'VALUE', 'SUMMARY'];
   printTable({ head, rows, right: ['VALUE'] });
 }
@@ -50,7 +50,7 @@ export async function alerts({ output }: { output: string }, command: Command): 
       : await agent.get<AlertJson[]>('/alerts');
   if (agent === undefined)
     console.error(
-      'portlight: no agent runs here: these rules hold right now; trends, changes and events are what an agent sees',
+      'portlight: no running agent found. The rules were evaluated once; rules on trends, changes and events need an agent',
     );
   await printAs(output, found, () => show(found));
 }
@@ -63,7 +63,7 @@ export async function listRules({ output }: { output: string }, command: Command
     on: isOn,
     severity: rule.severity,
     when: describeRule(rule),
-    reason: reasons.get(rule.name) ?? 'of the configuration',
+    reason: reasons.get(rule.name) ?? 'configured',
   }));
   const head = ['RULE', 'STATE', 'SEVERITY', 'FIRES WHEN'];
   const rows = rules.map(({ name, on, severity, when }) => [name, on ? 'on' : 'off', severity, when]);
@@ -71,7 +71,7 @@ export async function listRules({ output }: { output: string }, command: Command
   for (const mistake of ruleMistakes) console.error(`portlight: ${mistake}`);
 }
 
-/** Those that are off are listed too. */
+/** All rules, disabled ones included. */
 function rulesWithOptIn(config: Config['alerts']): { rule: Rule; isOn: boolean }[] {
   const on = new Set(compileRules(config).rules.map(({ name }) => name));
   const names = builtinRules.map(({ rule }) => rule.name);

@@ -1,4 +1,4 @@
-/** `portlight check` of a daemon: whether it answers, what it lets us ask, and what can be seen of its containers. */
+/** `portlight check` of a daemon: its connection, the requests it allows, and the access to its containers. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
@@ -24,9 +24,9 @@ import { accessChecks, accessContext, failedAccessChecks, LOG_FILES } from '../t
 import { daemonOf, unanswered } from '../views/watch/daemon.ts';
 import { type CheckResult, checkResult } from './check-result.ts';
 
-const NOT_TRIED = 'no container runs: not tried';
+const NOT_CHECKED = 'not checked: no running container';
 
-/** @returns `isHere` whether it runs on this host */
+/** @returns `isHere`: whether the daemon runs on this host */
 async function checkDaemon(
   config: Config,
   endpoint: DaemonEndpoint,
@@ -44,7 +44,7 @@ async function checkDaemon(
           ? checkResult(
               'engine API',
               'ok',
-              `${version.ApiVersion}; ${OLDEST_API} to ${NEWEST_API} are spoken`,
+              `${version.ApiVersion} (supported: ${OLDEST_API} to ${NEWEST_API})`,
             )
           : checkResult('engine API', 'warn', old),
         ...(info === undefined
@@ -60,13 +60,13 @@ async function checkDaemon(
   }
 }
 
-/** How long a request may take that is not refused: what answers later does answer. */
-const REFUSED_WITHIN_MS = 1000;
+/** Refusals are immediate: a request without an answer by then is allowed. */
+const REFUSAL_TIMEOUT_MS = 1000;
 
-/** Whether a request is refused; what it is about need not exist for that. */
+/** Whether a request is refused. Its object need not exist. */
 function isRefused(docker: Docker, { path, query }: DaemonRequest): Promise<boolean> {
   return new Promise((resolve) => {
-    const abortSignal = AbortSignal.timeout(REFUSED_WITHIN_MS);
+    const abortSignal = AbortSignal.timeout(REFUSAL_TIMEOUT_MS);
     const statusCodes = { 200: true };
     docker.modem.dial(
       {
@@ -85,7 +85,7 @@ function isRefused(docker: Docker, { path, query }: DaemonRequest): Promise<bool
   });
 }
 
-/** Whether a proxy before the daemon, or the daemon, lets pass what the agent asks. */
+/** Whether the daemon, or a proxy in front of it, allows the agent's requests. */
 async function checkRequests(docker: Docker): Promise<{ refused: CheckResult; isEnough: boolean }> {
   const answers = await Promise.all(daemonRequests.map((request) => isRefused(docker, request)));
   const refused = daemonRequests.filter((_, index) => answers[index]);
@@ -95,14 +95,14 @@ async function checkRequests(docker: Docker): Promise<{ refused: CheckResult; is
     refused: checkResult(
       'engine API requests',
       refused.length === 0 ? 'ok' : isEnough ? 'warn' : 'fail',
-      found || 'all are answered',
+      found || 'all allowed',
     ),
     isEnough,
   };
 }
 
-/** Where the logs of the running containers are read. */
-function logsFound(containers: readonly Container[], rootfs: string | undefined): string {
+/** How the logs of the running containers are read. */
+function describeLogSources(containers: readonly Container[], rootfs: string | undefined): string {
   const reasons = new Map<string, string[]>();
   let files = 0;
   for (const container of containers) {
@@ -113,76 +113,80 @@ function logsFound(containers: readonly Container[], rootfs: string | undefined)
   const api = [...reasons].map(([why, names]) => `${names.join(', ')} (${why})`);
   return [
     ...(files > 0 ? [`${files} read from files`] : []),
-    ...(api.length > 0 ? [`through the API: ${api.join('; ')}`] : []),
+    ...(api.length > 0 ? [`read through the API: ${api.join('; ')}`] : []),
   ].join('; ');
 }
 
-/** Within this the daemon knows of an end, ms. */
-const ENDING_MS = 1000;
+/** The daemon reports a container's end within this time, ms. */
+const EXIT_DELAY_MS = 1000;
 
 type InspectRunning = () => Promise<readonly ContainerInspectInfo[]>;
 
-/** Tries on every running container what the agent does. @param ask for those that run */
-async function checkAbilities(config: Config, ask: InspectRunning, isHere: boolean): Promise<CheckResult[]> {
+/** Runs the access checks for every running container. @param inspectRunning inspects the running containers */
+async function checkAccess(
+  config: Config,
+  inspectRunning: InspectRunning,
+  isHere: boolean,
+): Promise<CheckResult[]> {
   const isSelected = compileContainerFilter(config.containers.include, config.containers.exclude);
-  const look = async () =>
-    (await ask()).map((inspect) => fromInspect(inspect, undefined, {})).filter(isSelected);
-  let containers = await look();
+  const listContainers = async () =>
+    (await inspectRunning()).map((inspect) => fromInspect(inspect, undefined, {})).filter(isSelected);
+  let containers = await listContainers();
   const { procfs, rootfs } = config;
-  const logs = logsFound(containers, isHere ? rootfs : undefined);
-  if (!isHere) return [checkResult(LOG_FILES, 'ok', logs || NOT_TRIED)];
+  const logs = describeLogSources(containers, isHere ? rootfs : undefined);
+  if (!isHere) return [checkResult(LOG_FILES, 'ok', logs || NOT_CHECKED)];
   const metrics = new Set<Metric>(selectMetrics(config.metrics.enable, config.metrics.disable));
   const surroundings = accessContext(procfs, rootfs, metrics);
-  let lacking = containers.filter((container) => failedAccessChecks(container, surroundings).length > 0);
-  if (lacking.length > 0) {
-    // One that was just ending could not be looked at, and the daemon learns of its end a moment later.
-    await sleep(ENDING_MS);
-    const still = new Map((await look()).map(({ id, pid }) => [id, pid]));
-    const runs = ({ id, pid }: Container) => still.get(id) === pid;
-    containers = containers.filter(runs);
-    lacking = lacking.filter(runs);
+  let denied = containers.filter((container) => failedAccessChecks(container, surroundings).length > 0);
+  if (denied.length > 0) {
+    // The processes of an exiting container cannot be read; the daemon reports its end a moment later.
+    await sleep(EXIT_DELAY_MS);
+    const still = new Map((await listContainers()).map(({ id, pid }) => [id, pid]));
+    const isRunning = ({ id, pid }: Container) => still.get(id) === pid;
+    containers = containers.filter(isRunning);
+    denied = denied.filter(isRunning);
   }
-  const lacks = lacking.flatMap((container) => failedAccessChecks(container, surroundings));
-  const wanted = accessChecks.filter(({ metric }) => metric === undefined || metrics.has(metric));
-  return wanted.map((ability) => {
-    const missing = lacks.filter((lack) => lack.check === ability);
-    if (missing.length === 0) {
-      const what = ability.name === LOG_FILES ? logs : 'readable';
-      return checkResult(ability.name, 'ok', containers.length === 0 ? NOT_TRIED : what);
+  const failures = denied.flatMap((container) => failedAccessChecks(container, surroundings));
+  const checks = accessChecks.filter(({ metric }) => metric === undefined || metrics.has(metric));
+  return checks.map((check) => {
+    const failed = failures.filter((failure) => failure.check === check);
+    if (failed.length === 0) {
+      const found = check.name === LOG_FILES ? logs : 'readable';
+      return checkResult(check.name, 'ok', containers.length === 0 ? NOT_CHECKED : found);
     }
     return checkResult(
-      ability.name,
+      check.name,
       'warn',
-      `of ${missing.length} of ${containers.length} containers cannot be read: ${missing[0]!.reason}: ${ability.consequence}; it takes ${ability.requires}`,
+      `not readable for ${failed.length} of ${containers.length} containers (${failed[0]!.reason}): ${check.consequence}. Requires ${check.requires}`,
     );
   });
 }
 
-/** Of a scope that is not all of the host. */
+/** For a scope other than the whole host. */
 async function checkScope(config: Config, isHere: boolean): Promise<CheckResult[]> {
   try {
-    const { running: ask } = daemonOf(config);
-    const running = await ask();
+    const { running: inspectRunning } = daemonOf(config);
+    const running = await inspectRunning();
     const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
     return [
-      checkResult('scope', 'ok', `${config.scope}: ${names || 'no container runs'}`),
-      ...(await checkAbilities(config, ask, isHere)),
+      checkResult('scope', 'ok', `${config.scope}: ${names || 'no running container'}`),
+      ...(await checkAccess(config, inspectRunning, isHere)),
     ];
   } catch (error) {
     return [checkResult('scope', 'fail', errorMessage(error))];
   }
 }
 
-/** A daemon, what it lets us ask, and what can be seen of its containers. */
+/** Checks a daemon, the requests it allows, and the access to its containers. */
 export async function checkContainersOf(config: Config, endpoint: DaemonEndpoint): Promise<CheckResult[]> {
   const { findings, docker, isHere } = await checkDaemon(config, endpoint);
   if (docker === undefined) return findings;
   const { refused, isEnough } = await checkRequests(docker);
   findings.push(refused);
   if (!isEnough) return findings;
-  const seen =
+  const access =
     config.scope === 'host'
-      ? await checkAbilities(config, () => inspectRunningContainers(docker), isHere)
+      ? await checkAccess(config, () => inspectRunningContainers(docker), isHere)
       : await checkScope(config, isHere);
-  return [...findings, ...seen];
+  return [...findings, ...access];
 }

@@ -1,4 +1,4 @@
-/** `portlight check` where there is no daemon: what the kernel shows of containers, and what is written down of them. */
+/** `portlight check` without a daemon: access to the containers' processes, cgroups, namespaces and Docker's files. */
 
 import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
 import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/process-table.ts';
@@ -10,67 +10,71 @@ import { type CheckResult, checkResult } from './check-result.ts';
 
 const CONTROLLERS = ['memory', 'cpu'];
 
-const shown = (inits: readonly Init[]): string => inits.map(({ id }) => id.slice(0, 12)).join(', ');
+const shortIds = (inits: readonly Init[]): string => inits.map(({ id }) => id.slice(0, 12)).join(', ');
 
-/** What fails with an error for some of them. */
-function withoutWhat(inits: readonly Init[], act: (init: Init) => void): { all: Init[]; why: string } {
-  let why = '';
-  const all = inits.filter((init) => {
+/** The containers for which a check throws, and the last error message. */
+function failuresOf(inits: readonly Init[], check: (init: Init) => void): { failed: Init[]; reason: string } {
+  let reason = '';
+  const failed = inits.filter((init) => {
     try {
-      act(init);
+      check(init);
       return false;
     } catch (error) {
-      why = errorMessage(error);
+      reason = errorMessage(error);
       return true;
     }
   });
-  return { all, why };
+  return { failed, reason };
 }
 
 function checkProcesses(inits: readonly Init[]): CheckResult {
   return inits.some(({ id }) => id !== ownContainer())
-    ? checkResult('container processes', 'ok', `of ${shown(inits)}`)
+    ? checkResult('container processes', 'ok', `of ${shortIds(inits)}`)
     : checkResult(
         'container processes',
         'fail',
-        'of no other container: share a pid namespace with those that are to be observed (--pid container:<name>)',
+        'none of another container. Share the pid namespace of the containers to observe (--pid container:<name>)',
       );
 }
 
-function checkFigures(inits: readonly Init[], procfs: string): CheckResult {
+function checkCgroups(inits: readonly Init[], procfs: string): CheckResult {
   const hierarchies = readHierarchies(procfs);
-  const { all, why } = withoutWhat(inits, ({ pid, id }) => {
+  const { failed, reason } = failuresOf(inits, ({ pid, id }) => {
     if (locateCgroups(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
-      throw new Error('its cgroup is not mounted here');
+      throw new Error('cgroup is not mounted');
   });
-  return all.length === 0
+  return failed.length === 0
     ? checkResult('container cgroups', 'ok', 'readable')
     : checkResult(
         'container cgroups',
         'warn',
-        `${shown(all)}: ${why}: no CPU and memory metrics; mount the host's with -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro`,
+        `${shortIds(failed)}: ${reason}: no CPU and memory metrics. Mount the host's cgroups with -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro`,
       );
 }
 
 function checkNamespaces(inits: readonly Init[], procfs: string): CheckResult {
-  const { all, why } = withoutWhat(inits, ({ pid }) => void readNamespaces(procfs, pid));
-  return all.length === 0
+  const { failed, reason } = failuresOf(inits, ({ pid }) => void readNamespaces(procfs, pid));
+  return failed.length === 0
     ? checkResult('namespaces', 'ok', 'readable')
-    : checkResult('namespaces', 'warn', `${shown(all)}: ${why}: it takes CAP_SYS_PTRACE`);
+    : checkResult('namespaces', 'warn', `${shortIds(failed)}: ${reason}. Requires CAP_SYS_PTRACE`);
 }
 
 const checkFiles = ({ rootfs }: Config): CheckResult =>
   new DaemonFiles(rootfs).isReadable
-    ? checkResult('container names and logs', 'ok', `from what Docker writes down in ${CONTAINERS}`)
+    ? checkResult('container names and logs', 'ok', `read from Docker's files in ${CONTAINERS}`)
     : checkResult(
         'container names and logs',
         'warn',
-        `none, and no exit codes: they take ${CONTAINERS} of the host, mounted read-only`,
+        `none, and no exit codes. Mount ${CONTAINERS} of the host read-only`,
       );
 
 export function checkKernel(config: Config): CheckResult[] {
   const { procfs } = config;
-  const none = checkResult('docker daemon', 'ok', 'none: the kernel alone is asked (docker_host)');
+  const none = checkResult(
+    'docker daemon',
+    'ok',
+    'none (docker_host): containers are observed through the kernel',
+  );
   let inits: readonly Init[];
   try {
     inits = [...new ProcessTable(procfs).scan().values()];
@@ -80,7 +84,7 @@ export function checkKernel(config: Config): CheckResult[] {
   return [
     none,
     checkProcesses(inits),
-    checkFigures(inits, procfs),
+    checkCgroups(inits, procfs),
     checkNamespaces(inits, procfs),
     checkFiles(config),
   ];

@@ -1,4 +1,4 @@
-/** `portlight check --live`: whether the agent's process works, for health checks, which ask often and have no shell. */
+/** `portlight check --live`: whether the agent's process is alive, for health checks in containers without a shell. */
 
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
@@ -9,23 +9,23 @@ import { print } from './output.ts';
 
 const ANSWER_MS = 5000;
 
-/** @throws {Error} when no agent answers where this one would listen, or it says that it does not work */
+/** @throws {Error} if no agent answers at the configured `listen` address, or it answers with an error */
 export async function checkLive(command: Command): Promise<void> {
   const { config, settings } = await loadCommandConfig(command);
   const { host, port } = config.listen;
   const origin = settings.get('listen')?.origin;
   if (port === 0)
-    throw new Error(`listen (${origin}): ${host}:0 is another port at each start; expected the one to ask`);
+    throw new Error(`listen (${origin}): ${host}:0 is a random port; expected the port of the running agent`);
   const url = `${httpUrl(host, port)}/healthz`;
   let response: IncomingMessage;
   try {
     response = await new Promise((resolve, reject) => {
       const request = http.get(url, { agent: false, timeout: ANSWER_MS }, resolve).once('error', reject);
-      request.once('timeout', () => request.destroy(new Error(`silent for ${ANSWER_MS / 1000} s`)));
+      request.once('timeout', () => request.destroy(new Error(`no response within ${ANSWER_MS / 1000} s`)));
     });
   } catch (error) {
     throw new Error(
-      `no agent answers at ${url}: ${errorMessage(error)}; run and check --live need the same listen (here: ${origin})`,
+      `no agent answers at ${url}: ${errorMessage(error)}. "run" and "check --live" need the same listen address (here from: ${origin})`,
     );
   }
   response.resume();

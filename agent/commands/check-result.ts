@@ -1,6 +1,6 @@
-/** What `portlight check` finds. */
+/** Results of `portlight check`. */
 
-/** `warn`: the agent works and does without something; `fail`: it does not do what it was told to. */
+/** `warn`: the agent works, with some data missing; `fail`: the agent cannot do what is configured. */
 export type CheckStatus = 'ok' | 'warn' | 'fail';
 
 export interface CheckResult {

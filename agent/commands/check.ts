@@ -1,4 +1,4 @@
-/** `portlight check`: whether the agent can work here, and what it would have to do without. */
+/** `portlight check`: whether the agent can work here, and which data would be missing. */
 
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -32,7 +32,7 @@ function checkCgroups({ procfs }: Config): CheckResult {
       const missing = ['cpuacct', 'memory', 'pids'].filter((controller) => !hierarchies.v1.has(controller));
       const tail =
         missing.length > 0 && hierarchies.v2 === undefined
-          ? `; without ${missing.join(', ')} their metrics are absent`
+          ? `; ${missing.join(', ')} missing, and their metrics too`
           : '';
       return checkResult(
         'cgroup files',
@@ -44,11 +44,7 @@ function checkCgroups({ procfs }: Config): CheckResult {
       const controllers = readFileSync(join(hierarchies.v2.point, 'cgroup.controllers'), 'utf8').trim();
       return checkResult('cgroup files', 'ok', `v2 at ${hierarchies.v2.point}, controllers ${controllers}`);
     }
-    return checkResult(
-      'cgroup files',
-      'warn',
-      `no cgroup file system is mounted here: no CPU and memory metrics`,
-    );
+    return checkResult('cgroup files', 'warn', 'no cgroup file system is mounted: no CPU and memory metrics');
   } catch (error) {
     return checkResult('cgroup files', 'warn', `${errorMessage(error)}: no CPU and memory metrics`);
   }
@@ -68,7 +64,7 @@ function checkDataDirectory({ data_dir }: Config): CheckResult {
       return checkResult(
         'data directory',
         'warn',
-        `${data_dir}: ${errorMessage(error)}: positions are lost at each restart`,
+        `${data_dir}: ${errorMessage(error)}: positions do not survive a restart`,
       );
     }
     try {
@@ -84,18 +80,18 @@ async function checkListen({ listen: address }: Config): Promise<CheckResult> {
   const shown = `${address.host}:${address.port}`;
   try {
     await checkAddress(address);
-    return checkResult('listen', 'ok', `${shown} is free`);
+    return checkResult('listen', 'ok', `${shown} is available`);
   } catch (error) {
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
     return checkResult(
       'listen',
       'warn',
-      isTaken ? `${shown} is in use, by a running agent perhaps` : `${shown}: ${errorMessage(error)}`,
+      isTaken ? `${shown} is in use, possibly by a running agent` : `${shown}: ${errorMessage(error)}`,
     );
   }
 }
 
-/** An empty request is valid OTLP: whatever answers it as such is a receiver. */
+/** Sends an empty request, which is valid OTLP: a receiver accepts it. */
 async function checkReceiver(destination: string, target: SignalEndpoint): Promise<CheckResult> {
   const { signal, protocol, url } = target;
   const name =
@@ -105,23 +101,23 @@ async function checkReceiver(destination: string, target: SignalEndpoint): Promi
     const verdict = await transport.send(Buffer.alloc(0));
     transport.close();
     const shown = String(maskSecrets(url.href));
-    if (verdict.kind === 'accepted') return checkResult(name, 'ok', `${shown} takes ${protocol}`);
-    const isToWait = verdict.kind === 'retry' || verdict.kind === 'away';
+    if (verdict.kind === 'accepted') return checkResult(name, 'ok', `${shown} accepts ${protocol}`);
+    const isTemporary = verdict.kind === 'retry' || verdict.kind === 'away';
     return checkResult(
       name,
       'fail',
-      `${shown}: ${verdict.message}${isToWait ? '; records would wait for it' : ''}`,
+      `${shown}: ${verdict.message}${isTemporary ? '; records would be queued' : ''}`,
     );
   } catch (error) {
     return checkResult(name, 'fail', errorMessage(error));
   }
 }
 
-/** @param begins told of each thing that is looked at, before it is */
-async function runChecks(config: Config, begins: (what: string) => void): Promise<CheckResult[]> {
+/** @param onStep called before each step with its subject */
+async function runChecks(config: Config, onStep: (what: string) => void): Promise<CheckResult[]> {
   const findings: CheckResult[] = [];
   for (const { name, endpoint } of configuredEndpoints(config)) {
-    begins(name === undefined ? 'the daemon' : `the daemon ${name}`);
+    onStep(name === undefined ? 'the daemon' : `the daemon ${name}`);
     const found = isNoDaemon(endpoint) ? checkKernel(config) : await checkContainersOf(config, endpoint);
     findings.push(
       ...(name === undefined ? found : found.map((one) => ({ ...one, check: `${name}: ${one.check}` }))),
@@ -130,7 +126,7 @@ async function runChecks(config: Config, begins: (what: string) => void): Promis
   findings.push(checkCgroups(config));
   findings.push(checkDataDirectory(config), await checkListen(config));
   for (const { name, endpoints: targets, kinds } of resolveDestinations(config)) {
-    begins(`the receivers of ${name}`);
+    onStep(`the receivers of ${name}`);
     const signals = new Set(kinds.map(signalOfKind));
     for (const signal of signals) findings.push(await checkReceiver(name, targets[signal]!));
   }
@@ -140,13 +136,13 @@ async function runChecks(config: Config, begins: (what: string) => void): Promis
 export async function check({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   let what = '';
-  const examined = runChecks(config, (begun) => {
-    what = begun;
+  const examined = runChecks(config, (step) => {
+    what = step;
   });
-  const findings = await withProgress(() => `looking at ${what}`, examined);
+  const findings = await withProgress(() => `checking ${what}`, examined);
   await printAs(output, findings, () => {
     const rows = findings.map(({ check: name, status, found }) => [status.toUpperCase(), name, found]);
-    // What was found is why it is asked for: nothing of it is cut.
+    // The findings are the purpose of the command, so nothing is cut.
     const [head = '', ...lines] = table(['STATUS', 'CHECK', 'FOUND'], rows);
     const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
     const painted = findings.map(({ status }, index) =>
@@ -154,6 +150,6 @@ export async function check({ output }: { output: string }, command: Command): P
     );
     print([paint('dim', head), ...painted].join('\n'));
   });
-  // Sockets of the receiver's check may linger.
+  // Sockets of the receiver check may still be open.
   process.exit(findings.some(({ status }) => status === 'fail') ? 1 : 0);
 }

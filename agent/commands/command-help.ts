@@ -1,14 +1,14 @@
-/** What commands have in common when they are declared: the form of their output, and examples. */
+/** Shared parts of command declarations: the output option, and examples in the help. */
 import { type Command, Option } from 'commander';
 
 const formats = ['table', 'json', 'yaml'] as const;
 
-/** `-o`: how to print; the first is the default. */
+/** `-o`; the first choice is the default. */
 export function outputOption(
   ...choices: readonly ((typeof formats)[number] | 'tree' | 'dot' | 'text')[]
 ): Option {
   const all = choices.length > 0 ? choices : formats;
-  return new Option('-o, --output <format>', 'how to print').choices(all).default(all[0]);
+  return new Option('-o, --output <format>', 'output format').choices(all).default(all[0]);
 }
 
 export interface Example {
@@ -18,7 +18,7 @@ export interface Example {
 
 const examples = new WeakMap<Command, Example[]>();
 
-/** An example of a command, which its help and docs/commands.md show. */
+/** Adds an example to a command's help and docs/commands.md. */
 export function addExample(command: Command, line: string, what: string): Command {
   const known = examples.get(command);
   if (known === undefined) {
@@ -30,12 +30,12 @@ export function addExample(command: Command, line: string, what: string): Comman
 
 export const examplesOf = (command: Command): readonly Example[] => examples.get(command) ?? [];
 
-/** Lines as help shows them: what each does, from one column on. */
+/** Example lines for the help, with the descriptions in one column. */
 export function formatExamples(all: readonly Example[]): string {
   const widest = Math.max(...all.map(({ line }) => line.length));
   return all.map(({ line, what }) => `  $ ${line.padEnd(widest)}   ${what}`).join('\n');
 }
 
-/** Whether help shows a command; commander tells that to nobody else. */
+/** Whether the help lists a command; commander has no public method for it. */
 export const isVisible = (command: Command): boolean =>
   !(command as unknown as { readonly _hidden: boolean })._hidden;

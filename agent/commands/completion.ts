@@ -1,6 +1,6 @@
 /**
- * `portlight completion`: scripts that have a shell ask us what a word can be, and the answer, which is read from the
- * program itself: what is added to that is completed too.
+ * `portlight completion`: shell completion scripts, which call `portlight complete`. The candidates come from the
+ * program itself, so new commands and options are completed without further work.
  */
 
 import type { Argument, Command, Option } from 'commander';
@@ -11,13 +11,13 @@ import { mainEndpoint } from '../targets/endpoints.ts';
 import { isVisible } from './command-help.ts';
 import { print } from './output.ts';
 
-/** Nobody waits longer for a key to have its effect, ms. */
+/** How long the daemon may take to list containers, ms; the user waits for the Tab key. */
 const ANSWER_MS = 1500;
 
-/** What a word can be, and what it means. */
+/** A completion, with its description. */
 interface Candidate {
   readonly word: string;
-  readonly meaning: string;
+  readonly description: string;
 }
 
 const BASH = `# portlight completion for bash: source <(portlight completion bash)
@@ -76,11 +76,11 @@ export async function completion(shell: string): Promise<void> {
   process.stdout.write(scripts[shell]!);
 }
 
-/** That the shell's own completion of files is wanted. */
-const FILES: Candidate = { word: ':files', meaning: '' };
+/** Makes the shell complete file names. */
+const FILES: Candidate = { word: ':files', description: '' };
 
 const choicesOf = ({ argChoices }: Pick<Option | Argument, 'argChoices'>): Candidate[] =>
-  (argChoices ?? []).map((word) => ({ word, meaning: '' }));
+  (argChoices ?? []).map((word) => ({ word, description: '' }));
 
 async function containers(): Promise<Candidate[]> {
   try {
@@ -90,17 +90,17 @@ async function containers(): Promise<Candidate[]> {
     const all = await docker.listContainers({ all: true, abortSignal });
     return all.map(({ Names, Image, State }) => ({
       word: Names[0]?.replace(/^\//, '') ?? '',
-      meaning: `${State}, ${Image}`,
+      description: `${State}, ${Image}`,
     }));
   } catch {
     return [];
   }
 }
 
-/** The first sentence, without the variable. */
-const inShort = (text: string): string => text.replace(/(\. | \[).*$/s, '');
+/** The first sentence of a description, without the variable. */
+const firstSentence = (text: string): string => text.replace(/(\. | \[).*$/s, '');
 
-/** What an option takes. */
+/** The values of an option. */
 const valuesOf = (option: Option): Candidate[] =>
   option.argChoices !== undefined
     ? choicesOf(option)
@@ -120,23 +120,23 @@ async function argumentsOf(command: Command, position: number): Promise<Candidat
   return argument.name() === 'container' ? containers() : choicesOf(argument);
 }
 
-/** @param given the words of the command line behind `portlight`; the last is the one that is being written */
+/** @param given the words after `portlight`; the last one is to be completed */
 async function candidates(given: readonly string[], program: Command): Promise<Candidate[]> {
-  // bash takes `--output=json` for three words.
+  // bash splits `--output=json` into three words.
   const words = given
     .map((word) => (word === '=' ? '' : word))
     .filter((word, at) => word !== '' || at === given.length - 1);
   let command = program;
   let position = 0;
-  let waiting: Option | undefined;
+  let pending: Option | undefined;
   for (const word of words.slice(0, -1)) {
-    if (waiting !== undefined) {
-      waiting = undefined;
+    if (pending !== undefined) {
+      pending = undefined;
       continue;
     }
     if (word.startsWith('-')) {
       const option = optionsOf(command).find(({ short, long }) => word === short || word === long);
-      if (option !== undefined && (option.required || option.optional)) waiting = option;
+      if (option !== undefined && (option.required || option.optional)) pending = option;
       continue;
     }
     const next = command.commands.find((sub) => sub.name() === word);
@@ -145,30 +145,31 @@ async function candidates(given: readonly string[], program: Command): Promise<C
   }
   const current = words.at(-1) ?? '';
   const [flag, value] = current.split('=', 2);
-  if (waiting !== undefined) return valuesOf(waiting);
+  if (pending !== undefined) return valuesOf(pending);
   if (flag !== undefined && value !== undefined && flag.startsWith('--')) {
     const option = optionsOf(command).find(({ long }) => long === flag);
-    return (option === undefined ? [] : valuesOf(option)).map(({ word, meaning }) => ({
+    return (option === undefined ? [] : valuesOf(option)).map(({ word, description }) => ({
       word: `${flag}=${word}`,
-      meaning,
+      description,
     }));
   }
   if (current.startsWith('-'))
     return optionsOf(command).map(({ long, short, description }) => ({
       word: long ?? short ?? '',
-      meaning: inShort(description),
+      description: firstSentence(description),
     }));
   const commands = command.commands.filter(isVisible).map((sub) => ({
     word: sub.name(),
-    meaning: sub.description(),
+    description: sub.description(),
   }));
   return commands.length > 0 ? commands : argumentsOf(command, position);
 }
 
-/** Prints a line for each thing that the last of `words` can be: the word, a tab, and what it means. */
+/** Prints a line for each completion of the last word: the word, a tab, and its description. */
 export async function complete(words: readonly string[], program: Command): Promise<void> {
   const current = (words.at(-1) ?? '').replace(/^=$/, '');
   const found = await candidates(words, program);
-  for (const { word, meaning } of found)
-    if (word === FILES.word || word.startsWith(current)) print(`${plain(word)}\t${plain(meaning)}`.trimEnd());
+  for (const { word, description } of found)
+    if (word === FILES.word || word.startsWith(current))
+      print(`${plain(word)}\t${plain(description)}`.trimEnd());
 }

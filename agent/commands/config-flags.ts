@@ -1,22 +1,22 @@
-/** The configuration's options as flags of a command. */
+/** Configuration options as flags of a command. */
 
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../../config/load.ts';
 import { options } from '../../config/schema.ts';
 import { loadConfig } from '../process/load-config.ts';
 
-/** @param paths the options that the command heeds; all by default */
+/** @param paths the options that the command accepts; all by default */
 export function addConfigFlags(command: Command, paths?: readonly string[]): Command {
   command.addOption(new Option('-c, --config <file>', 'configuration file').env('PORTLIGHT_CONFIG'));
   for (const { path, description, flag, flagName, variable } of options) {
     if (flag === undefined || (paths !== undefined && !paths.includes(path))) continue;
-    // Commander only parses: defaults and variables are the loader's, which also tells where a value came from.
+    // Commander only parses. The loader applies defaults and variables, because it also tracks where a value comes from.
     command.option(`--${flagName} <${flag}>`, `${description} [${variable}]`);
   }
   return command;
 }
 
-/** The configuration with the flags that were given to the command. */
+/** Loads the configuration with the flags of the command. */
 export function loadCommandConfig(command: Command): Promise<LoadedConfig> {
   const given = command.optsWithGlobals() as Record<string, unknown>;
   const flags: Record<string, unknown> = {};

@@ -1,4 +1,4 @@
-/** `portlight config`: what is configured, what can be, and whether it is right. */
+/** `portlight config`: prints or validates the configuration, or prints its JSON Schema. */
 import type { Command } from 'commander';
 import { MASK, maskSecrets } from '../../config/invalid-value.ts';
 import { ConfigError } from '../../config/load.ts';
@@ -24,14 +24,14 @@ export async function printConfig({ output }: { output: string }, command: Comma
           : String(value),
       origin,
     ]);
-    printTable({ head: ['KEY', 'VALUE', 'FROM'], rows: cells });
+    printTable({ head: ['KEY', 'VALUE', 'SOURCE'], rows: cells });
   });
 }
 
 export async function validateConfig(_options: unknown, command: Command): Promise<void> {
   const { ruleProblems: ruleMistakes } = await loadCommandConfig(command);
   if (ruleMistakes.length > 0) throw new ConfigError(ruleMistakes);
-  console.log('the configuration is valid');
+  console.log('The configuration is valid.');
 }
 
 export async function printSchema(): Promise<void> {

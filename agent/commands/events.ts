@@ -1,4 +1,4 @@
-/** `portlight events`: what happened, in the agent's words. */
+/** `portlight events`: events of containers, images, volumes and networks. */
 import type { Command } from 'commander';
 import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import type { Config } from '../../config/schema.ts';
@@ -24,21 +24,21 @@ export interface EventsOptions {
   readonly output: string;
 }
 
-/** As many of the agent's as it may keep. */
+/** More than an agent keeps. */
 const LIMIT = 100_000;
 
 type NamedContainer = Pick<ContainerSummary, 'id' | 'name'>;
 
-/** A name, or the beginning of an id as `docker ps` shows it. */
-const matchesName = ({ id, name }: NamedContainer, called: string): boolean =>
-  name === called || (/^[0-9a-f]{4,64}$/.test(called) && id.startsWith(called));
+/** Whether a reference is the container's name or a prefix of its id. */
+const matchesName = ({ id, name }: NamedContainer, reference: string): boolean =>
+  name === reference || (/^[0-9a-f]{4,64}$/.test(reference) && id.startsWith(reference));
 
 function eventFilter(names: readonly string[]): (event: EventEntry) => boolean {
   if (names.length === 0) return () => true;
   return ({ container }) => container !== null && names.some((name) => matchesName(container, name));
 }
 
-/** @throws {Error} naming a container that neither is there nor was told of */
+/** @throws {Error} if a container neither exists nor has events */
 function requireContainers(
   names: readonly string[],
   containers: Iterable<NamedContainer>,
@@ -46,7 +46,7 @@ function requireContainers(
 ): void {
   const all = [...containers, ...events.flatMap(({ container }) => container ?? [])];
   for (const name of names)
-    if (!all.some((known) => matchesName(known, name))) throw new Error(`there is no container ${name}`);
+    if (!all.some((known) => matchesName(known, name))) throw new Error(`no such container: ${name}`);
 }
 
 interface EventQuery {
@@ -57,25 +57,25 @@ interface EventQuery {
   readonly print: (event: EventEntry) => void;
 }
 
-/** What the daemon remembers of the time before the agent began, which was told by nobody who is still there. */
+/** Events before the start of the agent, from the daemon. */
 async function eventsBeforeAgent(config: Config, since: number, until: number): Promise<EventEntry[]> {
   if (isNoDaemon(mainEndpoint(config))) return [];
   const source = new DaemonSource(config, { since });
   try {
     await withProgress(
-      () => `asking the ${source.origin} what happened`,
+      () => `reading events from the ${source.origin}`,
       source.start(() => {}),
     );
     return source.state.events.filter(({ time }) => time < until);
   } catch {
-    // Whoever may not ask the daemon has what the agent has.
+    // Without access to the daemon, the events of the agent are all there is.
     return [];
   } finally {
     await source.close();
   }
 }
 
-/** One that both have told is there once. */
+/** Identifies an event that both daemon and agent report. */
 const keyOf = ({ time, name, container }: EventEntry): string => `${time} ${name} ${container?.id}`;
 
 async function fromAgent(
@@ -83,29 +83,29 @@ async function fromAgent(
   config: Config,
   { names, since, follow, print }: EventQuery,
 ): Promise<void> {
-  // Asked for before the past is: what happens in between is in both.
+  // Opened before past events are read, so that none is missed in between.
   const stream = follow ? client.stream([], new AbortController().signal) : undefined;
   const first = await stream?.next();
-  const [{ status }, { containers }, { events: own }] = await Promise.all([
+  const [{ status }, { containers }, { events: agentEvents }] = await Promise.all([
     client.get<Agent>('/api/agent'),
     client.get<Containers>('/api/containers'),
     client.get<Events>('/api/events', { since, limit: LIMIT, exec: 'true' }),
   ]);
-  const begun = Date.parse(status.since);
-  const told = new Set(own.map(keyOf));
-  const remembered = (since ?? 0) < begun ? await eventsBeforeAgent(config, since ?? 0, begun) : [];
-  const all = [...remembered.filter((event) => !told.has(keyOf(event))), ...own];
+  const startedAt = Date.parse(status.since);
+  const known = new Set(agentEvents.map(keyOf));
+  const earlier = (since ?? 0) < startedAt ? await eventsBeforeAgent(config, since ?? 0, startedAt) : [];
+  const all = [...earlier.filter((event) => !known.has(keyOf(event))), ...agentEvents];
   requireContainers(names, containers, all);
   all.sort((a, b) => a.time - b.time).forEach(print);
   if (stream === undefined) return;
-  let last = own.at(-1)?.sequence ?? 0;
+  let last = agentEvents.at(-1)?.sequence ?? 0;
   const next = () => stream.next().catch(() => undefined);
   for (let message = first; message?.done === false; message = await next()) {
     if (message.value.kind !== 'event' || message.value.data.sequence <= last) continue;
     last = message.value.data.sequence;
     print(message.value.data);
   }
-  throw new Error(`the agent at ${client.url} has closed the connection`);
+  throw new Error(`the agent at ${client.url} closed the connection`);
 }
 
 async function fromDaemon(config: Config, { names, since, follow, print }: EventQuery): Promise<void> {
@@ -117,7 +117,7 @@ async function fromDaemon(config: Config, { names, since, follow, print }: Event
     },
   });
   await withProgress(
-    () => `asking the ${source.origin} what happened`,
+    () => `reading events from the ${source.origin}`,
     source.start(() => {}),
   );
   requireContainers(names, source.state.containers.values(), source.state.events);
@@ -137,10 +137,10 @@ export async function events(
   const isWanted = eventFilter(names);
   const print = (event: EventEntry) => {
     if (!isWanted(event)) return;
-    const text = options.output === 'json' ? JSON.stringify(recordOf(event)) : eventLine(event, paint);
+    const text = options.output === 'json' ? JSON.stringify(toJson(event)) : eventLine(event, paint);
     process.stdout.write(`${text}\n`);
   };
-  // Whoever read us has gone (`| head`).
+  // The reader of a pipe has closed it (`| head`).
   process.stdout.on('error', () => process.exit());
   const question = { names, since, follow: options.follow ?? false, print };
   const client = await findAgent(config);
@@ -148,8 +148,8 @@ export async function events(
   else await fromDaemon(config, question);
 }
 
-/** What a program gets, wherever it comes from. */
-const recordOf = ({ time, name, severity, body, container, attributes }: EventEntry) => ({
+/** The JSON form of an event. */
+const toJson = ({ time, name, severity, body, container, attributes }: EventEntry) => ({
   time: new Date(time).toISOString(),
   name,
   severity,

@@ -1,13 +1,13 @@
-/** What commands end with, as docs/commands.md has it. */
+/** Exit codes of commands; docs/commands.md is generated from them. */
 export const exitCodes = {
-  done: { code: 0, what: 'It was done.' },
+  done: { code: 0, what: 'Success.' },
   failed: {
     code: 1,
-    what: 'It could not be done: no daemon answers, there is no such container, `check` found what fails.',
+    what: 'Failure: the daemon does not answer, the container does not exist, or a check failed.',
   },
-  usage: { code: 2, what: 'The command line or the configuration is wrong; each mistake has a line.' },
+  usage: { code: 2, what: 'Invalid command line or configuration; one line per mistake.' },
   interrupted: {
     code: 130,
-    what: 'Ctrl-C ended it. `run` takes it as the request to stop: 0 when all that was left is delivered or on the disk, 1 at the second.',
+    what: 'Interrupted with Ctrl-C. `run` shuts down instead: it exits with 0 once all records are delivered or stored on disk, with 1 on a second Ctrl-C.',
   },
 } as const;

@@ -1,4 +1,4 @@
-/** `portlight images`: the images that the daemon has, and which containers use them. */
+/** `portlight images`: the daemon's images, and the containers that use them. */
 import type { Command } from 'commander';
 import { listedReference, usableReferences } from '../../collectors/docker/objects/image-references.ts';
 import { listImages } from '../../collectors/docker/objects/list-objects.ts';
@@ -11,7 +11,7 @@ import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
-/** What a program gets; absent is what is not known. */
+/** The JSON form of a row; unknown values are absent. */
 interface Row {
   readonly id: string;
   readonly references: readonly string[];
@@ -20,9 +20,9 @@ interface Row {
   readonly created?: string;
   /** Bytes. */
   readonly size?: number;
-  /** Running containers that were made from it. */
+  /** Running containers of the image. */
   readonly containers: readonly string[];
-  /** Those of them whose image's name means another image by now. */
+  /** Those of them whose image reference now names another image. */
   readonly outdated?: readonly string[];
 }
 
@@ -30,14 +30,14 @@ const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 
 async function fromDaemon(daemon: Daemon): Promise<Row[]> {
   const { docker, endpoint, ask } = daemon;
-  // The list of containers has only an id where the name means another image by now.
+  // The container list has an id in place of a reference that now names another image.
   const asked = daemon.running().then(async (found) => {
     const used = found.map(({ Image }) => Image);
     const all = await ask(listImages(docker, used));
     const { isHost } = await daemon.scope();
     return { running: found, all, listed: isHost ? all : all.filter(({ Id }) => used.includes(Id)) };
   });
-  const { running, all, listed } = await withProgress(() => `asking ${endpoint.host} for its images`, asked);
+  const { running, all, listed } = await withProgress(() => `listing images of ${endpoint.host}`, asked);
   const current = new Map(
     all.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
   );

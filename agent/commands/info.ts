@@ -1,4 +1,4 @@
-/** `portlight info`: the daemon and its host in short. */
+/** `portlight info`: information about the daemon and its host. */
 import type { Command } from 'commander';
 import { bytes } from '../../exporters/console/format.ts';
 import type { Agent, Containers, Host, Images } from '../../exporters/dashboard/api.ts';
@@ -8,10 +8,10 @@ import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
-/** What a program gets; absent is what is not known. */
+/** The JSON form; unknown values are absent. */
 type Facts = Readonly<Record<string, unknown>> & { readonly memory?: number };
 
-/** What GET /info says beyond what its type declarations know. */
+/** Response of GET /info; dockerode's type declarations lack some of the fields. */
 interface Info {
   readonly Name: string;
   readonly OperatingSystem: string;
@@ -41,7 +41,7 @@ interface Info {
 
 async function fromDaemon({ docker, endpoint, ask }: Daemon): Promise<Facts> {
   const [version, given, volumes, networks] = await withProgress(
-    () => `asking ${endpoint.host}`,
+    () => `reading information from ${endpoint.host}`,
     ask(Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()])),
   );
   const info = given as Info;
@@ -78,7 +78,7 @@ async function fromDaemon({ docker, endpoint, ask }: Daemon): Promise<Facts> {
   };
 }
 
-/** What it has of the host, and of the daemon that it observes. */
+/** The agent's data on the host and its daemon. */
 async function fromAgent(agent: AgentClient): Promise<Facts> {
   const [{ attributes, figures }, { status }, { containers }, { images }] = await Promise.all([
     agent.get<Host>('/api/host'),
@@ -117,5 +117,5 @@ function show(facts: object): void {
       key.replaceAll('_', ' '),
       Array.isArray(value) ? value.join(', ') || '-' : String(value),
     ]);
-  printTable({ head: ['WHAT', 'VALUE'], rows });
+  printTable({ head: ['PROPERTY', 'VALUE'], rows });
 }

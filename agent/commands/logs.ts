@@ -1,4 +1,4 @@
-/** `portlight logs`: the logs of containers, by time. */
+/** `portlight logs`: logs of containers, merged by time. */
 
 import type { Command } from 'commander';
 import { isNotFound } from '../../collectors/engine/client.ts';
@@ -27,8 +27,8 @@ export interface LogsOptions {
   readonly output: string;
 }
 
-/** On a terminal, longer names are cut, that lines have room. */
-const LONGEST_NAME = 24;
+/** Longer names are cut on a terminal. */
+const MAX_NAME_WIDTH = 24;
 
 function tailOf(text: string): number | undefined {
   if (text === 'all') return undefined;
@@ -46,40 +46,40 @@ function patternOf(text: string | undefined): LinearPattern | undefined {
   }
 }
 
-/** What begins so belongs to the line before it: a stack trace. */
-const CONTINUES = /^(\s+\S|Caused by: |Traceback )/;
+/** Start of a line that continues the previous one, such as a line of a stack trace. */
+const CONTINUATION = /^(\s+\S|Caused by: |Traceback )/;
 
-/** Which lines are wanted. */
+/** Creates the filter for `--grep` and `--severity`. A continuation line follows the line before it. */
 function lineFilter({ grep, severity }: LogsOptions): (line: DisplayLine) => boolean {
-  const fits = patternOf(grep);
+  const pattern = patternOf(grep);
   const least = severity === undefined ? 0 : numberOfRange(severity);
   const wasSevere = new Map<string, boolean>();
   return (line) => {
     if (least > 0) {
       const source = `${line.container} ${line.stream}`;
-      const continues = line.severity === 0 && CONTINUES.test(line.text);
+      const continues = line.severity === 0 && CONTINUATION.test(line.text);
       const isSevere = continues ? wasSevere.get(source) === true : line.severity >= least;
       wasSevere.set(source, isSevere);
       if (!isSevere) return false;
     }
-    return fits === undefined || fits.test(line.text);
+    return pattern === undefined || pattern.test(line.text);
   };
 }
 
 class LogPrinter {
   private readonly options: LogsOptions;
   private readonly paints: Readonly<Record<DisplayLine['stream'], Paint>>;
-  /** Columns of names; 0 where there is only one. */
+  /** Columns of container names; 0 for a single container. */
   private readonly names: number;
 
   constructor(options: LogsOptions, names: readonly string[]) {
     this.options = options;
     this.paints = { stdout: paintFor(process.stdout), stderr: paintFor(process.stderr) };
-    const longest = process.stdout.isTTY ? LONGEST_NAME : Number.POSITIVE_INFINITY;
+    const longest = process.stdout.isTTY ? MAX_NAME_WIDTH : Number.POSITIVE_INFINITY;
     this.names = names.length > 1 ? Math.min(longest, Math.max(...names.map(width))) : 0;
   }
 
-  /** @returns whether there is room for more at once */
+  /** @returns false if the output's buffer is full */
   print(line: DisplayLine): boolean {
     if (this.options.output === 'json') {
       const { container, stream, text: body, severity } = line;
@@ -88,7 +88,7 @@ class LogPrinter {
     }
     const out = process[line.stream];
     const paint = this.paints[line.stream];
-    // A log line must not command the terminal of whoever reads it.
+    // A log line must not control the reader's terminal.
     const text = out.isTTY ? plain(line.text) : line.text;
     const style = styleOfSeverity(line.severity);
     const time = this.options.timestamps === true ? `${paint('dim', formatTime(line))} ` : '';
@@ -100,14 +100,14 @@ class LogPrinter {
   }
 }
 
-/** Resolves when there is room for more, or nobody reads any more. */
+/** Resolves once the output accepts more, or is closed. */
 const drained = (out: NodeJS.WritableStream): Promise<void> =>
   new Promise((resolve) => {
     out.once('drain', resolve);
     out.once('error', resolve);
   });
 
-/** The logs of the containers that are called so, each once. */
+/** The logs of the named containers, each once. */
 async function logsOf(
   { docker, ask, scope }: Daemon,
   names: readonly string[],
@@ -126,7 +126,7 @@ async function logsOf(
           }),
       );
       if (found === undefined || !(await selects(fromInspect(found, undefined, {}))))
-        throw new Error(`there is no container ${name}`);
+        throw new Error(`no such container: ${name}`);
       return found;
     }),
   );
@@ -136,7 +136,7 @@ async function logsOf(
 
 const warnAboutGap = (oldest: number): void =>
   console.error(
-    `portlight: the daemon cannot be asked, and the agent has lines since ${new Date(oldest).toISOString()} only`,
+    `portlight: no access to the daemon; the agent has only lines since ${new Date(oldest).toISOString()}`,
   );
 
 export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
@@ -145,21 +145,21 @@ export async function logs(names: readonly string[], options: LogsOptions, comma
   const { config } = await loadCommandConfig(command);
   const stopping = new AbortController();
   const { signal } = stopping;
-  // Whoever read us has gone (`| head`).
+  // The reader of a pipe has closed it (`| head`).
   process.stdout.on('error', () => stopping.abort());
   const follow = options.follow ?? false;
   const found = await daemonOrAgent(
     config,
     async (daemon) => {
       const all = await logsOf(daemon, names, signal);
-      return { called: all.map(({ name }) => name), lines: readDaemonLogs(all, past, follow) };
+      return { names: all.map(({ name }) => name), lines: readDaemonLogs(all, past, follow) };
     },
     async (agent) => ({
-      called: names,
+      names,
       lines: readAgentLogs(agent, names, past, follow, signal, warnAboutGap),
     }),
   );
-  const printer = new LogPrinter(options, found.called);
+  const printer = new LogPrinter(options, found.names);
   try {
     for await (const line of found.lines) {
       if (signal.aborted) return;

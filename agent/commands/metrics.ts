@@ -1,4 +1,4 @@
-/** `portlight metrics list`: the catalogue. */
+/** `portlight metrics list`: the metric catalogue. */
 
 import { metrics } from '../../collectors/catalogue/index.ts';
 import { attributeKeys, sources } from '../../collectors/catalogue/reference.ts';
@@ -28,6 +28,6 @@ export async function listMetrics({ output }: { output: string }): Promise<void>
     row.unit,
     row.description,
   ]);
-  const head = ['NAME', 'GROUP', 'DEFAULT', 'KIND', 'UNIT', 'WHAT'];
+  const head = ['NAME', 'GROUP', 'DEFAULT', 'KIND', 'UNIT', 'DESCRIPTION'];
   await printAs(output, facts, () => printTable({ head, rows: cells }));
 }

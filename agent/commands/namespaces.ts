@@ -1,4 +1,4 @@
-/** `portlight namespaces`: who shares which namespace with whom, and what confines each container. */
+/** `portlight namespaces`: shared namespaces and confinement of containers. */
 
 import type { Command } from 'commander';
 import type { ContainerInspectInfo } from 'dockerode';
@@ -16,14 +16,14 @@ import type { NamespaceMap } from '../../exporters/dashboard/api.ts';
 import type { AgentClient } from '../views/watch/agent-client.ts';
 import { type Daemon, daemonOrAgent, Unanswered } from '../views/watch/daemon.ts';
 import { loadCommandConfig } from './config-flags.ts';
-import { inWidth, print, printAs, printTable, type Rows } from './output.ts';
+import { fitTerminal, print, printAs, printTable, type Rows } from './output.ts';
 import { withProgress } from './progress.ts';
 
 interface NamespacedContainer {
   readonly id: string;
   readonly name: string;
   readonly namespaces: Namespaces;
-  /** Both undefined where only the agent was asked. */
+  /** Undefined if the data comes from an agent; so is `elevated`. */
   readonly confinement?: Confinement;
   readonly elevated?: readonly string[];
 }
@@ -47,13 +47,13 @@ function inspectNamespaces(
     const elevated = elevations(container, namespaces, confinement);
     return { id: container.id, name: container.name, namespaces, confinement, elevated };
   } catch (error) {
-    const reason = isDenied(error) ? 'its namespaces take CAP_SYS_PTRACE to be read' : errorMessage(error);
+    const reason = isDenied(error) ? 'reading its namespaces requires CAP_SYS_PTRACE' : errorMessage(error);
     onMistake(`container ${container.name}: ${reason}`);
     return undefined;
   }
 }
 
-/** Every namespace with who lives in it: by type, the host's own first, then the fullest. */
+/** All namespaces with their members: by type, the host's namespace first, then by number of members. */
 function groupNamespaces(inhabitants: readonly NamespacedContainer[]): NamespaceGroup[] {
   return namespaceTypes.flatMap((type) => {
     const rooms = new Map<number, { host: boolean; members: string[] }>();
@@ -83,11 +83,11 @@ function tree(inhabitants: readonly NamespacedContainer[]): string {
     });
   }
   for (const { name, elevated = [] } of inhabitants)
-    if (elevated.length > 0) lines.push(`! ${name} has access beyond its bounds: ${elevated.join(', ')}`);
+    if (elevated.length > 0) lines.push(`! ${name} has elevated access: ${elevated.join(', ')}`);
   return lines.join('\n');
 }
 
-/** A row a container: what it shares of each type, and with whom. */
+/** One row per container: with whom it shares each namespace. */
 function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
   const rooms = groupNamespaces(inhabitants);
   const rows = inhabitants.map(({ name, namespaces, elevated = [] }) => [
@@ -105,7 +105,7 @@ function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
   return { head: ['NAME', ...namespaceTypes.map((type) => type.toUpperCase()), 'ELEVATED'], rows };
 }
 
-/** What Graphviz draws: a box for each container, a line to each namespace that is not its own alone. */
+/** A Graphviz graph: a box per container, with an edge to each namespace that it shares. */
 function dot(inhabitants: readonly NamespacedContainer[]): string {
   const quoted = (text: string) => JSON.stringify(text);
   const shared = groupNamespaces(inhabitants).filter(({ host, members }) => host || members.length > 1);
@@ -158,7 +158,10 @@ function facts(inhabitants: readonly NamespacedContainer[]): object[] {
 }
 
 async function fromDaemon(daemon: Daemon, procfs: string): Promise<NamespacedContainer[]> {
-  const running = await withProgress(() => `asking ${daemon.endpoint.host}`, daemon.running());
+  const running = await withProgress(
+    () => `inspecting containers of ${daemon.endpoint.host}`,
+    daemon.running(),
+  );
   const mistakes: string[] = [];
   const found = running.flatMap(
     (inspect) => inspectNamespaces(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
@@ -186,6 +189,6 @@ export async function namespaces({ output }: { output: string }, command: Comman
   const inhabitants = found.sort((a, b) => (a.name < b.name ? -1 : 1));
   await printAs(output, facts(inhabitants), () => {
     if (output === 'table') printTable(rowsOf(inhabitants));
-    else print(output === 'dot' ? dot(inhabitants) : inWidth(tree(inhabitants)));
+    else print(output === 'dot' ? dot(inhabitants) : fitTerminal(tree(inhabitants)));
   });
 }

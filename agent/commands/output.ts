@@ -1,9 +1,9 @@
-/** How commands print what they have found: for a person as wide as the terminal is, or for a program. */
+/** Output of commands: tables for people, JSON and YAML for programs. */
 import { type Paint, paintFor } from '../../exporters/console/colours.ts';
 import { table } from '../../exporters/console/table.ts';
 import { inCells, truncate } from '../../exporters/console/text.ts';
 
-/** Columns of the terminal; undefined where the output goes elsewhere, and nothing is to be cut. */
+/** Columns of the terminal; undefined if the output is not a terminal, and must not be cut. */
 export const terminalColumns = (): number | undefined =>
   process.stdout.isTTY ? Math.max(20, process.stdout.columns || 80) : undefined;
 
@@ -12,19 +12,19 @@ export const paint: Paint = (style, text) => paintFor(process.stdout)(style, tex
 export interface Rows {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** Titles of columns that end flush. */
+  /** Titles of right-aligned columns. */
   readonly right?: readonly string[];
 }
 
-/** A table for a person: its head is dim, and on a terminal no line is longer than that is wide. */
+/** Prints a table with a dim header; on a terminal, lines are cut to its width. */
 export function printTable({ head, rows, right }: Rows): void {
   const [titles = '', ...lines] = table(head, rows, right, terminalColumns());
   print([paint('dim', titles), ...lines].join('\n'));
 }
 
 /**
- * @param facts what a program gets
- * @param show prints the same for a person
+ * @param facts printed as JSON or YAML
+ * @param show prints the same for people
  */
 export async function printAs(format: string, facts: unknown, show: () => void): Promise<void> {
   if (format === 'json') print(JSON.stringify(facts, null, 2));
@@ -34,8 +34,8 @@ export async function printAs(format: string, facts: unknown, show: () => void):
   } else show();
 }
 
-/** Lines none of which is longer than the terminal is wide. */
-export function inWidth(text: string): string {
+/** Cuts lines to the width of the terminal. */
+export function fitTerminal(text: string): string {
   const columns = terminalColumns();
   if (columns === undefined) return text;
   return text

@@ -1,27 +1,27 @@
-/** What takes longer than a moment says so on standard error, where that is a terminal, and leaves no trace. */
+/** Progress of slow operations: shown on standard error if that is a terminal, and erased at the end. */
 import { truncate } from '../../exporters/console/text.ts';
 
-/** What is done by then is not worth a word, ms. */
-const MOMENT_MS = 300;
-const STEP_MS = 120;
+/** Delay before progress is shown. */
+const DELAY_MS = 300;
+const FRAME_MS = 120;
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /**
- * Waits for something, and shows what is waited for.
- * @param text what is done, and how far it has come
+ * Waits for an operation and shows its progress.
+ * @param text the current step
  */
 export async function withProgress<T>(text: () => string, work: Promise<T>): Promise<T> {
   const { stderr } = process;
   if (!stderr.isTTY) return work;
-  const begun = Date.now();
+  const startedAt = Date.now();
   let isShown = false;
   const timer = setInterval(() => {
-    const elapsed = Date.now() - begun;
-    if (elapsed < MOMENT_MS) return;
+    const elapsed = Date.now() - startedAt;
+    if (elapsed < DELAY_MS) return;
     isShown = true;
-    const frame = FRAMES[Math.floor(elapsed / STEP_MS) % FRAMES.length];
+    const frame = FRAMES[Math.floor(elapsed / FRAME_MS) % FRAMES.length];
     stderr.write(`\r\x1b[K${truncate(`${frame} ${text()}`, (stderr.columns || 80) - 1)}`);
-  }, STEP_MS);
+  }, FRAME_MS);
   try {
     return await work;
   } finally {

@@ -1,4 +1,4 @@
-/** `portlight ps`: running containers with what they use, once. */
+/** `portlight ps`: resource usage of running containers. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { catalogue } from '../../collectors/catalogue/index.ts';
@@ -21,7 +21,7 @@ import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';
 import { withProgress } from './progress.ts';
 
-/** How long CPU use is measured. */
+/** How long CPU usage is measured. */
 const MEASURE_MS = 500;
 
 const MEASURED: ReadonlySet<Metric> = new Set([
@@ -40,7 +40,7 @@ function namespacesOf(procfs: string, container: Container): Namespaces {
   }
 }
 
-/** What a program gets; absent is what is not known. */
+/** The JSON form of a row; unknown values are absent. */
 interface Row extends Partial<Use> {
   readonly id: string;
   readonly name: string;
@@ -48,14 +48,14 @@ interface Row extends Partial<Use> {
   readonly image: string;
   readonly pid?: number;
   readonly namespaces: Namespaces;
-  /** Where its log is read from. */
+  /** How its log is read. */
   readonly logs?: LogSource;
 }
 
-/** Asks the daemon for the containers, and measures them. */
+/** Lists the daemon's containers and measures them. */
 async function fromDaemon(config: Config): Promise<Row[]> {
   const { endpoint, running: ask } = daemonOf(config);
-  const running = await withProgress(() => `asking ${endpoint.host}`, ask());
+  const running = await withProgress(() => `inspecting containers of ${endpoint.host}`, ask());
   const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
   const rootfs = isLocal(endpoint) ? config.rootfs : undefined;
@@ -85,7 +85,7 @@ async function fromDaemon(config: Config): Promise<Row[]> {
   });
 }
 
-/** What the agent has measured last. */
+/** The agent's latest measurements. */
 async function fromAgent(client: AgentClient): Promise<Row[]> {
   const [{ time, containers }, map] = await Promise.all([
     client.get<Containers>('/api/containers'),
@@ -118,10 +118,10 @@ export async function ps({ output }: { output: string }, command: Command): Prom
   const knowsLogs = rows.some(({ logs }) => logs !== undefined) || client === undefined;
   await printAs(output, rows, () =>
     printTable({
-      // Whoever reads the logs need not be us.
+      // With an agent, this process does not read the logs.
       head: [...columns, ...(knowsLogs ? ['LOGS'] : []), 'NAMESPACES'],
       rows: rows.map((row) => [
-        ...cells(row.name, { ...NOTHING, ...row }),
+        ...cells(row.name, { ...UNKNOWN_USE, ...row }),
         ...(knowsLogs ? [row.logs?.kind ?? '-'] : []),
         formatNamespaces(row.namespaces),
       ]),
@@ -130,7 +130,7 @@ export async function ps({ output }: { output: string }, command: Command): Prom
   );
 }
 
-const NOTHING: Use = {
+const UNKNOWN_USE: Use = {
   cpus: undefined,
   memory: undefined,
   memoryLimit: undefined,

@@ -1,9 +1,9 @@
-/** One question to the running agent, for commands that have nobody else to ask. */
+/** A query to the running agent, for commands that require one. */
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 import { AgentClient, AgentRefusal } from '../views/watch/agent-client.ts';
 
-/** @throws {Error} when no agent answers where this one would listen */
+/** @throws {Error} if no agent answers at the configured `listen` address */
 export async function queryAgent<T>(config: Pick<Config, 'listen' | 'data_dir'>, path: string): Promise<T> {
   const client = new AgentClient(config);
   try {
@@ -11,7 +11,7 @@ export async function queryAgent<T>(config: Pick<Config, 'listen' | 'data_dir'>,
   } catch (error) {
     if (error instanceof AgentRefusal) throw new Error(`${client.url}${path}: ${error.message}`);
     throw new Error(
-      `no agent answers at ${client.url}${path}: ${errorMessage(error)}; --listen names where it listens`,
+      `no agent answers at ${client.url}${path}: ${errorMessage(error)}. If it listens elsewhere, set --listen`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** `portlight run`: the agent itself. */
+/** `portlight run`: runs the agent until a signal stops it. */
 
 import type { Command } from 'commander';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
@@ -13,21 +13,21 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   const loaded = await loadCommandConfig(command);
   let { config } = loaded;
   const logger = createLogger(config.log_level);
-  const tell = (mistakes: readonly string[]) => {
-    for (const mistake of mistakes) logger.error(`a rule, or a change of one, is left out: ${mistake}`);
+  const logRuleProblems = (mistakes: readonly string[]) => {
+    for (const mistake of mistakes) logger.error(`ignoring a rule, or a change of a rule: ${mistake}`);
   };
-  tell(loaded.ruleProblems);
-  // What was counted is counted on after a reload.
+  logRuleProblems(loaded.ruleProblems);
+  // Counters continue after a reload.
   const telemetry = new Telemetry(logger);
 
   let agent: RunningAgent | undefined;
   let stopping = false;
   let reloading: Promise<void> | undefined;
   const stop = (signal: NodeJS.Signals) => {
-    // A second signal means "now"; before there is anything to stop, so does the first.
+    // A second signal exits at once. So does the first one while the agent has not started yet.
     if (stopping || (agent === undefined && reloading === undefined)) process.exit(stopping ? 1 : 0);
     stopping = true;
-    logger.info(`${signal}: stopping`);
+    logger.info(`${signal}: shutting down`);
     Promise.resolve(reloading)
       .then(() => agent!.stop())
       .then(
@@ -39,19 +39,19 @@ export async function run(_options: unknown, command: Command): Promise<void> {
       );
   };
 
-  const refuse = (mistakes: readonly string[]) => {
+  const logRefusal = (mistakes: readonly string[]) => {
     for (const mistake of mistakes)
-      logger.error(`SIGHUP: the configuration is refused, the old one stays: ${mistake}`);
+      logger.error(`SIGHUP: invalid configuration, keeping the current one: ${mistake}`);
   };
-  /** Nothing is lost in between: positions, the spool and the daemon's events are gone on from. */
+  /** Restarts the agent. Nothing is lost in between: it resumes from positions, the spool and the daemon's events. */
   const reload = async () => {
     let next: Config;
     try {
       const reloaded = await loadCommandConfig(command);
       next = reloaded.config;
-      tell(reloaded.ruleProblems);
+      logRuleProblems(reloaded.ruleProblems);
     } catch (error) {
-      refuse(error instanceof ConfigError ? error.problems : [errorMessage(error)]);
+      logRefusal(error instanceof ConfigError ? error.problems : [errorMessage(error)]);
       return;
     }
     await agent!.stop();
@@ -59,9 +59,9 @@ export async function run(_options: unknown, command: Command): Promise<void> {
       agent = await startAgent(next, logger, telemetry);
       config = next;
       logger.level = config.log_level;
-      logger.info('SIGHUP: the configuration is applied');
+      logger.info('SIGHUP: configuration reloaded');
     } catch (error) {
-      refuse([errorMessage(error)]);
+      logRefusal([errorMessage(error)]);
       agent = await startAgent(config, logger, telemetry);
     }
   };

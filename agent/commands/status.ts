@@ -1,4 +1,4 @@
-/** `portlight status`: asks the running agent how its deliveries go. */
+/** `portlight status`: the deliveries of the running agent. */
 import type { Command } from 'commander';
 import { bytes, duration } from '../../exporters/console/format.ts';
 import type { Delivery, Status } from '../../exporters/shared/status.ts';
@@ -6,19 +6,21 @@ import { loadCommandConfig } from './config-flags.ts';
 import { print, printAs, printTable } from './output.ts';
 import { queryAgent } from './query-agent.ts';
 
-const droppedText = (dropped: Delivery['dropped']): string =>
+const formatDropped = (dropped: Delivery['dropped']): string =>
   Object.entries(dropped)
     .map(([reason, count]) => `${count} ${reason}`)
     .join(', ') || '0';
 
 function show({ version, pid, since, daemons, destinations, deliveries, dropped }: Status): void {
-  print(`portlight ${version}, process ${pid}, since ${since}`);
+  print(`portlight ${version}, process ${pid}, started ${since}`);
   for (const { name, host, connected, containers } of daemons) {
-    const state = connected ? `connected, ${containers} containers observed` : 'not connected';
+    const state = connected
+      ? `connected, ${containers} ${containers === 1 ? 'container' : 'containers'}`
+      : 'not connected';
     print(`daemon ${name === null ? host : `${name} (${host})`}: ${state}`);
   }
   for (const { name, reachable } of destinations)
-    print(`destination ${name}: ${reachable ? 'answers' : 'does not answer'}`);
+    print(`destination ${name}: ${reachable ? 'reachable' : 'unreachable'}`);
   if (deliveries.length > 0) {
     const rows = deliveries.map((one) => [
       one.destination,
@@ -28,14 +30,13 @@ function show({ version, pid, since, daemons, destinations, deliveries, dropped 
       bytes(one.waitingBytes),
       one.oldestAge === null ? '-' : duration(one.oldestAge),
       String(one.retries),
-      droppedText(one.dropped),
+      formatDropped(one.dropped),
     ]);
-    const head = ['DESTINATION', 'SIGNAL', 'SENT', 'BYTES', 'WAITING', 'OLDEST', 'RETRIES', 'DROPPED'];
+    const head = ['DESTINATION', 'SIGNAL', 'SENT', 'BYTES', 'QUEUED', 'OLDEST', 'RETRIES', 'DROPPED'];
     print('');
-    printTable({ head, rows, right: ['SENT', 'BYTES', 'WAITING', 'OLDEST', 'RETRIES'] });
-  } else print('nothing is sent by OTLP');
-  for (const [what, count] of Object.entries(dropped))
-    print(`dropped before any destination: ${count} ${what}`);
+    printTable({ head, rows, right: ['SENT', 'BYTES', 'QUEUED', 'OLDEST', 'RETRIES'] });
+  } else print('No OTLP destination is configured.');
+  for (const [what, count] of Object.entries(dropped)) print(`dropped before delivery: ${count} ${what}`);
 }
 
 export async function status({ output }: { output: string }, command: Command): Promise<void> {

@@ -1,4 +1,4 @@
-/** `portlight top`: all containers live, and one of them closely. */
+/** `portlight top`: a live view of all containers, or of one in detail. */
 import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
 import { paintFor } from '../../exporters/console/colours.ts';
@@ -25,7 +25,7 @@ export async function top({ sort, filter = '', all = false }: TopOptions, comman
     throw new ConfigError([`--sort: "${sort}" is not allowed; expected one of ${sorts.join(', ')}`]);
   const { config } = await loadCommandConfig(command);
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new Error('top wants a terminal for input and output; portlight ps prints the same once');
+    throw new Error('top requires a terminal; use portlight ps to print the same data once');
   const client = await findAgent(config);
   const source =
     client === undefined
@@ -33,12 +33,12 @@ export async function top({ sort, filter = '', all = false }: TopOptions, comman
       : new AgentSource(client);
   let app: TopApp | undefined;
   await withProgress(
-    () => `asking the ${source.origin}`,
+    () => `connecting to the ${source.origin}`,
     source.start(() => app?.redraw()),
   );
   app = new TopApp(source, paintFor(process.stdout), hasUnicode(), { sort: known, filter, all });
   await app.run();
   await source.close();
-  // Sockets of streams may linger.
+  // Sockets of streams may still be open.
   process.exit();
 }

@@ -1,4 +1,4 @@
-/** The text of docs/commands.md, from the program itself. */
+/** Generates docs/commands.md from the program. */
 import type { Argument, Command, Option } from 'commander';
 import { options as configured } from '../../config/schema.ts';
 import { examplesOf, isVisible } from '../commands/command-help.ts';
@@ -7,30 +7,39 @@ import { createProgram } from '../commands/program.ts';
 
 const HEAD = `# Commands
 
-Generated from \`agent/commands/program.ts\` and \`agent/commands/exit-codes.ts\` by \`npm run docs\`. \`portlight <command> --help\` has all
-options of each.
+Generated from \`agent/commands/program.ts\` and \`agent/commands/exit-codes.ts\` by \`npm run docs\`. Run
+\`portlight <command> --help\` for all options of a command.
 
-**Where it comes from.** \`status\` asks a running agent, and fails where none answers at \`listen\`. Every other command
-works with no agent running. Where one runs that observes the same daemon, \`top\`, \`ps\` and \`events\` show what it has:
-the last hour, its alerts, figures without waiting. \`alerts\` shows what the agent has; without one, it tells which rules
-hold now. \`logs\`, \`images\`, \`info\` and \`namespaces\` ask the daemon and the kernel, who have all of it; whoever may
-not ask those is answered by the agent, as far as it knows. Beyond loopback the agent wants its token, which is read from
-\`data_dir\`.
+## Data sources
 
-**For people and for programs.** On a terminal, tables are as wide as that is, with \`…\` where something is cut; elsewhere
-they are whole. \`-o json\` and \`-o yaml\` have everything; what is not known is absent. Colours are for terminals:
-\`NO_COLOR\` turns them off, \`FORCE_COLOR\` on. What containers write and are called never steers the terminal. What takes
-longer than a moment shows how far it is, on standard error, where that is a terminal. Times are in UTC.
+\`status\` requires a running agent at \`listen\`. All other commands also work without one.
 
-**Exit codes**
+| command | with a running agent for the same daemon | without |
+| --- | --- | --- |
+| \`top\`, \`ps\`, \`events\` | data of the agent: the last hour, alerts, usage without waiting | daemon and kernel |
+| \`alerts\` | alerts of the agent | evaluates the rules once |
+| \`logs\`, \`images\`, \`info\`, \`namespaces\` | daemon and kernel; without permission, the agent's own data is used | daemon and kernel |
+
+If the agent listens beyond loopback, the commands read its token from \`data_dir\`.
+
+## Output
+
+- On a terminal, tables are as wide as the terminal, and \`…\` marks text that is cut. Otherwise nothing is cut.
+- \`-o json\` and \`-o yaml\` print all fields; unknown values are absent.
+- Colours are used on terminals only. \`NO_COLOR\` disables them, \`FORCE_COLOR\` enables them everywhere.
+- Control characters in names and log lines are removed on terminals.
+- Commands that take longer than 0.3 s show their progress on standard error, if that is a terminal.
+- Times are in UTC.
+
+## Exit codes
 `;
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 
-function codes(): string[] {
+function exitCodeTable(): string[] {
   return [
     '',
-    '| code | what it means |',
+    '| code | meaning |',
     '| --- | --- |',
     ...Object.values(exitCodes).map(({ code, what }) => `| ${code} | ${cell(what)} |`),
     '',
@@ -42,7 +51,7 @@ const isConfigured = ({ long }: Option): boolean =>
 
 function optionRow({ flags, description, argChoices, defaultValue }: Option): string {
   const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`;
-  const fallback = typeof defaultValue === 'string' ? `; ${defaultValue} by default` : '';
+  const fallback = typeof defaultValue === 'string' ? `; default ${defaultValue}` : '';
   return `| \`${cell(flags)}\` | ${cell(description + choices + fallback)} |`;
 }
 
@@ -53,30 +62,30 @@ function argumentText(argument: Argument): string {
 
 function section(command: Command, path: string): string[] {
   const subcommands = command.commands.filter((sub) => sub.name() !== 'help');
-  const own = subcommands.length > 0 ? [] : described(command, path);
-  return [...own, ...subcommands.flatMap((sub) => section(sub, `${path} ${sub.name()}`))];
+  const lines = subcommands.length > 0 ? [] : commandSection(command, path);
+  return [...lines, ...subcommands.flatMap((sub) => section(sub, `${path} ${sub.name()}`))];
 }
 
-function described(command: Command, path: string): string[] {
+function commandSection(command: Command, path: string): string[] {
   const all = command.options as Option[];
   const rows = all.filter((option) => !isConfigured(option)).map(optionRow);
-  const given = all.filter(isConfigured).map(({ long }) => `\`${long}\``);
+  const configFlags = all.filter(isConfigured).map(({ long }) => `\`${long}\``);
   const examples = examplesOf(command).map(({ line, what }) => `$ ${line}   # ${what}`);
-  const words = command.registeredArguments.map(argumentText);
+  const argumentTexts = command.registeredArguments.map(argumentText);
   const sentence = command.description();
   return [
-    `## ${[path, ...words].join(' ')}`,
+    `## ${[path, ...argumentTexts].join(' ')}`,
     '',
     `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`,
     '',
     ...(examples.length === 0 ? [] : ['```console', ...examples, '```', '']),
-    ...(rows.length === 0 ? [] : ['| option | |', '| --- | --- |', ...rows, '']),
-    ...(given.length === 0
+    ...(rows.length === 0 ? [] : ['| option | description |', '| --- | --- |', ...rows, '']),
+    ...(configFlags.length === 0
       ? []
       : [
-          given.length > 10
-            ? 'Configuration: every option of it.'
-            : `Of the configuration it heeds ${given.join(', ')}.`,
+          configFlags.length > 10
+            ? 'Accepts all configuration options.'
+            : `Configuration options: ${configFlags.join(', ')}.`,
           '',
         ]),
   ];
@@ -87,5 +96,5 @@ export function commandsPage(): string {
   const sections = program.commands
     .filter(isVisible)
     .flatMap((command) => section(command, `portlight ${command.name()}`));
-  return `${[HEAD.trimEnd(), ...codes(), ...sections].join('\n').trimEnd()}\n`;
+  return `${[HEAD.trimEnd(), ...exitCodeTable(), ...sections].join('\n').trimEnd()}\n`;
 }

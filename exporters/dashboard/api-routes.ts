@@ -56,7 +56,7 @@ export function apiRoutes({ store, sources, queries, streams }: ApiDependencies)
   /** @throws {RequestError} if there is no such container */
   const findContainer = (reference: string): TrackedContainer => {
     const found = store.containers.find(reference);
-    if (found === undefined) throw new RequestError(`id: no container "${reference}" is observed`, 404);
+    if (found === undefined) throw new RequestError(`id: no such container "${reference}"`, 404);
     return found;
   };
   const findContainers = (query: URLSearchParams): TrackedContainer[] =>

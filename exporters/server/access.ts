@@ -1,5 +1,5 @@
 /**
- * Access control. Requests that a page of another site makes in a user's browser are refused: they are recognized by
+ * Access control. Requests that a page of another site makes in a user's browser are refused: they are recognised by
  * their Origin or, in case of DNS rebinding, by their Host. Beyond loopback a token is required.
  */
 import type { IncomingMessage } from 'node:http';

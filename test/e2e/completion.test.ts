@@ -59,7 +59,7 @@ for (const [shell, { start, load }] of Object.entries(shells)) {
 
 test('completion asks the program itself, and says what things mean', async (t) => {
   const ask = async (...words: string[]) => (await portlight(t, ['complete', '--', ...words])).stdout;
-  t.regex(await ask('e'), /^events\tprint what happened/);
+  t.regex(await ask('e'), /^events\tprint events/);
   t.false((await ask('')).includes('complete\t'), 'what only scripts call is not shown');
   t.regex(await ask('top', '--so'), /^--sort\t/);
   t.is(await ask('run', '--config', ''), ':files\n');

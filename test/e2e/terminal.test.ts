@@ -227,7 +227,7 @@ test('events are told as the agent tells them, of what has passed and of what co
   await waitFor('what comes', () => ends() === 2);
   follower.kill('SIGINT');
   t.is((await follower.exit).signal, 'SIGINT');
-  t.regex((await portlight(t, ['events', 'nobody'], ALONE)).stderr, /there is no container nobody/);
+  t.regex((await portlight(t, ['events', 'nobody'], ALONE)).stderr, /no such container: nobody/);
 });
 
 test('where an agent runs, ps and events take what it has', async (t) => {
@@ -264,7 +264,7 @@ test('where an agent runs, ps and events take what it has', async (t) => {
   t.is(all.match(new RegExp(`container ${name} start$`, 'gm'))?.length, 1);
   await agent.stop();
   t.is((await follower.exit).code, 1);
-  t.regex(follower.stderr, /^portlight: the agent at http\S+ has closed the connection/);
+  t.regex(follower.stderr, /^portlight: the agent at http\S+ closed the connection/);
 });
 
 test('beyond loopback the agent is shown its token', async (t) => {
@@ -311,7 +311,7 @@ const UNPRIVILEGED = [
       return answer.stderr.includes('ERROR') && answer;
     });
     t.regex(log.stdout, /^\S+Z hello\n$/);
-    t.regex((await ask(['logs', 'nobody'])).stderr, /^portlight: there is no container nobody\n$/);
+    t.regex((await ask(['logs', 'nobody'])).stderr, /^portlight: no such container: nobody\n$/);
     t.regex((await ask(['images'])).stdout, new RegExp(`^portlight-test +busybox .*${name}`, 'm'));
     const info = parse((await ask(['info', '-o', 'yaml'])).stdout) as Record<string, unknown>;
     t.is(info.endpoint, process.env.DOCKER_HOST);

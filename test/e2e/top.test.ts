@@ -75,15 +75,15 @@ for (const size of [SMALL, LARGE]) {
 
     // Its log is read, searched, and has the screen to itself.
     await terminal.press('p');
-    await terminal.shows(/log, paused \(End follows\)/);
+    await terminal.shows(/log, paused \(End: follow\)/);
     await terminal.press('End', '/', 'no such line', 'Enter');
-    await terminal.shows(/log, \/no such line[\s\S]*nothing fits/);
+    await terminal.shows(/log, \/no such line[\s\S]*No matching lines/);
     await terminal.press('/', 'C-u', 'Enter', 'l');
     await terminal.shows(/^\S+ {2}running[^\n]*\n── log/);
     await terminal.press('Escape');
     await terminal.shows(/CPU [\d.]+ %/);
     await terminal.press('?');
-    await terminal.shows(/^keys \(any key: back\)/);
+    await terminal.shows(/^Keys \(any key: back\)/);
     await terminal.press('x', 'Escape');
     await terminal.shows(/^portlight top /);
 
@@ -204,7 +204,7 @@ test('where an agent runs, it shows what that has', async (t) => {
   await terminal.shows(new RegExp(`^${name} {2}exited 137[\\s\\S]*container ${name} die with exit code 137`));
   await agent.stop();
   await terminal.press('Escape');
-  await terminal.shows(/the agent at http\S+ .*trying again/);
+  await terminal.shows(/the agent at http\S+ .*reconnecting/);
   t.pass();
 });
 
@@ -247,7 +247,7 @@ test('a daemon that goes is said to be gone, and found again', async (t) => {
   const terminal = await startTop(t, ['--filter', name.slice(-12)], { ...LARGE, variables });
   await terminal.shows(new RegExp(`^CPU [\\s\\S]*>${name} +running`, 'm'));
   way.close();
-  const screen = await terminal.shows(/^the daemon at unix:\S+ does not answer.*: trying again$/m);
+  const screen = await terminal.shows(/^the daemon at unix:\S+ does not answer.*; reconnecting$/m);
   t.true(screen.includes(name), 'with what was known last');
   await way.open();
   await terminal.shows(new RegExp(`^CPU [\\s\\S]*>${name} +running`, 'm'));

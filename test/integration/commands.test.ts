@@ -262,7 +262,7 @@ test('events can be left out by name', async (t) => {
 test('a container or a daemon that is not there is said in one line', async (t) => {
   const missing = await portlight(t, ['logs', 'nobody']);
   t.is(missing.code, 1);
-  t.regex(missing.stderr, /^portlight: .*there is no container nobody\n$/);
+  t.regex(missing.stderr, /^portlight: .*no such container: nobody\n$/);
   const since = await portlight(t, ['logs', '--since', 'yesterday', 'nobody']);
   t.is(since.code, 2);
   t.regex(since.stderr, /^portlight: --since: "yesterday" is not allowed; expected .*\n$/);

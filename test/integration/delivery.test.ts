@@ -48,7 +48,7 @@ test('SIGHUP applies a changed file without losing or repeating a line', async (
   writeFileSync(path, `otlp: {endpoint: "${second.endpoint('http')}"}\n`);
   agent.kill('SIGHUP');
   await waitFor('the new receiver', () => bodiesOf(second, name).length > 0);
-  t.true(agent.stderr.includes('SIGHUP: the configuration is applied'));
+  t.true(agent.stderr.includes('SIGHUP: configuration reloaded'));
   await waitFor('the last line', () => bodiesOf(second, name).includes('line 300'));
   t.deepEqual([...bodiesOf(first, name), ...bodiesOf(second, name)], numbered(300));
   t.is((await agent.stop()).code, 0);
@@ -65,7 +65,7 @@ test('SIGHUP refuses what is wrong, says why, and all goes on as before', async 
   writeFileSync(path, `${good}intervall: 5s\n`);
   agent.kill('SIGHUP');
   await waitFor('the refusal', () =>
-    agent.stderr.includes('the configuration is refused, the old one stays: '),
+    agent.stderr.includes('invalid configuration, keeping the current one: '),
   );
   t.true(agent.stderr.includes('intervall: is not a known key; did you mean interval?'));
   // What only shows when it is used, after another destination was found to be right.
@@ -143,10 +143,10 @@ test('portlight status tells a person how deliveries go', async (t) => {
   const listen = new URL(await listenUrl(agent)).host;
   const { code, stdout } = await portlight(t, ['status', '--listen', listen]);
   t.is(code, 0);
-  t.regex(stdout, /^portlight \S+, process \d+, since /);
+  t.regex(stdout, /^portlight \S+, process \d+, started /);
   t.regex(stdout, /^daemon unix:\/\/.*: connected, \d+ containers observed$/m);
   t.regex(stdout, /^destination otlp: answers$/m);
-  t.regex(stdout, /^DESTINATION +SIGNAL +SENT +BYTES +WAITING +OLDEST +RETRIES +DROPPED$/m);
+  t.regex(stdout, /^DESTINATION +SIGNAL +SENT +BYTES +QUEUED +OLDEST +RETRIES +DROPPED$/m);
   t.regex(stdout, /^otlp +logs +\d+ +[\d.]+ \w+ +0 B +- +0 +0$/m);
   const json = await portlight(t, ['status', '--listen', listen, '-o', 'json']);
   t.is((JSON.parse(json.stdout) as Status).pid, agent.pid);

@@ -194,7 +194,7 @@ async function holds(
     `${setting.name}: ${stdout}`,
   );
   const files = findings.find(({ check }) => check === 'log files')!;
-  const where = outcomesOf(setting).logs === 'API' ? /^through the API: / : /^2 read from files$/;
+  const where = outcomesOf(setting).logs === 'API' ? /^read through the API: / : /^2 read from files$/;
   if (files.status === 'ok') t.regex(files.found, where, setting.name);
   await agent.stop();
 }

@@ -104,7 +104,7 @@ test.serial('scope project: the own Compose project and nothing else', async (t)
     (JSON.parse(ps) as { name: string }[]).map(({ name }) => name),
     [await nameOf(agent)],
   );
-  t.regex((await execSidecar(agent, ['logs', outside])).stderr, /there is no container/);
+  t.regex((await execSidecar(agent, ['logs', outside])).stderr, /no such container/);
   t.is((await execSidecar(agent, ['logs', inside])).stdout, 'begun\n');
   // The daemon remembers 256 events of everybody's.
   await waitFor('its end among the events', async () => {
@@ -291,7 +291,7 @@ test.serial(
     t.is(await asked(2, ['logs', name]), 'begun\n');
     t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} start`));
     const [bare, full] = await Promise.all([1, 2].map((index) => asked(index, ['check'])));
-    t.regex(bare!, /^WARN +container names and logs +none, and no exit codes: they take \S+ of the host/m);
+    t.regex(bare!, /^WARN +container names and logs +none, and no exit codes\. Mount \S+ of the host/m);
     for (const check of [
       'container processes',
       'container cgroups',

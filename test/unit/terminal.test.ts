@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { rowOf } from '../../agent/commands/alerts.ts';
+import { alertRow } from '../../agent/commands/alerts.ts';
 import { commandsPage } from '../../agent/setup/commands-page.ts';
 import {
   bar,
-  beside,
   chart,
   hasUnicode,
+  joinColumns,
   roundUp,
   roundUpBytes,
   rule,
@@ -133,7 +133,7 @@ test('scales are round, rules and parts are as wide as they are to be', (t) => {
   t.is(rule('log', 12, true), '── log ─────');
   t.is(rule('a title that is too long', 12, false).length, 12);
   t.deepEqual(
-    beside(
+    joinColumns(
       [
         ['a', 'b'],
         ['c', 'd'],
@@ -223,7 +223,7 @@ test('whatever is sorted by, what is not known comes last, and names decide', (t
       describeState(container('a', { status: 'exited', exitCode: 0 })),
       describeState(container('a', { status: 'paused' })),
     ].map(({ text, style }) => `${text} ${String(style)}`),
-    ['unhealthy red', 'oom killed red', 'exited 0 dim', 'paused yellow'],
+    ['unhealthy red', 'OOM-killed red', 'exited 0 dim', 'paused yellow'],
   );
 });
 
@@ -259,12 +259,12 @@ test('an alert has its value while it fires, and then how long it lasted', (t) =
     },
   };
   const now = Date.parse('2026-01-01T00:10:00Z');
-  t.deepEqual(rowOf(firing, now), ['firing', 'warning', 'cpu', 'shop', '10m ago', '93 %', 'uses 93 %']);
+  t.deepEqual(alertRow(firing, now), ['firing', 'warning', 'cpu', 'shop', '10m ago', '93 %', 'uses 93 %']);
   const resolved: AlertJson = {
     ...firing,
     ...{ status: 'resolved', value: 0.02, endsAt: '2026-01-01T00:07:30.000Z' },
   };
-  t.deepEqual(rowOf(resolved, now).slice(4), ['2m 30s ago', 'lasted 7m 30s', 'uses 93 %']);
+  t.deepEqual(alertRow(resolved, now).slice(4), ['2m 30s ago', 'lasted 7m 30s', 'uses 93 %']);
 });
 
 test('docs/commands.md is what the program says (npm run docs)', (t) => {

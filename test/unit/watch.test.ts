@@ -38,37 +38,37 @@ function sourceOf(t: ExecutionContext, client: AgentClient): AgentSource {
   return source;
 }
 
-test('an agent that does not see its daemon is told of from the start', async (t) => {
+test('an agent without a daemon connection is reported from the start', async (t) => {
   const client = await agent(t, (_request, response) => {
     response.write(messageOf('snapshot', { ...SNAPSHOT, connected: false }));
     setTimeout(() => response.write(messageOf('daemon', { connected: true })), 200);
   });
   const source = sourceOf(t, client);
   await source.start(() => {});
-  t.is(source.state.problem, 'the agent does not see its daemon');
+  t.is(source.state.problem, 'the agent is not connected to its daemon');
   await waitFor('the daemon', () => source.state.problem === undefined);
 });
 
-test('an agent that refuses its stream is not waited for', async (t) => {
+test('a refused stream fails at once', async (t) => {
   const full = await agent(t, (_request, response) => {
-    response.writeHead(503).end(JSON.stringify({ error: 'too many look on' }));
+    response.writeHead(503).end(JSON.stringify({ error: 'too many open streams' }));
   });
   await t.throwsAsync(
     sourceOf(t, full).start(() => {}),
-    { message: `the agent at ${full.url} refuses: too many look on` },
+    { message: `the agent at ${full.url} refuses the request: too many open streams` },
   );
   const closed = await agent(t, (_request, response) => response.end());
   await t.throwsAsync(
     sourceOf(t, closed).start(() => {}),
-    { message: `the agent at ${closed.url} has closed the connection` },
+    { message: `the agent at ${closed.url} closed the connection` },
   );
 });
 
-test('an agent that is lost later is shown, and asked again', async (t) => {
+test('a lost connection is reported and retried', async (t) => {
   let asked = 0;
   const client = await agent(t, (_request, response) => {
     asked++;
-    if (asked === 2) response.writeHead(503).end(JSON.stringify({ error: 'too many look on' }));
+    if (asked === 2) response.writeHead(503).end(JSON.stringify({ error: 'too many open streams' }));
     else response.write(messageOf('snapshot', SNAPSHOT));
     if (asked === 1) setTimeout(() => response.end(), 100);
   });
@@ -76,11 +76,13 @@ test('an agent that is lost later is shown, and asked again', async (t) => {
   const troubles: (string | undefined)[] = [];
   await source.start(() => troubles.push(source.state.problem));
   await waitFor('the third connection', () => asked === 3 && source.state.problem === undefined);
-  t.true(troubles.includes(`the agent at ${client.url} has closed the connection: trying again`));
-  t.true(troubles.includes(`the agent at ${client.url} refuses: too many look on: trying again`));
+  t.true(troubles.includes(`the agent at ${client.url} closed the connection; reconnecting`));
+  t.true(
+    troubles.includes(`the agent at ${client.url} refuses the request: too many open streams; reconnecting`),
+  );
 });
 
-test('an agent that hangs is noticed by its silence, and one that has nothing to say is not', async (t) => {
+test('a stream without data is reconnected; heartbeats keep an idle one open', async (t) => {
   let asked = 0;
   let beat: NodeJS.Timeout | undefined;
   t.teardown(() => clearInterval(beat));
@@ -100,13 +102,13 @@ test('an agent that hangs is noticed by its silence, and one that has nothing to
     () => asked === 2 && troubles.length > 2 && troubles.at(-1) === undefined,
   );
   t.true(
-    troubles.includes(`the agent at ${client.url} does not answer: nothing came for 1 s: trying again`),
+    troubles.includes(`the agent at ${client.url} does not answer: no data for 1 s; reconnecting`),
     String(troubles),
   );
   const before = troubles.length;
   await sleep(2500);
   t.is(asked, 2);
-  t.is(troubles.length, before, 'a beat is no news');
+  t.is(troubles.length, before, 'a heartbeat is not a change');
 });
 
 test('events of docker exec push no other out', (t) => {
@@ -128,12 +130,12 @@ test('events of docker exec push no other out', (t) => {
   t.is(events.at(-1)!.name, 'docker.container.die');
 });
 
-test('who asks by loopback an agent that listens beyond it is told what to name', async (t) => {
+test('a client on loopback of an agent beyond it gets a hint', async (t) => {
   const client = await agent(t, (_request, response) => {
     response.writeHead(401).end(JSON.stringify({ error: 'a token is required' }));
   });
   await t.throwsAsync(client.get('/api/stream'), {
     instanceOf: AgentRefusal,
-    message: 'it listens beyond loopback: name the same --listen as the agent has',
+    message: 'a token is required; set --listen to the same address as the agent',
   });
 });

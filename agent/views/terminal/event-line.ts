@@ -1,4 +1,4 @@
-/** Events and log lines as lines for a person. */
+/** Formatting of events as lines. */
 
 import { Severity } from '../../../collectors/records/records.ts';
 import type { Paint, Style } from '../../../exporters/console/colours.ts';
@@ -14,14 +14,14 @@ export const styleOfSeverity = (severity: number): Style | undefined =>
         ? 'dim'
         : undefined;
 
-/** UTC; the day where it is not today, and the time. */
+/** Time in UTC, with the day unless it is today. */
 function clock(time: number): string {
   const [day = '', rest = ''] = new Date(time).toISOString().split('T');
   const today = new Date().toISOString().slice(0, 10);
   return `${day === today ? '' : `${day} `}${rest.slice(0, 12)}`;
 }
 
-/** One line of what happened. @param columns that it has to fit into; by default it is as long as it is */
+/** Formats an event as one line. @param columns maximum width; unlimited by default */
 export function eventLine({ severity, time, body }: EventEntry, paint: Paint, columns?: number): string {
   const when = clock(time);
   const whole = inCells(body);

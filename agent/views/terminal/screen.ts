@@ -1,18 +1,18 @@
 /**
- * The whole terminal as lines that are drawn anew where they have changed. Whatever ends the process, the terminal is
- * left as it was found.
+ * A full-screen terminal of lines, of which only changed ones are redrawn. The terminal is restored however the process
+ * ends.
  * Source: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
  */
 import { emitKeypressEvents, type Interface, type Key } from 'node:readline';
 import type { ReadStream, WriteStream } from 'node:tty';
 
-/** The alternate screen without a cursor; lines that are too long are cut, and not wrapped. */
+/** Alternate screen, hidden cursor, no line wrapping. */
 const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J';
 const LEAVE = '\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l';
-/** What is between them is shown at once, by terminals that know of it. */
+/** Synchronized update: terminals that support it show the output in between at once. */
 const BEGIN = '\x1b[?2026h';
 const END = '\x1b[?2026l';
-/** How long after an escape something else makes it a sequence, ms. */
+/** How long after an escape character the rest of an escape sequence can arrive, ms. */
 const ESCAPE_MS = 50;
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
@@ -22,7 +22,7 @@ export interface Size {
   readonly rows: number;
 }
 
-/** What was pressed: a character, or a name such as `up`, `return`, `escape`, `ctrl-c`. */
+/** The name of a key: its character, or a name such as `up`, `return`, `escape`, `ctrl-c`. */
 export function nameOfKey(text: string | undefined, { name, ctrl, sequence }: Key): string {
   if (ctrl && name !== undefined) return `ctrl-${name}`;
   const isCharacter = text !== undefined && [...text].length === 1 && text >= ' ' && text !== '\x7f';
@@ -45,9 +45,9 @@ export class Screen {
   }
 
   /**
-   * Takes the terminal.
-   * @param onKey told of each key but those that end or suspend the process
-   * @param onResize told that all has to be drawn anew
+   * Takes control of the terminal.
+   * @param onKey called with each key except those that end or suspend the process
+   * @param onResize called when everything has to be redrawn
    */
   open(onKey: (name: string) => void, onResize: () => void): void {
     const iface = { escapeCodeTimeout: ESCAPE_MS } as unknown as Interface;
@@ -67,13 +67,13 @@ export class Screen {
       this.enter();
       onResize();
     });
-    // What Node prints of a fault would go to the screen that is left.
+    // Otherwise Node would print the error to the alternate screen, where it is lost.
     process.on('uncaughtExceptionMonitor', () => this.close());
     process.on('exit', () => this.close());
     this.enter();
   }
 
-  /** Gives the terminal back. */
+  /** Restores the terminal. */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -82,7 +82,7 @@ export class Screen {
     this.output.write(LEAVE);
   }
 
-  /** Draws what has changed. @param lines none wider than the screen; those that are missing are empty */
+  /** Draws changed lines. @param lines none wider than the screen; missing ones are empty */
   draw(lines: readonly string[]): void {
     if (!this.isOpen) return;
     const { rows } = this.size;
@@ -91,7 +91,7 @@ export class Screen {
       const line = lines[row] ?? '';
       if (this.shown[row] === line) continue;
       this.shown[row] = line;
-      // What is erased behind a line that ends in the last column would be its last character.
+      // Erased before writing: after a full line the cursor is on its last character, which would be erased.
       changes += `\x1b[${row + 1};1H\x1b[0m\x1b[K${line}`;
     }
     if (changes !== '') this.output.write(`${BEGIN}${changes}\x1b[0m${END}`);
@@ -105,7 +105,7 @@ export class Screen {
     this.output.write(ENTER);
   }
 
-  /** Ends as the signal ends others, that whoever started us knows of it: a shell shows 130 for SIGINT. */
+  /** Ends the process by the signal itself, so that the parent sees it: a shell shows 130 for SIGINT. */
   private end(signal: NodeJS.Signals): void {
     this.close();
     for (const each of ENDING) process.removeAllListeners(each);

@@ -1,4 +1,4 @@
-/** `portlight top` as a whole: which view is shown, and when it is drawn. */
+/** `portlight top`: switches between views and schedules drawing. */
 import type { Paint } from '../../../exporters/console/colours.ts';
 import { Screen } from '../terminal/screen.ts';
 import type { ViewSource } from '../watch/view-source.ts';
@@ -7,14 +7,14 @@ import { ContainerList, type ContainerListOptions } from './container-list.ts';
 import { HelpView } from './help.ts';
 import type { View, ViewContext } from './view.ts';
 
-/** However fast things change, they are drawn no more often than this, ms. */
-const FRAME_MS = 80;
-/** And as often as this where nothing does: time goes on. */
+/** Minimum time between two frames. */
+const MIN_FRAME_MS = 80;
+/** Without changes, durations and the clock are still updated. */
 const TICK_MS = 1000;
 
 export class TopApp {
   private readonly screen = new Screen();
-  private readonly stage: ViewContext;
+  private readonly context: ViewContext;
   private readonly list: ContainerList;
   private view: View;
   private help: HelpView | undefined;
@@ -28,12 +28,12 @@ export class TopApp {
     unicode: boolean,
     options: Omit<ContainerListOptions, 'onOpen'>,
   ) {
-    this.stage = { source, paint, unicode, redraw: () => this.redraw() };
-    this.list = new ContainerList(this.stage, { ...options, onOpen: (id) => this.open(id) });
+    this.context = { source, paint, unicode, redraw: () => this.redraw() };
+    this.list = new ContainerList(this.context, { ...options, onOpen: (id) => this.open(id) });
     this.view = this.list;
   }
 
-  /** Resolves when it was left; the terminal is as it was, then. */
+  /** Runs until the user quits, then restores the terminal. */
   async run(): Promise<void> {
     this.screen.open(
       (name) => this.key(name),
@@ -51,12 +51,12 @@ export class TopApp {
     }
   }
 
-  /** Draws soon. */
+  /** Schedules a frame. */
   redraw(): void {
     this.due ??= setTimeout(() => {
       this.due = undefined;
       this.draw();
-    }, FRAME_MS);
+    }, MIN_FRAME_MS);
   }
 
   private draw(): void {
@@ -83,7 +83,7 @@ export class TopApp {
 
   private open(id: string): void {
     this.show(
-      new ContainerDetail(this.stage, {
+      new ContainerDetail(this.context, {
         id,
         onClose: () => this.show(this.list),
         onStep: (by) => {

@@ -1,26 +1,25 @@
-/** A container's charts. */
+/** Charts of a container. */
 import type { Style } from '../../../exporters/console/colours.ts';
 import { bytes, duration, percent } from '../../../exporters/console/format.ts';
 import { pad } from '../../../exporters/console/text.ts';
 import type { ContainerMetric, ContainerSummary } from '../../../exporters/dashboard/api.ts';
-import { beside, chart, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
+import { chart, joinColumns, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
 import type { ContainerSeries } from '../watch/view-source.ts';
 import { cpuShare, memoryShare, rate, styleOfShare } from './columns.ts';
 import type { ViewContext } from './view.ts';
 
 const GAP = '  ';
-/** Least columns of a chart. */
-const LEAST = 36;
-/** A chart of traffic is no finer than this, bytes a second. */
-const LEAST_RATE = 1024;
-/** And one of CPU use than this, CPUs. */
-const LEAST_CPU = 0.1;
+/** Minimum width of a chart, columns. */
+const MIN_COLUMNS = 36;
+/** Minimum height of the scales: bytes per second, and CPUs. */
+const MIN_RATE_SCALE = 1024;
+const MIN_CPU_SCALE = 0.1;
 
 type Values = readonly (number | null)[];
 
 interface Frame {
   readonly columns: number;
-  /** Without the title. */
+  /** Not including the title. */
   readonly rows: number;
 }
 
@@ -29,22 +28,22 @@ const greatest = (values: Values): number =>
 
 interface RenderedChart {
   readonly title: string;
-  /** What the upper edge stands for; '' where the title tells enough. */
+  /** Value of the upper edge; '' if it is not shown. */
   readonly edge: string;
   readonly lines: readonly string[];
 }
 
 class ChartRenderer {
-  private readonly stage: Pick<ViewContext, 'paint' | 'unicode'>;
+  private readonly context: Pick<ViewContext, 'paint' | 'unicode'>;
   private readonly series: ContainerSeries | undefined;
   private readonly frame: Frame;
 
   constructor(
-    stage: Pick<ViewContext, 'paint' | 'unicode'>,
+    context: Pick<ViewContext, 'paint' | 'unicode'>,
     series: ContainerSeries | undefined,
     frame: Frame,
   ) {
-    this.stage = stage;
+    this.context = context;
     this.series = series;
     this.frame = frame;
   }
@@ -52,7 +51,7 @@ class ChartRenderer {
   cpu(container: ContainerSummary, cpus: number): RenderedChart {
     const { figures } = container;
     const values = this.values('cpu');
-    const top = figures?.cpuLimit ?? Math.min(cpus, roundUp(Math.max(LEAST_CPU, greatest(values))));
+    const top = figures?.cpuLimit ?? Math.min(cpus, roundUp(Math.max(MIN_CPU_SCALE, greatest(values))));
     const throttled = figures?.throttled ?? 0;
     return {
       title: `CPU ${percent(figures?.cpu ?? undefined)}${throttled > 0 ? `, throttled ${percent(throttled)}` : ''}`,
@@ -73,10 +72,10 @@ class ChartRenderer {
     };
   }
 
-  /** Two rates, one above the other, to the same scale. */
+  /** Two rates, one above the other, with the same scale. */
   traffic(title: string, over: ContainerMetric, under: ContainerMetric): RenderedChart {
     const [upper, lower] = [this.values(over), this.values(under)];
-    const top = roundUpBytes(Math.max(LEAST_RATE, greatest(upper), greatest(lower)));
+    const top = roundUpBytes(Math.max(MIN_RATE_SCALE, greatest(upper), greatest(lower)));
     const rows = Math.floor(this.frame.rows / 2);
     const lines = [
       ...this.area(upper, top, this.frame.rows - rows, 'cyan'),
@@ -85,41 +84,44 @@ class ChartRenderer {
     return { title, edge: '', lines };
   }
 
-  /** With its title, and what it reaches to and how far back, where there is room for that. */
+  /** Adds the title, and the scale and time span if they fit. */
   titled({ title, edge, lines }: RenderedChart): string[] {
     const { columns } = this.frame;
     const { series } = this;
-    const shown = valuesIn(columns, this.stage.unicode);
+    const shown = valuesIn(columns, this.context.unicode);
     const span = series === undefined ? '' : `last ${duration((shown * series.step) / 1000)}`;
     const wanted = [[edge, span].filter((text) => text !== '').join(', '), edge];
     const right = wanted.find((text) => title.length + text.length < columns) ?? '';
-    return [pad(title, columns - right.length) + this.stage.paint('dim', right), ...lines];
+    return [pad(title, columns - right.length) + this.context.paint('dim', right), ...lines];
   }
 
   private values(metric: ContainerMetric): Values {
-    return this.series?.values[metric].slice(-valuesIn(this.frame.columns, this.stage.unicode)) ?? [];
+    return this.series?.values[metric].slice(-valuesIn(this.frame.columns, this.context.unicode)) ?? [];
   }
 
   private area(values: Values, top: number, rows: number, style: Style): string[] {
-    const { paint, unicode } = this.stage;
+    const { paint, unicode } = this.context;
     return chart(values, { columns: this.frame.columns, rows }, top, unicode).map((line) =>
       paint(style, line),
     );
   }
 }
 
-/** The last hour of a container, or as much as there is room for. */
+/** Charts of the last hour of a container, or as much of it as fits. */
 export function charts(
-  stage: Pick<ViewContext, 'paint' | 'unicode'>,
+  context: Pick<ViewContext, 'paint' | 'unicode'>,
   container: ContainerSummary,
   series: ContainerSeries | undefined,
   cpus: number,
   size: Frame,
 ): string[] {
   const { figures } = container;
-  const count = Math.max(1, Math.min(4, Math.floor((size.columns + GAP.length) / (LEAST + GAP.length))));
+  const count = Math.max(
+    1,
+    Math.min(4, Math.floor((size.columns + GAP.length) / (MIN_COLUMNS + GAP.length))),
+  );
   const columns = Math.floor((size.columns - GAP.length * (count - 1)) / count);
-  const drawing = new ChartRenderer(stage, series, { columns, rows: size.rows });
+  const drawing = new ChartRenderer(context, series, { columns, rows: size.rows });
   const net = `NET in ${rate(figures?.receive)}, out ${rate(figures?.transmit)}`;
   const disk = `DISK read ${rate(figures?.read)}, write ${rate(figures?.write)}`;
   const all = [
@@ -128,7 +130,7 @@ export function charts(
     () => drawing.traffic(net, 'receive', 'transmit'),
     () => drawing.traffic(disk, 'read', 'write'),
   ];
-  return beside(
+  return joinColumns(
     all.slice(0, count).map((draw) => drawing.titled(draw())),
     GAP,
   );

@@ -1,4 +1,4 @@
-/** The columns of `portlight top`: what they show, what they sort by, and from what width on there is room for them. */
+/** Columns of `portlight top`: their cells, their sort order, and the screen width from which they are shown. */
 import type { Paint, Style } from '../../../exporters/console/colours.ts';
 import { bytes, duration, percent } from '../../../exporters/console/format.ts';
 import { inCells, pad } from '../../../exporters/console/text.ts';
@@ -8,7 +8,7 @@ import { bar } from '../terminal/draw.ts';
 export const sorts = ['name', 'cpu', 'memory', 'share', 'network', 'disk', 'pids', 'up', 'state'] as const;
 export type Sort = (typeof sorts)[number];
 
-/** What cells are made with. */
+/** Input of a cell beside its container. */
 export interface CellContext {
   readonly paint: Paint;
   readonly unicode: boolean;
@@ -21,27 +21,27 @@ export interface CellContext {
 
 interface Column {
   readonly title: string;
-  /** The order that a press on its title would give. */
+  /** The sort order of this column. */
   readonly sort?: Sort;
   readonly width: (look: CellContext) => number;
   readonly side: 'left' | 'right';
-  /** Columns of the terminal from which on it is shown. */
+  /** Minimum width of the terminal, in columns. */
   readonly from: number;
   readonly cell: (container: ContainerSummary, look: CellContext) => string;
 }
 
-/** How full something is, as a colour. */
+/** The colour of a share of a limit. */
 export const styleOfShare = (share: number | null): Style =>
   share === null || share < 0.6 ? 'green' : share < 0.85 ? 'yellow' : 'red';
 
 export const memoryShare = ({ figures }: ContainerSummary): number | null =>
   figures?.memory == null || figures.memoryLimit === null ? null : figures.memory / figures.memoryLimit;
 
-/** Of what it may use, or of the host. */
+/** Share of the container's CPU limit, or of the host's CPUs without a limit. */
 export const cpuShare = ({ figures }: ContainerSummary, cpus: number): number | null =>
   figures?.cpu == null ? null : figures.cpu / (figures.cpuLimit ?? cpus);
 
-/** Whether it runs, and how well. */
+/** The state of a container: status, health or exit code. */
 export function describeState(container: ContainerSummary): { text: string; style: Style } {
   const { status, health, exitCode, oomKilled } = container;
   if (status === 'running') {
@@ -51,7 +51,7 @@ export function describeState(container: ContainerSummary): { text: string; styl
       : { text: health ?? 'running', style: 'green' };
   }
   if (status === 'exited' || status === 'dead') {
-    if (oomKilled) return { text: 'oom killed', style: 'red' };
+    if (oomKilled) return { text: 'OOM-killed', style: 'red' };
     return { text: `${status} ${exitCode ?? ''}`.trim(), style: exitCode === 0 ? 'dim' : 'red' };
   }
   return { text: status, style: status === 'created' || status === 'removed' ? 'dim' : 'yellow' };
@@ -60,11 +60,11 @@ export function describeState(container: ContainerSummary): { text: string; styl
 export const isActive = ({ status }: ContainerSummary): boolean =>
   status === 'running' || status === 'paused' || status === 'restarting';
 
-/** Bytes a second; nothing where nothing goes on. */
+/** Bytes per second. */
 export const rate = (value: number | null | undefined): string =>
   value == null ? '-' : value < 1 ? '0' : `${bytes(Math.round(value))}/s`;
 
-/** How long it has been as it is. */
+/** Time since the start or end of a container. */
 export function timeInState(
   { startedAt, finishedAt, createdAt, ...rest }: ContainerSummary,
   now: number,
@@ -137,19 +137,19 @@ export const columns: readonly Column[] = [
   },
 ];
 
-const orLess = (value: number | null | undefined): number => value ?? -1;
+const orLast = (value: number | null | undefined): number => value ?? -1;
 
-/** What a container is sorted by, greatest first; names go the other way. */
+/** Comparator of a sort order: largest first, names ascending. */
 export function orderBy(sort: Sort, now: number): (a: ContainerSummary, b: ContainerSummary) => number {
   const sum = (a: number | null | undefined, b: number | null | undefined) =>
     a == null && b == null ? -1 : (a ?? 0) + (b ?? 0);
   const values: Readonly<Record<Exclude<Sort, 'name'>, (container: ContainerSummary) => number>> = {
-    cpu: ({ figures }) => orLess(figures?.cpu),
-    memory: ({ figures }) => orLess(figures?.memory),
-    share: (container) => orLess(memoryShare(container)),
+    cpu: ({ figures }) => orLast(figures?.cpu),
+    memory: ({ figures }) => orLast(figures?.memory),
+    share: (container) => orLast(memoryShare(container)),
     network: ({ figures }) => sum(figures?.receive, figures?.transmit),
     disk: ({ figures }) => sum(figures?.read, figures?.write),
-    pids: ({ figures }) => orLess(figures?.pids),
+    pids: ({ figures }) => orLast(figures?.pids),
     up: ({ startedAt }) => (startedAt === null ? -1 : now - startedAt),
     state: (container) => ['dim', 'green', 'yellow', 'red'].indexOf(String(describeState(container).style)),
   };

@@ -1,4 +1,4 @@
-/** One container: what it uses, as numbers and over time, its log, and what happened to it. */
+/** One container: usage with charts, log and events. */
 import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { rule } from '../terminal/draw.ts';
@@ -10,36 +10,36 @@ import { describeState, isActive, timeInState } from './columns.ts';
 import { LogPane } from './log-pane.ts';
 import type { View, ViewContext } from './view.ts';
 
-/** How far back charts are asked for, and how often. */
-const HOUR_MS = 3_600_000;
-const ASK_MS = 2000;
+/** Time span of the charts, and interval of their updates. */
+const CHART_SPAN_MS = 3_600_000;
+const UPDATE_MS = 2000;
 
-/** What has the whole screen. */
+/** The part that has the whole screen. */
 type Zoom = 'none' | 'log' | 'events';
 
 export interface ContainerDetailOptions {
   readonly id: string;
   readonly onClose: () => void;
-  /** The one before (-1) or after (1) it in the list. */
+  /** Called to go to the previous (-1) or next (1) container of the list. */
   readonly onStep: (by: number) => void;
 }
 
 export class ContainerDetail implements View {
-  private readonly stage: ViewContext;
+  private readonly context: ViewContext;
   private readonly options: ContainerDetailOptions;
   private readonly log: LogPane;
   private readonly timer: NodeJS.Timeout;
   private series: ContainerSeries | undefined;
   private zoom: Zoom = 'none';
-  /** As it was when it was last there. */
+  /** Last known state; kept after the container is removed. */
   private container: ContainerSummary | undefined;
 
-  constructor(stage: ViewContext, options: ContainerDetailOptions) {
-    this.stage = stage;
+  constructor(context: ViewContext, options: ContainerDetailOptions) {
+    this.context = context;
     this.options = options;
-    this.log = new LogPane(stage, options.id);
-    this.timer = setInterval(() => void this.ask(), ASK_MS);
-    void this.ask();
+    this.log = new LogPane(context, options.id);
+    this.timer = setInterval(() => void this.updateSeries(), UPDATE_MS);
+    void this.updateSeries();
   }
 
   close(): void {
@@ -76,46 +76,46 @@ export class ContainerDetail implements View {
   }
 
   render({ columns, rows }: Size): string[] {
-    const { source, unicode } = this.stage;
+    const { source, unicode } = this.context;
     const { state } = source;
     const found = state.containers.get(this.options.id);
     this.container = found ?? this.container;
     const { container } = this;
-    if (container === undefined) return ['the container is not there any more (Esc)'];
+    if (container === undefined) return ['Container no longer exists (Esc: back)'];
     const head = this.head(container, found === undefined, columns);
     const foot = this.foot(columns);
     const chartRows = this.zoom !== 'none' || !isActive(container) ? 0 : rows >= 40 ? 10 : rows >= 30 ? 7 : 4;
     const drawn =
       chartRows === 0
         ? []
-        : charts(this.stage, container, this.series, state.host?.cpus ?? 1, { columns, rows: chartRows });
+        : charts(this.context, container, this.series, state.host?.cpus ?? 1, { columns, rows: chartRows });
     const left = rows - head.length - drawn.length - 1;
     const all = state.events.filter((event) => event.container?.id === container.id && !isExecEvent(event));
     if (this.zoom === 'events')
       return [...head, rule('events', columns, unicode), ...this.events(all, columns, left - 1), foot];
     const eventRows = this.zoom === 'log' ? 0 : Math.min(all.length, rows >= 40 ? 8 : 3);
-    const told =
+    const eventLines =
       eventRows === 0 ? [] : [rule('events', columns, unicode), ...this.events(all, columns, eventRows)];
-    const logRows = left - told.length - 1;
+    const logRows = left - eventLines.length - 1;
     const lines = this.log.render(columns, logRows);
-    return [...head, ...drawn, ...told, rule(this.log.title, columns, unicode), ...lines, foot];
+    return [...head, ...drawn, ...eventLines, rule(this.log.title, columns, unicode), ...lines, foot];
   }
 
   private events(all: Parameters<typeof eventLine>[0][], columns: number, rows: number): string[] {
-    const { paint } = this.stage;
+    const { paint } = this.context;
     const lines = all.slice(-rows).map((event) => eventLine(event, paint, columns));
-    if (lines.length === 0) lines.push(paint('dim', 'nothing is remembered'));
+    if (lines.length === 0) lines.push(paint('dim', 'No events yet'));
     return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
   }
 
   private head(container: ContainerSummary, isGone: boolean, columns: number): string[] {
-    const { paint } = this.stage;
+    const { paint } = this.context;
     const { text, style } = isGone ? { text: 'removed', style: 'dim' as const } : describeState(container);
     const { name, image, project, service, restarts } = container;
     const where = [project, service].filter((part) => part !== null).join('/');
     const facts = [
       `for ${timeInState(container, Date.now())}`,
-      ...(restarts === null ? [] : [`${restarts} restarts`]),
+      ...(restarts === null ? [] : [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`]),
       ...(where === '' ? [] : [where]),
       image,
       container.id.slice(0, 12),
@@ -130,18 +130,18 @@ export class ContainerDetail implements View {
   }
 
   private foot(columns: number): string {
-    const { paint, unicode } = this.stage;
+    const { paint, unicode } = this.context;
     const arrows = unicode ? '↑↓' : 'arrows';
-    const keys = `Esc:back  ${arrows}:scroll  /:search  v:severity  l:log  e:events  [ ]:next  ?:keys`;
+    const keys = `Esc:back  ${arrows}:scroll  /:search  v:severity  l:log  e:events  [ ]:prev/next  ?:keys`;
     return paint('dim', pad(keys, columns));
   }
 
-  private async ask(): Promise<void> {
+  private async updateSeries(): Promise<void> {
     try {
-      this.series = await this.stage.source.series(this.options.id, Date.now() - HOUR_MS);
-      this.stage.redraw();
+      this.series = await this.context.source.series(this.options.id, Date.now() - CHART_SPAN_MS);
+      this.context.redraw();
     } catch {
-      // What keeps the source from answering is shown by the state; the charts stay as they are.
+      // The state of the source has the problem; the charts stay as they are.
     }
   }
 }

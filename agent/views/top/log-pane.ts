@@ -1,4 +1,4 @@
-/** The log of one container: what was written last, followed, or held still where somebody reads. */
+/** The log of one container: it follows new lines, or is paused while the user scrolls. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Severity } from '../../../collectors/records/records.ts';
@@ -8,31 +8,31 @@ import { styleOfSeverity } from '../terminal/event-line.ts';
 import { type DisplayLine, severityName } from '../watch/log-line.ts';
 import { movingKeys, TextInput, type ViewContext } from './view.ts';
 
-/** Lines that are kept, and how many of the past are asked for. */
+/** Limit of lines in memory, and number of past lines that are read. */
 const MAX_LINES = 5000;
 const TAIL = 1000;
-/** Characters of a line that are kept: nobody sees more. */
+/** Longer lines are cut: no screen shows more. */
 const MAX_TEXT = 4096;
-const AGAIN_MS = 1000;
+const RETRY_MS = 1000;
 /** `12:34:56.789 ` */
 const CLOCK = 12;
 
-/** The least severity that is shown. */
+/** Minimum severities. */
 const LEVELS = [0, Severity.INFO, Severity.WARN, Severity.ERROR];
 
 export class LogPane {
   readonly filter = new TextInput();
-  private readonly stage: ViewContext;
+  private readonly context: ViewContext;
   private lines: DisplayLine[] = [];
-  private least = 0;
-  /** The line that the pane ends with; undefined while it follows. */
+  private minSeverity = 0;
+  /** The last line on the screen; undefined while the pane follows new lines. */
   private anchor: DisplayLine | undefined;
   private problem: string | undefined;
   private readonly stopping = new AbortController();
   private page = 10;
 
-  constructor(stage: ViewContext, id: string) {
-    this.stage = stage;
+  constructor(context: ViewContext, id: string) {
+    this.context = context;
     void this.read(id);
   }
 
@@ -40,13 +40,13 @@ export class LogPane {
     this.stopping.abort();
   }
 
-  /** How the pane is held, for its title. */
+  /** The title: filters, and whether the pane is paused. */
   get title(): string {
     const parts = ['log'];
-    if (this.least > 0) parts.push(`${severityName(this.least)} and above`);
+    if (this.minSeverity > 0) parts.push(`${severityName(this.minSeverity)} and above`);
     if (this.filter.text !== '' || this.filter.isOpen)
       parts.push(`/${inCells(this.filter.text)}${this.filter.isOpen ? '_' : ''}`);
-    if (this.anchor !== undefined) parts.push('paused (End follows)');
+    if (this.anchor !== undefined) parts.push('paused (End: follow)');
     if (this.problem !== undefined) parts.push(inCells(this.problem));
     return parts.join(', ');
   }
@@ -65,7 +65,7 @@ export class LogPane {
         this.anchor = this.anchor === undefined ? this.shown().at(-1) : undefined;
       },
       v: () => {
-        this.least = LEVELS[(LEVELS.indexOf(this.least) + 1) % LEVELS.length]!;
+        this.minSeverity = LEVELS[(LEVELS.indexOf(this.minSeverity) + 1) % LEVELS.length]!;
       },
       '/': () => this.filter.open(),
     };
@@ -76,7 +76,7 @@ export class LogPane {
 
   render(columns: number, rows: number): string[] {
     this.page = Math.max(1, rows);
-    const { paint } = this.stage;
+    const { paint } = this.context;
     const shown = this.shown();
     const end = this.endOf(shown);
     const lines = shown.slice(Math.max(0, end - rows), end).map((line) => {
@@ -87,18 +87,18 @@ export class LogPane {
       return `${paint('dim', pad(clock, CLOCK))} ${mark} ${style === undefined ? text : paint(style, text)}`;
     });
     if (lines.length === 0)
-      lines.push(paint('dim', this.lines.length === 0 ? 'nothing was written' : 'nothing fits'));
+      lines.push(paint('dim', this.lines.length === 0 ? 'No log lines yet' : 'No matching lines'));
     return [...lines, ...Array<string>(Math.max(0, rows - lines.length)).fill('')];
   }
 
   private shown(): DisplayLine[] {
     return this.lines.filter(
       ({ severity, text }) =>
-        severity >= this.least && (this.filter.text === '' || this.filter.matches(text)),
+        severity >= this.minSeverity && (this.filter.text === '' || this.filter.matches(text)),
     );
   }
 
-  /** Number of the line behind the last that is shown. */
+  /** Index after the last line on the screen. */
   private endOf(shown: readonly DisplayLine[]): number {
     if (this.anchor === undefined) return shown.length;
     const at = shown.indexOf(this.anchor);
@@ -115,21 +115,21 @@ export class LogPane {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        for await (const line of this.stage.source.readLog(id, TAIL, signal)) {
+        for await (const line of this.context.source.readLog(id, TAIL, signal)) {
           this.problem = undefined;
           this.lines.push(
             line.text.length > MAX_TEXT ? { ...line, text: line.text.slice(0, MAX_TEXT) } : line,
           );
           if (this.lines.length > MAX_LINES) this.lines = this.lines.slice(-MAX_LINES / 2);
-          this.stage.redraw();
+          this.context.redraw();
         }
         return;
       } catch (error) {
         if (signal.aborted) return;
         this.problem = errorMessage(error);
         this.lines = [];
-        this.stage.redraw();
-        await sleep(AGAIN_MS);
+        this.context.redraw();
+        await sleep(RETRY_MS);
       }
     }
   }

@@ -1,18 +1,18 @@
-/** What the screen shows at a time. */
+/** Views of the screen. */
 import type { Paint } from '../../../exporters/console/colours.ts';
 import type { Size } from '../terminal/screen.ts';
 import type { ViewSource } from '../watch/view-source.ts';
 
 export interface View {
-  /** Lines none of which is wider than the screen. */
+  /** The lines of the screen; none is wider than it. */
   render(size: Size): string[];
-  /** @returns whether the key means anything here */
+  /** @returns whether the view handles the key */
   key(name: string): boolean;
-  /** It is shown no more. */
+  /** Called when the view is no longer shown. */
   close?(): void;
 }
 
-/** Keys that move something by rows or pages. */
+/** Keys that move by rows or pages. */
 export const movingKeys = (
   move: (by: number) => void,
   page: number,
@@ -27,16 +27,16 @@ export const movingKeys = (
   end: () => move(Number.POSITIVE_INFINITY),
 });
 
-/** What views have in common. */
+/** Shared by all views. */
 export interface ViewContext {
   readonly source: ViewSource;
   readonly paint: Paint;
   readonly unicode: boolean;
-  /** Has the screen drawn anew. */
+  /** Schedules drawing of the screen. */
   redraw(): void;
 }
 
-/** A line of text that is being written, such as a filter. */
+/** An editable line of text, such as a filter. */
 export class TextInput {
   text: string;
   isOpen = false;
@@ -51,7 +51,7 @@ export class TextInput {
     this.before = this.text;
   }
 
-  /** Takes every key while it is open. */
+  /** Handles all keys while the input is open. */
   key(name: string): void {
     if (name === 'return') this.isOpen = false;
     else if (name === 'escape') {
@@ -62,7 +62,7 @@ export class TextInput {
     else if ([...name].length === 1) this.text += name;
   }
 
-  /** Whether a text has it, without regard to case. */
+  /** Whether a text contains the input, case-insensitively. */
   matches(text: string): boolean {
     return text.toLowerCase().includes(this.text.toLowerCase());
   }

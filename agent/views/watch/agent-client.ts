@@ -1,4 +1,4 @@
-/** The running agent as commands ask it: what it answers is in exporters/dashboard/api.ts. */
+/** Client of a running agent's HTTP API (exporters/dashboard/api.ts). */
 
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
@@ -10,9 +10,9 @@ import type { Status } from '../../../exporters/shared/status.ts';
 import { mainEndpoint } from '../../targets/endpoints.ts';
 
 const ANSWER_MS = 5000;
-/** How long it may take to find out whether there is one: nobody is to wait for what does not run. */
+/** Timeout of the search for a running agent: commands must not be slow without one. */
 const FIND_MS = 1000;
-/** The agent sends a beat every 15 s where nothing else is new: one that sends nothing for so long hangs. */
+/** The agent sends a heartbeat every 15 s: a stream without data for this long is dead. */
 const SILENCE_MS = 40_000;
 
 type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
@@ -22,7 +22,7 @@ export type StreamMessage = {
   [K in keyof Messages]: { readonly kind: K; readonly data: Messages[K] };
 }[keyof Messages];
 
-/** The agent answered, and not with what was asked for. */
+/** The agent answered with an error status. */
 export class AgentRefusal extends Error {
   override readonly name = 'Refused';
   readonly status: number;
@@ -40,8 +40,8 @@ export class AgentClient {
   private readonly silenceMs: number;
 
   /**
-   * @param silence after how long without a word a stream has ended, ms
-   * @throws {Error} when the agent wants a token, and the file of it may not be read
+   * @param silence timeout of a stream without data, ms
+   * @throws {Error} if a token is required, and its file cannot be read
    */
   constructor(
     { listen: { host, port }, data_dir }: Pick<Config, 'listen' | 'data_dir'>,
@@ -50,29 +50,26 @@ export class AgentClient {
     this.host = host;
     this.silenceMs = silence;
     this.url = httpUrl(host, port);
-    // On loopback anybody could listen in its place, and needs not be told.
+    // On loopback another process could listen on the port, and must not receive the token.
     const token = isLoopback(host) ? undefined : readToken(data_dir);
     this.headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  /** @throws {AgentRefusal} when it answers with a mistake, {Error} when it does not answer */
+  /** @throws {AgentRefusal} for an error status; {Error} without an answer */
   async get<T>(path: string, query: Query = {}, signal = AbortSignal.timeout(ANSWER_MS)): Promise<T> {
     const response = await this.request(path, query, signal);
     return (await response.json()) as T;
   }
 
   /**
-   * What happens from now on; ends when the agent closes the connection.
-   * @param follow ids of containers whose lines are wanted
-   * @throws as `get`, and when nothing comes for too long
+   * Subscribes to `/api/stream`; ends when the agent closes the connection.
+   * @param follow ids of the containers whose log lines are sent
+   * @throws as `get`, and if no data arrives for too long
    */
   async *stream(follow: readonly string[], signal: AbortSignal): AsyncGenerator<StreamMessage> {
     const silent = new AbortController();
     const wait = () =>
-      setTimeout(
-        () => silent.abort(new Error(`nothing came for ${this.silenceMs / 1000} s`)),
-        this.silenceMs,
-      );
+      setTimeout(() => silent.abort(new Error(`no data for ${this.silenceMs / 1000} s`)), this.silenceMs);
     let timer = wait();
     try {
       const response = await this.request(
@@ -84,7 +81,7 @@ export class AgentClient {
         .body!.pipeThrough(new TextDecoderStream())
         .pipeThrough(new EventSourceParserStream());
       for await (const { event, data } of events) {
-        // Whoever takes long with a message is not to take that for the agent's silence.
+        // Time that the consumer spends on a message is not the agent's silence.
         clearTimeout(timer);
         if (event !== undefined && event !== 'beat')
           yield { kind: event, data: JSON.parse(data) } as StreamMessage;
@@ -109,7 +106,7 @@ export class AgentClient {
     if (response.ok) return response;
     const text = await response.text();
     if (response.status === 401 && isLoopback(this.host))
-      throw new AgentRefusal(401, 'it listens beyond loopback: name the same --listen as the agent has');
+      throw new AgentRefusal(401, 'a token is required; set --listen to the same address as the agent');
     throw new AgentRefusal(response.status, reasonOf(text) ?? `HTTP ${response.status}`);
   }
 }
@@ -122,7 +119,7 @@ function reasonOf(body: string): string | undefined {
   }
 }
 
-/** The agent that runs here and observes the daemon that is meant; undefined where there is none, or it may not be asked. */
+/** Finds a running agent that observes the configured daemon; undefined if there is none, or access is denied. */
 export async function findAgent(config: Config): Promise<AgentClient | undefined> {
   if (config.listen.port === 0) return undefined;
   const { host } = mainEndpoint(config);

@@ -1,4 +1,4 @@
-/** The running agent, which has the last hour of everything, and measures anyway. */
+/** Data source of the views: a running agent, which has the last hour of data. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
@@ -14,8 +14,8 @@ import {
   type ViewSource,
 } from './view-source.ts';
 
-/** How soon a connection that was lost is tried again. */
-const AGAIN_MS = 1000;
+/** Delay before a lost connection is retried. */
+const RETRY_MS = 1000;
 
 export class AgentSource implements ViewSource {
   readonly origin: string;
@@ -23,7 +23,7 @@ export class AgentSource implements ViewSource {
   private readonly client: AgentClient;
   private readonly stopping = new AbortController();
   private changed: () => void = () => {};
-  /** Sequence of the last event that was told. */
+  /** Sequence number of the latest event. */
   private lastSequence = 0;
 
   constructor(client: AgentClient) {
@@ -57,15 +57,15 @@ export class AgentSource implements ViewSource {
     return readAgentLogs(this.client, [id], { since: undefined, tail }, true, signal);
   }
 
-  /** @param first settled when there is a state, or when the first connection brings none */
+  /** @param first resolved once the state is complete, rejected if the first connection fails */
   private async follow(first: PromiseWithResolvers<void>): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const reason = await this.followOnce(first.resolve);
       first.reject(new Error(reason));
-      this.state.problem = `${reason}: trying again`;
+      this.state.problem = `${reason}; reconnecting`;
       this.changed();
-      await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }
 
@@ -80,9 +80,9 @@ export class AgentSource implements ViewSource {
         }
         this.changed();
       }
-      return `the ${this.origin} has closed the connection`;
+      return `the ${this.origin} closed the connection`;
     } catch (error) {
-      const what = error instanceof AgentRefusal ? 'refuses' : 'does not answer';
+      const what = error instanceof AgentRefusal ? 'refuses the request' : 'does not answer';
       return `the ${this.origin} ${what}: ${errorMessage(error)}`;
     }
   }
@@ -129,7 +129,7 @@ export class AgentSource implements ViewSource {
   }
 
   private setConnected(connected: boolean): void {
-    this.state.problem = connected ? undefined : 'the agent does not see its daemon';
+    this.state.problem = connected ? undefined : 'the agent is not connected to its daemon';
   }
 
   private applyAlerts({ alerts }: Alerts): void {

@@ -1,4 +1,4 @@
-/** The logs of containers as the daemon keeps them: the past of several by time, and then what is written. */
+/** Logs of containers from the daemon: past lines merged by time, then new lines. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
@@ -12,17 +12,17 @@ import {
 import { parseLine } from '../../logs/parse.ts';
 import { compareTime, type DisplayLine } from './log-line.ts';
 
-/** Bytes of a line above which the rest is left out. */
+/** Longer lines are cut, bytes. */
 const MAX_LINE = 1024 * 1024;
-/** How long lines of several logs wait for older ones of another, ms. */
-const GATHER_MS = 50;
-/** Lines that may wait to be printed. */
+/** How long new lines wait for older lines of other logs, ms. */
+const REORDER_MS = 50;
+/** Limit of lines that wait to be printed. */
 const MAX_WAITING = 10_000;
 
 export interface LogRange {
   /** ms since the epoch; undefined for all. */
   readonly since: number | undefined;
-  /** How many of the last lines; undefined for all. */
+  /** Number of lines; undefined for all. */
   readonly tail: number | undefined;
 }
 
@@ -37,7 +37,7 @@ export class DaemonLog {
   private readonly docker: Docker;
   private readonly inspected: ContainerInspectInfo;
   private readonly signal: AbortSignal;
-  /** The last line that was given, and how many in a row bear its time. */
+  /** The last line that was returned, and the number of consecutive lines with its time. */
   private last: DisplayLine | undefined;
   private count = 0;
 
@@ -48,12 +48,12 @@ export class DaemonLog {
     this.signal = signal;
   }
 
-  /** Every line that there is. */
+  /** All existing lines. */
   async *readPast(past: LogRange): AsyncGenerator<DisplayLine> {
     for await (const line of this.lines({ ...past, follow: false })) yield this.remember(line);
   }
 
-  /** What is written after what was given; where that was nothing, what there is from `past` on, and what is written. */
+  /** New lines after those already returned; if there are none, existing lines from `past` on, then new ones. */
   async *follow(past: LogRange): AsyncGenerator<DisplayLine> {
     const { last } = this;
     if (last === undefined) {
@@ -75,7 +75,7 @@ export class DaemonLog {
     return line;
   }
 
-  /** @throws {Error} when the log driver keeps nothing to read, or the daemon does not answer */
+  /** @throws {Error} if the log driver does not support reading, or the daemon does not answer */
   private async *lines({ since, tail, follow }: Omit<Request, 'since'> & { since?: number | bigint }) {
     const { Config, HostConfig } = this.inspected;
     let lines: DisplayLine[] = [];
@@ -95,7 +95,9 @@ export class DaemonLog {
       ...(tail === undefined ? {} : { tail }),
     }).catch((error) => {
       if ((error as { statusCode?: number }).statusCode !== 501) throw error;
-      throw new Error(`the log driver ${HostConfig.LogConfig?.Type} of ${this.name} keeps nothing to read`);
+      throw new Error(
+        `the log driver ${HostConfig.LogConfig?.Type} of ${this.name} does not support reading`,
+      );
     });
     for await (const chunk of stream) {
       splitter.addChunk(chunk);
@@ -106,10 +108,10 @@ export class DaemonLog {
     yield* lines;
   }
 
-  /** dockerode's own `logs` would give all of the past as one buffer. */
+  /** Streams the response; dockerode's `logs` returns all past lines as one buffer. */
   private open(options: object): Promise<AsyncIterable<Buffer>> {
     const path = `/containers/${this.inspected.Id}/logs?`;
-    const statusCodes = { 200: true, 404: 'no such container', 500: 'server error', 501: 'not kept' };
+    const statusCodes = { 200: true, 404: 'no such container', 500: 'server error', 501: 'not supported' };
     const request = { path, method: 'GET', isStream: true, abortSignal: this.signal, statusCodes, options };
     return new Promise((resolve, reject) =>
       this.docker.modem.dial(request, (error: unknown, data: unknown) =>
@@ -119,7 +121,7 @@ export class DaemonLog {
   }
 }
 
-/** Several logs, each in the order of its time, as one. */
+/** Merges logs that are each in the order of time. */
 async function* mergeByTime(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncGenerator<DisplayLine> {
   const heads = await Promise.all(
     logs.map(async (log) => ({ log, line: (await log.next()).value as DisplayLine | undefined })),
@@ -135,7 +137,7 @@ async function* mergeByTime(logs: readonly AsyncGenerator<DisplayLine>[]): Async
   }
 }
 
-/** Several logs as their lines come; those that come at about the same time, by time. */
+/** Interleaves logs as lines arrive; lines that arrive together are sorted by time. */
 async function* interleave(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncGenerator<DisplayLine> {
   let waiting: DisplayLine[] = [];
   let open = logs.length;
@@ -144,7 +146,7 @@ async function* interleave(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncG
     const read = async () => {
       for await (const line of log) {
         waiting.push(line);
-        while (waiting.length > MAX_WAITING) await sleep(GATHER_MS);
+        while (waiting.length > MAX_WAITING) await sleep(REORDER_MS);
       }
     };
     void read()
@@ -152,7 +154,7 @@ async function* interleave(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncG
       .finally(() => open--);
   }
   while (open > 0 || waiting.length > 0) {
-    await sleep(GATHER_MS);
+    await sleep(REORDER_MS);
     const lines = waiting.sort(compareTime);
     waiting = [];
     yield* lines;
@@ -160,7 +162,7 @@ async function* interleave(logs: readonly AsyncGenerator<DisplayLine>[]): AsyncG
   }
 }
 
-/** The lines of several logs; with `follow`, until every container has ended. */
+/** Reads several logs; with `follow`, until all containers have exited. */
 export async function* readDaemonLogs(
   logs: readonly DaemonLog[],
   past: LogRange,

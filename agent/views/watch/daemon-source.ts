@@ -223,7 +223,7 @@ export class DaemonSource implements ViewSource {
     const { fault } = this;
     const isRecent = fault !== undefined && Date.now() - fault.at < FAULT_MS;
     if (!this.docker.connected)
-      return `the ${this.origin} does not answer${isRecent ? `: ${fault.text}` : ''}: trying again`;
+      return `the ${this.origin} does not answer${isRecent ? `: ${fault.text}` : ''}; reconnecting`;
     if (isRecent) return fault.text;
     return this.isHere ? undefined : 'the daemon is elsewhere: what its containers use is not seen from here';
   }

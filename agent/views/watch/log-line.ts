@@ -1,4 +1,4 @@
-/** A line of a container's log as it is shown to a person. */
+/** A log line as it is displayed. */
 
 import type { IoStream } from '../../../collectors/records/records.ts';
 import { numberOfRange, severityRanges } from '../../../config/severity.ts';
@@ -6,23 +6,23 @@ import { numberOfRange, severityRanges } from '../../../config/severity.ts';
 export interface DisplayLine {
   /** Name of the container. */
   readonly container: string;
-  /** When the daemon took it, since the Unix epoch. */
+  /** The daemon's time stamp, since the Unix epoch. */
   readonly seconds: number;
   readonly nanos: number;
   readonly stream: IoStream;
   readonly text: string;
-  /** SeverityNumber; 0 where it tells none. */
+  /** SeverityNumber; 0 if none was detected. */
   readonly severity: number;
 }
 
-/** Negative where `a` was written before `b`. */
+/** Negative if `a` was written before `b`. */
 export const compareTime = (a: DisplayLine, b: DisplayLine): number =>
   a.seconds - b.seconds || a.nanos - b.nanos;
 
-/** As the daemon writes it, with nine fractional digits. */
+/** RFC 3339 with nine fractional digits, as the daemon writes it. */
 export const formatTime = ({ seconds, nanos }: Pick<DisplayLine, 'seconds' | 'nanos'>): string =>
   `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(nanos).padStart(9, '0')}Z`;
 
-/** `warn` of 13 to 16; undefined of 0. */
+/** `warn` for 13 to 16; undefined for 0. */
 export const severityName = (number: number): string | undefined =>
   severityRanges.findLast((name) => numberOfRange(name) <= number)?.toLowerCase();

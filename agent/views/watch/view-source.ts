@@ -1,4 +1,4 @@
-/** What views show, wherever it comes from: the running agent, or, without one, the daemon and the kernel. */
+/** Data source of the terminal views: a running agent or, without one, the daemon and the kernel. */
 import type {
   ContainerMetric,
   ContainerSummary,
@@ -7,18 +7,18 @@ import type {
 } from '../../../exporters/dashboard/api.ts';
 import type { DisplayLine } from './log-line.ts';
 
-/** Kept up to date by its source. */
+/** What the views show. Its source keeps it up to date. */
 export interface ViewState {
   /** By id. */
   readonly containers: ReadonlyMap<string, ContainerSummary>;
   readonly host: HostFigures | null;
-  /** Oldest first; a bounded number of the last. */
+  /** The latest events, oldest first; bounded. */
   readonly events: readonly EventEntry[];
-  /** What keeps it from being up to date, or incomplete; undefined while all is well. */
+  /** Why the data is outdated or incomplete; undefined if it is not. */
   readonly problem: string | undefined;
 }
 
-/** Before anything is known; its source fills it. */
+/** Creates an empty state. */
 export const createViewState = () => ({
   containers: new Map<string, ContainerSummary>(),
   host: null as HostFigures | null,
@@ -26,7 +26,7 @@ export const createViewState = () => ({
   problem: undefined as string | undefined,
 });
 
-/** Figures of the time that has passed, at even steps, oldest first. */
+/** The usage history of a container in steps of equal length, oldest first. */
 export interface ContainerSeries {
   /** ms */
   readonly step: number;
@@ -38,27 +38,27 @@ export interface ViewSource {
   readonly origin: string;
   readonly state: ViewState;
   /**
-   * Resolves when there is a scene.
-   * @param changed called whenever it is another
-   * @throws {Error} when there is none to be had
+   * Resolves once the state is complete.
+   * @param changed called after each change of the state
+   * @throws {Error} if the source is not available
    */
   start(changed: () => void): Promise<void>;
-  /** What a container used, from `since` (ms since the epoch) on. */
+  /** The usage of a container since a time (ms since the epoch). */
   series(id: string, since: number): Promise<ContainerSeries>;
-  /** The last lines of a container's log, and what is written from then on. */
+  /** The last lines of a container's log, followed by new ones. */
   readLog(id: string, tail: number, signal: AbortSignal): AsyncGenerator<DisplayLine>;
   close(): Promise<void>;
 }
 
-/** Events that are kept. */
+/** Limit of events in the state. */
 export const MAX_EVENTS = 2000;
 
-/** Whether it is of docker exec, of which health checks cause thousands. */
+/** Whether an event belongs to docker exec; health checks cause thousands of these. */
 export const isExecEvent = ({ name }: EventEntry): boolean => name.startsWith('docker.container.exec_');
 
 /**
- * Adds an event where its time puts it: those of different containers do not wait for each other. Where there are too
- * many, those of docker exec go first.
+ * Inserts an event by time: events of different containers can arrive out of order. At the limit, events of docker exec
+ * are dropped first.
  */
 export function insertEvent(events: EventEntry[], event: EventEntry): void {
   let at = events.length;
