@@ -80,7 +80,8 @@ export function eventsPage(): string {
     '| reason | the container | severity |',
     '| --- | --- | --- |',
     ...Object.entries(exitReasons).map(
-      ([reason, { what, severity }]) => `| \`${reason}\` | ${what} | ${severityName(severity)} |`,
+      ([reason, { description, severity }]) =>
+        `| \`${reason}\` | ${description} | ${severityName(severity)} |`,
     ),
     '',
     'An end that was asked for and left exit code 0 is INFO. Ends that are WARN or ERROR bear what was known: the last',

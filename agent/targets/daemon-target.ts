@@ -179,7 +179,7 @@ export class DaemonTarget implements Target {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    await this.running?.docker.stop();
+    await this.running?.docker.close();
     await Promise.all(this.running?.collectors.map((collector) => collector.close?.()) ?? []);
   }
 

@@ -110,7 +110,7 @@ export class KernelTarget implements Target {
   }
 
   async stop(): Promise<void> {
-    await this.kernel.stop();
+    await this.kernel.close();
     await Promise.all(this.collectors.map((collector) => collector.close?.()));
   }
 }

@@ -1,7 +1,7 @@
 /** Reads GET /events: one JSON object a line, for as long as the daemon keeps the connection. */
 import type Docker from 'dockerode';
 import { formatSince } from '../engine/time.ts';
-import type { DockerEvent } from '../lifecycle/event-record.ts';
+import type { DockerEvent } from '../lifecycle/docker-event.ts';
 import type { UnixNano } from '../records/records.ts';
 
 /** `timeNano` exceeds what a double holds: it is taken from the source text. A label can bear that name too. */

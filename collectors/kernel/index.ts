@@ -1,334 +1,243 @@
 /**
- * The containers of which the kernel shows processes, without any daemon: in a pid namespace that is shared with
- * them. A look a second at /proc is the trigger. What only the daemon knows (names, labels, exit codes, logs) is
- * taken from what it writes down, where its directory of containers is mounted, and is absent elsewhere.
+ * Finds containers without a daemon, by their processes in /proc: the agent needs the host's pid namespace for it. It
+ * scans /proc once a second. What only the daemon knows (names, labels, exit codes, logs) is read from the daemon's
+ * files where its directory of containers is mounted, and is absent elsewhere.
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerListener } from '../lifecycle/container-listener.ts';
-import type { DockerEvent } from '../lifecycle/event-record.ts';
-import { fromActor, fromInspect } from '../lifecycle/identity.ts';
+import { fromInspect } from '../lifecycle/identity.ts';
 import { LifecycleReporter, type LifecycleReporterOptions } from '../lifecycle/lifecycle-reporter.ts';
 import { missedEvents } from '../lifecycle/missed-events.ts';
 import type { RecordSink } from '../records/collector.ts';
-import { type Attributes, type Container, type UnixNano, unixNow } from '../records/records.ts';
-import { type KernelFiles, readSmallFile } from '../shared/kernel-file.ts';
-import { type Namespace, readNamespaces } from '../shared/namespaces.ts';
+import { type Container, unixNow } from '../records/records.ts';
+import type { KernelFiles } from '../shared/kernel-file.ts';
 import { TimeSlice } from '../shared/time-slice.ts';
-import type { WildcardMatcher } from '../shared/wildcard.ts';
+import { ContainerDescriber, type ContainerDescriberOptions } from './container-describer.ts';
 import { DaemonFiles } from './daemon-files.ts';
 import { type Init, ProcessTable } from './process-table.ts';
 
-const LOOK_MS = 1000;
-/** How long the end of a container is not told yet, for the last lines of its log to be read. */
-const LAST_WORDS_MS = 250;
-/** The daemon writes down how a container ended some moments after it did; it is waited for so many looks. */
-const PATIENCE = 3;
-/** How long a container that has ended is remembered where nothing tells whether it still exists. */
+const SCAN_MS = 1000;
+/** How long an exit waits for the last lines of the container's log, and for exporters. */
+const LAST_LINES_MS = 250;
+/** How many scans an exit waits for the daemon to write down how the container exited. */
+const MAX_WAITING_SCANS = 3;
+/** How long an exited container is remembered where nothing shows whether it still exists. */
 const REMEMBERED_MS = 600_000;
 
-const TICK: UnixNano = 10_000_000n;
-const SECOND = 1e9;
-
-export interface KernelOptions extends LifecycleReporterOptions {
-  readonly procfs: string;
+export interface KernelOptions extends LifecycleReporterOptions, ContainerDescriberOptions {
   readonly files: KernelFiles;
-  /** Where the / of the host is. */
+  /** Where the / of the host is mounted. */
   readonly rootfs: string;
-  /** `host.*` and `os.*`. */
-  readonly surroundings: Attributes;
-  /** Whether a container label becomes a resource attribute. */
-  readonly isWantedLabel: WildcardMatcher;
-  /** Whether a container is observed at all. */
+  /** Whether a container is observed. */
   readonly selects: (container: Container) => boolean;
-  /** What else the resource of a running container is to bear. */
-  readonly describe: (container: Container) => Attributes;
   readonly sink: RecordSink;
   readonly lifecycle: ContainerListener;
 }
 
-/** A container that has run while we looked. */
-interface Known {
+/** A container that ran in an earlier scan, or that an earlier agent reported. */
+interface KnownContainer {
   readonly container: Container;
   /** Its first process; undefined once that has ended. */
   init: Init | undefined;
-  /** When the daemon had last written something down of it, as we read that. */
+  /** When the daemon's file was last written, as of the last read. */
   writtenAt: number;
-  /** How many looks ago it ended, until that is told. */
-  ending: number;
-  /** ms since the epoch; 0 while it runs. */
+  /** For how many scans its exit has waited to be reported. */
+  waitingScans: number;
+  /** When its exit was reported, ms since the epoch; 0 before. */
   endedAt: number;
 }
 
 export class KernelCollector {
   readonly name = 'kernel';
-  /** Whether /proc was looked at. */
+  /** Whether /proc was scanned. */
   connected = false;
   readonly containers = new Map<string, Container>();
   private readonly options: KernelOptions;
-  private readonly story: LifecycleReporter;
+  private readonly reporter: LifecycleReporter;
   private readonly table: ProcessTable;
-  private readonly files: DaemonFiles;
-  private readonly known = new Map<string, Known>();
+  private readonly daemonFiles: DaemonFiles;
+  private readonly describer: ContainerDescriber;
+  private readonly known = new Map<string, KnownContainer>();
   private readonly ignored = new Set<string>();
-  /** Inode of the network namespace of each container that runs, where we may look at it. */
-  private readonly networks = new Map<string, number>();
-  private readonly bootId: string;
   private readonly stopping = new AbortController();
   private loop: Promise<void> | undefined;
 
   /** @throws when /proc cannot be read */
   constructor(options: KernelOptions) {
     this.options = options;
-    this.story = new LifecycleReporter(options);
+    this.reporter = new LifecycleReporter(options);
     this.table = new ProcessTable(options.procfs, (path) => options.files.open(path));
-    this.files = new DaemonFiles(options.rootfs);
-    this.bootId = readFileSync(join(options.procfs, 'sys/kernel/random/boot_id'), 'latin1').trim();
+    this.daemonFiles = new DaemonFiles(options.rootfs);
+    this.describer = new ContainerDescriber(options, this.daemonFiles);
   }
 
-  /** @param ready called once, when the containers that run are known */
-  start(ready: () => void): void {
-    this.loop = this.run(ready);
+  /** @param onReady called once, when the running containers are known */
+  start(onReady: () => void): void {
+    this.loop = this.run(onReady);
   }
 
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     this.stopping.abort();
     await this.loop;
     this.table.close();
   }
 
-  /** Whether there is such a container, running or remembered. */
+  /** Whether the container is known, running or remembered. */
   exists(id: string): boolean {
     return this.known.has(id) || this.ignored.has(id);
   }
 
-  private async run(ready: () => void): Promise<void> {
+  private async run(onReady: () => void): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        await this.look();
+        await this.scan();
         if (!this.connected) {
           this.connected = true;
-          this.story.keepBaseline();
-          ready();
+          this.reporter.keepBaseline();
+          onReady();
         }
       } catch (error) {
         this.options.sink.reportError(this.name, error);
       }
-      await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+      await sleep(SCAN_MS, undefined, { signal }).catch(() => {});
     }
   }
 
-  private async look(): Promise<void> {
+  private async scan(): Promise<void> {
     const found = this.table.scan();
-    if (!this.connected) for (const id of [...this.story.reportedIds()]) if (!found.has(id)) this.missed(id);
+    if (!this.connected)
+      for (const id of [...this.reporter.reportedIds()]) if (!found.has(id)) this.restoreExited(id);
     for (const id of this.ignored) if (!found.has(id)) this.ignored.delete(id);
-    const isWritten = this.files.isReadable;
-    // Whose network it is, is known before others are found to share it.
+    const areFilesReadable = this.daemonFiles.isReadable;
+    // The oldest comes first, so that a network's owner is known before those that share the network.
     const slice = new TimeSlice();
     for (const [id, init] of found) {
       if (slice.isOver) await slice.yieldToEventLoop();
-      this.attempt(id, () => this.seen(id, init, isWritten));
+      this.attempt(id, () => this.handleRunning(id, init, areFilesReadable));
     }
-    const gone = [...this.known.values()].filter(({ container }) => !found.has(container.id));
-    const canTell = gone.length > 0 && isWritten;
+    const absent = [...this.known.values()].filter(({ container }) => !found.has(container.id));
+    const showsRemoval = absent.length > 0 && areFilesReadable;
     await Promise.all(
-      gone.map((known) => this.unseen(known, canTell).catch((error) => this.fault(error, known.container))),
+      absent.map((known) =>
+        this.handleAbsent(known, showsRemoval).catch((error) => this.reportError(error, known.container)),
+      ),
     );
   }
 
-  /**
-   * A container runs.
-   * @param isWritten whether it can be seen what the daemon writes down of it
-   */
-  private seen(id: string, init: Init, isWritten: boolean): void {
+  private handleRunning(id: string, init: Init, areFilesReadable: boolean): void {
+    const { lifecycle, selects } = this.options;
     if (this.ignored.has(id)) return;
     const known = this.known.get(id);
-    const writtenAt = isWritten ? this.files.writtenAt(id) : 0;
+    const writtenAt = areFilesReadable ? this.daemonFiles.writtenAt(id) : 0;
     const isSameRun = known?.init?.pid === init.pid && known.init.ticks === init.ticks;
     if (known !== undefined && isSameRun && known.writtenAt === writtenAt) return;
-    const fresh = this.describe(init);
-    if (known === undefined && !this.options.selects(fresh)) {
+    const fresh = this.describer.describeRunning(init);
+    if (known === undefined && !selects(fresh)) {
       this.ignored.add(id);
-      this.story.forgetContainer(id);
+      this.reporter.forgetContainer(id);
       return;
     }
     const container = Object.assign(known?.container ?? fresh, fresh);
-    // A whole end, and a start, between two looks.
-    if (known?.init !== undefined && !isSameRun)
-      void this.options.lifecycle.containerStopped({ ...container, pid: 0 });
-    this.known.set(id, { container, init, writtenAt, ending: 0, endedAt: 0 });
+    // The container exited and started between two scans.
+    if (known?.init !== undefined && !isSameRun) void lifecycle.containerStopped({ ...container, pid: 0 });
+    this.known.set(id, { container, init, writtenAt, waitingScans: 0, endedAt: 0 });
     this.containers.set(id, container);
-    // Those that run when the first look of all is taken have been started before.
-    if (!this.story.hasBaseline && this.story.stateOf(id) === undefined) this.story.adoptContainer(container);
-    this.options.lifecycle.containerStarted(container);
-    if (isSameRun) this.options.lifecycle.containerChanged(container);
-    void this.tell(container, missedEvents(id, this.story.stateOf(id), container, unixNow()));
+    // Before the first scan of all, containers that run were not reported, and are not new.
+    if (!this.reporter.hasBaseline && this.reporter.stateOf(id) === undefined)
+      this.reporter.adoptContainer(container);
+    lifecycle.containerStarted(container);
+    if (isSameRun) lifecycle.containerChanged(container);
+    void this.reportMissed(container, container);
   }
 
   /**
-   * A container does not run any more, or has not for some time.
-   * @param canTell whether it can be seen whether it still exists
+   * A known container does not run.
+   * @param showsRemoval whether the daemon's files show if it still exists
    */
-  private async unseen(known: Known, canTell: boolean): Promise<void> {
+  private async handleAbsent(known: KnownContainer, showsRemoval: boolean): Promise<void> {
     const { container } = known;
     if (known.endedAt === 0) {
-      const written = this.files.inspect(container.id);
-      const isWritten = written !== undefined && (!written.State.Running || written.State.Pid === 0);
-      // It may be written down in a moment; one that exists no more is not written of.
-      if (written !== undefined && !isWritten && ++known.ending < PATIENCE) return;
-      known.init = undefined;
-      known.endedAt = Date.now();
-      known.writtenAt = this.files.writtenAt(container.id);
-      this.networks.delete(container.id);
-      const end = isWritten ? fromInspect(written, undefined, {}) : undefined;
-      Object.assign(container, {
-        pid: 0,
-        status: end?.status ?? 'exited',
-        health: undefined,
-        exitCode: end?.exitCode,
-        oomKilled: end?.oomKilled,
-        finishedAt: end !== undefined && end.finishedAt > container.startedAt ? end.finishedAt : 0n,
-      });
-      const read = this.options.lifecycle.containerStopped(container);
-      await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
-      await this.tell(
-        container,
-        missedEvents(container.id, this.story.stateOf(container.id), container, unixNow()),
-      );
+      await this.handleExit(known);
       return;
     }
-    if (canTell) {
-      if (this.files.has(container.id)) return;
-      await this.tell(
-        container,
-        missedEvents(container.id, this.story.stateOf(container.id), undefined, unixNow()),
-      );
-    } else if (Date.now() - known.endedAt < REMEMBERED_MS) return;
-    this.forget(container);
+    const isRemembered = Date.now() - known.endedAt < REMEMBERED_MS;
+    if (showsRemoval ? this.daemonFiles.has(container.id) : isRemembered) return;
+    if (showsRemoval) await this.reportMissed(container, undefined);
+    this.forgetContainer(container);
   }
 
-  /** A container that an earlier agent told of, and that does not run. */
-  private missed(id: string): void {
-    const { name, resource, startedAt } = this.story.stateOf(id)!;
-    const written = this.files.inspect(id);
-    const container: Container = {
-      ...(written === undefined
-        ? { ...fromActor(id, {}, {}), ...UNKNOWN, labels: {}, name }
-        : fromInspect(written, undefined, {})),
-      resource: { attributes: resource },
+  private async handleExit(known: KnownContainer): Promise<void> {
+    const { container } = known;
+    const inspect = this.daemonFiles.inspect(container.id);
+    const isExitWritten = inspect !== undefined && (!inspect.State.Running || inspect.State.Pid === 0);
+    // The daemon can be about to write it. It writes nothing of a container that no longer exists.
+    if (inspect !== undefined && !isExitWritten && ++known.waitingScans < MAX_WAITING_SCANS) return;
+    known.init = undefined;
+    known.endedAt = Date.now();
+    known.writtenAt = this.daemonFiles.writtenAt(container.id);
+    this.describer.forgetNetwork(container.id);
+    const end = isExitWritten ? fromInspect(inspect, undefined, {}) : undefined;
+    Object.assign(container, {
       pid: 0,
-      startedAt,
-      status: 'exited',
-    };
-    this.known.set(id, { container, init: undefined, writtenAt: 0, ending: PATIENCE, endedAt: 0 });
-    this.containers.set(id, container);
-    // What it wrote to its log is still to be read.
-    if (written !== undefined) this.options.lifecycle.containerStarted(container);
+      status: end?.status ?? 'exited',
+      health: undefined,
+      exitCode: end?.exitCode,
+      oomKilled: end?.oomKilled,
+      finishedAt: end !== undefined && end.finishedAt > container.startedAt ? end.finishedAt : 0n,
+    });
+    const logRead = this.options.lifecycle.containerStopped(container);
+    await Promise.race([logRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
+    await this.reportMissed(container, container);
   }
 
-  private forget(container: Container): void {
+  /** A container that an earlier agent reported, and that does not run. */
+  private restoreExited(id: string): void {
+    const container = this.describer.describeExited(id, this.reporter.stateOf(id)!);
+    this.known.set(id, {
+      container,
+      init: undefined,
+      writtenAt: 0,
+      waitingScans: MAX_WAITING_SCANS,
+      endedAt: 0,
+    });
+    this.containers.set(id, container);
+    // Its log can have lines that were not read.
+    if (this.daemonFiles.inspect(id) !== undefined) this.options.lifecycle.containerStarted(container);
+  }
+
+  private forgetContainer(container: Container): void {
     const { id } = container;
     this.known.delete(id);
     this.containers.delete(id);
-    this.story.forgetContainer(id);
-    this.options.store.delete(RUN + id);
+    this.reporter.forgetContainer(id);
+    this.describer.forgetContainer(id);
     this.options.lifecycle.containerRemoved(container);
   }
 
-  private async tell(container: Container, events: readonly DockerEvent[]): Promise<void> {
-    const kept: Promise<void>[] = [];
-    for (const event of events) {
-      // That it was created some time before is all that is known of that where nobody wrote it down.
-      if (event.Action === 'create' && container.createdAt === 0n) continue;
-      kept.push(this.story.reportEvent(container, event, false));
-    }
-    await Promise.race([Promise.all(kept), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
-  }
-
-  private describe(init: Init): Container {
-    const { id, pid, runtime } = init;
-    const { surroundings, isWantedLabel, describe } = this.options;
-    const written = this.files.inspect(id);
-    const by = runtime ?? (written === undefined ? undefined : 'docker');
-    const around = by === undefined ? surroundings : { ...surroundings, 'container.runtime.name': by };
-    const container =
-      written === undefined
-        ? this.unnamed(init, around)
-        : { ...fromInspect(written, undefined, around, isWantedLabel), finishedAt: 0n };
-    container.pid = pid;
-    container.startedAt = this.startOf(init);
-    if (container.status !== 'paused') container.status = 'running';
-    container.networkMode = this.networkMode(container);
-    const more = describe(container);
-    container.resource = {
-      ...container.resource,
-      attributes: { ...container.resource.attributes, ...more },
-    };
-    return container;
-  }
-
-  /** A container of which nobody has written anything down: OpenTelemetry has a name for services without one. */
-  private unnamed({ id, name }: Init, around: Attributes): Container {
-    const container: Container = { ...fromActor(id, {}, around), ...UNKNOWN, labels: {} };
-    const attributes = { ...container.resource.attributes, 'service.name': `unknown_service:${name}` };
-    container.resource = { subject: container, attributes };
-    return container;
-  }
-
-  /** When a run began; the same whoever asks, and however the clock is set meanwhile. */
-  private startOf({ id, ticks }: Init): UnixNano {
-    const { store, procfs } = this.options;
-    const run = `${this.bootId} ${ticks}`;
-    const [boot, kept, start] = (store.load(RUN + id) ?? '').split(' ');
-    if (start !== undefined && `${boot} ${kept}` === run) return BigInt(start);
-    const uptime = Number.parseFloat(readSmallFile(join(procfs, 'uptime')));
-    const startedAt = unixNow() - BigInt(Math.round(uptime * SECOND)) + BigInt(ticks) * TICK;
-    store.save(RUN + id, `${run} ${startedAt}`);
-    return startedAt;
-  }
-
-  /** As the daemon would say it: whose network it has joined. That is the host's, or the one's that was there first. */
-  private networkMode({ id, pid, networkMode }: Container): string {
-    if (networkMode !== '') return networkMode;
-    let net: Namespace | undefined;
-    try {
-      net = readNamespaces(this.options.procfs, pid).net;
-    } catch {
-      // It takes a privilege that we need not have.
-    }
-    if (net === undefined) return '';
-    if (net.host === true) return 'host';
-    const { inode } = net;
-    const owner = [...this.networks].find(([other, theirs]) => other !== id && theirs === inode)?.[0];
-    this.networks.set(id, inode);
-    return owner === undefined ? '' : `container:${owner}`;
+  /**
+   * Reports the difference between what was reported and what was found.
+   * @param found undefined if the container no longer exists
+   */
+  private async reportMissed(container: Container, found: Container | undefined): Promise<void> {
+    const { id, createdAt } = container;
+    const missed = missedEvents(id, this.reporter.stateOf(id), found, unixNow());
+    // Without the daemon's files, the time of the creation is unknown: nothing is reported then.
+    const events = missed.filter(({ Action }) => Action !== 'create' || createdAt !== 0n);
+    const accepted = this.reporter.reportConcluded(container, events);
+    await Promise.race([accepted, sleep(LAST_LINES_MS, undefined, { ref: false })]);
   }
 
   private attempt(id: string, act: () => void): void {
     try {
       act();
     } catch (error) {
-      this.fault(error, this.containers.get(id));
+      this.reportError(error, this.containers.get(id));
     }
   }
 
-  private fault(error: unknown, container: Container | undefined): void {
+  private reportError(error: unknown, container: Container | undefined): void {
     this.options.sink.reportError(this.name, error, container);
   }
 }
-
-/** Where the start of each container's run is kept. */
-const RUN = 'kernel/';
-
-/** What only a daemon knows. */
-const UNKNOWN = {
-  restarts: undefined,
-  exitCode: undefined,
-  oomKilled: undefined,
-  privileged: undefined,
-  hostPid: false,
-  status: 'running',
-} as const;

@@ -1,8 +1,8 @@
 /**
- * Everything that can happen to an object of the daemon, in one table: how it is told, and the page
- * docs/events.md. An action that is not in it (a newer daemon's) is told all the same, with what all have.
- * Source: docker-system-events(1), https://docs.docker.com/reference/api/engine/ (GET /events); for what only
- * Podman has, podman-events(1).
+ * Every action on an object of the daemon, in one table. Event records and docs/events.md derive from it. An action
+ * that the table does not have (of a newer daemon) is reported too, with the attributes that all events have.
+ * Sources: docker-system-events(1); https://docs.docker.com/reference/api/engine/ (GET /events); podman-events(1)
+ * for the actions that only Podman has.
  */
 import { Severity, type SeverityNumber } from '../records/records.ts';
 
@@ -11,13 +11,15 @@ export interface Action {
   readonly type: string;
   /** `Action` of the Engine API, with a dot instead of `: `. */
   readonly action: string;
-  /** What has happened. */
+  /** What follows the object's name in the event's sentence; `a container` and `a signal` stand for their names. */
+  readonly predicate: string;
+  /** What happened, for the documentation; empty if the table does not have the action. */
   readonly description: string;
-  /** INFO by default. An end is judged by its reason. */
+  /** INFO by default. The severity of an exit follows from its reason. */
   readonly severity: SeverityNumber;
   /**
-   * The actor's attributes that describe the event, not the object, and the names that they are exported by.
-   * Any other is a label, or a fact that the resource bears.
+   * The actor's attributes that describe the event and not the object, with their exported names. Any other
+   * attribute is a label, or is already in the resource.
    */
   readonly attributes: Readonly<Record<string, string>>;
   /** Earlier actions on the same object: `docker.event.duration` is the time since the latest of them. */
@@ -26,12 +28,19 @@ export interface Action {
   readonly span: string | undefined;
 }
 
-type Details = Partial<Omit<Action, 'type' | 'action' | 'what'>>;
+type Details = Partial<Omit<Action, 'type' | 'action' | 'predicate' | 'description'>>;
 
-const row = (type: string, action: string, what: string, details: Details = {}): Action => ({
+const row = (
+  type: string,
+  action: string,
+  predicate: string,
+  description: string,
+  details: Details = {},
+): Action => ({
   type,
   action,
-  description: what,
+  predicate,
+  description,
   severity: Severity.INFO,
   attributes: {},
   since: [],
@@ -45,92 +54,112 @@ const DRIVER = { driver: 'docker.volume.driver' };
 const NETWORK = { name: 'docker.network.name', type: 'docker.network.driver' };
 const MEMBER = { ...NETWORK, container: 'container.id' };
 
-const container = (action: string, what: string, details?: Details) =>
-  row('container', action, what, details);
+const container = (action: string, predicate: string, description: string, details?: Details) =>
+  row('container', action, predicate, description, details);
 
-/** What happens to each of Swarm's objects. */
+const prune = (type: string, description: string) =>
+  row(type, 'prune', 'prune finished', description, { attributes: RECLAIMED });
+
+/** The actions on each of Swarm's objects. */
 const swarm = (type: string) => [
-  row(type, 'create', `A ${type} was created`),
-  row(type, 'update', `A ${type} was changed; \`docker.${type}.<what>.old\` and \`.new\` say how`),
-  row(type, 'remove', `A ${type} was removed`),
+  row(type, 'create', 'created', `A ${type} was created`),
+  row(
+    type,
+    'update',
+    'updated',
+    `A ${type} changed; \`docker.${type}.<field>.old\` and \`.new\` hold the values`,
+  ),
+  row(type, 'remove', 'removed', `A ${type} was removed`),
 ];
 
 export const actions: readonly Action[] = [
-  container('create', 'A container was created'),
-  container('start', 'It was started', { since: ['create', 'die'], span: 'container.start' }),
-  container('attach', 'Somebody attached to its streams'),
-  container('detach', 'Somebody detached from its streams'),
-  container('exec_create', 'A command was prepared to be run in it', { attributes: EXEC }),
-  container('exec_start', 'The command was started', { attributes: EXEC, since: ['exec_create'] }),
-  container('exec_detach', 'Somebody detached from the command', { attributes: EXEC }),
-  container('exec_die', 'The command ended', {
+  container('create', 'created', 'A container was created'),
+  container('start', 'started', 'It started', { since: ['create', 'die'], span: 'container.start' }),
+  container('attach', 'attached', 'A client attached to its streams'),
+  container('detach', 'detached', 'A client detached from its streams'),
+  container('exec_create', 'exec created', 'A command was prepared to run in it', { attributes: EXEC }),
+  container('exec_start', 'exec started', 'The command started', {
+    attributes: EXEC,
+    since: ['exec_create'],
+  }),
+  container('exec_detach', 'exec detached', 'A client detached from the command', { attributes: EXEC }),
+  container('exec_die', 'exec exited', 'The command exited', {
     attributes: EXEC,
     since: ['exec_start', 'exec_create'],
     span: 'container.exec',
   }),
-  container('top', 'Its processes were listed'),
-  container('pause', 'Its processes were frozen'),
-  container('unpause', 'They were let go on', { since: ['pause'], span: 'container.pause' }),
-  container('oom', 'The kernel found no memory for it, and killed a process of it', {
+  container('top', 'processes listed', 'Its processes were listed'),
+  container('pause', 'paused', 'Its processes were frozen'),
+  container('unpause', 'unpaused', 'Its processes were resumed', {
+    since: ['pause'],
+    span: 'container.pause',
+  }),
+  container('oom', 'had a process OOM-killed', 'The kernel OOM-killed one of its processes', {
     severity: Severity.ERROR,
   }),
-  container('kill', 'A signal was sent to it', { attributes: { signal: 'docker.event.signal' } }),
-  container('die', 'It ended', { since: ['start'], span: 'container.run' }),
-  container('stop', 'It was stopped by command', { since: ['kill'] }),
-  container('restart', 'It was stopped and started by command', { since: ['kill'] }),
-  container('rename', 'It got another name', { attributes: { oldName: 'docker.container.previous_name' } }),
-  container('update', 'Its limits or its restart policy were changed'),
-  container('resize', 'Its terminal got another size', {
+  container('kill', 'received a signal', 'The daemon sent it a signal', {
+    attributes: { signal: 'docker.event.signal' },
+  }),
+  container('die', 'exited', 'It exited', { since: ['start'], span: 'container.run' }),
+  container('stop', 'stopped', 'A client stopped it', { since: ['kill'] }),
+  container('restart', 'restarted', 'A client restarted it', { since: ['kill'] }),
+  container('rename', 'renamed', 'Its name changed', {
+    attributes: { oldName: 'docker.container.previous_name' },
+  }),
+  container('update', 'updated', 'Its limits or its restart policy changed'),
+  container('resize', 'terminal resized', 'The size of its terminal changed', {
     attributes: { height: 'docker.tty.height', width: 'docker.tty.width' },
   }),
-  container('copy', 'A file was copied out of it (old daemons)'),
-  container('archive-path', 'A file was copied out of it (docker cp)'),
-  container('extract-to-dir', 'A file was copied into it (docker cp)'),
-  container('commit', 'An image was made of it', {
+  container('copy', 'had files copied out', 'Files were copied out of it (old daemons)'),
+  container('archive-path', 'had files copied out', 'Files were copied out of it (docker cp)'),
+  container('extract-to-dir', 'had files copied in', 'Files were copied into it (docker cp)'),
+  container('commit', 'committed', 'An image was created from it', {
     attributes: {
       comment: 'docker.image.comment',
       imageID: 'docker.image.id',
       imageRef: 'docker.image.reference',
     },
   }),
-  container('export', 'Its file system was exported'),
-  container('checkpoint', 'Its state was written down'),
-  container('restore', 'It was started from a state that was written down'),
-  container('health_status.healthy', 'Its health check succeeds', {
+  container('export', 'exported', 'Its file system was exported'),
+  container('checkpoint', 'checkpointed', 'Its state was saved as a checkpoint'),
+  container('restore', 'restored', 'It started from a checkpoint'),
+  container('health_status.healthy', 'became healthy', 'Its health check succeeds', {
     since: ['start', 'health_status.unhealthy'],
     span: 'container.health',
   }),
-  container('health_status.unhealthy', 'Its health check fails', {
+  container('health_status.unhealthy', 'became unhealthy', 'Its health check fails', {
     severity: Severity.WARN,
     since: ['start', 'health_status.healthy'],
     span: 'container.health',
   }),
-  container('destroy', 'It was removed', { since: ['create'] }),
-  container('prune', 'Containers that had ended were removed', { attributes: RECLAIMED }),
-  container('init', 'It was prepared to be started (Podman)'),
-  container('cleanup', 'Its mounts and networks were taken down (Podman)'),
+  container('destroy', 'removed', 'It was removed', { since: ['create'] }),
+  prune('container', 'Stopped containers were removed'),
+  container('init', 'initialized', 'It was prepared to start (Podman)'),
+  container('cleanup', 'cleaned up', 'Its mounts and networks were removed (Podman)'),
 
-  row('image', 'pull', 'An image was pulled'),
-  row('image', 'push', 'An image was pushed'),
-  row('image', 'create', 'An image was built'),
-  row('image', 'tag', 'An image got a name'),
-  row('image', 'untag', 'An image lost a name'),
-  row('image', 'delete', 'An image was deleted'),
-  row('image', 'import', 'An image was made of a file system'),
-  row('image', 'load', 'An image was loaded from an archive'),
-  row('image', 'save', 'An image was saved into an archive'),
-  row('image', 'prune', 'Images that were not used were removed', { attributes: RECLAIMED }),
+  row('image', 'pull', 'pulled', 'An image was pulled'),
+  row('image', 'push', 'pushed', 'An image was pushed'),
+  row('image', 'create', 'built', 'An image was built'),
+  row('image', 'tag', 'tagged', 'A tag was added to an image'),
+  row('image', 'untag', 'untagged', 'A tag was removed from an image'),
+  row('image', 'delete', 'deleted', 'An image was deleted'),
+  row('image', 'import', 'imported', 'An image was created from a file system archive'),
+  row('image', 'load', 'loaded', 'An image was loaded from an archive'),
+  row('image', 'save', 'saved', 'An image was saved to an archive'),
+  prune('image', 'Unused images were removed'),
 
-  row('network', 'create', 'A network was created', { attributes: NETWORK }),
-  row('network', 'connect', 'A container was connected', { attributes: MEMBER }),
-  row('network', 'disconnect', 'A container was disconnected', { attributes: MEMBER }),
-  row('network', 'update', 'A network was changed', { attributes: NETWORK }),
-  row('network', 'remove', 'A network was removed (Swarm)', { attributes: NETWORK }),
-  row('network', 'destroy', 'A network was removed', { attributes: NETWORK }),
-  row('network', 'prune', 'Networks that were not used were removed', { attributes: RECLAIMED }),
+  row('network', 'create', 'created', 'A network was created', { attributes: NETWORK }),
+  row('network', 'connect', 'connected to a container', 'A container was connected', { attributes: MEMBER }),
+  row('network', 'disconnect', 'disconnected from a container', 'A container was disconnected', {
+    attributes: MEMBER,
+  }),
+  row('network', 'update', 'updated', 'A network changed', { attributes: NETWORK }),
+  row('network', 'remove', 'removed', 'A network was removed (Swarm)', { attributes: NETWORK }),
+  row('network', 'destroy', 'removed', 'A network was removed', { attributes: NETWORK }),
+  prune('network', 'Unused networks were removed'),
 
-  row('volume', 'create', 'A volume was created', { attributes: DRIVER }),
-  row('volume', 'mount', 'A container mounted it', {
+  row('volume', 'create', 'created', 'A volume was created', { attributes: DRIVER }),
+  row('volume', 'mount', 'mounted by a container', 'A container mounted it', {
     attributes: {
       ...DRIVER,
       container: 'container.id',
@@ -139,23 +168,23 @@ export const actions: readonly Action[] = [
       'read/write': 'docker.mount.writable',
     },
   }),
-  row('volume', 'unmount', 'A container let go of it', {
+  row('volume', 'unmount', 'unmounted by a container', 'A container unmounted it', {
     attributes: { ...DRIVER, container: 'container.id' },
   }),
-  row('volume', 'destroy', 'A volume was removed', { attributes: DRIVER }),
-  row('volume', 'prune', 'Volumes that were not used were removed', { attributes: RECLAIMED }),
+  row('volume', 'destroy', 'removed', 'A volume was removed', { attributes: DRIVER }),
+  prune('volume', 'Unused volumes were removed'),
 
-  row('plugin', 'pull', 'A plugin was pulled'),
-  row('plugin', 'install', 'A plugin was installed'),
-  row('plugin', 'create', 'A plugin was created'),
-  row('plugin', 'enable', 'A plugin was enabled'),
-  row('plugin', 'disable', 'A plugin was disabled'),
-  row('plugin', 'push', 'A plugin was pushed'),
-  row('plugin', 'upgrade', 'A plugin was upgraded'),
-  row('plugin', 'remove', 'A plugin was removed'),
+  row('plugin', 'pull', 'pulled', 'A plugin was pulled'),
+  row('plugin', 'install', 'installed', 'A plugin was installed'),
+  row('plugin', 'create', 'created', 'A plugin was created'),
+  row('plugin', 'enable', 'enabled', 'A plugin was enabled'),
+  row('plugin', 'disable', 'disabled', 'A plugin was disabled'),
+  row('plugin', 'push', 'pushed', 'A plugin was pushed'),
+  row('plugin', 'upgrade', 'upgraded', 'A plugin was upgraded'),
+  row('plugin', 'remove', 'removed', 'A plugin was removed'),
 
-  row('daemon', 'reload', 'The daemon read its configuration anew'),
-  row('builder', 'prune', 'The build cache was cleared', { attributes: RECLAIMED }),
+  row('daemon', 'reload', 'reloaded its configuration', 'The daemon reloaded its configuration'),
+  prune('builder', 'The build cache was cleared'),
 
   ...['service', 'node', 'secret', 'config'].flatMap(swarm),
 ];
@@ -163,10 +192,10 @@ export const actions: readonly Action[] = [
 const actionsByName = new Map(actions.map((action) => [`${action.type}.${action.action}`, action]));
 
 export const actionOf = (type: string, action: string): Action =>
-  actionsByName.get(`${type}.${action}`) ?? row(type, action, '');
+  actionsByName.get(`${type}.${action}`) ?? row(type, action, action, '');
 
-/** Podman's words for what Docker has other words for. */
-const DIALECT: Readonly<Record<string, string>> = {
+/** Podman's names of actions that Docker names differently. */
+const PODMAN_NAMES: Readonly<Record<string, string>> = {
   'container remove': 'destroy',
   'container died': 'die',
   'container exec': 'exec_start',
@@ -176,15 +205,15 @@ const DIALECT: Readonly<Record<string, string>> = {
 };
 
 /**
- * `health_status: healthy` → `health_status.healthy`. The command behind `exec_create:` and `exec_start:` is
- * cut off: it can hold secrets.
+ * The canonical name of an action: `health_status: healthy` → `health_status.healthy`. The command after
+ * `exec_create:` and `exec_start:` is cut off, because it can contain secrets.
  */
 export function nameOfAction(type: string, action: string): string {
   const [verb = '', detail] = action.split(': ', 2);
   if (verb === 'health_status' && detail !== undefined) return `${verb}.${detail}`;
-  return DIALECT[`${type} ${verb}`] ?? verb;
+  return PODMAN_NAMES[`${type} ${verb}`] ?? verb;
 }
 
-/** The command that an `exec_create` or `exec_start` tells. */
+/** The command line in the action of an `exec_create` or `exec_start`. */
 export const commandOf = (action: string): string | undefined =>
   /^exec_(?:create|start): (.*)$/s.exec(action)?.[1];

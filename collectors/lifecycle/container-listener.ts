@@ -1,13 +1,13 @@
 import type { Container } from '../records/records.ts';
 
-/** What the agent does when a container begins to run, ends, or is gone. */
+/** Receives what happens to containers, to attach and detach collectors. */
 export interface ContainerListener {
-  /** It was created or started, and is about to be inspected: what cannot wait for that begins now. */
+  /** The container was created or started and is about to be inspected: for what cannot wait for that. */
   containerStarting(id: string, container: Container | undefined): void;
-  /** It may have ended already: then its `pid` is 0, and its log is still there to read. */
+  /** The container runs, or ran: if it exited already, its `pid` is 0, and its log can still be read. */
   containerStarted(container: Container): void;
   containerChanged(container: Container): void;
-  /** Resolves when nothing of its run is left to be read. */
+  /** Resolves when nothing of the run is left to read. */
   containerStopped(container: Container): Promise<void>;
   containerRemoved(container: Container): void;
 }

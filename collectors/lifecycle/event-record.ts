@@ -7,67 +7,28 @@ import type {
   SpanContext,
   UnixNano,
 } from '../records/records.ts';
-import { type Action, actionOf, nameOfAction } from './actions.ts';
+import type { ClassifiedEvent, DockerEvent } from './docker-event.ts';
 import { parseImageReference } from './identity.ts';
 
-/** A message of GET /events. */
-export interface DockerEvent {
-  readonly Type: string;
-  readonly Action: string;
-  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
-  readonly scope?: string;
-  readonly timeNano: number | bigint;
-  /** That no daemon sent it, and whether its time is known or the latest that it can have. */
-  readonly synthesized?: 'known' | 'estimated';
-  /** Time of what was told before it, where its own is estimated: that is the same at each attempt. */
-  readonly after?: UnixNano;
-}
-
-export const actionOfEvent = ({ Type, Action: action }: DockerEvent): Action =>
-  actionOf(Type, nameOfAction(Type, action));
-
-/** The exec that an event is about. */
-export const execOf = ({ Type, Action: action, Actor }: DockerEvent): string | undefined =>
-  Type === 'container' && action.startsWith('exec') ? Actor.Attributes.execID : undefined;
-
-/** The container that a network's or a volume's event is about. */
-export const memberContainerOf = ({ Type, Actor }: DockerEvent): string | undefined =>
-  Type === 'network' || Type === 'volume' ? Actor.Attributes.container : undefined;
-
-const ONCE = new Set(['create', 'destroy']);
+/** A container is created and destroyed once, whether the daemon reports it or the agent concludes it. */
+const ONCE: ReadonlySet<string> = new Set(['create', 'destroy']);
 
 /**
- * What tells an event from all others, and the same whenever it is told.
- * @param run time of the event that began the run that it ends, where that was told
+ * A text that identifies the event among all others and is the same whenever it is reported.
+ * @param run time of the event that began the run that this event ends, if that was reported
  */
-export function uidOf(event: DockerEvent, run?: UnixNano): string {
-  const { timeNano, after, Type, Action: given, Actor } = event;
-  const action = nameOfAction(Type, given);
-  const subject = (execOf(event) ?? `${memberContainerOf(event)?.slice(0, 12) ?? ''}${Actor.ID}`).slice(
-    0,
-    24,
-  );
-  // A container is created and destroyed once, whoever tells it.
-  if (Type === 'container' && ONCE.has(action) && subject !== '') return `${Type}-${action}-${subject}`;
-  // And ends once in each run, whether the daemon said so or it was concluded later.
-  if (Type === 'container' && action === 'die' && run !== undefined)
-    return `${run}-${Type}-${action}-${subject}`;
-  return `${after === undefined ? timeNano : `after-${after}`}-${Type}-${action}-${subject}`;
+export function uidOf(event: ClassifiedEvent, run?: UnixNano): string {
+  const { type, action, id, execId, memberId, source } = event;
+  const subject = (execId ?? `${memberId?.slice(0, 12) ?? ''}${id}`).slice(0, 24);
+  const name = `${type}-${action}-${subject}`;
+  if (type === 'container' && ONCE.has(action) && subject !== '') return name;
+  // A run ends once, whether the daemon reports it or the agent concludes it.
+  if (type === 'container' && action === 'die' && run !== undefined) return `${run}-${name}`;
+  const moment = source.after === undefined ? source.timeNano : `after-${source.after}`;
+  return `${moment}-${name}`;
 }
 
-const HAS_EXIT_CODE = /^(die|exec_die)$/;
-
-/** The exit code that an event tells. */
-export function exitCodeOf(event: DockerEvent): number | undefined {
-  const { type, action } = actionOfEvent(event);
-  const { exitCode = action === 'exec_die' ? event.Actor.Attributes.containerExitCode : undefined } =
-    event.Actor.Attributes;
-  return type === 'container' && HAS_EXIT_CODE.test(action) && /^\d+$/.test(exitCode ?? '')
-    ? Number(exitCode)
-    : undefined;
-}
-
-/** What an image's event says in semantic conventions: its id, or the reference that it was pulled by. */
+/** Attributes of an image's event in semantic conventions: its id, or the reference that it was pulled by. */
 function imageAttributes({ ID, Attributes }: DockerEvent['Actor']): Attributes {
   const reference = [Attributes.name, ID].find((text) => text && !/^(sha256:)?[0-9a-f]{64}$/.test(text));
   const attributes: Record<string, AttributeValue> = {};
@@ -79,7 +40,7 @@ function imageAttributes({ ID, Attributes }: DockerEvent['Actor']): Attributes {
   return attributes;
 }
 
-/** `replicas.old` and `replicas.new` of a service: Swarm says before and after of whatever was changed. */
+/** `replicas.old` and `replicas.new` of a service: Swarm reports values before and after a change. */
 const CHANGE = /^[a-z]+\.(old|new)$/;
 
 export interface EventDetails {
@@ -87,50 +48,65 @@ export interface EventDetails {
   readonly container?: string | undefined;
   /** As of `uidOf`. */
   readonly run?: UnixNano | undefined;
-  /** Seconds since what it ends began. */
+  /** Duration of the phase that the event ends, in seconds. */
   readonly duration?: number | undefined;
-  readonly severity?: SeverityNumber;
-  /** How the sentence goes on. */
-  readonly tail?: string;
+  readonly severity?: SeverityNumber | undefined;
+  /** What happened, instead of the action's predicate. */
+  readonly predicate?: string | undefined;
   readonly attributes?: Attributes;
   readonly context?: SpanContext | undefined;
 }
 
-export function eventRecord(event: DockerEvent, telling: EventDetails = {}): EventRecord {
-  const { ID, Attributes: actor } = event.Actor;
-  const { type, action, severity, attributes: described } = actionOfEvent(event);
-  const { container, duration, tail = '' } = telling;
-  const exitCode = exitCodeOf(event);
+/** Names replace the placeholders in the action's predicate. */
+function sentenceOf(
+  { type, row, exitCode, signal }: ClassifiedEvent,
+  subject: string,
+  member?: string,
+): string {
+  const predicate = row.predicate
+    .replace('a container', (placeholder) => (member === undefined ? placeholder : `container ${member}`))
+    .replace('a signal', (placeholder) => signal || placeholder);
+  const code = exitCode === undefined ? '' : ` with code ${exitCode}`;
+  return [type, subject, predicate + code].filter(Boolean).join(' ');
+}
+
+export function eventRecord(event: ClassifiedEvent, details: EventDetails = {}): EventRecord {
+  const { type, action, id, exitCode, row, source } = event;
+  const actor = source.Actor.Attributes;
+  const { container, duration } = details;
   const attributes: Record<string, AttributeValue> = {
     'docker.event.type': type,
     'docker.event.action': action,
-    'log.record.uid': uidOf(event, telling.run),
+    'log.record.uid': uidOf(event, details.run),
   };
-  if (event.scope) attributes['docker.event.scope'] = event.scope;
+  if (source.scope) attributes['docker.event.scope'] = source.scope;
   if (type !== 'container' || container === undefined) {
-    if (ID !== '') attributes['docker.actor.id'] = ID;
+    if (id !== '') attributes['docker.actor.id'] = id;
     if (actor.name !== undefined) attributes['docker.actor.name'] = actor.name;
   }
-  if (type === 'image') Object.assign(attributes, imageAttributes(event.Actor));
-  for (const [key, name] of Object.entries(described)) if (actor[key]) attributes[name] = actor[key];
-  if (event.scope === 'swarm') {
+  if (type === 'image') Object.assign(attributes, imageAttributes(source.Actor));
+  for (const [key, name] of Object.entries(row.attributes)) if (actor[key]) attributes[name] = actor[key];
+  if (source.scope === 'swarm') {
     for (const [key, value] of Object.entries(actor))
       if (CHANGE.test(key)) attributes[`docker.${type}.${key}`] = value;
   }
   if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
   if (duration !== undefined) attributes['docker.event.duration'] = duration;
-  if (event.synthesized !== undefined) {
+  if (source.synthesized !== undefined) {
     attributes['portlight.event.synthesized'] = true;
-    attributes['portlight.event.time'] = event.synthesized;
+    attributes['portlight.event.time'] = source.synthesized;
   }
-  const subject = (type === 'container' ? container : undefined) ?? actor.name ?? ID;
-  const code = exitCode === undefined ? '' : ` with exit code ${exitCode}`;
+  const subject = (type === 'container' ? container : undefined) ?? actor.name ?? id;
+  const member = type === 'container' ? undefined : container;
   return {
     eventName: `docker.${type}.${action}`,
-    time: BigInt(event.timeNano),
-    severity: telling.severity ?? severity,
-    body: `${type} ${subject} ${action}${code}${tail}`,
-    attributes: { ...attributes, ...telling.attributes },
-    context: telling.context,
+    time: event.time,
+    severity: details.severity ?? row.severity,
+    body:
+      details.predicate === undefined
+        ? sentenceOf(event, subject, member)
+        : `${type} ${subject} ${details.predicate}`,
+    attributes: { ...attributes, ...details.attributes },
+    context: details.context,
   };
 }

@@ -1,50 +1,58 @@
-/** Why each container ended, and with what evidence: from what was told and heard of it, and what others know. */
+/** Decides why a container exited, and collects the evidence: from events, and from what others measured. */
 import {
   type Attributes,
   type AttributeValue,
   type Container,
   Severity,
+  type SeverityNumber,
   type UnixNano,
 } from '../records/records.ts';
-import { type DockerEvent, exitCodeOf } from './event-record.ts';
+import type { ClassifiedEvent } from './docker-event.ts';
 import { type ExitReason, exitReason, exitSeverity, KILLED, signalOf } from './exit-reason.ts';
 import { KillSignals } from './kill-signals.ts';
 import { type ReportedState, runStart } from './reported-state.ts';
 
 /**
- * How long an end that looks as if it were for want of memory waits for the daemon to say so, ms; the second where
- * the kernel has killed nothing that can be seen from here.
+ * How long an exit that looks like an OOM kill waits for the daemon to report the kill, ms. The second applies where
+ * the kernel killed nothing that this host shows.
  */
 const LATE_OOM_MS = 2000;
 const UNLIKELY_OOM_MS = 100;
-/** Of a container that was killed: what it may turn out not to have been. */
+/** Reasons that an OOM kill reported later can replace. */
 const OPEN: ReadonlySet<ExitReason> = new Set(['signal', 'stopped', 'oom_killed_by_host']);
 
-/** What others know that bears on a container's end. */
+/** What others measured that explains an exit. */
 export interface ExitEvidence {
   /**
-   * What is known of the last moments of its last run.
+   * Attributes that describe the last moments of the last run.
    * @param since the end of the run before
    */
   lastMomentsOf(container: Container, since: UnixNano): Attributes;
-  /** A container told that a process of it was killed for want of memory. */
+  /** A container's event reported an OOM kill. */
   oomReported(): void;
-  /** Whether the kernel has just killed something for want of memory. */
+  /** Whether the kernel just OOM-killed a process on this host. */
   hasKernelKilled(): boolean;
   /**
-   * Whether it has killed something that no container told of.
-   * @param at when, by performance.now(), where that is not now
+   * Whether it OOM-killed one that no container's event accounts for.
+   * @param at the moment, by performance.now(); now by default
    */
   isHostOutOfMemory(at?: number): boolean;
 }
 
-/** What was known of an end at that moment, and was heard since. */
-export interface Ending {
+/** What was known at the moment of an exit, and what was reported while the exit waited. */
+export interface ExitSnapshot {
   /** By performance.now(). */
   readonly at: number;
-  /** Of its last moments. */
+  /** Of the last moments. */
   readonly attributes: Attributes;
   readonly isOom: boolean;
+}
+
+export interface Exit {
+  readonly reason: ExitReason;
+  readonly severity: SeverityNumber;
+  readonly attributes: Attributes;
+  readonly exitCode: number | undefined;
 }
 
 const isPodman = ({ resource }: Container): boolean =>
@@ -58,15 +66,15 @@ export class ExitClassifier {
     this.evidence = evidence;
   }
 
-  /** Takes note of what is told in its turn, and may explain what is told before it. */
-  anticipateEvent(id: string, action: string, time: UnixNano): void {
+  /** Records an event that is still queued, and that can explain an event before it. */
+  anticipateEvent({ id, action, time }: ClassifiedEvent): void {
     if (action === 'oom') {
       this.evidence.oomReported();
       this.kills.recordKill(id, time);
     } else if (action === 'start') this.kills.recordStart(id, time);
   }
 
-  /** A kill for want of memory has its turn; whether an end has told of it, though another run may have begun since. */
+  /** As `KillSignals.consumeKill`. */
   consumeKill(id: string, time: UnixNano): boolean {
     return this.kills.consumeKill(id, time);
   }
@@ -76,71 +84,69 @@ export class ExitClassifier {
   }
 
   /**
-   * Waits for what may yet be heard of why a container ended, where that is not known.
-   * @returns what was known before, where that was waited for: nothing of it is from the run that may have begun
+   * Waits for a late OOM kill where one can still explain the exit.
+   * @returns what was known before the wait, because another run may have started meanwhile; undefined without a wait
    */
   async awaitOomKill(
-    told: ReportedState,
+    state: ReportedState,
     container: Container,
-    event: DockerEvent,
+    event: ClassifiedEvent,
     isDaemonAway: boolean,
-  ): Promise<Ending | undefined> {
-    if (container.memoryLimit === 0 || exitCodeOf(event) !== KILLED) return undefined;
+  ): Promise<ExitSnapshot | undefined> {
+    if (container.memoryLimit === 0 || event.exitCode !== KILLED) return undefined;
     const at = performance.now();
-    const reason = this.reasonOf(told, container, event, isDaemonAway, undefined);
-    // Podman tells of no kills.
+    const reason = this.reasonOf(state, container, event, isDaemonAway, undefined);
+    // Podman reports no OOM kills.
     if (!OPEN.has(reason) || isPodman(container)) return undefined;
-    const attributes = this.evidenceOf(told, container);
+    const attributes = this.lastMomentsOf(state, container);
     const ms = this.evidence.hasKernelKilled() ? LATE_OOM_MS : UNLIKELY_OOM_MS;
     return { at, attributes, isOom: (await this.kills.waitForKill(container.id, ms)) !== undefined };
   }
 
-  /** @param ending what was known when the container ended, where that was a while ago */
+  /** @param snapshot what was known when the container exited, if the exit waited */
   classifyExit(
-    told: ReportedState,
+    state: ReportedState,
     container: Container,
-    event: DockerEvent,
+    event: ClassifiedEvent,
     isDaemonAway: boolean,
-    ending: Ending | undefined,
-  ) {
-    const exitCode = exitCodeOf(event);
-    const reason = this.reasonOf(told, container, event, isDaemonAway, ending);
+    snapshot: ExitSnapshot | undefined,
+  ): Exit {
+    const { exitCode } = event;
+    const reason = this.reasonOf(state, container, event, isDaemonAway, snapshot);
     const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
     const signal = signalOf(exitCode);
     if (signal !== undefined) attributes['portlight.exit.signal'] = signal;
     const severity = exitSeverity(reason, exitCode);
     if (severity > Severity.INFO)
-      Object.assign(attributes, ending?.attributes ?? this.evidenceOf(told, container));
+      Object.assign(attributes, snapshot?.attributes ?? this.lastMomentsOf(state, container));
     return { reason, severity, attributes, exitCode };
   }
 
-  private evidenceOf(told: ReportedState, container: Container): Attributes {
-    return this.evidence.lastMomentsOf(container, told.lastTimes.die ?? 0n);
+  private lastMomentsOf(state: ReportedState, container: Container): Attributes {
+    return this.evidence.lastMomentsOf(container, state.lastTimes.die ?? 0n);
   }
 
   private reasonOf(
-    told: ReportedState,
+    state: ReportedState,
     container: Container,
-    event: DockerEvent,
+    { time, exitCode, isSynthesized }: ClassifiedEvent,
     isDaemonAway: boolean,
-    ending: Ending | undefined,
+    snapshot: ExitSnapshot | undefined,
   ): ExitReason {
-    const time = BigInt(event.timeNano);
-    const exitCode = exitCodeOf(event);
-    const heard =
-      exitCode === KILLED ? this.kills.lastKillIn(container.id, runStart(told) ?? 0n, time) : undefined;
-    // The daemon keeps it too, for whoever has missed the event.
-    const kept = event.synthesized !== undefined && container.oomKilled ? time : undefined;
+    const queuedKill =
+      exitCode === KILLED ? this.kills.lastKillIn(container.id, runStart(state) ?? 0n, time) : undefined;
+    // The daemon keeps the flag for those that missed the event.
+    const flagged = isSynthesized && container.oomKilled ? time : undefined;
     return exitReason({
       time,
       exitCode,
-      signals: told.signals,
+      signals: state.signals,
       stopSignal: container.stopSignal,
-      oomAt: ending?.isOom ? time : (heard ?? told.oomAt ?? kept),
+      oomAt: snapshot?.isOom ? time : (queuedKill ?? state.oomAt ?? flagged),
       isLimited: container.memoryLimit > 0,
-      isHostOutOfMemory: this.evidence.isHostOutOfMemory(ending?.at),
+      isHostOutOfMemory: this.evidence.isHostOutOfMemory(snapshot?.at),
       isDaemonAway,
-      isUnseen: event.synthesized !== undefined || isPodman(container),
+      isUnseen: isSynthesized || isPodman(container),
     });
   }
 }

@@ -1,88 +1,127 @@
-/** Why a container ended, as far as it can be told from outside. */
+/** Why a container exited, as far as the outside shows it. */
 import { constants } from 'node:os';
 import { Severity, type SeverityNumber, type UnixNano } from '../records/records.ts';
 
 export const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 
-/** How long after it was signalled an end counts as an answer to the signal. */
+/** How long after a signal an exit counts as its effect. */
 const SIGNAL_EFFECT_WINDOW: UnixNano = 600_000_000_000n;
-/** How long after a process of it was killed for want of memory an end counts as what came of it. */
+/** How long after an OOM kill of one of its processes a container's exit counts as its effect. */
 const OOM_EFFECT_WINDOW: UnixNano = 10_000_000_000n;
-/** Exit code of what SIGKILL ended. */
+/** Exit code after SIGKILL. */
 export const KILLED = 137;
-/** What the daemon says of a container that ended while it was away itself. */
+/** The daemon's exit code for a container that exited while the daemon was away. */
 const UNKNOWN_EXIT_CODE = 255;
-/** Exit codes above this are 128 and the number of a signal: wait(2), and every shell's convention. */
-const SIGNALLED = 128;
+/** A higher exit code is 128 plus the number of a signal: wait(2), and the convention of shells. */
+const SIGNAL_BASE = 128;
 
-/** What each reason means, for docs and bodies, and how bad it is. */
+interface ReasonRow {
+  /** What happened, in the event's sentence. */
+  readonly predicate: string;
+  /** The same in more words, for the documentation. */
+  readonly description: string;
+  readonly severity: SeverityNumber;
+}
+
 export const exitReasons = {
-  completed: { what: 'ended by itself, with exit code 0', severity: Severity.INFO },
-  stopped: { what: 'was told to end, and did', severity: Severity.WARN },
-  killed_after_grace: {
-    what: 'was told to end, did not in the time that it was given, and was killed',
+  completed: {
+    predicate: 'exited',
+    description: 'exited on its own with code 0',
+    severity: Severity.INFO,
+  },
+  stopped: {
+    predicate: 'stopped on request',
+    description: 'was asked to stop, and did',
     severity: Severity.WARN,
   },
-  killed: { what: 'was killed by command', severity: Severity.WARN },
-  oom_killed: { what: 'was killed by the kernel at its own memory limit', severity: Severity.ERROR },
+  killed_after_grace: {
+    predicate: 'killed after the stop timeout',
+    description: 'was asked to stop, did not stop in time, and was killed',
+    severity: Severity.WARN,
+  },
+  killed: {
+    predicate: 'killed on request',
+    description: 'was killed on request',
+    severity: Severity.WARN,
+  },
+  oom_killed: {
+    predicate: 'OOM-killed at its memory limit',
+    description: 'was OOM-killed by the kernel at its own memory limit',
+    severity: Severity.ERROR,
+  },
   oom_killed_by_host: {
-    what: 'was killed by the kernel for want of memory on the host, or in the cgroup above it',
+    predicate: 'OOM-killed because the host was out of memory',
+    description: 'was OOM-killed by the kernel because the host, or a parent cgroup, was out of memory',
     severity: Severity.ERROR,
   },
   signal: {
-    what: 'ended by a signal that the daemon did not send: a fault of its own, or a kill(2) from elsewhere',
+    predicate: 'terminated by a signal',
+    description:
+      'was terminated by a signal that the daemon did not send: its own fault, or a kill(2) from elsewhere',
     severity: Severity.ERROR,
   },
-  error: { what: 'ended by itself, with an exit code other than 0', severity: Severity.ERROR },
-  daemon_restart: { what: 'ended because the daemon was restarted', severity: Severity.WARN },
-  unknown: { what: 'ended while nobody looked, and left no trace of who ended it', severity: Severity.WARN },
-} as const satisfies Readonly<Record<string, { what: string; severity: SeverityNumber }>>;
+  error: {
+    predicate: 'exited',
+    description: 'exited on its own with a code other than 0',
+    severity: Severity.ERROR,
+  },
+  daemon_restart: {
+    predicate: 'exited because the daemon restarted',
+    description: 'exited because the daemon restarted',
+    severity: Severity.WARN,
+  },
+  unknown: {
+    predicate: 'exited for an unknown reason',
+    description: 'exited while nothing observed it, and left no trace of the cause',
+    severity: Severity.WARN,
+  },
+} as const satisfies Readonly<Record<string, ReasonRow>>;
 
 export type ExitReason = keyof typeof exitReasons;
 
-/** Whether somebody told it to end. */
+/** Whether the exit was requested. */
 export const isRequestedExit = (reason: ExitReason): boolean =>
   ['stopped', 'killed', 'killed_after_grace', 'daemon_restart'].includes(reason);
 
-/** An end with exit code 0 is as good as any, unless the kernel had a part in it. */
+/** The severity of an exit. A requested exit with code 0 is INFO. */
 export function exitSeverity(reason: ExitReason, exitCode: number | undefined): SeverityNumber {
   const { severity } = exitReasons[reason];
   return exitCode === 0 && isRequestedExit(reason) ? Severity.INFO : severity;
 }
 
-/** A signal of which the daemon does not say which (Podman). */
+/** A signal that an event does not name (Podman). */
 export const UNKNOWN_SIGNAL = '';
 
-/** Whether it ended because it was told to, in time or not. */
+/** Whether the container was asked to stop, and exited in time or not. */
 export const isStopReason = (reason: ExitReason | undefined): boolean =>
   reason === 'stopped' || reason === 'killed_after_grace';
 
 export interface SentSignal {
-  /** As `signalName` gives it. */
+  /** As returned by `signalName`. */
   readonly signal: string;
   readonly at: UnixNano;
 }
 
 export interface ExitFacts {
   readonly time: UnixNano;
-  /** Undefined where it is not known. */
+  /** Undefined if unknown. */
   readonly exitCode: number | undefined;
-  /** What the daemon sent to it in this run, in order. */
+  /** Signals that the daemon sent in this run, in order. */
   readonly signals: readonly SentSignal[];
   readonly stopSignal: string;
-  /** When the kernel last killed a process of it for want of memory, in this run. */
+  /** When the kernel last OOM-killed a process of this run. */
   readonly oomAt: UnixNano | undefined;
-  /** Whether it has a memory limit of its own. */
+  /** Whether the container has a memory limit. */
   readonly isLimited: boolean;
-  /** Whether the kernel has just killed something on this host for want of memory that no container told of. */
+  /** Whether the kernel just OOM-killed a process on this host that no container's event accounts for. */
   readonly isHostOutOfMemory: boolean;
-  /** Whether the daemon was away at that time, or just coming back. */
+  /** Whether the daemon was away at that time. */
   readonly isDaemonAway: boolean;
-  /** Whether nobody would have told of a signal: the end itself was concluded, or it is Podman's. */
+  /** Whether signals are not reported: the exit was concluded, or Podman runs the container. */
   readonly isUnseen: boolean;
 }
 
-/** `9`, `KILL`, `SIGKILL` → `SIGKILL`: daemons and clients have all three. */
+/** `9`, `KILL`, `SIGKILL` → `SIGKILL`: daemons and clients use all three. */
 export function signalName(signal: string | number): string {
   const text = String(signal).toUpperCase();
   if (!/^\d+$/.test(text)) return text.startsWith('SIG') ? text : `SIG${text}`;
@@ -90,43 +129,52 @@ export function signalName(signal: string | number): string {
   return found?.[0] ?? `SIG${text}`;
 }
 
-/** The signal that an exit code stands for; undefined where it stands for none. */
+/** The signal that an exit code stands for; undefined if it stands for none. */
 export function signalOf(exitCode: number | undefined): string | undefined {
-  if (exitCode === undefined || exitCode <= SIGNALLED) return undefined;
-  const number = exitCode - SIGNALLED;
+  if (exitCode === undefined || exitCode <= SIGNAL_BASE) return undefined;
+  const number = exitCode - SIGNAL_BASE;
   return Object.entries(constants.signals).find(([, known]) => known === number)?.[0];
 }
 
+/** Decides the reason of an exit. */
 export function exitReason(facts: ExitFacts): ExitReason {
   const { time, exitCode, oomAt } = facts;
-  const polite = new Set(['SIGTERM', 'SIGINT', facts.stopSignal]);
-  const own = signalOf(exitCode);
-  // What it has died of, it was sent to die of, whatever that is for.
-  const ending = new Set([...polite, 'SIGKILL', UNKNOWN_SIGNAL, own]);
+  const stopSignals = new Set(['SIGTERM', 'SIGINT', facts.stopSignal]);
+  const exitSignal = signalOf(exitCode);
+  // Any signal that the exit code stands for can have been sent to end the container.
+  const fatal = new Set([...stopSignals, 'SIGKILL', UNKNOWN_SIGNAL, exitSignal]);
   const signals = facts.signals.filter(
-    ({ signal, at }) => ending.has(signal) && time - at < SIGNAL_EFFECT_WINDOW,
+    ({ signal, at }) => fatal.has(signal) && time - at < SIGNAL_EFFECT_WINDOW,
   );
   const isKill = ({ signal }: SentSignal) =>
-    signal === UNKNOWN_SIGNAL ? exitCode === KILLED : !polite.has(signal);
+    signal === UNKNOWN_SIGNAL ? exitCode === KILLED : !stopSignals.has(signal);
   const wasKilled = signals.some(isKill);
-  // One that it died of, and that nobody sent, is what it died of.
+  // The exit code stands for a signal that nobody sent.
   const isFault =
-    own !== undefined &&
+    exitSignal !== undefined &&
     exitCode !== KILLED &&
-    !facts.signals.some(({ signal }) => signal === own || signal === UNKNOWN_SIGNAL);
-  const isOrderedEnd = signals.length > 0 && !isFault;
-  if (facts.isDaemonAway && (isOrderedEnd || exitCode === undefined)) return 'daemon_restart';
-  // What it was told to do after that is not for want of memory.
+    !facts.signals.some(({ signal }) => signal === exitSignal || signal === UNKNOWN_SIGNAL);
+  const isRequested = signals.length > 0 && !isFault;
+  if (facts.isDaemonAway && (isRequested || exitCode === undefined)) return 'daemon_restart';
+  // A signal after the OOM kill is the later cause.
   const isOom = oomAt !== undefined && exitCode !== 0 && time - oomAt < OOM_EFFECT_WINDOW;
   if (isOom && !signals.some(({ at }) => at > oomAt))
     return facts.isLimited ? 'oom_killed' : 'oom_killed_by_host';
-  if (isOrderedEnd) {
+  if (isRequested) {
     if (!wasKilled) return 'stopped';
     return isKill(signals[0]!) ? 'killed' : 'killed_after_grace';
   }
   if (exitCode === undefined || (facts.isUnseen && exitCode === UNKNOWN_EXIT_CODE)) return 'unknown';
   if (exitCode === 0) return 'completed';
   if (exitCode === KILLED && facts.isHostOutOfMemory) return 'oom_killed_by_host';
-  if (own === undefined) return 'error';
-  return facts.isUnseen && (polite.has(own) || exitCode === KILLED) ? 'unknown' : 'signal';
+  if (exitSignal === undefined) return 'error';
+  return facts.isUnseen && (stopSignals.has(exitSignal) || exitCode === KILLED) ? 'unknown' : 'signal';
+}
+
+/** What happened, with the exit code, such as `exited with code 3` or `terminated by SIGSEGV (exit code 139)`. */
+export function exitPredicate(reason: ExitReason, exitCode: number | undefined): string {
+  const predicate = exitReasons[reason].predicate.replace('a signal', signalOf(exitCode) ?? 'a signal');
+  if (exitCode === undefined) return predicate;
+  const isPlainExit = reason === 'completed' || reason === 'error';
+  return isPlainExit ? `${predicate} with code ${exitCode}` : `${predicate} (exit code ${exitCode})`;
 }

@@ -1,74 +1,77 @@
 /**
- * Kills for want of memory that the daemon has told of, and whose turn has not come: it learns of an end and of why
- * by different ways, and a busy one tells the end well before, and sometimes the next start.
+ * OOM kills that the daemon reported and whose events are still queued. The daemon learns of an exit and of its OOM
+ * kill in different ways: under load it reports the exit, and sometimes the next start, well before the kill.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UnixNano } from '../records/records.ts';
 
 interface Kill {
   readonly time: UnixNano;
-  /** When the newest run began that had been told of by then. */
+  /** When the newest run started that was reported by then. */
   readonly run: UnixNano;
-  /** Whether an end waited for it. */
+  /** Whether an exit waited for it. */
   readonly isAwaited: boolean;
 }
 
-interface Heard {
-  started: UnixNano;
+interface ContainerKills {
+  startedAt: UnixNano;
   kills: Kill[];
 }
 
 export class KillSignals {
-  private readonly heard = new Map<string, Heard>();
+  private readonly byContainer = new Map<string, ContainerKills>();
   private readonly waiting = new Map<string, (time: UnixNano) => void>();
 
   recordStart(id: string, time: UnixNano): void {
-    this.of(id).started = time;
+    this.killsOf(id).startedAt = time;
   }
 
   recordKill(id: string, time: UnixNano): void {
-    const heard = this.of(id);
-    const end = this.waiting.get(id);
-    heard.kills.push({ time, run: heard.started, isAwaited: end !== undefined });
-    end?.(time);
+    const { startedAt, kills } = this.killsOf(id);
+    const resolveWaiting = this.waiting.get(id);
+    kills.push({ time, run: startedAt, isAwaited: resolveWaiting !== undefined });
+    resolveWaiting?.(time);
     this.waiting.delete(id);
   }
 
   /**
-   * The kill at that time has its turn.
-   * @returns whether an end that waited for it has told of it, though another run may have begun since
+   * Removes the kill at that time: its event is processed now.
+   * @returns whether an exit waited for it and reported it, though another run may have started since
    */
   consumeKill(id: string, time: UnixNano): boolean {
-    const heard = this.heard.get(id);
-    const kill = heard?.kills.find((each) => each.time === time);
-    if (heard !== undefined && kill !== undefined) heard.kills = heard.kills.filter((each) => each !== kill);
+    const known = this.byContainer.get(id);
+    const kill = known?.kills.find((each) => each.time === time);
+    if (known !== undefined && kill !== undefined) known.kills = known.kills.filter((each) => each !== kill);
     return kill?.isAwaited === true;
   }
 
   forgetContainer(id: string): void {
-    this.heard.delete(id);
+    this.byContainer.delete(id);
   }
 
-  /** When the last one was in the run from `begin` to `end`, and in no later one; `end` where it is told to be later. */
+  /**
+   * The time of the last kill in the run from `begin` to `end` and in no later run; at most `end`, because a kill can
+   * be reported later than the exit that it caused.
+   */
   lastKillIn(id: string, begin: UnixNano, end: UnixNano): UnixNano | undefined {
-    const kill = this.heard.get(id)?.kills.findLast(({ time, run }) => time > begin && run <= end);
+    const kill = this.byContainer.get(id)?.kills.findLast(({ time, run }) => time > begin && run <= end);
     return kill === undefined || kill.time < end ? kill?.time : end;
   }
 
-  /** The next one of the container, as long as it is heard within `ms`. */
+  /** The container's next kill; undefined if none is reported within `ms`. */
   async waitForKill(id: string, ms: number): Promise<UnixNano | undefined> {
-    const heard = new Promise<UnixNano>((resolve) => this.waiting.set(id, resolve));
-    const time = await Promise.race([heard, sleep(ms, undefined, { ref: false })]);
+    const kill = new Promise<UnixNano>((resolve) => this.waiting.set(id, resolve));
+    const time = await Promise.race([kill, sleep(ms, undefined, { ref: false })]);
     this.waiting.delete(id);
     return time;
   }
 
-  private of(id: string): Heard {
-    let heard = this.heard.get(id);
-    if (heard === undefined) {
-      heard = { started: 0n, kills: [] };
-      this.heard.set(id, heard);
+  private killsOf(id: string): ContainerKills {
+    let known = this.byContainer.get(id);
+    if (known === undefined) {
+      known = { startedAt: 0n, kills: [] };
+      this.byContainer.set(id, known);
     }
-    return heard;
+    return known;
   }
 }

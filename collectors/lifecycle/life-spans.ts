@@ -1,7 +1,7 @@
 /**
- * The life of a container as a trace. A life is a run with what led to it: the first begins with the
- * container's creation (or the pull of its image right before), each other with its start. Ids follow from the
- * container and the moment, so that whoever tells a span twice tells the same one.
+ * The life of a container as a trace. A life is a run with what led to it: the first life begins with the container's
+ * creation (or the arrival of its image right before), each later one with its start. Ids are hashes of the container
+ * and the moment, so that a span that is emitted twice is the same span.
  */
 import { createHash } from 'node:crypto';
 import type { Attributes, Span, SpanContext, UnixNano } from '../records/records.ts';
@@ -9,13 +9,13 @@ import type { Attributes, Span, SpanContext, UnixNano } from '../records/records
 const hash = (text: string, digits: number): string =>
   createHash('sha256').update(text).digest('hex').slice(0, digits);
 
-/** The root of the life of a container that began then. */
-export function lifeOf(id: string, since: UnixNano): SpanContext {
-  const traceId = hash(`${id} ${since}`, 32);
+/** The root span of the life that began at that time. */
+export function lifeContext(id: string, start: UnixNano): SpanContext {
+  const traceId = hash(`${id} ${start}`, 32);
   return { traceId, spanId: hash(`${traceId} life`, 16) };
 }
 
-export interface Lasting {
+export interface Phase {
   readonly name: string;
   readonly start: UnixNano;
   readonly end: UnixNano;
@@ -24,17 +24,17 @@ export interface Lasting {
   readonly links?: readonly SpanContext[];
 }
 
-function made(context: SpanContext, parentSpanId: string | undefined, lasting: Lasting): Span {
-  const { name, start, end, attributes = {}, error, links = [] } = lasting;
+function spanOf(context: SpanContext, parentSpanId: string | undefined, phase: Phase): Span {
+  const { name, start, end, attributes = {}, error, links = [] } = phase;
   // The daemon's clock can step back.
   return { context, parentSpanId, name, start, end: end < start ? start : end, attributes, error, links };
 }
 
-/** Something in a life. */
-export function spanIn(life: SpanContext, lasting: Lasting): Span {
-  const spanId = hash(`${life.traceId} ${lasting.name} ${lasting.start}`, 16);
-  return made({ traceId: life.traceId, spanId }, life.spanId, lasting);
+/** A span within a life. */
+export function childSpan(life: SpanContext, phase: Phase): Span {
+  const spanId = hash(`${life.traceId} ${phase.name} ${phase.start}`, 16);
+  return spanOf({ traceId: life.traceId, spanId }, life.spanId, phase);
 }
 
-/** The whole life. */
-export const rootSpan = (life: SpanContext, lasting: Lasting): Span => made(life, undefined, lasting);
+/** The span of a whole life. */
+export const rootSpan = (life: SpanContext, phase: Phase): Span => spanOf(life, undefined, phase);

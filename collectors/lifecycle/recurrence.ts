@@ -1,12 +1,13 @@
-/** What is recognised in several events of a container. */
+/** Recurrences: restart loops and flapping health, detected in the events of one container. */
 import { type AgentEvent, agentEvents } from '../records/agent-events.ts';
 import type { Attributes, Container, UnixNano } from '../records/records.ts';
-import { RECURRENCE_WINDOW, type ReportedState } from './reported-state.ts';
+import { RECURRENCE_WINDOW } from './apply-event.ts';
+import type { ReportedState } from './reported-state.ts';
 
-/** Ends within the window that make a restart loop. */
-const LOOP = 3;
-/** Changes of health within the window that make it flap. */
-const FLAPPING = 4;
+/** Exits within the window that make a restart loop. */
+const LOOP_EXITS = 3;
+/** Health changes within the window that make flapping health. */
+const FLAPPING_CHANGES = 4;
 
 const WINDOW_SECONDS = Number(RECURRENCE_WINDOW / 1_000_000_000n);
 const WINDOW_TEXT = `${WINDOW_SECONDS / 60} minutes`;
@@ -18,9 +19,9 @@ export interface Recurrence {
   readonly attributes: Attributes;
 }
 
-/** What shows in an event and those before it, whether it was told before or not. */
+/** The recurrence that an event completes, reported before or not. */
 function recurrenceIn(
-  told: ReportedState,
+  state: ReportedState,
   container: Container,
   action: string,
   time: UnixNano,
@@ -28,22 +29,22 @@ function recurrenceIn(
   const inWindow = (moments: readonly UnixNano[]) =>
     moments.filter((moment) => time - moment < RECURRENCE_WINDOW).length;
   const { name, restarts } = container;
-  const ends = inWindow(told.crashes);
-  if (action === 'start' && ends >= LOOP)
+  const ends = inWindow(state.crashes);
+  if (action === 'start' && ends >= LOOP_EXITS)
     return {
       event: agentEvents.restartLoop,
-      body: `container ${name} restarts over and over: ${ends} ends in ${WINDOW_TEXT}`,
+      body: `container ${name} is in a restart loop: ${ends} exits in ${WINDOW_TEXT}`,
       attributes: {
         'portlight.restart_loop.ends': ends,
         'portlight.restart_loop.window': WINDOW_SECONDS,
         ...(restarts === undefined ? {} : { 'container.restarts': restarts }),
       },
     };
-  const changes = inWindow(told.healthChanges);
-  if (action.startsWith('health_status.') && changes >= FLAPPING)
+  const changes = inWindow(state.healthChanges);
+  if (action.startsWith('health_status.') && changes >= FLAPPING_CHANGES)
     return {
       event: agentEvents.healthFlapping,
-      body: `container ${name} is healthy and unhealthy by turns: ${changes} changes in ${WINDOW_TEXT}`,
+      body: `container ${name} has flapping health: ${changes} changes in ${WINDOW_TEXT}`,
       attributes: {
         'portlight.health_flapping.changes': changes,
         'portlight.health_flapping.window': WINDOW_SECONDS,
@@ -52,17 +53,17 @@ function recurrenceIn(
   return undefined;
 }
 
-/** A pattern that shows, and was not told of within the window; it counts as told then. */
+/** The recurrence that an event completes, unless it was reported within the window. Marks it as reported. */
 export function detectRecurrence(
-  told: ReportedState,
+  state: ReportedState,
   container: Container,
   action: string,
   time: UnixNano,
 ): Recurrence | undefined {
-  const pattern = recurrenceIn(told, container, action, time);
-  if (pattern === undefined) return undefined;
-  const before = told.recurrences[pattern.event.name];
+  const recurrence = recurrenceIn(state, container, action, time);
+  if (recurrence === undefined) return undefined;
+  const before = state.recurrences[recurrence.event.name];
   if (before !== undefined && time - before < RECURRENCE_WINDOW) return undefined;
-  told.recurrences[pattern.event.name] = time;
-  return pattern;
+  state.recurrences[recurrence.event.name] = time;
+  return recurrence;
 }

@@ -5,13 +5,6 @@
 import type { Attributes, Container, SpanContext, UnixNano } from '../records/records.ts';
 import type { ExitReason, SentSignal } from './exit-reason.ts';
 
-/** How far back exits and health changes count towards one recurrence. */
-export const RECURRENCE_WINDOW: UnixNano = 600_000_000_000n;
-/** Limit of remembered execs: the daemon may never report the end of one. */
-const MAX_EXECS = 64;
-/** Limit of remembered signals and moments. */
-const MAX_MOMENTS = 16;
-
 export interface ReportedState {
   name: string;
   /** The resource's attributes, for events after the container is gone. */
@@ -93,11 +86,6 @@ export function reportedStateOf(container: Container): ReportedState {
   return state;
 }
 
-/** Adds a moment and removes those that left the window. */
-export function addMoment(moments: readonly UnixNano[], now: UnixNano): UnixNano[] {
-  return [...moments, now].filter((moment) => now - moment < RECURRENCE_WINDOW).slice(-MAX_MOMENTS);
-}
-
 /**
  * When the phase began that an event ends; undefined if unknown.
  * @param since actions that can begin the phase: the latest counts
@@ -113,63 +101,6 @@ export function phaseStart(
   return moments.length === 0
     ? undefined
     : moments.reduce((latest, moment) => (moment > latest ? moment : latest));
-}
-
-interface EventFacts {
-  readonly signal: string | undefined;
-  /** Id of the exec that the event is about. */
-  readonly exec: string | undefined;
-  /** Whether that exec is the health check; undefined where the event does not show it. */
-  readonly isCheck: boolean | undefined;
-}
-
-/** Applies an event to the state. */
-export function applyEvent(
-  state: ReportedState,
-  action: string,
-  time: UnixNano,
-  { signal, exec, isCheck }: EventFacts,
-): void {
-  state.lastTimes[action] = time;
-  if (exec !== undefined) {
-    if (action === 'exec_die') delete state.execs[exec];
-    else if (action !== 'exec_detach')
-      state.execs[exec] = { at: time, isCheck: isCheck ?? state.execs[exec]?.isCheck ?? false };
-    const [oldest] = Object.keys(state.execs);
-    if (Object.keys(state.execs).length > MAX_EXECS) delete state.execs[oldest!];
-  }
-  switch (action) {
-    case 'start':
-    case 'restore':
-      state.status = 'running';
-      state.health = undefined;
-      state.signals = [];
-      state.execs = {};
-      state.oomAt = undefined;
-      break;
-    case 'die':
-      state.status = 'exited';
-      state.health = undefined;
-      break;
-    case 'pause':
-      state.status = 'paused';
-      break;
-    case 'unpause':
-      state.status = 'running';
-      break;
-    case 'oom':
-      state.oomAt = time;
-      break;
-    case 'kill':
-      if (signal !== undefined) state.signals = [...state.signals, { signal, at: time }].slice(-MAX_MOMENTS);
-      break;
-    case 'health_status.healthy':
-    case 'health_status.unhealthy':
-      // The first result of a run is no change.
-      if (state.health !== undefined) state.healthChanges = addMoment(state.healthChanges, time);
-      state.health = action.slice('health_status.'.length);
-      break;
-  }
 }
 
 /** When the current run was reported to have started. */

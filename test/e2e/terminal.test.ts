@@ -203,11 +203,7 @@ test('events are told as the agent tells them, of what has passed and of what co
       .split('\n')
       .map((line) => line.replace(/^\S+ /, ''))
       .filter((line) => !line.startsWith('network ')),
-    [
-      `container ${name} create`,
-      `container ${name} start`,
-      `container ${name} die with exit code 3: ended by itself, with an exit code other than 0`,
-    ],
+    [`container ${name} created`, `container ${name} started`, `container ${name} exited with code 3`],
   );
   const asJson = (await portlight(t, ['events', '-o', 'json', name], ALONE)).stdout.trimEnd().split('\n');
   const records = asJson.map(
@@ -221,7 +217,7 @@ test('events are told as the agent tells them, of what has passed and of what co
 
   const follower = new AgentProcess(['events', '-f', '--since', '1h', name], ALONE, temporaryDirectory(t));
   t.teardown(() => follower.kill('SIGKILL'));
-  const ends = () => follower.stdout.match(/die with exit code 3/g)?.length ?? 0;
+  const ends = () => follower.stdout.match(/exited with code 3/g)?.length ?? 0;
   await waitFor('what has passed', () => ends() === 1);
   await docker.getContainer(name).start();
   await waitFor('what comes', () => ends() === 2);
@@ -251,17 +247,13 @@ test('where an agent runs, ps and events take what it has', async (t) => {
   t.regex((await portlight(t, ['ps'], variables)).stdout, new RegExp(`^${name} .* 16 MiB .* pid:\\d+`, 'm'));
   const follower = new AgentProcess(['events', '-f', name], variables, temporaryDirectory(t));
   t.teardown(() => follower.kill('SIGKILL'));
-  await waitFor('what has passed', () => follower.stdout.includes(`container ${name} start`));
+  await waitFor('what has passed', () => follower.stdout.includes(`container ${name} started`));
   await container.kill();
-  await waitFor('what comes', () => /die with exit code 137: was killed by command/.test(follower.stdout));
-  t.is(follower.stdout.match(/ start$/gm)?.length, 1, 'each once');
+  await waitFor('what comes', () => /killed on request \(exit code 137\)/.test(follower.stdout));
+  t.is(follower.stdout.match(/ started$/gm)?.length, 1, 'each once');
   const all = (await portlight(t, ['events', before, name], variables)).stdout;
-  t.regex(
-    all,
-    new RegExp(`container ${before} die with exit code 4`),
-    'what the daemon remembers from before',
-  );
-  t.is(all.match(new RegExp(`container ${name} start$`, 'gm'))?.length, 1);
+  t.regex(all, new RegExp(`container ${before} exited with code 4`), 'what the daemon remembers from before');
+  t.is(all.match(new RegExp(`container ${name} started$`, 'gm'))?.length, 1);
   await agent.stop();
   t.is((await follower.exit).code, 1);
   t.regex(follower.stderr, /^portlight: the agent at http\S+ closed the connection/);
@@ -337,7 +329,7 @@ test('exit codes: 0, 1, 2, and 130 for Ctrl-C', async (t) => {
     ['events', '-f', name],
   ]) {
     const terminal = await Terminal.start(t, portlightLine(args), SMALL);
-    await terminal.shows(args[0] === 'logs' ? /hello/ : new RegExp(`container ${name} start`));
+    await terminal.shows(args[0] === 'logs' ? /hello/ : new RegExp(`container ${name} started`));
     await terminal.press('C-c');
     await terminal.shows(/left with 130/);
   }

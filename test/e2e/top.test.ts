@@ -69,7 +69,7 @@ for (const size of [SMALL, LARGE]) {
     t.regex(one, /^CPU [\d.]+ %, throttled/m);
     t.regex(one, /MEMORY [\d.]+ KiB|MEMORY [\d.]+ MiB/);
     t.is(/NET in /.test(one), size.columns >= 100, 'more charts where there is room');
-    t.regex(one, new RegExp(`^\\S+ container ${busy} start$`, 'm'));
+    t.regex(one, new RegExp(`^\\S+ container ${busy} started$`, 'm'));
     await terminal.shows(/[⠀-⣿]/);
     t.is((await terminal.lines()).length, size.rows);
 
@@ -199,9 +199,9 @@ test('where an agent runs, it shows what that has', async (t) => {
   const terminal = await startTop(t, ['--all', '--filter', name.slice(-12)], { ...LARGE, variables });
   await terminal.shows(new RegExp(`^portlight top {2}agent at http[\\s\\S]*>${name} +running +[\\d.]+ %`));
   await terminal.press('Enter');
-  await terminal.shows(new RegExp(`container ${name} start[\\s\\S]*\\| tick`));
+  await terminal.shows(new RegExp(`container ${name} started[\\s\\S]*\\| tick`));
   await container.kill();
-  await terminal.shows(new RegExp(`^${name} {2}exited 137[\\s\\S]*container ${name} die with exit code 137`));
+  await terminal.shows(new RegExp(`^${name} {2}exited 137[\\s\\S]*container ${name} killed on request`));
   await agent.stop();
   await terminal.press('Escape');
   await terminal.shows(/the agent at http\S+ .*reconnecting/);
@@ -260,8 +260,6 @@ test('a container that begins and ends is seen to', async (t) => {
   await runContainer(t, { name, script: 'sleep 600' });
   await terminal.shows(new RegExp(`${name} +running`));
   await docker.getContainer(name).kill();
-  const screen = await terminal.shows(
-    new RegExp(`container ${name} die with exit code 137: was killed by command`),
-  );
+  const screen = await terminal.shows(new RegExp(`container ${name} killed on request`));
   t.false(new RegExp(`^.${name} +running`, 'm').test(screen));
 });

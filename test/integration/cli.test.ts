@@ -244,7 +244,7 @@ test('the console shows lines, events, namespaces and a table', async (t) => {
   await waitFor('all of it', () =>
     [
       new RegExp(`^\\d\\d:\\d\\d:\\d\\d\\.\\d{3} ${name} \\| hello$`, 'm'),
-      new RegExp(`\\* container ${name} start$`, 'm'),
+      new RegExp(`\\* container ${name} started$`, 'm'),
       new RegExp(`\\* container ${name} namespaces pid:\\d+ net:\\d+`, 'm'),
       new RegExp(`^${name} +\\d+\\.\\d % +.*[KM]iB`, 'm'),
     ].every((pattern) => pattern.test(agent.stdout)),

@@ -113,7 +113,7 @@ test.serial('scope project: the own Compose project and nothing else', async (t)
     await own.wait();
     const { stdout: events } = await execSidecar(agent, ['events']);
     t.false(events.includes(outside), events);
-    return events.includes(`container ${inside} die`);
+    return events.includes(`container ${inside} killed on request`);
   });
 });
 
@@ -289,7 +289,7 @@ test.serial(
     const short = app.id.slice(0, 12);
     t.regex(await asked(1, ['ps']), new RegExp(`^${short} .* KiB +64 MiB`, 'm'));
     t.is(await asked(2, ['logs', name]), 'begun\n');
-    t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} start`));
+    t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} started`));
     const [bare, full] = await Promise.all([1, 2].map((index) => asked(index, ['check'])));
     t.regex(bare!, /^WARN +container names and logs +none, and no exit codes\. Mount \S+ of the host/m);
     for (const check of [

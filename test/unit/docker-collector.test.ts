@@ -181,7 +181,7 @@ async function observed(
     command: undefined,
   });
   collector.start(nothing);
-  t.teardown(() => collector.stop());
+  t.teardown(() => collector.close());
   await waitFor('the inventory', () => collector.connected);
   return { told, ends, faults, saved, collector };
 }
@@ -226,7 +226,7 @@ test('what nobody tells is concluded, and the next run is told as it was', async
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
-  await first.collector.stop();
+  await first.collector.close();
   Object.assign(daemon.states.get('web')!, { startedAt: iso(-5000), finishedAt: iso(-6000) });
   const { told } = await observed(t, daemon, kept);
   await waitFor('it to be concluded', () => told.length === 2);
@@ -250,7 +250,7 @@ test('a daemon that does not answer in time is asked once more what is missing',
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
-  await first.collector.stop();
+  await first.collector.close();
   daemon.states.delete('web');
   const { told, faults } = await observed(t, daemon, kept);
   daemon.failures = 1;
@@ -264,7 +264,7 @@ test('a container that is removed while it is described leaves nothing behind', 
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
-  await first.collector.stop();
+  await first.collector.close();
   daemon.whileDescribing = (id) => {
     daemon.whileDescribing = undefined;
     daemon.states.delete(id);
@@ -294,7 +294,7 @@ async function restartedUnseen(t: ExecutionContext, act: (daemon: Daemon) => voi
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
-  await first.collector.stop();
+  await first.collector.close();
   Object.assign(daemon.states.get('web')!, { startedAt: iso(-5000), finishedAt: iso(-6000) });
   const { told } = await observed(t, daemon, kept);
   act(daemon);
@@ -321,7 +321,7 @@ test('what is missing is concluded of a container that is busy with other things
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
-  await first.collector.stop();
+  await first.collector.close();
   daemon.states.get('web')!.name = 'web2';
   const { told } = await observed(t, daemon, kept);
   const timer = setInterval(() => daemon.emitEvent('top', 'web', at(iso())), 300);

@@ -15,6 +15,7 @@ import { findDaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import { daemonRequests, requestPattern } from '../../collectors/engine/requests.ts';
 import { formatSince, parseTime } from '../../collectors/engine/time.ts';
 import { nameOfAction } from '../../collectors/lifecycle/actions.ts';
+import { classifyEvent } from '../../collectors/lifecycle/docker-event.ts';
 import { eventRecord } from '../../collectors/lifecycle/event-record.ts';
 import { parseImageReference, resourceAttributes } from '../../collectors/lifecycle/identity.ts';
 import { fakeDaemon } from '../support/fake-daemon.ts';
@@ -243,16 +244,15 @@ test('times are kept to the nanosecond both ways, and "never" is 0', (t) => {
 test('an event keeps its nanoseconds, says its exit code, and never an exec command', (t) => {
   const line =
     '{"Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"137","image":"i","name":"web"}},"scope":"local","time":1795498983,"timeNano":1795498983000000001}';
-  const record = eventRecord(parseEvent(line), { container: 'web' });
+  const record = eventRecord(classifyEvent(parseEvent(line)), { container: 'web' });
   t.is(record.time, 1_795_498_983_000_000_001n);
   t.is(record.eventName, 'docker.container.die');
-  t.is(record.body, 'container web die with exit code 137');
+  t.is(record.body, 'container web exited with code 137');
   t.is(record.attributes['process.exit.code'], 137);
   t.is(nameOfAction('container', 'exec_create: sh -c "echo $PASSWORD: x"'), 'exec_create');
   t.is(nameOfAction('container', 'health_status: unhealthy'), 'health_status.unhealthy');
-  const exec = eventRecord(parseEvent(line.replace('"die"', '"exec_start: cat /secret"')), {
-    container: 'web',
-  });
+  const execEvent = parseEvent(line.replace('"die"', '"exec_start: cat /secret"'));
+  const exec = eventRecord(classifyEvent(execEvent), { container: 'web' });
   t.false(
     JSON.stringify(exec, (_, value) => (typeof value === 'bigint' ? String(value) : value)).includes(
       '/secret',
@@ -263,23 +263,26 @@ test('an event keeps its nanoseconds, says its exit code, and never an exec comm
 test("labels stand among an event's attributes, and are never taken for its facts", (t) => {
   const event = (action: string, attributes: Record<string, string>) =>
     eventRecord(
-      parseEvent(
-        JSON.stringify({
-          Type: 'container',
-          Action: action,
-          Actor: { ID: 'c1', Attributes: attributes },
-          timeNano: 5,
-        }),
+      classifyEvent(
+        parseEvent(
+          JSON.stringify({
+            Type: 'container',
+            Action: action,
+            Actor: { ID: 'c1', Attributes: attributes },
+            timeNano: 5,
+          }),
+        ),
       ),
       { container: 'web' },
     );
   const labels = { exitCode: 'abc', signal: 'q', container: 'zzz', oldName: 'x', timeNano: 'boom' };
-  for (const action of ['create', 'start', 'die', 'exec_start']) {
+  const predicates = { create: 'created', start: 'started', die: 'exited', exec_start: 'exec started' };
+  for (const [action, predicate] of Object.entries(predicates)) {
     const { attributes, body } = event(action, labels);
     t.is(attributes['process.exit.code'], undefined);
     t.is(attributes['container.id'], undefined);
     t.is(attributes['docker.container.previous_name'], undefined);
-    t.is(body, `container web ${action}`);
+    t.is(body, `container web ${predicate}`);
   }
   t.is(event('start', { exitCode: '3' }).attributes['process.exit.code'], undefined);
   t.is(event('die', { exitCode: '3' }).attributes['process.exit.code'], 3);

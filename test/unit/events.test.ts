@@ -9,7 +9,7 @@ import { eventsPage } from '../../agent/setup/events-page.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { listedReference } from '../../collectors/docker/objects/image-references.ts';
 import { actionOf, actions, nameOfAction } from '../../collectors/lifecycle/actions.ts';
-import type { DockerEvent } from '../../collectors/lifecycle/event-record.ts';
+import { classifyEvent, type DockerEvent } from '../../collectors/lifecycle/docker-event.ts';
 import { eventRecord, uidOf } from '../../collectors/lifecycle/event-record.ts';
 import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/lifecycle/exit-reason.ts';
 import { KillSignals } from '../../collectors/lifecycle/kill-signals.ts';
@@ -69,7 +69,7 @@ const event = (
   Action: string,
   Attributes: Record<string, string>,
   more: Partial<DockerEvent> = {},
-) => ({ Type, Action, Actor: { ID: 'c1', Attributes }, timeNano: 7n, ...more }) satisfies DockerEvent;
+) => classifyEvent({ Type, Action, Actor: { ID: 'c1', Attributes }, timeNano: 7n, ...more });
 
 test('an action that nobody knows yet is told with what all have', (t) => {
   const record = eventRecord(event('teapot', 'boil', { name: 'pot', secret: 'x' }));
@@ -453,7 +453,7 @@ test('an image that arrived right before is the beginning of the life', async (t
     { name: 'shop/web' },
     { Actor: { ID: 'shop/web:1', Attributes: {} }, timeNano: 5n * SECOND },
   );
-  story.recordImageArrival(pull, actionOf('image', 'pull'));
+  story.anticipateEvent(pull);
   const container = fakeContainer({ id: 'c', image: 'shop/web:1', createdAt: 0n, startedAt: 0n });
   const tell = (action: string, seconds: number) =>
     story.reportEvent(

@@ -128,7 +128,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
   });
   await new Promise<void>((resolve) => collector.start(resolve));
   await act(told);
-  await collector.stop();
+  await collector.close();
   return told.map(({ eventName }) => eventName.replace('docker.container.', ''));
 }
 

@@ -170,7 +170,7 @@ export class DaemonSource implements ViewSource {
 
   async close(): Promise<void> {
     clearInterval(this.timer);
-    await this.docker.stop();
+    await this.docker.close();
     this.collectors.close();
   }
 

@@ -1,0 +1,172 @@
+/** Emits the spans of containers' lives. */
+import type { RecordSink, TextStore } from '../records/collector.ts';
+import {
+  type AttributeValue,
+  type Container,
+  Severity,
+  type SpanContext,
+  type UnixNano,
+} from '../records/records.ts';
+import type { ClassifiedEvent } from './docker-event.ts';
+import type { Exit } from './exit-classifier.ts';
+import { exitSeverity, isRequestedExit } from './exit-reason.ts';
+import { familiar } from './identity.ts';
+import { childSpan, lifeContext, type Phase, rootSpan } from './life-spans.ts';
+import type { ReportedState } from './reported-state.ts';
+import { loadOldestFirst } from './stored-order.ts';
+
+/** How long before a container's creation the arrival of its image belongs to its first life. */
+const ARRIVAL_WINDOW: UnixNano = 600_000_000_000n;
+const MAX_ARRIVALS = 256;
+const ARRIVALS: ReadonlySet<string> = new Set(['pull', 'load', 'import', 'create', 'tag']);
+/** Limit of services whose last life is remembered. */
+const MAX_LIVES = 1000;
+/** Part of the keys on disk. */
+const PREFIX = 'life/';
+
+interface Arrival {
+  readonly action: string;
+  readonly time: UnixNano;
+}
+
+/** What outlives a container: the Compose service, or the name. */
+function serviceKey({ name, labels }: Container): string {
+  const service = labels['com.docker.compose.service'];
+  if (service === undefined) return name;
+  const project = labels['com.docker.compose.project'] ?? '';
+  return `${project}/${service}/${labels['com.docker.compose.container-number'] ?? ''}`;
+}
+
+export class LifeTracer {
+  private readonly sink: RecordSink;
+  private readonly store: TextStore;
+  /** The last life of each service or name. */
+  private readonly lives = new Map<string, SpanContext>();
+  /** How and when images arrived on this host, by reference and by id. */
+  private readonly arrivals = new Map<string, Arrival>();
+
+  constructor(sink: RecordSink, store: TextStore) {
+    this.sink = sink;
+    this.store = store;
+    for (const [key, [, traceId = '', spanId = '']] of loadOldestFirst(store, PREFIX))
+      this.lives.set(key, { traceId, spanId });
+  }
+
+  /** Records that an image arrived on this host, or got a tag. */
+  recordImageArrival({ id, action, time, source }: ClassifiedEvent): void {
+    if (!ARRIVALS.has(action)) return;
+    for (const reference of [id, source.Actor.Attributes.name]) {
+      if (reference === undefined) continue;
+      const key = familiar(reference);
+      this.arrivals.delete(key);
+      this.arrivals.set(key, { action, time });
+      if (this.arrivals.size > MAX_ARRIVALS) this.arrivals.delete(this.arrivals.keys().next().value!);
+    }
+  }
+
+  /** Sets the state's life where the event begins a new one, or none is known. */
+  beginLife(state: ReportedState, container: Container, { action, time }: ClassifiedEvent): void {
+    const isNew = action === 'create' || (action === 'start' && state.status === 'exited');
+    if (!isNew && state.life !== undefined) return;
+    // A container that was found in the middle of a life: the life began with its last start.
+    const start = isNew ? time : (state.lastTimes.start ?? state.lastTimes.create ?? time);
+    state.life = lifeContext(container.id, start);
+    state.lifeStart = start;
+    const arrival = action === 'create' ? this.arrivalOf(container) : undefined;
+    if (arrival === undefined || time - arrival.time > ARRIVAL_WINDOW) return;
+    state.lifeStart = arrival.time;
+    // The daemon does not report how long the arrival took.
+    const moment = { name: `image.${arrival.action}`, start: arrival.time, end: arrival.time };
+    this.emitChild(state.life, container, moment);
+  }
+
+  /**
+   * Emits the spans that an event ends.
+   * @param phaseStart when the phase began that the event ends
+   */
+  emitSpans(
+    state: ReportedState,
+    container: Container,
+    event: ClassifiedEvent,
+    phaseStart: UnixNano | undefined,
+    exit: Exit | undefined,
+  ): void {
+    const { action, execId, row, time: end } = event;
+    const isCheck = execId !== undefined && state.execs[execId]?.isCheck === true;
+    // Every start but the first begins a life: nothing of that life is before it.
+    const isBeforeLife = action === 'start' && state.lastTimes.die !== undefined;
+    if (state.life === undefined || row.span === undefined || isCheck || isBeforeLife) return;
+    if (exit !== undefined) this.emitExitSpans(state, state.life, container, row.span, phaseStart, exit, end);
+    else if (phaseStart !== undefined)
+      this.emitChild(state.life, container, {
+        name: row.span,
+        start: phaseStart,
+        end,
+        ...outcomeOf(state, event),
+      });
+  }
+
+  private emitExitSpans(
+    state: ReportedState,
+    life: SpanContext,
+    container: Container,
+    name: string,
+    runStart: UnixNano | undefined,
+    { reason, exitCode }: Exit,
+    end: UnixNano,
+  ): void {
+    const attributes: Record<string, AttributeValue> = { 'portlight.exit.reason': reason };
+    if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
+    const error = exitSeverity(reason, exitCode) > Severity.INFO && reason !== 'stopped' ? reason : undefined;
+    const key = serviceKey(container);
+    const previous = this.lives.get(key);
+    const links = previous === undefined ? [] : [previous];
+    const [signal] = state.signals;
+    if (signal !== undefined && isRequestedExit(reason))
+      this.emitChild(life, container, { name: 'container.stop', start: signal.at, end, attributes, error });
+    if (runStart !== undefined)
+      this.emitChild(life, container, { name, start: runStart, end, attributes, error, links });
+    const whole = { name: 'container', start: state.lifeStart, end, attributes, error, links };
+    void this.sink.emitSpan(container.resource, rootSpan(life, whole));
+    this.rememberLife(key, life, end);
+  }
+
+  private emitChild(life: SpanContext, { resource }: Container, phase: Phase): void {
+    void this.sink.emitSpan(resource, childSpan(life, phase));
+  }
+
+  private arrivalOf({ image, resource }: Container): Arrival | undefined {
+    const name = familiar(image);
+    const keys = [name, `${name}:latest`, String(resource.attributes['container.image.id'])];
+    return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
+  }
+
+  private rememberLife(key: string, life: SpanContext, time: UnixNano): void {
+    this.lives.delete(key);
+    this.lives.set(key, life);
+    this.store.save(PREFIX + key, `${time} ${life.traceId} ${life.spanId}`);
+    if (this.lives.size <= MAX_LIVES) return;
+    const oldest = this.lives.keys().next().value!;
+    this.lives.delete(oldest);
+    this.store.delete(PREFIX + oldest);
+  }
+}
+
+/** The attributes of a phase that is not a run, and its error. */
+function outcomeOf(
+  { health }: ReportedState,
+  { action, execId, exitCode }: ClassifiedEvent,
+): Pick<Phase, 'attributes' | 'error'> {
+  const attributes: Record<string, AttributeValue> = {};
+  let error: string | undefined;
+  if (execId !== undefined) {
+    attributes['docker.exec.id'] = execId;
+    if (exitCode !== undefined) attributes['process.exit.code'] = exitCode;
+    if (exitCode !== 0 && exitCode !== undefined) error = `exit code ${exitCode}`;
+  }
+  if (action.startsWith('health_status.')) {
+    attributes['container.health.status'] = health ?? 'starting';
+    if (action === 'health_status.unhealthy') error = 'unhealthy';
+  }
+  return { attributes, error };
+}

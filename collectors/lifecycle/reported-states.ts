@@ -1,0 +1,77 @@
+/** The reported state of every container, in memory and in the data directory. */
+import type { TextStore } from '../records/collector.ts';
+import type { UnixNano } from '../records/records.ts';
+import { formatReportedState, parseReportedState, type ReportedState } from './reported-state.ts';
+
+/** Part of the keys on disk. */
+const PREFIX = 'container/';
+
+export class ReportedStates {
+  private readonly store: TextStore;
+  private readonly byId = new Map<string, ReportedState>();
+  /** Until when an earlier agent reported each container. */
+  private readonly reportedUntil = new Map<string, UnixNano>();
+  /** The last write of each container that waits for exporters. */
+  private readonly pendingWrites = new Map<string, Promise<void>>();
+
+  constructor(store: TextStore) {
+    this.store = store;
+    for (const id of store.idsUnder(PREFIX)) {
+      const state = parseReportedState(store.load(PREFIX + id) ?? '');
+      if (state === undefined) continue;
+      this.byId.set(id, state);
+      this.reportedUntil.set(id, state.lastDaemonEventAt);
+    }
+  }
+
+  ids(): Iterable<string> {
+    return this.byId.keys();
+  }
+
+  get(id: string): ReportedState | undefined {
+    return this.byId.get(id);
+  }
+
+  set(id: string, state: ReportedState): void {
+    this.byId.set(id, state);
+  }
+
+  /** Whether an earlier agent reported the daemon's events of that time: the daemon repeats them. */
+  isReportedEarlier(id: string, time: UnixNano): boolean {
+    return time <= (this.reportedUntil.get(id) ?? -1n);
+  }
+
+  saveNow(id: string, state: ReportedState): void {
+    this.store.save(PREFIX + id, formatReportedState(state));
+  }
+
+  deleteNow(id: string): void {
+    if (this.byId.delete(id)) this.store.delete(PREFIX + id);
+  }
+
+  /** Saves the state as it is now, once exporters have accepted its events and all earlier ones. */
+  saveAfter(id: string, state: ReportedState, accepted: readonly Promise<void>[]): Promise<void> {
+    const text = formatReportedState(state);
+    return this.writeAfter(id, accepted, () => this.store.save(PREFIX + id, text));
+  }
+
+  /** Forgets a removed container at once, and deletes it from the store as `saveAfter` saves. */
+  deleteAfter(id: string, accepted: readonly Promise<void>[], onDeleted: () => void): Promise<void> {
+    const written = this.writeAfter(id, accepted, () => {
+      this.store.delete(PREFIX + id);
+      onDeleted();
+    });
+    this.byId.delete(id);
+    this.reportedUntil.delete(id);
+    return written;
+  }
+
+  private writeAfter(id: string, accepted: readonly Promise<void>[], write: () => void): Promise<void> {
+    const written = Promise.all([this.pendingWrites.get(id), ...accepted]).then(() => {
+      write();
+      if (this.pendingWrites.get(id) === written) this.pendingWrites.delete(id);
+    });
+    this.pendingWrites.set(id, written);
+    return written;
+  }
+}
