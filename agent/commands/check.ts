@@ -102,7 +102,7 @@ async function checkReceiver(destination: string, target: SignalEndpoint): Promi
     transport.close();
     const shown = String(maskSecrets(url.href));
     if (verdict.kind === 'accepted') return checkResult(name, 'ok', `${shown} accepts ${protocol}`);
-    const isTemporary = verdict.kind === 'retry' || verdict.kind === 'away';
+    const isTemporary = verdict.kind === 'retry' || verdict.kind === 'unreachable';
     return checkResult(
       name,
       'fail',

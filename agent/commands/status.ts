@@ -1,12 +1,12 @@
 /** `portlight status`: the deliveries of the running agent. */
 import type { Command } from 'commander';
 import { bytes, duration } from '../../exporters/console/format.ts';
-import type { Delivery, Status } from '../../exporters/shared/status.ts';
+import type { DeliveryStatus, Status } from '../../exporters/shared/status.ts';
 import { loadCommandConfig } from './config-flags.ts';
 import { print, printAs, printTable } from './output.ts';
 import { queryAgent } from './query-agent.ts';
 
-const formatDropped = (dropped: Delivery['dropped']): string =>
+const formatDropped = (dropped: DeliveryStatus['dropped']): string =>
   Object.entries(dropped)
     .map(([reason, count]) => `${count} ${reason}`)
     .join(', ') || '0';

@@ -8,10 +8,10 @@ import { Backoff } from '../../collectors/shared/backoff.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { HttpEndpoint } from '../../config/destinations.ts';
 import type { Alert } from '../alerts/alert.ts';
-import { posted, posterOf } from '../sending/post.ts';
-import { renewed } from '../sending/renewed.ts';
-import { traced } from '../sending/traced.ts';
-import type { Transport } from '../sending/verdict.ts';
+import { createHttpClient, postAlert } from '../sending/http-client.ts';
+import { createRenewingTransport } from '../sending/renewing-transport.ts';
+import type { Transport } from '../sending/send-result.ts';
+import { createTracingTransport } from '../sending/tracing-transport.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { DropReason } from '../shared/drop-reasons.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
@@ -25,10 +25,10 @@ const RESOLVE_AFTER_INTERVALS = 4;
 
 /** @throws {Error} when a file of the endpoint cannot be read */
 function transportTo(endpoint: HttpEndpoint): Transport {
-  const poster = posterOf(endpoint);
+  const client = createHttpClient(endpoint);
   return {
-    send: (request, span) => posted(poster, request, { 'content-type': 'application/json' }, span),
-    close: () => poster.close(),
+    send: (request, span) => postAlert(client, request, { 'content-type': 'application/json' }, span),
+    close: () => client.close(),
   };
 }
 
@@ -56,7 +56,7 @@ export class AlertmanagerExporter implements Exporter {
   private constructor(name: string, resendMs: number, transport: Transport, telemetry: Telemetry) {
     this.name = name;
     this.resendMs = resendMs;
-    this.transport = traced(transport, telemetry, { signal: 'alerts', destination: name });
+    this.transport = createTracingTransport(transport, telemetry, { signal: 'alerts', destination: name });
     this.telemetry = telemetry;
   }
 
@@ -66,7 +66,7 @@ export class AlertmanagerExporter implements Exporter {
     resendMs: number,
     telemetry: Telemetry,
   ): Promise<AlertmanagerExporter> {
-    const transport = await renewed(async () => transportTo(endpoint));
+    const transport = await createRenewingTransport(async () => transportTo(endpoint));
     return new AlertmanagerExporter(
       `alertmanager ${endpoint.url.host}${endpoint.url.pathname.replace(/\/api\/v2\/alerts$/, '')}`,
       resendMs,
@@ -157,7 +157,7 @@ export class AlertmanagerExporter implements Exporter {
       return;
     }
     const labels = { signal: 'alerts', destination: this.name };
-    if (result?.kind === 'away' || result?.kind === 'retry') {
+    if (result?.kind === 'unreachable' || result?.kind === 'retry') {
       this.isReachable = false;
       this.telemetry.count('portlight.exporter.retries', 1, labels);
       this.telemetry.warn(`${this.name}: cannot post alerts: ${result.message}`, {}, `retry ${this.name}`);

@@ -10,16 +10,16 @@ import {
 } from '@grpc/grpc-js';
 import type { Signal, SignalEndpoint } from '../../config/destinations.ts';
 import { VERSION } from '../../config/version.ts';
-import { headersOf, tlsOf } from '../sending/endpoint.ts';
+import { readHeaders, readTlsFiles } from '../sending/endpoint-files.ts';
 import {
   accepted,
-  away,
   refused,
   retry,
+  type SendResult,
   type Transport,
   tooLarge,
-  type Verdict,
-} from '../sending/verdict.ts';
+  unreachable,
+} from '../sending/send-result.ts';
 import { decodeResponse, decodeRetryDelay } from './wire/decode.ts';
 
 /** https://opentelemetry.io/docs/specs/otlp/#failures: RESOURCE_EXHAUSTED only with a RetryInfo. */
@@ -51,11 +51,11 @@ const options: ClientOptions = {
   'grpc.primary_user_agent': `portlight/${VERSION}`,
 };
 
-function verdictOn({ code, details, metadata }: ServiceError): Verdict {
+function verdictOn({ code, details, metadata }: ServiceError): SendResult {
   const message = `gRPC ${status[code] ?? code} ${details}`.trim();
   const [encoded] = metadata?.get('grpc-status-details-bin') ?? [];
   const delay = Buffer.isBuffer(encoded) ? decodeRetryDelay(encoded) : undefined;
-  if (AWAY.has(code) && delay === undefined) return away(message);
+  if (AWAY.has(code) && delay === undefined) return unreachable(message);
   if (AWAY.has(code) || RETRYABLE.has(code)) return retry(message, delay);
   if (code === status.RESOURCE_EXHAUSTED) {
     if (delay !== undefined) return retry(message, delay);
@@ -64,7 +64,7 @@ function verdictOn({ code, details, metadata }: ServiceError): Verdict {
   return refused(message, OF_CONTENT.has(code));
 }
 
-function verdictOnAnswer(answer: Buffer | undefined): Verdict {
+function verdictOnAnswer(answer: Buffer | undefined): SendResult {
   try {
     return accepted(decodeResponse(answer ?? Buffer.alloc(0)));
   } catch {
@@ -76,10 +76,10 @@ function verdictOnAnswer(answer: Buffer | undefined): Verdict {
 /** @throws {Error} when a file of the target cannot be read */
 export function grpcTransport(target: SignalEndpoint): Transport {
   const { url, signal, timeoutMs, compression } = target;
-  const { ca, cert, key } = tlsOf(target);
+  const { ca, cert, key } = readTlsFiles(target);
   const isSecure = url.protocol === 'https:';
   const metadata = new Metadata();
-  for (const [name, value] of Object.entries(headersOf(target))) metadata.set(name, value);
+  for (const [name, value] of Object.entries(readHeaders(target))) metadata.set(name, value);
   const underWay = new Set<ClientUnaryCall>();
   const client = new Client(
     `${url.hostname}:${url.port || (isSecure ? 443 : 80)}`,

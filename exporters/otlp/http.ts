@@ -4,8 +4,8 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { SignalEndpoint } from '../../config/destinations.ts';
-import { type Answer, failureOf, posterOf } from '../sending/post.ts';
-import { accepted, away, type Transport, type Verdict } from '../sending/verdict.ts';
+import { createHttpClient, failureOf, type HttpResponse } from '../sending/http-client.ts';
+import { accepted, type SendResult, type Transport, unreachable } from '../sending/send-result.ts';
 import { toJson } from './json.ts';
 import { decodeResponse, type PartialSuccess } from './wire/decode.ts';
 
@@ -15,7 +15,7 @@ interface JsonAnswer {
   partialSuccess?: Record<string, string | number>;
 }
 
-function partialSuccessOf({ isJson, body }: Answer): PartialSuccess {
+function partialSuccessOf({ isJson, body }: HttpResponse): PartialSuccess {
   if (body.length === 0) return { rejected: 0, message: '' };
   if (!isJson) return decodeResponse(body);
   const { errorMessage = '', ...rejected } =
@@ -23,7 +23,7 @@ function partialSuccessOf({ isJson, body }: Answer): PartialSuccess {
   return { rejected: Number(Object.values(rejected)[0] ?? 0), message: String(errorMessage) };
 }
 
-function verdictOn(answer: Answer): Verdict {
+function verdictOn(answer: HttpResponse): SendResult {
   const failure = failureOf(answer);
   if (failure !== undefined) return failure;
   try {
@@ -37,7 +37,7 @@ function verdictOn(answer: Answer): Verdict {
 /** @throws {Error} when a file of the target cannot be read */
 export function httpTransport(target: SignalEndpoint): Transport {
   const { protocol, signal, compression } = target;
-  const poster = posterOf(target);
+  const client = createHttpClient(target);
   const isJson = protocol === 'http/json';
   const headers = {
     'content-type': isJson ? 'application/json' : 'application/x-protobuf',
@@ -49,14 +49,14 @@ export function httpTransport(target: SignalEndpoint): Transport {
         const plain = isJson ? toJson(signal, bytes) : bytes;
         const body =
           compression === 'gzip' ? await compress(plain, { level: constants.Z_BEST_SPEED }) : plain;
-        const answer = await poster.post(body, headers);
-        span?.setAttribute('http.response.status_code', answer.status);
-        return verdictOn(answer);
+        const response = await client.post(body, headers);
+        span?.setAttribute('http.response.status_code', response.status);
+        return verdictOn(response);
       } catch (error) {
         // Whatever the network does is worth another attempt, a wrong certificate included: it can be renewed.
-        return away(errorMessage(error));
+        return unreachable(errorMessage(error));
       }
     },
-    close: () => poster.close(),
+    close: () => client.close(),
   };
 }

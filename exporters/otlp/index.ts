@@ -3,7 +3,7 @@
 import type { Resource } from '../../collectors/records/records.ts';
 import { type ContainerFilter, compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { type Destination, signalOfKind } from '../../config/destinations.ts';
-import { Delivery, type Outlet } from '../sending/delivery.ts';
+import { type LaneRoute, SpooledDelivery } from '../sending/spooled-delivery.ts';
 import type { AlertBatch, Batch } from '../shared/batch.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
 import { OWN_SPAN_SCOPE } from '../shared/own-tracer.ts';
@@ -48,9 +48,9 @@ export class OtlpExporter implements Exporter {
   readonly name: string;
   private readonly destination: Destination;
   private readonly isSelected: ContainerFilter;
-  private readonly delivery: Delivery;
+  private readonly delivery: SpooledDelivery;
 
-  private constructor(destination: Destination, delivery: Delivery) {
+  private constructor(destination: Destination, delivery: SpooledDelivery) {
     this.name = destination.name;
     this.destination = destination;
     this.isSelected = compileContainerFilter(destination.containers.include, destination.containers.exclude);
@@ -70,26 +70,29 @@ export class OtlpExporter implements Exporter {
   ): Promise<OtlpExporter> {
     const { name, kinds, endpoints: targets, maxBytes, maxAgeMs, metricsOrder, backlogRate } = destination;
     // What can be refused comes first: a spool that was begun is one that is sent.
-    const outlets: Outlet[] = [];
+    const routes: LaneRoute[] = [];
     try {
       for (const lane of kinds) {
         const target = targets[signalOfKind(lane)]!;
-        outlets.push({
+        routes.push({
           lane,
           signal: lane,
           transport: await createTransport(target),
           origin: target.url.origin,
           halve,
-          countOf: lane === 'metrics' ? countPoints : countRecords,
+          countRecords: lane === 'metrics' ? countPoints : countRecords,
           ...(lane === 'traces' && { isSelfTrace }),
         });
       }
     } catch (error) {
-      for (const { transport } of outlets) transport.close();
+      for (const { transport } of routes) transport.close();
       throw error;
     }
-    const bounds = { maxBytes, maxAgeMs, logsWait, metrics: metricsOrder, backlogRate };
-    return new OtlpExporter(destination, new Delivery({ name, directory, outlets, telemetry, ...bounds }));
+    const bounds = { maxBytes, maxAgeMs, logsWait, metricsOrder, backlogRate };
+    return new OtlpExporter(
+      destination,
+      new SpooledDelivery({ name, directory, routes: routes, telemetry, ...bounds }),
+    );
   }
 
   start(): void {
@@ -101,7 +104,7 @@ export class OtlpExporter implements Exporter {
     const lane = laneOf(batch);
     if (batch.count === 0 || !this.destination.kinds.includes(lane)) return Promise.resolve();
     const { otlp, count } = this.filtered(batch);
-    return count === 0 ? Promise.resolve() : this.delivery.put(lane, otlp, count);
+    return count === 0 ? Promise.resolve() : this.delivery.enqueue(lane, otlp, count);
   }
 
   status(): DestinationStatus {
@@ -109,7 +112,7 @@ export class OtlpExporter implements Exporter {
   }
 
   shutdown(deadline: AbortSignal): Promise<void> {
-    return this.delivery.stop(deadline);
+    return this.delivery.shutdown(deadline);
   }
 
   private filtered(batch: Sent): { otlp: Buffer; count: number } {

@@ -91,7 +91,7 @@ const cadvisorIdentity: Identity = (set) => {
 /** cAdvisor's names are Prometheus names already. */
 const asItIs: Naming = ({ name }) => ({ name: name.replace(/_total$/, ''), unit: '' });
 
-export interface Answer {
+export interface ScrapeResponse {
   readonly contentType: string;
   readonly body: string;
 }
@@ -120,7 +120,7 @@ export class PrometheusExporter implements Exporter {
   }
 
   /** /metrics, in the format that the Accept header prefers. */
-  metrics(accept: string | undefined): Answer {
+  metrics(accept: string | undefined): ScrapeResponse {
     const found = families(this.last, familyName, containerIdentity);
     found.set('target', {
       name: 'target',
@@ -136,7 +136,7 @@ export class PrometheusExporter implements Exporter {
   }
 
   /** /metrics/cadvisor, in the format that the Accept header prefers. */
-  cadvisorMetrics(accept: string | undefined): Answer {
+  cadvisorMetrics(accept: string | undefined): ScrapeResponse {
     // Of containers cAdvisor knows the running ones.
     const running = this.last.filter(({ container }) => container === undefined || container.pid !== 0);
     const sets = running.map((set) => this.cadvisor.translate(set));
@@ -166,7 +166,7 @@ export class PrometheusExporter implements Exporter {
     ].filter(({ samples }) => samples.length > 0);
   }
 
-  private answer(found: Iterable<Family>, format: Format): Answer {
+  private answer(found: Iterable<Family>, format: Format): ScrapeResponse {
     return { contentType: contentTypes[format], body: render(found, format) };
   }
 }

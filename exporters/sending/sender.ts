@@ -1,143 +1,152 @@
-/**
- * Sends what is in one lane of the spool, one request at a time: repeats it until the receiver takes it, and looks
- * for the records in it that the receiver will never take.
- */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lane, Taken } from '../spool/lane.ts';
-import type { Gate, Hold, Pass } from './gate.ts';
-import type { Pace } from './pace.ts';
-import type { Transport, Verdict } from './verdict.ts';
+import type { DropReason } from '../shared/drop-reasons.ts';
+import type { Lane, OutgoingRequest } from '../spool/lane.ts';
+import type { BacklogRateLimiter } from './backlog-rate-limiter.ts';
+import type { CircuitBreaker, Permit, SignalThrottle } from './circuit-breaker.ts';
+import type { SendResult, Transport } from './send-result.ts';
 
-/** Batches are joined up to this size. */
-const JOIN_BYTES = 3 * 1024 * 1024;
-/** gRPC receivers take 4 MiB by default; what is larger is halved before it is sent. */
+/** Batches are joined into requests of this size. */
+const MAX_JOIN_BYTES = 3 * 1024 * 1024;
+const MIN_JOIN_BYTES = 64 * 1024;
+/** gRPC receivers accept 4 MiB by default. A larger request is halved before it is sent. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 64 * 1024;
-const LEAST_JOIN_BYTES = 64 * 1024;
-/** How often the requests that a refused one becomes are halved in turn: four bad records are found in ten thousand. */
+/** How often a refused request and its parts are halved: enough to find four bad records in ten thousand. */
 const MAX_HALVINGS = 64;
-/** As long as a receiver has refused all of what it got. */
-const FEW_HALVINGS = 4;
-/** How often those that one becomes that is too large are. */
+/** The same, for a receiver that has refused everything so far. */
+const MAX_HALVINGS_UNTRUSTED = 4;
+/** How often a request that is too large, and its parts, are halved. */
 const MAX_SIZE_HALVINGS = 1024;
-/** How often backlog that has to wait gives way to what is new. */
-const LOOK_MS = 250;
+/** While backlog waits for the rate limiter, the sender checks this often for newer batches. */
+const BACKLOG_CHECK_MS = 250;
 
-export type SendDropReason = 'refused' | 'too_large' | 'rejected';
+export type SendDropReason = Extract<DropReason, 'refused' | 'too_large' | 'rejected'>;
 
 export interface SenderOptions {
   readonly lane: Lane;
   readonly transport: Transport;
-  readonly gate: Gate;
-  readonly hold: Hold;
-  readonly pace: Pace;
-  /** Up to what size batches are joined, bytes; 0 sends each by itself. */
+  readonly breaker: CircuitBreaker;
+  readonly throttle: SignalThrottle;
+  readonly limiter: BacklogRateLimiter;
+  /** Size up to which batches are joined, bytes; 0 sends each batch in its own request. */
   readonly joinBytes?: number | undefined;
-  /** In two parts; undefined where it cannot be parted. @throws when it is no request */
+  /**
+   * Splits a request in two; undefined where it cannot be split.
+   * @throws when the bytes are not a request
+   */
   readonly halve: (request: Buffer) => readonly Buffer[] | undefined;
   /** Number of records in a request. */
-  readonly countOf: (otlp: Buffer) => number;
+  readonly countRecords: (otlp: Buffer) => number;
   readonly onSent: (records: number, bytes: number) => void;
   readonly onRetry: (message: string) => void;
   readonly onDropped: (records: number, reason: SendDropReason, message: string) => void;
-  /** Keeps a request that was given up for whoever wants to look at it. */
-  readonly setAside: (otlp: Buffer) => void;
+  /** Keeps a refused request for diagnosis. */
+  readonly quarantine: (otlp: Buffer) => void;
 }
 
+/**
+ * Sends the batches of one lane, one request at a time. It retries a request until the receiver accepts it, and halves a
+ * refused one to find the records that the receiver never accepts.
+ */
 export class Sender {
   private readonly options: SenderOptions;
-  private readonly mostBytes: number;
+  private readonly maxJoinBytes: number;
   private joinBytes: number;
-  /** Whether the receiver took anything of what it got last. */
+  /** Whether the receiver accepted any part of the last request. */
   private isTrusted = true;
-  /** Whether the last request is over: one that was not answered may be on its way. */
+  /** Whether the last request was answered. One that was not may still be in flight. */
   private isAnswered = false;
 
   constructor(options: SenderOptions) {
     this.options = options;
-    this.mostBytes = options.joinBytes ?? JOIN_BYTES;
-    this.joinBytes = this.mostBytes;
+    this.maxJoinBytes = options.joinBytes ?? MAX_JOIN_BYTES;
+    this.joinBytes = this.maxJoinBytes;
   }
 
-  /** Whether the receiver does not want this signal for now. */
-  get isHeld(): boolean {
-    return this.options.hold.isOn;
+  /** Whether the receiver does not accept this signal for now. */
+  get isThrottled(): boolean {
+    return this.options.throttle.isThrottled;
   }
 
   /**
-   * Sends what comes until the signal aborts.
+   * Sends batches until the signal aborts.
    * @throws what reading from the lane throws
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { lane, gate, pace } = this.options;
+    const { lane, breaker, limiter } = this.options;
     while (!signal.aborted) {
-      await lane.something(signal);
-      // Whatever else is added in this turn of the event loop shares the request.
+      await lane.waitForBatches(signal);
+      // Batches that are added in the same turn of the event loop share a request.
       await undefined;
-      const pass = await gate.pass();
+      const permit = await breaker.acquire();
       try {
         if (signal.aborted) return;
-        const { nextTime } = lane;
-        const delay = nextTime === undefined ? 0 : pace.delay(nextTime);
-        const taken = delay > 0 ? undefined : lane.take(this.joinBytes);
-        if (taken === undefined) {
-          gate.unused(pass);
-          if (delay > 0) await sleep(Math.min(delay, LOOK_MS), undefined, { signal }).catch(() => {});
+        const { nextAddedAt } = lane;
+        const delay = nextAddedAt === undefined ? 0 : limiter.delayMs(nextAddedAt);
+        const request = delay > 0 ? undefined : lane.dequeue(this.joinBytes);
+        if (request === undefined) {
+          breaker.release(permit);
+          if (delay > 0)
+            await sleep(Math.min(delay, BACKLOG_CHECK_MS), undefined, { signal }).catch(() => {});
           continue;
         }
-        if (taken.count === 0) gate.unused(pass);
-        const isDone = taken.count === 0 || (await this.deliver(taken, pass, signal));
+        if (request.count === 0) breaker.release(permit);
+        const isDone = request.count === 0 || (await this.deliver(request, permit, signal));
         if (isDone) {
-          pace.sent(taken.time, taken.otlp.length);
-          lane.done();
-        } else lane.release(!this.isAnswered);
+          limiter.recordSent(request.addedAt, request.otlp.length);
+          lane.acknowledge();
+        } else lane.requeue(!this.isAnswered);
       } catch (error) {
-        gate.unused(pass);
+        breaker.release(permit);
         throw error;
       }
     }
   }
 
-  /** @returns whether it was taken or given up; else it is to be sent again */
-  private async deliver(taken: Taken, first: Pass, signal: AbortSignal): Promise<boolean> {
-    const { gate, hold } = this.options;
-    const pieces = this.fitting(taken.otlp);
-    const isWhole = pieces.length === 1;
-    let halvings = this.isTrusted ? MAX_HALVINGS : FEW_HALVINGS;
+  /** @returns whether the request was accepted or dropped; false when it has to be sent again */
+  private async deliver(
+    request: OutgoingRequest,
+    firstPermit: Permit,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { breaker, throttle } = this.options;
+    const parts = this.splitToFit(request.otlp);
+    const isWhole = parts.length === 1;
+    let halvings = this.isTrusted ? MAX_HALVINGS : MAX_HALVINGS_UNTRUSTED;
     let sizeHalvings = MAX_SIZE_HALVINGS;
     let isTrusted = false;
     let isFirst = true;
-    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
-      const pass = isFirst ? first : await gate.pass();
-      const verdict = signal.aborted ? undefined : await this.options.transport.send(piece);
-      if (verdict === undefined || (signal.aborted && verdict.kind !== 'accepted')) {
-        gate.unused(pass);
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      const permit = isFirst ? firstPermit : await breaker.acquire();
+      const result = signal.aborted ? undefined : await this.options.transport.send(part);
+      if (result === undefined || (signal.aborted && result.kind !== 'accepted')) {
+        breaker.release(permit);
         return false;
       }
-      const records = isFirst && isWhole ? taken.count : this.options.countOf(piece);
-      await this.tell(verdict, pass);
-      if (verdict.kind === 'accepted') {
-        hold.off();
-        const rejected = Math.min(verdict.rejected, records);
-        this.options.onSent(records - rejected, piece.length);
-        if (rejected > 0 || verdict.message !== '')
-          this.options.onDropped(rejected, 'rejected', verdict.message);
+      const records = isFirst && isWhole ? request.count : this.options.countRecords(part);
+      await this.recordResult(result, permit);
+      if (result.kind === 'accepted') {
+        throttle.reset();
+        const rejected = Math.min(result.rejected, records);
+        this.options.onSent(records - rejected, part.length);
+        if (rejected > 0 || result.message !== '')
+          this.options.onDropped(rejected, 'rejected', result.message);
         isTrusted = true;
-        this.joinBytes = Math.min(this.mostBytes, this.joinBytes + (this.joinBytes >> 3));
-      } else if (verdict.kind === 'away' || verdict.kind === 'retry') {
-        // In halves it is not sent from the beginning: what was taken of it is not sent twice.
+        this.joinBytes = Math.min(this.maxJoinBytes, this.joinBytes + (this.joinBytes >> 3));
+      } else if (result.kind === 'unreachable' || result.kind === 'retry') {
+        // A later part is retried on its own: sending the whole request again would repeat the accepted parts.
         if (isFirst) return false;
-        pieces.unshift(piece);
+        parts.unshift(part);
       } else {
-        const isForSize = verdict.kind === 'too_large';
-        const mayBe = isForSize ? sizeHalvings-- > 0 : verdict.isContent && halvings-- > 0;
-        const halves = mayBe ? this.halve(piece) : undefined;
+        const isForSize = result.kind === 'too_large';
+        const mayHalve = isForSize ? sizeHalvings-- > 0 : result.isContent && halvings-- > 0;
+        const halves = mayHalve ? this.halve(part) : undefined;
         if (halves === undefined) {
-          this.options.setAside(piece);
-          this.options.onDropped(records, verdict.kind, verdict.message);
+          this.options.quarantine(part);
+          this.options.onDropped(records, result.kind, result.message);
         } else {
-          pieces.unshift(...halves);
+          parts.unshift(...halves);
           if (isForSize)
-            this.joinBytes = Math.min(this.mostBytes, Math.max(LEAST_JOIN_BYTES, piece.length >> 1));
+            this.joinBytes = Math.min(this.maxJoinBytes, Math.max(MIN_JOIN_BYTES, part.length >> 1));
         }
       }
       isFirst = false;
@@ -146,33 +155,33 @@ export class Sender {
     return true;
   }
 
-  /** Lets the others know, and waits where that is wanted. */
-  private async tell(verdict: Verdict, pass: Pass): Promise<void> {
-    const { gate, hold, pace, onRetry } = this.options;
-    this.isAnswered = verdict.kind !== 'away';
-    if (verdict.kind === 'away') {
-      onRetry(verdict.message);
-      gate.closed(pass);
+  /** Updates the receiver's state, and waits if the receiver throttles the signal. */
+  private async recordResult(result: SendResult, permit: Permit): Promise<void> {
+    const { breaker, throttle, limiter, onRetry } = this.options;
+    this.isAnswered = result.kind !== 'unreachable';
+    if (result.kind === 'unreachable') {
+      onRetry(result.message);
+      breaker.recordFailure(permit);
       return;
     }
-    pace.back(gate.opened());
-    if (verdict.kind !== 'retry') return;
-    onRetry(verdict.message);
-    await hold.wait(verdict.afterMs);
+    limiter.recordRecovery(breaker.recordSuccess());
+    if (result.kind !== 'retry') return;
+    onRetry(result.message);
+    await throttle.wait(result.afterMs);
   }
 
-  /** In parts that receivers take, as far as it can be parted. */
-  private fitting(otlp: Buffer): Buffer[] {
+  /** Splits a request into parts that receivers accept, as far as it can be split. */
+  private splitToFit(otlp: Buffer): Buffer[] {
     if (otlp.length <= MAX_REQUEST_BYTES) return [otlp];
     const halves = this.halve(otlp);
-    return halves === undefined ? [otlp] : halves.flatMap((half) => this.fitting(half));
+    return halves === undefined ? [otlp] : halves.flatMap((half) => this.splitToFit(half));
   }
 
   private halve(otlp: Buffer): readonly Buffer[] | undefined {
     try {
       return this.options.halve(otlp);
     } catch {
-      // What is no request cannot be parted.
+      // Bytes that are not a request cannot be split.
       return undefined;
     }
   }

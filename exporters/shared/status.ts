@@ -5,7 +5,7 @@ import type { Exporter } from './exporter.ts';
 import type { OwnMetric, Telemetry } from './telemetry.ts';
 
 /** One signal on its way to one destination; numbers since the agent began. */
-export interface Delivery {
+export interface DeliveryStatus {
   readonly signal: string;
   readonly destination: string;
   readonly spooled: number;
@@ -40,7 +40,7 @@ export interface Status {
   /** Records that collectors handed over, by signal. */
   readonly collected: Readonly<Record<string, number>>;
   readonly destinations: readonly { readonly name: string; readonly reachable: boolean }[];
-  readonly deliveries: readonly Delivery[];
+  readonly deliveries: readonly DeliveryStatus[];
   /** Records that were dropped before any destination: `signal: reason`. */
   readonly dropped: Readonly<Record<string, number>>;
 }

@@ -1,7 +1,3 @@
-/**
- * A file of the spool: batches one behind the other, given up from its front or from its back. It begins with
- * where its first batch is that was not given up: `PLS1`, that offset and its CRC-32, little-endian.
- */
 import {
   closeSync,
   fdatasync,
@@ -15,102 +11,93 @@ import {
 } from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import { endOf, type Frame, frameAt, HEADER_BYTES, headerOf, scan } from './frame.ts';
+import { decodeFrame, encodeHeader, type Frame, frameEnd, HEADER_BYTES, scanFrames } from './frame.ts';
+import { ReusableBuffer } from './reusable-buffer.ts';
 
 const MAGIC = Buffer.from('PLS1');
 const PREAMBLE_BYTES = 12;
 
 const dataSync = promisify(fdatasync);
 
-/** What was found in a file that is no whole batch. */
+/** Reports bytes of a file that are not an intact batch. */
 export type OnDamage = (bytes: Buffer) => void;
 
-/** A buffer that is used again: what is allocated anew each time lies about by the ten megabytes. */
-export class Room {
-  private buffer = Buffer.alloc(0);
+/** Shared by all scans: nothing keeps the bytes that are scanned. */
+const scanBuffer = new ReusableBuffer();
 
-  of(size: number): Buffer {
-    if (this.buffer.length < size) this.buffer = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25));
-    return this.buffer.subarray(0, size);
-  }
-
-  /** Leaves the buffer to whoever may use it still. */
-  renew(): void {
-    this.buffer = Buffer.alloc(0);
-  }
-}
-
-/** Nobody keeps what is looked through. */
-const scanned = new Room();
-
+/**
+ * A file of the spool: batches one after the other, which are removed from its start or from its end. The file starts with
+ * a preamble: `PLS1`, the offset of the first batch that was not removed, and the CRC-32 of both, little-endian.
+ * docs/internals/on-disk-format.md describes the format.
+ */
 export class Segment {
   readonly path: string;
-  /** When something was last added, ms since the epoch. */
-  lastTime: number;
-  /** How often reading it has failed in a row. */
-  failures = 0;
-  private readonly begun = performance.now();
-  /** Where what is left begins and ends, bytes. */
+  /** When the newest batch was added, ms since the epoch. */
+  lastAddedAt: number;
+  /** How often reading the segment has failed in a row. */
+  readFailures = 0;
+  private readonly createdAt = performance.now();
+  /** Where the remaining batches start and end, bytes. */
   private start = PREAMBLE_BYTES;
   private end = PREAMBLE_BYTES;
-  /** -1 while nobody needs the file. */
+  /** -1 while the file is closed. */
   private descriptor = -1;
-  /** How many times it is being written through to the disk. */
-  private syncs = 0;
-  private isToClose = false;
-  /** The batches that are left; undefined until somebody asks, and again when that was long ago. */
-  private table: Frame[] | undefined;
+  /** Number of syncs that are running. */
+  private runningSyncs = 0;
+  private closesAfterSync = false;
+  /** The remaining batches; undefined while they are not loaded. */
+  private frames: Frame[] | undefined;
 
   private constructor(path: string, lastTime: number) {
     this.path = path;
-    this.lastTime = lastTime;
+    this.lastAddedAt = lastTime;
   }
 
-  /** @throws what opening and writing throw */
+  /** Creates a file. @throws what opening and writing throw */
   static create(path: string): Segment {
     const segment = new Segment(path, Date.now());
     segment.descriptor = openSync(path, 'wx+', 0o600);
-    segment.table = [];
+    segment.frames = [];
     try {
-      segment.keepStart();
+      segment.writePreamble();
     } catch (error) {
-      segment.remove();
+      segment.delete();
       throw error;
     }
     return segment;
   }
 
   /**
-   * A file that an earlier process left.
+   * Opens a file of an earlier process.
    * @throws what opening and reading throw
    */
   static open(path: string): Segment {
     const { size, mtimeMs } = statSync(path);
     const segment = new Segment(path, mtimeMs);
     segment.end = Math.max(size, PREAMBLE_BYTES);
-    const preamble = segment.bytes(0, PREAMBLE_BYTES);
+    const preamble = segment.readBytes(0, PREAMBLE_BYTES);
     const isWhole =
       preamble.length === PREAMBLE_BYTES &&
       preamble.compare(MAGIC, 0, 4, 0, 4) === 0 &&
       crc32(preamble.subarray(0, 8)) === preamble.readUInt32LE(8);
-    // Without it all of the file is sent again, which receivers can tell.
+    // Without a valid preamble the whole file is sent again. Receivers recognise the duplicates by their ids.
     if (isWhole) segment.start = Math.min(preamble.readUInt32LE(4), segment.end);
-    segment.forget();
+    segment.unload();
     return segment;
   }
 
-  /** Bytes on disk. */
+  /** Size of the file, bytes. */
   get size(): number {
     return this.end;
   }
 
-  /** Whether it is larger than `maxBytes`, or was begun more than `maxMs` ago. */
+  /** Whether the file is larger than `maxBytes`, or was created more than `maxMs` ago. */
   isFull(maxBytes: number, maxMs: number): boolean {
-    return this.end > maxBytes || performance.now() - this.begun > maxMs;
+    return this.end > maxBytes || performance.now() - this.createdAt > maxMs;
   }
 
-  /** Bytes of what was not given up. */
-  get left(): number {
+  /** Bytes of the remaining batches. */
+  get waitingBytes(): number {
     return this.end - this.start;
   }
 
@@ -119,14 +106,14 @@ export class Segment {
   }
 
   /**
-   * Adds a batch at the end.
-   * @throws what writing throws; the file is as before then
+   * Appends a batch.
+   * @throws what writing throws; the file is unchanged then
    */
-  append(otlp: Buffer, count: number, time: number): Frame {
-    const frame = { offset: this.end, bytes: otlp.length, count, time };
+  append(otlp: Buffer, count: number, addedAt: number): Frame {
+    const frame = { offset: this.end, bytes: otlp.length, count, addedAt };
     const size = HEADER_BYTES + otlp.length;
     try {
-      const written = writevSync(this.file, [headerOf(otlp, count, time), otlp], this.end);
+      const written = writevSync(this.file, [encodeHeader(otlp, count, addedAt), otlp], this.end);
       if (written < size)
         throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     } catch (error) {
@@ -134,99 +121,99 @@ export class Segment {
       throw error;
     }
     this.end += size;
-    this.lastTime = time;
-    this.table?.push(frame);
+    this.lastAddedAt = addedAt;
+    this.frames?.push(frame);
     return frame;
   }
 
-  /** The batches that are left, in the order they came. @throws what reading throws */
-  frames(onDamage: OnDamage): readonly Frame[] {
-    if (this.table !== undefined) return this.table;
-    const bytes = this.bytes(this.start, this.end, scanned);
-    const { frames, damaged } = scan(bytes, this.start);
-    this.table = [...frames];
+  /** The remaining batches, the oldest first. @throws what reading throws */
+  readFrames(onDamage: OnDamage): readonly Frame[] {
+    if (this.frames !== undefined) return this.frames;
+    const bytes = this.readBytes(this.start, this.end, scanBuffer);
+    const { frames, damaged } = scanFrames(bytes, this.start);
+    this.frames = [...frames];
     for (const { from, to } of damaged) onDamage(bytes.subarray(from - this.start, to - this.start));
     if (frames.length === 0) {
       this.start = this.end;
-      this.keepStart();
+      this.writePreamble();
     }
-    return this.table;
+    return this.frames;
   }
 
-  /** Closes the file, and forgets where its batches are, until their turn comes. */
-  forget(): void {
-    this.table = undefined;
+  /** Closes the file and drops the list of its batches, until they are needed again. */
+  unload(): void {
+    this.frames = undefined;
     this.close();
   }
 
   /**
-   * The OTLP bytes of batches that stand one behind the other; undefined for one that is damaged by now.
-   * @param room where they are then
+   * The OTLP bytes of adjacent batches; undefined for a batch that was damaged meanwhile.
+   * @param buffer that the bytes are read into
    * @throws what reading throws
    */
-  read(frames: readonly Frame[], room: Room): (Buffer | undefined)[] {
+  readBatches(frames: readonly Frame[], buffer: ReusableBuffer): (Buffer | undefined)[] {
     const from = frames[0]!.offset;
-    const all = this.bytes(from, endOf(frames.at(-1)!), room);
+    const all = this.readBytes(from, frameEnd(frames.at(-1)!), buffer);
     return frames.map((frame) => {
       const at = frame.offset - from;
-      return frameAt(all, at, from) === undefined
+      return decodeFrame(all, at, from) === undefined
         ? undefined
-        : all.subarray(at + HEADER_BYTES, endOf(frame) - from);
+        : all.subarray(at + HEADER_BYTES, frameEnd(frame) - from);
     });
   }
 
-  /** A batch as it stands in the file, with its header, whatever it is. */
-  raw({ offset, bytes }: Frame): Buffer {
-    return this.bytes(offset, offset + HEADER_BYTES + bytes);
+  /** A batch with its header, unchecked. */
+  readRaw({ offset, bytes }: Frame): Buffer {
+    return this.readBytes(offset, offset + HEADER_BYTES + bytes);
   }
 
-  /** Gives up the first `count` batches. */
+  /** Removes the first `count` batches. */
   dropFirst(count: number): void {
-    const gone = this.table!.splice(0, count);
-    this.start = this.table!.length === 0 ? this.end : endOf(gone.at(-1)!);
-    this.keepStart();
+    const gone = this.frames!.splice(0, count);
+    this.start = this.frames!.length === 0 ? this.end : frameEnd(gone.at(-1)!);
+    this.writePreamble();
   }
 
-  /** Gives up the last `count` batches, behind which nothing was added meanwhile. */
+  /** Removes the last `count` batches. No batch may have been appended after them meanwhile. */
   dropLast(count: number): void {
-    const [first] = this.table!.splice(-count);
+    const [first] = this.frames!.splice(-count);
     this.end = first!.offset;
-    if (this.table!.length === 0) this.start = this.end;
+    if (this.frames!.length === 0) this.start = this.end;
     ftruncateSync(this.file, this.end);
   }
 
-  /** Resolves when all that was added is on the disk, whatever happens to the machine. */
+  /** Resolves when all batches survive a power loss. */
   async sync(): Promise<void> {
     const { file } = this;
-    this.syncs++;
+    this.runningSyncs++;
     try {
       await dataSync(file);
     } finally {
-      this.syncs--;
-      if (this.isToClose) this.close();
+      this.runningSyncs--;
+      if (this.closesAfterSync) this.close();
     }
   }
 
-  remove(): void {
+  delete(): void {
     this.close();
     unlinkSync(this.path);
   }
 
   private close(): void {
-    // A number that is given to another file must not be used for this one any more.
-    this.isToClose = this.syncs > 0;
-    if (this.isToClose || this.descriptor === -1) return;
+    // The kernel reuses the number of a closed descriptor: it must not be closed while a sync uses it.
+    this.closesAfterSync = this.runningSyncs > 0;
+    if (this.closesAfterSync || this.descriptor === -1) return;
     closeSync(this.descriptor);
     this.descriptor = -1;
   }
 
   private get file(): number {
-    this.isToClose = false;
+    this.closesAfterSync = false;
     if (this.descriptor === -1) this.descriptor = openSync(this.path, 'r+');
     return this.descriptor;
   }
 
-  private keepStart(): void {
+  private writePreamble(): void {
     const preamble = Buffer.alloc(PREAMBLE_BYTES);
     MAGIC.copy(preamble);
     preamble.writeUInt32LE(this.start, 4);
@@ -234,8 +221,8 @@ export class Segment {
     writeSync(this.file, preamble, 0, PREAMBLE_BYTES, 0);
   }
 
-  private bytes(from: number, to: number, room = new Room()): Buffer {
-    const bytes = room.of(to - from);
+  private readBytes(from: number, to: number, buffer = new ReusableBuffer()): Buffer {
+    const bytes = buffer.reserve(to - from);
     let length = 0;
     while (length < bytes.length) {
       const read = readSync(this.file, bytes, length, bytes.length - length, from + length);

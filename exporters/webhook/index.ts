@@ -1,5 +1,3 @@
-/** Posts alerts to a webhook, one a request, as they fire and are resolved. */
-
 import type { Resource } from '../../collectors/records/records.ts';
 import { type ContainerFilter, compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
@@ -7,20 +5,20 @@ import type { Webhook } from '../../config/alert-receivers.ts';
 import { alertSeverities } from '../../config/severity.ts';
 import { type Alert, type AlertJson, fromJson, toJson } from '../alerts/alert.ts';
 import { uidOf } from '../alerts/record.ts';
-import { Delivery } from '../sending/delivery.ts';
-import { posted, posterOf } from '../sending/post.ts';
-import { renewed } from '../sending/renewed.ts';
-import { refused, type Transport } from '../sending/verdict.ts';
+import { createHttpClient, postAlert } from '../sending/http-client.ts';
+import { createRenewingTransport } from '../sending/renewing-transport.ts';
+import { refused, type Transport } from '../sending/send-result.ts';
+import { SpooledDelivery } from '../sending/spooled-delivery.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import { bodyOf } from './body.ts';
-import { secretOf, signed } from './signature.ts';
+import { readSecret, signatureHeaders } from './signature.ts';
 
 /** @throws {Error} when a file of the webhook cannot be read */
 function transportTo(webhook: Webhook): Transport {
-  const poster = posterOf(webhook.endpoint);
-  const secret = webhook.secretFile === undefined ? undefined : secretOf(webhook.secretFile);
+  const client = createHttpClient(webhook.endpoint);
+  const secret = webhook.secretFile === undefined ? undefined : readSecret(webhook.secretFile);
   return {
     async send(request, span) {
       let body: string;
@@ -28,32 +26,38 @@ function transportTo(webhook: Webhook): Transport {
       try {
         const alert = JSON.parse(request.toString('utf8')) as AlertJson;
         body = bodyOf(alert, webhook);
-        const signature = signed(uidOf(fromJson(alert)), body, secret, Math.floor(Date.now() / 1000));
+        const signature = signatureHeaders(
+          uidOf(fromJson(alert)),
+          body,
+          secret,
+          Math.floor(Date.now() / 1000),
+        );
         headers = { 'content-type': 'application/json', ...signature };
       } catch (error) {
-        // What cannot be written now never can: it must not hold up what follows.
+        // Another attempt would fail the same way, and must not hold up the next alert.
         return refused(errorMessage(error), false);
       }
-      return posted(poster, Buffer.from(body), headers, span);
+      return postAlert(client, Buffer.from(body), headers, span);
     },
-    close: () => poster.close(),
+    close: () => client.close(),
   };
 }
 
+/** Posts alerts to a webhook as they fire and are resolved, one alert in each request. */
 export class WebhookExporter implements Exporter {
   readonly name: string;
   private readonly webhook: Webhook;
   private readonly isSelected: ContainerFilter;
-  private readonly delivery: Delivery;
+  private readonly delivery: SpooledDelivery;
 
-  private constructor(webhook: Webhook, delivery: Delivery, name: string) {
+  private constructor(webhook: Webhook, delivery: SpooledDelivery, name: string) {
     this.name = name;
     this.webhook = webhook;
     this.isSelected = compileContainerFilter(webhook.containers.include, webhook.containers.exclude);
     this.delivery = delivery;
   }
 
-  /** The name of its spool; no OTLP destination's has a dot. */
+  /** Name of the exporter and its spool. The dot keeps it distinct from OTLP destinations, whose names have none. */
   static nameOf(webhook: string): string {
     return `webhook.${webhook}`;
   }
@@ -66,19 +70,19 @@ export class WebhookExporter implements Exporter {
   ): Promise<WebhookExporter> {
     const { maxBytes, maxAgeMs, backlogRate, endpoint } = webhook;
     const name = WebhookExporter.nameOf(webhook.name);
-    const outlet = {
+    const route = {
       lane: 'events',
       signal: 'alerts',
-      transport: await renewed(async () => transportTo(webhook)),
+      transport: await createRenewingTransport(async () => transportTo(webhook)),
       origin: endpoint.url.origin,
       halve: () => undefined,
-      countOf: () => 1,
+      countRecords: () => 1,
       joinBytes: 0,
     } as const;
-    const bounds = { maxBytes, maxAgeMs, backlogRate, logsWait: true, metrics: 'oldest' } as const;
+    const bounds = { maxBytes, maxAgeMs, backlogRate, logsWait: true, metricsOrder: 'oldest' } as const;
     return new WebhookExporter(
       webhook,
-      new Delivery({ name, directory, outlets: [outlet], telemetry, ...bounds }),
+      new SpooledDelivery({ name, directory, routes: [route], telemetry, ...bounds }),
       name,
     );
   }
@@ -90,7 +94,7 @@ export class WebhookExporter implements Exporter {
   export(batch: Batch): Promise<void> {
     if (batch.signal !== 'logs' || batch.alert === undefined || !this.wants(batch.alert, batch.resource))
       return Promise.resolve();
-    return this.delivery.put('events', Buffer.from(JSON.stringify(toJson(batch.alert))), 1);
+    return this.delivery.enqueue('events', Buffer.from(JSON.stringify(toJson(batch.alert))), 1);
   }
 
   status(): DestinationStatus {
@@ -98,7 +102,7 @@ export class WebhookExporter implements Exporter {
   }
 
   shutdown(deadline: AbortSignal): Promise<void> {
-    return this.delivery.stop(deadline);
+    return this.delivery.shutdown(deadline);
   }
 
   private wants({ status, severity }: Alert, { subject }: Resource): boolean {

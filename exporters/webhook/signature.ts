@@ -1,39 +1,47 @@
 /**
- * Signs requests, so that their receiver knows that they are ours, and not somebody's repeat of an old one.
+ * Signs requests, so that the receiver can verify their sender and detect a replay.
  * Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 const PREFIX = 'whsec_';
-const LEAST_BYTES = 24;
-const MOST_BYTES = 64;
+const MIN_SECRET_BYTES = 24;
+const MAX_SECRET_BYTES = 64;
 
-/** @throws {Error} when the file cannot be read, or has nothing in it */
-export function secretOf(path: string): Buffer {
+/** @throws {Error} when the file cannot be read, or when it does not contain a valid secret */
+export function readSecret(path: string): Buffer {
   let text: string;
   try {
     text = readFileSync(path, 'utf8').trim();
   } catch (error) {
-    throw new Error(`secret_file: ${path} cannot be read: ${(error as Error).message}`);
+    throw new Error(`secret_file: cannot read ${path}: ${(error as Error).message}`);
   }
   const encoded = text.startsWith(PREFIX) ? text.slice(PREFIX.length) : text;
   const secret = Buffer.from(encoded, 'base64');
-  if (!/^[A-Za-z0-9+/]+=*$/.test(encoded) || secret.length < LEAST_BYTES || secret.length > MOST_BYTES)
+  if (
+    !/^[A-Za-z0-9+/]+=*$/.test(encoded) ||
+    secret.length < MIN_SECRET_BYTES ||
+    secret.length > MAX_SECRET_BYTES
+  )
     throw new Error(
-      `secret_file: what is in ${path} is not allowed; expected ${LEAST_BYTES} to ${MOST_BYTES} bytes in base64, with or without ${PREFIX} before them (openssl rand -base64 32)`,
+      `secret_file: the content of ${path} is not allowed; expected ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes in base64, with or without the prefix ${PREFIX} (openssl rand -base64 32)`,
     );
   return secret;
 }
 
-/** @param uid the same whenever the same is sent again */
-export function signed(
+/**
+ * The headers that identify and sign a request.
+ * @param uid identifies the alert; the same for each attempt
+ * @param seconds time of the attempt, since the epoch
+ */
+export function signatureHeaders(
   uid: string,
   body: string,
   secret: Buffer | undefined,
   seconds: number,
 ): Record<string, string> {
-  // A dot in it would make it another message's.
+  // The signature separates id, time and body by dots: the id must not contain one.
   const id = `msg_${createHash('sha256').update(uid).digest('base64url').slice(0, 27)}`;
   const signature =
     secret === undefined

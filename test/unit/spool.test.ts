@@ -4,9 +4,9 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeF
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { endOf, HEADER_BYTES, headerOf, scan } from '../../exporters/spool/frame.ts';
+import { encodeHeader, frameEnd, HEADER_BYTES, scanFrames } from '../../exporters/spool/frame.ts';
 import { Spool, type SpoolOptions } from '../../exporters/spool/index.ts';
-import { Lane, type LaneOptions, type Order } from '../../exporters/spool/lane.ts';
+import { Lane, type LaneOptions, type SendOrder } from '../../exporters/spool/lane.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -18,33 +18,33 @@ function laneOn(
   const lane = new Lane({
     directory,
     order: 'oldest',
-    maxMemory: 1024 * 1024,
-    maxFileMs: 3_600_000,
-    hasSource: false,
-    givesUp: true,
-    makeRoom: () => true,
+    maxMemoryBytes: 1024 * 1024,
+    maxSegmentAgeMs: 3_600_000,
+    isReplayable: false,
+    dropsWhenFull: true,
+    freeSpace: () => true,
     onDropped: (count, reason) => t.fail(`${count} dropped: ${reason}`),
     onDamage: (bytes) => t.fail(`${bytes.length} bytes damaged`),
-    onFault: (error) => t.fail(String(error)),
+    onError: (error) => t.fail(String(error)),
     ...options,
   });
-  t.teardown(() => lane.stop().then(() => {}));
+  t.teardown(() => lane.close().then(() => {}));
   return lane;
 }
 
 /** What is taken from a lane until nothing is left, in order. */
 function drain(lane: Lane, maxBytes = 1): string[] {
   const all: string[] = [];
-  for (let taken = lane.take(maxBytes); taken !== undefined; taken = lane.take(maxBytes)) {
+  for (let taken = lane.dequeue(maxBytes); taken !== undefined; taken = lane.dequeue(maxBytes)) {
     all.push(...taken.otlp.toString().split('\n').filter(Boolean));
-    lane.done();
+    lane.acknowledge();
   }
   return all;
 }
 
 const line = (text: string): Buffer => Buffer.from(`${text}\n`);
 
-for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
+for (const order of ['oldest', 'newest'] as const satisfies SendOrder[]) {
   test(`whatever is added, sent, put back and killed, each batch comes once or again, ${order} first`, async (t) => {
     const action = fc.oneof(
       { weight: 6, arbitrary: fc.record({ do: fc.constant('add' as const), size: fc.nat(300) }) },
@@ -62,7 +62,7 @@ for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
           const own = ++current;
           return laneOn(t, directory, {
             order,
-            onFault: (error) => own === current && t.fail(String(error)),
+            onError: (error) => own === current && t.fail(String(error)),
           });
         };
         let lane = begin();
@@ -79,7 +79,7 @@ for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
             }
             case 'send':
             case 'fail': {
-              const taken = lane.take(step.bytes);
+              const taken = lane.dequeue(step.bytes);
               if (taken === undefined) break;
               const texts = taken.otlp.toString().split('\n').filter(Boolean);
               t.is(taken.count, texts.length);
@@ -91,15 +91,15 @@ for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
               }
               if (step.do === 'send') {
                 sent.push(...texts);
-                lane.done();
-              } else lane.release();
+                lane.acknowledge();
+              } else lane.requeue();
               break;
             }
             case 'kill':
               lane = begin();
               break;
             case 'restart':
-              t.is(await lane.stop(), 0);
+              t.is(await lane.close(), 0);
               lane = begin();
               break;
           }
@@ -107,8 +107,8 @@ for (const order of ['oldest', 'newest'] as const satisfies Order[]) {
         const left = drain(lane, 500);
         t.deepEqual([...sent, ...left].sort(), [...added].sort(), JSON.stringify(actions));
         if (order === 'oldest') t.deepEqual([...sent, ...left], added);
-        t.is(lane.bytes, 0);
-        await lane.stop();
+        t.is(lane.waitingBytes, 0);
+        await lane.close();
         current++;
         rmSync(directory, { recursive: true });
       }),
@@ -132,7 +132,7 @@ test('of what has a source, all comes that the source was let go on from, whatev
           directory = join(root, String(own));
           if (existsSync(last)) cpSync(last, directory, { recursive: true });
           const onFault = (error: unknown) => own === current && t.fail(String(error));
-          return laneOn(t, directory, { hasSource: true, onFault });
+          return laneOn(t, directory, { isReplayable: true, onError: onFault });
         };
         let lane = begin();
         let isTaken = false;
@@ -143,8 +143,8 @@ test('of what has a source, all comes that the source was let go on from, whatev
         const end = (isDone: boolean, texts: readonly string[]) => {
           if (isDone) {
             sent.push(...texts.map(Number));
-            lane.done();
-          } else lane.release();
+            lane.acknowledge();
+          } else lane.requeue();
           isTaken = false;
         };
         let texts: string[] = [];
@@ -156,7 +156,7 @@ test('of what has a source, all comes that the source was let go on from, whatev
               if (own === current) position = Math.max(position, number + 1);
             });
           } else if (action === 'begin') {
-            const taken = isTaken ? undefined : lane.take(6);
+            const taken = isTaken ? undefined : lane.dequeue(6);
             if (taken === undefined) continue;
             isTaken = true;
             texts = taken.otlp.toString().split('\n').filter(Boolean);
@@ -177,8 +177,8 @@ test('of what has a source, all comes that the source was let go on from, whatev
         // What was on the disk at the kill, and its source did not know so yet, comes again.
         const missing = [...Array(next).keys()].filter((number) => !sent.includes(number));
         t.deepEqual(missing, [], `${actions}`);
-        t.is(lane.bytes, 0);
-        await lane.stop();
+        t.is(lane.waitingBytes, 0);
+        await lane.close();
         current++;
         rmSync(root, { recursive: true });
       },
@@ -193,9 +193,9 @@ test('of metrics that wait, the newest is sent first, those of an earlier proces
   for (const text of ['1', '2', '3']) void first.add(line(text), 1);
   const lane = laneOn(t, directory, { order: 'newest' });
   for (const text of ['4', '5']) void lane.add(line(text), 1);
-  lane.take(1);
+  lane.dequeue(1);
   void lane.add(line('6'), 1);
-  lane.release();
+  lane.requeue();
   t.deepEqual(drain(lane), ['6', '5', '4', '3', '2', '1']);
 });
 
@@ -203,8 +203,8 @@ test('a source goes on when its batch was sent, or is on the disk for good, and 
   const lane = laneOn(t, temporaryDirectory(t));
   const done: string[] = [];
   void lane.add(line('sent'), 1).then(() => done.push('sent'));
-  lane.take(1);
-  lane.done();
+  lane.dequeue(1);
+  lane.acknowledge();
   await undefined;
   t.deepEqual(done, ['sent']);
   void lane.add(line('kept'), 1).then(() => done.push('kept'));
@@ -222,11 +222,11 @@ test('the bytes of a batch that is being sent are its own until it was', async (
     isSettled = true;
     otlp.fill('!');
   });
-  const taken = lane.take(1)!;
+  const taken = lane.dequeue(1)!;
   await new Promise((resolve) => setTimeout(resolve, 1000));
   t.false(isSettled, 'it is on the disk, but under way');
   t.is(taken.otlp.toString(), 'under way\n');
-  lane.release();
+  lane.requeue();
   await waitFor('the disk', () => isSettled);
   t.deepEqual(drain(lane), ['under way'], 'it is read from the disk now');
 });
@@ -235,7 +235,7 @@ test('bits that flip cost what they are in, and nothing else', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1500 }), fc.integer({ min: 0, max: 7 }), (at, bit) => {
       const directory = temporaryDirectory(t);
-      const writer = laneOn(t, directory, { onFault: () => {} });
+      const writer = laneOn(t, directory, { onError: () => {} });
       for (let index = 0; index < 10; index++) void writer.add(line(`${index} PLF1 `.padEnd(150, 'x')), 1);
       const path = join(directory, readdirSync(directory)[0]!);
       const bytes = readFileSync(path);
@@ -246,7 +246,7 @@ test('bits that flip cost what they are in, and nothing else', (t) => {
         onDamage: (lost) => {
           damaged += lost.length;
         },
-        onFault: () => {},
+        onError: () => {},
       });
       const numbers = drain(lane, 400).map((text) => Number.parseInt(text, 10));
       t.true(numbers.length >= 9, `${numbers}`);
@@ -273,18 +273,39 @@ test('a file that is cut short loses what it ends in', (t) => {
   t.is(damaged, 1);
 });
 
+test('a segment has the documented bytes', async (t) => {
+  const directory = temporaryDirectory(t);
+  const lane = laneOn(t, directory);
+  void lane.add(Buffer.from('abc'), 2);
+  const bytes = readFileSync(join(directory, '0000000001.seg'));
+  // PLS1, offset 12, its CRC-32.
+  t.is(bytes.toString('hex', 0, 12), '504c53310c000000756722ef');
+  const addedAt = bytes.readDoubleLE(12 + 12);
+  t.true(Math.abs(addedAt - Date.now()) < 60_000);
+  t.deepEqual(
+    bytes.subarray(12),
+    Buffer.concat([encodeHeader(Buffer.from('abc'), 2, addedAt), Buffer.from('abc')]),
+  );
+  // PLF1, 3 bytes, 2 records, 2026-01-01T00:00:00Z, the CRC-32 of all but the magic.
+  t.is(
+    encodeHeader(Buffer.from('abc'), 2, 1_767_225_600_000).toString('hex'),
+    '504c46310300000002000000000080aa6db779426c81146e',
+  );
+  await lane.close();
+});
+
 test('frames are found behind whatever is broken', (t) => {
   const frame = (text: string) => {
     const otlp = Buffer.from(text);
-    return Buffer.concat([headerOf(otlp, 3, 1.5), otlp]);
+    return Buffer.concat([encodeHeader(otlp, 3, 1.5), otlp]);
   };
   const bytes = Buffer.concat([Buffer.from('PLF1 garbage'), frame('one'), Buffer.from('PLF1'), frame('two')]);
-  const { frames, damaged } = scan(bytes, 100);
+  const { frames, damaged } = scanFrames(bytes, 100);
   t.deepEqual(frames, [
-    { offset: 112, bytes: 3, count: 3, time: 1.5 },
-    { offset: 112 + HEADER_BYTES + 3 + 4, bytes: 3, count: 3, time: 1.5 },
+    { offset: 112, bytes: 3, count: 3, addedAt: 1.5 },
+    { offset: 112 + HEADER_BYTES + 3 + 4, bytes: 3, count: 3, addedAt: 1.5 },
   ]);
-  t.is(endOf(frames[1]!), 100 + bytes.length);
+  t.is(frameEnd(frames[1]!), 100 + bytes.length);
   t.deepEqual(damaged, [
     { from: 100, to: 112 },
     { from: 112 + HEADER_BYTES + 3, to: 112 + HEADER_BYTES + 3 + 4 },
@@ -302,12 +323,12 @@ function spoolOn(
     maxBytes: 20_000_000,
     maxAgeMs: 3_600_000,
     logsWait: true,
-    metrics: 'newest',
+    metricsOrder: 'newest',
     onDropped: (lane, count, reason) => dropped.push(`${count} ${lane} ${reason}`),
-    onFault: (error) => faults.push(String(error)),
+    onError: (error) => faults.push(String(error)),
     ...options,
   });
-  t.teardown(() => spool.stop().then(() => {}));
+  t.teardown(() => spool.close().then(() => {}));
   return { spool, dropped, faults };
 }
 
@@ -348,17 +369,17 @@ test('what nobody takes for too long is given up, and counted', async (t) => {
     onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
   });
   for (let index = 0; index < 12; index++) void lane.add(MEGABYTE, 1);
-  lane.expire(Date.now() - 60_000);
+  lane.dropExpired(Date.now() - 60_000);
   t.deepEqual(dropped, []);
-  lane.expire(Date.now() + 1);
+  lane.dropExpired(Date.now() + 1);
   t.is(sum(dropped, 'expired'), 12);
-  t.is(lane.bytes, 0);
+  t.is(lane.waitingBytes, 0);
 });
 
 test('without a directory batches wait in memory, and above its bound the oldest is given up', (t) => {
   const dropped: string[] = [];
   const lane = laneOn(t, undefined, {
-    maxMemory: 20,
+    maxMemoryBytes: 20,
     onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
   });
   for (const text of ['12345678', '2', '3', '12345678901']) void lane.add(line(text), 1);
@@ -371,7 +392,7 @@ test('files are removed when what is in them was sent', (t) => {
   const lane = laneOn(t, directory);
   for (let index = 0; index < 20; index++) void lane.add(MEGABYTE, 1);
   t.true(readdirSync(directory).length > 3);
-  while (lane.take(1) !== undefined) lane.done();
+  while (lane.dequeue(1) !== undefined) lane.acknowledge();
   t.is(readdirSync(directory).length, 0);
   void lane.add(line('next'), 1);
   t.deepEqual(drain(lane), ['next']);
@@ -382,7 +403,7 @@ test('files are removed when what is in them was sent', (t) => {
 test('what a receiver refuses for good, and what is damaged, is kept up to a size', async (t) => {
   const directory = temporaryDirectory(t);
   const { spool } = spoolOn(t, { directory });
-  for (let index = 0; index < 70; index++) spool.refused('logs', MEGABYTE);
+  for (let index = 0; index < 70; index++) spool.quarantineRefused('logs', MEGABYTE);
   const files = readdirSync(join(directory, 'aside'));
   t.true(files.length < 70 && files.length > 60, `${files.length}`);
   t.true(files.every((name) => name.endsWith('.logs.otlp')));
@@ -394,15 +415,15 @@ test('empty files of earlier processes are removed, and keep nothing from growin
   for (let restart = 0; restart < 5; restart++) {
     const lane = laneOn(t, directory);
     void lane.add(MEGABYTE.subarray(500_000), 1);
-    lane.take(1);
-    lane.done();
-    await lane.stop();
+    lane.dequeue(1);
+    lane.acknowledge();
+    await lane.close();
   }
   const dropped: string[] = [];
   const lane = laneOn(t, directory, { onDropped: (count, reason) => dropped.push(`${count} ${reason}`) });
   t.is(lane.diskBytes, 0);
   void lane.add(line('old'), 1);
-  lane.expire(Date.now() + 1000);
+  lane.dropExpired(Date.now() + 1000);
   t.deepEqual(dropped, ['1 expired']);
 });
 
@@ -414,8 +435,8 @@ test('a receiver that is away costs neither files nor descriptors', async (t) =>
     const lane = laneOn(t, join(directory, order), { order });
     for (let attempt = 0; attempt < 100; attempt++) {
       void lane.add(line(String(attempt)), 1);
-      lane.take(1);
-      lane.release();
+      lane.dequeue(1);
+      lane.requeue();
     }
     t.is(readdirSync(join(directory, order)).length, 1, order);
     for (let index = 0; index < 40; index++) {
@@ -429,7 +450,11 @@ test('a receiver that is away costs neither files nor descriptors', async (t) =>
 
 test('a disk that had no room goes on by itself, and sources with it', async (t) => {
   let hasRoom = false;
-  const lane = laneOn(t, temporaryDirectory(t), { hasSource: true, givesUp: false, makeRoom: () => hasRoom });
+  const lane = laneOn(t, temporaryDirectory(t), {
+    isReplayable: true,
+    dropsWhenFull: false,
+    freeSpace: () => hasRoom,
+  });
   let settled = 0;
   for (const text of ['1', '2', '3']) void lane.add(line(text), 1).then(() => settled++);
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -443,11 +468,11 @@ test('a fault of the disk that is no want of room costs nothing', async (t) => {
   const directory = temporaryDirectory(t);
   const faults: string[] = [];
   const lane = laneOn(t, directory, {
-    makeRoom: (_, isFull) => {
+    freeSpace: (_, isFull) => {
       t.false(isFull);
       return true;
     },
-    onFault: (error) => faults.push(String(error)),
+    onError: (error) => faults.push(String(error)),
   });
   rmSync(directory, { recursive: true });
   void lane.add(line('one'), 1);
@@ -458,18 +483,18 @@ test('a fault of the disk that is no want of room costs nothing', async (t) => {
 
 test('a request that takes long keeps nothing from the disk, itself included', async (t) => {
   const directory = temporaryDirectory(t);
-  const lane = laneOn(t, directory, { hasSource: true });
+  const lane = laneOn(t, directory, { isReplayable: true });
   const settled: string[] = [];
   const add = (text: string) => void lane.add(line(text), 1).then(() => settled.push(text));
   add('1');
   add('2');
-  lane.take(1);
+  lane.dequeue(1);
   add('3');
   await waitFor('those behind it', () => settled.length === 2);
   t.deepEqual(settled, ['2', '3']);
   const [file] = readdirSync(directory);
   t.true(readFileSync(join(directory, file!)).includes('1\n'));
-  lane.release();
+  lane.requeue();
   await undefined;
   t.deepEqual(settled, ['2', '3', '1']);
   t.deepEqual(drain(lane), ['1', '2', '3']);
@@ -478,16 +503,16 @@ test('a request that takes long keeps nothing from the disk, itself included', a
 test('at the end, what is on the disk lets its source go on, though it is being sent', async (t) => {
   for (const hasWaited of [false, true]) {
     const directory = temporaryDirectory(t);
-    const lane = laneOn(t, directory, { hasSource: true });
+    const lane = laneOn(t, directory, { isReplayable: true });
     let settled = 0;
     void lane.add(line('1'), 1).then(() => settled++);
-    lane.take(1);
+    lane.dequeue(1);
     void lane.add(line('2'), 1).then(() => settled++);
     if (hasWaited) await waitFor('the one behind it', () => settled === 1);
-    t.is(await lane.stop(), 0);
+    t.is(await lane.close(), 0);
     await undefined;
     t.is(settled, 2);
-    lane.release();
+    lane.requeue();
     t.deepEqual(drain(laneOn(t, directory)), ['1', '2']);
   }
 });

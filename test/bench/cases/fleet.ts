@@ -4,11 +4,16 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilIntervalOffset } from '../../../agent/rounds/interval-offset.ts';
-import { Gate, Hold } from '../../../exporters/sending/gate.ts';
-import { Pace } from '../../../exporters/sending/pace.ts';
+import { BacklogRateLimiter } from '../../../exporters/sending/backlog-rate-limiter.ts';
+import { CircuitBreaker, SignalThrottle } from '../../../exporters/sending/circuit-breaker.ts';
+import {
+  refused,
+  type SendResult,
+  type Transport,
+  unreachable,
+} from '../../../exporters/sending/send-result.ts';
 import { Sender } from '../../../exporters/sending/sender.ts';
-import { away, refused, type Transport, type Verdict } from '../../../exporters/sending/verdict.ts';
-import { Lane, type Order } from '../../../exporters/spool/lane.ts';
+import { Lane, type SendOrder } from '../../../exporters/spool/lane.ts';
 import type { Bench, Measured, Target } from '../bench.ts';
 import { runUntil } from '../virtual-time.ts';
 
@@ -31,11 +36,11 @@ class SimulatedReceiver {
   /** Bytes accepted. */
   bytes = 0;
 
-  async answer(bytes: number): Promise<Verdict> {
+  async answer(bytes: number): Promise<SendResult> {
     const second = Math.floor(performance.now() / 1000);
     if (second < END_S) this.requests[second]!++;
     await sleep(ANSWER_MS);
-    if (second >= AWAY_FROM_S && second < AWAY_TO_S) return away('away');
+    if (second >= AWAY_FROM_S && second < AWAY_TO_S) return unreachable('away');
     if (second >= END_S) return refused('over', false);
     this.taken[second]!++;
     this.bytes += bytes;
@@ -45,36 +50,36 @@ class SimulatedReceiver {
 
 /** @returns a function that returns the bytes sent so far */
 function startAgent(index: number, receiver: SimulatedReceiver, ending: AbortSignal): () => number {
-  const gate = new Gate(ending);
-  const pace = new Pace(BACKLOG_RATE);
+  const gate = new CircuitBreaker(ending);
+  const pace = new BacklogRateLimiter(BACKLOG_RATE);
   const transport: Transport = { send: ({ length }) => receiver.answer(length), close() {} };
-  const lane = (order: Order) =>
+  const lane = (order: SendOrder) =>
     new Lane({
       directory: undefined,
       order,
-      maxMemory: 64 * 1024 * 1024,
-      maxFileMs: 3_600_000,
-      makeRoom: () => true,
-      hasSource: false,
-      givesUp: true,
+      maxMemoryBytes: 64 * 1024 * 1024,
+      maxSegmentAgeMs: 3_600_000,
+      freeSpace: () => true,
+      isReplayable: false,
+      dropsWhenFull: true,
       onDropped: () => {},
       onDamage: () => {},
-      onFault: () => {},
+      onError: () => {},
     });
   const lanes = { metrics: lane('newest'), logs: lane('oldest') };
   for (const one of Object.values(lanes)) {
     const sender = new Sender({
       lane: one,
       transport,
-      gate,
-      hold: new Hold(ending),
-      pace,
+      breaker: gate,
+      throttle: new SignalThrottle(ending),
+      limiter: pace,
       halve: () => undefined,
-      countOf: () => 1,
+      countRecords: () => 1,
       onSent: () => {},
       onRetry: () => {},
       onDropped: () => {},
-      setAside: () => {},
+      quarantine: () => {},
     });
     void sender.run(ending);
   }

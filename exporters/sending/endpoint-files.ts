@@ -1,10 +1,8 @@
-/** The files that an endpoint names: certificates and headers. */
+/** Reads the files that an endpoint's configuration names: certificates and headers. */
 import { readFileSync } from 'node:fs';
 import type { HttpEndpoint } from '../../config/destinations.ts';
 
-export type { HttpEndpoint as Endpoint };
-
-export interface Tls {
+export interface TlsFiles {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer | undefined;
   readonly key: Buffer | undefined;
@@ -16,12 +14,15 @@ function read(path: string | undefined, option: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new Error(`${option}: ${path} cannot be read: ${(error as Error).message}`);
+    throw new Error(`${option}: cannot read ${path}: ${(error as Error).message}`);
   }
 }
 
-/** The certificates as they are now: whoever renews them need not restart anybody. */
-export function tlsOf({ certificate, clientCertificate, clientKey }: HttpEndpoint): Tls {
+/**
+ * Reads the certificates. They are read for each connection, so that a renewed one needs no restart.
+ * @throws {Error} naming the option whose file cannot be read
+ */
+export function readTlsFiles({ certificate, clientCertificate, clientKey }: HttpEndpoint): TlsFiles {
   return {
     ca: read(certificate, 'certificate'),
     cert: read(clientCertificate, 'client_certificate'),
@@ -33,16 +34,16 @@ const HEADER_VALUE = /^[ -~]*$/;
 const HEADER_LINE = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.*?)\s*$/;
 
 /**
- * All headers, those of the file as they are now.
- * @throws {Error} when the file cannot be read, or has a line that is no header
+ * The configured headers and those of the headers file, which is read again each time.
+ * @throws {Error} when the file cannot be read, or when one of its lines is not a header
  */
-export function headersOf({ headers, headersFile }: HttpEndpoint): Record<string, string> {
+export function readHeaders({ headers, headersFile }: HttpEndpoint): Record<string, string> {
   const text = read(headersFile, 'headers_file')?.toString('utf8') ?? '';
   const all: Record<string, string> = { ...headers };
   for (const [index, line] of text.split('\n').entries()) {
     if (/^\s*(#|$)/.test(line)) continue;
     const [, name, value] = HEADER_LINE.exec(line.trim()) ?? [];
-    // What stands there may be a secret: it is not repeated.
+    // The line can contain a secret, so the message does not repeat it.
     if (name === undefined)
       throw new Error(
         `headers_file: line ${index + 1} of ${headersFile} is not allowed; expected name: value`,

@@ -1,22 +1,22 @@
-/**
- * What could not be delivered and never will be as it is: requests that a receiver refused for good, and bytes of
- * the spool that are no batch. Kept for whoever wants to know, up to a size; the oldest go first.
- */
 import { mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const MAX_BYTES = 64 * 1024 * 1024;
 
-export class Aside {
+/**
+ * Keeps what cannot be delivered for diagnosis: requests that a receiver refused for good, and damaged bytes of the spool.
+ * The oldest files are deleted first when the directory is full.
+ */
+export class Quarantine {
   private readonly directory: string | undefined;
-  private readonly onFault: (error: unknown) => void;
+  private readonly onError: (error: unknown) => void;
   private files: { readonly name: string; readonly bytes: number }[] = [];
-  private number = 0;
+  private nextNumber = 0;
 
-  /** @param directory made when something is put there; undefined keeps nothing */
-  constructor(directory: string | undefined, onFault: (error: unknown) => void) {
+  /** @param directory undefined keeps nothing */
+  constructor(directory: string | undefined, onError: (error: unknown) => void) {
     this.directory = directory;
-    this.onFault = onFault;
+    this.onError = onError;
     if (directory === undefined) return;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.files = readdirSync(directory)
@@ -25,10 +25,10 @@ export class Aside {
   }
 
   /** @param kind the end of the file's name: `logs.otlp`, `logs.damaged` */
-  put(bytes: Uint8Array, kind: string): void {
+  add(bytes: Uint8Array, kind: string): void {
     if (this.directory === undefined) return;
-    // In the order of their names they are in that of their time.
-    const name = `${Date.now()}-${process.pid}-${String(this.number++).padStart(6, '0')}.${kind}`;
+    // Names sort by time.
+    const name = `${Date.now()}-${process.pid}-${String(this.nextNumber++).padStart(6, '0')}.${kind}`;
     try {
       let total = this.files.reduce((sum, file) => sum + file.bytes, bytes.length);
       while (total > MAX_BYTES && this.files.length > 0) {
@@ -39,7 +39,7 @@ export class Aside {
       writeFileSync(join(this.directory, name), bytes, { mode: 0o600 });
       this.files.push({ name, bytes: bytes.length });
     } catch (error) {
-      this.onFault(error);
+      this.onError(error);
     }
   }
 }

@@ -1,7 +1,6 @@
-/** Spans of requests to receivers, where the agent traces itself. */
 import type { OwnTracer } from '../shared/own-tracer.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
-import type { Transport, Verdict } from './verdict.ts';
+import type { SendResult, Transport } from './send-result.ts';
 
 interface Labels {
   readonly signal: string;
@@ -13,23 +12,23 @@ async function sendInSpan(
   request: Buffer,
   { signal, destination }: Labels,
   tracer: OwnTracer,
-): Promise<Verdict> {
+): Promise<SendResult> {
   const span = tracer.startSpan(`export ${signal}`, 'client', {
     'portlight.signal': signal,
     'portlight.destination': destination,
     'portlight.request.size': request.length,
   });
-  const verdict = await transport.send(request, span);
-  span.setAttribute('portlight.request.outcome', verdict.kind);
-  span.end(verdict.kind === 'accepted' ? undefined : verdict.message);
-  return verdict;
+  const result = await transport.send(request, span);
+  span.setAttribute('portlight.request.outcome', result.kind);
+  span.end(result.kind === 'accepted' ? undefined : result.message);
+  return result;
 }
 
 /**
- * The same transport, which starts a span for each request while `telemetry` has a tracer.
- * @param isSelfTrace whether a request carries nothing but such spans: a span for it would cause the next request
+ * A transport that creates a span for each request while the agent traces itself.
+ * @param isSelfTrace whether a request has only such spans: a span for that request would cause the next one
  */
-export const traced = (
+export const createTracingTransport = (
   transport: Transport,
   telemetry: Telemetry,
   labels: Labels,
