@@ -3,7 +3,11 @@
 import type { Command } from 'commander';
 import type { ContainerInspectInfo } from 'dockerode';
 import { fromInspect } from '../../collectors/lifecycle/identity.ts';
-import { type Confinement, elevations, readConfinement } from '../../collectors/namespaces/confinement.ts';
+import {
+  elevationReasons,
+  type ProcessConfinement,
+  readConfinement,
+} from '../../collectors/namespaces/confinement.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { isDenied } from '../../collectors/shared/kernel-file.ts';
 import {
@@ -24,7 +28,7 @@ interface NamespacedContainer {
   readonly name: string;
   readonly namespaces: Namespaces;
   /** Undefined if the data comes from an agent; so is `elevated`. */
-  readonly confinement?: Confinement;
+  readonly confinement?: ProcessConfinement;
   readonly elevated?: readonly string[];
 }
 
@@ -44,7 +48,7 @@ function inspectNamespaces(
   try {
     const namespaces = readNamespaces(procfs, container.pid);
     const confinement = readConfinement(procfs, container.pid);
-    const elevated = elevations(container, namespaces, confinement);
+    const elevated = elevationReasons(container, namespaces, confinement);
     return { id: container.id, name: container.name, namespaces, confinement, elevated };
   } catch (error) {
     const reason = isDenied(error) ? 'reading its namespaces requires CAP_SYS_PTRACE' : errorMessage(error);

@@ -1,7 +1,7 @@
 /** Wires targets, pipeline and exporters, and starts and stops them in order. */
 
 import type { Logger } from 'pino';
-import { hostAttributes } from '../../collectors/host/identity.ts';
+import { readHostAttributes } from '../../collectors/host/identity.ts';
 import type { Resource } from '../../collectors/records/records.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
@@ -117,7 +117,7 @@ async function startLocked(
   const positions = openPositions(config.data_dir, logger, telemetry);
   const [exporters, host] = await Promise.all([
     createExporters(config, telemetry),
-    hostAttributes(config.procfs, config.rootfs),
+    readHostAttributes(config.procfs, config.rootfs),
   ]);
   const { everyRecord, agentOnly } = configuredAttributes(config);
   const agentResource: Resource = {

@@ -5,7 +5,7 @@
 
 import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import { bootTime } from '../../collectors/host/index.ts';
+import { readBootTime } from '../../collectors/host/boot-time.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container, Metric, Resource, UnixNano } from '../../collectors/records/records.ts';
@@ -145,7 +145,7 @@ export class LiveSamplers {
   /** @param host the resource of the host's figures; undefined leaves the host out */
   create(containers: () => Iterable<Container>, host: Resource | undefined): LiveSampler {
     const { options } = this;
-    const sampler = new LiveSampler({ ...options, containers, host, bootTime: bootTime(options.procfs) });
+    const sampler = new LiveSampler({ ...options, containers, host, bootTime: readBootTime(options.procfs) });
     this.samplers.push(sampler);
     return sampler;
   }

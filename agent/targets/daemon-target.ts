@@ -8,10 +8,10 @@ import { type LayeredImage, layeredImage } from '../../collectors/docker/layers.
 import type { ImageSummary } from '../../collectors/docker/objects/docker-object.ts';
 import { ObjectCollector } from '../../collectors/docker/objects/index.ts';
 import { listImages } from '../../collectors/docker/objects/list-objects.ts';
-import { StorageCollector } from '../../collectors/docker/storage.ts';
+import { StorageCollector } from '../../collectors/docker/storage/index.ts';
 import { connectToDaemon, outdatedApiWarning, type RequestObserver } from '../../collectors/engine/client.ts';
 import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
-import { bootTime } from '../../collectors/host/index.ts';
+import { readBootTime } from '../../collectors/host/boot-time.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
 import { LogCollector } from '../../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
@@ -288,7 +288,7 @@ export class DaemonTarget implements Target {
         save: (time) => store.save('events', String(time)),
       },
     });
-    const hostStartTime = isHere ? bootTime(settings.procfs) : 0n;
+    const hostStartTime = isHere ? readBootTime(settings.procfs) : 0n;
     const round = new Round(
       [...collectors, events],
       metrics.exported,
@@ -304,6 +304,6 @@ export class DaemonTarget implements Target {
     const { store } = this.options;
     this.isReady = true;
     deleteRemoved(store, (id) => this.exists(id));
-    void this.running!.storage.ask();
+    void this.running!.storage.refresh();
   }
 }

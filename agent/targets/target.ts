@@ -98,8 +98,8 @@ export function localCollectors(
   const namespaces = new NamespaceCollector({
     procfs,
     sink,
-    isMeasured: metrics.exported.has(catalogue.namespace),
-    runs: {
+    hasMetric: metrics.exported.has(catalogue.namespace),
+    reportedRuns: {
       load: (id) => store.load(`namespaces/${id}`),
       save: (id, startedAt) => store.save(`namespaces/${id}`, startedAt),
       forget: (id) => store.delete(`namespaces/${id}`),

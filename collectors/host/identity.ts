@@ -50,7 +50,7 @@ async function distributionOf(rootfs: string): Promise<Distribution> {
  * `host.*` and `os.*` of every record. What this host does not tell is absent.
  * @param rootfs where the host's / is: a container has a name and a distribution of its own
  */
-export async function hostAttributes(
+export async function readHostAttributes(
   procfs: string,
   rootfs: string,
 ): Promise<Record<string, AttributeValue>> {

@@ -1,106 +1,27 @@
-/** The host's own CPU, memory, disks, file systems and network, so that a container's use can be set against it. */
-
-import { readFileSync, statfsSync } from 'node:fs';
+/** The host's own CPU, memory, disks, file systems and network, to compare containers with. */
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogue } from '../catalogue/index.ts';
 import type { Collector } from '../records/collector.ts';
-import type { Attributes, Metric, Point, PointSink, UnixNano } from '../records/records.ts';
+import type { Attributes, Metric, Point, PointSink } from '../records/records.ts';
 import { type KernelFile, type KernelFiles, kernelBuffer } from '../shared/kernel-file.ts';
 import { parseMeminfo, parseNetDev } from '../shared/proc-files.ts';
+import { parseCpu, parseDiskstats, parseMounts, parsePressure } from './proc-parsers.ts';
 
-/** The space of file systems is looked at in every so manieth round. */
+/** The space of file systems is read in every n-th round. */
 const SPACE_EVERY = 6;
-/** USER_HZ. */
-const TICKS = 100;
-/** /proc/diskstats counts in these, whatever the device's own sectors are. */
-const SECTOR = 512;
 
-/** Columns of the `cpu` line of /proc/stat, by the semantic conventions' cpu.mode. */
-const CPU_MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'interrupt', 'interrupt', 'steal'];
-
-/** Seconds by mode. */
-export function parseCpu(text: string): { modes: Map<string, number>; count: number } {
-  const lines = text.split('\n');
-  const modes = new Map<string, number>();
-  const [, ...ticks] = (lines[0] ?? '').trim().split(/\s+/).map(Number);
-  CPU_MODES.forEach((mode, index) => {
-    const value = ticks[index];
-    if (Number.isFinite(value)) modes.set(mode, (modes.get(mode) ?? 0) + value! / TICKS);
-  });
-  return { modes, count: lines.filter((line) => /^cpu\d/.test(line)).length };
-}
-
-export interface DiskCounters {
-  readonly device: string;
-  readonly reads: number;
-  readonly readBytes: number;
-  readonly writes: number;
-  readonly writeBytes: number;
-}
-
-/** Devices of /proc/diskstats that have done anything. */
-export function parseDiskstats(text: string): DiskCounters[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields.length >= 10)
-    .map((fields) => ({
-      device: fields[2]!,
-      reads: Number(fields[3]),
-      readBytes: Number(fields[5]) * SECTOR,
-      writes: Number(fields[7]),
-      writeBytes: Number(fields[9]) * SECTOR,
-    }))
-    .filter(({ reads, writes }) => reads + writes > 0);
-}
-
-/** A string that V8 does not keep as a part of the text that it was cut from: of all mounts, 100 kB. */
-const copyOf = (part: string): string => Buffer.from(part).toString();
-
-/** Mount points of block devices, each device once, from the text of /proc/mounts. */
-export function parseMounts(text: string): { device: string; point: string; type: string }[] {
-  const seen = new Set<string>();
-  return (
-    text
-      .split('\n')
-      // Of every container there is one that is of no device.
-      .filter((line) => line.startsWith('/dev/'))
-      .map((line) => line.split(' '))
-      .filter(([device = '']) => !seen.has(device) && seen.add(device))
-      .map(([device = '', point = '', type = '']) => ({
-        device: copyOf(device),
-        point: copyOf(point.replaceAll('\\040', ' ')),
-        type: copyOf(type),
-      }))
-  );
-}
-
-/** Total microseconds by line of a file in /proc/pressure. */
-export function parsePressure(text: string): Map<string, number> {
-  return new Map(
-    [...text.matchAll(/^(some|full) .*total=(\d+)$/gm)].map(([, line = '', total]) => [line, Number(total)]),
-  );
-}
-
-/** When the host was started (`btime` of /proc/stat); 0n where that cannot be read. */
-export function bootTime(procfs: string): UnixNano {
-  try {
-    const seconds = /^btime (\d+)$/m.exec(readFileSync(join(procfs, 'stat'), 'latin1'))?.[1];
-    return BigInt(seconds ?? 0) * 1_000_000_000n;
-  } catch {
-    return 0n;
-  }
-}
+type AddPoint = (metric: Metric, value: number, attributes?: Attributes) => void;
 
 export class HostCollector implements Collector {
   readonly name = 'host';
   private readonly procfs: string;
   private readonly rootfs: string;
   private readonly files: KernelFiles;
-  /** By name in /proc; undefined for what this kernel does not have, or we may not see. */
+  /** By name in /proc; undefined for a file that this kernel does not have or the agent may not read. */
   private readonly opened = new Map<string, KernelFile | undefined>();
   private rounds = 0;
-  /** Space of the file systems, as it was last looked at. */
+  /** Space of the file systems, as last read. */
   private space: readonly Point[] = [];
 
   /** @param rootfs where the host's / is */
@@ -116,16 +37,15 @@ export class HostCollector implements Collector {
   }
 
   collectHost(points: PointSink): void {
-    const add = (metric: Metric, value: number, attributes?: Attributes) =>
-      points.push({ metric, value, attributes });
+    const add: AddPoint = (metric, value, attributes) => points.push({ metric, value, attributes });
     const { modes, count } = parseCpu(this.read('stat'));
     for (const [mode, value] of modes) add(catalogue.systemCpuTime, value, { 'cpu.mode': mode });
     add(catalogue.systemCpuCount, count);
-    this.memory(add);
-    this.disks(add);
-    if (this.rounds++ % SPACE_EVERY === 0) this.space = this.fileSystems();
+    this.addMemory(add);
+    this.addDisks(add);
+    if (this.rounds++ % SPACE_EVERY === 0) this.space = this.readSpace();
     for (const point of this.space) points.push(point);
-    this.network(add);
+    this.addNetwork(add);
     for (const resource of ['cpu', 'memory', 'io']) {
       const lines = parsePressure(this.read(`pressure/${resource}`));
       for (const [stall, micros] of lines) {
@@ -139,7 +59,7 @@ export class HostCollector implements Collector {
     if (Number.isFinite(uptime)) add(catalogue.systemUptime, uptime);
   }
 
-  private memory(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+  private addMemory(add: AddPoint): void {
     const info = parseMeminfo(this.read('meminfo'));
     const total = info.get('MemTotal');
     if (total === undefined) return;
@@ -155,7 +75,7 @@ export class HostCollector implements Collector {
     if (available !== undefined) add(catalogue.systemMemoryAvailable, available);
   }
 
-  private disks(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+  private addDisks(add: AddPoint): void {
     const disks = parseDiskstats(this.read('diskstats'));
     for (const { device, readBytes, writeBytes } of disks) {
       add(catalogue.systemDiskIo, readBytes, { 'system.device': device, 'disk.io.direction': 'read' });
@@ -167,7 +87,7 @@ export class HostCollector implements Collector {
     }
   }
 
-  private fileSystems(): Point[] {
+  private readSpace(): Point[] {
     const points: Point[] = [];
     for (const { device, point, type } of parseMounts(this.read('1/mounts') || this.read('mounts'))) {
       let space: ReturnType<typeof statfsSync>;
@@ -194,7 +114,7 @@ export class HostCollector implements Collector {
     return points;
   }
 
-  private network(add: (metric: Metric, value: number, attributes?: Attributes) => void): void {
+  private addNetwork(add: AddPoint): void {
     for (const { name, values } of parseNetDev(this.read('1/net/dev') || this.read('self/net/dev'))) {
       add(catalogue.systemNetworkIo, values[0]!, {
         'network.interface.name': name,
@@ -207,7 +127,7 @@ export class HostCollector implements Collector {
     }
   }
 
-  /** The file's text; nothing where there is no such file for us. */
+  /** The file's text; empty where it cannot be read. */
   private read(name: string): string {
     if (!this.opened.has(name)) this.opened.set(name, this.open(name));
     return kernelBuffer.toString('latin1', 0, this.opened.get(name)?.read() ?? 0);

@@ -1,5 +1,5 @@
 /**
- * What keeps a container's processes within bounds, as the kernel enforces it.
+ * Confinement of a container's processes as the kernel enforces it: capabilities, seccomp, AppArmor, user ids.
  * Source: capabilities(7), proc_pid_status(5) (CapBnd, Seccomp, NoNewPrivs), proc_pid_attr(5) (the AppArmor
  * profile), proc_pid_uid_map(5), proc_pid_mountinfo(5).
  */
@@ -8,20 +8,20 @@ import { join } from 'node:path';
 import type { Attributes, AttributeValue, Container } from '../records/records.ts';
 import type { Namespaces } from '../shared/namespaces.ts';
 
-/** By the numbers of the kernel's linux/capability.h. */
+/** In the order of their numbers in the kernel's linux/capability.h. */
 const CAPABILITIES =
   'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'.split(
     ' ',
   );
 
-/** Those with which a process can get at what is outside of its container. */
+/** Capabilities with which a process can reach outside its container. */
 const FAR_REACHING = ['SYS_ADMIN', 'SYS_MODULE', 'SYS_PTRACE', 'SYS_RAWIO', 'DAC_READ_SEARCH', 'BPF'];
 
 const SECCOMP: Readonly<Record<string, string>> = { '0': 'disabled', '1': 'strict', '2': 'filter' };
 
-/** Sockets that command the whole host, by the ends of their paths. */
+/** Sockets that control the whole host, by the ends of their paths. */
 const SOCKETS = /\/(docker|podman|containerd|crio)\.sock$/;
-/** Directories that such a socket is in. */
+/** Directories that contain such a socket. */
 const SOCKET_DIRECTORIES = new Set([
   '/run',
   '/var/run',
@@ -31,23 +31,23 @@ const SOCKET_DIRECTORIES = new Set([
   '/run/crio',
 ]);
 
-export interface Confinement {
-  /** Names of the capabilities that its processes can ever have, without CAP_. */
+export interface ProcessConfinement {
+  /** Names of the capabilities that the processes can ever have (the bounding set), without CAP_. */
   readonly capabilities: readonly string[];
   /** `disabled`, `strict` or `filter`; undefined where the kernel has no seccomp. */
   readonly seccomp: string | undefined;
-  /** AppArmor's profile; undefined where the kernel has none. */
+  /** The AppArmor profile; undefined where the kernel has no AppArmor. */
   readonly apparmor: string | undefined;
   readonly noNewPrivileges: boolean;
   readonly readonlyRoot: boolean;
-  /** `inside:outside:length` of each range of user ids; empty where they are the host's. */
+  /** `inside:outside:length` of each range of user ids; empty where user ids are those of the host. */
   readonly uidMap: readonly string[];
 }
 
 /** The whole range, mapped to itself: no mapping. */
 const IDENTITY = '0:0:4294967295';
 
-function optional(path: string): string | undefined {
+function readIfPresent(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
@@ -55,28 +55,28 @@ function optional(path: string): string | undefined {
   }
 }
 
-export function capabilitiesOf(mask: string): string[] {
+export function capabilityNames(mask: string): string[] {
   const bits = BigInt(`0x${mask}`);
   return CAPABILITIES.filter((_, number) => (bits >> BigInt(number)) & 1n);
 }
 
 /** @throws when the process has vanished */
-export function readConfinement(procfs: string, pid: number): Confinement {
+export function readConfinement(procfs: string, pid: number): ProcessConfinement {
   const directory = join(procfs, String(pid));
   const status = readFileSync(join(directory, 'status'), 'utf8');
   const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)$`, 'm').exec(status)?.[1];
-  const profile = optional(join(directory, 'attr/current'))?.replace(/[\0\n]+$/, '');
-  // The last mount over / is the one that shows: id, parent, device, root, mount point, options.
-  const root = optional(join(directory, 'mountinfo'))
+  const profile = readIfPresent(join(directory, 'attr/current'))?.replace(/[\0\n]+$/, '');
+  // The last mount over / is the visible one. Columns: id, parent, device, root, mount point, options.
+  const root = readIfPresent(join(directory, 'mountinfo'))
     ?.split('\n')
     .map((line) => line.split(' '))
     .findLast(([, , , , point]) => point === '/');
-  const ranges = (optional(join(directory, 'uid_map')) ?? '')
+  const ranges = (readIfPresent(join(directory, 'uid_map')) ?? '')
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().split(/\s+/).join(':'));
   return {
-    capabilities: capabilitiesOf(field('CapBnd') ?? '0'),
+    capabilities: capabilityNames(field('CapBnd') ?? '0'),
     seccomp: SECCOMP[field('Seccomp') ?? ''],
     apparmor: profile === '' ? undefined : profile,
     noNewPrivileges: field('NoNewPrivs') === '1',
@@ -85,7 +85,10 @@ export function readConfinement(procfs: string, pid: number): Confinement {
   };
 }
 
-export function confinementAttributes(confinement: Confinement, { privileged }: Container): Attributes {
+export function confinementAttributes(
+  confinement: ProcessConfinement,
+  { privileged }: Container,
+): Attributes {
   const { capabilities, seccomp, apparmor, noNewPrivileges, readonlyRoot, uidMap } = confinement;
   const attributes: Record<string, AttributeValue> = {
     'container.security.capabilities': capabilities,
@@ -99,17 +102,17 @@ export function confinementAttributes(confinement: Confinement, { privileged }: 
   return attributes;
 }
 
-/** What gives a container access beyond its own bounds; empty for most. */
-export function elevations(
+/** Why a container has access beyond its own bounds; empty for most containers. */
+export function elevationReasons(
   { privileged, mounts, securityOptions, hostPid }: Container,
   namespaces: Namespaces,
-  { capabilities }: Confinement,
+  { capabilities }: ProcessConfinement,
 ): string[] {
   const reasons: string[] = [];
   if (privileged) reasons.push('privileged');
-  // Where the kernel does not show it, the daemon has said it.
+  // Where the kernel does not show the namespace, the daemon's setting counts.
   if (namespaces.pid === undefined ? hostPid : namespaces.pid.host) reasons.push('host_pid');
-  // A socket that has another name on the host is called by its usual one inside.
+  // A socket with another name on the host usually has its standard name in the container.
   const isSocket = (path: string) => SOCKETS.test(path);
   if (
     mounts.some(
@@ -118,9 +121,9 @@ export function elevations(
     )
   )
     reasons.push('docker_socket');
-  // Read-only, it still shows all of the host, and sockets take no notice of it.
+  // Also when it is read-only: it shows all of the host, and read-only does not apply to sockets.
   if (mounts.some(({ source }) => source === '/')) reasons.push('host_root');
-  // A privileged one has them all.
+  // A privileged container has all capabilities.
   if (privileged) return reasons;
   reasons.push(
     ...FAR_REACHING.filter((name) => capabilities.includes(name)).map((name) => `cap_${name.toLowerCase()}`),

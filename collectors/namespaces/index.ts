@@ -1,4 +1,4 @@
-/** Which namespaces containers live in, with whom they share them, and what else confines them. */
+/** Reports which namespaces containers are in, which other containers share them, and what else confines them. */
 import { catalogue } from '../catalogue/index.ts';
 import { agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { Collector, RecordSink } from '../records/collector.ts';
@@ -18,28 +18,33 @@ import {
   readVisibleNamespaces,
   relationOf,
 } from '../shared/namespaces.ts';
-import { type Confinement, confinementAttributes, elevations, readConfinement } from './confinement.ts';
+import {
+  confinementAttributes,
+  elevationReasons,
+  type ProcessConfinement,
+  readConfinement,
+} from './confinement.ts';
 
 export interface NamespaceOptions {
   readonly procfs: string;
   readonly sink: RecordSink;
-  /** Whether `portlight.container.namespace` is wanted: eight points a container. */
-  readonly isMeasured: boolean;
-  /** Which run of each container was told of, so that none is told twice. */
-  readonly runs: {
+  /** Whether the metric `portlight.container.namespace` is enabled: eight points per container. */
+  readonly hasMetric: boolean;
+  /** The last run of each container that was reported, so that no run is reported twice. */
+  readonly reportedRuns: {
     load(id: string): string | undefined;
     save(id: string, startedAt: string): void;
     forget(id: string): void;
   };
 }
 
-/** `net 4026532184`: the same for all that share it. */
+/** `net 4026532184`: the same for all containers in the namespace. */
 const keyOf = (type: string, inode: number): string => `${type} ${inode}`;
 
 type Entries = [NamespaceType, { inode: number; host: boolean | undefined }][];
 const entriesOf = (namespaces: Namespaces) => Object.entries(namespaces) as Entries;
 
-/** The inodes, as attributes of whatever is about the container. */
+/** The inodes, as attributes of records about the container. */
 export function namespaceAttributes(namespaces: Namespaces): Attributes {
   const attributes: Record<string, AttributeValue> = {};
   for (const [type, { inode, host }] of entriesOf(namespaces)) {
@@ -50,16 +55,16 @@ export function namespaceAttributes(namespaces: Namespaces): Attributes {
 }
 
 /**
- * Where the host's namespaces cannot be told from others, all containers share some: a thousand events that name a
- * thousand each would be for nobody.
+ * Sharers that an event names. Where the host's own namespaces cannot be recognised, all containers of a host share some,
+ * and a thousand events with a thousand names each are of no use.
  */
-const MOST_NAMED = 16;
+const MAX_NAMED_SHARERS = 16;
 
 export class NamespaceCollector implements Collector {
   readonly name = 'namespaces';
   private readonly options: NamespaceOptions;
   private readonly known = new Map<string, { container: Container; namespaces: Namespaces }>();
-  /** Who lives in each namespace. */
+  /** Ids of the containers in each namespace, by `keyOf`. */
   private readonly members = new Map<string, Set<string>>();
 
   constructor(options: NamespaceOptions) {
@@ -68,7 +73,7 @@ export class NamespaceCollector implements Collector {
 
   attachContainer(container: Container): void {
     if (container.pid === 0) return;
-    const { procfs, runs } = this.options;
+    const { procfs, reportedRuns } = this.options;
     const namespaces = readVisibleNamespaces(procfs, container.pid);
     const confinement = readConfinement(procfs, container.pid);
     assertContainerProcess(procfs, container.pid, container.id);
@@ -80,21 +85,22 @@ export class NamespaceCollector implements Collector {
       this.members.set(key, members.add(container.id));
     }
     const run = String(container.startedAt);
-    const hidden = `${run} hidden`;
-    const known = runs.load(container.id);
+    const withoutNamespaces = `${run} hidden`;
+    const reported = reportedRuns.load(container.id);
     const isVisible = entriesOf(namespaces).length > 0;
-    if (known === run || (known === hidden && !isVisible)) return;
-    const told = [this.tell(container, container.startedAt, namespaces, confinement)];
-    // Of what an agent has told that could not see the namespaces, they are what is new.
-    if (known !== hidden) told.push(this.warn(container, elevations(container, namespaces, confinement)));
-    void Promise.all(told).then(() => {
-      if (this.known.has(container.id)) runs.save(container.id, isVisible ? run : hidden);
+    if (reported === run || (reported === withoutNamespaces && !isVisible)) return;
+    const emitted = [this.emitNamespaces(container, container.startedAt, namespaces, confinement)];
+    // After a run that was reported without its namespaces, only the namespaces are new.
+    if (reported !== withoutNamespaces)
+      emitted.push(this.emitElevated(container, elevationReasons(container, namespaces, confinement)));
+    void Promise.all(emitted).then(() => {
+      if (this.known.has(container.id)) reportedRuns.save(container.id, isVisible ? run : withoutNamespaces);
     });
-    this.correct(container, namespaces);
+    this.updateFirstSharers(container, namespaces);
   }
 
-  /** Those that were alone in a namespace until now are told of once more. */
-  private correct(container: Container, namespaces: Namespaces): void {
+  /** Reports containers again that were alone in a namespace until this container joined it. */
+  private updateFirstSharers(container: Container, namespaces: Namespaces): void {
     const joined = entriesOf(namespaces).flatMap(([type, { inode, host }]) => {
       const sharers = host ? [] : this.sharers(container.id, type, inode);
       return sharers.length === 1 ? sharers : [];
@@ -102,7 +108,7 @@ export class NamespaceCollector implements Collector {
     for (const id of new Set(joined)) {
       const { container: other, namespaces: theirs } = this.known.get(id)!;
       const now = unixNow();
-      void this.tell(other, now, theirs, readConfinement(this.options.procfs, other.pid));
+      void this.emitNamespaces(other, now, theirs, readConfinement(this.options.procfs, other.pid));
     }
   }
 
@@ -120,11 +126,11 @@ export class NamespaceCollector implements Collector {
 
   removeContainer(container: Container): void {
     this.detachContainer(container);
-    this.options.runs.forget(container.id);
+    this.options.reportedRuns.forget(container.id);
   }
 
   collectContainer({ id }: Container, points: PointSink): void {
-    if (!this.options.isMeasured) return;
+    if (!this.options.hasMetric) return;
     for (const [type, namespace] of entriesOf(this.known.get(id)?.namespaces ?? {})) {
       points.push({
         metric: catalogue.namespace,
@@ -151,21 +157,21 @@ export class NamespaceCollector implements Collector {
     );
   }
 
-  /** Other containers in the same namespace, by id, as many as are named. */
+  /** Ids of other containers in the same namespace, as many as an event names. */
   private sharers(id: string, type: string, inode: number): string[] {
     const found: string[] = [];
     for (const member of this.members.get(keyOf(type, inode)) ?? []) {
       if (member !== id) found.push(member);
-      if (found.length === MOST_NAMED) break;
+      if (found.length === MAX_NAMED_SHARERS) break;
     }
     return found;
   }
 
-  private tell(
+  private emitNamespaces(
     container: Container,
     time: UnixNano,
     namespaces: Namespaces,
-    confinement: Confinement,
+    confinement: ProcessConfinement,
   ): Promise<void> {
     const attributes: Record<string, AttributeValue> = {
       ...namespaceAttributes(namespaces),
@@ -177,7 +183,7 @@ export class NamespaceCollector implements Collector {
       attributes[`linux.namespace.${type}.relation`] = relation;
       if (relation === 'shared') attributes[`linux.namespace.${type}.shared_with`] = sharers;
     }
-    // Whose network it is: the owner's counters are the sharer's too, and reported there only.
+    // The owner's network counters include the sharer's, and are reported for the owner only.
     const owner = /^container:(.+)$/.exec(container.networkMode)?.[1];
     if (owner !== undefined) attributes['linux.namespace.net.owner'] = owner;
     const body = `container ${container.name} namespaces ${formatNamespaces(namespaces) || 'cannot be read'}`;
@@ -190,7 +196,7 @@ export class NamespaceCollector implements Collector {
     return this.options.sink.emitEvent(container.resource, record);
   }
 
-  private async warn(container: Container, reasons: readonly string[]): Promise<void> {
+  private async emitElevated(container: Container, reasons: readonly string[]): Promise<void> {
     if (reasons.length === 0) return;
     const record = agentEventRecord(agentEvents.elevated, {
       time: container.startedAt,

@@ -15,7 +15,7 @@ import {
 } from '../../agent/setup/privileges-page.ts';
 import { connectToDaemon } from '../../collectors/engine/client.ts';
 import { daemonRequests, findRequest } from '../../collectors/engine/requests.ts';
-import { capabilitiesOf } from '../../collectors/namespaces/confinement.ts';
+import { capabilityNames } from '../../collectors/namespaces/confinement.ts';
 import { listenUrl, portlight, startAgent } from '../support/agent.ts';
 import { ensureImage, execute, IMAGE, LABEL, runContainer } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
@@ -493,7 +493,7 @@ test.serial(
         host: { CapDrop: ['ALL'], CapAdd: ['DAC_READ_SEARCH', 'SYS_PTRACE'] },
       });
       const { State } = await container.inspect();
-      return capabilitiesOf(
+      return capabilityNames(
         /^CapEff:\s+(\w+)$/m.exec(readFileSync(`/proc/${State.Pid}/status`, 'utf8'))![1]!,
       );
     };

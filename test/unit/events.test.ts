@@ -22,7 +22,7 @@ import {
   type ReportedState,
   reportedStateOf,
 } from '../../collectors/lifecycle/reported-state.ts';
-import { capabilitiesOf, elevations } from '../../collectors/namespaces/confinement.ts';
+import { capabilityNames, elevationReasons } from '../../collectors/namespaces/confinement.ts';
 import { agentEvents } from '../../collectors/records/agent-events.ts';
 import type { Container, EventRecord, Span } from '../../collectors/records/records.ts';
 import { encodeEvent } from '../../exporters/otlp/wire/encode.ts';
@@ -553,7 +553,7 @@ test('what is secret in a command is redacted', (t) => {
 });
 
 test('capabilities by their numbers, and what of a container reaches beyond it', (t) => {
-  t.deepEqual(capabilitiesOf('00000000a80425fb'), [
+  t.deepEqual(capabilityNames('00000000a80425fb'), [
     ...[
       'CHOWN',
       'DAC_OVERRIDE',
@@ -567,7 +567,7 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
     ],
     ...['NET_RAW', 'SYS_CHROOT', 'MKNOD', 'AUDIT_WRITE', 'SETFCAP'],
   ]);
-  t.is(capabilitiesOf('000001ffffffffff').length, 41);
+  t.is(capabilityNames('000001ffffffffff').length, 41);
   const confinement = {
     capabilities: [] as string[],
     seccomp: 'filter',
@@ -577,13 +577,17 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
     uidMap: [],
   };
   const reasons = (container: Partial<Container>, capabilities: string[] = [], pid = false) =>
-    elevations(fakeContainer(container), { pid: { inode: 1, host: pid } }, { ...confinement, capabilities });
+    elevationReasons(
+      fakeContainer(container),
+      { pid: { inode: 1, host: pid } },
+      { ...confinement, capabilities },
+    );
   const mount = (source: string, writable = true) => ({ mounts: [{ source, destination: '/x', writable }] });
   t.deepEqual(reasons({}), []);
   t.deepEqual(reasons({ privileged: true }, ['SYS_ADMIN']), ['privileged']);
   t.deepEqual(reasons({}, ['SYS_ADMIN', 'CHOWN']), ['cap_sys_admin']);
   t.deepEqual(reasons({}, [], true), ['host_pid']);
-  t.deepEqual(elevations(fakeContainer({ hostPid: true }), {}, confinement), ['host_pid']);
+  t.deepEqual(elevationReasons(fakeContainer({ hostPid: true }), {}, confinement), ['host_pid']);
   t.deepEqual(reasons(mount('/run/docker.sock')), ['docker_socket']);
   t.deepEqual(reasons(mount('/var/run')), ['docker_socket']);
   t.deepEqual(reasons(mount('/home/docker.socket')), []);

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { hostAttributes } from '../../collectors/host/identity.ts';
+import { readHostAttributes } from '../../collectors/host/identity.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 test('in a container, the host is who its own files say', async (t) => {
@@ -10,7 +10,7 @@ test('in a container, the host is who its own files say', async (t) => {
   writeFileSync(join(rootfs, 'etc/hostname'), 'node-7\n');
   writeFileSync(join(rootfs, 'etc/machine-id'), '0123456789abcdef0123456789abcdef\n');
   writeFileSync(join(rootfs, 'etc/os-release'), 'NAME="Fedora Linux"\nID=fedora\nVERSION_ID=42\n');
-  const attributes = await hostAttributes('/proc', rootfs);
+  const attributes = await readHostAttributes('/proc', rootfs);
   t.is(attributes['host.name'], 'node-7');
   t.is(attributes['host.id'], '0123456789abcdef0123456789abcdef');
   t.is(attributes['os.name'], 'Fedora Linux');
@@ -19,7 +19,7 @@ test('in a container, the host is who its own files say', async (t) => {
 });
 
 test('what a host does not tell is absent', async (t) => {
-  const attributes = await hostAttributes('/proc', temporaryDirectory(t));
+  const attributes = await readHostAttributes('/proc', temporaryDirectory(t));
   t.false('host.id' in attributes);
   t.false('os.name' in attributes);
   t.truthy(attributes['host.name']);

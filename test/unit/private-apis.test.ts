@@ -14,7 +14,7 @@ import { Command } from 'commander';
 import Mustache from 'mustache';
 import { isVisible } from '../../agent/commands/command-help.ts';
 import { connectToDaemon } from '../../collectors/engine/client.ts';
-import { hostAttributes } from '../../collectors/host/identity.ts';
+import { readHostAttributes } from '../../collectors/host/identity.ts';
 import { fakeDaemon } from '../support/fake-daemon.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -117,13 +117,13 @@ test("an error of docker-modem has the status code and the daemon's message", as
 });
 
 test('a file of systeminformation alone tells the distribution', async (t) => {
-  const attributes = await hostAttributes('/proc', '/');
+  const attributes = await readHostAttributes('/proc', '/');
   t.regex(String(attributes['os.name']), /^\w/);
   const loaded: string[] = JSON.parse(
     await evaluate(`
       import { createRequire } from 'node:module';
-      const { hostAttributes } = await import(${urlOf('collectors/host/identity.ts')});
-      await hostAttributes('/proc', '/');
+      const { readHostAttributes } = await import(${urlOf('collectors/host/identity.ts')});
+      await readHostAttributes('/proc', '/');
       const { cache } = createRequire(import.meta.url);
       console.log(JSON.stringify(Object.keys(cache).filter((path) => path.includes('/systeminformation/'))));
     `),

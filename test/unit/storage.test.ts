@@ -2,7 +2,7 @@
 import test from 'ava';
 import type Docker from 'dockerode';
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import { StorageCollector } from '../../collectors/docker/storage.ts';
+import { StorageCollector } from '../../collectors/docker/storage/index.ts';
 import type { Point } from '../../collectors/records/records.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -25,7 +25,7 @@ test('a daemon that is asked by somebody else is asked again soon, which is no f
   };
   const storage = new StorageCollector(docker, sink, { intervalMs: 3_600_000, rootfs: undefined });
   t.teardown(() => storage.close());
-  await storage.ask();
+  await storage.refresh();
   await waitFor('the second question', () => asked === 2);
   const points: Point[] = [];
   await waitFor('the answer', () => {

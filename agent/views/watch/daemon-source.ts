@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { catalogue, metrics } from '../../../collectors/catalogue/index.ts';
 import { DockerCollector } from '../../../collectors/docker/index.ts';
 import { isLocal } from '../../../collectors/engine/daemon-endpoint.ts';
-import { bootTime } from '../../../collectors/host/index.ts';
+import { readBootTime } from '../../../collectors/host/boot-time.ts';
 import type { RecordSink } from '../../../collectors/records/collector.ts';
 import type {
   Container,
@@ -124,7 +124,7 @@ export class DaemonSource implements ViewSource {
       this.collectors.collectors,
       metrics,
       telemetry,
-      here ? bootTime(config.procfs) : 0n,
+      here ? readBootTime(config.procfs) : 0n,
     );
     const sink: RecordSink = {
       emitEvent: async (resource, event) => this.take(resource, event),
