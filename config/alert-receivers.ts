@@ -1,7 +1,7 @@
-/** Who is told of alerts besides the OTLP destinations, with everything filled in. */
+/** Alertmanagers and webhooks, with their options resolved. */
 import { readFileSync } from 'node:fs';
 import type { webhookFormats } from './alert-options.ts';
-import { DEFAULT_TIMEOUT_MS, type HttpEndpoint, lowerCaseNames } from './destinations.ts';
+import { type HttpEndpoint, lowerCaseNames } from './destinations.ts';
 import { parsePairs } from './receiver-options.ts';
 import type { Config } from './schema.ts';
 import type { AlertSeverity } from './severity.ts';
@@ -10,18 +10,19 @@ export interface Webhook {
   readonly name: string;
   readonly endpoint: HttpEndpoint;
   readonly format: (typeof webhookFormats)[number];
-  /** Mustache template of the body; undefined where the format is it. */
+  /** Mustache template of the body; undefined: `format` decides. */
   readonly template: string | undefined;
-  /** File of the secret that requests are signed with. */
+  /** File with the secret that requests are signed with. */
   readonly secretFile: string | undefined;
   readonly minSeverity: AlertSeverity;
+  /** Whether to post when an alert is resolved. */
   readonly resolved: boolean;
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
-  /** Bound of its spool, bytes. */
+  /** Maximum size of its spool. */
   readonly maxBytes: number;
-  /** How long what it does not take is kept, ms. */
+  /** How long alerts that it does not accept are kept. */
   readonly maxAgeMs: number;
-  /** Bytes a second of what waited. */
+  /** Bytes per second to send of the backlog. */
   readonly backlogRate: number;
 }
 
@@ -30,17 +31,17 @@ type RequestConfig = Pick<
   'headers' | 'headers_file' | 'timeout' | 'certificate' | 'client_certificate' | 'client_key'
 >;
 
-const resolveEndpoint = (url: URL, said: RequestConfig): HttpEndpoint => ({
+const resolveEndpoint = (url: URL, options: RequestConfig): HttpEndpoint => ({
   url,
-  headers: lowerCaseNames(parsePairs(said.headers ?? '') ?? {}),
-  headersFile: said.headers_file,
-  timeoutMs: said.timeout ?? DEFAULT_TIMEOUT_MS,
-  certificate: said.certificate,
-  clientCertificate: said.client_certificate,
-  clientKey: said.client_key,
+  headers: lowerCaseNames(parsePairs(options.headers ?? '') ?? {}),
+  headersFile: options.headers_file,
+  timeoutMs: options.timeout,
+  certificate: options.certificate,
+  clientCertificate: options.client_certificate,
+  clientKey: options.client_key,
 });
 
-/** Of each Alertmanager, the way to its API for alerts. */
+/** The alerts API of each Alertmanager. */
 export function resolveAlertmanagers({ alertmanager }: Config['alerts']): HttpEndpoint[] {
   return alertmanager.urls.map((text) => {
     const url = new URL(text);
@@ -49,24 +50,24 @@ export function resolveAlertmanagers({ alertmanager }: Config['alerts']): HttpEn
   });
 }
 
-/** @throws {Error} naming the webhook whose template cannot be read */
+/** @throws {Error} when a template cannot be read; the message starts with the option's path */
 export function resolveWebhooks({ alerts, spool }: Pick<Config, 'alerts' | 'spool'>): Webhook[] {
-  return Object.entries(alerts.webhooks).map(([name, said]) => {
+  return Object.entries(alerts.webhooks).map(([name, options]) => {
     let template: string | undefined;
     try {
-      template = said.template === undefined ? undefined : readFileSync(said.template, 'utf8');
+      template = options.template === undefined ? undefined : readFileSync(options.template, 'utf8');
     } catch (error) {
       throw new Error(`alerts.webhooks.${name}.template: cannot be read: ${(error as Error).message}`);
     }
     return {
       name,
-      endpoint: resolveEndpoint(new URL(said.url), said),
-      format: said.format ?? 'json',
+      endpoint: resolveEndpoint(new URL(options.url), options),
+      format: options.format,
       template,
-      secretFile: said.secret_file,
-      minSeverity: said.min_severity ?? 'info',
-      resolved: said.resolved ?? true,
-      containers: { include: said.containers?.include ?? [], exclude: said.containers?.exclude ?? [] },
+      secretFile: options.secret_file,
+      minSeverity: options.min_severity,
+      resolved: options.resolved,
+      containers: { include: options.containers?.include ?? [], exclude: options.containers?.exclude ?? [] },
       maxBytes: spool.max_size,
       maxAgeMs: spool.max_age,
       backlogRate: spool.backlog_rate,

@@ -1,7 +1,10 @@
-/** Where records are sent by OTLP: what the configuration says, signal by signal, with everything filled in. */
+/** OTLP destinations: the configuration of each signal's receiver, with defaults and inherited options resolved. */
 
 import {
   type compressions,
+  DEFAULT_COMPRESSION,
+  DEFAULT_PROTOCOL,
+  DEFAULT_TIMEOUT_MS,
   MAIN_DESTINATION,
   parsePairs,
   type protocolNames,
@@ -14,21 +17,20 @@ import type { Config } from './schema.ts';
 export type Protocol = (typeof protocolNames)[number];
 export type Signal = (typeof signalNames)[number];
 
-/** Where requests go, and how. */
+/** A receiver that is reached over HTTP or gRPC. */
 export interface HttpEndpoint {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** A file of more headers, a line each. */
+  /** File with more headers, one per line. */
   readonly headersFile: string | undefined;
-  /** How long the answer to one request is waited for. */
   readonly timeoutMs: number;
-  /** Files in PEM. */
+  /** Paths of PEM files. */
   readonly certificate: string | undefined;
   readonly clientCertificate: string | undefined;
   readonly clientKey: string | undefined;
 }
 
-/** Where one signal of a destination goes; of gRPC, only host, port and scheme of the URL count. */
+/** The receiver of one signal. Of a gRPC receiver's URL, only scheme, host and port are used. */
 export interface SignalEndpoint extends HttpEndpoint {
   readonly signal: Signal;
   readonly protocol: Protocol;
@@ -37,23 +39,22 @@ export interface SignalEndpoint extends HttpEndpoint {
 
 export interface Destination {
   readonly name: string;
-  /** What it is sent. */
+  /** The data that it receives. */
   readonly kinds: readonly RecordKind[];
+  /** Undefined for signals that it does not receive. */
   readonly endpoints: Readonly<Record<Signal, SignalEndpoint | undefined>>;
-  /** Rules for whose records it is sent. */
+  /** Selectors of the containers whose data it receives. */
   readonly containers: { readonly include: readonly string[]; readonly exclude: readonly string[] };
-  /** Which metrics go first where several rounds wait. */
+  /** Which metrics are sent first after an outage. */
   readonly metricsOrder: 'newest' | 'oldest';
-  /** Bytes a second of what waited for it. */
+  /** Bytes per second to send of the backlog. */
   readonly backlogRate: number;
-  /** Bound of its spool, bytes. */
+  /** Maximum size of its spool. */
   readonly maxBytes: number;
-  /** How long what it does not take is kept, ms. */
+  /** How long data that it does not accept is kept. */
   readonly maxAgeMs: number;
 }
 
-const DEFAULT_PROTOCOL: Protocol = 'http/protobuf';
-export const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_PORTS: Readonly<Record<'grpc' | 'http', number>> = { grpc: 4317, http: 4318 };
 
 type ReceiverConfig = Pick<
@@ -70,55 +71,57 @@ type ReceiverConfig = Pick<
   | 'insecure'
 >;
 
-/** @param path of the option, for whoever gave it */
+/** @param path of the option, for messages */
 function resolveUrl(
   signal: Signal,
   protocol: Protocol,
-  own: ReceiverConfig,
+  specific: ReceiverConfig,
   general: ReceiverConfig,
   path: string,
 ): URL {
   const isGrpc = protocol === 'grpc';
   const text =
-    own.endpoint ?? general.endpoint ?? `http://localhost:${DEFAULT_PORTS[isGrpc ? 'grpc' : 'http']}`;
+    specific.endpoint ?? general.endpoint ?? `http://localhost:${DEFAULT_PORTS[isGrpc ? 'grpc' : 'http']}`;
   const hasScheme = /^https?:\/\//.test(text);
-  const insecure = own.insecure ?? general.insecure ?? false;
+  const insecure = specific.insecure ?? general.insecure ?? false;
   const whole = hasScheme ? text : `${insecure ? 'http' : 'https'}://${text}`;
   if ((!hasScheme && !isGrpc) || !URL.canParse(whole)) {
     throw new Error(
-      `${own.endpoint === undefined ? path : `${path}.${signal}`}.endpoint: ${JSON.stringify(text)} is not allowed; expected an http:// or https:// URL (without a scheme only for the protocol grpc)`,
+      `${specific.endpoint === undefined ? path : `${path}.${signal}`}.endpoint: ${JSON.stringify(text)} is not allowed; expected an http:// or https:// URL (only the protocol grpc allows host:port)`,
     );
   }
   const url = new URL(whole);
-  // A signal's own endpoint is taken as it is; the general one is what the signals' paths follow.
-  if (!isGrpc && own.endpoint === undefined) url.pathname = `${url.pathname.replace(/\/$/, '')}/v1/${signal}`;
+  // A signal's endpoint is used as it is. The general endpoint gets the signal's path appended.
+  // Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
+  if (!isGrpc && specific.endpoint === undefined)
+    url.pathname = `${url.pathname.replace(/\/$/, '')}/v1/${signal}`;
   return url;
 }
 
 function resolveEndpoint(
   signal: Signal,
-  own: ReceiverConfig,
+  specific: ReceiverConfig,
   general: ReceiverConfig,
   path: string,
 ): SignalEndpoint {
-  const of = <K extends keyof ReceiverConfig>(key: K): ReceiverConfig[K] => own[key] ?? general[key];
-  const protocol = of('protocol') ?? DEFAULT_PROTOCOL;
-  const certificate = of('client_certificate');
-  const key = of('client_key');
+  const get = <K extends keyof ReceiverConfig>(key: K): ReceiverConfig[K] => specific[key] ?? general[key];
+  const protocol = get('protocol') ?? DEFAULT_PROTOCOL;
+  const certificate = get('client_certificate');
+  const key = get('client_key');
   if ((certificate === undefined) !== (key === undefined)) {
-    const [there, missing] =
+    const [set, missing] =
       certificate === undefined ? ['client_key', 'client_certificate'] : ['client_certificate', 'client_key'];
-    throw new Error(`${path}.${missing}: is missing; expected a file, since there is a ${there}`);
+    throw new Error(`${path}.${missing}: is required with ${set}; expected the path of a PEM file`);
   }
   return {
     signal,
     protocol,
-    url: resolveUrl(signal, protocol, own, general, path),
-    headers: lowerCaseNames(parsePairs(of('headers') ?? '') ?? {}),
-    headersFile: of('headers_file'),
-    timeoutMs: of('timeout') ?? DEFAULT_TIMEOUT_MS,
-    compression: of('compression') ?? 'none',
-    certificate: of('certificate'),
+    url: resolveUrl(signal, protocol, specific, general, path),
+    headers: lowerCaseNames(parsePairs(get('headers') ?? '') ?? {}),
+    headersFile: get('headers_file'),
+    timeoutMs: get('timeout') ?? DEFAULT_TIMEOUT_MS,
+    compression: get('compression') ?? DEFAULT_COMPRESSION,
+    certificate: get('certificate'),
     clientCertificate: certificate,
     clientKey: key,
   };
@@ -130,42 +133,43 @@ export const lowerCaseNames = (headers: Record<string, string>): Record<string, 
 const ALL_CONTAINERS = { include: [], exclude: [] };
 
 /**
- * @returns nothing where OTLP is off
- * @throws {Error} naming the option that is wrong beside another
+ * @returns no destinations where OTLP is off
+ * @throws {Error} when options contradict each other; the message starts with a path
  */
 export function resolveDestinations(config: Config): Destination[] {
   const { otlp, destinations, spool, traces, telemetry } = config;
   if (!config.exporter.includes('otlp') || !otlp.enabled) return [];
   const bounds = { backlogRate: spool.backlog_rate, maxBytes: spool.max_size, maxAgeMs: spool.max_age };
-  const isWanted = (kind: RecordKind) => kind !== 'traces' || traces.enabled || telemetry.traces;
+  const isEnabled = (kind: RecordKind) => kind !== 'traces' || traces.enabled || telemetry.traces;
 
-  const own = { logs: otlp.logs, metrics: otlp.metrics, traces: otlp.traces };
-  const isNamed =
-    otlp.endpoint !== undefined || Object.values(own).some(({ endpoint }) => endpoint !== undefined);
+  const bySignal = { logs: otlp.logs, metrics: otlp.metrics, traces: otlp.traces };
+  const hasEndpoint =
+    otlp.endpoint !== undefined || Object.values(bySignal).some(({ endpoint }) => endpoint !== undefined);
   const all: Destination[] = [];
-  if (isNamed || Object.keys(destinations).length === 0) {
-    // Where only some signals are given a receiver, the others have none.
-    const has = (signal: Signal) =>
-      !isNamed || otlp.endpoint !== undefined || own[signal].endpoint !== undefined;
-    const target = (signal: Signal) =>
-      has(signal) ? resolveEndpoint(signal, own[signal], otlp, 'otlp') : undefined;
+  if (hasEndpoint || Object.keys(destinations).length === 0) {
+    // If only some signals have an endpoint, the others are not sent.
+    const isSent = (signal: Signal) =>
+      !hasEndpoint || otlp.endpoint !== undefined || bySignal[signal].endpoint !== undefined;
+    const endpoint = (signal: Signal) =>
+      isSent(signal) ? resolveEndpoint(signal, bySignal[signal], otlp, 'otlp') : undefined;
     all.push({
       name: MAIN_DESTINATION,
-      kinds: otlp.signals.filter((kind) => isWanted(kind) && has(signalOfKind(kind))),
-      endpoints: { logs: target('logs'), metrics: target('metrics'), traces: target('traces') },
+      kinds: otlp.signals.filter((kind) => isEnabled(kind) && isSent(signalOfKind(kind))),
+      endpoints: { logs: endpoint('logs'), metrics: endpoint('metrics'), traces: endpoint('traces') },
       containers: ALL_CONTAINERS,
       metricsOrder: otlp.metrics_order,
       ...bounds,
     });
   }
-  for (const [name, given] of Object.entries(destinations)) {
-    const target = (signal: Signal) => resolveEndpoint(signal, NO_RECEIVER, given, `destinations.${name}`);
+  for (const [name, options] of Object.entries(destinations)) {
+    const endpoint = (signal: Signal) =>
+      resolveEndpoint(signal, NO_RECEIVER, options, `destinations.${name}`);
     all.push({
       name,
-      kinds: (given.signals ?? recordKinds).filter(isWanted),
-      endpoints: { logs: target('logs'), metrics: target('metrics'), traces: target('traces') },
-      containers: { include: given.containers?.include ?? [], exclude: given.containers?.exclude ?? [] },
-      metricsOrder: given.metrics_order ?? otlp.metrics_order,
+      kinds: (options.signals ?? recordKinds).filter(isEnabled),
+      endpoints: { logs: endpoint('logs'), metrics: endpoint('metrics'), traces: endpoint('traces') },
+      containers: { include: options.containers?.include ?? [], exclude: options.containers?.exclude ?? [] },
+      metricsOrder: options.metrics_order ?? otlp.metrics_order,
       ...bounds,
     });
   }

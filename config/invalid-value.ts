@@ -1,43 +1,25 @@
-/** How it is told that something in the configuration is wrong, without telling what is secret. */
+/** Error messages for invalid values: the value, what is allowed, and the nearest known name. */
 import { distance } from 'fastest-levenshtein';
+import { formatMasked } from './mask-secrets.ts';
 import type { OptionMetadata } from './option.ts';
 
-/** Stands for what nobody may see. */
-export const MASK = '********';
-
-/** As it is shown to whoever asks: without headers, and without what stands before the @ of a URL. */
-export const maskSecrets = (value: unknown): unknown =>
-  JSON.parse(
-    JSON.stringify(value, (key, inner) => {
-      if (key === 'headers') return MASK;
-      // Chats have their secret in the path.
-      if (key === 'url' && URL.canParse(inner)) return `${new URL(inner).origin}/${MASK}`;
-      if (typeof inner !== 'string') return inner;
-      const named = inner.replace(/\/\/[^/@\s]*@/g, `//${MASK}@`);
-      return named.replace(/^(https?:\/\/[^?\s]*\?)\S+/, `$1${MASK}`);
-    }) ?? 'null',
-  );
-
-export const formatMasked = (value: unknown): string => JSON.stringify(maskSecrets(value));
-
-/** The known name that is most alike, when it is alike enough to be a slip. */
+/** The most similar known name; undefined where none is similar enough to be a typing error. */
 export function findNearest(name: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let nearest: string | undefined;
+  let fewest = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {
     const edits = distance(name, candidate);
-    if (edits < least) {
-      least = edits;
-      best = candidate;
+    if (edits < fewest) {
+      fewest = edits;
+      nearest = candidate;
     }
   }
-  return best;
+  return nearest;
 }
 
-export const formatSuggestion = (near: string | undefined): string =>
-  near === undefined ? '' : `; did you mean ${near}?`;
+export const formatSuggestion = (nearest: string | undefined): string =>
+  nearest === undefined ? '' : `; did you mean ${nearest}?`;
 
-/** What is wrong with a value. @param facts of the option */
 export function formatInvalidValue(
   value: unknown,
   { secret, values, choices, allowed }: OptionMetadata,
@@ -47,7 +29,7 @@ export function formatInvalidValue(
   const items = String(value)
     .split(',')
     .map((item) => item.trim());
-  const wrong = items.find((item) => !candidates?.some((candidate) => candidate === item)) ?? '';
-  const near = candidates === undefined ? undefined : findNearest(wrong, candidates);
-  return `${shown} is not allowed; expected ${allowed}${formatSuggestion(near)}`;
+  const invalid = items.find((item) => !candidates?.some((candidate) => candidate === item)) ?? '';
+  const nearest = candidates === undefined ? undefined : findNearest(invalid, candidates);
+  return `${shown} is not allowed; expected ${allowed}${formatSuggestion(nearest)}`;
 }

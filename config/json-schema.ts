@@ -1,55 +1,45 @@
 /**
- * The configuration file as JSON Schema, for editors and for pipelines that check files. It knows keys, types and what a
- * pattern can say; `portlight config validate` knows all.
+ * The configuration file as JSON Schema, for editors and CI. It checks keys, types and patterns; `portlight config
+ * validate` checks everything.
  */
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
-import * as v from 'valibot';
-import { webhookOptions } from './alert-options.ts';
-import { daemonOptions } from './daemon-options.ts';
-import { DEFAULTS } from './load.ts';
-import type { OptionMetadata } from './option.ts';
+import type * as v from 'valibot';
+import { findOptionMetadata, type OptionMetadata, optionDescription } from './option.ts';
 import { ruleOptions } from './rule-options.ts';
-import { destinationOptions, schema } from './schema.ts';
+import { namedOptions, schema } from './schema.ts';
 
 type Entries = Readonly<Record<string, v.GenericSchema>>;
 
-/** A value that a variable is filled into may be anything once it is. */
+/** A text with a variable, whose value is not known yet. */
 const TEMPLATE: JsonSchema = { type: 'string', pattern: '\\$\\{' };
 
-/** Keys below those that users name, by option. */
-const NAMED: Readonly<Record<string, { readonly entries: unknown; readonly required: readonly string[] }>> = {
-  daemons: { entries: daemonOptions, required: [] },
-  destinations: { entries: destinationOptions, required: ['endpoint'] },
-  'alerts.webhooks': { entries: webhookOptions, required: ['url'] },
-};
-
-/** What a group has, which may be left out as a whole. */
-const entriesOf = (group: v.GenericSchema): Entries =>
+/** The options of a group, which may be optional. */
+const groupEntries = (group: v.GenericSchema): Entries =>
   (('wrapped' in group ? group.wrapped : group) as { readonly entries: Entries }).entries;
 
-/** Takes one value or a list, each of the values where there are few. */
-function withValues(type: JsonSchema, { values }: OptionMetadata): JsonSchema {
+/** Restricts lists to the allowed values. A list may also be one value, or one text with commas. */
+function restrictItems(type: JsonSchema, { values }: OptionMetadata): JsonSchema {
   const isList = type.anyOf?.some((one) => typeof one === 'object' && one.type === 'array');
   if (!isList || values === undefined) return type;
   const items: JsonSchema = { anyOf: [{ enum: [...values] }, TEMPLATE] };
   return { anyOf: [{ type: 'array', items }, { enum: [...values] }, { type: 'string' }] };
 }
 
-function orTemplate(type: JsonSchema): JsonSchema {
+function allowTemplate(type: JsonSchema): JsonSchema {
   const alternatives = type.anyOf ?? [type];
   const texts = alternatives.filter((one) => typeof one === 'object' && one.type === 'string');
-  const takesAny = texts.some((one) => typeof one === 'object' && !one.enum && !one.pattern);
-  return texts.length === 0 || takesAny ? type : { anyOf: [...alternatives, TEMPLATE] };
+  const allowsAnyText = texts.some((one) => typeof one === 'object' && !one.enum && !one.pattern);
+  return texts.length === 0 || allowsAnyText ? type : { anyOf: [...alternatives, TEMPLATE] };
 }
 
-function valueSchema(leaf: v.GenericSchema, path: string, facts: OptionMetadata): JsonSchema {
-  const named = NAMED[path];
+function valueSchema(leaf: v.GenericSchema, path: string, metadata: OptionMetadata): JsonSchema {
+  const named = namedOptions[path];
   if (named !== undefined) {
-    const one = { ...objectSchema(named.entries as Entries), required: [...named.required] };
+    const one = { ...objectSchema(named.entries, `${path}.*.`), required: [...named.required] };
     return { type: 'object', additionalProperties: one };
   }
   if (path === 'alerts.rules') {
-    const rule = { ...objectSchema(ruleOptions as unknown as Entries), required: ['name'] };
+    const rule = { ...objectSchema(ruleOptions as unknown as Entries, `${path}.*.`), required: ['name'] };
     return { type: 'array', items: rule };
   }
   const converted = toJsonSchema(leaf as Parameters<typeof toJsonSchema>[0], {
@@ -58,24 +48,22 @@ function valueSchema(leaf: v.GenericSchema, path: string, facts: OptionMetadata)
     errorMode: 'ignore',
     ignoreActions: ['description', 'metadata'],
   });
-  const { $schema: _, ...type } = converted;
-  return orTemplate(withValues(type, facts));
+  const { $schema: _, default: __, ...type } = converted;
+  return allowTemplate(restrictItems(type, metadata));
 }
 
-/** @param prefix of the keys' paths; undefined below what users name, where nothing has a default of its own */
-function objectSchema(entries: Entries, prefix?: string): JsonSchema {
+/** @param prefix of the options' paths */
+function objectSchema(entries: Entries, prefix: string): JsonSchema {
   const properties = Object.entries(entries).map(([key, leaf]): [string, JsonSchema] => {
-    const path = prefix === undefined ? '' : prefix + key;
-    const known = leaf as Parameters<typeof v.getMetadata>[0];
-    const { facts } = v.getMetadata(known) as { facts?: OptionMetadata };
-    if (facts === undefined)
-      return [key, objectSchema(entriesOf(leaf), prefix === undefined ? undefined : `${path}.`)];
+    const path = prefix + key;
+    const metadata = findOptionMetadata(leaf);
+    if (metadata === undefined) return [key, objectSchema(groupEntries(leaf), `${path}.`)];
     return [
       key,
       {
-        description: `${v.getDescription(known)}. Expected: ${facts.allowed}`,
-        ...valueSchema(leaf, path, facts),
-        ...(path in DEFAULTS && { default: DEFAULTS[path] as JsonSchema['default'] }),
+        description: `${optionDescription(leaf)}. Expected: ${metadata.allowed}`,
+        ...valueSchema(leaf, path, metadata),
+        ...(metadata.default !== undefined && { default: metadata.default as JsonSchema['default'] }),
       },
     ];
   });
@@ -86,7 +74,7 @@ function objectSchema(entries: Entries, prefix?: string): JsonSchema {
   };
 }
 
-/** Draft 07, which all editors know. */
+/** Draft 07, which all editors support. */
 export const jsonSchema = (): JsonSchema => ({
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'portlight.yaml',

@@ -1,8 +1,6 @@
-/**
- * What a user can say of logs: for all containers, and, for what is in `steering`, for one of them by its
- * label `portlight.logs.<key>`.
- */
+/** Options of logs. A container's label `portlight.logs.<key>` overrides those in `containerLogOptions`. */
 import * as v from 'valibot';
+import { defaultFirstSight } from './defaults.ts';
 import { parseDuration } from './duration.ts';
 import {
   booleanValue,
@@ -35,7 +33,7 @@ const severityNames = [
   'none',
   ...severityRanges.map((name) => name.toLowerCase() as Lowercase<typeof name>),
 ] as const;
-const fieldPlaces = ['attributes', 'body'] as const;
+const fieldTargets = ['attributes', 'body'] as const;
 
 /** `last 10m` → milliseconds; undefined for anything else. */
 export function parseLast(text: string): number | undefined {
@@ -44,79 +42,102 @@ export function parseLast(text: string): number | undefined {
   return duration > 0 ? duration : undefined;
 }
 
-const booleanOption = (description: string) =>
-  option(description, { allowed: 'true or false', flag: 'true|false' }, booleanValue);
+const offByDefault = (description: string) =>
+  option(description, { allowed: 'true or false', flag: 'true|false', default: false }, booleanValue);
 
-/** What a container's label can say otherwise. */
+/** Options that a container's label can override. */
 export const containerLogOptions = {
   parser: option(
-    'How lines are read: JSON objects and logfmt into attributes, and levels in plain text (auto); only one of the formats; or not at all',
-    { allowed: `one of ${parserNames.join(', ')}`, values: parserNames, flag: 'name' },
+    'Parser of log lines: auto (JSON, logfmt, and levels in plain text), json, logfmt, or none',
+    { allowed: `one of ${parserNames.join(', ')}`, values: parserNames, flag: 'name', default: 'auto' },
     oneOf(parserNames),
   ),
   fields: option(
     'Where the fields of a parsed line go',
-    { allowed: 'attributes or body', values: fieldPlaces, flag: 'where' },
-    oneOf(fieldPlaces),
+    { allowed: 'attributes or body', values: fieldTargets, flag: 'where', default: 'attributes' },
+    oneOf(fieldTargets),
   ),
   multiline: option(
-    'Which lines are one record: stack traces of a language, or whatever is indented',
-    { allowed: `one of ${multilineNames.join(', ')}`, values: multilineNames, flag: 'name' },
+    'Lines to join into one record: stack traces of a language, or all indented lines',
+    {
+      allowed: `one of ${multilineNames.join(', ')}`,
+      values: multilineNames,
+      flag: 'name',
+      default: 'none',
+    },
     oneOf(multilineNames),
   ),
   multiline_start: option(
-    'Pattern of the first line of a record; every line up to the next such line belongs to it',
+    'Pattern of the first line of a record; all lines up to the next match belong to the record',
     { allowed: `one of ${PATTERN}`, flag: 'pattern' },
     optionalTextWhere(isPattern),
   ),
   multiline_timeout: option(
-    'How long a record waits for a line that belongs to it',
-    { allowed: 'a duration between 10ms and 1m with its unit, such as 1s', flag: 'duration' },
+    'How long a record waits for its next line',
+    {
+      allowed: 'a duration between 10ms and 1m with its unit, such as 1s',
+      flag: 'duration',
+      default: '1s',
+    },
     durationBetween(10, 60_000),
   ),
   max_line: option(
-    'Size of a record above which the rest is left out, marked and counted',
-    { allowed: 'a size between 1KiB and 2MiB with its unit, such as 64KiB', flag: 'size' },
+    'Maximum size of a record. Longer records are truncated, marked and counted',
+    {
+      allowed: 'a size between 1KiB and 2MiB with its unit, such as 64KiB',
+      flag: 'size',
+      default: '1MiB',
+    },
     sizeBetween(1024, 2 * MEBIBYTE),
   ),
-  file_place: booleanOption(
-    'Whether records tell the file that they were read from (log.file.path) and where in it (log.file.offset)',
+  file_place: offByDefault(
+    'Whether records contain the file that they were read from (log.file.path) and their offset in it (log.file.offset)',
   ),
-  strip_ansi: booleanOption('Whether colours and other terminal control sequences are taken out'),
+  strip_ansi: offByDefault('Whether to remove colours and other terminal control sequences'),
   redact: option(
-    'What is replaced by [redacted] before anything is stored',
+    'What to replace with [redacted] before anything is stored',
     {
       allowed: `a list of ${redactionNames.join(', ')} or /pattern/replacement/`,
       flag: 'rules',
+      default: [],
     },
     textList((rule) => parseRedaction(rule) !== undefined),
   ),
   keep: option(
-    'Only lines that fit one of these patterns are kept; all by default',
-    { allowed: PATTERN, flag: 'pattern' },
+    'Keep only lines that match one of these patterns; all by default',
+    { allowed: PATTERN, flag: 'pattern', default: [] },
     patternList(isPattern),
   ),
   drop: option(
-    'Lines that fit one of these patterns are dropped, and counted',
-    { allowed: PATTERN, flag: 'pattern' },
+    'Drop lines that match one of these patterns; dropped lines are counted',
+    { allowed: PATTERN, flag: 'pattern', default: [] },
     patternList(isPattern),
   ),
   min_severity: option(
-    'Lines of a lower severity are dropped, and counted; those without one are kept',
-    { allowed: `one of ${severityNames.join(', ')}`, values: severityNames, flag: 'name' },
+    'Drop lines of a lower severity; dropped lines are counted. Lines without a severity are kept',
+    {
+      allowed: `one of ${severityNames.join(', ')}`,
+      values: severityNames,
+      flag: 'name',
+      default: 'none',
+    },
     oneOf(severityNames),
   ),
   rate_limit: option(
-    'Lines a second of one container above which they are dropped, counted and summed up; 0 is no limit',
-    { allowed: 'a whole number up to 1000000', flag: 'lines' },
+    'Maximum lines per second of a container. Further lines are dropped, counted and summed up; 0 means no limit',
+    { allowed: 'a whole number up to 1000000', flag: 'lines', default: 0 },
     numberBetween(0, 1_000_000),
   ),
 };
 
 export const logOptions = {
   first_sight: option(
-    'Where to begin with the log of a container that was running before the agent first saw it. By default start, and now where the console is the only exporter',
-    { allowed: 'start, now, or last and a duration, such as "last 10m"', flag: 'where' },
+    'Where to start reading the log of a container that already ran when the agent first saw it. By default start; now if console is the only exporter',
+    {
+      allowed: 'start, now, or last and a duration, such as "last 10m"',
+      flag: 'where',
+      computeDefault: defaultFirstSight,
+    },
     v.pipe(
       v.string(),
       v.check((where) => where === 'start' || where === 'now' || parseLast(where) !== undefined),

@@ -1,42 +1,60 @@
-/** What options are made of: the shapes of their values, and what else is known of them. */
+/** Building blocks of the schema: options with their metadata, and the types of their values. */
 import * as v from 'valibot';
 import { CONTAINER_SELECTOR } from '../collectors/shared/container-filter.ts';
 import { DURATION, parseDuration } from './duration.ts';
+import type { SettingValues } from './setting.ts';
 import { parseSize, SIZE } from './size.ts';
+import type { Environment } from './template.ts';
 
-/** What is known of an option besides the shape of its value. */
+/** What is known of an option besides the type of its value. Validation, flags, help and JSON Schema derive from it. */
 export interface OptionMetadata {
-  /** What is allowed, as the end of "expected …". */
+  /** The allowed values, as the end of "expected …". */
   readonly allowed: string;
-  /** The values, where there are few. */
+  /** All allowed values, where they are few. */
   readonly values?: readonly string[];
-  /** What a wrong item could have been meant as, where it is not one of few values. */
+  /** Candidates for "did you mean", where `values` is not set. */
   readonly choices?: readonly string[];
+  /** Used where the option is not set; as users write it. */
+  readonly default?: unknown;
+  /** For a default that depends on the environment, or on options that come before in the schema. */
+  readonly computeDefault?: (env: Environment, settings: SettingValues) => unknown;
   /** Placeholder of the value in `--help`; an option without one has no flag. */
   readonly flag?: string;
-  /** OpenTelemetry's own variable for it. */
+  /** The variable that OpenTelemetry specifies for it. */
   readonly otel?: string;
-  /** From the form of OpenTelemetry's variable to ours. */
+  /** Converts the value of OpenTelemetry's variable. */
   readonly fromOtel?: (value: string) => string;
-  /** Never shown. */
+  /** Whether the value must never be shown. */
   readonly secret?: boolean;
 }
 
-/** What an agent is for. */
+/** What the agent observes: the whole host, or the containers around its own. */
 export const scopeNames = ['host', 'project', 'pod', 'self'] as const;
 export type ScopeName = (typeof scopeNames)[number];
 
 export type Leaf<T> = v.GenericSchema<unknown, T>;
 
-/** What is known of an option besides the shape of its value. */
-export function optionMetadata(schema: v.GenericSchema): OptionMetadata {
-  const { facts } = v.getMetadata(schema as Parameters<typeof v.getMetadata>[0]) as { facts: OptionMetadata };
-  return facts;
-}
+type Described = Parameters<typeof v.getMetadata>[0];
 
-/** An option: its value's schema with description and facts. */
-export const option = <T>(description: string, facts: OptionMetadata, schema: Leaf<T>) =>
-  v.pipe(schema, v.description(description), v.metadata({ facts }));
+export const optionMetadata = (schema: v.GenericSchema): OptionMetadata =>
+  (v.getMetadata(schema as Described) as { metadata: OptionMetadata }).metadata;
+
+/** Undefined for a group of options. */
+export const findOptionMetadata = (schema: v.GenericSchema): OptionMetadata | undefined =>
+  (v.getMetadata(schema as Described) as { metadata?: OptionMetadata }).metadata;
+
+export const optionDescription = (schema: v.GenericSchema): string =>
+  v.getDescription(schema as Described) ?? '';
+
+export const option = <T>(description: string, metadata: OptionMetadata, schema: Leaf<T>) =>
+  v.pipe(schema, v.description(description), v.metadata({ metadata }));
+
+/** An option below a name that users choose, whose default is filled in when the configuration is validated. */
+export const optionWithDefault = <T, D>(
+  description: string,
+  metadata: OptionMetadata & { readonly default: D },
+  leaf: Leaf<T>,
+) => option(description, metadata, v.optional(leaf, metadata.default) as Leaf<T>);
 
 export const optional = <T>(leaf: Leaf<T>) => v.optional(leaf) as Leaf<T | undefined>;
 
@@ -44,7 +62,8 @@ export const requiredText = v.string() as Leaf<string>;
 export const optionalText = v.optional(v.string()) as Leaf<string | undefined>;
 export const oneOf = <const T extends readonly string[]>(values: T) => v.picklist(values) as Leaf<T[number]>;
 export const matching = (pattern: RegExp) => v.pipe(v.string(), v.regex(pattern)) as Leaf<string>;
-/** A list, or one string with commas as flags and variables give it. */
+
+/** A list, or one text with commas, as in flags and variables. */
 const items = v.union([
   v.pipe(
     v.string(),
@@ -53,47 +72,45 @@ const items = v.union([
   v.array(v.string()),
 ]);
 
-/** A list of some of the values, one at least. */
+/** At least one of the values. */
 export const choiceList = <const T extends readonly string[]>(values: T) =>
   v.pipe(items, v.array(v.picklist(values)), v.minLength(1)) as Leaf<T[number][]>;
 
-/** A list of text, each item of which `fits`. */
-export const textList = (fits: (item: string) => boolean) =>
-  v.pipe(items, v.array(v.pipe(v.string(), v.check(fits)))) as Leaf<string[]>;
+export const textList = (isValid: (item: string) => boolean) =>
+  v.pipe(items, v.array(v.pipe(v.string(), v.check(isValid)))) as Leaf<string[]>;
 
-/** A duration within bounds, in milliseconds. */
-export const durationBetween = (least: number, most: number) =>
+/** Parsed into milliseconds. @param min, max in ms, inclusive */
+export const durationBetween = (min: number, max: number) =>
   v.pipe(
     v.string(),
     v.regex(DURATION),
     v.transform(parseDuration),
     v.number(),
-    v.minValue(least),
-    v.maxValue(most),
+    v.minValue(min),
+    v.maxValue(max),
   ) as Leaf<number>;
 
-/** Text that `fits`. */
-export const optionalTextWhere = (fits: (text: string) => boolean) =>
-  v.optional(v.pipe(v.string(), v.check(fits))) as Leaf<string | undefined>;
+export const optionalTextWhere = (isValid: (text: string) => boolean) =>
+  v.optional(v.pipe(v.string(), v.check(isValid))) as Leaf<string | undefined>;
 
-/** A whole number of something, within bounds. */
-export const numberBetween = (least: number, most: number) =>
+/** A whole number. @param min, max inclusive */
+export const numberBetween = (min: number, max: number) =>
   v.pipe(
     v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]),
     v.integer(),
-    v.minValue(least),
-    v.maxValue(most),
+    v.minValue(min),
+    v.maxValue(max),
   ) as Leaf<number>;
 
-/** Bytes, such as 64KiB. */
-export const sizeBetween = (least: number, most: number) =>
+/** Parsed into bytes. @param min, max in bytes, inclusive */
+export const sizeBetween = (min: number, max: number) =>
   v.pipe(
     v.string(),
     v.regex(SIZE),
     v.transform(parseSize),
     v.number(),
-    v.minValue(least),
-    v.maxValue(most),
+    v.minValue(min),
+    v.maxValue(max),
   ) as Leaf<number>;
 
 export const booleanValue = v.union([
@@ -104,8 +121,8 @@ export const booleanValue = v.union([
   ),
 ]) as Leaf<boolean>;
 
-/** Patterns: a list, or one in a string, in which a comma is a comma. */
-export const patternList = (fits: (item: string) => boolean) =>
+/** A list of patterns, or one pattern as text: commas belong to the pattern. */
+export const patternList = (isValid: (item: string) => boolean) =>
   v.pipe(
     v.union([
       v.pipe(
@@ -114,25 +131,22 @@ export const patternList = (fits: (item: string) => boolean) =>
       ),
       v.array(v.string()),
     ]),
-    v.array(v.pipe(v.string(), v.check(fits))),
+    v.array(v.pipe(v.string(), v.check(isValid))),
   ) as Leaf<string[]>;
 
-export const isContainerSelector = (rule: string): boolean => CONTAINER_SELECTOR.test(rule);
+export const isContainerSelector = (text: string): boolean => CONTAINER_SELECTOR.test(text);
 export const CONTAINER_SELECTORS = 'a list of name=…, image=… or label=…, with * as wildcard';
 
-/** Which containers something is for. @param what said of those that it is for, and of those that it is not for */
-export const containerFilterOptions = (what: { readonly include: string; readonly exclude: string }) =>
-  v.optional(
+/** `include` and `exclude`. @param descriptions of the two options */
+export const containerFilterOptions = (descriptions: {
+  readonly include: string;
+  readonly exclude: string;
+}) => {
+  const selectors = optional(textList(isContainerSelector));
+  return v.optional(
     v.strictObject({
-      include: option(
-        what.include,
-        { allowed: CONTAINER_SELECTORS },
-        optional(textList(isContainerSelector)),
-      ),
-      exclude: option(
-        what.exclude,
-        { allowed: CONTAINER_SELECTORS },
-        optional(textList(isContainerSelector)),
-      ),
+      include: option(descriptions.include, { allowed: CONTAINER_SELECTORS }, selectors),
+      exclude: option(descriptions.exclude, { allowed: CONTAINER_SELECTORS }, selectors),
     }),
   );
+};

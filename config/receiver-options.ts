@@ -1,7 +1,9 @@
+/** Options of an OTLP receiver, and the names that they use. */
 import {
   booleanValue,
   durationBetween,
   matching,
+  type OptionMetadata,
   oneOf,
   option,
   optional,
@@ -11,20 +13,26 @@ import {
 
 export const protocolNames = ['http/protobuf', 'http/json', 'grpc'] as const;
 export const compressions = ['none', 'gzip'] as const;
-/** Signals as OTLP has them. */
+/** The signals of OTLP. */
 export const signalNames = ['logs', 'metrics', 'traces'] as const;
 
-/** What a destination can be sent; OTLP's logs are two. */
+/** What a destination can receive. Logs and events are both OTLP log records. */
 export const recordKinds = ['logs', 'events', 'metrics', 'traces'] as const;
 export type RecordKind = (typeof recordKinds)[number];
-/** The destination that OpenTelemetry's variables and `otlp` in the file describe. */
+/** Name of the destination that `otlp` in the file and OpenTelemetry's variables describe. */
 export const MAIN_DESTINATION = 'otlp';
+
+export const DEFAULT_PROTOCOL: (typeof protocolNames)[number] = 'http/protobuf';
+export const DEFAULT_COMPRESSION: (typeof compressions)[number] = 'none';
+export const DEFAULT_TIMEOUT_MS = 10_000;
+export const DEFAULT_TIMEOUT = '10s';
 
 const ENDPOINT = /^(https?:\/\/[^/\s]+\S*|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$/;
 const MIN_TIMEOUT_MS = 100;
 const MAX_TIMEOUT_MS = 600_000;
+const PEM_FILE = 'the path of a PEM file';
 
-/** `key=value` pairs with commas, percent-encoded; undefined when it is anything else. */
+/** Parses `key=value` pairs with commas, percent-encoded; undefined for anything else. */
 export function parsePairs(text: string): Record<string, string> | undefined {
   const pairs: Record<string, string> = {};
   for (const pair of text.split(',')) {
@@ -40,65 +48,76 @@ export function parsePairs(text: string): Record<string, string> | undefined {
   return pairs;
 }
 
-const file = (what: string, otel: string) =>
-  option(what, { allowed: 'a path to a file in PEM', otel }, optionalText);
-
-/** @param signal whose own they are, which count before the general ones; '' for these */
+/** @param signal the one that the options are for, where they override the general ones; '' for the general ones */
 export function receiverOptions(signal: '' | (typeof signalNames)[number]) {
-  const of = signal === '' ? '' : ` of ${signal}, where it is another`;
-  const name = (what: string) =>
-    `OTEL_EXPORTER_OTLP_${signal === '' ? '' : `${signal.toUpperCase()}_`}${what}`;
+  const suffix = signal === '' ? '' : ` for ${signal}, if different`;
+  const variable = (name: string) =>
+    `OTEL_EXPORTER_OTLP_${signal === '' ? '' : `${signal.toUpperCase()}_`}${name}`;
+  const withDefault = (metadata: OptionMetadata, value: string): OptionMetadata =>
+    signal === '' ? { ...metadata, default: value } : metadata;
+  const pemFile = (description: string, name: string) =>
+    option(`${description}${suffix}`, { allowed: PEM_FILE, otel: variable(name) }, optionalText);
   return {
     endpoint: option(
-      signal === '' ? 'OTLP receiver' : `OTLP receiver${of}: the whole URL, with its path`,
-      {
-        allowed: 'an http:// or https:// URL; for gRPC also host:port',
-        otel: name('ENDPOINT'),
-      },
+      signal === '' ? 'OTLP receiver' : `OTLP receiver${suffix}: the full URL, with its path`,
+      { allowed: 'an http:// or https:// URL; for gRPC also host:port', otel: variable('ENDPOINT') },
       optional(matching(ENDPOINT)),
     ),
     protocol: option(
-      `OTLP protocol${of}`,
-      { allowed: `one of ${protocolNames.join(', ')}`, values: protocolNames, otel: name('PROTOCOL') },
+      `OTLP protocol${suffix}`,
+      withDefault(
+        {
+          allowed: `one of ${protocolNames.join(', ')}`,
+          values: protocolNames,
+          otel: variable('PROTOCOL'),
+        },
+        DEFAULT_PROTOCOL,
+      ),
       optional(oneOf(protocolNames)),
     ),
     headers: option(
-      `Headers of each request${of}, such as api-key=…; several with commas`,
-      {
-        allowed: 'key=value pairs with commas, percent-encoded',
-        otel: name('HEADERS'),
-        secret: true,
-      },
+      `Request headers${suffix}, such as api-key=…; separate several with commas`,
+      { allowed: 'key=value pairs with commas, percent-encoded', otel: variable('HEADERS'), secret: true },
       optionalTextWhere((text) => parsePairs(text) !== undefined),
     ),
     headers_file: option(
-      `File of more headers${of}, a line each (name: value), for secrets; read again every few minutes`,
+      `File with more request headers${suffix}, one per line (name: value). Use it for secrets. It is read again every few minutes`,
       { allowed: 'a path' },
       optionalText,
     ),
     timeout: option(
-      `How long the answer to a request is waited for${of}`,
-      {
-        allowed:
-          'a duration between 100ms and 10m with its unit, such as 10s (in the variable: milliseconds)',
-        otel: name('TIMEOUT'),
-        fromOtel: (milliseconds) => (/^\d+$/.test(milliseconds) ? `${milliseconds}ms` : milliseconds),
-      },
+      `Timeout of a request${suffix}`,
+      withDefault(
+        {
+          allowed:
+            'a duration between 100ms and 10m with its unit, such as 10s (in the variable: milliseconds)',
+          otel: variable('TIMEOUT'),
+          fromOtel: (milliseconds) => (/^\d+$/.test(milliseconds) ? `${milliseconds}ms` : milliseconds),
+        },
+        DEFAULT_TIMEOUT,
+      ),
       optional(durationBetween(MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)),
     ),
     compression: option(
-      `Compression of requests${of}`,
-      { allowed: `one of ${compressions.join(', ')}`, values: compressions, otel: name('COMPRESSION') },
+      `Compression of requests${suffix}`,
+      withDefault(
+        {
+          allowed: `one of ${compressions.join(', ')}`,
+          values: compressions,
+          otel: variable('COMPRESSION'),
+        },
+        DEFAULT_COMPRESSION,
+      ),
       optional(oneOf(compressions)),
     ),
-    certificate: file(`Certificates to trust${of}, instead of the system's`, name('CERTIFICATE')),
-    client_certificate: file(`Certificate to show${of}`, name('CLIENT_CERTIFICATE')),
-    client_key: file(`Key of the certificate to show${of}`, name('CLIENT_KEY')),
+    certificate: pemFile("Certificates to trust instead of the system's", 'CERTIFICATE'),
+    client_certificate: pemFile('Client certificate', 'CLIENT_CERTIFICATE'),
+    client_key: pemFile('Key of the client certificate', 'CLIENT_KEY'),
     insecure: option(
-      `Whether gRPC goes without TLS${of}, where the endpoint has no scheme`,
+      `Whether gRPC uses no TLS${suffix}, where the endpoint has no scheme`,
       {
         allowed: 'true or false',
-        otel: name('INSECURE'),
+        otel: variable('INSECURE'),
         fromOtel: (word) => word.toLowerCase(),
       },
       optional(booleanValue),

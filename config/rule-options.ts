@@ -1,4 +1,4 @@
-/** What can be said of one alert rule. */
+/** Options of an alert rule. */
 
 import * as v from 'valibot';
 import { selectable } from '../collectors/catalogue/selection.ts';
@@ -15,7 +15,7 @@ import {
 } from './option.ts';
 import { alertSeverities } from './severity.ts';
 
-/** Attributes, and the text or texts, with * as wildcard, that each has to be. */
+/** By attribute, the allowed values, with * as wildcard. */
 export type AttributePatterns = Readonly<Record<string, string | readonly string[]>>;
 
 export interface EventSelector {
@@ -24,7 +24,7 @@ export interface EventSelector {
   readonly attributes?: AttributePatterns | undefined;
 }
 
-/** What else has to hold: a metric that meets a condition, or one that the container does not have. */
+/** A metric that has to meet a condition, or a metric (`absent`) that the container must not have. */
 export interface PreconditionDefinition {
   readonly metric?: string | undefined;
   readonly attributes?: AttributePatterns | undefined;
@@ -33,7 +33,7 @@ export interface PreconditionDefinition {
   readonly absent?: string | undefined;
 }
 
-/** A rule as it is written. */
+/** A rule as users write it. */
 export interface RuleDefinition extends Omit<PreconditionDefinition, 'absent'> {
   readonly name: string;
   readonly window?: string | undefined;
@@ -56,9 +56,9 @@ export interface RuleDefinition extends Omit<PreconditionDefinition, 'absent'> {
 const DAY_MS = 24 * 3_600_000;
 const LABEL = /^[a-zA-Z_]\w*$/;
 
-const METRIC = { allowed: 'the name of a metric; portlight metrics list has them', choices: selectable };
+const METRIC = { allowed: 'the name of a metric (see portlight metrics list)', choices: selectable };
 const CONDITION = 'an operator (>=, >, <=, <, ==, !=) and a value, such as ">= 90%"';
-const NAMED = 'names of letters, digits and _, and their texts';
+const TEMPLATES = 'names of letters, digits and _, each with a text';
 
 const attributes = v.record(v.string(), v.union([v.string(), v.array(v.string())]));
 const preconditions = v.array(
@@ -70,80 +70,76 @@ const preconditions = v.array(
     absent: v.optional(v.string()),
   }),
 ) as Leaf<PreconditionDefinition[]>;
-const WHEN = { allowed: 'a list, each with metric, over and condition, or with absent: a metric' };
-const named = v.record(v.pipe(v.string(), v.regex(LABEL)), v.string()) as Leaf<Record<string, string>>;
-const listOfContainers = optional(textList(isContainerSelector));
+const PRECONDITIONS = { allowed: 'a list, each with metric, over and condition, or with absent: a metric' };
+const templates = v.record(v.pipe(v.string(), v.regex(LABEL)), v.string()) as Leaf<Record<string, string>>;
+const containerSelectors = optional(textList(isContainerSelector));
 
 export const ruleOptions = {
   name: option(
-    'Its name; that of a built-in rule changes that rule',
+    'Name of the rule. The name of a built-in rule changes that rule',
     { allowed: 'letters, digits and _' },
     v.pipe(v.string(), v.regex(/^\w+$/)) as Leaf<string>,
   ),
-  metric: option('What is looked at; of an event, what is shown with it', METRIC, optionalText),
+  metric: option('Metric to evaluate; of an event rule, the metric to show', METRIC, optionalText),
   attributes: option(
-    'Which of its points are meant, by their attributes; all of them together by default',
+    'Select points of the metric by their attributes; by default all points are added up',
     { allowed: 'attributes and their values' },
     optional(attributes as Leaf<AttributePatterns>),
   ),
-  over: option('What it is taken as a share of, such as its limit', METRIC, optionalText),
-  condition: option('What it is compared with', { allowed: CONDITION }, optionalText),
+  over: option('Metric to divide by, such as the limit; the value is then a ratio', METRIC, optionalText),
+  condition: option('Condition on the value', { allowed: CONDITION }, optionalText),
   window: option(
-    'How far back the change of a counter, or a trend, is looked at',
+    'Time range of the rate of a counter (1m by default), or of the trend of a forecast (10m by default)',
     { allowed: 'a duration between 10s and 24h with its unit, such as 1m' },
     optional(durationBetween(10_000, DAY_MS)),
   ),
   forecast: option(
-    'Holds when the metric will reach what it is taken as a share of within this time, by its trend',
+    'Instead of condition: the metric will reach over within this time if its trend continues',
     { allowed: 'a duration between 1m and 24h with its unit, such as 15m' },
     optional(durationBetween(60_000, DAY_MS)),
   ),
-  room: option('Of a forecast, instead of over: what is left until it is full', METRIC, optionalText),
+  room: option('For a forecast, instead of over: metric of the space that is left', METRIC, optionalText),
   events: option(
-    'Holds when one of these events is told',
-    { allowed: 'a list, each with name (* as wildcard) and, where wanted, attributes' },
+    'Instead of a condition: events that fire the rule',
+    { allowed: 'a list, each with name (* as wildcard) and optional attributes' },
     optional(
       v.array(v.strictObject({ name: v.string(), attributes: v.optional(attributes) })) as Leaf<
         EventSelector[]
       >,
     ),
   ),
-  when: option('What else has to hold', WHEN, optional(preconditions)),
-  unless: option('What must not hold, none of it', WHEN, optional(preconditions)),
+  when: option('Further conditions, all of which have to be met', PRECONDITIONS, optional(preconditions)),
+  unless: option('Further conditions, none of which may be met', PRECONDITIONS, optional(preconditions)),
   for: option(
-    'How long it has to hold before it fires',
+    'How long the condition has to be met before the alert fires (0s by default)',
     { allowed: 'a duration between 0s and 24h with its unit, such as 5m' },
     optional(durationBetween(0, DAY_MS)),
   ),
   resolve: option(
-    'What has to be met for it to end; by default that the condition is met no more',
+    'Condition that resolves the alert; by default the alert resolves as soon as its condition is not met',
     { allowed: CONDITION },
     optionalText,
   ),
   keep_firing_for: option(
-    'How long it goes on firing when it holds no more; of an event, after the last one',
+    'How long the alert keeps firing once its condition is not met (0s by default); of an event rule, after the last event (5m by default)',
     { allowed: 'a duration between 0s and 24h with its unit, such as 5m' },
     optional(durationBetween(0, DAY_MS)),
   ),
   severity: option(
-    'How bad it is',
+    'Severity (warning by default)',
     { allowed: `one of ${alertSeverities.join(', ')}`, values: alertSeverities },
     optional(oneOf(alertSeverities)),
   ),
-  labels: option(
-    'Labels that it is routed by; as texts, they are filled in',
-    { allowed: NAMED },
-    optional(named),
-  ),
+  labels: option('Labels for routing; templates', { allowed: TEMPLATES }, optional(templates)),
   annotations: option(
-    'Texts for a person, in which {{container.name}}, {{value}}, {{limit}} and the like are filled in',
-    { allowed: NAMED },
-    optional(named),
+    'Texts for people; templates with {{container.name}}, {{value}}, {{limit}} and so on',
+    { allowed: TEMPLATES },
+    optional(templates),
   ),
   containers: option(
-    'Containers that it is for; all by default',
+    'Containers that the rule applies to; all by default',
     { allowed: `include and exclude, each ${CONTAINER_SELECTORS}` },
-    v.optional(v.strictObject({ include: listOfContainers, exclude: listOfContainers })) as Leaf<
+    v.optional(v.strictObject({ include: containerSelectors, exclude: containerSelectors })) as Leaf<
       { include?: string[]; exclude?: string[] } | undefined
     >,
   ),

@@ -1,11 +1,9 @@
-/**
- * What a user can say. The one source for validation, the command line's options and their help, the
- * environment variables and the reference page.
- */
+/** The configuration. Validation, flags, help, environment variables, docs and JSON Schema derive from this schema. */
 import * as v from 'valibot';
 import { isMetricPattern, selectable } from '../collectors/catalogue/selection.ts';
-import { alertOptions } from './alert-options.ts';
-import { daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemon-options.ts';
+import { alertOptions, webhookOptions } from './alert-options.ts';
+import { daemonOptions, daemons, dockerHost, MAIN_HOST_ALLOWED } from './daemon-options.ts';
+import { defaultDataDirectory, defaultExporters } from './defaults.ts';
 import { logOptions } from './log-options.ts';
 import {
   booleanValue,
@@ -20,6 +18,7 @@ import {
   option,
   optionalText,
   optionalTextWhere,
+  optionDescription,
   optionMetadata,
   requiredText,
   scopeNames,
@@ -35,7 +34,7 @@ import {
 } from './receiver-options.ts';
 
 const METRIC_PATTERNS =
-  'a list of metric names, groups (cpu, memory, …) or patterns with *; portlight metrics list has them';
+  'a list of metric names, groups (cpu, memory, …) or patterns with * (see portlight metrics list)';
 
 export const exporterNames = ['otlp', 'console'] as const;
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -63,17 +62,20 @@ const MAX_BACKLOG_RATE = 1024 ** 3;
 
 const temporalities = ['cumulative', 'delta', 'lowmemory'] as const;
 
+const BOOLEAN = { allowed: 'true or false', flag: 'true|false' } as const;
+
 /** A directory of the host. */
-const mounted = (directory: string) =>
+const hostDirectory = (directory: string) =>
   option(
-    `The host's ${directory}, where the agent runs in a container and it is mounted elsewhere`,
-    { allowed: 'a path', flag: 'directory' },
+    `Where the host's ${directory} is mounted, if the agent runs in a container`,
+    { allowed: 'a path', flag: 'directory', default: directory },
     requiredText,
   );
 
 const SIGNALS = { allowed: `a list of ${recordKinds.join(', ')}`, values: recordKinds } as const;
+const METRICS_ORDER = { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders } as const;
 
-/** What can be said of each of `destinations`. */
+/** Options of each of `destinations`. */
 export const destinationOptions = {
   ...receiverOptions(''),
   endpoint: option(
@@ -82,51 +84,57 @@ export const destinationOptions = {
     v.nonOptional(receiverOptions('').endpoint) as unknown as Leaf<string>,
   ),
   signals: option(
-    'What is sent',
+    'Data to send; all by default',
     SIGNALS,
     v.optional(choiceList(recordKinds)) as Leaf<RecordKind[] | undefined>,
   ),
   metrics_order: option(
-    'Which metrics are sent first where several rounds wait',
-    { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
+    'Metrics to send first after an outage; by default that of otlp.metrics_order',
+    METRICS_ORDER,
     v.optional(oneOf(metricsOrders)) as Leaf<(typeof metricsOrders)[number] | undefined>,
   ),
   containers: containerFilterOptions({
-    include: 'Containers whose records are sent',
-    exclude: 'Containers whose records are not sent',
+    include: 'Containers whose data is sent; all by default',
+    exclude: 'Containers whose data is not sent',
   }),
 };
 
 export const schema = v.strictObject({
   docker_host: option(
-    'Docker daemon to observe. By default as the docker command finds it: DOCKER_HOST, the Docker context, the default socket, the rootless socket',
+    'Docker daemon to observe. By default the daemon that the docker command uses: DOCKER_HOST, the Docker context, the default socket, the rootless socket',
     { allowed: MAIN_HOST_ALLOWED, flag: 'url' },
     dockerHost,
   ),
   daemons,
   exporter: option(
-    'Where records go; several with commas. By default otlp where an OTLP endpoint is configured, console otherwise',
-    { allowed: `a list of ${exporterNames.join(', ')}`, values: exporterNames, flag: 'names' },
+    'Exporters; separate several with commas. By default otlp if an OTLP endpoint is configured, otherwise console',
+    {
+      allowed: `a list of ${exporterNames.join(', ')}`,
+      values: exporterNames,
+      flag: 'names',
+      computeDefault: defaultExporters,
+    },
     choiceList(exporterNames),
   ),
   interval: option(
-    'Time from one round of metrics to the next',
+    'Collection interval of metrics',
     {
       allowed: 'a duration between 100ms and 1h with its unit (ms, s, m, h), such as 10s',
       flag: 'duration',
+      default: '10s',
       otel: 'OTEL_METRIC_EXPORT_INTERVAL',
       fromOtel: (milliseconds) => (/^\d+$/.test(milliseconds) ? `${milliseconds}ms` : milliseconds),
     },
     durationBetween(MIN_INTERVAL_MS, MAX_INTERVAL_MS),
   ),
   data_dir: option(
-    'Directory for what must survive a restart (positions in logs and events)',
-    { allowed: 'a path', flag: 'directory' },
+    'Directory for data that must survive a restart: positions in logs and events, the spool, alert states',
+    { allowed: 'a path', flag: 'directory', computeDefault: defaultDataDirectory },
     v.pipe(v.string(), v.minLength(1)) as Leaf<string>,
   ),
   listen: option(
-    'Address and port of the HTTP endpoint: the page, health, status and metrics; beyond this machine it requires a token',
-    { allowed: 'address:port, such as 127.0.0.1:9797', flag: 'address' },
+    'Address of the HTTP endpoint (dashboard, health, status, metrics). Remote access requires a token',
+    { allowed: 'address:port, such as 127.0.0.1:9797', flag: 'address', default: '127.0.0.1:9797' },
     v.pipe(
       v.string(),
       v.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/),
@@ -142,90 +150,90 @@ export const schema = v.strictObject({
   ),
   dashboard: v.strictObject({
     enabled: option(
-      'Whether the endpoint has the page that shows everything, and what commands ask for',
-      { allowed: 'true or false', flag: 'true|false' },
+      'Whether the HTTP endpoint serves the dashboard and its API, which commands use too',
+      { ...BOOLEAN, default: true },
       booleanValue,
     ),
     hosts: option(
-      "Names by which the endpoint is reached, besides addresses, localhost and this machine's own name",
-      { allowed: 'a list of host names', flag: 'names' },
+      "Further host names that the dashboard can be opened under, besides IP addresses, localhost and this machine's name",
+      { allowed: 'a list of host names', flag: 'names', default: [] },
       textList((name) => HOST_NAME.test(name)),
     ),
   }),
   log_level: option(
-    "Level of the agent's own log, which goes to standard error",
-    { allowed: `one of ${logLevels.join(', ')}`, values: logLevels, flag: 'level' },
+    "Level of the agent's own log, on standard error",
+    { allowed: `one of ${logLevels.join(', ')}`, values: logLevels, flag: 'level', default: 'info' },
     oneOf(logLevels),
   ),
-  procfs: mounted('/proc'),
-  rootfs: mounted('/'),
+  procfs: hostDirectory('/proc'),
+  rootfs: hostDirectory('/'),
   container_attributes: option(
-    'What else every record of a running container bears: the inodes of its namespaces, what confines it; none by default',
-    {
-      allowed: `a list of ${attributeSets.join(', ')}`,
-      values: attributeSets,
-      flag: 'sets',
-    },
+    'Further resource attributes of running containers: namespaces (inode numbers), security (confinement)',
+    { allowed: `a list of ${attributeSets.join(', ')}`, values: attributeSets, flag: 'sets', default: [] },
     textList((name) => (attributeSets as readonly string[]).includes(name)),
   ),
   container_labels: option(
-    'Container labels that every record of a container bears as container.label.<key>; none by default',
-    { allowed: 'a list of label keys, with * as wildcard', flag: 'keys' },
+    'Container labels to add to the resource, as container.label.<key>',
+    { allowed: 'a list of label keys, with * as wildcard', flag: 'keys', default: [] },
     textList((key) => key !== ''),
   ),
   scope: option(
-    'What the agent is for: the host; or, where it runs in a container itself, the containers of its own Compose project, those that share its network, or those that the label portlight.scope of its own container selects',
-    { allowed: `one of ${scopeNames.join(', ')}`, values: scopeNames, flag: 'scope' },
+    'Containers that the agent is responsible for: host (all of the host), or, if the agent runs in a container itself, project (its Compose project), pod (containers that share its network), self (those that the label portlight.scope of its own container selects)',
+    { allowed: `one of ${scopeNames.join(', ')}`, values: scopeNames, flag: 'scope', default: 'host' },
     oneOf(scopeNames),
   ),
   containers: v.strictObject({
     include: option(
-      'Containers to observe: those that fit any of these rules; all by default',
-      { allowed: CONTAINER_SELECTORS, flag: 'rules' },
+      'Containers to observe: those that match any of these selectors; all by default',
+      { allowed: CONTAINER_SELECTORS, flag: 'rules', default: [] },
       textList(isContainerSelector),
     ),
     exclude: option(
-      'Containers to leave alone, even where an include rule fits',
-      { allowed: CONTAINER_SELECTORS, flag: 'rules' },
+      'Containers not to observe, even if an include selector matches',
+      { allowed: CONTAINER_SELECTORS, flag: 'rules', default: [] },
       textList(isContainerSelector),
     ),
   }),
   metrics: v.strictObject({
     enable: option(
-      'Metrics to collect that are off by default',
-      { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable },
+      'Opt-in metrics to collect',
+      { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable, default: [] },
       textList(isMetricPattern),
     ),
     disable: option(
       'Metrics not to collect',
-      { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable },
+      { allowed: METRIC_PATTERNS, flag: 'names', choices: selectable, default: [] },
       textList(isMetricPattern),
     ),
     storage_interval: option(
-      "Time from one look at the daemon's disk use to the next",
-      { allowed: 'a duration between 10s and 24h with its unit, such as 5m', flag: 'duration' },
+      "Collection interval of the daemon's disk usage",
+      {
+        allowed: 'a duration between 10s and 24h with its unit, such as 5m',
+        flag: 'duration',
+        default: '5m',
+      },
       durationBetween(MIN_STORAGE_INTERVAL_MS, MAX_STORAGE_INTERVAL_MS),
     ),
   }),
   logs: v.strictObject(logOptions),
   events: v.strictObject({
     exclude: option(
-      'Events not to tell, by name: docker.container.exec_* leaves out what health checks cause. Alerts are told all the same',
-      { allowed: 'a list of event names, with * as wildcard', flag: 'names' },
+      'Events not to report, such as docker.container.exec_* to leave out health checks. Alerts on these events still fire',
+      { allowed: 'a list of event names, with * as wildcard', flag: 'names', default: [] },
       textList((pattern) => EVENT_PATTERN.test(pattern)),
     ),
     exec_commands: option(
-      'Whether events of docker exec tell the command; passwords and the like in it are redacted',
-      { allowed: 'true or false', flag: 'true|false' },
+      'Whether events of docker exec contain the command, with passwords and the like redacted',
+      { ...BOOLEAN, default: false },
       booleanValue,
     ),
   }),
   traces: v.strictObject({
     enabled: option(
-      'Whether the life of each container is sent as a trace',
+      'Whether to send the life of each container as a trace',
       {
-        allowed: 'true or false',
-        flag: 'true|false',
+        ...BOOLEAN,
+        default: true,
         otel: 'OTEL_TRACES_EXPORTER',
         fromOtel: (names) => (names === 'none' ? 'false' : names === 'otlp' ? 'true' : names),
       },
@@ -234,14 +242,14 @@ export const schema = v.strictObject({
   }),
   telemetry: v.strictObject({
     traces: option(
-      'Whether the agent sends spans of its own work: rounds of metrics, flushes of logs, requests to receivers and to the daemon. Takes more memory and CPU time',
-      { allowed: 'true or false', flag: 'true|false' },
+      "Whether to send spans of the agent's own work: metric rounds, log flushes, requests to receivers and to the daemon. Needs more memory and CPU time",
+      { ...BOOLEAN, default: false },
       booleanValue,
     ),
   }),
   alerts: v.strictObject(alertOptions),
   resource_attributes: option(
-    "Attributes that every record bears besides its own, such as deployment.environment.name=prod; those of service.* are the agent's alone",
+    'Attributes to add to every record, such as deployment.environment.name=prod. Attributes named service.* are added to the agent only',
     {
       allowed: 'key=value pairs with commas, percent-encoded',
       otel: 'OTEL_RESOURCE_ATTRIBUTES',
@@ -255,51 +263,62 @@ export const schema = v.strictObject({
   ),
   spool: v.strictObject({
     max_size: option(
-      'Disk space for what waits for a destination; when it is used up, metrics go first, then traces, then logs, the oldest of each',
+      'Disk space for data that waits for a destination. When it is full, the oldest metrics are dropped first, then traces, then logs',
       {
         allowed: 'a size between 16MiB and 1024GiB with its unit (B, KiB, MiB, GiB), such as 1GiB',
         flag: 'size',
+        default: '1GiB',
       },
       sizeBetween(MIN_SPOOL_BYTES, MAX_SPOOL_BYTES),
     ),
     max_age: option(
-      'How long what a destination does not take is kept',
-      { allowed: 'a duration between 1m and 8760h with its unit, such as 24h', flag: 'duration' },
+      'How long to keep data that a destination does not accept',
+      {
+        allowed: 'a duration between 1m and 8760h with its unit, such as 24h',
+        flag: 'duration',
+        default: '24h',
+      },
       durationBetween(MIN_SPOOL_AGE_MS, MAX_SPOOL_AGE_MS),
     ),
     backlog_rate: option(
-      'How much a second of what waited for a destination is sent to it once it is back',
-      { allowed: 'a size between 1KiB and 1GiB with its unit, such as 1MiB', flag: 'size' },
+      'Bytes per second to send of the backlog once a destination is back',
+      {
+        allowed: 'a size between 1KiB and 1GiB with its unit, such as 1MiB',
+        flag: 'size',
+        default: '1MiB',
+      },
       sizeBetween(MIN_BACKLOG_RATE, MAX_BACKLOG_RATE),
     ),
   }),
   otlp: v.strictObject({
     ...receiverOptions(''),
     enabled: option(
-      'Whether anything is sent by OTLP',
+      'Whether to send anything over OTLP',
       {
         allowed: 'true or false',
+        default: true,
         otel: 'OTEL_SDK_DISABLED',
         fromOtel: (disabled) => (disabled.toLowerCase() === 'true' ? 'false' : 'true'),
       },
       booleanValue,
     ),
-    signals: option('What is sent', SIGNALS, choiceList(recordKinds)),
+    signals: option('Data to send', { ...SIGNALS, default: [...recordKinds] }, choiceList(recordKinds)),
     metrics_order: option(
-      'Which metrics are sent first where several rounds wait; a receiver that takes none older than it has wants oldest',
-      { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders },
+      'Metrics to send first after an outage. Use oldest for receivers that reject points older than the last one',
+      { ...METRICS_ORDER, default: 'newest' },
       oneOf(metricsOrders),
     ),
     metric_names: option(
-      "Metrics under OpenTelemetry's semantic conventions, or under the names of the docker_stats receiver",
-      { allowed: `one of ${metricNames.join(', ')}`, values: metricNames },
+      "Metric names: OpenTelemetry's semantic conventions, or those of the docker_stats receiver",
+      { allowed: `one of ${metricNames.join(', ')}`, values: metricNames, default: 'semconv' },
       oneOf(metricNames),
     ),
     temporality: option(
-      'Whether counters are sent as totals (cumulative) or as what was added since the last time (delta)',
+      'Whether counters are sent as totals (cumulative) or as changes since the last export (delta)',
       {
         allowed: `one of ${temporalities.join(', ')}`,
         values: temporalities,
+        default: 'cumulative',
         otel: 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
         fromOtel: (preference) => preference.toLowerCase(),
       },
@@ -310,11 +329,11 @@ export const schema = v.strictObject({
     traces: v.strictObject(receiverOptions('traces')),
   }),
   destinations: option(
-    'More OTLP destinations, each with a spool of its own, by a name for each',
-    { allowed: 'names of letters, digits, _ and -, each with endpoint and whatever else it needs' },
+    'Further OTLP destinations by name, each with its own spool',
+    { allowed: 'names of letters, digits, _ and -, each with endpoint and its other options', default: {} },
     v.pipe(
       v.unknown(),
-      v.check((given) => !Array.isArray(given)),
+      v.check((value) => !Array.isArray(value)),
       v.record(
         v.pipe(v.string(), v.regex(/^[\w-]+$/), v.notValue(MAIN_DESTINATION)),
         v.strictObject(destinationOptions),
@@ -322,6 +341,18 @@ export const schema = v.strictObject({
     ) as Leaf<Record<string, v.InferOutput<v.StrictObjectSchema<typeof destinationOptions, undefined>>>>,
   ),
 });
+
+/** Options below names that users choose, by the path of the option that contains the names. */
+export const namedOptions: Readonly<
+  Record<
+    string,
+    { readonly entries: Readonly<Record<string, v.GenericSchema>>; readonly required: readonly string[] }
+  >
+> = {
+  daemons: { entries: daemonOptions, required: [] },
+  destinations: { entries: destinationOptions, required: ['endpoint'] },
+  'alerts.webhooks': { entries: webhookOptions, required: ['url'] },
+};
 
 export type Config = v.InferOutput<typeof schema>;
 
@@ -335,21 +366,28 @@ export interface Option extends OptionMetadata {
   readonly flagName: string;
 }
 
-function collect(entries: Readonly<Record<string, v.GenericSchema>>, prefix: string): Option[] {
+function collectOptions(entries: Readonly<Record<string, v.GenericSchema>>, prefix: string): Option[] {
   return Object.entries(entries).flatMap(([key, leaf]) => {
     const path = prefix + key;
-    if ('entries' in leaf) return collect(leaf.entries as Record<string, v.GenericSchema>, `${path}.`);
+    if ('entries' in leaf) return collectOptions(leaf.entries as Record<string, v.GenericSchema>, `${path}.`);
     return {
       ...optionMetadata(leaf),
       path,
-      description: v.getDescription(leaf as Parameters<typeof v.getDescription>[0]) ?? '',
+      description: optionDescription(leaf),
       variable: `PORTLIGHT_${path.replaceAll('.', '_').toUpperCase()}`,
       flagName: path.replaceAll(/[._]/g, '-'),
     };
   });
 }
 
-export const options: readonly Option[] = collect(
+export const options: readonly Option[] = collectOptions(
   schema.entries as unknown as Record<string, v.GenericSchema>,
   '',
 );
+
+/** The default as users write it; undefined where there is none, or an empty one. */
+export function formatDefault({ default: value }: OptionMetadata): string | undefined {
+  if (value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0))
+    return undefined;
+  return Array.isArray(value) ? value.join(',') : String(value);
+}

@@ -1,7 +1,7 @@
 /**
- * Variables of the environment in the values of a configuration file, so that one file serves all hosts: `${NAME}`,
- * `${env:NAME}`, `${NAME:-default}`, and `$$` for a dollar sign. What is filled in is text within one value: it can
- * neither add keys nor end a list.
+ * Environment variables in the values of a configuration file, so that one file serves all hosts: `${NAME}`,
+ * `${env:NAME}`, `${NAME:-default}`, and `$$` for a dollar sign. A variable is text inside one value: it cannot add keys
+ * or end a list.
  * Source: https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
  */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,8 +12,8 @@ const NAME = /^(?:env:)?([A-Za-z_]\w*)(?::-(.*))?$/s;
 export const hasVariables = (text: string): boolean => text.search(REFERENCE) !== -1;
 
 /**
- * The text with variables in their places; an empty one counts as not set where there is a default.
- * @throws {Error} that continues the name of the option, when a variable is not set or a reference is none
+ * Replaces variables by their values. An empty variable counts as not set where the reference has a default.
+ * @throws {Error} when a variable is not set or a reference is invalid
  */
 export function substituteVariables(text: string, env: Environment): string {
   return text.replace(REFERENCE, (reference, inner: string | undefined) => {
@@ -27,7 +27,7 @@ export function substituteVariables(text: string, env: Environment): string {
     if (fallback !== undefined) return value || fallback;
     if (value === undefined)
       throw new Error(
-        `the variable ${name} is not set; expected it in the environment, or a default as in \${${name}:-…}`,
+        `the environment variable ${name} is not set; set it, or add a default: \${${name}:-…}`,
       );
     return value;
   });

@@ -7,7 +7,7 @@ import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import { readHierarchies } from '../../collectors/shared/cgroup-location.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { resolveDestinations, type SignalEndpoint, signalOfKind } from '../../config/destinations.ts';
-import { maskSecrets } from '../../config/invalid-value.ts';
+import { maskSecrets } from '../../config/mask-secrets.ts';
 import { MAIN_DESTINATION } from '../../config/receiver-options.ts';
 import type { Config } from '../../config/schema.ts';
 import { table } from '../../exporters/console/table.ts';

@@ -2,16 +2,19 @@
 
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../../config/load.ts';
-import { options } from '../../config/schema.ts';
+import { formatDefault, options } from '../../config/schema.ts';
 import { loadConfig } from '../process/load-config.ts';
 
 /** @param paths the options that the command accepts; all by default */
 export function addConfigFlags(command: Command, paths?: readonly string[]): Command {
   command.addOption(new Option('-c, --config <file>', 'configuration file').env('PORTLIGHT_CONFIG'));
-  for (const { path, description, flag, flagName, variable } of options) {
+  for (const option of options) {
+    const { path, description, flag, flagName, variable } = option;
     if (flag === undefined || (paths !== undefined && !paths.includes(path))) continue;
     // Commander only parses. The loader applies defaults and variables, because it also tracks where a value comes from.
-    command.option(`--${flagName} <${flag}>`, `${description} [${variable}]`);
+    const fallback = formatDefault(option);
+    const suffix = fallback === undefined ? '' : ` (default: ${fallback})`;
+    command.option(`--${flagName} <${flag}>`, `${description}${suffix} [${variable}]`);
   }
   return command;
 }

@@ -1,7 +1,7 @@
 /** `portlight config`: prints or validates the configuration, or prints its JSON Schema. */
 import type { Command } from 'commander';
-import { MASK, maskSecrets } from '../../config/invalid-value.ts';
 import { ConfigError } from '../../config/load.ts';
+import { MASK, maskSecrets } from '../../config/mask-secrets.ts';
 import { options } from '../../config/schema.ts';
 import { loadCommandConfig } from './config-flags.ts';
 import { printAs, printTable } from './output.ts';

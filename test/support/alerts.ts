@@ -21,7 +21,7 @@ export const alertConfig = (facts: Partial<Config['alerts']> = {}): Config['aler
     resend: 60_000,
     headers: undefined,
     headers_file: undefined,
-    timeout: undefined,
+    timeout: 10_000,
     certificate: undefined,
     client_certificate: undefined,
     client_key: undefined,

@@ -16,14 +16,14 @@ function file(t: ExecutionContext, content: string): string {
   return path;
 }
 
-/** The mistakes that a file is refused for, without the file's name. */
-async function mistakesOf(t: ExecutionContext, content: string): Promise<string[]> {
+/** The problems of a file, without its name. */
+async function problemsOf(t: ExecutionContext, content: string): Promise<string[]> {
   const path = file(t, content);
   const error = await t.throwsAsync(loadConfig({}, path, {}), { instanceOf: ConfigError });
   return (error as ConfigError).problems.map((line) => line.replace(`${path}: `, ''));
 }
 
-test('defaults make a console agent; an endpoint makes it ship by OTLP', async (t) => {
+test('the exporter is console by default, and otlp with an endpoint', async (t) => {
   const { config, settings } = await loadConfig({}, undefined, {});
   t.deepEqual(config.exporter, ['console']);
   t.is(config.interval, 10_000);
@@ -42,7 +42,7 @@ test('defaults make a console agent; an endpoint makes it ship by OTLP', async (
   t.deepEqual((await loadConfig({}, undefined, metricsOnly)).config.exporter, ['otlp']);
 });
 
-test('flags win over PORTLIGHT_*, those over OTEL_*, those over the file', async (t) => {
+test('flags take precedence over PORTLIGHT_*, then OTEL_*, then the file', async (t) => {
   const path = file(t, 'interval: 1s\nlog_level: warn\nlisten: "[::1]:80"\nexporter: [console, otlp]\n');
   const env = { OTEL_METRIC_EXPORT_INTERVAL: '2000', PORTLIGHT_INTERVAL: '3s', PORTLIGHT_LOG_LEVEL: 'error' };
   const load = async (flags: object, used: Partial<typeof env>) =>
@@ -59,9 +59,9 @@ test('flags win over PORTLIGHT_*, those over OTEL_*, those over the file', async
   t.is(settings.get('exporter')!.origin, path);
 });
 
-test('each mistake is one line with path, value, what is allowed and the nearest known name', async (t) => {
+test('each problem is one line with path, value, allowed values and the nearest known name', async (t) => {
   t.deepEqual(
-    await mistakesOf(
+    await problemsOf(
       t,
       'intervall: 5s\nexporter: [consle]\ninterval: 0s\nlogs:\n  first_sigt: now\nlisten: 9797\nlog_level: 3\n',
     ),
@@ -74,22 +74,22 @@ test('each mistake is one line with path, value, what is allowed and the nearest
       'log_level: 3 is not allowed; expected one of trace, debug, info, warn, error, silent',
     ],
   );
-  t.deepEqual(await mistakesOf(t, 'interval:\n'), [
+  t.deepEqual(await problemsOf(t, 'interval:\n'), [
     'interval: null is not allowed; expected a duration between 100ms and 1h with its unit (ms, s, m, h), such as 10s',
   ]);
-  const [below] = await mistakesOf(t, 'logs: 3\n');
+  const [below] = await problemsOf(t, 'logs: 3\n');
   t.regex(below!, /^logs: 3 is not allowed; expected keys below it: first_sight, parser, /);
-  t.deepEqual(await mistakesOf(t, '- a\n'), ['expected keys and values, such as "interval: 10s"']);
+  t.deepEqual(await problemsOf(t, '- a\n'), ['expected keys and values, such as "interval: 10s"']);
 });
 
-test('what is not YAML, or cannot be read, is told with its place', async (t) => {
-  const [line] = await mistakesOf(t, 'interval: 10s\nexporter: [console\n');
+test('invalid YAML and an unreadable file are reported with their place', async (t) => {
+  const [line] = await problemsOf(t, 'interval: 10s\nexporter: [console\n');
   t.regex(line!, /^not YAML: .* at line 3/);
   const error = await t.throwsAsync(loadConfig({}, '/nowhere/portlight.yaml', {}));
   t.regex(error!.message, /^\/nowhere\/portlight\.yaml: cannot be read: ENOENT/);
 });
 
-test('flags and variables are named by themselves', async (t) => {
+test('a problem of a flag or variable names the flag or variable', async (t) => {
   const error = await t.throwsAsync(
     loadConfig({ 'logs.first_sight': 'end' }, undefined, {
       PORTLIGHT_LISTEN: 'x',
@@ -104,16 +104,16 @@ test('flags and variables are named by themselves', async (t) => {
   ]);
 });
 
-test('a secret is not shown, not even when it is wrong', async (t) => {
-  const [line] = await mistakesOf(t, 'otlp:\n  headers: [s3cret]\n');
+test('the value of a secret option is not shown in a problem', async (t) => {
+  const [line] = await problemsOf(t, 'otlp:\n  headers: [s3cret]\n');
   t.is(line, 'otlp.headers: the value is not allowed; expected key=value pairs with commas, percent-encoded');
 });
 
-test('an empty file is a configuration', async (t) => {
+test('an empty file is valid', async (t) => {
   t.is((await loadConfig({}, file(t, ''), {})).config.interval, 10_000);
 });
 
-test('variables are filled in where the file names them, and stay text within their value', async (t) => {
+test('variables in the file are substituted, and cannot change its structure', async (t) => {
   const path = file(
     t,
     [
@@ -141,11 +141,11 @@ test('variables are filled in where the file names them, and stay text within th
   t.is(config.destinations.second!.headers, undefined);
 });
 
-test('a variable that is not set, and what is no reference to one, are told with their place', async (t) => {
+test('an unset variable and an invalid reference are reported with their place', async (t) => {
   t.deepEqual(
-    await mistakesOf(t, 'data_dir: ${DIRECTORY}\nlogs: {drop: [a, "${file:/x}"]}\ninterval: ${1:-5s}\n'),
+    await problemsOf(t, 'data_dir: ${DIRECTORY}\nlogs: {drop: [a, "${file:/x}"]}\ninterval: ${1:-5s}\n'),
     [
-      'data_dir: the variable DIRECTORY is not set; expected it in the environment, or a default as in ${DIRECTORY:-…}',
+      'data_dir: the environment variable DIRECTORY is not set; set it, or add a default: ${DIRECTORY:-…}',
       'logs.drop[1]: "${file:/x}" is not allowed; expected ${NAME}, ${NAME:-default}, or $$ for a dollar sign',
       'interval: "${1:-5s}" is not allowed; expected ${NAME}, ${NAME:-default}, or $$ for a dollar sign',
     ],
@@ -159,23 +159,23 @@ test('durations need a unit', (t) => {
   t.is(parseDuration('s'), Number.NaN);
 });
 
-test('every option has a description, a variable of its own and says what is allowed', (t) => {
+test('every option has a description, its own variable, and allowed values', (t) => {
   t.is(new Set(options.map(({ variable }) => variable)).size, options.length);
   for (const { path, description, allowed } of options) t.true(description !== '' && allowed !== '', path);
 });
 
-test('an agent beside containers is for one daemon, and without one for what the kernel shows', async (t) => {
+test('scopes other than host need exactly one daemon', async (t) => {
   const daemons = 'daemons: {b: {host: "tcp://b:2375"}}\n';
-  t.deepEqual(await mistakesOf(t, `scope: pod\n${daemons}`), [
-    'scope: "pod" is not allowed; expected host, since the agent is for several daemons',
+  t.deepEqual(await problemsOf(t, `scope: pod\n${daemons}`), [
+    'scope: "pod" is not allowed; expected host: other scopes cannot be combined with daemons',
   ]);
-  t.deepEqual(await mistakesOf(t, 'scope: project\ndocker_host: none\n'), [
-    'scope: "project" is not allowed; expected host, since only a daemon knows of others (docker_host is none)',
+  t.deepEqual(await problemsOf(t, 'scope: project\ndocker_host: none\n'), [
+    'scope: "project" is not allowed; expected host: other scopes need a daemon, and docker_host is none',
   ]);
-  t.deepEqual(await mistakesOf(t, `docker_host: none\n${daemons}`), [
-    'docker_host: "none" is not allowed; expected another, since there are daemons to observe',
+  t.deepEqual(await problemsOf(t, `docker_host: none\n${daemons}`), [
+    'docker_host: "none" cannot be combined with daemons',
   ]);
-  const [line] = await mistakesOf(t, 'scope: prject\n');
+  const [line] = await problemsOf(t, 'scope: prject\n');
   t.is(
     line,
     'scope: "prject" is not allowed; expected one of host, project, pod, self; did you mean project?',

@@ -1,4 +1,4 @@
-/** Which daemons the configuration names, and what is wrong with how it does. */
+/** The daemons of a configuration, and problems of their options. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,13 +16,13 @@ function file(t: ExecutionContext, content: string): string {
 
 const load = (path: string, env = {}) => loadConfig({}, path, { HOME: '/nonexistent', ...env });
 
-async function mistakes(t: ExecutionContext, content: string): Promise<readonly string[]> {
+async function problemsOf(t: ExecutionContext, content: string): Promise<readonly string[]> {
   const path = file(t, content);
   const error = await t.throwsAsync(load(path), { instanceOf: ConfigError });
-  return error!.problems.map((mistake) => mistake.replace(`${path}: `, ''));
+  return error!.problems.map((problem) => problem.replace(`${path}: `, ''));
 }
 
-test('daemons are observed instead of the default one, and besides one that is named', async (t) => {
+test('named daemons replace the default one, and are added to docker_host', async (t) => {
   const named = file(
     t,
     'daemons: {a: {host: "unix:///a.sock"}, b: {host: "ssh://me@b:2222/run/docker.sock"}}',
@@ -50,7 +50,7 @@ test('daemons are observed instead of the default one, and besides one that is n
   );
 });
 
-test('certificates are read, and what cannot be is named', async (t) => {
+test('certificates are read; an unreadable one is named', async (t) => {
   const directory = temporaryDirectory(t);
   for (const name of ['ca', 'cert', 'key']) writeFileSync(join(directory, name), name.toUpperCase());
   const options = {
@@ -77,37 +77,37 @@ test('certificates are read, and what cannot be is named', async (t) => {
   });
 });
 
-test('a mistake is named with what would be right', async (t) => {
-  t.deepEqual(await mistakes(t, 'daemons: {a: {}}'), [
-    'daemons.a.host: is missing; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host, or a context',
+test('each problem names the option and what is expected', async (t) => {
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {}}'), [
+    'daemons.a.host: is required; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host, or a context',
   ]);
-  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "ftp://x"}}'), [
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {host: "ftp://x"}}'), [
     'daemons.a.host: "ftp://x" is not allowed; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host',
   ]);
-  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "tcp://x:1", context: y}}'), [
-    'daemons.a.context: "y" is not allowed; expected nothing, since there is a host',
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {host: "tcp://x:1", context: y}}'), [
+    'daemons.a.context: "y" cannot be combined with host',
   ]);
-  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "tcp://x:1"}, b: {host: "tcp://x:1"}}'), [
-    'daemons.b.host: "tcp://x:1" is not allowed; expected another than that of daemons.a',
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {host: "tcp://x:1"}, b: {host: "tcp://x:1"}}'), [
+    'daemons.b.host: "tcp://x:1" is already used by daemons.a',
   ]);
-  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "tcp://x:1", client_key: /k}}'), [
-    'daemons.a.client_certificate: is missing; expected a file, since the other of the two is there',
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {host: "tcp://x:1", client_key: /k}}'), [
+    'daemons.a.client_certificate: is required with client_key; expected the path of a PEM file',
   ]);
-  t.deepEqual(await mistakes(t, 'daemons: {a: {host: "unix:///x", certificate: /c}}'), [
-    'daemons.a.certificate: is not allowed; expected it with a host of tcp:// or https:// only',
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {host: "unix:///x", certificate: /c}}'), [
+    'daemons.a.certificate: is for hosts of tcp:// and https:// only',
   ]);
-  t.deepEqual(await mistakes(t, 'daemons: {a: {context: x, client_certificate: /c, client_key: /k}}'), [
-    'daemons.a.client_certificate: is not allowed; expected it with a host of tcp:// or https:// only',
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {context: x, client_certificate: /c, client_key: /k}}'), [
+    'daemons.a.client_certificate: is for hosts of tcp:// and https:// only',
   ]);
   t.regex(
-    (await mistakes(t, 'daemons: {a: {host: "tcp://user:secret@x"}}'))[0]!,
+    (await problemsOf(t, 'daemons: {a: {host: "tcp://user:secret@x"}}'))[0]!,
     /^daemons\.a\.host: .* is not allowed/,
   );
-  t.deepEqual(await mistakes(t, 'daemons: {a: {hots: "unix:///x"}}'), [
+  t.deepEqual(await problemsOf(t, 'daemons: {a: {hots: "unix:///x"}}'), [
     'daemons.a.hots: is not a known key; did you mean host?',
   ]);
   t.regex(
-    (await mistakes(t, 'daemons: [a]'))[0]!,
+    (await problemsOf(t, 'daemons: [a]'))[0]!,
     /^daemons: \["a"\] is not allowed; expected names of letters/,
   );
 });

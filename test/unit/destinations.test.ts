@@ -166,10 +166,10 @@ test('each mistake names the variable, or the field of the destination', async (
     'OTEL_EXPORTER_OTLP_HEADERS: the value is not allowed; expected key=value pairs with commas, percent-encoded',
   ]);
   t.deepEqual(await wrong('OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'), [
-    'OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" is not allowed; expected an http:// or https:// URL (without a scheme only for the protocol grpc)',
+    'OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" is not allowed; expected an http:// or https:// URL (only the protocol grpc allows host:port)',
   ]);
   t.deepEqual(await wrong('OTEL_EXPORTER_OTLP_CLIENT_KEY', '/key.pem'), [
-    'otlp.client_certificate: is missing; expected a file, since there is a client_key',
+    'otlp.client_certificate: is required with client_key; expected the path of a PEM file',
   ]);
   t.deepEqual(await wrong('OTEL_RESOURCE_ATTRIBUTES', 'prod'), [
     'OTEL_RESOURCE_ATTRIBUTES: "prod" is not allowed; expected key=value pairs with commas, percent-encoded',
@@ -183,7 +183,7 @@ test('each mistake names the variable, or the field of the destination', async (
     'destinations.a.protocol: "grcp" is not allowed; expected one of http/protobuf, http/json, grpc; did you mean grpc?',
   ]);
   t.deepEqual(await inFile('destinations: {a: {endpiont: "http://x"}}'), [
-    'destinations.a.endpoint: is missing; expected an http:// or https:// URL; for gRPC also host:port',
+    'destinations.a.endpoint: is required; expected an http:// or https:// URL; for gRPC also host:port',
     'destinations.a.endpiont: is not a known key; did you mean endpoint?',
   ]);
   t.deepEqual(await inFile('destinations: {a: {endpoint: "http://x", containers: {include: [nmae=x]}}}'), [
@@ -193,7 +193,7 @@ test('each mistake names the variable, or the field of the destination', async (
     'destinations.a.headers: the value is not allowed; expected key=value pairs with commas, percent-encoded',
   ]);
   t.deepEqual(await inFile('destinations: {a: {endpoint: "x:4317"}}'), [
-    'destinations.a.endpoint: "x:4317" is not allowed; expected an http:// or https:// URL (without a scheme only for the protocol grpc)',
+    'destinations.a.endpoint: "x:4317" is not allowed; expected an http:// or https:// URL (only the protocol grpc allows host:port)',
   ]);
   t.regex(
     (await inFile('destinations: [a]'))[0]!,

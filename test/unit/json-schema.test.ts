@@ -10,24 +10,24 @@ import { jsonSchema } from '../../config/json-schema.ts';
 
 const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(jsonSchema());
 
-/** Where the schema finds fault with a file. */
-function faults(content: string): string[] {
+/** The places of a file that do not match the schema. */
+function errorPlaces(content: string): string[] {
   validate(parse(content));
   return [...new Set((validate.errors ?? []).map(({ instancePath }) => instancePath))];
 }
 
-test('what the README shows, what is there by default, and templates fit the schema', async (t) => {
+test('the example of the README, all defaults, and variables match the schema', async (t) => {
   const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
   const shown = /```yaml\n(docker_host:[\s\S]*?)```/.exec(readme)![1]!;
-  t.deepEqual(faults(shown), []);
+  t.deepEqual(errorPlaces(shown), []);
   const { settings } = await loadConfig({}, undefined, { HOME: '/root' });
   for (const [path, { value }] of settings) {
     const keys = path.split('.');
     const file = keys.reduceRight<unknown>((below, key) => ({ [key]: below }), value);
-    t.deepEqual(faults(JSON.stringify(file)), [], path);
+    t.deepEqual(errorPlaces(JSON.stringify(file)), [], path);
   }
   t.deepEqual(
-    faults(`
+    errorPlaces(`
       interval: \${INTERVAL:-10s}
       exporter: otlp,console
       log_level: \${LEVEL}
@@ -41,7 +41,7 @@ test('what the README shows, what is there by default, and templates fit the sch
   );
 });
 
-test('what is not right is found where it stands', (t) => {
+test('an invalid value is found at its place', (t) => {
   for (const [content, place] of [
     ['intervall: 10s', ''],
     ['interval: 10', '/interval'],
@@ -57,5 +57,5 @@ test('what is not right is found where it stands', (t) => {
     ['alerts: {rules: [{metric: container.cpu.time}]}', '/alerts/rules/0'],
     ['alerts: {webhooks: {chat: {url: http://chat, format: irc}}}', '/alerts/webhooks/chat/format'],
   ] as const)
-    t.true(faults(content).includes(place), content);
+    t.true(errorPlaces(content).includes(place), content);
 });
