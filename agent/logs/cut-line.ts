@@ -1,8 +1,8 @@
-/** What is left of a line that is too long. */
+/** Cut lines: a line that is too long ends after a whole character. */
 import { isUtf8 } from 'node:buffer';
 import type { LogLine } from '../../collectors/records/records.ts';
 
-/** Cuts back to a whole character what was cut anywhere. */
+/** Removes the partial character at the end of a line that was cut anywhere. */
 export function trimPartialCharacter(line: LogLine): void {
   let last = line.end - 1;
   while (last >= line.start && last > line.end - 4 && (line.source[last]! & 0xc0) === 0x80) last--;

@@ -1,4 +1,4 @@
-/** Counts what was left out of each container's log, as a metric of the container. */
+/** Counts the lines of each container's log that were dropped or cut, as a metric of the container. */
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
@@ -8,15 +8,15 @@ export class LogDropCounters implements Collector {
   readonly name = 'log losses';
   private readonly counts = new Map<string, Map<string, { attributes: Attributes; value: number }>>();
 
-  private readonly gone = new WeakSet<Container>();
+  private readonly removed = new WeakSet<Container>();
 
-  /** Counts begin with each run, as those of the kernel do. */
+  /** Counters start at 0 with each run, like those of the kernel. */
   attachContainer({ id }: Container): void {
     for (const count of this.counts.get(id)?.values() ?? []) count.value = 0;
   }
 
   count(container: Container, reason: string, count: number): void {
-    if (this.gone.has(container)) return;
+    if (this.removed.has(container)) return;
     const counts = this.counts.get(container.id) ?? new Map();
     this.counts.set(container.id, counts);
     const known = counts.get(reason);
@@ -25,7 +25,7 @@ export class LogDropCounters implements Collector {
   }
 
   removeContainer(container: Container): void {
-    this.gone.add(container);
+    this.removed.add(container);
     this.counts.delete(container.id);
   }
 

@@ -1,4 +1,4 @@
-/** Log lines that are flat JSON objects → OTLP protobuf, from bytes to bytes. */
+/** Encodes log lines that are flat JSON objects as OTLP log records, from bytes to bytes. */
 
 import { readTimestamp, type Timestamp } from '../../collectors/logs/shared/timestamp.ts';
 import type { LogLine } from '../../collectors/records/records.ts';
@@ -7,9 +7,13 @@ import {
   ATTRIBUTE,
   type AttributePrefixes,
   BODY,
+  BOOL,
+  DOUBLE,
   encodeCommon,
   encodedMarks,
+  INT,
   OBSERVED,
+  RECORD,
   SEVERITY,
   SEVERITY_TEXT,
   SPAN,
@@ -18,16 +22,17 @@ import {
   TIME_SIZE,
   TRACE,
   UID_DIGITS,
+  VALUE,
 } from './encode-log.ts';
 import { FALSE, FlatJson, MAX_FIELDS, NULL, NUMBER, TEXT, TRUE } from './flat-json.ts';
 import { InternTable } from './intern-table.ts';
 import { parseTime } from './parse.ts';
 import { severityOfValue } from './severity.ts';
 
-const flat = new FlatJson();
-const when: Timestamp = { seconds: 0, nanos: 0 };
+const parsed = new FlatJson();
+const parsedTime: Timestamp = { seconds: 0, nanos: 0 };
 
-/** Values of the hexadecimal digits; -1 for what is none. */
+/** Values of hexadecimal digits; -1 for any other byte. */
 const HEX_VALUES = new Int8Array(256).fill(-1);
 for (let value = 0; value < 16; value++) {
   const digit = value.toString(16);
@@ -36,7 +41,7 @@ for (let value = 0; value < 16; value++) {
 }
 const id = Buffer.alloc(16);
 
-/** Decodes the hexadecimal digits of an id of `size` bytes into `id`; false where they are none, or all zero. */
+/** Decodes the hexadecimal digits of an id of `size` bytes into `id`; false where they are not an id, or all zero. */
 function readId(source: Buffer, start: number, end: number, size: number): boolean {
   if (end - start !== size * 2) return false;
   let any = 0;
@@ -50,47 +55,56 @@ function readId(source: Buffer, start: number, end: number, size: number): boole
   return any !== 0;
 }
 
-/** The time that a field tells, into `when`; false where it tells none. */
+/** Reads a field's time into `parsedTime`; false where it is not a time. */
 function readTime(source: Buffer, index: number): boolean {
-  const start = flat.starts[index]!;
-  const end = flat.ends[index]!;
-  const kind = flat.kinds[index];
-  if (kind === TEXT && end > start && readTimestamp(source, start, when) === end - start && when.seconds > 0)
+  const start = parsed.starts[index]!;
+  const end = parsed.ends[index]!;
+  const kind = parsed.kinds[index];
+  if (
+    kind === TEXT &&
+    end > start &&
+    readTimestamp(source, start, parsedTime) === end - start &&
+    parsedTime.seconds > 0
+  )
     return true;
   const value =
-    kind === NUMBER ? flat.numbers[index] : kind === TEXT ? source.toString('latin1', start, end) : undefined;
+    kind === NUMBER
+      ? parsed.numbers[index]
+      : kind === TEXT
+        ? source.toString('latin1', start, end)
+        : undefined;
   const time = parseTime(value);
   if (time === undefined) return false;
-  when.seconds = time.seconds;
-  when.nanos = time.nanos;
+  parsedTime.seconds = time.seconds;
+  parsedTime.nanos = time.nanos;
   return true;
 }
 
-/** The severities of levels in words. */
+/** Severities of levels that are words. */
 const levels = new InternTable<number>(severityOfValue);
 
 function readSeverity(source: Buffer, index: number): number {
-  if (flat.kinds[index] === NUMBER) return severityOfValue(flat.numbers[index]);
-  if (flat.kinds[index] !== TEXT) return 0;
-  const start = flat.starts[index]!;
-  const end = flat.ends[index]!;
+  if (parsed.kinds[index] === NUMBER) return severityOfValue(parsed.numbers[index]);
+  if (parsed.kinds[index] !== TEXT) return 0;
+  const start = parsed.starts[index]!;
+  const end = parsed.ends[index]!;
   const hash = (end - start) * 256 + source[start]!;
   return levels.intern(source, start, end, hash) ?? severityOfValue(source.toString('utf8', start, end));
 }
 
-/** Encoded sizes of the fields' pairs, 0 for what is no attribute, and of their values. */
+/** Encoded sizes of the fields' pairs, 0 for what does not become an attribute, and of their values. */
 const sizes = new Uint32Array(MAX_FIELDS);
 const values = new Uint32Array(MAX_FIELDS);
 
-/** Encoded size of an AnyValue's content, tag included. */
+/** Encoded size of an AnyValue's content, with its tag. */
 function encodedSize(index: number): number {
-  switch (flat.kinds[index]) {
+  switch (parsed.kinds[index]) {
     case TEXT: {
-      const length = flat.ends[index]! - flat.starts[index]!;
+      const length = parsed.ends[index]! - parsed.starts[index]!;
       return 1 + varintSize(length) + length;
     }
     case NUMBER: {
-      const value = flat.numbers[index]!;
+      const value = parsed.numbers[index]!;
       return !Number.isSafeInteger(value) ? 9 : value < 0 ? 11 : 1 + varintSize(value);
     }
     case NULL:
@@ -101,46 +115,46 @@ function encodedSize(index: number): number {
 }
 
 function encodeValue(writer: Writer, source: Buffer, index: number): void {
-  switch (flat.kinds[index]) {
+  switch (parsed.kinds[index]) {
     case TEXT:
-      writer.roomyHeader(STRING, flat.ends[index]! - flat.starts[index]!);
-      writer.copy(source, flat.starts[index]!, flat.ends[index]!);
+      writer.roomyHeader(STRING, parsed.ends[index]! - parsed.starts[index]!);
+      writer.copy(source, parsed.starts[index]!, parsed.ends[index]!);
       break;
     case NUMBER: {
-      const value = flat.numbers[index]!;
-      if (Number.isSafeInteger(value)) writer.int(3, value);
-      else writer.double(4, value);
+      const value = parsed.numbers[index]!;
+      if (Number.isSafeInteger(value)) writer.int(INT, value);
+      else writer.double(DOUBLE, value);
       break;
     }
     case TRUE:
-      writer.uint(2, 1);
+      writer.uint(BOOL, 1);
       break;
     case FALSE:
-      writer.uint(2, 0);
+      writer.uint(BOOL, 0);
       break;
   }
 }
 
 /**
- * Appends a line that is a flat JSON object as a `log_records` field, as `encodeParsed` does with what
- * `parseJson` finds in it, but from bytes to bytes.
- * @returns false, with nothing appended, where the line is anything else
+ * Appends a line that is a flat JSON object as a `log_records` field. Same result as `encodeParsed` of what `parseJson`
+ * returns, without strings and objects.
+ * @returns false, with nothing appended, for any other line
  */
 export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: AttributePrefixes): boolean {
   const { source, start, end, seconds, nanos } = line;
-  if (!flat.scan(source, start, end)) return false;
+  if (!parsed.scan(source, start, end)) return false;
   let message = -1;
   let level = -1;
   let severity = 0;
   let time = -1;
   let trace = -1;
   let span = -1;
-  for (let index = 0; index < flat.count; index++) {
-    const { role } = flat.names[index]!;
+  for (let index = 0; index < parsed.count; index++) {
+    const { role } = parsed.names[index]!;
     if (role === undefined) continue;
-    const isText = flat.kinds[index] === TEXT;
-    const from = flat.starts[index]!;
-    const to = flat.ends[index]!;
+    const isText = parsed.kinds[index] === TEXT;
+    const from = parsed.starts[index]!;
+    const to = parsed.ends[index]!;
     if (role === 'message') {
       if (message === -1 && isText) message = index;
     } else if (role === 'level') {
@@ -155,54 +169,55 @@ export function encodeFlatJson(writer: Writer, line: LogLine, prefixes: Attribut
       if (span === -1 && isText && readId(source, from, to, 8)) span = index;
     } else return false;
   }
-  const from = message === -1 ? start : flat.starts[message]!;
-  const to = message === -1 ? end : flat.ends[message]!;
+  const from = message === -1 ? start : parsed.starts[message]!;
+  const to = message === -1 ? end : parsed.ends[message]!;
   const body = 1 + varintSize(to - from) + to - from;
   const prefix = prefixes[line.stream];
   let size = 2 * TIME_SIZE + 1 + varintSize(body) + body + prefix.length + UID_DIGITS;
-  for (let index = 0; index < flat.count; index++) {
+  for (let index = 0; index < parsed.count; index++) {
     if (index === message || index === level || index === time || index === trace || index === span) {
       sizes[index] = 0;
       continue;
     }
     const value = encodedSize(index);
-    const pair = flat.names[index]!.field.length + 1 + varintSize(value) + value;
+    const pair = parsed.names[index]!.field.length + 1 + varintSize(value) + value;
     values[index] = value;
     sizes[index] = pair;
     size += 1 + varintSize(pair) + pair;
   }
-  const levelText = level === -1 || flat.kinds[level] === TEXT ? undefined : String(flat.numbers[level]);
+  const levelText = level === -1 || parsed.kinds[level] === TEXT ? undefined : String(parsed.numbers[level]);
   if (level !== -1) {
-    const length = levelText?.length ?? flat.ends[level]! - flat.starts[level]!;
+    const length = levelText?.length ?? parsed.ends[level]! - parsed.starts[level]!;
     size += 2 + 1 + varintSize(length) + length;
   }
   if (trace !== -1) size += 2 + 16;
   if (span !== -1) size += 2 + 8;
   const extra = encodedMarks(line);
-  writer.header(2, size + (extra?.length ?? 0));
+  writer.header(RECORD, size + (extra?.length ?? 0));
   if (time === -1) writer.unixNano(TIME, seconds, nanos);
-  else writer.unixNano(TIME, when.seconds, when.nanos);
+  else writer.unixNano(TIME, parsedTime.seconds, parsedTime.nanos);
   if (level !== -1) {
     writer.uint(SEVERITY, severity);
     if (levelText !== undefined) writer.string(SEVERITY_TEXT, levelText);
-    else writer.slice(SEVERITY_TEXT, source, flat.starts[level]!, flat.ends[level]!);
+    else writer.slice(SEVERITY_TEXT, source, parsed.starts[level]!, parsed.ends[level]!);
   }
   writer.roomyHeader(BODY, body);
   writer.roomyHeader(STRING, to - from);
   writer.copy(source, from, to);
-  for (let index = 0; index < flat.count; index++) {
+  for (let index = 0; index < parsed.count; index++) {
     if (sizes[index] === 0) continue;
-    const { field } = flat.names[index]!;
+    const { field } = parsed.names[index]!;
     writer.roomyHeader(ATTRIBUTE, sizes[index]!);
     writer.copy(field, 0, field.length);
-    writer.roomyHeader(2, values[index]!);
+    writer.roomyHeader(VALUE, values[index]!);
     encodeValue(writer, source, index);
   }
   encodeCommon(writer, prefixes, line);
   if (extra !== undefined) writer.raw(extra);
-  if (trace !== -1 && readId(source, flat.starts[trace]!, flat.ends[trace]!, 16))
+  if (trace !== -1 && readId(source, parsed.starts[trace]!, parsed.ends[trace]!, 16))
     writer.slice(TRACE, id, 0, 16);
-  if (span !== -1 && readId(source, flat.starts[span]!, flat.ends[span]!, 8)) writer.slice(SPAN, id, 0, 8);
+  if (span !== -1 && readId(source, parsed.starts[span]!, parsed.ends[span]!, 8))
+    writer.slice(SPAN, id, 0, 8);
   writer.unixNano(OBSERVED, seconds, nanos);
   return true;
 }

@@ -1,7 +1,8 @@
-/** Log records → OTLP protobuf (`logs/v1/logs.proto`). */
+/** Encodes log lines as OTLP log records (`logs/v1/logs.proto`). */
 import { isUtf8 } from 'node:buffer';
 import type { AttributeValue, IoStream, LogLine } from '../../collectors/records/records.ts';
 import { writeAnyValue, writeKeyValue } from '../../exporters/otlp/wire/encode-value.ts';
+import { FIELDS } from '../../exporters/otlp/wire/fields.ts';
 import {
   encodeFields,
   halves,
@@ -11,30 +12,38 @@ import {
 } from '../../exporters/otlp/wire/writer.ts';
 import type { ParsedLine } from './parse.ts';
 
-/** Fields of LogRecord. */
-export const TIME = 1;
-export const SEVERITY = 2;
-export const SEVERITY_TEXT = 3;
-export const BODY = 5;
-export const ATTRIBUTE = 6;
-export const TRACE = 9;
-export const SPAN = 10;
-export const OBSERVED = 11;
-/** Fields of AnyValue. */
-export const STRING = 1;
-const LIST = 5;
-const MAP = 6;
-const BYTES = 7;
+export const {
+  timeUnixNano: TIME,
+  severityNumber: SEVERITY,
+  severityText: SEVERITY_TEXT,
+  body: BODY,
+  attributes: ATTRIBUTE,
+  traceId: TRACE,
+  spanId: SPAN,
+  observedTimeUnixNano: OBSERVED,
+} = FIELDS.LogRecord;
+export const {
+  stringValue: STRING,
+  boolValue: BOOL,
+  intValue: INT,
+  doubleValue: DOUBLE,
+  arrayValue: LIST,
+  kvlistValue: MAP,
+  bytesValue: BYTES,
+} = FIELDS.AnyValue;
+export const { key: KEY, value: VALUE } = FIELDS.KeyValue;
+export const { records: RECORD } = FIELDS.ScopeGroup;
+const { values: ITEM } = FIELDS.List;
 
-/** A tag and a fixed64. */
+/** Encoded size of a time: a tag and a fixed64. */
 export const TIME_SIZE = 9;
-/** Digits of a uid's part that differs between the lines of a container: seconds, nanoseconds, and ordinal. */
+/** Digits of a uid that differ between the lines of a container: seconds, nanoseconds, and ordinal. */
 export const UID_DIGITS = 8 + 8 + 8;
 
 /**
- * What all records of one stream of a container have in common: the attributes `log.iostream` and
- * `log.record.uid`, but for the digits at the latter's end. The uid is the line's place in the container's
- * log, by the daemon's time: the same whoever reads it, and how often.
+ * The encoded attributes `log.iostream` and `log.record.uid` of one stream of a container, without the digits at the end of
+ * the uid. The uid is the line's place in the container's log, by the daemon's time. It is the same whoever reads the line,
+ * and however often.
  */
 export type AttributePrefixes = Readonly<Record<IoStream, Buffer>>;
 
@@ -50,10 +59,10 @@ export function attributePrefixes(containerId: string): AttributePrefixes {
   return { stdout: prefix('stdout'), stderr: prefix('stderr') };
 }
 
-/** Where a record's uid, stream and observed time come from. */
+/** What a record's uid, stream and observed time are made from. */
 export type RecordOrigin = Omit<LogLine, 'source' | 'start' | 'end' | 'utf8'>;
 
-/** The attributes that every record has. */
+/** Appends the attributes that every record has. */
 export function encodeCommon(
   writer: Writer,
   prefixes: AttributePrefixes,
@@ -67,7 +76,7 @@ export function encodeCommon(
   writer.hex(ordinal);
 }
 
-/** Attributes that few lines have. */
+/** Appends the attributes that few lines have. */
 function encodeMarks(writer: Writer, { cut, malformed, path, offset }: RecordOrigin): void {
   if (path !== '') {
     writeKeyValue(writer, ATTRIBUTE, 'log.file.path', path);
@@ -83,8 +92,8 @@ export const encodedMarks = (origin: RecordOrigin): Buffer | undefined =>
     : undefined;
 
 /**
- * Appends a line as a `log_records` field; its body is a string, or bytes where it is not valid UTF-8, which
- * receivers refuse in a string together with the whole request.
+ * Appends a line as a `log_records` field. The body is a string, or bytes where it is not valid UTF-8: receivers refuse a
+ * whole request because of an invalid string.
  */
 export function encodeLine(writer: Writer, line: LogLine, prefixes: AttributePrefixes, severity = 0): void {
   const { seconds, nanos, source, start, end, utf8 } = line;
@@ -97,7 +106,7 @@ export function encodeLine(writer: Writer, line: LogLine, prefixes: AttributePre
     (1 + varintSize(value) + value) +
     (prefixes[line.stream].length + UID_DIGITS) +
     (extra?.length ?? 0);
-  writer.header(2, size);
+  writer.header(RECORD, size);
   splitNanos(seconds, nanos);
   const { low, high } = halves;
   writer.fixedNanos(TIME, low, high);
@@ -110,7 +119,7 @@ export function encodeLine(writer: Writer, line: LogLine, prefixes: AttributePre
   writer.fixedNanos(OBSERVED, low, high);
 }
 
-/** Whatever JSON can hold. */
+/** Appends any JSON value. */
 function jsonValue(writer: Writer, field: number, value: unknown): void {
   if (value === null || value === undefined) {
     writer.header(field, 0);
@@ -123,24 +132,24 @@ function jsonValue(writer: Writer, field: number, value: unknown): void {
   const mark = writer.openMessage(field);
   if (Array.isArray(value)) {
     const list = writer.openMessage(LIST);
-    for (const item of value) jsonValue(writer, 1, item);
+    for (const item of value) jsonValue(writer, ITEM, item);
     writer.closeMessage(list);
   } else {
     const map = writer.openMessage(MAP);
-    for (const [key, item] of Object.entries(value)) jsonPair(writer, 1, key, item);
+    for (const [key, item] of Object.entries(value)) jsonPair(writer, ITEM, key, item);
     writer.closeMessage(map);
   }
   writer.closeMessage(mark);
 }
 
-/** Keys recur: their encoding is kept, for as many as programs have, not as attackers make up. */
+/** Encodings of keys, which recur. The limit is above what programs use, and bounds what an attacker can fill. */
 const keys = new Map<string, Buffer>();
 const MAX_KEYS = 4096;
 
 function keyField(key: string): Buffer {
   let bytes = keys.get(key);
   if (bytes === undefined) {
-    bytes = encodeFields((writer) => writer.string(1, key));
+    bytes = encodeFields((writer) => writer.string(KEY, key));
     if (keys.size < MAX_KEYS) keys.set(key, bytes);
   }
   return bytes;
@@ -149,13 +158,13 @@ function keyField(key: string): Buffer {
 function jsonPair(writer: Writer, field: number, key: string, value: unknown): void {
   const mark = writer.openMessage(field);
   writer.raw(keyField(key));
-  jsonValue(writer, 2, value);
+  jsonValue(writer, VALUE, value);
   writer.closeMessage(mark);
 }
 
 /**
- * Appends a record that was made from one or more lines as a `log_records` field.
- * @param text the record's text; the body, unless a field is the message
+ * Appends a record of one or more lines as a `log_records` field.
+ * @param text the record's text. It is the body, unless a field is the message
  */
 export function encodeParsed(
   writer: Writer,
@@ -165,7 +174,7 @@ export function encodeParsed(
   parsed: ParsedLine | undefined,
   fieldsIn: 'attributes' | 'body',
 ): void {
-  const record = writer.openMessage(2);
+  const record = writer.openMessage(RECORD);
   if (parsed?.time === undefined) writer.unixNano(TIME, origin.seconds, origin.nanos);
   else writer.unixNano(TIME, parsed.time.seconds, parsed.time.nanos);
   if (parsed !== undefined && parsed.severity !== 0) {

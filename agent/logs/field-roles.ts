@@ -1,4 +1,4 @@
-/** What fields of a structured log line say, by the names that logging libraries give them. */
+/** The roles of fields in structured log lines, by the names that logging libraries use. */
 
 export type FieldRole = 'message' | 'level' | 'time' | 'trace' | 'span' | 'parent';
 
@@ -11,7 +11,7 @@ const NAMES: Readonly<Record<FieldRole, readonly string[]>> = {
   parent: ['traceparent'],
 };
 
-/** The field's role by its name. */
+/** A field's role by its name. */
 export const FIELD_ROLES: ReadonlyMap<string, FieldRole> = new Map(
   Object.entries(NAMES).flatMap(([role, names]) => names.map((name) => [name, role as FieldRole] as const)),
 );

@@ -1,9 +1,10 @@
 /**
- * Reads the JSON objects that most logging libraries write, flat and without escapes, on their bytes, without
- * an object or a string for each. Whatever is more than that, `parseJson` reads.
+ * Scans the JSON objects that most logging libraries write, flat and without escapes, as bytes: without an object or a
+ * string for each. `parseJson` parses all other objects.
  */
 
 import { QUOTE, STOPS } from '../../collectors/logs/shared/json-string.ts';
+import { FIELDS } from '../../exporters/otlp/wire/fields.ts';
 import { encodeFields } from '../../exporters/otlp/wire/writer.ts';
 import { FIELD_ROLES, type FieldRole } from './field-roles.ts';
 import { InternTable } from './intern-table.ts';
@@ -25,7 +26,10 @@ const NINE = 0x39;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
-/** Digits that a double holds for certain: a quotient of two such numbers is rounded once, as it is when read whole. */
+/**
+ * Digits that a double always holds. A quotient of two such numbers is rounded once, like a number that is parsed as a
+ * whole.
+ */
 const SAFE_DIGITS = 15;
 const TENS = Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
 const ANY_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
@@ -37,32 +41,32 @@ const WORDS = [
   { bytes: Buffer.from('null'), kind: NULL },
 ];
 
-/** A field's name, of which there is one object however often it comes. */
+/** A field's name: one object, however often it occurs. */
 export interface FieldName {
   readonly role: FieldRole | undefined;
   /** The `key` field of a KeyValue. */
   readonly field: Buffer;
-  /** The scan that it was seen in last: an object must not have it twice. */
+  /** The scan in which it occurred last. An object must not have it twice. */
   scan: number;
 }
 
 const fieldNames = new InternTable<FieldName>((text) => {
-  const field = encodeFields((writer) => writer.string(1, text));
+  const field = encodeFields((writer) => writer.string(FIELDS.KeyValue.key, text));
   return { role: FIELD_ROLES.get(text), field, scan: 0 };
 });
 
 export class FlatJson {
-  /** The first `count` of each column hold. */
+  /** Number of fields: the first `count` items of each column are valid. */
   count = 0;
   readonly names: FieldName[] = [];
   readonly kinds = new Uint8Array(MAX_FIELDS);
-  /** Where each text begins and ends, without its quotes. */
+  /** Where each text starts and ends, without its quotes. */
   readonly starts = new Uint32Array(MAX_FIELDS);
   readonly ends = new Uint32Array(MAX_FIELDS);
   readonly numbers = new Float64Array(MAX_FIELDS);
   private scans = 0;
 
-  /** @returns whether `bytes[start, end)`, which is UTF-8, is an object that can be read here */
+  /** @returns whether `bytes[start, end)`, which is UTF-8, is such an object */
   scan(bytes: Buffer, start: number, end: number): boolean {
     this.count = 0;
     const scan = ++this.scans;
@@ -97,7 +101,7 @@ export class FlatJson {
     }
   }
 
-  /** Takes the value that begins at `from` as the next field's; returns where it is followed, or -1. */
+  /** Reads the value at `from` as the next field's. @returns the place behind it, or -1 */
   private readValue(bytes: Buffer, from: number, end: number): number {
     const { count } = this;
     const first = bytes[from]!;

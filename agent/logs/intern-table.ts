@@ -1,6 +1,11 @@
-/** One object for equal bytes, found without making a string of them; for as many as programs have, not as somebody makes up. */
+/**
+ * One object for equal bytes, found without creating a string. The limits are above what programs use, and bound what an
+ * attacker can fill.
+ */
+
+/** Values in a table. A full table is emptied: names that programs use come again. */
 const MAX_KNOWN = 4096;
-/** With one hash: made up to be so, beyond that. */
+/** Values with one hash. More are a deliberate collision. */
 const MAX_ALIKE = 16;
 
 interface InternedValue<T> {
@@ -19,7 +24,7 @@ export class InternTable<T> {
 
   /**
    * @param hash any function of the bytes
-   * @returns undefined where too many have that hash
+   * @returns undefined where too many values have that hash
    */
   intern(bytes: Buffer, start: number, end: number, hash: number): T | undefined {
     const alike = this.byHash.get(hash);
@@ -32,7 +37,6 @@ export class InternTable<T> {
       }
     }
     if (alike !== undefined && alike.length >= MAX_ALIKE) return undefined;
-    // Whoever makes names up has them forgotten; those of programs come again.
     if (this.count === MAX_KNOWN) {
       this.byHash.clear();
       this.count = 0;

@@ -1,16 +1,16 @@
-/** The last records of each container's log, as they were handed on: what was redacted stays redacted. */
+/** Keeps the last records of each container's log as they were exported: what was redacted stays redacted. */
 
 import type { UnixNano } from '../../collectors/records/records.ts';
 import { decodeRecords } from '../../exporters/otlp/wire/decode.ts';
 import { ProtobufReader } from '../../exporters/otlp/wire/reader.ts';
 
 const MAX_LINES = 10;
-/** Of one line, in characters; of all of a container's, in bytes. */
+/** Limits of one line, in characters, and of all lines of a container, in bytes. */
 const MAX_LINE_CHARACTERS = 1024;
 const MAX_BYTES = 8 * 1024;
 const MIN_BYTES = 512;
 
-/** A ring of the offsets at which the last records begin; one for all, for it is used at one go. */
+/** A ring of the offsets of the last records. Shared, since it is only used within one call. */
 const starts = new Array<number>(MAX_LINES).fill(0);
 
 const reader = new ProtobufReader(Buffer.alloc(0));
@@ -27,10 +27,10 @@ function lastStarts(records: Buffer): number[] {
 }
 
 interface RecordTail {
-  /** Records are in its first `length` bytes. */
+  /** The first `length` bytes are records. */
   room: Buffer;
   length: number;
-  /** A line before them that was too long to be kept as a record. */
+  /** The line before them, if it was too long to be kept as a record. */
   long: LastLine | undefined;
 }
 
@@ -48,7 +48,7 @@ const decodeLines = (records: Uint8Array): LastLine[] =>
 export class LastLines {
   private readonly tails = new Map<string, RecordTail>();
 
-  /** @param records encoded `log_records` fields, one at least */
+  /** @param records encoded `log_records` fields, at least one */
   addRecords(id: string, records: Buffer): void {
     let tail = this.tails.get(id);
     if (tail === undefined) {
@@ -62,7 +62,7 @@ export class LastLines {
       tail.length = 0;
       return;
     }
-    // Of what was there before, as many as there is room for; nothing where there would be a hole behind it.
+    // Earlier records stay as far as there is room; none stay where records between them and the new ones are missing.
     const kept = tail.room.subarray(0, tail.length);
     const size = records.length - from;
     const isWhole = from === 0;
@@ -79,7 +79,7 @@ export class LastLines {
     tail.length = length;
   }
 
-  /** The last lines that were written after `since`, oldest first. */
+  /** The last lines that were written after `since`, the oldest first. */
   linesSince(id: string, since: UnixNano): string[] {
     const tail = this.tails.get(id);
     if (tail === undefined) return [];

@@ -1,6 +1,6 @@
 /**
- * One container's lines on their way to a batch: what belongs together is joined, read, filtered, redacted and
- * encoded. A line that nothing has to be done to goes from bytes to bytes.
+ * Collects one container's lines into batches: joins, redacts, filters, parses and encodes them. A line that needs none of
+ * it is copied from bytes to bytes.
  */
 
 import { stripVTControlCharacters } from 'node:util';
@@ -34,15 +34,17 @@ import { severityOfText } from './severity.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { borrowWriter, returnWriter } from './writer-pool.ts';
 
-/** A container's batch is handed on at this size without waiting. */
+/** A container's batch of this size is exported without waiting for more. */
 const BATCH_BYTES = 256 * 1024;
 const BRACE = 0x7b;
-/** How often it is told how many lines a rate limit withheld. */
+/** How often the number of lines that the rate limit withheld is reported. */
 const SUMMARY_MS = 10_000;
 
-/** Where finished batches go, and what a buffer needs of it. */
+/** Where finished batches go. */
 export interface LogBatchSink {
-  /** `records` are encoded `log_records` fields; resolves when they need their source no longer. */
+  /**
+   * Exports encoded `log_records` fields. Resolves when exporters no longer need the source of the records; never rejects.
+   */
   emitLogRecords(container: Container, records: Buffer, count: number): Promise<void>;
   /** Calls the buffer's `flush` soon. */
   flushSoon(buffer: LogBuffer): void;
@@ -55,12 +57,12 @@ export interface LogBatchSink {
   reportError(collector: string, error: unknown, container?: Container): void;
 }
 
-/** What is not UTF-8 stays as it is, byte for character, for what rules find in it. */
+/** What is not UTF-8 becomes one character per byte, so that rules can still match it. */
 const lineEncoding = ({ utf8 }: LogLine) => (utf8 ? 'utf8' : 'latin1');
 
 const lineText = (line: LogLine): string => line.source.toString(lineEncoding(line), line.start, line.end);
 
-/** A line without colours and what else steers a terminal. */
+/** A copy of the line without colours and other terminal control sequences. */
 function stripControlSequences(line: LogLine): LogLine {
   const source = Buffer.from(stripVTControlCharacters(lineText(line)), lineEncoding(line));
   return { ...line, source, start: 0, end: source.length };
@@ -70,7 +72,7 @@ export interface LogBufferOptions {
   readonly container: Container;
   /** How far the lines were read; the reader keeps it up to date. */
   readonly position: LogPosition;
-  /** Where it is saved once exporters have taken charge of the lines. */
+  /** Where the position is saved once exporters have taken charge of the lines. */
   readonly positions: PositionStore;
   readonly processing: LogProcessing;
   readonly batches: LogBatchSink;
@@ -84,7 +86,7 @@ export class LogBuffer implements LogSink {
   private readonly positions: PositionStore;
   private readonly processing: LogProcessing;
   private readonly batches: LogBatchSink;
-  /** While there are lines in it. */
+  /** Borrowed while the batch has lines. */
   private borrowedWriter: Writer | undefined;
   private readonly prefixes: AttributePrefixes;
   private readonly partialRecords: Record<IoStream, PartialRecord | undefined> = {
@@ -92,13 +94,13 @@ export class LogBuffer implements LogSink {
     stderr: undefined,
   };
   private readonly bucket: TokenBucket | undefined;
-  /** Whether records need to be looked at as text. */
+  /** Whether records have to be decoded as text. */
   private readonly needsText: boolean;
   private count = 0;
-  /** What the lines so far cover, to be kept with their batch. */
+  /** The position that the lines so far cover. It is saved after their batch. */
   private unsavedPosition: LogPosition | undefined;
   private batchesInFlight = 0;
-  /** How many batches there have been, and up to which of them the position that was saved goes. */
+  /** Number of the last batch, and of the batch up to which the position is saved. */
   private lastBatch = 0;
   private lastSavedBatch = 0;
   private nextOrder = 0;
@@ -143,7 +145,7 @@ export class LogBuffer implements LogSink {
       if (joining === undefined) this.encodeWhole(clean);
       else this.joinLine(clean, joining);
     } catch (error) {
-      // Whatever is in a line, it must not keep the next from being read.
+      // No content of a line may stop the lines after it.
       if (this.borrowedWriter !== undefined) this.borrowedWriter.position = position;
       this.count = count;
       this.batches.countDropped(this.container, 'unreadable', 1);
@@ -188,7 +190,7 @@ export class LogBuffer implements LogSink {
     this.unsavedPosition = undefined;
     if (count === 0) {
       if (reached === undefined) return;
-      // Lines that none is left of are done when those before are.
+      // All lines were dropped: they are done when the batches before them are.
       if (this.batchesInFlight === 0) this.positions.save(this.container, reached);
       else this.unsavedPosition = reached;
       return;
@@ -200,7 +202,7 @@ export class LogBuffer implements LogSink {
     this.batchesInFlight++;
     void this.batches.emitLogRecords(this.container, records, count).then(() => {
       this.batchesInFlight--;
-      // One that is on the disk and being sent is let go of after those behind it.
+      // A batch can be acknowledged after later ones. The position never moves back.
       if (reached !== undefined && number > this.lastSavedBatch) {
         this.lastSavedBatch = number;
         this.positions.save(this.container, reached);
@@ -216,7 +218,7 @@ export class LogBuffer implements LogSink {
     else if (this.isAllowed()) this.encodeBytes(line);
   }
 
-  /** A line that nothing has to be done to but to read it, where it is in a format that is read. */
+  /** Encodes a line from its bytes; parses it if it is in a known format. */
   private encodeBytes(line: LogLine): void {
     const { source, start, end } = line;
     this.count++;
@@ -244,18 +246,18 @@ export class LogBuffer implements LogSink {
     this.filterAndEncode(line, redact === undefined ? text : redact(text), line.utf8);
   }
 
-  /** A line that may be a part of a record. */
+  /** Adds a line to a record of several lines, or starts one. */
   private joinLine(line: LogLine, joining: LineJoining): void {
     const { stream } = line;
-    // What is not text belongs to no stack trace.
+    // What is not text is not part of a stack trace.
     if (!line.utf8) {
       this.finishPartialRecord(stream);
       this.encodeWhole(line);
       return;
     }
-    const { maxLineBytes: maxLine, multilineMs } = this.processing;
+    const { maxLineBytes, multilineMs } = this.processing;
     const group = this.partialRecords[stream];
-    if (group?.accepts(line, joining, maxLine) === true) group.addLine(line, maxLine);
+    if (group?.accepts(line, joining, maxLineBytes) === true) group.addLine(line, maxLineBytes);
     else {
       this.finishPartialRecord(stream);
       this.partialRecords[stream] = new PartialRecord(line, { ...this.position }, this.nextOrder++);
@@ -263,7 +265,7 @@ export class LogBuffer implements LogSink {
     this.expiryTimer ??= setTimeout(() => this.finishExpired(), multilineMs);
   }
 
-  /** Records that have waited long enough are whole. */
+  /** Finishes records that have waited long enough for more lines. */
   private finishExpired(): void {
     this.expiryTimer = undefined;
     const { multilineMs } = this.processing;
@@ -282,7 +284,7 @@ export class LogBuffer implements LogSink {
     const group = this.partialRecords[stream];
     if (group === undefined) return;
     this.partialRecords[stream] = undefined;
-    // That a line of it was cut is counted already.
+    // A cut line of the record was counted before.
     if (group.cutBytes > 0 && !group.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
     try {
       this.encodeWhole(group.toLine());
@@ -312,7 +314,7 @@ export class LogBuffer implements LogSink {
     }
   }
 
-  /** What is in a record; what was escaped in it is redacted once it is not. */
+  /** Parses a record. Redacts again what was escaped in it. */
   private parseAndRedact(parser: ParserName, text: string): ParsedLine | undefined {
     const parsed = parseLine(parser, text);
     const { redact } = this.processing;
@@ -339,12 +341,12 @@ export class LogBuffer implements LogSink {
     return allowed;
   }
 
-  /** One record for all that a rate limit withheld. */
+  /** Emits one record about all lines that the rate limit withheld. */
   private emitWithheldSummary(): void {
     clearTimeout(this.summaryTimer);
     this.summaryTimer = undefined;
     if (this.withheldCount === 0) return;
-    const text = `${this.withheldCount} lines were withheld: more than ${this.processing.linesPerSecond} a second`;
+    const text = `${this.withheldCount} lines withheld: more than ${this.processing.linesPerSecond} lines per second`;
     const parsed = {
       message: text,
       messageName: undefined,

@@ -1,4 +1,4 @@
-/** What is done to one container's lines: the configuration, and what the container's labels say otherwise. */
+/** How one container's lines are processed: the configuration, overridden by the container's labels. */
 
 import * as v from 'valibot';
 import type { LinearPattern } from '../../config/linear-pattern.ts';
@@ -16,7 +16,6 @@ export interface LogProcessing {
   readonly fieldsTarget: 'attributes' | 'body';
   readonly lineJoining: LineJoining | undefined;
   readonly multilineMs: number;
-  /** Bytes. */
   readonly maxLineBytes: number;
   readonly wantsFileOffset: boolean;
   readonly stripAnsi: boolean;
@@ -29,21 +28,21 @@ export interface LogProcessing {
   readonly linesPerSecond: number;
 }
 
-type Steering = Pick<Config['logs'], keyof typeof containerLogOptions>;
+type LogOptionValues = Pick<Config['logs'], keyof typeof containerLogOptions>;
 
 const PREFIX = 'portlight.logs.';
 
-/** Whether the container's label `portlight.logs` allows that its log is read. */
+/** Whether the container's log is read: the label `portlight.logs` is not `false`. */
 export const isFollowed = (labels: Readonly<Record<string, string>>): boolean =>
   labels['portlight.logs'] !== 'false';
 
-/** @param onMistake told of each label that cannot be taken, in one line */
+/** @param onMistake called with one line for each label that is not valid */
 export function compileLogProcessing(
   config: Config['logs'],
   labels: Readonly<Record<string, string>>,
   onMistake: (mistake: string) => void,
 ): LogProcessing {
-  const said: Record<string, unknown> = {};
+  const overrides: Record<string, unknown> = {};
   for (const [label, value] of Object.entries(labels)) {
     if (!label.startsWith(PREFIX)) continue;
     const key = label.slice(PREFIX.length);
@@ -51,36 +50,34 @@ export function compileLogProcessing(
       ? containerLogOptions[key as keyof typeof containerLogOptions]
       : undefined;
     if (schema === undefined) {
-      onMistake(
-        `label ${label} is not known; expected ${PREFIX}${Object.keys(containerLogOptions).join(', ')}`,
-      );
+      onMistake(`unknown label ${label}; expected ${PREFIX}${Object.keys(containerLogOptions).join(', ')}`);
       continue;
     }
     const result = v.safeParse(schema as v.GenericSchema, value);
-    if (result.success) said[key] = result.output;
+    if (result.success) overrides[key] = result.output;
     else {
       const { allowed }: OptionMetadata = optionMetadata(schema);
       onMistake(`label ${label}: ${JSON.stringify(value)} is not allowed; expected ${allowed}`);
     }
   }
-  return compile({ ...config, ...said });
+  return compile({ ...config, ...overrides });
 }
 
-function compile(steering: Steering): LogProcessing {
-  const { multiline, multiline_start: start } = steering;
+function compile(options: LogOptionValues): LogProcessing {
+  const { multiline, multiline_start: start } = options;
   const preset = multiline === 'none' ? undefined : multilinePresets[multiline];
   return {
-    parser: steering.parser,
-    fieldsTarget: steering.fields,
+    parser: options.parser,
+    fieldsTarget: options.fields,
     lineJoining: start === undefined ? preset : joinUntilStart(start),
-    multilineMs: steering.multiline_timeout,
-    maxLineBytes: steering.max_line,
-    wantsFileOffset: steering.file_place,
-    stripAnsi: steering.strip_ansi,
-    redact: compileRedaction(steering.redact),
-    keep: steering.keep.map((source) => compilePattern(source)),
-    drop: steering.drop.map((source) => compilePattern(source)),
-    minSeverity: steering.min_severity === 'none' ? 0 : numberOfRange(steering.min_severity),
-    linesPerSecond: steering.rate_limit,
+    multilineMs: options.multiline_timeout,
+    maxLineBytes: options.max_line,
+    wantsFileOffset: options.file_place,
+    stripAnsi: options.strip_ansi,
+    redact: compileRedaction(options.redact),
+    keep: options.keep.map((source) => compilePattern(source)),
+    drop: options.drop.map((source) => compilePattern(source)),
+    minSeverity: options.min_severity === 'none' ? 0 : numberOfRange(options.min_severity),
+    linesPerSecond: options.rate_limit,
   };
 }

@@ -1,18 +1,18 @@
-/** Which lines belong to the one before: stack traces as the common languages print them. */
+/** Decides which lines belong to the line before them: stack traces of the common languages. */
 import type { MultilinePreset } from '../../config/log-options.ts';
 import { compilePattern } from '../../config/pattern.ts';
 
-/** The lines so far of a record, as much of them as tells what they are. */
+/** The first and the last line of a record so far, as much of them as identifies them. */
 export interface RecordEnds {
   readonly first: string;
   readonly last: string;
 }
 
-/** Whether a line goes on with the lines so far. */
-type Continues = (line: string, soFar: RecordEnds) => boolean;
+/** Whether a line continues the record. */
+type Continues = (line: string, record: RecordEnds) => boolean;
 
 export interface LineJoining {
-  /** Whether every line that is indented goes on: then it need not be looked at as text. */
+  /** Whether every indented line continues the record. It need not be decoded then. */
   readonly joinsIndented: boolean;
   readonly continues: Continues;
 }
@@ -21,7 +21,7 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const TILDE = 0x7e;
 
-/** Whether the line `bytes[start, end)` is indented, as far as that can be told without reading it as text. */
+/** Whether the line `bytes[start, end)` is indented, as far as its bytes show without decoding. */
 export function isPlainlyIndented(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
@@ -30,12 +30,11 @@ export function isPlainlyIndented(bytes: Uint8Array, start: number, end: number)
 
 const INDENTED = /^[ \t]+\S/;
 
-const indentedOr = (others: Continues): LineJoining => ({
+const joinIndentedOr = (others: Continues): LineJoining => ({
   joinsIndented: true,
-  continues: (line, soFar) => INDENTED.test(line) || others(line, soFar),
+  continues: (line, record) => INDENTED.test(line) || others(line, record),
 });
 
-/** Go on until a line that begins a new record. */
 const PYTHON_TRACEBACK = /^\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):/;
 const PYTHON_BETWEEN = /^(?:During handling of the above exception|The above exception was the direct cause)/;
 const GO_CRASH = /^(?:panic: |fatal error: |goroutine \d+ \[|SIG[A-Z]+: |unexpected fault address)/;
@@ -45,17 +44,17 @@ const GO_CALL = /^[\w./*-]{1,256}\(/;
 
 export const multilinePresets = {
   /** Lines that begin with a space or a tab. */
-  indent: indentedOr(() => false),
-  java: indentedOr(
+  indent: joinIndentedOr(() => false),
+  java: joinIndentedOr(
     (line) =>
       /^(?:Caused by: |Suppressed: |Exception in thread )/.test(line) ||
       /^(?:[a-zA-Z_$][\w$]*\.)+[\w$]*(?:Exception|Error|Throwable)\b/.test(line),
   ),
-  python: indentedOr(
+  python: joinIndentedOr(
     (line, { last }) =>
       PYTHON_TRACEBACK.test(line) ||
       PYTHON_BETWEEN.test(line) ||
-      // The exception itself stands unindented below the last frame, and an empty line before the next traceback.
+      // The exception follows the last frame unindented; an empty line precedes the next traceback.
       (/^[ \t]/.test(last) && /^[A-Za-z_][\w.]*(?::|$)/.test(line)) ||
       (line === '' && /^[A-Za-z_][\w.]*(?:Error|Exception|Warning)\b/.test(last)) ||
       (last === '' && PYTHON_BETWEEN.test(line)),
@@ -65,13 +64,13 @@ export const multilinePresets = {
     continues: (line, { first }) =>
       GO_CRASH.test(first) && (GO_CONTINUES.test(line) || (line.endsWith(')') && GO_CALL.test(line))),
   },
-  node: indentedOr((line) => /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line)),
-  ruby: indentedOr((line) => /^\s*\d+: from |^\tfrom /.test(line)),
-  dotnet: indentedOr((line) => /^ ?--->|^ *--- End of /.test(line)),
+  node: joinIndentedOr((line) => /^[}\])]|^Node\.js v\d/.test(line) || /^\s*\^+\s*$/.test(line)),
+  ruby: joinIndentedOr((line) => /^\s*\d+: from |^\tfrom /.test(line)),
+  dotnet: joinIndentedOr((line) => /^ ?--->|^ *--- End of /.test(line)),
 } satisfies Record<MultilinePreset, LineJoining>;
 
-/** Every line up to the next that fits `start` belongs together. */
+/** Joins all lines up to the next that matches `start`. */
 export function joinUntilStart(start: string): LineJoining {
-  const begins = compilePattern(start);
-  return { joinsIndented: false, continues: (line) => !begins.test(line) };
+  const isStart = compilePattern(start);
+  return { joinsIndented: false, continues: (line) => !isStart.test(line) };
 }

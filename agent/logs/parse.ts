@@ -1,26 +1,26 @@
+/** Parses lines in formats that many programs write: JSON objects, logfmt, and plain text with a level. */
 import type { Timestamp } from '../../collectors/logs/shared/timestamp.ts';
 import type { ParserName } from '../../config/log-options.ts';
-/** What a line says in a format that many programs write: JSON objects, logfmt, or a level in plain text. */
 import { FIELD_ROLES } from './field-roles.ts';
 import { severityOfText, severityOfValue } from './severity.ts';
 
-/** What was found in a line. */
+/** The content of a line. */
 export interface ParsedLine {
-  /** The message, where it is a field; else the whole line is. */
+  /** The message, where it is a field; undefined where the whole line is the message. */
   readonly message: string | undefined;
-  /** The name of its field. */
+  /** Name of the message's field. */
   readonly messageName: string | undefined;
-  /** SeverityNumber; 0 where none is told. */
+  /** SeverityNumber; 0 where the line has none. */
   readonly severity: number;
-  /** As it was spelt. */
+  /** The severity as the line spells it. */
   readonly severityText: string | undefined;
-  /** When the program wrote it, since the Unix epoch. */
+  /** When the program wrote the line, since the Unix epoch. */
   readonly time: Timestamp | undefined;
   /** Hexadecimal digits, 32. */
   readonly traceId: string | undefined;
   /** Hexadecimal digits, 16. */
   readonly spanId: string | undefined;
-  /** Whether the line was fields, and not text with a level. */
+  /** Whether the line consists of fields, and is not text with a level. */
   readonly isStructured: boolean;
   /** The other fields. */
   readonly fields: Readonly<Record<string, unknown>>;
@@ -32,17 +32,17 @@ const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+
 /** `00-<trace id>-<span id>-<flags>`: https://www.w3.org/TR/trace-context/ */
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
 
-/** What 64 bits hold of nanoseconds, in milliseconds. */
+/** The last time that 64 bits of nanoseconds express, in milliseconds. */
 const MOST_MS = 2 ** 64 / 1e6;
 
-/** A time as programs write it; a number is in seconds, or in the thousandth parts that its size tells of. */
+/** Parses a time as programs write it. The size of a number shows whether it is in s, ms, µs or ns. */
 export function parseTime(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') {
     if (!(value > 1e8 && value < 1.8e19)) return undefined;
     const perSecond = value < 1e11 ? 1 : value < 1e14 ? 1e3 : value < 1e17 ? 1e6 : 1e9;
     const seconds = Math.floor(value / perSecond);
     const rest = value - seconds * perSecond;
-    // No double tells less than a microsecond of a time of today.
+    // A double resolves a current time to a microsecond at best.
     return { seconds, nanos: Math.floor((rest * 1e6) / perSecond + 1e-3) * 1000 };
   }
   if (typeof value !== 'string') return undefined;
@@ -57,7 +57,7 @@ export function parseTime(value: unknown): Timestamp | undefined {
 const isHexId = (value: unknown, digits: number): value is string =>
   typeof value === 'string' && value.length === digits && /^[\da-f]+$/i.test(value) && !/^0+$/.test(value);
 
-/** Sorts the fields of a record by what they say. */
+/** Assigns roles to the fields of a record by their names. */
 function assignRoles(record: Readonly<Record<string, unknown>>): ParsedLine {
   let message: string | undefined;
   let messageName: string | undefined;
@@ -66,7 +66,7 @@ function assignRoles(record: Readonly<Record<string, unknown>>): ParsedLine {
   let time: Timestamp | undefined;
   let traceId: string | undefined;
   let spanId: string | undefined;
-  // Without a prototype, `__proto__` is a field as any other.
+  // Without a prototype, `__proto__` is an ordinary field.
   const fields: Record<string, unknown> = Object.create(null);
   for (const key in record) {
     const value = record[key];
@@ -132,7 +132,7 @@ function assignRoles(record: Readonly<Record<string, unknown>>): ParsedLine {
   };
 }
 
-/** Objects in objects beyond which nobody reads a record, and encoding it would exhaust the stack. */
+/** Nesting above which a record stays text: encoding it would exhaust the stack. */
 const MAX_DEPTH = 64;
 
 function isTooDeep(text: string): boolean {
@@ -149,7 +149,7 @@ function isTooDeep(text: string): boolean {
   return false;
 }
 
-/** A JSON object; undefined for anything else, and for one that is nested beyond all measure. */
+/** Parses a JSON object; undefined for anything else, and for one that is nested too deeply. */
 export function parseJson(text: string): ParsedLine | undefined {
   if (isTooDeep(text)) return undefined;
   let value: unknown;
@@ -165,7 +165,7 @@ export function parseJson(text: string): ParsedLine | undefined {
 /** `key=value`, `key="quoted value"`, `key`: https://pkg.go.dev/github.com/kr/logfmt */
 const PAIR = /([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)\s*/y;
 
-/** A line of `key=value` pairs and nothing else; undefined for anything else. */
+/** Parses a line that consists of `key=value` pairs; undefined for anything else. */
 export function parseLogfmt(text: string): ParsedLine | undefined {
   const record: Record<string, unknown> = Object.create(null);
   const trimmed = text.trimEnd();
@@ -184,16 +184,16 @@ export function parseLogfmt(text: string): ParsedLine | undefined {
   return end === 0 ? undefined : assignRoles(record);
 }
 
-/** Enough of a line to tell its format and level by. */
+/** Enough of a line to recognise its format and level. */
 export const FORMAT_HEAD_CHARACTERS = 160;
-/** What a program that writes logfmt begins with. */
+/** How logfmt starts. */
 const LOOKS_LIKE_LOGFMT = /^[\w.@-]+=(?:"|\S*\s+[\w.@-]+=)/;
 
-/** Whether a line that begins so may be JSON or logfmt. */
+/** Whether a line with this start may be JSON or logfmt. */
 export const mayBeStructured = (head: string): boolean =>
   head.charCodeAt(0) === BRACE || LOOKS_LIKE_LOGFMT.test(head);
 
-/** What a line says, read by the named parser. */
+/** Parses a line with the named parser; undefined where it is not in the format. */
 export function parseLine(parser: ParserName, text: string): ParsedLine | undefined {
   switch (parser) {
     case 'none':

@@ -1,4 +1,4 @@
-/** Lines of one stream that may not be all of their record, joined as bytes. */
+/** A record of several lines that may not be complete: lines of one stream, joined as bytes. */
 
 import type { LogLine, LogPosition } from '../../collectors/records/records.ts';
 import type { Writer } from '../../exporters/otlp/wire/writer.ts';
@@ -6,29 +6,29 @@ import { trimPartialCharacter } from './cut-line.ts';
 import { isPlainlyIndented, type LineJoining, type RecordEnds } from './multiline.ts';
 import { borrowWriter, returnWriter } from './writer-pool.ts';
 
-/** Lines of one record above which it is taken as whole. */
+/** A record with more lines is taken as complete. */
 const MAX_LINES = 1000;
-/** As much of a line as tells what it is. */
+/** As much of a line as identifies it. */
 const MAX_HEAD_CHARACTERS = 512;
 const NEWLINE = Buffer.from('\n');
 const NOTHING = Buffer.alloc(0);
 
 export class PartialRecord implements RecordEnds {
-  /** How far everything before its first line was read. */
+  /** The position before its first line. */
   readonly positionBefore: LogPosition;
-  /** Which of the container's groups it is. */
+  /** Its number among the container's records of several lines. */
   readonly order: number;
-  /** When the last line came, by performance.now(). */
+  /** When the last line was added, by performance.now(). */
   lastLineAt = performance.now();
-  /** Whether lines came since that was noted. */
+  /** Whether lines were added since that time was set. */
   hasGrown = false;
-  /** Bytes that were left out because the record is too long. */
+  /** Bytes that were cut off because the record is too long. */
   cutBytes = 0;
-  /** Where the record's facts come from: those of its first line, with what all lines were cut by. */
+  /** The first line's time, stream and place, and the bytes that were cut off all lines. */
   private readonly origin: LogLine;
   private readonly bytes: Writer = borrowWriter();
   private lineCount = 1;
-  /** Where the last line begins. */
+  /** Offset of the last line. */
   private lastLineStart = 0;
 
   constructor(line: LogLine, before: LogPosition, order: number) {
@@ -38,7 +38,7 @@ export class PartialRecord implements RecordEnds {
     this.append(line.source, line.start, line.end);
   }
 
-  /** Whether a line was too long itself; of a record that is not taken as a line yet. */
+  /** Whether one of its lines was cut. Valid until `toLine`. */
   get hasCutLine(): boolean {
     return this.origin.cut > 0;
   }
@@ -51,26 +51,26 @@ export class PartialRecord implements RecordEnds {
     return lineHead(this.bytes.bytes(), this.lastLineStart);
   }
 
-  /** Whether a line goes on with it. */
-  accepts({ source, start, end }: LogLine, joining: LineJoining, maxLine: number): boolean {
-    if (this.lineCount >= MAX_LINES || this.bytes.position >= maxLine) return false;
+  /** Whether a line continues the record. */
+  accepts({ source, start, end }: LogLine, joining: LineJoining, maxLineBytes: number): boolean {
+    if (this.lineCount >= MAX_LINES || this.bytes.position >= maxLineBytes) return false;
     if (joining.joinsIndented && isPlainlyIndented(source, start, end)) return true;
     return joining.continues(lineHead(source.subarray(0, end), start), this);
   }
 
-  /** Appends a line, as far as the record stays below `maxLine` bytes. */
-  addLine({ source, start, end, cut }: LogLine, maxLine: number): void {
+  /** Appends a line, as far as the record stays within `maxLineBytes`. */
+  addLine({ source, start, end, cut }: LogLine, maxLineBytes: number): void {
     this.append(NEWLINE, 0, 1);
     this.lastLineStart = this.bytes.position;
-    const taken = Math.max(0, Math.min(end - start, maxLine - this.lastLineStart));
-    this.append(source, start, start + taken);
-    this.cutBytes += end - start - taken;
+    const copied = Math.max(0, Math.min(end - start, maxLineBytes - this.lastLineStart));
+    this.append(source, start, start + copied);
+    this.cutBytes += end - start - copied;
     this.origin.cut += cut;
     this.lineCount++;
     this.hasGrown = true;
   }
 
-  /** The record as one line, once it is whole; valid until the group is released. */
+  /** The complete record as one line; valid until `release`. */
   toLine(): LogLine {
     const line = this.origin;
     line.source = this.bytes.bytes();
@@ -91,9 +91,9 @@ export class PartialRecord implements RecordEnds {
   }
 }
 
-/** The beginning of the line at `start`, which ends where the bytes do, or with the line. */
+/** The first characters of the line at `start`, which ends at a newline or at the end of the bytes. */
 function lineHead(bytes: Buffer, start: number): string {
-  // No character takes more than four bytes.
+  // A character takes up to four bytes.
   const text = bytes.toString('utf8', start, Math.min(bytes.length, start + 4 * MAX_HEAD_CHARACTERS));
   const newline = text.indexOf('\n');
   return text.slice(0, newline === -1 ? MAX_HEAD_CHARACTERS : Math.min(newline, MAX_HEAD_CHARACTERS));

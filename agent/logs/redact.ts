@@ -1,4 +1,4 @@
-/** What must not leave the host: replaced before anything is stored. */
+/** Redaction: replaces what must not leave the host, before anything is stored. */
 import { compilePattern } from '../../config/pattern.ts';
 import { parseRedaction, type RedactionName } from '../../config/redaction.ts';
 
@@ -6,14 +6,14 @@ const REPLACEMENT = '[redacted]';
 
 type Redaction = (text: string) => string;
 
-/** How card numbers begin, and how many digits they have: Visa, Mastercard, Discover, JCB, American Express, Diners. */
+/** Prefixes and lengths of card numbers: Visa, Mastercard, Discover, JCB, American Express, Diners. */
 const CARDS = [
-  { begins: /^(?:4|5[1-5]|2[2-7]|6011|65|35)/, length: 16 },
-  { begins: /^3[47]/, length: 15 },
-  { begins: /^3(?:0|6|8)/, length: 14 },
+  { prefix: /^(?:4|5[1-5]|2[2-7]|6011|65|35)/, length: 16 },
+  { prefix: /^3[47]/, length: 15 },
+  { prefix: /^3(?:0|6|8)/, length: 14 },
 ];
 
-/** Whether the check digit is right (ISO/IEC 7812-1, Luhn). */
+/** Whether the check digit is valid (ISO/IEC 7812-1, Luhn). */
 function isChecked(digits: string): boolean {
   let sum = 0;
   for (let index = 0; index < digits.length; index++) {
@@ -24,28 +24,28 @@ function isChecked(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-/** Whether a run of digits has a card's number in it; an expiry date or the like can stand behind. */
+/** Whether a run of digits contains a card number; an expiry date or the like can follow it. */
 function hasCard(text: string): boolean {
   const digits = text.replaceAll(/\D/g, '');
   for (let start = 0; start < digits.length; start++) {
-    for (const { begins, length } of CARDS) {
+    for (const { prefix, length } of CARDS) {
       const number = digits.slice(start, start + length);
-      if (number.length === length && begins.test(number) && isChecked(number)) return true;
+      if (number.length === length && prefix.test(number) && isChecked(number)) return true;
     }
   }
   return false;
 }
 
-// Every repetition has a bound: a line is up to a mebibyte, and anybody may write it.
+// Every repetition is bounded: a line is up to a mebibyte, and untrusted.
 const BEARER = /\b(bearer|basic|token)[ =:]{1,8}[A-Za-z0-9._~+/=-]{8,4096}/gi;
 const URL_PASSWORD = /\b([a-z][a-z0-9+.-]{0,20}:(?:\\?\/){2}[^\s:/@]{0,256}):[^\s@/]{1,256}@/gi;
-/** A value's quotes stay, escaped or not, so that JSON stays JSON; one that is cut off has no second one. */
+/** The quotes of a value stay, escaped or not, so that JSON stays JSON. A value that is cut off has one quote. */
 const PASSWORD =
   /((?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token)(?:\\{0,3}["'])?\s{0,8}[=:]\s{0,8})(?:(\\{1,3}")[^"\\]{0,1024}|(")(?:[^"\\]|\\.){0,1024}|(')[^']{0,1024}|[^\s,;&"'}\]]{1,1024})/gi;
 const EMAIL = /\b[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}\b/g;
 const CARD = /\b\d(?:[ -]?\d){12,30}/g;
 
-/** JSON has no bare text: what stands behind a quoted name is quoted. */
+/** JSON has no bare text: the replacement of a value behind a quoted name is quoted. */
 const QUOTED_NAME = /"\s*:\s*$/;
 
 const withoutPasswords = (text: string): string =>
@@ -63,7 +63,7 @@ const presets = {
   card: (text) => text.replace(CARD, (digits) => (hasCard(digits) ? REPLACEMENT : digits)),
 } satisfies Record<RedactionName, Redaction>;
 
-/** One function that applies all the rules; undefined where there is none. */
+/** Compiles rules into one function; undefined without rules. */
 export function compileRedaction(rules: readonly string[]): Redaction | undefined {
   if (rules.length === 0) return undefined;
   const each = rules.map((rule): Redaction => {
@@ -76,7 +76,7 @@ export function compileRedaction(rules: readonly string[]): Redaction | undefine
   return (text) => each.reduce((done, rule) => rule(done), text);
 }
 
-/** How command lines name what is secret; of each, all but what stands behind is kept. */
+/** Secrets in command lines, by their names. The first group is kept. */
 const SECRETS = [
   // --password x, -token=x
   /(\s--?[\w-]{0,64}(?:pass|secret|token|key|credential)[\w-]{0,64}[ =])\S{1,4096}/gi,
@@ -91,8 +91,8 @@ const SECRETS = [
 ];
 
 /**
- * A command line without its secrets, as far as their names tell.
- * @param rules what else is to be redacted
+ * Compiles a function that redacts the secrets of a command line, as far as their names show.
+ * @param rules further redaction rules
  */
 export function compileCommandRedaction(rules: readonly string[]): Redaction {
   const redact = compileRedaction(['bearer', 'url_password', 'password', ...rules])!;
@@ -100,7 +100,7 @@ export function compileCommandRedaction(rules: readonly string[]): Redaction {
     SECRETS.reduce((done, secret) => done.replaceAll(secret, `$1${REPLACEMENT}`), redact(text));
 }
 
-/** A value that JSON can hold, with all text in it redacted. */
+/** Redacts all text in a JSON value. */
 export function redactValues(value: unknown, redact: Redaction): unknown {
   if (typeof value === 'string') return redact(value);
   if (Array.isArray(value)) return value.map((item) => redactValues(item, redact));

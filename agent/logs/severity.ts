@@ -1,5 +1,5 @@
 /**
- * Severities as programs spell them, to OpenTelemetry's SeverityNumber.
+ * Maps severities as programs spell them to OpenTelemetry's SeverityNumber.
  * Source: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber and its appendix B.
  */
 
@@ -38,7 +38,7 @@ const BY_TENS = [1, 1, 5, 9, 13, 17, 21];
 const BY_SYSLOG = [21, 19, 18, 17, 13, 10, 9, 5];
 const BY_LETTER: Readonly<Record<string, number>> = { T: 1, V: 1, D: 5, I: 9, W: 13, E: 17, F: 21, C: 18 };
 
-/** The severity that a field's value means; 0 where it means none. */
+/** The severity of a field's value; 0 where it is not a severity. */
 export function severityOfValue(value: unknown): number {
   if (typeof value === 'number') {
     if (!Number.isInteger(value)) return 0;
@@ -55,15 +55,15 @@ export function severityOfValue(value: unknown): number {
 const KLOG = /^([IWEF])\d{4} \d\d:\d\d:\d\d/;
 /** `<34>1 2026-…` and `<34>Nov 24 …` */
 const SYSLOG = /^<(\d{1,3})>/;
-/** What stands before a level that is a field's value: `level=error`, `"level":"error"`, `severity: error`. */
+/** What precedes a level that is a field's value: `level=error`, `"level":"error"`, `severity: error`. */
 const LEVEL_IS = /(?:level|lvl|severity)["']?\s*[=:]\s*["']?$/i;
 const LONGEST_KEY = 20;
-/** `panic: …`, with which Go programs end. */
+/** `panic: …`, the last output of a Go program that crashes. */
 const PANIC = /^(?:panic|fatal error): /;
 
 const isUpper = (code: number): boolean => code >= 0x41 && code <= 0x5a;
 const isLetter = (code: number): boolean => isUpper(code) || (code >= 0x61 && code <= 0x7a);
-/** What a word can stand behind: the line's start, space, `|`, `(`, `<`, `[`, `:`, `=` and quotes. */
+/** What can precede a word: the line's start, space, `|`, `(`, `<`, `[`, `:`, `=` and quotes. */
 const isOpening = (code: number): boolean =>
   code === 0x20 ||
   code === 0x7c ||
@@ -75,17 +75,17 @@ const isOpening = (code: number): boolean =>
   code === 0x22 ||
   code === 0x27 ||
   code === 0x09;
-/** What a word goes on with: digits and `_`, `.`, `-`, `/`. */
+/** What continues a word: digits and `_`, `.`, `-`, `/`. */
 const isWithinWord = (code: number): boolean =>
   (code >= 0x30 && code <= 0x39) || code === 0x5f || code === 0x2e || code === 0x2d || code === 0x2f;
 
-/** Whether a word follows on `=` or `:`, with a space or a quote between. */
+/** Whether a word follows `=` or `:`, directly or after a space or a quote. */
 const mayBeValue = (head: string, index: number, before: number): boolean => {
   const sign = before === 0x20 || before === 0x22 || before === 0x27 ? head.charCodeAt(index - 2) : before;
   return sign === 0x3a || sign === 0x3d;
 };
 
-/** The severity that a line of plain text begins with; 0 where it tells none. */
+/** The severity at the start of a line of plain text; 0 where there is none. */
 export function severityOfText(head: string): number {
   const first = head.charCodeAt(0);
   if (first === 0x3c) {
@@ -104,7 +104,7 @@ export function severityOfText(head: string): number {
     }
     let end = index + 1;
     while (end < head.length && isLetter(head.charCodeAt(end))) end++;
-    // In capitals a level stands for itself, else where it is marked as one.
+    // A level is a word in capitals, or one that is marked as a level.
     const isMarked =
       (isUpper(code) && isUpper(head.charCodeAt(index + 1))) ||
       before === 0x5b ||

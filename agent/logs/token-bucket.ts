@@ -1,17 +1,17 @@
-/** A token bucket: so many lines a second, and a second's worth at once. */
+/** A rate limit: `perSecond` lines a second, and as many at once. */
 export class TokenBucket {
   private readonly perSecond: number;
   private tokens: number;
   private at: number;
 
-  /** @param now milliseconds of any clock that does not go back */
+  /** @param now milliseconds of a monotonic clock */
   constructor(perSecond: number, now: number) {
     this.perSecond = perSecond;
     this.tokens = perSecond;
     this.at = now;
   }
 
-  /** Whether one more is allowed now. */
+  /** Consumes a token if there is one. @returns whether there was */
   tryConsume(now: number): boolean {
     this.tokens = Math.min(this.perSecond, this.tokens + ((now - this.at) / 1000) * this.perSecond);
     this.at = now;

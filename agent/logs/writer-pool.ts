@@ -1,7 +1,4 @@
-/**
- * Writers that have grown, for whoever has lines next: a thousand containers that kept their own would keep as many
- * batches' room.
- */
+/** Reuses writers that have grown. A thousand containers with a writer each would keep the memory of a thousand batches. */
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
 
 const writers: Writer[] = [];

@@ -1,7 +1,4 @@
-/**
- * Between the two sides: takes records from collectors, encodes each once, and hands batches to every
- * exporter.
- */
+/** Connects collectors and exporters: encodes each record once, and exports batches to every exporter. */
 
 import { setImmediate } from 'node:timers/promises';
 import type { LogSink, PositionStore, RecordSink } from '../../collectors/records/collector.ts';
@@ -34,39 +31,37 @@ import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { type LogBatchSink, LogBuffer } from '../logs/log-buffer.ts';
 import type { LogProcessing } from '../logs/log-processing.ts';
 
-/** Lines wait this long for others to share their batch. */
+/** A line waits this long for others to share its batch. */
 const LINGER_MS = 50;
-/** Log bytes that may be under way to exporters before collectors have to wait. */
+/** Log bytes that exporters may hold before collectors have to wait. */
 const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024;
-/**
- * Containers in one metrics request: far below gRPC's 4 MiB, and encoded in few milliseconds.
- */
+/** Containers in one metrics request: far below gRPC's limit of 4 MiB, and encoded in a few milliseconds. */
 const SETS_PER_REQUEST = 100;
 
 export interface PipelineOptions {
   readonly exporters: readonly Exporter[];
   readonly telemetry: Telemetry;
-  /** In which names metrics are sent by OTLP. */
+  /** The metric names that are sent by OTLP. */
   readonly dialect: 'semconv' | Dialect;
   readonly temporality: Temporality;
-  /** Whether an event of this name is wanted. */
+  /** Whether events of this name are exported. */
   readonly wantsEvent: (name: string) => boolean;
-  /** Whether traces are wanted. */
+  /** Whether traces are exported. */
   readonly traces: boolean;
-  /** What is done to a container's log; undefined where it is not wanted. */
+  /** How a container's log is processed; undefined where it is not read. */
   readonly logProcessing: (container: Container) => LogProcessing | undefined;
-  /** Told of each batch of a container's log: encoded `log_records` fields, to be copied. */
+  /** Called with each batch of a container's log: encoded `log_records` fields, valid only during the call. */
   readonly onLines: (container: Container, records: Buffer) => void;
-  /** Told of each event, wanted or not. */
+  /** Called with each event, exported or not. */
   readonly onEvent: (resource: Resource, event: EventRecord) => void;
-  /** Told of lines of a container's log that were left out; of none where some can be. */
+  /** Called when lines of a container's log were dropped or cut; once with 0 where a rate limit may drop some. */
   readonly onDropped: (container: Container, reason: string, count: number) => void;
 }
 
 /** The name of a batch's signal in the agent's own metrics. */
 const signalOf = (batch: Batch): string => (batch.signal === 'logs' ? `${batch.kind}s` : batch.signal);
 
-/** Kept from one record to the next: a thousand containers that are found at once would leave it behind as often. */
+/** Shared by all records: a thousand containers that are found at once would create as many writers. */
 const recordWriter = new Writer(4096);
 
 export class Pipeline implements RecordSink, LogBatchSink {
@@ -78,7 +73,7 @@ export class Pipeline implements RecordSink, LogBatchSink {
   private readonly onDropped: PipelineOptions['onDropped'];
   private readonly wantsEvent: PipelineOptions['wantsEvent'];
   private readonly traces: boolean;
-  /** From the catalogue's names to those that are sent. */
+  /** Translates the catalogue's metric names into those that are sent. */
   private readonly translator: Translator | undefined;
   private readonly deltas: DeltaConversion | undefined;
   private readonly lingeringBuffers = new Set<LogBuffer>();
@@ -105,9 +100,9 @@ export class Pipeline implements RecordSink, LogBatchSink {
     const { translator } = this;
     const named = translator === undefined ? sets : sets.map((set) => translator.translate(set));
     const converted = this.deltas === undefined ? named : this.deltas.convert(named);
-    // One part at least: that there is nothing is worth knowing too.
+    // At least one request, even without points: its batch says that the round is over.
     for (let from = 0; from === 0 || from < sets.length; from += SETS_PER_REQUEST) {
-      // Logs and events have their turn between the parts of a large round.
+      // Logs and events run between the parts of a large round.
       if (from > 0) await setImmediate();
       const part = converted.slice(from, from + SETS_PER_REQUEST).filter(({ points }) => points.length > 0);
       const { otlp, count } = encodeMetrics(part, this.deltas === undefined ? 'cumulative' : 'delta');
@@ -120,7 +115,7 @@ export class Pipeline implements RecordSink, LogBatchSink {
     }
   }
 
-  /** The agent's own metrics, encoded already. */
+  /** The agent's own metrics, already encoded. */
   emitOwnMetrics(resource: Resource, otlp: Buffer, count: number): void {
     void this.exportBatch({ signal: 'metrics', sets: [], resources: [resource], isLast: false, count, otlp });
   }
@@ -135,18 +130,18 @@ export class Pipeline implements RecordSink, LogBatchSink {
     return this.exportEvent(resource, event);
   }
 
-  /** An alert fired, or was resolved: an event like others. */
+  /** Emits the event that an alert fired or was resolved. */
   emitAlert(resource: Resource, alert: Alert): Promise<void> {
     return this.exportEvent(resource, alertRecord(alert), alert);
   }
 
-  /** How all alerts are. */
+  /** Exports the state of all alerts. */
   emitAlertStates(alerts: readonly Alert[]): void {
     void this.exportBatch({ signal: 'alerts', alerts, count: alerts.length });
   }
 
   private exportEvent(resource: Resource, event: EventRecord, alert?: Alert): Promise<void> {
-    // Whether there are alerts is said by rules.
+    // Alerts are enabled by their rules, not by the filter of events.
     if (alert === undefined && !this.wantsEvent(event.eventName)) {
       this.telemetry.count('portlight.records.dropped', 1, {
         signal: 'events',
@@ -187,7 +182,7 @@ export class Pipeline implements RecordSink, LogBatchSink {
     this.telemetry.reportError(collector, error, container?.name);
   }
 
-  /** Hands on every line that still waits for others. */
+  /** Exports every line that waits for others to share its batch. */
   flush(): void {
     clearTimeout(this.lingerTimer);
     this.lingerTimer = undefined;

@@ -394,7 +394,7 @@ test('rules: keep, drop, severity, colours, rate; what goes is counted', async (
   limited.buffer.finishRecord();
   limited.flush();
   t.deepEqual(bodies(limited.records).slice(0, 5), ['0', '1', '2', '3', '4']);
-  t.regex(limited.records.at(-1)!.body!, /^15 lines were withheld/);
+  t.regex(limited.records.at(-1)!.body!, /^15 lines withheld/);
   t.is(limited.records.at(-1)!.attributes['portlight.log.withheld'], '15');
   t.deepEqual(limited.dropped, { rate_limit: 15 });
 });
@@ -500,7 +500,7 @@ test('a summary of what was withheld comes by itself', async (t) => {
   for (let line = 0; line < 5; line++) write(`${line}`);
   t.is(records.length, 0);
   buffer.finishRecord();
-  t.true(records.some(({ body }) => body?.startsWith('4 lines were withheld')));
+  t.true(records.some(({ body }) => body?.startsWith('4 lines withheld')));
 });
 
 test('a label that cannot be taken is told, and the rest holds', async (t) => {

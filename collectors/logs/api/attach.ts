@@ -1,6 +1,6 @@
 /**
- * Follows what a container writes from now on, where its log driver keeps nothing that could be read. What it
- * writes while nobody is attached is gone, and its two streams come as one.
+ * Follows what a container writes from now on, where its log driver stores no logs. What the container writes while nobody
+ * is attached is lost, and its two streams arrive as one.
  * Source: https://docs.docker.com/reference/api/engine/ (GET /containers/{id}/attach/ws).
  */
 import { isUtf8 } from 'node:buffer';
@@ -16,12 +16,12 @@ export interface AttachOptions {
   readonly docker: Docker;
   readonly container: Container;
   readonly sink: LogSink;
-  /** Kept at the time of the last line, to tell lines apart; nothing can be read from there again. */
+  /** Kept at the time of the last line, for the uids of lines. Nothing can be read again from there. */
   readonly position: LogPosition;
   readonly signal: AbortSignal;
 }
 
-/** Where dockerode's requests go; its types leave that out. */
+/** Where dockerode's requests go; missing in its types. */
 interface Modem {
   readonly socketPath?: string;
   readonly protocol: string;
@@ -44,13 +44,13 @@ function attachUrl({ modem }: Docker, id: string): string {
 
 /**
  * Resolves when the container has ended, or when `signal` aborts.
- * @throws when the daemon does not let us
+ * @throws when the daemon refuses
  */
 export async function attachToContainer(options: AttachOptions): Promise<void> {
   const { docker, container, sink, signal } = options;
   const { ca, cert, key, agent } = docker.modem as unknown as Modem;
   const origin = 'http://localhost';
-  // Few containers need it, and it brings TLS with it.
+  // Loaded here because few containers need it, and it loads TLS.
   const { WebSocket } = await import('ws');
   const socket = new WebSocket(attachUrl(docker, container.id), { origin, ca, cert, key, agent });
   const lines = new AttachedLines(options);
@@ -60,11 +60,11 @@ export async function attachToContainer(options: AttachOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       socket.on('message', (data: Buffer) => {
         lines.addChunk(data);
-        const room = sink.waitForCapacity(signal);
-        if (room === undefined) return;
-        // What is not taken waits at the daemon.
+        const capacity = sink.waitForCapacity(signal);
+        if (capacity === undefined) return;
+        // What is not read waits in the daemon.
         socket.pause();
-        void room.then(() => socket.resume());
+        void capacity.then(() => socket.resume());
       });
       socket.on('unexpected-response', (_request, { statusCode, statusMessage }) => {
         reject(
@@ -115,7 +115,7 @@ class AttachedLines {
     this.pending = Buffer.alloc(0);
   }
 
-  /** The daemon tells no time: it is that of the arrival. */
+  /** The daemon sends no time: the line gets that of its arrival. */
   private emitLine(source: Buffer, start: number, end: number): void {
     const { container, position, sink } = this.options;
     const last = container.tty && end > start && source[end - 1] === CARRIAGE_RETURN ? end - 1 : end;

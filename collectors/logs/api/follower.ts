@@ -1,6 +1,6 @@
 /**
- * Follows the log of one container through the Engine API, from a position on: for drivers that keep no file
- * that we could read.
+ * Follows the log of one container through the Engine API, from a position on. For log drivers whose files the agent cannot
+ * read.
  * Source: https://docs.docker.com/reference/api/engine/ (GET /containers/{id}/logs).
  */
 import { isUtf8 } from 'node:buffer';
@@ -21,21 +21,21 @@ export interface ApiFollowerOptions {
   readonly docker: Docker;
   readonly container: Container;
   readonly sink: LogSink;
-  /** Where to go on; kept up to date. */
+  /** Where to resume; kept up to date. */
   readonly position: LogPosition;
-  /** Called with what went wrong; reading goes on, or ends where that is final. */
+  /** Called with what went wrong. Reading continues, unless the error is final. */
   readonly onError: (error: unknown) => void;
 }
 
 export class ApiFollower implements Follower {
   readonly finished: Promise<void>;
   private readonly options: ApiFollowerOptions;
-  private readonly stopping = new AbortController();
+  private readonly closing = new AbortController();
   /** Whether the container has started (again) since the current stream was opened. */
   private hasStarted = true;
-  /** Whether the driver keeps nothing that could be read. */
+  /** Whether the driver stores no logs. */
   private isUnreadable = false;
-  /** Whether anything of the log was ever read. */
+  /** Whether anything of the log was read. */
   private hasRead = false;
   private readonly recentLines = new RecentLines();
 
@@ -52,27 +52,27 @@ export class ApiFollower implements Follower {
   containerEnded(): void {}
 
   async close(): Promise<void> {
-    this.stopping.abort();
+    this.closing.abort();
     await this.finished;
   }
 
-  /** Reads one stream after the other until the container has ended and its log is read. */
+  /** Reads one stream after another until the container has ended and its log is read. */
   private async follow(): Promise<void> {
     const { container, sink, onError: onFault } = this.options;
-    const { signal } = this.stopping;
+    const { signal } = this.closing;
     const backoff = new Backoff(MAX_BACKOFF_MS, signal);
     let isClean = false;
-    // Until a stream has ended as it should, there may be more.
+    // There may be more until a stream has ended without an error.
     while (!signal.aborted && (this.hasStarted || container.pid !== 0 || !isClean)) {
-      const again = !this.hasStarted;
-      if (again) await backoff.wait();
+      const isRetry = !this.hasStarted;
+      if (isRetry) await backoff.wait();
       this.hasStarted = false;
       isClean = false;
       try {
         if (this.isUnreadable) await attachToContainer({ ...this.options, signal });
         else {
           await this.readStream(true, () => backoff.reset());
-          // A daemon that is busy ends the following of a container that ended before its last lines are sent.
+          // A busy daemon closes the stream of a container that has ended before it has sent the last lines.
           if (!signal.aborted) await this.readStream(false, () => {});
         }
         isClean = true;
@@ -80,15 +80,15 @@ export class ApiFollower implements Follower {
         if (signal.aborted) return;
         const { statusCode } = error as { statusCode?: number };
         if (statusCode === 501 && !this.isUnreadable) {
-          // A driver that keeps nothing to read leaves what is written from now on.
+          // A driver that stores no logs still allows to attach.
           onFault(
-            new Error('the log driver keeps nothing to read: only what is written from now on is followed'),
+            new Error('The log driver stores no logs: only lines that are written from now on are read'),
           );
           this.isUnreadable = true;
           this.hasStarted = true;
           continue;
         }
-        // Gone before its log could be read is said, and final.
+        // The container is gone. Final, and an error only if its log was not read before.
         const isGone = statusCode === 404 || statusCode === 409;
         if (!isGone || !(this.hasRead || this.isUnreadable)) onFault(error);
         if (isGone) break;
@@ -97,9 +97,9 @@ export class ApiFollower implements Follower {
     if (!signal.aborted) sink.finishRecord();
   }
 
-  private async readStream(follow: boolean, reading: () => void): Promise<void> {
+  private async readStream(follow: boolean, onData: () => void): Promise<void> {
     const { docker, container, sink, position } = this.options;
-    const { signal } = this.stopping;
+    const { signal } = this.closing;
     const { since, count } = this.recentLines.resumePoint(position);
     const stream = await docker.getContainer(container.id).logs({
       follow: follow as true,
@@ -113,34 +113,34 @@ export class ApiFollower implements Follower {
       this.lineHandler(since, count, () => splitter.hasPartialLine),
       sink.maxLineBytes,
     );
-    // Without following, the answer comes as a whole.
+    // Without `follow`, the answer comes as a whole.
     const chunks = (Buffer.isBuffer(stream) ? [stream] : stream) as AsyncIterable<Buffer> | Buffer[];
     for await (const chunk of chunks) {
-      reading();
+      onData();
       this.hasRead = true;
       splitter.addChunk(chunk);
       sink.checkpoint();
       await sink.waitForCapacity(signal);
     }
-    // A stream that broke is read again from the position; one that ended has nothing more to come.
+    // A stream that broke is read again from the position. One that ended has nothing more.
     if (signal.aborted) return;
     splitter.flush();
     sink.checkpoint();
   }
 
-  /** @param count how many of the lines from `since` on were handed over already: they are passed over */
+  /** @param count how many of the lines from `since` on were emitted before: they are skipped */
   private lineHandler(since: Readonly<Timestamp>, count: number, isWithinLine: () => boolean): OnLine {
     const { position, sink } = this.options;
     const newest = this.recentLines.newestTime(position);
     const isFirst = this.recentLines.isEmpty;
-    let repeats = count;
+    let repeatsLeft = count;
     const line = emptyLineAfter({ ...since, count: 0 });
     return (time, stream, source, start, end, cut) => {
       setLineTime(line, time);
-      // Where the log's oldest file is gone meanwhile, there are fewer of them.
-      if (repeats > 0 && compareTimes(time, newest) <= 0) {
-        repeats--;
-        // Those of an agent before this one.
+      // There are fewer of them where the log's oldest file is gone meanwhile.
+      if (repeatsLeft > 0 && compareTimes(time, newest) <= 0) {
+        repeatsLeft--;
+        // Lines that an earlier agent emitted.
         if (isFirst) this.recentLines.add(time);
         return;
       }
@@ -153,9 +153,9 @@ export class ApiFollower implements Follower {
       line.utf8 = isUtf8(source.subarray(start, end));
       sink.addLine(line);
       this.recentLines.add(time);
-      // Not before the other stream's line is whole, whose first piece lies before this one.
+      // Not until the other stream's partial line is whole: its first piece is before this line.
       if (isWithinLine()) return;
-      // A line that was overtaken is no place to go on from.
+      // A line that was overtaken by a newer one is not a place to resume.
       if (compareTimes(time, position) >= 0) advancePosition(line, position, -1);
     };
   }

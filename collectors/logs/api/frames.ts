@@ -1,9 +1,9 @@
 /**
- * Takes the daemon's log stream apart into lines.
+ * Splits the daemon's log stream into lines.
  * Source: Engine API, "Stream format" of POST /containers/{id}/attach: without a TTY each entry is a frame
  * of an 8-byte header (stream type, three zeros, size as a big-endian 32-bit number) and its bytes; with a
- * TTY the entries follow each other without headers. Each entry begins with its time stamp and a space, and
- * a line longer than the daemon's 16 KiB buffer comes as several entries of which the last ends in a newline.
+ * TTY the entries follow each other without headers. Each entry starts with its time stamp and a space. A line
+ * longer than the daemon's 16 KiB buffer comes as several entries, of which the last ends with a newline.
  */
 
 import type { IoStream } from '../../records/records.ts';
@@ -13,27 +13,27 @@ import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from '../shared/times
 const HEADER_BYTES = 8;
 const EMPTY = Buffer.alloc(0);
 
-/** A line's bytes are `source[start, end)`, and stay valid only during the call. */
+/** A line's bytes are `source[start, end)`, valid only during the call. */
 export type OnLine = (
   time: Readonly<Timestamp>,
   stream: IoStream,
   source: Buffer,
   start: number,
   end: number,
-  /** Bytes that were left out at its end, because the line is too long. */
+  /** Bytes that were cut off at the end, because the line is too long. */
   cut: number,
 ) => void;
 
-/** Turns chunks of a log stream, cut anywhere, into calls of `onLine`. */
+/** Calls `onLine` for each line of a log stream whose chunks are cut anywhere. */
 export interface LineSplitter {
   addChunk(chunk: Buffer): void;
-  /** Whether a part of a line has come that no call of `onLine` has covered yet. */
+  /** Whether part of a line was received for which `onLine` was not called yet. */
   readonly hasPartialLine: boolean;
-  /** The log has ended: a last line without newline is given on. */
+  /** The log has ended: a last line without a newline is passed to `onLine`. */
   flush(): void;
 }
 
-/** @throws {RangeError} from `push` when the stream is not in the daemon's format */
+/** @throws {RangeError} from `addChunk` when the stream is not in the daemon's format */
 export class FrameSplitter implements LineSplitter {
   private readonly onLine: OnLine;
   private readonly maxLineBytes: number;
@@ -44,10 +44,10 @@ export class FrameSplitter implements LineSplitter {
   };
   private readonly time: Timestamp = { seconds: 0, nanos: 0 };
 
-  /** @param maxLine bytes of a line above which the rest is left out */
-  constructor(onLine: OnLine, maxLine: number) {
+  /** @param maxLineBytes the rest of a longer line is cut off */
+  constructor(onLine: OnLine, maxLineBytes: number) {
     this.onLine = onLine;
-    this.maxLineBytes = maxLine;
+    this.maxLineBytes = maxLineBytes;
   }
 
   get hasPartialLine(): boolean {
@@ -82,13 +82,13 @@ export class FrameSplitter implements LineSplitter {
   }
 
   private readEntry(stream: IoStream, bytes: Buffer, start: number, end: number): void {
-    // Podman tells whole seconds.
+    // Podman sends whole seconds.
     const length = readTimestamp(bytes, start, this.time);
     if (length === 0) throw new RangeError('log stream: entry without time stamp');
     const body = start + length + 1;
     const hasNewline = end > body && bytes[end - 1] === NEWLINE;
     const last = hasNewline ? end - 1 : end;
-    // A shorter piece without a newline is the last that a container wrote: no other belongs to it.
+    // A shorter piece without a newline is the last that a container wrote: no piece follows it.
     const complete = hasNewline || end - body < MAX_PIECE_BYTES;
     const partial = this.partial[stream];
     if (partial === undefined && complete) {
@@ -103,20 +103,20 @@ export class FrameSplitter implements LineSplitter {
   }
 }
 
-/** @throws {RangeError} from `push` when the stream is not in the daemon's format */
+/** @throws {RangeError} from `addChunk` when the stream is not in the daemon's format */
 export class RawSplitter implements LineSplitter {
   private readonly onLine: OnLine;
   private readonly maxLineBytes: number;
   private pending: Buffer = EMPTY;
   private readonly time: Timestamp = { seconds: 0, nanos: 0 };
 
-  /** @param maxLine bytes of a line above which the rest is left out */
-  constructor(onLine: OnLine, maxLine: number) {
+  /** @param maxLineBytes the rest of a longer line is cut off */
+  constructor(onLine: OnLine, maxLineBytes: number) {
     this.onLine = onLine;
-    this.maxLineBytes = maxLine;
+    this.maxLineBytes = maxLineBytes;
   }
 
-  /** Lines follow each other: what is pending comes after all that was given on. */
+  /** There is one stream: what is pending comes after all lines that were passed on. */
   readonly hasPartialLine = false;
 
   addChunk(chunk: Buffer): void {
@@ -136,7 +136,7 @@ export class RawSplitter implements LineSplitter {
   }
 
   private emitLine(bytes: Buffer, start: number, end: number): void {
-    // The rest of a line that was given on in pieces has no time stamp of its own: it keeps the last.
+    // The rest of a line that was passed on in parts has no time stamp: it keeps the last.
     const hasTime = readTimestamp(bytes, start, this.time) === TIMESTAMP_LENGTH;
     if (!hasTime && this.time.seconds === 0) throw new RangeError('log stream: line without time stamp');
     const body = hasTime ? start + TIMESTAMP_LENGTH + 1 : start;
@@ -149,10 +149,10 @@ export class RawSplitter implements LineSplitter {
   }
 }
 
-/** Bytes without a newline above which a terminal's line is given on in parts. */
+/** A terminal's line that is longer is passed on in parts. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
-/** A long line comes in pieces, each behind a time stamp of its own, which nothing but its place tells apart. */
+/** Joins the pieces of a long line. Each follows a time stamp, which only its place distinguishes from text. */
 function joinPieces(line: Buffer): Buffer {
   const time: Timestamp = { seconds: 0, nanos: 0 };
   const pieces: Buffer[] = [];

@@ -1,20 +1,20 @@
 /**
- * What was handed over last of a log that is read through the API. The daemon writes a container's two streams
- * side by side, each line with the time at which it was read: one that was overtaken stands behind a newer one.
- * A log that is read again is therefore read from a little earlier on, and what was handed over is passed over.
+ * Remembers the last lines that were emitted of a log that is read through the API. The daemon writes a container's two
+ * streams in parallel, each line with the time at which it was read, so a line can follow a newer one. A log that is read
+ * again is therefore read from a little earlier, and the lines that were emitted before are skipped.
  */
 
 import type { LogPosition } from '../../records/records.ts';
 import { compareTimes } from '../shared/line.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
 
-/** How many lines may overtake one. */
+/** How many newer lines may come before an older one. */
 const MAX_LINES = 64;
 
 export class RecentLines {
-  /** Of the last lines, in the order in which they stand in the log. */
+  /** Times of the last lines, in the order of the log. */
   private readonly times: Timestamp[] = [];
-  /** From when on all lines that were handed over are remembered; undefined before anything was read. */
+  /** All lines that were emitted from this time on are remembered; undefined before anything was read. */
   private since: Timestamp | undefined;
 
   get isEmpty(): boolean {
@@ -28,7 +28,7 @@ export class RecentLines {
     if (this.since === undefined || compareTimes(after, this.since) > 0) this.since = after;
   }
 
-  /** The newest time of a line that was handed over: behind it, nothing was. */
+  /** The newest time of a line that was emitted. */
   newestTime({ seconds, nanos }: LogPosition): Timestamp {
     return this.times.reduce((newest, time) => (compareTimes(time, newest) > 0 ? time : newest), {
       seconds,
@@ -37,15 +37,15 @@ export class RecentLines {
   }
 
   /**
-   * From when on to read again what lies behind a position, and how many lines from then on were handed over:
-   * the position's own where nothing was read yet, as after a restart of the agent.
+   * From when to read again what is behind a position, and how many lines from then on were emitted before. Both are the
+   * position's own where nothing was read yet, as after a restart of the agent.
    */
   resumePoint({ seconds, nanos, count }: LogPosition): { since: Timestamp; count: number } {
     const own = { seconds, nanos };
     this.since ??= own;
     const { since } = this;
     const known = this.times.filter((time) => compareTimes(time, since) >= 0);
-    // Behind a line of which only a part has come, more can have been handed over than is remembered.
+    // More lines than are remembered can have been emitted behind a partial line.
     if (known.length === 0 || compareTimes(own, since) < 0) return { since: own, count };
     return { since, count: known.length };
   }

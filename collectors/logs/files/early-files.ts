@@ -1,11 +1,11 @@
 /**
- * Log files that are opened before their containers are described: one that lives for a moment is gone by
- * then. Its file comes into being a moment before its process.
+ * Log files that are opened before their containers are inspected: a short-lived container is gone by then. The daemon
+ * creates the file right before it starts the process.
  */
 import { closeSync, type FSWatcher, openSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-/** How long a file is waited for and held. */
+/** How long a file is waited for, and kept open. */
 const MAX_HOLD_MS = 30_000;
 
 interface EarlyFile {
@@ -17,35 +17,35 @@ interface EarlyFile {
 export class EarlyFiles {
   private readonly files = new Map<string, EarlyFile>();
 
-  /** Opens a container's file, or waits for it. */
+  /** Opens a container's file, or waits until it is created. */
   open(id: string, path: string): void {
     const known = this.files.get(id);
     if (known !== undefined) {
       known.descriptor ??= open(path);
       return;
     }
-    const held: EarlyFile = {
+    const file: EarlyFile = {
       descriptor: open(path),
       watcher: undefined,
       timer: setTimeout(() => this.discard(id), MAX_HOLD_MS).unref(),
     };
-    this.files.set(id, held);
-    if (held.descriptor !== undefined) return;
+    this.files.set(id, file);
+    if (file.descriptor !== undefined) return;
     try {
-      held.watcher = watch(dirname(path), (_event, name) => {
+      file.watcher = watch(dirname(path), (_event, name) => {
         if (name !== basename(path)) return;
-        held.descriptor ??= open(path);
-        if (held.descriptor !== undefined) held.watcher?.close();
+        file.descriptor ??= open(path);
+        if (file.descriptor !== undefined) file.watcher?.close();
       });
-      held.watcher.on('error', () => held.watcher?.close());
-      held.descriptor ??= open(path);
+      file.watcher.on('error', () => file.watcher?.close());
+      file.descriptor ??= open(path);
     } catch {
-      // No such directory: another driver's, or gone already.
+      // The directory does not exist: another log driver, or removed already.
       this.discard(id);
     }
   }
 
-  /** The descriptor of a container's file, which is the caller's from now on; undefined where there is none. */
+  /** Passes the descriptor of a container's file to the caller, who closes it; undefined where there is none. */
   claim(id: string): number | undefined {
     const descriptor = this.files.get(id)?.descriptor;
     if (descriptor !== undefined) this.forget(id);
@@ -63,10 +63,10 @@ export class EarlyFiles {
   }
 
   private forget(id: string): void {
-    const held = this.files.get(id);
+    const file = this.files.get(id);
     this.files.delete(id);
-    held?.watcher?.close();
-    clearTimeout(held?.timer);
+    file?.watcher?.close();
+    clearTimeout(file?.timer);
   }
 }
 

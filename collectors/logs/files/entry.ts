@@ -1,6 +1,6 @@
 /**
  * One line of the json-file driver's log: `{"log":"text\n","stream":"stdout","time":"2026-…Z"}`, with an
- * `attrs` object where the driver's options ask for one. Parsed on bytes, since every log line passes here.
+ * `attrs` object where the driver's options ask for one. Bytes are parsed, since every log line passes here.
  * Source: https://docs.docker.com/engine/logging/drivers/json-file/; the escapes are JSON's.
  */
 
@@ -13,7 +13,7 @@ const BRACE = 0x7b;
 const LETTER_N = 0x6e;
 const LETTER_U = 0x75;
 
-/** How every entry begins. */
+/** How every entry starts. */
 export const ENTRY_START = Buffer.from('{"log":"');
 const STREAM = Buffer.from(',"stream":"std');
 const OUT = Buffer.from('out"');
@@ -39,27 +39,27 @@ const startsWith = (bytes: Uint8Array, start: number, text: Uint8Array): boolean
   return true;
 };
 
-/** Where text is unescaped to: one for all entries, each of which is handed over before the next is parsed. */
+/** Unescaped text: one buffer for all entries. Each is emitted before the next is parsed. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** What was written, in `source[start, end)`; valid until the next entry, of whatever file, is parsed. */
+/** One parsed entry. Its text is `source[start, end)`, valid until the next entry of any file is parsed. */
 export class JsonFileEntry {
   readonly time: Timestamp = { seconds: 0, nanos: 0 };
   stream: IoStream = 'stdout';
   source: Buffer = ENTRY_START;
   start = 0;
   end = 0;
-  /** Whether the text ended with a newline, which is left out; else it is a piece of a longer line. */
+  /** Whether the text ended with a newline, which is left out. If not, it is a piece of a longer line. */
   endsLine = false;
 
   /**
    * Parses the line `bytes[start, end)`, without its newline.
-   * @returns whether it is an entry; if not, nothing here means anything
+   * @returns whether it is an entry; if not, the fields have no meaning
    */
   parse(bytes: Buffer, start: number, end: number): boolean {
     if (!startsWith(bytes, start, ENTRY_START)) return false;
     const text = start + ENTRY_START.length;
-    // JSON in JSON is full of escapes, and what is indented by a tab begins with one: no use in looking for it.
+    // JSON in JSON is full of escapes, and text indented by a tab starts with one: searching for the first is a waste.
     if (bytes[text] === BRACE || bytes[text] === BACKSLASH) {
       const after = this.unescape(bytes, text, end);
       return after !== -1 && this.parseStreamAndTime(bytes, after, end);
@@ -88,16 +88,16 @@ export class JsonFileEntry {
     this.endsLine = whole;
   }
 
-  /** @returns where the string's closing quote is followed, or -1 */
+  /** @returns the place behind the string's closing quote, or -1 */
   private unescape(bytes: Buffer, from: number, end: number): number {
-    // No escape is longer unescaped.
+    // Unescaping never makes text longer.
     if (scratch.length < end - from) scratch = Buffer.allocUnsafeSlow((end - from) * 2);
     const into = scratch;
     let out = 0;
     let index = from;
     while (index < end) {
       let byte = bytes[index]!;
-      // The line's newline stops it at the latest.
+      // The newline at the end of the line stops the loop at the latest.
       while (STOPS[byte] === 0) {
         into[out++] = byte;
         byte = bytes[++index]!;
@@ -110,7 +110,7 @@ export class JsonFileEntry {
       if (byte !== BACKSLASH) return -1;
       const letter = bytes[index + 1]!;
       if (letter === LETTER_U) {
-        // A pair of surrogates is one character; what is half of one only becomes U+FFFD.
+        // A pair of surrogates is one character; a lone surrogate becomes U+FFFD.
         const isPair = bytes[index + 6] === BACKSLASH && bytes[index + 7] === LETTER_U;
         const units = [parseHex(bytes, index + 2), isPair ? parseHex(bytes, index + 8) : Number.NaN] as const;
         if (Number.isNaN(units[0])) return -1;
@@ -128,7 +128,7 @@ export class JsonFileEntry {
     return -1;
   }
 
-  /** Stream and time, which follow the text. */
+  /** Parses stream and time, which follow the text. */
   private parseStreamAndTime(bytes: Buffer, from: number, end: number): boolean {
     if (!startsWith(bytes, from, STREAM)) return false;
     const which = from + STREAM.length;
@@ -136,7 +136,7 @@ export class JsonFileEntry {
     if (!isOut && !startsWith(bytes, which, ERR)) return false;
     this.stream = isOut ? 'stdout' : 'stderr';
     let at = which + OUT.length;
-    // Between them stands `attrs`, where the driver's options ask for it.
+    // `attrs` is between them where the driver's options ask for it.
     if (!startsWith(bytes, at, TIME)) at = bytes.lastIndexOf(TIME, end);
     if (at < which) return false;
     const length = readTimestamp(bytes, at + TIME.length, this.time);
@@ -159,8 +159,8 @@ function parseHex(bytes: Uint8Array, start: number): number {
   return value;
 }
 
-/** The time of the entry that ends right before `end`, its newline included; false when there is none. */
-export function timeBefore(bytes: Buffer, end: number, into: Timestamp): boolean {
+/** Reads the time of the entry that ends at `end`, with its newline, into `into`; false where there is none. */
+export function readTimeBefore(bytes: Buffer, end: number, into: Timestamp): boolean {
   const at = bytes.lastIndexOf(TIME, end);
   if (at === -1) return false;
   const length = readTimestamp(bytes, at + TIME.length, into);

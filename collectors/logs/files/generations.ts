@@ -1,6 +1,6 @@
 /**
- * The files of one container's log. The json-file driver renames a full file to `….1` (and that to `….2`),
- * compresses older ones where it is told to, and begins a new one.
+ * The files of one container's log. The json-file driver renames a full file to `….1` (and that to `….2`), compresses
+ * older files if it is configured to, and creates a new file.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -22,11 +22,11 @@ import { crc32, createGunzip } from 'node:zlib';
 import type { LogPosition } from '../../records/records.ts';
 import { startPosition } from '../shared/position.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
-import { timeBefore } from './entry.ts';
+import { readTimeBefore } from './entry.ts';
 
 /**
- * What a file that is renamed keeps. The number of an inode is given again as soon as it is free, the time of
- * its birth (where the file system has that) is not.
+ * What a file keeps when it is renamed. The number of an inode is reused as soon as it is free; its birth time, where the
+ * file system has one, is not.
  */
 export const fileIdentity = ({ ino, birthtimeMs }: Stats): string => `${ino}-${birthtimeMs}`;
 
@@ -34,35 +34,35 @@ export interface Generation {
   readonly path: string;
   readonly isCompressed: boolean;
   readonly identity: string;
-  /** When it was last written to, seconds since the epoch. */
+  /** Time of the last write, seconds since the epoch. */
   readonly writtenSeconds: number;
 }
 
-/** Names have moved on by one file since they were listed, or the file has been compressed. */
+/** The files were renamed since they were listed, or the file was compressed. */
 export class RenamedError extends Error {
   override readonly name = 'Renamed';
 }
 
-/** What is to be read: files, the oldest first and the current one last, from an offset in the first. */
+/** What is left to read: files, the oldest first and the current one last, from an offset in the first. */
 export interface UnreadFiles {
   readonly generations: readonly Generation[];
   readonly offset: number;
-  /** Whether the position was found; else lines up to its time may come once more. */
+  /** Whether the position was found. If not, lines up to its time may come again. */
   readonly isPositionFound: boolean;
 }
 
-/** How often files can be renamed while they are listed before that is given up for now. */
-const MAX_LISTINGS = 100;
+/** How often files may be renamed while they are listed before the attempt is given up. */
+const MAX_LISTING_ATTEMPTS = 100;
 
 /**
- * The files that exist, the oldest first.
+ * Lists the files that exist, the oldest first.
  * @throws {RenamedError} when they are renamed all the time
  */
 function listGenerations(path: string): Generation[] {
-  let last = listed(path);
-  for (let listing = 0; listing < MAX_LISTINGS; listing++) {
-    // A file that was renamed during the one listing is where it is in the next.
-    const next = listed(path);
+  let last = readListing(path);
+  for (let listing = 0; listing < MAX_LISTING_ATTEMPTS; listing++) {
+    // A file that was renamed during one listing shows its place in the next.
+    const next = readListing(path);
     const isSame = next.length === last.length && next.every((file, index) => isEqual(file, last[index]!));
     if (isSame) return next;
     last = next;
@@ -73,7 +73,7 @@ function listGenerations(path: string): Generation[] {
 const isEqual = (one: Generation, other: Generation): boolean =>
   one.path === other.path && one.identity === other.identity;
 
-function listed(path: string): Generation[] {
+function readListing(path: string): Generation[] {
   const base = basename(path);
   const names = readdirSync(dirname(path));
   const aged = names.flatMap((name) => {
@@ -82,7 +82,7 @@ function listed(path: string): Generation[] {
       : [];
     return age === undefined ? [] : { name, age: Number(age), isCompressed: gzip !== undefined };
   });
-  // While a file is being compressed there are both.
+  // While the driver compresses a file, both exist.
   const whole = aged.filter(
     ({ age, isCompressed }) =>
       !isCompressed || !aged.some((other) => other.age === age && !other.isCompressed),
@@ -94,7 +94,7 @@ function listed(path: string): Generation[] {
       .map(({ name, isCompressed }) => ({ path: join(dirname(path), name), isCompressed })),
     ...current,
   ].flatMap((file) => {
-    // What vanishes in between has been deleted, or is on the list under its next name.
+    // A file that vanishes in between was deleted, or is listed under its next name.
     const status = statSync(file.path, { throwIfNoEntry: false });
     return status === undefined
       ? []
@@ -104,7 +104,7 @@ function listed(path: string): Generation[] {
 
 /**
  * Opens a file that is not compressed.
- * @throws {RenamedError} when its name is another's now or nobody's, and whatever else openSync throws
+ * @throws {RenamedError} when another file has its name now, or none; whatever else openSync throws
  */
 function openPlain({ path, identity }: Generation): number {
   let descriptor: number | undefined;
@@ -119,10 +119,10 @@ function openPlain({ path, identity }: Generation): number {
 }
 
 /**
- * Opens a file for reading. A compressed one is unpacked into a file that has no name any more, and goes
- * with its descriptor.
- * @param onDamage told when a compressed file cannot be unpacked to its end
- * @throws {RenamedError} when its name is another's now or nobody's, and whatever else opening throws
+ * Opens a file for reading. A compressed file is unpacked into a file without a name, which disappears when its
+ * descriptor is closed.
+ * @param onDamage called when a compressed file cannot be unpacked to its end
+ * @throws {RenamedError} when another file has its name now, or none; whatever else opening throws
  */
 export async function openGeneration(file: Generation, onDamage: (error: unknown) => void): Promise<number> {
   if (!file.isCompressed) return openPlain(file);
@@ -138,7 +138,7 @@ export async function openGeneration(file: Generation, onDamage: (error: unknown
       createWriteStream('', { fd: target }),
     );
   } catch (error) {
-    // Of a damaged file there is what could be unpacked.
+    // What could be unpacked of a damaged file is read.
     if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) onDamage(error);
     else {
       closeSync(descriptor);
@@ -148,24 +148,24 @@ export async function openGeneration(file: Generation, onDamage: (error: unknown
   return descriptor;
 }
 
-/** By how many bytes before a place a file is recognised: they hold the time stamp of the entry before. */
+/** Bytes before a position by which a file is recognised. They contain the time stamp of the entry before it. */
 export const MARK_BYTES = 64;
 
 const tail = Buffer.allocUnsafe(MARK_BYTES);
 const time: Timestamp = { seconds: 0, nanos: 0 };
 
-/** Whether what ends at the position's offset in this file is what the position names. */
+/** Whether the bytes before the position's offset in this file are those that the position names. */
 function containsPosition(descriptor: number, { seconds, nanos, offset, check }: LogPosition): boolean {
   const length = Math.min(offset, tail.length);
   if (length <= 0 || readSync(descriptor, tail, 0, length, offset - length) < length) return false;
   if (check !== -1) return crc32(tail.subarray(0, length)) === check;
   return (
-    timeBefore(tail.subarray(0, length), length, time) && time.seconds === seconds && time.nanos === nanos
+    readTimeBefore(tail.subarray(0, length), length, time) && time.seconds === seconds && time.nanos === nanos
   );
 }
 
 /**
- * What is left to be read behind a position.
+ * Finds what is left to read behind a position.
  * @param identity of the file that the position is in, where that is known
  * @throws {RenamedError} when the files are renamed meanwhile
  */
@@ -175,8 +175,8 @@ export async function findUnreadFiles(
   identity?: string,
 ): Promise<UnreadFiles> {
   const all = listGenerations(path);
-  const own = all.findIndex((file) => file.identity === identity);
-  if (own !== -1) return { generations: all.slice(own), offset: position.offset, isPositionFound: true };
+  const known = all.findIndex((file) => file.identity === identity);
+  if (known !== -1) return { generations: all.slice(known), offset: position.offset, isPositionFound: true };
   if (position.offset > 0) {
     for (let index = all.length - 1; index >= 0; index--) {
       const descriptor = await openGeneration(all[index]!, () => {});
@@ -188,7 +188,7 @@ export async function findUnreadFiles(
       }
     }
   }
-  // A file that was last written before that time has nothing behind it.
+  // A file that was last written before the position's time has nothing behind it.
   const newer = all.filter(({ writtenSeconds: written }) => written >= position.seconds);
   return { generations: newer, offset: 0, isPositionFound: position.seconds === 0 };
 }
@@ -199,9 +199,9 @@ export function endPosition(descriptor: number): LogPosition {
   const last = Buffer.allocUnsafe(Math.min(size, MAX_ENTRY_BYTES));
   const length = readSync(descriptor, last, 0, last.length, size - last.length);
   const end = last.lastIndexOf(0x0a, length - 1) + 1;
-  if (!timeBefore(last, end, time)) return { ...startPosition(), offset: size - length + end };
+  if (!readTimeBefore(last, end, time)) return { ...startPosition(), offset: size - length + end };
   return { ...time, count: 1, offset: size - length + end, check: -1 };
 }
 
-/** The driver writes 16 KiB of text at a time, of which every byte can be escaped with six. */
+/** The driver writes 16 KiB of text at a time. An escape takes up to six bytes for one. */
 const MAX_ENTRY_BYTES = 128 * 1024;

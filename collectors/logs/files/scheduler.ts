@@ -1,37 +1,38 @@
-/** Gives every log file its turns: all of them soon, none for long, and nothing else kept waiting. */
+/** Reads all log files in turn: each soon, none for long, and without delaying other work. */
 
 import type { LogSink } from '../../records/collector.ts';
 import { TimeSlice } from '../../shared/time-slice.ts';
 import type { FileTail } from './tail.ts';
 
-/** Time from one look at the files to the next. */
+/** Time between two polls of the files. */
 const POLL_MS = 100;
-/** The same while the kernel watches all of them, and where it is known to tell. */
+/** The same while the kernel watches all files. */
 const IDLE_POLL_MS = 1000;
+/** The same where the kernel is also known to report writes. */
 const NOTIFIED_POLL_MS = 10_000;
-/** Quiet files are looked at once in so many times LOOK_EVERY_MS, not all at the same time. */
+/** A quiet file is read in every n-th poll, not all files in the same one. */
 const QUIET_POLLS = 5;
-/** Those that the kernel watches for us are looked at now and then all the same: not every file system tells. */
+/** A file that the kernel watches is read in every n-th poll all the same: not every file system reports writes. */
 const WATCHED_POLLS = 50;
-/** And where it does, in case that something is missed. */
+/** The same where the kernel is known to report writes, in case that it misses one. */
 const NOTIFIED_POLLS = 300;
-/** What a file is read by in one turn: a few milliseconds' work. */
+/** What is read of a file at a time: a few milliseconds of work. */
 const PIECE_BYTES = 256 * 1024;
-/** How many turns without much to do go without a look at the clock. */
+/** The clock is read after so many pieces, and after each piece that fills the buffer. */
 const CLOCK_EVERY_PIECES = 8;
-
-/** How much of a file is read at one go when somebody waits for its end, in buffers. */
+/** How many pieces of a file are read without a pause when its end is waited for. */
 const MAX_PIECES_AT_ONCE = 8;
 
 export class TailScheduler {
   private readonly tails = new Map<FileTail, LogSink>();
+  /** One buffer for all files: pieces are decoded before the next is read. */
   private readonly buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  private readonly stopping = new AbortController();
+  private readonly closing = new AbortController();
   private readonly onError: (error: unknown) => void;
   private running: Promise<void> | undefined;
-  /** How many times LOOK_EVERY_MS were over at the last look. */
+  /** Number of the last poll: how many times POLL_MS had passed. */
   private lastPoll = 0;
-  /** Whether the kernel has told of a file that was written to. */
+  /** Whether the kernel has reported a write to any file. */
   private isNotified = false;
   /** Whether all files are watched, and pauses are long. */
   private isIdle = false;
@@ -39,12 +40,12 @@ export class TailScheduler {
   private nextPollAt = 0;
   private endPause: () => void = () => {};
 
-  /** @param onFault told what a tail threw; the others go on */
-  constructor(onFault: (error: unknown) => void) {
-    this.onError = onFault;
+  /** @param onError called with what a tail threw; the others continue */
+  constructor(onError: (error: unknown) => void) {
+    this.onError = onError;
   }
 
-  /** @param sink whose room the tail's lines need */
+  /** @param sink that takes the tail's lines; reading waits for its capacity */
   add(tail: FileTail, sink: LogSink): void {
     this.tails.set(tail, sink);
     tail.onReadable = (byKernel) => {
@@ -57,47 +58,47 @@ export class TailScheduler {
   }
 
   /**
-   * Reads a file to its end without waiting for its turn, as far as that is done at once.
-   * @returns whether it was
+   * Reads a file to its end at once, if that takes few pieces and the sink has capacity.
+   * @returns whether the end was reached
    */
   readToEnd(tail: FileTail): boolean {
-    const room = this.tails.get(tail)?.waitForCapacity(this.stopping.signal);
-    if (room !== undefined) return false;
-    for (let turns = 0; turns < MAX_PIECES_AT_ONCE; turns++)
+    const capacity = this.tails.get(tail)?.waitForCapacity(this.closing.signal);
+    if (capacity !== undefined) return false;
+    for (let pieces = 0; pieces < MAX_PIECES_AT_ONCE; pieces++)
       if (!this.readPiece(tail)) return !tail.isWaiting;
     return false;
   }
 
   async close(): Promise<void> {
-    this.stopping.abort();
+    this.closing.abort();
     this.wake();
     await this.running;
   }
 
   private async run(): Promise<void> {
-    const { signal } = this.stopping;
+    const { signal } = this.closing;
     let unfinished: FileTail[] = [];
-    let turns = 0;
+    let pieces = 0;
     const slice = new TimeSlice();
     while (!signal.aborted) {
       const now = performance.now();
-      let dueTails = unfinished;
+      let due = unfinished;
       if (now >= this.nextPollAt) {
         this.isIdle = unfinished.length === 0 && this.areAllWatched(now);
         this.nextPollAt = now + (this.isIdle ? this.idlePollMs : POLL_MS);
-        dueTails = this.due(new Set(unfinished), now);
+        due = this.dueTails(new Set(unfinished), now);
       }
       unfinished = [];
-      for (const tail of dueTails) {
-        const room = this.tails.get(tail)?.waitForCapacity(signal);
-        if (room !== undefined) await room;
+      for (const tail of due) {
+        const capacity = this.tails.get(tail)?.waitForCapacity(signal);
+        if (capacity !== undefined) await capacity;
         if (signal.aborted) return;
         const isUnfinished = this.readPiece(tail);
         if (isUnfinished) unfinished.push(tail);
-        // A turn without anything to do is not worth a look at the clock.
-        turns += isUnfinished ? CLOCK_EVERY_PIECES : 1;
-        if (turns < CLOCK_EVERY_PIECES) continue;
-        turns = 0;
+        // Reading the clock costs more than a file without new lines.
+        pieces += isUnfinished ? CLOCK_EVERY_PIECES : 1;
+        if (pieces < CLOCK_EVERY_PIECES) continue;
+        pieces = 0;
         if (slice.isOver) await slice.yieldToEventLoop();
       }
       if (unfinished.length === 0) {
@@ -107,7 +108,7 @@ export class TailScheduler {
     }
   }
 
-  /** Has the files looked at now. */
+  /** Polls the files now. */
   private wake(): void {
     this.nextPollAt = 0;
     this.endPause();
@@ -128,7 +129,7 @@ export class TailScheduler {
     return true;
   }
 
-  /** Whether a file need not be looked at for the kernel to be known to tell of it. */
+  /** Whether the kernel is known to report writes to this file. */
   private isNotifiedOf(tail: FileTail): boolean {
     return this.isNotified || tail.isLocal;
   }
@@ -138,20 +139,20 @@ export class TailScheduler {
     return NOTIFIED_POLL_MS;
   }
 
-  /** Those that have more, and all whose turn it is. */
-  private due(unfinished: ReadonlySet<FileTail>, now: number): FileTail[] {
-    const look = Math.floor(now / POLL_MS);
-    const passed = look - this.lastPoll;
-    this.lastPoll = look;
+  /** Files that have more, and all that this poll reads. */
+  private dueTails(unfinished: ReadonlySet<FileTail>, now: number): FileTail[] {
+    const poll = Math.floor(now / POLL_MS);
+    const passed = poll - this.lastPoll;
+    this.lastPoll = poll;
     let index = 0;
     const due: FileTail[] = [];
     for (const tail of this.tails.keys()) {
-      const watchedEvery = this.isNotifiedOf(tail) ? NOTIFIED_POLLS : WATCHED_POLLS;
-      const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? watchedEvery : QUIET_POLLS;
-      // Each has its turn where its number is reached, which may have been since the last look.
-      const isTurn = (index++ + look) % every < passed;
-      if (isTurn && every === QUIET_POLLS) tail.watch();
-      if (isTurn || unfinished.has(tail)) due.push(tail);
+      const watchedPolls = this.isNotifiedOf(tail) ? NOTIFIED_POLLS : WATCHED_POLLS;
+      const every = !tail.isQuiet(now) ? 1 : tail.isWatched ? watchedPolls : QUIET_POLLS;
+      // A file is due when its number is reached, which may have been since the last poll.
+      const isDue = (index++ + poll) % every < passed;
+      if (isDue && every === QUIET_POLLS) tail.watch();
+      if (isDue || unfinished.has(tail)) due.push(tail);
     }
     return due;
   }

@@ -1,11 +1,11 @@
-/** Follows the log of one container, in whatever way, from a position on. */
+/** Follows the log of one container from a position on: its files, or the Engine API. */
 export interface Follower {
-  /** Resolves when the container has ended and all of its log was handed over, or after `stop`. */
+  /** Resolves when the container has ended and all of its log was emitted, or after `close`. */
   readonly finished: Promise<void>;
-  /** The container was started again. */
+  /** The container runs (again). */
   containerStarted(): void;
-  /** The container has ended, or is no more: what is left is read, and then it is finished. */
+  /** The container has ended, or was removed. The follower reads what is left, and is finished then. */
   containerEnded(isRemoved: boolean): void;
-  /** Ends it now; what was not read is read from the position another time. */
+  /** Stops at once. What was not read can be read from the position later. */
   close(): void | Promise<void>;
 }

@@ -1,14 +1,14 @@
-/** What every way to read a log does with its lines: number them, join their pieces, and say how far it got. */
+/** What all readers of logs do with lines: number them, join their pieces, and move the position. */
 
 import type { LogLine, LogPosition } from '../../records/records.ts';
 import type { Timestamp } from './timestamp.ts';
 
-/** What the daemon reads from a container at a time: a longer line comes in pieces of this size. */
+/** What the daemon reads from a container at a time. A longer line comes in pieces of this size. */
 export const MAX_PIECE_BYTES = 16 * 1024;
 export const NEWLINE = 0x0a;
 export const CARRIAGE_RETURN = 0x0d;
 
-/** A line without anything in it, behind the one that the position names. */
+/** An empty line that follows the one that the position names. */
 export const emptyLineAfter = ({
   seconds,
   nanos,
@@ -29,18 +29,18 @@ export const emptyLineAfter = ({
   offset: 0,
 });
 
-/** Below 0 where `a` is before `b`, 0 where they are the same moment. */
+/** Negative where `a` is before `b`, 0 where both are the same time. */
 export const compareTimes = (a: Readonly<Timestamp>, b: Readonly<Timestamp>): number =>
   a.seconds - b.seconds || a.nanos - b.nanos;
 
-/** Gives a line its time, and its number among those in a row that bear it. */
+/** Sets a line's time, and its number among consecutive lines with that time. */
 export function setLineTime(line: LogLine, { seconds, nanos }: Readonly<Timestamp>): void {
   line.count = seconds === line.seconds && nanos === line.nanos ? line.count + 1 : 1;
   line.seconds = seconds;
   line.nanos = nanos;
 }
 
-/** Moves a position behind a line that ends at `offset` of its file; -1 where it is in none. */
+/** Moves a position behind a line that ends at `offset` of its file; -1 where it is not in a file. */
 export function advancePosition(line: LogLine, position: LogPosition, offset: number): void {
   position.seconds = line.seconds;
   position.nanos = line.nanos;
@@ -49,7 +49,7 @@ export function advancePosition(line: LogLine, position: LogPosition, offset: nu
   position.check = -1;
 }
 
-/** Pieces of a line that is not whole yet; what is too long is left out at its end, and counted. */
+/** Pieces of a line that is still partial. What exceeds the limit is left out at the end, and counted. */
 export class LinePieces {
   /** When the first piece was written. */
   readonly time: Readonly<Timestamp>;
@@ -62,12 +62,12 @@ export class LinePieces {
     this.time = { ...time };
   }
 
-  /** Copies `source[start, end)`, as far as the line stays below `maxLine` bytes. */
-  add(source: Buffer, start: number, end: number, maxLine: number): void {
-    const taken = Math.max(0, Math.min(end - start, maxLine - this.size));
-    this.pieces.push(Buffer.from(source.subarray(start, start + taken)));
-    this.size += taken;
-    this.cut += end - start - taken;
+  /** Copies `source[start, end)`, as far as the line stays within `maxLineBytes`. */
+  add(source: Buffer, start: number, end: number, maxLineBytes: number): void {
+    const copied = Math.max(0, Math.min(end - start, maxLineBytes - this.size));
+    this.pieces.push(Buffer.from(source.subarray(start, start + copied)));
+    this.size += copied;
+    this.cut += end - start - copied;
   }
 
   join(): Buffer {

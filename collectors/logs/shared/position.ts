@@ -1,15 +1,15 @@
-/** Positions as they are kept. */
+/** Log positions as text, as the position store keeps them. */
 import type { LogPosition } from '../../records/records.ts';
 
 /** Before the first line. */
 export const startPosition = (): LogPosition => ({ seconds: 0, nanos: 0, count: 0, offset: -1, check: -1 });
 
 export function formatPosition({ seconds, nanos, count, offset, check }: LogPosition): string {
-  const place = offset === -1 ? '' : `@${offset}`;
-  return `${seconds}.${nanos}#${count}${place}${check === -1 ? '' : `~${check}`}`;
+  const offsetText = offset === -1 ? '' : `@${offset}`;
+  return `${seconds}.${nanos}#${count}${offsetText}${check === -1 ? '' : `~${check}`}`;
 }
 
-/** The position in the text that `formatPosition` makes; undefined when it is anything else. */
+/** Parses what `formatPosition` returns; undefined for any other text. */
 export function parsePosition(text: string): LogPosition | undefined {
   const match = /^(\d+)\.(\d+)#(\d+)(?:@(\d+))?(?:~(\d+))?$/.exec(text);
   if (match === null) return undefined;

@@ -1,6 +1,6 @@
-/** The daemon's time stamps: RFC 3339 in UTC; nine fractional digits in the API, as many as needed in files. */
+/** The daemon's time stamps: RFC 3339 in UTC, with nine fractional digits in the API, and as many as needed in files. */
 
-/** Length of the API's. */
+/** Length of a time stamp in the API. */
 export const TIMESTAMP_LENGTH = 30;
 
 export interface Timestamp {
@@ -9,7 +9,7 @@ export interface Timestamp {
   nanos: number;
 }
 
-/** A moment that the clock tells in milliseconds since the epoch. */
+/** Converts milliseconds since the epoch. */
 export const timestampOf = (milliseconds: number): Timestamp => ({
   seconds: Math.floor(milliseconds / 1000),
   nanos: (milliseconds % 1000) * 1_000_000,
@@ -31,7 +31,7 @@ function digits(bytes: Uint8Array, start: number, count: number): number {
   return value;
 }
 
-/** Days from 1970-01-01 to a date of the Gregorian calendar, with years that begin in March. */
+/** Days from 1970-01-01 to a date of the Gregorian calendar. Counts years that begin in March. */
 function days(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const era = Math.floor(shifted / 400);
@@ -44,13 +44,13 @@ function days(year: number, month: number, day: number): number {
 /** The last whole second that 64 bits of nanoseconds hold. */
 const LAST_SECOND = 18_446_744_072;
 
-/** Factors from digits behind the point to nanoseconds, by how many there are. */
+/** Factor from fractional digits to nanoseconds, by the number of digits. */
 const FRACTIONS = Array.from({ length: 10 }, (_, count) => 10 ** (9 - count));
 
-/** The whole seconds that were read last: most lines are of the same second as the one before. */
+/** The whole seconds that were read last. Most lines have the same second as the line before. */
 const last = { text: new Uint8Array(WHOLE_SECONDS), seconds: 0 };
 
-/** The whole seconds of the time stamp at `start`; NaN when there is none. */
+/** The whole seconds of the time stamp at `start`; NaN where there is none. */
 function wholeSeconds(bytes: Uint8Array, start: number): number {
   let same = WHOLE_SECONDS;
   while (same > 0 && bytes[start + same - 1] === last.text[same - 1]) same--;
@@ -70,9 +70,9 @@ function wholeSeconds(bytes: Uint8Array, start: number): number {
 }
 
 /**
- * Reads the time stamp at `start` into `into`; a time that OTLP does not know, before 1970 or after
- * 2554, becomes that.
- * @returns its length; 0 when there is none
+ * Reads the time stamp at `start` into `into`. A time before 1970 or after 2554, which OTLP cannot express, becomes
+ * the nearest that it can.
+ * @returns the length of the time stamp; 0 where there is none
  */
 export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp): number {
   const seconds = wholeSeconds(bytes, start);
@@ -87,7 +87,6 @@ export function readTimestamp(bytes: Uint8Array, start: number, into: Timestamp)
     nanos *= FRACTIONS[end - first]!;
   }
   if (Number.isNaN(seconds) || bytes[end] !== Z) return 0;
-  // Beyond either end there is no number for it.
   into.seconds = Math.min(Math.max(0, seconds), LAST_SECOND);
   into.nanos = seconds < 0 || seconds > LAST_SECOND ? 0 : nanos;
   return end + 1 - start;
