@@ -1,17 +1,17 @@
 /** Builds the alerts that receivers see: values, evidence, labels and texts. */
 import type { Attributes, Resource } from '../../collectors/records/records.ts';
-import type { Alert, AlertEvidence, Measured } from '../../exporters/alerts/alert.ts';
-import { fillIn, viewOf } from '../../exporters/alerts/text.ts';
+import type { Alert, AlertEvidence, MeasuredSeries } from '../../exporters/alerts/alert.ts';
+import { createTemplateView, renderTemplate } from '../../exporters/alerts/text.ts';
 import type { CompiledExpression, SampleViews } from './expression.ts';
 import type { Rule } from './rule.ts';
 
 /** What is known of a container besides the values of the rule: its log, its events, its memory. */
-export type ContainerEvidence = Omit<AlertEvidence, keyof Measured>;
+export type ContainerEvidence = Omit<AlertEvidence, keyof MeasuredSeries>;
 
 /** What the rule measured. */
 export type Figures = Pick<Alert, 'value' | 'limit' | 'threshold'>;
 
-export const NO_SERIES: Measured = { series: [], seriesUnit: '', seriesBound: undefined };
+export const NO_SERIES: MeasuredSeries = { series: [], seriesUnit: '', seriesBound: undefined };
 
 const NO_EVIDENCE: ContainerEvidence = { log: [], events: [], memory: {} };
 
@@ -63,7 +63,7 @@ export class AlertFactory {
     rule: Rule,
     resource: Resource,
     figures: Figures,
-    measured: Measured,
+    measured: MeasuredSeries,
     event: Attributes,
   ): Alert {
     const evidence =
@@ -81,7 +81,11 @@ export class AlertFactory {
   }
 
   /** The last 10 minutes of an expression, with times since the epoch. @param seriesBound in the series' unit */
-  measure(expression: CompiledExpression, views: SampleViews, seriesBound: number | undefined): Measured {
+  measure(
+    expression: CompiledExpression,
+    views: SampleViews,
+    seriesBound: number | undefined,
+  ): MeasuredSeries {
     const epochOffsetMs = this.options.epochMs() - views.container.now;
     const series = expression
       .recentValues(views)
@@ -95,9 +99,11 @@ export class AlertFactory {
 
   /** Fills in the templates of labels and annotations. */
   private withTexts(alert: Alert, rule: Rule, event: Attributes): Alert {
-    const view = viewOf(alert, event);
+    const view = createTemplateView(alert, event);
     const filledIn = (templates: Readonly<Record<string, string>>) =>
-      Object.fromEntries(Object.entries(templates).map(([name, template]) => [name, fillIn(template, view)]));
+      Object.fromEntries(
+        Object.entries(templates).map(([name, template]) => [name, renderTemplate(template, view)]),
+      );
     return {
       ...alert,
       labels: { ...this.options.labels, ...filledIn(rule.labels) },

@@ -1,6 +1,6 @@
 /** The state of one alert, and its JSON in the position store, where it survives a restart. */
 import type { EventRecord, Resource, UnixNano } from '../../collectors/records/records.ts';
-import { type Alert, type AlertJson, fromJson, toJson } from '../../exporters/alerts/alert.ts';
+import { type Alert, type AlertJson, alertFromJson, alertToJson } from '../../exporters/alerts/alert.ts';
 import type { Lifecycle } from './transition.ts';
 
 export interface AlertState {
@@ -63,7 +63,7 @@ export function formatAlertState(state: AlertState, epochOffsetMs: number): stri
     ...(resolvedAt !== undefined && { endedAt: resolvedAt + epochOffsetMs }),
     lastEvent: String(lastEvent),
     eventName,
-    alert: toJson(alert),
+    alert: alertToJson(alert),
   };
   return JSON.stringify(stored);
 }
@@ -87,7 +87,7 @@ export function parseAlertState(text: string, epochOffsetMs: number): AlertState
       lastEvent: BigInt(lastEvent),
       eventName,
       missedRounds: 0,
-      alert: fromJson(alert),
+      alert: alertFromJson(alert),
     };
   } catch {
     return undefined;

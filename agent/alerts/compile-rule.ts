@@ -16,7 +16,7 @@ import {
   ruleSchema,
 } from '../../config/rule-options.ts';
 import type { AlertSeverity } from '../../config/severity.ts';
-import { templateMistake } from '../../exporters/alerts/text.ts';
+import { findTemplateMistake } from '../../exporters/alerts/text.ts';
 import { type Condition, describeThresholdFormat, isMet, isUpward, parseCondition } from './condition.ts';
 import { type Expression, expressionUnit, type MetricSelector, RECENT_HISTORY_MS } from './expression.ts';
 import { type EventRule, type Keys, type Precondition, type Rule, RuleError } from './rule.ts';
@@ -161,7 +161,7 @@ export function excludesCondition(condition: Condition, resolve: Condition): boo
 function checkTemplates(definition: ParsedRuleDefinition): void {
   for (const key of ['annotations', 'labels'] as const) {
     for (const [name, template] of Object.entries(definition[key] ?? {})) {
-      const problem = templateMistake(template);
+      const problem = findTemplateMistake(template);
       if (problem !== undefined) throw new RuleError([key, name], problem);
     }
   }

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { builtinRules } from '../../config/builtin-rules.ts';
 import type { Config } from '../../config/schema.ts';
-import { type AlertJson, toJson } from '../../exporters/alerts/alert.ts';
-import { human } from '../../exporters/alerts/text.ts';
-import { duration } from '../../exporters/console/format.ts';
+import { type AlertJson, alertToJson } from '../../exporters/alerts/alert.ts';
+import { formatValue } from '../../exporters/alerts/text.ts';
+import { formatDuration } from '../../exporters/console/format.ts';
 import { compileRules } from '../alerts/compile-rules.ts';
 import { describeRule } from '../alerts/describe-rule.ts';
 import type { Rule } from '../alerts/rule.ts';
@@ -23,9 +23,11 @@ export function alertRow(alert: AlertJson, now: number): string[] {
     severity,
     rule,
     container?.name ?? 'host',
-    `${duration((now - (endedAt ?? startedAt)) / 1000)} ago`,
+    `${formatDuration((now - (endedAt ?? startedAt)) / 1000)} ago`,
     // The value of a resolved alert is normal again, and would contradict its summary.
-    endedAt === undefined ? human(value, unit) : `lasted ${duration((endedAt - startedAt) / 1000)}`,
+    endedAt === undefined
+      ? formatValue(value, unit)
+      : `lasted ${formatDuration((endedAt - startedAt) / 1000)}`,
     annotations.summary ?? '',
   ];
 }
@@ -46,7 +48,7 @@ export async function alerts({ output }: { output: string }, command: Command): 
   const agent = await findAgent(config);
   const found =
     agent === undefined
-      ? (await evaluateRulesOnce(config)).map(toJson)
+      ? (await evaluateRulesOnce(config)).map(alertToJson)
       : await agent.get<AlertJson[]>('/alerts');
   if (agent === undefined)
     console.error(

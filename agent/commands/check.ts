@@ -10,7 +10,7 @@ import { resolveDestinations, type SignalEndpoint, signalOfKind } from '../../co
 import { maskSecrets } from '../../config/mask-secrets.ts';
 import { MAIN_DESTINATION } from '../../config/receiver-options.ts';
 import type { Config } from '../../config/schema.ts';
-import { table } from '../../exporters/console/table.ts';
+import { formatTable } from '../../exporters/console/table.ts';
 import { createTransport } from '../../exporters/otlp/transport.ts';
 import { checkAddress } from '../../exporters/server/index.ts';
 import { readLayout } from '../process/layout.ts';
@@ -143,7 +143,7 @@ export async function check({ output }: { output: string }, command: Command): P
   await printAs(output, findings, () => {
     const rows = findings.map(({ check: name, status, found }) => [status.toUpperCase(), name, found]);
     // The findings are the purpose of the command, so nothing is cut.
-    const [head = '', ...lines] = table(['STATUS', 'CHECK', 'FOUND'], rows);
+    const [head = '', ...lines] = formatTable(['STATUS', 'CHECK', 'FOUND'], rows);
     const styles = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
     const painted = findings.map(({ status }, index) =>
       lines[index]!.replace(/^\w+/, (word) => paint(styles[status], word)),

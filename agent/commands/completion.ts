@@ -5,7 +5,7 @@
 
 import type { Argument, Command, Option } from 'commander';
 import { connectToDaemon } from '../../collectors/engine/client.ts';
-import { plain } from '../../exporters/console/text.ts';
+import { stripControls } from '../../exporters/console/text.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { mainEndpoint } from '../targets/endpoints.ts';
 import { isVisible } from './command-help.ts';
@@ -171,5 +171,5 @@ export async function complete(words: readonly string[], program: Command): Prom
   const found = await candidates(words, program);
   for (const { word, description } of found)
     if (word === FILES.word || word.startsWith(current))
-      print(`${plain(word)}\t${plain(description)}`.trimEnd());
+      print(`${stripControls(word)}\t${stripControls(description)}`.trimEnd());
 }

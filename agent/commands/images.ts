@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { listedReference, usableReferences } from '../../collectors/docker/objects/image-references.ts';
 import { listImages } from '../../collectors/docker/objects/list-objects.ts';
 import { familiar, parseImageReference } from '../../collectors/lifecycle/identity.ts';
-import { bytes, duration } from '../../exporters/console/format.ts';
+import { formatBytes, formatDuration } from '../../exporters/console/format.ts';
 import type { Containers, Images } from '../../exporters/dashboard/api.ts';
 import type { AgentClient } from '../views/watch/agent-client.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
@@ -90,12 +90,12 @@ export async function images({ output }: { output: string }, command: Command): 
 function show(rows: readonly Row[]): void {
   const now = Date.now();
   const cells = rows.flatMap((row) => {
-    const age = row.created === undefined ? '-' : duration((now - Date.parse(row.created)) / 1000);
+    const age = row.created === undefined ? '-' : formatDuration((now - Date.parse(row.created)) / 1000);
     const used = row.containers.map((name) => (row.outdated?.includes(name) ? `${name} (outdated)` : name));
     const references = row.references.length === 0 ? ['<none>'] : row.references;
     return references.map((reference) => {
       const { name, tag = '<none>' } = parseImageReference(reference);
-      return [name, tag, shortId(row.id), age, bytes(row.size), used.join(', ') || '-'];
+      return [name, tag, shortId(row.id), age, formatBytes(row.size), used.join(', ') || '-'];
     });
   });
   const head = ['REPOSITORY', 'TAG', 'ID', 'AGE', 'SIZE', 'USED BY'];

@@ -1,6 +1,6 @@
 /** `portlight info`: information about the daemon and its host. */
 import type { Command } from 'commander';
-import { bytes } from '../../exporters/console/format.ts';
+import { formatBytes } from '../../exporters/console/format.ts';
 import type { Agent, Containers, Host, Images } from '../../exporters/dashboard/api.ts';
 import type { AgentClient } from '../views/watch/agent-client.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
@@ -107,7 +107,7 @@ async function fromAgent(agent: AgentClient): Promise<Facts> {
 export async function info({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const facts = await daemonOrAgent(config, fromDaemon, fromAgent);
-  await printAs(output, facts, () => show({ ...facts, memory: bytes(facts.memory) }));
+  await printAs(output, facts, () => show({ ...facts, memory: formatBytes(facts.memory) }));
 }
 
 function show(facts: object): void {

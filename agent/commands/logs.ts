@@ -8,7 +8,7 @@ import { ConfigError } from '../../config/load.ts';
 import { compilePattern } from '../../config/pattern.ts';
 import { numberOfRange } from '../../config/severity.ts';
 import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
-import { pad, plain, width } from '../../exporters/console/text.ts';
+import { pad, stripControls, width } from '../../exporters/console/text.ts';
 import { styleOfSeverity } from '../views/terminal/event-line.ts';
 import { readAgentLogs } from '../views/watch/agent-logs.ts';
 import { type Daemon, daemonOrAgent } from '../views/watch/daemon.ts';
@@ -89,7 +89,7 @@ class LogPrinter {
     const out = process[line.stream];
     const paint = this.paints[line.stream];
     // A log line must not control the reader's terminal.
-    const text = out.isTTY ? plain(line.text) : line.text;
+    const text = out.isTTY ? stripControls(line.text) : line.text;
     const style = styleOfSeverity(line.severity);
     const time = this.options.timestamps === true ? `${paint('dim', formatTime(line))} ` : '';
     const name =

@@ -2,7 +2,7 @@
 
 import { metrics } from '../../collectors/catalogue/index.ts';
 import { attributeKeys, sources } from '../../collectors/catalogue/reference.ts';
-import { prometheusNameOf } from '../../exporters/prometheus/index.ts';
+import { prometheusName } from '../../exporters/prometheus/index.ts';
 import { printAs, printTable } from './output.ts';
 
 export async function listMetrics({ output }: { output: string }): Promise<void> {
@@ -16,7 +16,7 @@ export async function listMetrics({ output }: { output: string }): Promise<void>
     default: !row.optIn,
     attributes: attributeKeys(row),
     sources: sources(row),
-    prometheus: prometheusNameOf(row),
+    prometheus: prometheusName(row),
     docker_stats: row.dockerStats.map(({ name }) => name),
     cadvisor: row.cadvisor.map(({ name }) => name),
   }));

@@ -1,7 +1,7 @@
 /** Output of commands: tables for people, JSON and YAML for programs. */
 import { type Paint, paintFor } from '../../exporters/console/colours.ts';
-import { table } from '../../exporters/console/table.ts';
-import { inCells, truncate } from '../../exporters/console/text.ts';
+import { formatTable } from '../../exporters/console/table.ts';
+import { toSingleLine, truncate } from '../../exporters/console/text.ts';
 
 /** Columns of the terminal; undefined if the output is not a terminal, and must not be cut. */
 export const terminalColumns = (): number | undefined =>
@@ -18,7 +18,7 @@ export interface Rows {
 
 /** Prints a table with a dim header; on a terminal, lines are cut to its width. */
 export function printTable({ head, rows, right }: Rows): void {
-  const [titles = '', ...lines] = table(head, rows, right, terminalColumns());
+  const [titles = '', ...lines] = formatTable(head, rows, right, terminalColumns());
   print([paint('dim', titles), ...lines].join('\n'));
 }
 
@@ -40,7 +40,7 @@ export function fitTerminal(text: string): string {
   if (columns === undefined) return text;
   return text
     .split('\n')
-    .map((line) => truncate(inCells(line), columns))
+    .map((line) => truncate(toSingleLine(line), columns))
     .join('\n');
 }
 

@@ -1,6 +1,6 @@
 /** `portlight status`: the deliveries of the running agent. */
 import type { Command } from 'commander';
-import { bytes, duration } from '../../exporters/console/format.ts';
+import { formatBytes, formatDuration } from '../../exporters/console/format.ts';
 import type { DeliveryStatus, Status } from '../../exporters/shared/status.ts';
 import { loadCommandConfig } from './config-flags.ts';
 import { print, printAs, printTable } from './output.ts';
@@ -26,9 +26,9 @@ function show({ version, pid, since, daemons, destinations, deliveries, dropped 
       one.destination,
       one.signal,
       String(one.sent),
-      bytes(one.sentBytes),
-      bytes(one.waitingBytes),
-      one.oldestAge === null ? '-' : duration(one.oldestAge),
+      formatBytes(one.sentBytes),
+      formatBytes(one.waitingBytes),
+      one.oldestAge === null ? '-' : formatDuration(one.oldestAge),
       String(one.retries),
       formatDropped(one.dropped),
     ]);

@@ -13,7 +13,7 @@ import {
 } from '../../collectors/records/records.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
-import { alertRecord } from '../../exporters/alerts/record.ts';
+import { toEventRecord } from '../../exporters/alerts/record.ts';
 import { DeltaConversion } from '../../exporters/otlp/wire/delta.ts';
 import {
   encodeEvent,
@@ -132,7 +132,7 @@ export class Pipeline implements RecordSink, LogBatchSink {
 
   /** Emits the event that an alert fired or was resolved. */
   emitAlert(resource: Resource, alert: Alert): Promise<void> {
-    return this.exportEvent(resource, alertRecord(alert), alert);
+    return this.exportEvent(resource, toEventRecord(alert), alert);
   }
 
   /** Exports the state of all alerts. */

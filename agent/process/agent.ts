@@ -17,7 +17,7 @@ import { PrometheusExporter } from '../../exporters/prometheus/index.ts';
 import { AccessControl } from '../../exporters/server/access.ts';
 import { browserUrlOf, urlOf } from '../../exporters/server/index.ts';
 import { requiredToken } from '../../exporters/server/token.ts';
-import { type Status, statusOf } from '../../exporters/shared/status.ts';
+import { createStatus, type Status } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { AlertEngine } from '../alerts/engine.ts';
 import { LogDropCounters } from '../logs/drop-counters.ts';
@@ -140,7 +140,7 @@ async function startLocked(
       connected,
       containers: containers.size,
     }));
-    return statusOf(telemetry, exporters, daemons, startedAt);
+    return createStatus(telemetry, exporters, daemons, startedAt);
   };
   const sources = dashboardSources({ daemons: targets, status, telemetry });
   const dashboard = await createDashboard(config, sources, telemetry);

@@ -3,7 +3,7 @@
 import type { Server } from 'node:http';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
-import { type Alert, toJson } from '../../exporters/alerts/alert.ts';
+import { type Alert, alertToJson } from '../../exporters/alerts/alert.ts';
 import type { DashboardExporter } from '../../exporters/dashboard/index.ts';
 import type { PrometheusExporter } from '../../exporters/prometheus/index.ts';
 import type { AccessControl } from '../../exporters/server/access.ts';
@@ -36,7 +36,7 @@ function routesOf(options: EndpointOptions): ServerOptions {
       '/metrics': ({ headers }) => scrape.metrics(headers.accept),
       '/metrics/cadvisor': ({ headers }) => scrape.cadvisorMetrics(headers.accept),
       '/status': () => json(status()),
-      '/alerts': () => json(alerts().map(toJson)),
+      '/alerts': () => json(alerts().map(alertToJson)),
       ...dashboard?.routes,
     },
     access,

@@ -1,12 +1,12 @@
 /** Loads the configuration with the checks of those who compile it: alert rules and templates. */
 import { type LoadedConfig, readConfig } from '../../config/load.ts';
 import type { Environment } from '../../config/template.ts';
-import { templateMistake } from '../../exporters/alerts/text.ts';
+import { findTemplateMistake } from '../../exporters/alerts/text.ts';
 import { compileRules } from '../alerts/compile-rules.ts';
 
 const checks = {
   checkRules: (alerts: LoadedConfig['config']['alerts']) => compileRules(alerts).problems,
-  checkTemplate: templateMistake,
+  checkTemplate: findTemplateMistake,
 };
 
 /**

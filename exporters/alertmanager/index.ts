@@ -24,7 +24,7 @@ const MAX_ALERTS_PER_REQUEST = 64;
 const RESOLVE_AFTER_INTERVALS = 4;
 
 /** @throws {Error} when a file of the endpoint cannot be read */
-function transportTo(endpoint: HttpEndpoint): Transport {
+function createAlertmanagerTransport(endpoint: HttpEndpoint): Transport {
   const client = createHttpClient(endpoint);
   return {
     send: (request, span) => postAlert(client, request, { 'content-type': 'application/json' }, span),
@@ -66,7 +66,7 @@ export class AlertmanagerExporter implements Exporter {
     resendMs: number,
     telemetry: Telemetry,
   ): Promise<AlertmanagerExporter> {
-    const transport = await createRenewingTransport(async () => transportTo(endpoint));
+    const transport = await createRenewingTransport(async () => createAlertmanagerTransport(endpoint));
     return new AlertmanagerExporter(
       `alertmanager ${endpoint.url.host}${endpoint.url.pathname.replace(/\/api\/v2\/alerts$/, '')}`,
       resendMs,

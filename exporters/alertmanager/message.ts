@@ -5,7 +5,7 @@
 
 import { isoTime } from '../../collectors/records/records.ts';
 import type { Alert } from '../alerts/alert.ts';
-import { human, memoryText } from '../alerts/text.ts';
+import { formatMemory, formatValue } from '../alerts/text.ts';
 
 export interface PostableAlert {
   readonly labels: Readonly<Record<string, string>>;
@@ -39,10 +39,10 @@ function annotationsOf(alert: Alert): Record<string, string> {
   const { annotations, value, unit, threshold, limit, limitUnit, container, evidence } = alert;
   const { log, events, memory } = evidence;
   return {
-    value: human(value, unit),
-    ...(threshold !== undefined && { threshold: human(threshold, unit) }),
-    ...(limit !== undefined && { limit: human(limit, limitUnit) }),
-    ...(Object.keys(memory).length > 0 && { memory: memoryText(memory) }),
+    value: formatValue(value, unit),
+    ...(threshold !== undefined && { threshold: formatValue(threshold, unit) }),
+    ...(limit !== undefined && { limit: formatValue(limit, limitUnit) }),
+    ...(Object.keys(memory).length > 0 && { memory: formatMemory(memory) }),
     ...(container !== undefined && { container_id: container.id }),
     ...(log.length > 0 && { log: log.join('\n') }),
     ...(events.length > 0 && { events: events.join('\n') }),

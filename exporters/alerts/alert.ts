@@ -6,7 +6,7 @@ import type { AlertSeverity } from '../../config/severity.ts';
 export type Sample = readonly [time: number, value: number];
 
 /** What was measured before it fired. */
-export type Measured = Pick<AlertEvidence, 'series' | 'seriesUnit' | 'seriesBound'>;
+export type MeasuredSeries = Pick<AlertEvidence, 'series' | 'seriesUnit' | 'seriesBound'>;
 
 /** What was known when the alert fired. */
 export interface AlertEvidence {
@@ -66,13 +66,13 @@ export interface AlertJson extends Omit<Alert, 'startsAt' | 'endsAt'> {
 
 const nano = (text: string): UnixNano => BigInt(Date.parse(text)) * 1_000_000n;
 
-export const toJson = (alert: Alert): AlertJson => ({
+export const alertToJson = (alert: Alert): AlertJson => ({
   ...alert,
   startsAt: isoTime(alert.startsAt),
   endsAt: alert.endsAt === undefined ? null : isoTime(alert.endsAt),
 });
 
-export const fromJson = (json: AlertJson): Alert => ({
+export const alertFromJson = (json: AlertJson): Alert => ({
   ...json,
   // JSON has no number that is not finite.
   value: json.value ?? 0,

@@ -2,20 +2,20 @@
 import { agentEventRecord, agentEvents } from '../../collectors/records/agent-events.ts';
 import { type AttributeValue, type EventRecord, Severity } from '../../collectors/records/records.ts';
 import type { Alert } from './alert.ts';
-import { human } from './text.ts';
+import { formatValue } from './text.ts';
 
 const SEVERITIES = { info: Severity.INFO, warning: Severity.WARN, critical: Severity.ERROR } as const;
 
 /** One sentence. */
 function bodyOf({ rule, status, container, value, unit, annotations }: Alert): string {
   const name = container?.name ?? 'the host';
-  const summary = annotations.summary ?? `${rule} of ${name}: ${human(value, unit)}`;
+  const summary = annotations.summary ?? `${rule} of ${name}: ${formatValue(value, unit)}`;
   return status === 'resolved'
     ? `alert ${rule} of ${name} is resolved: ${summary}`
     : `alert ${rule}: ${summary}`;
 }
 
-export function alertRecord(alert: Alert): EventRecord {
+export function toEventRecord(alert: Alert): EventRecord {
   const { status, startsAt, endsAt, evidence, limit, threshold } = alert;
   const isFiring = status === 'firing';
   const attributes: Record<string, AttributeValue> = {
@@ -46,11 +46,11 @@ export function alertRecord(alert: Alert): EventRecord {
     time: (isFiring ? startsAt : endsAt) ?? startsAt,
     subject: alert.container?.id ?? '',
     body: bodyOf(alert),
-    attributes: { ...attributes, 'log.record.uid': uidOf(alert) },
+    attributes: { ...attributes, 'log.record.uid': alertUid(alert) },
     ...(isFiring && { severity: SEVERITIES[alert.severity] }),
   });
 }
 
 /** The same for whoever tells it again. */
-export const uidOf = ({ key, status, startsAt }: Alert): string =>
+export const alertUid = ({ key, status, startsAt }: Alert): string =>
   `${startsAt}-portlight.alert.${status}-${key.slice(0, key.indexOf('/') + 13)}`;

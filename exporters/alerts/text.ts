@@ -1,7 +1,7 @@
 /** Texts of alerts: Mustache templates, and numbers as a person reads them. */
 import Mustache from 'mustache';
 import { type Attributes, type AttributeValue, isoTime } from '../../collectors/records/records.ts';
-import { bytes, duration } from '../console/format.ts';
+import { formatBytes, formatDuration } from '../console/format.ts';
 import type { Alert } from './alert.ts';
 
 /** What a template can name; of those with a dot, attributes of the resource, labels and the like. */
@@ -9,20 +9,20 @@ const NAMES =
   /^(\.|rule|severity|status|value|threshold|limit|startsAt|endsAt|summary|log|events|(container|host|service|os|docker|deployment|labels|annotations|event|raw)\..+)$/;
 
 /** `0.934` → `93.4 %`, by the UCUM unit. */
-export function human(value: number, unit: string): string {
+export function formatValue(value: number, unit: string): string {
   const rounded = Number(value.toPrecision(3));
   if (unit === '1') return `${Number((value * 100).toFixed(Math.abs(value) < 0.1 ? 1 : 0))} %`;
-  if (unit === 'By') return bytes(value);
-  if (unit === 'By/s') return `${bytes(value)}/s`;
-  if (unit === 's') return Number.isFinite(value) ? duration(Math.max(1, value)) : 'never';
+  if (unit === 'By') return formatBytes(value);
+  if (unit === 'By/s') return `${formatBytes(value)}/s`;
+  if (unit === 's') return Number.isFinite(value) ? formatDuration(Math.max(1, value)) : 'never';
   const whole = Math.abs(value) >= 100 ? Math.round(value) : rounded;
   return unit.endsWith('/s') ? `${whole}/s` : String(whole);
 }
 
 /** `anon 1 MiB, file 2 MiB`, of bytes by kind. */
-export const memoryText = (memory: Readonly<Record<string, number>>): string =>
+export const formatMemory = (memory: Readonly<Record<string, number>>): string =>
   Object.entries(memory)
-    .map(([kind, bytes]) => `${kind} ${human(bytes, 'By')}`)
+    .map(([kind, bytes]) => `${kind} ${formatValue(bytes, 'By')}`)
     .join(', ');
 
 type Nested = { [key: string]: Nested | AttributeValue };
@@ -49,7 +49,7 @@ function nested(attributes: Attributes): Nested {
 }
 
 /** @param event attributes of the event that it is about */
-export function viewOf(alert: Alert, event: Attributes = {}): object {
+export function createTemplateView(alert: Alert, event: Attributes = {}): object {
   const { rule, severity, status, value, unit, threshold, limit, limitUnit, labels } = alert;
   return {
     host: { name: '' },
@@ -58,9 +58,9 @@ export function viewOf(alert: Alert, event: Attributes = {}): object {
     rule,
     severity,
     status,
-    value: human(value, unit),
-    threshold: threshold === undefined ? '' : human(threshold, unit),
-    limit: limit === undefined ? '' : human(limit, limitUnit),
+    value: formatValue(value, unit),
+    threshold: threshold === undefined ? '' : formatValue(threshold, unit),
+    limit: limit === undefined ? '' : formatValue(limit, limitUnit),
     startsAt: isoTime(alert.startsAt),
     endsAt: alert.endsAt === undefined ? '' : isoTime(alert.endsAt),
     labels,
@@ -73,8 +73,9 @@ const asIs = { escape: (value: unknown) => String(value) };
 /** What is filled in between quotation marks of JSON. */
 const asJson = { escape: (value: unknown) => JSON.stringify(String(value)).slice(1, -1) };
 
-export const fillIn = (template: string, view: object): string => Mustache.render(template, view, {}, asIs);
-export const fillInJson = (template: string, view: object): string =>
+export const renderTemplate = (template: string, view: object): string =>
+  Mustache.render(template, view, {}, asIs);
+export const renderJsonTemplate = (template: string, view: object): string =>
   Mustache.render(template, view, {}, asJson);
 
 type Token = [type: string, name: string, start: number, end: number, ...rest: unknown[]];
@@ -87,7 +88,7 @@ function namesIn(tokens: readonly Token[]): string[] {
 }
 
 /** What is wrong with a template; undefined when nothing is. */
-export function templateMistake(template: string): string | undefined {
+export function findTemplateMistake(template: string): string | undefined {
   try {
     const unknown = namesIn(Mustache.parse(template) as unknown as Token[]).find((name) => !NAMES.test(name));
     return unknown === undefined ? undefined : `{{${unknown}}} is not known`;

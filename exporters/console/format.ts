@@ -3,7 +3,7 @@
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** `67108864` → `64 MiB`; absent → `-`. */
-export function bytes(value: number | undefined): string {
+export function formatBytes(value: number | undefined): string {
   if (value === undefined) return '-';
   let scaled = value;
   let unit = 0;
@@ -15,12 +15,12 @@ export function bytes(value: number | undefined): string {
 }
 
 /** `0.4949` → `49.5 %`; absent → `-`. */
-export function percent(ratio: number | undefined): string {
+export function formatPercent(ratio: number | undefined): string {
   return ratio === undefined ? '-' : `${(ratio * 100).toFixed(1)} %`;
 }
 
 /** `3725` seconds → `1h 2m`. */
-export function duration(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const units: [string, number][] = [
     ['d', 86_400],
     ['h', 3600],

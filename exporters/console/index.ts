@@ -7,14 +7,14 @@ import type { Batch, LogBatch, MetricBatch } from '../shared/batch.ts';
 import type { Exporter } from '../shared/exporter.ts';
 import { colourOf, type Paint, paintFor, type Style } from './colours.ts';
 import { cells, columns, rightAligned, useOf } from './rows.ts';
-import { table } from './table.ts';
-import { plain } from './text.ts';
+import { formatTable } from './table.ts';
+import { stripControls } from './text.ts';
 
 function text(value: JsonAnyValue | undefined): string {
   const bytes = value?.bytesValue;
   const given =
     bytes === undefined ? (value?.stringValue ?? '') : Buffer.from(bytes, 'base64').toString('latin1');
-  return plain(given);
+  return stripControls(given);
 }
 
 function clock(unixNano: string | undefined): string {
@@ -84,7 +84,7 @@ export class ConsoleExporter implements Exporter {
     const rows = running
       .map((set) => cells(set.container!.name, useOf(set)))
       .sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
-    const [head, ...body] = table(columns, rows, rightAligned);
+    const [head, ...body] = formatTable(columns, rows, rightAligned);
     return ['', this.paint('dim', head!), ...body, ''];
   }
 }

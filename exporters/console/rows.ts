@@ -2,7 +2,7 @@
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
-import { bytes, duration, percent } from './format.ts';
+import { formatBytes, formatDuration, formatPercent } from './format.ts';
 
 /** What a container uses, in base units; undefined where the host does not give it. */
 export interface Use {
@@ -31,11 +31,11 @@ export const rightAligned = ['CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as
 export function cells(name: string, { cpus, memory, memoryLimit, pids, uptime }: Use): string[] {
   return [
     name,
-    percent(cpus),
-    bytes(memory),
-    bytes(memoryLimit),
-    percent(memory !== undefined && memoryLimit !== undefined ? memory / memoryLimit : undefined),
+    formatPercent(cpus),
+    formatBytes(memory),
+    formatBytes(memoryLimit),
+    formatPercent(memory !== undefined && memoryLimit !== undefined ? memory / memoryLimit : undefined),
     pids === undefined ? '-' : String(pids),
-    uptime === undefined ? '-' : duration(uptime),
+    uptime === undefined ? '-' : formatDuration(uptime),
   ];
 }

@@ -1,11 +1,11 @@
-import { inCells, truncate, width } from './text.ts';
+import { toSingleLine, truncate, width } from './text.ts';
 
 const GAP = '   ';
 /** Columns that text keeps, however narrow the terminal. */
 const LEAST = 8;
 
 /** Takes from the widest columns, one at a time, until the sum fits or there is nothing left to take. */
-function narrowed(widths: readonly number[], mayShrink: readonly boolean[], excess: number): number[] {
+function shrinkColumns(widths: readonly number[], mayShrink: readonly boolean[], excess: number): number[] {
   const left = [...widths];
   for (let rest = excess; rest > 0; rest--) {
     let widest = -1;
@@ -23,13 +23,13 @@ function narrowed(widths: readonly number[], mayShrink: readonly boolean[], exce
  * @param right titles of columns that end flush: numbers, which are never cut
  * @param columns of the terminal that it has to fit into; by default it is as wide as it is
  */
-export function table(
+export function formatTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   right: readonly string[] = [],
   columns?: number,
 ): string[] {
-  const lines = [head, ...rows.map((row) => row.map(inCells))];
+  const lines = [head, ...rows.map((row) => row.map(toSingleLine))];
   const natural = head.map((_, column) =>
     lines.reduce((most, row) => Math.max(most, width(row[column]!)), 0),
   );
@@ -37,7 +37,7 @@ export function table(
   const widths =
     columns === undefined || whole <= columns
       ? natural
-      : narrowed(
+      : shrinkColumns(
           natural,
           head.map((title) => !right.includes(title)),
           whole - columns,

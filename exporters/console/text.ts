@@ -13,13 +13,13 @@ const SUSPICIOUS = /[^\t -~\u00a0-\u0600]/;
 const TAB = '    ';
 
 /** Without control sequences: a log line must not move the cursor of whoever reads it. A tab is welcome. */
-export function plain(text: string): string {
+export function stripControls(text: string): string {
   return SUSPICIOUS.test(text) ? stripVTControlCharacters(text).replaceAll(CONTROLS, '') : text;
 }
 
 /** In one line and without tabs, for a place that was measured. */
-export function inCells(text: string): string {
-  const shown = plain(text);
+export function toSingleLine(text: string): string {
+  const shown = stripControls(text);
   return shown.includes('\t') ? shown.replaceAll('\t', TAB) : shown;
 }
 
@@ -33,7 +33,7 @@ const graphemes = new Intl.Segmenter();
 const SIMPLE = /^[ -~]*$/;
 
 /** The beginning of a text without colours that fits into so many columns. */
-function fitting(text: string, columns: number): string {
+function prefixThatFits(text: string, columns: number): string {
   if (SIMPLE.test(text)) return text.slice(0, columns);
   let used = 0;
   let end = 0;
@@ -50,7 +50,7 @@ export function truncate(text: string, columns: number): string {
   // No character is longer than this: what lies behind need not be measured.
   const head = text.length > columns * LONGEST ? text.slice(0, columns * LONGEST) : text;
   if (head === text && width(text) <= columns) return text;
-  return columns < 1 ? '' : `${fitting(head, columns - 1)}…`;
+  return columns < 1 ? '' : `${prefixThatFits(head, columns - 1)}…`;
 }
 
 /** In exactly so many columns. */

@@ -74,7 +74,7 @@ function verdictOnAnswer(answer: Buffer | undefined): SendResult {
 }
 
 /** @throws {Error} when a file of the target cannot be read */
-export function grpcTransport(target: SignalEndpoint): Transport {
+export function createGrpcTransport(target: SignalEndpoint): Transport {
   const { url, signal, timeoutMs, compression } = target;
   const { ca, cert, key } = readTlsFiles(target);
   const isSecure = url.protocol === 'https:';

@@ -6,7 +6,7 @@ import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { SignalEndpoint } from '../../config/destinations.ts';
 import { createHttpClient, failureOf, type HttpResponse } from '../sending/http-client.ts';
 import { accepted, type SendResult, type Transport, unreachable } from '../sending/send-result.ts';
-import { toJson } from './json.ts';
+import { requestToJson } from './json.ts';
 import { decodeResponse, type PartialSuccess } from './wire/decode.ts';
 
 const compress = promisify(gzip);
@@ -35,7 +35,7 @@ function verdictOn(answer: HttpResponse): SendResult {
 }
 
 /** @throws {Error} when a file of the target cannot be read */
-export function httpTransport(target: SignalEndpoint): Transport {
+export function createHttpTransport(target: SignalEndpoint): Transport {
   const { protocol, signal, compression } = target;
   const client = createHttpClient(target);
   const isJson = protocol === 'http/json';
@@ -46,7 +46,7 @@ export function httpTransport(target: SignalEndpoint): Transport {
   return {
     async send(bytes, span) {
       try {
-        const plain = isJson ? toJson(signal, bytes) : bytes;
+        const plain = isJson ? requestToJson(signal, bytes) : bytes;
         const body =
           compression === 'gzip' ? await compress(plain, { level: constants.Z_BEST_SPEED }) : plain;
         const response = await client.post(body, headers);

@@ -9,5 +9,5 @@ const decoders: Readonly<Record<Signal, (request: Uint8Array) => unknown>> = {
   traces: decodeTraces,
 };
 
-export const toJson = (signal: Signal, request: Uint8Array): Buffer =>
+export const requestToJson = (signal: Signal, request: Uint8Array): Buffer =>
   Buffer.from(JSON.stringify(decoders[signal](request)));

@@ -6,6 +6,6 @@ import type { Transport } from '../sending/send-result.ts';
 /** Imports only the protocol that is used. @throws {Error} when a file of the target cannot be read */
 export const createTransport = (target: SignalEndpoint): Promise<Transport> =>
   createRenewingTransport(async () => {
-    if (target.protocol === 'grpc') return (await import('./grpc.ts')).grpcTransport(target);
-    return (await import('./http.ts')).httpTransport(target);
+    if (target.protocol === 'grpc') return (await import('./grpc.ts')).createGrpcTransport(target);
+    return (await import('./http.ts')).createHttpTransport(target);
   });

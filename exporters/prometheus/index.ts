@@ -38,7 +38,11 @@ type Naming = (metric: Metric) => { name: string; unit: string };
 /** Labels that say whose a set's points are. */
 type Identity = (set: MetricSet) => Attributes;
 
-function families(sets: readonly MetricSet[], naming: Naming, identity: Identity): Map<string, Family> {
+function collectFamilies(
+  sets: readonly MetricSet[],
+  naming: Naming,
+  identity: Identity,
+): Map<string, Family> {
   const found = new Map<string, Family>();
   for (const set of sets) {
     const about = identity(set);
@@ -57,12 +61,12 @@ function families(sets: readonly MetricSet[], naming: Naming, identity: Identity
   return found;
 }
 
-const NOBODY: Attributes = {};
+const NO_LABELS: Attributes = {};
 
 /** Which daemon told it, where that has a name. */
 function daemonIdentity({ resource }: MetricSet): Attributes {
   const name = resource.attributes['docker.daemon.name'];
-  return name === undefined ? NOBODY : { docker_daemon_name: name };
+  return name === undefined ? NO_LABELS : { docker_daemon_name: name };
 }
 
 const containerIdentity: Identity = (set) =>
@@ -89,7 +93,7 @@ const cadvisorIdentity: Identity = (set) => {
 };
 
 /** cAdvisor's names are Prometheus names already. */
-const asItIs: Naming = ({ name }) => ({ name: name.replace(/_total$/, ''), unit: '' });
+const cadvisorNaming: Naming = ({ name }) => ({ name: name.replace(/_total$/, ''), unit: '' });
 
 export interface ScrapeResponse {
   readonly contentType: string;
@@ -100,16 +104,16 @@ export class PrometheusExporter implements Exporter {
   readonly name = 'prometheus';
   private readonly telemetry: Telemetry;
   private readonly cadvisor = new Translator('cadvisor');
-  private last: readonly MetricSet[] = [];
+  private lastRound: readonly MetricSet[] = [];
   /** What has come of the round that is being handed over. */
-  private coming: MetricSet[] = [];
+  private currentRound: MetricSet[] = [];
 
   async export(batch: Batch): Promise<void> {
     if (batch.signal !== 'metrics') return;
-    this.coming.push(...batch.sets);
+    this.currentRound.push(...batch.sets);
     if (!batch.isLast) return;
-    this.last = this.coming;
-    this.coming = [];
+    this.lastRound = this.currentRound;
+    this.currentRound = [];
   }
 
   async shutdown(): Promise<void> {}
@@ -121,29 +125,29 @@ export class PrometheusExporter implements Exporter {
 
   /** /metrics, in the format that the Accept header prefers. */
   metrics(accept: string | undefined): ScrapeResponse {
-    const found = families(this.last, familyName, containerIdentity);
+    const found = collectFamilies(this.lastRound, familyName, containerIdentity);
     found.set('target', {
       name: 'target',
       type: 'info',
       unit: '',
       help: 'Resource attributes',
-      samples: this.last.map((set) => ({
+      samples: this.lastRound.map((set) => ({
         labels: labelsOf(containerIdentity(set), set.resource.attributes),
         value: 1,
       })),
     });
-    return this.answer([...found.values(), ...this.own()], negotiate(accept));
+    return this.render([...found.values(), ...this.agentFamilies()], negotiate(accept));
   }
 
   /** /metrics/cadvisor, in the format that the Accept header prefers. */
   cadvisorMetrics(accept: string | undefined): ScrapeResponse {
     // Of containers cAdvisor knows the running ones.
-    const running = this.last.filter(({ container }) => container === undefined || container.pid !== 0);
+    const running = this.lastRound.filter(({ container }) => container === undefined || container.pid !== 0);
     const sets = running.map((set) => this.cadvisor.translate(set));
-    return this.answer(families(sets, asItIs, cadvisorIdentity).values(), negotiate(accept));
+    return this.render(collectFamilies(sets, cadvisorNaming, cadvisorIdentity).values(), negotiate(accept));
   }
 
-  private own(): Family[] {
+  private agentFamilies(): Family[] {
     const family = (
       name: string,
       [unit, help]: readonly [string, string],
@@ -166,11 +170,11 @@ export class PrometheusExporter implements Exporter {
     ].filter(({ samples }) => samples.length > 0);
   }
 
-  private answer(found: Iterable<Family>, format: Format): ScrapeResponse {
+  private render(found: Iterable<Family>, format: Format): ScrapeResponse {
     return { contentType: contentTypes[format], body: render(found, format) };
   }
 }
 
 /** For whoever lists what the endpoint can give. */
-export const prometheusNameOf = (row: CatalogueEntry): string =>
+export const prometheusName = (row: CatalogueEntry): string =>
   `${familyName(row).name}${row.kind === 'counter' ? '_total' : ''}`;

@@ -45,7 +45,7 @@ export interface Status {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-export function statusOf(
+export function createStatus(
   telemetry: Telemetry,
   exporters: readonly Exporter[],
   daemons: readonly DaemonStatus[],

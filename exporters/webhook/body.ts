@@ -1,9 +1,9 @@
 /** What is posted of an alert, by format. */
 
 import type { Webhook } from '../../config/alert-receivers.ts';
-import { type AlertJson, fromJson } from '../alerts/alert.ts';
-import { uidOf } from '../alerts/record.ts';
-import { fillInJson, human, memoryText, viewOf } from '../alerts/text.ts';
+import { type AlertJson, alertFromJson } from '../alerts/alert.ts';
+import { alertUid } from '../alerts/record.ts';
+import { createTemplateView, formatMemory, formatValue, renderJsonTemplate } from '../alerts/text.ts';
 
 /** Of the log, in a chat: characters. Discord takes 1024 in a field. */
 const MAX_LOG = 900;
@@ -30,13 +30,15 @@ function messageOf(alert: AlertJson): Message {
     ['Image', container?.image],
     ['Host', resource['host.name'] === undefined ? undefined : String(resource['host.name'])],
     ['Severity', severity],
-    ['Value', human(value, unit)],
-    ['Threshold', alert.threshold === undefined ? undefined : human(alert.threshold, unit)],
+    ['Value', formatValue(value, unit)],
+    ['Threshold', alert.threshold === undefined ? undefined : formatValue(alert.threshold, unit)],
     [
       'Limit',
-      alert.limit === undefined || alert.limit === null ? undefined : human(alert.limit, alert.limitUnit),
+      alert.limit === undefined || alert.limit === null
+        ? undefined
+        : formatValue(alert.limit, alert.limitUnit),
     ],
-    ['Memory', isResolved ? undefined : memoryText(evidence.memory)],
+    ['Memory', isResolved ? undefined : formatMemory(evidence.memory)],
     ['Since', alert.startsAt],
     ['Until', alert.endsAt ?? undefined],
     ...Object.entries(labels),
@@ -150,7 +152,7 @@ function teams(alert: AlertJson): object {
 const json = (alert: AlertJson): object => ({
   type: `portlight.alert.${alert.status}`,
   timestamp: alert.endsAt ?? alert.startsAt,
-  data: { uid: uidOf(fromJson(alert)), ...alert },
+  data: { uid: alertUid(alertFromJson(alert)), ...alert },
 });
 
 const formats: Readonly<Record<Webhook['format'], (alert: AlertJson) => object>> = {
@@ -160,10 +162,13 @@ const formats: Readonly<Record<Webhook['format'], (alert: AlertJson) => object>>
   teams,
 };
 
-export function bodyOf(alert: AlertJson, { format, template }: Pick<Webhook, 'format' | 'template'>): string {
+export function formatBody(
+  alert: AlertJson,
+  { format, template }: Pick<Webhook, 'format' | 'template'>,
+): string {
   if (template === undefined) return JSON.stringify(formats[format](alert));
   const { annotations, evidence, key } = alert;
   const { events, log } = evidence;
   const more = { annotations, summary: annotations.summary ?? '', log, events, key };
-  return fillInJson(template, { ...viewOf(fromJson(alert)), ...more });
+  return renderJsonTemplate(template, { ...createTemplateView(alertFromJson(alert)), ...more });
 }

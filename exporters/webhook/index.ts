@@ -3,8 +3,8 @@ import { type ContainerFilter, compileContainerFilter } from '../../collectors/s
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Webhook } from '../../config/alert-receivers.ts';
 import { alertSeverities } from '../../config/severity.ts';
-import { type Alert, type AlertJson, fromJson, toJson } from '../alerts/alert.ts';
-import { uidOf } from '../alerts/record.ts';
+import { type Alert, type AlertJson, alertFromJson, alertToJson } from '../alerts/alert.ts';
+import { alertUid } from '../alerts/record.ts';
 import { createHttpClient, postAlert } from '../sending/http-client.ts';
 import { createRenewingTransport } from '../sending/renewing-transport.ts';
 import { refused, type Transport } from '../sending/send-result.ts';
@@ -12,11 +12,11 @@ import { SpooledDelivery } from '../sending/spooled-delivery.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { DestinationStatus, Exporter } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
-import { bodyOf } from './body.ts';
+import { formatBody } from './body.ts';
 import { readSecret, signatureHeaders } from './signature.ts';
 
 /** @throws {Error} when a file of the webhook cannot be read */
-function transportTo(webhook: Webhook): Transport {
+function createWebhookTransport(webhook: Webhook): Transport {
   const client = createHttpClient(webhook.endpoint);
   const secret = webhook.secretFile === undefined ? undefined : readSecret(webhook.secretFile);
   return {
@@ -25,9 +25,9 @@ function transportTo(webhook: Webhook): Transport {
       let headers: Record<string, string>;
       try {
         const alert = JSON.parse(request.toString('utf8')) as AlertJson;
-        body = bodyOf(alert, webhook);
+        body = formatBody(alert, webhook);
         const signature = signatureHeaders(
-          uidOf(fromJson(alert)),
+          alertUid(alertFromJson(alert)),
           body,
           secret,
           Math.floor(Date.now() / 1000),
@@ -73,7 +73,7 @@ export class WebhookExporter implements Exporter {
     const route = {
       lane: 'events',
       signal: 'alerts',
-      transport: await createRenewingTransport(async () => transportTo(webhook)),
+      transport: await createRenewingTransport(async () => createWebhookTransport(webhook)),
       origin: endpoint.url.origin,
       halve: () => undefined,
       countRecords: () => 1,
@@ -94,7 +94,7 @@ export class WebhookExporter implements Exporter {
   export(batch: Batch): Promise<void> {
     if (batch.signal !== 'logs' || batch.alert === undefined || !this.wants(batch.alert, batch.resource))
       return Promise.resolve();
-    return this.delivery.enqueue('events', Buffer.from(JSON.stringify(toJson(batch.alert))), 1);
+    return this.delivery.enqueue('events', Buffer.from(JSON.stringify(alertToJson(batch.alert))), 1);
   }
 
   status(): DestinationStatus {

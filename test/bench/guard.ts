@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { table } from '../../exporters/console/table.ts';
+import { formatTable } from '../../exporters/console/table.ts';
 import { buildAgent } from './agent.ts';
 import { quantile } from './bench.ts';
 import { throughput } from './cases/logs.ts';
@@ -51,7 +51,7 @@ const rows = Object.entries(now).map(([what, value]) => {
   return { what, value, before: before[what]!, change, isWorse: change > WORSE };
 });
 console.log(
-  table(
+  formatTable(
     ['', 'now', 'kept', 'change'],
     rows.map(({ what, value, before, change, isWorse }) => [
       what,

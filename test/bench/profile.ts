@@ -1,7 +1,7 @@
 /** Summarises the CPU and heap profiles that Node writes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { table } from '../../exporters/console/table.ts';
+import { formatTable } from '../../exporters/console/table.ts';
 
 const MOST = 15;
 
@@ -64,7 +64,7 @@ export function digest(directory: string): void {
     const unit = isCpu ? 'ms' : 'kB';
     console.log(`\n${join(directory, file)}: ${total.toFixed(0)} ${unit}`);
     console.log(
-      table(
+      formatTable(
         [unit, 'share', 'where'],
         ranked(sums).map(([at, value]) => [value.toFixed(1), `${((100 * value) / total).toFixed(1)} %`, at]),
         [unit, 'share'],

@@ -1,5 +1,5 @@
 /** Formats figures as a table, for the terminal and for docs/performance.md. */
-import { table } from '../../exporters/console/table.ts';
+import { formatTable } from '../../exporters/console/table.ts';
 import { advantage, type Measured, missed } from './bench.ts';
 
 const rounded = (value: number): string =>
@@ -38,7 +38,7 @@ function cellsOf(rows: readonly Measured[]): { head: string[]; cells: string[][]
 /** A table for a terminal. */
 export function terminalTable(rows: readonly Measured[]): string {
   const { head, cells } = cellsOf(rows);
-  return table(head, cells, head.slice(1, -1)).join('\n');
+  return formatTable(head, cells, head.slice(1, -1)).join('\n');
 }
 
 /** A table in Markdown. */

@@ -11,10 +11,10 @@ import { loadConfig } from '../../agent/process/load-config.ts';
 import { resolveAlertmanagers, resolveWebhooks, type Webhook } from '../../config/alert-receivers.ts';
 import { AlertmanagerExporter } from '../../exporters/alertmanager/index.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
-import { toJson } from '../../exporters/alerts/alert.ts';
+import { alertToJson } from '../../exporters/alerts/alert.ts';
 import type { Batch } from '../../exporters/shared/batch.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
-import { bodyOf } from '../../exporters/webhook/body.ts';
+import { formatBody } from '../../exporters/webhook/body.ts';
 import { WebhookExporter } from '../../exporters/webhook/index.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -180,9 +180,9 @@ test('requests are signed as Standard Webhooks has it, with a secret that is rea
 });
 
 test('chats get what they take, and nothing in it is markup of others', (t) => {
-  const alert = toJson(alertOf());
+  const alert = alertToJson(alertOf());
   const of = (format: Webhook['format'], given = alert) =>
-    JSON.parse(bodyOf(given, { format, template: undefined })) as never;
+    JSON.parse(formatBody(given, { format, template: undefined })) as never;
   const slack = of('slack') as { text: string; attachments: { text: string; color: string }[] };
   t.is(slack.text, 'Firing: memory of web');
   t.true(slack.attachments[0]!.text.includes('&lt;b&gt;markup&lt;/b&gt; &amp; @everyone'));
@@ -195,10 +195,10 @@ test('chats get what they take, and nothing in it is markup of others', (t) => {
   t.true(discord.embeds[0]!.fields.every(({ value }) => value.length > 0 && value.length <= 1024));
   const teams = of('teams') as { attachments: { content: { body: { text?: string }[] } }[] };
   t.is(teams.attachments[0]!.content.body[0]!.text, 'Firing: memory of web');
-  const end = of('slack', toJson(resolved(alertOf()))) as typeof slack;
+  const end = of('slack', alertToJson(resolved(alertOf()))) as typeof slack;
   t.is(end.text, 'Resolved: memory of web');
   t.false(end.attachments[0]!.text.includes('```'));
-  const long = toJson(
+  const long = alertToJson(
     alertOf({ evidence: { ...alertOf().evidence, log: Array(10).fill('x'.repeat(1000)) } }),
   );
   t.true(JSON.stringify(of('discord', long)).length < 6000);
@@ -207,7 +207,7 @@ test('chats get what they take, and nothing in it is markup of others', (t) => {
 test("a webhook's own template is filled in as JSON", (t) => {
   const template =
     '{"text": "{{summary}}: {{value}} of {{limit}} {{labels.team}}", "log": [{{#log}}"{{.}}",{{/log}} ""]}';
-  const body = JSON.parse(bodyOf(toJson(alertOf()), { format: 'json', template })) as object;
+  const body = JSON.parse(formatBody(alertToJson(alertOf()), { format: 'json', template })) as object;
   t.deepEqual(body, {
     text: 'web uses 95 % of "it": 95 % of 1 MiB shop',
     log: ['a line with `ticks`, <b>markup</b> & @everyone', 'last "line"', ''],

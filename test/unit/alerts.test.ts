@@ -2,8 +2,8 @@ import test from 'ava';
 import { compileRules } from '../../agent/alerts/compile-rules.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Point } from '../../collectors/records/records.ts';
-import { alertRecord } from '../../exporters/alerts/record.ts';
-import { human } from '../../exporters/alerts/text.ts';
+import { toEventRecord } from '../../exporters/alerts/record.ts';
+import { formatValue } from '../../exporters/alerts/text.ts';
 import { alertConfig, INTERVAL_MS, MIB, memory, Scene, watchedContainer } from '../support/alerts.ts';
 
 const web = watchedContainer('web');
@@ -148,7 +148,7 @@ test('what exporters had not taken charge of is told again, with the same uid', 
   const after = new Scene({}, before);
   after.round([[web, memory(95)]]);
   t.deepEqual(after.story, ['firing memory']);
-  const uid = (scene: Scene) => alertRecord(scene.told[0]!).attributes['log.record.uid'];
+  const uid = (scene: Scene) => toEventRecord(scene.told[0]!).attributes['log.record.uid'];
   t.is(uid(after), uid(before));
 });
 
@@ -368,7 +368,7 @@ test('a rule that is wrong is named, with what would be right, and the others ar
 test('the record bears the evidence when it fires, and how long it was when it ends', (t) => {
   const scene = new Scene();
   for (const used of [95, 95, 95, 95, 50]) scene.round([[web, memory(used)]]);
-  const [firing, resolved] = scene.told.map(alertRecord);
+  const [firing, resolved] = scene.told.map(toEventRecord);
   t.is(firing!.eventName, 'portlight.alert.firing');
   t.is(firing!.severity, 13);
   t.is(firing!.body, 'alert memory: web uses 95 % of its memory limit of 100 MiB');
@@ -395,7 +395,7 @@ test('a forecast that ends is told with a number, and survives a restart', async
   for (let index = 0; index < 90; index++) before.round([[web, memory(60)]]);
   t.deepEqual(before.story, ['firing memory_forecast', 'resolved memory_forecast']);
   t.true(before.told.every(({ value }) => Number.isFinite(value)));
-  t.notThrows(() => before.told.map(alertRecord));
+  t.notThrows(() => before.told.map(toEventRecord));
   await undefined;
   const after = new Scene({}, before);
   after.round([[web, memory(60)]]);
@@ -531,11 +531,11 @@ test('a threshold from a label is what it is meant to be', (t) => {
 });
 
 test('numbers are written as a person reads them', (t) => {
-  t.is(human(0.934, '1'), '93 %');
-  t.is(human(0.0123, '1'), '1.2 %');
-  t.is(human(1536 * 1024, 'By'), '1.5 MiB');
-  t.is(human(700, 's'), '11m 40s');
-  t.is(human(Number.POSITIVE_INFINITY, 's'), 'never');
-  t.is(human(1234.5, '{pid}'), '1235');
-  t.is(human(0.1234, '{cpu}'), '0.123');
+  t.is(formatValue(0.934, '1'), '93 %');
+  t.is(formatValue(0.0123, '1'), '1.2 %');
+  t.is(formatValue(1536 * 1024, 'By'), '1.5 MiB');
+  t.is(formatValue(700, 's'), '11m 40s');
+  t.is(formatValue(Number.POSITIVE_INFINITY, 's'), 'never');
+  t.is(formatValue(1234.5, '{pid}'), '1235');
+  t.is(formatValue(0.1234, '{cpu}'), '0.123');
 });

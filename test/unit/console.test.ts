@@ -3,7 +3,7 @@ import test from 'ava';
 import { attributePrefixes, encodeLine } from '../../agent/logs/encode-log.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { Points } from '../../collectors/records/points.ts';
-import { bytes, duration, percent } from '../../exporters/console/format.ts';
+import { formatBytes, formatDuration, formatPercent } from '../../exporters/console/format.ts';
 import { ConsoleExporter } from '../../exporters/console/index.ts';
 import { encodeRequest } from '../../exporters/otlp/wire/encode.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
@@ -21,16 +21,16 @@ class Memory extends Writable {
 const resource = { attributes: { 'container.name': 'web' } };
 
 test('numbers read as people write them', (t) => {
-  t.deepEqual([0, 1023, 1536, 67_108_864, 1.5 * 1024 ** 4].map(bytes), [
+  t.deepEqual([0, 1023, 1536, 67_108_864, 1.5 * 1024 ** 4].map(formatBytes), [
     '0 B',
     '1023 B',
     '1.5 KiB',
     '64 MiB',
     '1.5 TiB',
   ]);
-  t.is(bytes(undefined), '-');
-  t.deepEqual([0.4949, 2].map(percent), ['49.5 %', '200.0 %']);
-  t.deepEqual([0, 59, 60, 3725, 90_000].map(duration), ['0s', '59s', '1m', '1h 2m', '1d 1h']);
+  t.is(formatBytes(undefined), '-');
+  t.deepEqual([0.4949, 2].map(formatPercent), ['49.5 %', '200.0 %']);
+  t.deepEqual([0, 59, 60, 3725, 90_000].map(formatDuration), ['0s', '59s', '1m', '1h 2m', '1d 1h']);
 });
 
 test('a log line is printed with time and name, and cannot steer the terminal', async (t) => {

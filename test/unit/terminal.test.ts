@@ -20,8 +20,8 @@ import { describeState, orderBy, type sorts } from '../../agent/views/top/column
 import { TextInput } from '../../agent/views/top/view.ts';
 import { compareTime, formatTime, severityName } from '../../agent/views/watch/log-line.ts';
 import type { AlertJson } from '../../exporters/alerts/alert.ts';
-import { table } from '../../exporters/console/table.ts';
-import { inCells, pad, plain, truncate, width } from '../../exporters/console/text.ts';
+import { formatTable } from '../../exporters/console/table.ts';
+import { pad, stripControls, toSingleLine, truncate, width } from '../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../exporters/dashboard/api.ts';
 
 /** Whatever a terminal may take for more than a character. */
@@ -52,18 +52,18 @@ const hostile = fc
 test('no text steers a terminal', (t) => {
   fc.assert(
     fc.property(hostile, (text) => {
-      t.notRegex(plain(text), STEERING);
-      t.false(inCells(text).includes('\t'));
+      t.notRegex(stripControls(text), STEERING);
+      t.false(toSingleLine(text).includes('\t'));
     }),
   );
-  t.is(plain('naïve\tdéjà vu ✓ 日本語'), 'naïve\tdéjà vu ✓ 日本語');
-  t.is(plain('\u001b[31mred\u001b[0m \u009b2Jx \u001b]8;;http://x\u0007link'), 'red x link');
+  t.is(stripControls('naïve\tdéjà vu ✓ 日本語'), 'naïve\tdéjà vu ✓ 日本語');
+  t.is(stripControls('\u001b[31mred\u001b[0m \u009b2Jx \u001b]8;;http://x\u0007link'), 'red x link');
 });
 
 test('what is cut and filled up takes as many columns as it is to', (t) => {
   fc.assert(
     fc.property(hostile, fc.integer({ min: 0, max: 40 }), (text, columns) => {
-      const shown = inCells(text);
+      const shown = toSingleLine(text);
       t.true(width(truncate(shown, columns)) <= columns, JSON.stringify([shown, columns]));
       t.is(width(pad(shown, columns)), columns, JSON.stringify([shown, columns]));
       if (width(shown) <= columns) t.is(truncate(shown, columns), shown);
@@ -82,13 +82,13 @@ test('a table gives its widest text up first, and numbers never', (t) => {
     ['a-rather-long-name-of-something', 'an-image-that-is-longer-than-that-name:latest', '1.5 GiB'],
     ['日本語', '\u001b[2Jimage\n', '2 B'],
   ];
-  const whole = table(head, rows, ['SIZE']);
+  const whole = formatTable(head, rows, ['SIZE']);
   t.is(whole[1], 'a-rather-long-name-of-something   an-image-that-is-longer-than-that-name:latest   1.5 GiB');
   t.is(whole[2], `日本語${' '.repeat(25 + 3)}image${' '.repeat(40 + 3 + 4)}2 B`);
-  const narrow = table(head, rows, ['SIZE'], 60);
+  const narrow = formatTable(head, rows, ['SIZE'], 60);
   t.true(narrow.every((line) => width(line) <= 60));
   t.regex(narrow[1]!, /^a-rather-\S+… {3}an-image-\S+… {3}1\.5 GiB$/);
-  t.true(table(head, rows, ['SIZE'], 12).every((line) => width(line) <= 12));
+  t.true(formatTable(head, rows, ['SIZE'], 12).every((line) => width(line) <= 12));
 });
 
 test('a bar is exact to an eighth of a column', (t) => {

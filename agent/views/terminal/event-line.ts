@@ -2,7 +2,7 @@
 
 import { Severity } from '../../../collectors/records/records.ts';
 import type { Paint, Style } from '../../../exporters/console/colours.ts';
-import { inCells, truncate } from '../../../exporters/console/text.ts';
+import { toSingleLine, truncate } from '../../../exporters/console/text.ts';
 import type { EventEntry } from '../../../exporters/dashboard/api.ts';
 
 export const styleOfSeverity = (severity: number): Style | undefined =>
@@ -24,7 +24,7 @@ function clock(time: number): string {
 /** Formats an event as one line. @param columns maximum width; unlimited by default */
 export function eventLine({ severity, time, body }: EventEntry, paint: Paint, columns?: number): string {
   const when = clock(time);
-  const whole = inCells(body);
+  const whole = toSingleLine(body);
   const text = columns === undefined ? whole : truncate(whole, Math.max(0, columns - when.length - 1));
   const style = styleOfSeverity(severity);
   return `${paint('dim', when)} ${style === undefined ? text : paint(style, text)}`;

@@ -1,6 +1,6 @@
 /** Charts of a container. */
 import type { Style } from '../../../exporters/console/colours.ts';
-import { bytes, duration, percent } from '../../../exporters/console/format.ts';
+import { formatBytes, formatDuration, formatPercent } from '../../../exporters/console/format.ts';
 import { pad } from '../../../exporters/console/text.ts';
 import type { ContainerMetric, ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { chart, joinColumns, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
@@ -54,8 +54,8 @@ class ChartRenderer {
     const top = figures?.cpuLimit ?? Math.min(cpus, roundUp(Math.max(MIN_CPU_SCALE, greatest(values))));
     const throttled = figures?.throttled ?? 0;
     return {
-      title: `CPU ${percent(figures?.cpu ?? undefined)}${throttled > 0 ? `, throttled ${percent(throttled)}` : ''}`,
-      edge: `to ${percent(top)}`,
+      title: `CPU ${formatPercent(figures?.cpu ?? undefined)}${throttled > 0 ? `, throttled ${formatPercent(throttled)}` : ''}`,
+      edge: `to ${formatPercent(top)}`,
       lines: this.area(values, top, this.frame.rows, styleOfShare(cpuShare(container, cpus))),
     };
   }
@@ -66,8 +66,8 @@ class ChartRenderer {
     const top = figures?.memoryLimit ?? roundUpBytes(Math.max(figures?.memory ?? 0, greatest(values)));
     const share = memoryShare(container);
     return {
-      title: `MEMORY ${bytes(figures?.memory ?? undefined)}${share === null ? '' : `, ${percent(share)}`}`,
-      edge: `to ${bytes(top)}`,
+      title: `MEMORY ${formatBytes(figures?.memory ?? undefined)}${share === null ? '' : `, ${formatPercent(share)}`}`,
+      edge: `to ${formatBytes(top)}`,
       lines: this.area(values, top, this.frame.rows, styleOfShare(share)),
     };
   }
@@ -89,7 +89,7 @@ class ChartRenderer {
     const { columns } = this.frame;
     const { series } = this;
     const shown = valuesIn(columns, this.context.unicode);
-    const span = series === undefined ? '' : `last ${duration((shown * series.step) / 1000)}`;
+    const span = series === undefined ? '' : `last ${formatDuration((shown * series.step) / 1000)}`;
     const wanted = [[edge, span].filter((text) => text !== '').join(', '), edge];
     const right = wanted.find((text) => title.length + text.length < columns) ?? '';
     return [pad(title, columns - right.length) + this.context.paint('dim', right), ...lines];

@@ -1,7 +1,7 @@
 /** Columns of `portlight top`: their cells, their sort order, and the screen width from which they are shown. */
 import type { Paint, Style } from '../../../exporters/console/colours.ts';
-import { bytes, duration, percent } from '../../../exporters/console/format.ts';
-import { inCells, pad } from '../../../exporters/console/text.ts';
+import { formatBytes, formatDuration, formatPercent } from '../../../exporters/console/format.ts';
+import { pad, toSingleLine } from '../../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { bar } from '../terminal/draw.ts';
 
@@ -62,7 +62,7 @@ export const isActive = ({ status }: ContainerSummary): boolean =>
 
 /** Bytes per second. */
 export const rate = (value: number | null | undefined): string =>
-  value == null ? '-' : value < 1 ? '0' : `${bytes(Math.round(value))}/s`;
+  value == null ? '-' : value < 1 ? '0' : `${formatBytes(Math.round(value))}/s`;
 
 /** Time since the start or end of a container. */
 export function timeInState(
@@ -70,7 +70,7 @@ export function timeInState(
   now: number,
 ): string {
   const since = isActive(rest as ContainerSummary) ? startedAt : (finishedAt ?? createdAt);
-  return since === null ? '-' : duration(Math.max(0, now - since) / 1000);
+  return since === null ? '-' : formatDuration(Math.max(0, now - since) / 1000);
 }
 
 const number = (title: string, width: number, from: number, rest: Pick<Column, 'sort' | 'cell'>): Column => ({
@@ -93,7 +93,7 @@ export const columns: readonly Column[] = [
       return paint(style, pad(text, 10));
     },
   },
-  number('CPU', 8, 0, { sort: 'cpu', cell: ({ figures }) => percent(figures?.cpu ?? undefined) }),
+  number('CPU', 8, 0, { sort: 'cpu', cell: ({ figures }) => formatPercent(figures?.cpu ?? undefined) }),
   {
     title: '',
     width: (look) => look.bar,
@@ -105,7 +105,10 @@ export const columns: readonly Column[] = [
       return paint(isThrottled ? 'red' : styleOfShare(share), bar(share, width, unicode));
     },
   },
-  number('MEMORY', 9, 0, { sort: 'memory', cell: ({ figures }) => bytes(figures?.memory ?? undefined) }),
+  number('MEMORY', 9, 0, {
+    sort: 'memory',
+    cell: ({ figures }) => formatBytes(figures?.memory ?? undefined),
+  }),
   {
     title: '',
     sort: 'share',
@@ -117,7 +120,7 @@ export const columns: readonly Column[] = [
       return paint(styleOfShare(share), bar(share, width, unicode));
     },
   },
-  number('LIMIT', 9, 70, { cell: ({ figures }) => bytes(figures?.memoryLimit ?? undefined) }),
+  number('LIMIT', 9, 70, { cell: ({ figures }) => formatBytes(figures?.memoryLimit ?? undefined) }),
   number('PIDS', 5, 92, {
     sort: 'pids',
     cell: ({ figures }) => (figures?.pids == null ? '-' : String(figures.pids)),
@@ -133,7 +136,7 @@ export const columns: readonly Column[] = [
     width: () => 24,
     side: 'left',
     from: 180,
-    cell: ({ image }, { paint }) => paint('dim', pad(inCells(image), 24)),
+    cell: ({ image }, { paint }) => paint('dim', pad(toSingleLine(image), 24)),
   },
 ];
 

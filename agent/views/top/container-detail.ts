@@ -1,5 +1,5 @@
 /** One container: usage with charts, log and events. */
-import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
+import { pad, toSingleLine, truncate } from '../../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { rule } from '../terminal/draw.ts';
 import { eventLine } from '../terminal/event-line.ts';
@@ -120,12 +120,14 @@ export class ContainerDetail implements View {
       image,
       container.id.slice(0, 12),
     ];
-    const shownName = truncate(inCells(name), Math.floor(columns / 2));
+    const shownName = truncate(toSingleLine(name), Math.floor(columns / 2));
     const rest = columns - shownName.length - text.length - 4;
-    const line = `${paint('bold', shownName)}  ${paint(style, text)}  ${truncate(inCells(facts.join('  ')), rest)}`;
+    const line = `${paint('bold', shownName)}  ${paint(style, text)}  ${truncate(toSingleLine(facts.join('  ')), rest)}`;
     const alerts = container.alerts
       .filter(({ status }) => status === 'firing')
-      .map(({ severity, summary }) => paint('red', truncate(inCells(`! ${severity}: ${summary}`), columns)));
+      .map(({ severity, summary }) =>
+        paint('red', truncate(toSingleLine(`! ${severity}: ${summary}`), columns)),
+      );
     return [line, ...alerts.slice(0, 3)];
   }
 

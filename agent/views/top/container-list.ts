@@ -1,5 +1,5 @@
 /** The list of all containers, live. */
-import { inCells, truncate } from '../../../exporters/console/text.ts';
+import { toSingleLine, truncate } from '../../../exporters/console/text.ts';
 import type { ContainerSummary, EventEntry } from '../../../exporters/dashboard/api.ts';
 import { eventLine } from '../terminal/event-line.ts';
 import type { Size } from '../terminal/screen.ts';
@@ -143,7 +143,7 @@ export class ContainerList implements View {
 
   private emptyText(): string {
     if (this.filter.text !== '')
-      return ` No containers match "${inCells(this.filter.text)}" (Esc: clear filter)`;
+      return ` No containers match "${toSingleLine(this.filter.text)}" (Esc: clear filter)`;
     return this.all ? ' No containers' : ' No running containers (a: show stopped)';
   }
 
@@ -163,7 +163,7 @@ export class ContainerList implements View {
     const { paint, unicode } = this.context;
     if (this.filter.isOpen || this.filter.text !== '') {
       const cursor = this.filter.isOpen ? (unicode ? '▏' : '_') : '  (Esc: clear)';
-      return truncate(`/${inCells(this.filter.text)}${cursor}`, size);
+      return truncate(`/${toSingleLine(this.filter.text)}${cursor}`, size);
     }
     const arrows = unicode ? '↑↓' : 'arrows';
     const keys = `${arrows} Enter:open  /:filter  s:sort by ${this.sort}  r:reverse  a:all  ?:keys  q:quit`;

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Severity } from '../../../collectors/records/records.ts';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
-import { inCells, pad, truncate } from '../../../exporters/console/text.ts';
+import { pad, toSingleLine, truncate } from '../../../exporters/console/text.ts';
 import { styleOfSeverity } from '../terminal/event-line.ts';
 import { type DisplayLine, severityName } from '../watch/log-line.ts';
 import { movingKeys, TextInput, type ViewContext } from './view.ts';
@@ -45,9 +45,9 @@ export class LogPane {
     const parts = ['log'];
     if (this.minSeverity > 0) parts.push(`${severityName(this.minSeverity)} and above`);
     if (this.filter.text !== '' || this.filter.isOpen)
-      parts.push(`/${inCells(this.filter.text)}${this.filter.isOpen ? '_' : ''}`);
+      parts.push(`/${toSingleLine(this.filter.text)}${this.filter.isOpen ? '_' : ''}`);
     if (this.anchor !== undefined) parts.push('paused (End: follow)');
-    if (this.problem !== undefined) parts.push(inCells(this.problem));
+    if (this.problem !== undefined) parts.push(toSingleLine(this.problem));
     return parts.join(', ');
   }
 
@@ -82,7 +82,7 @@ export class LogPane {
     const lines = shown.slice(Math.max(0, end - rows), end).map((line) => {
       const clock = new Date(line.seconds * 1000 + line.nanos / 1e6).toISOString().slice(11, 11 + CLOCK);
       const mark = line.stream === 'stderr' ? paint('red', '|') : paint('dim', '|');
-      const text = truncate(inCells(line.text), Math.max(0, columns - CLOCK - 3));
+      const text = truncate(toSingleLine(line.text), Math.max(0, columns - CLOCK - 3));
       const style = styleOfSeverity(line.severity);
       return `${paint('dim', pad(clock, CLOCK))} ${mark} ${style === undefined ? text : paint(style, text)}`;
     });

@@ -1,5 +1,5 @@
 /** The table of containers: which columns fit, and its lines. */
-import { inCells, pad, width } from '../../../exporters/console/text.ts';
+import { pad, toSingleLine, width } from '../../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { type CellContext, columns, isActive, type Sort } from './columns.ts';
 import type { ViewContext } from './view.ts';
@@ -51,7 +51,7 @@ function layOut({ paint, unicode, source }: ViewContext, widest: number, size: n
 function nameCell({ paint }: ViewContext, container: ContainerSummary, columns: number, isSelected: boolean) {
   const isFiring = container.alerts.some(({ status }) => status === 'firing');
   const mark = isFiring ? '!' : isSelected ? '>' : ' ';
-  const text = pad(`${mark}${inCells(container.name)}`, columns);
+  const text = pad(`${mark}${toSingleLine(container.name)}`, columns);
   return isSelected ? text : isFiring ? paint('red', text) : isActive(container) ? text : paint('dim', text);
 }
 
@@ -66,7 +66,10 @@ export function renderContainerTable(
   size: number,
 ): string[] {
   const { paint, unicode } = context;
-  const widest = containers.reduce((most, { name }) => Math.max(most, width(inCells(name)) + 2), MIN_NAME);
+  const widest = containers.reduce(
+    (most, { name }) => Math.max(most, width(toSingleLine(name)) + 2),
+    MIN_NAME,
+  );
   const { cell, name, shown } = layOut(context, Math.min(widest, MAX_NAME), size);
   const titles = shown.map((column) => {
     const isSort = column.sort === sort;
