@@ -63,7 +63,7 @@ const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
 });
 
 /** Undefined where the agent does not trace itself. */
-function requestSpans({ host }: DaemonEndpoint, { tracer }: Telemetry): RequestObserver | undefined {
+export function requestSpans({ host }: DaemonEndpoint, { tracer }: Telemetry): RequestObserver | undefined {
   if (tracer === undefined) return undefined;
   return (template, path) => {
     const span = tracer.startSpan(`GET ${template}`, 'client', {

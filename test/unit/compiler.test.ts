@@ -4,8 +4,8 @@ import test from 'ava';
 
 /** Whether a function was optimized after so many calls, with and without work in between. */
 const SCRIPT = `
-import { compileOnceBusy } from ${JSON.stringify(new URL('../../agent/process/compiler.ts', import.meta.url).href)};
-compileOnceBusy({ startMs: 0 });
+import { delayOptimization } from ${JSON.stringify(new URL('../../agent/process/compiler.ts', import.meta.url).href)};
+delayOptimization({ startMs: 0 });
 function sum(count) { let all = 0; for (let index = 0; index < count; index++) all = (all * 31 + index) | 0; return all; }
 const isOptimized = () => (%GetOptimizationStatus(sum) & (16 | 32 | 64)) !== 0;
 for (let call = 0; call < 2000; call++) sum(1000);
