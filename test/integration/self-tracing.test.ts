@@ -78,7 +78,11 @@ for (const protocol of ['http/protobuf', 'grpc']) {
     // The container runs on, so that it has no span yet: every request with spans carries only the agent's own.
     await sleep(6000);
     t.true(receiver.requests.traces > 1);
-    t.deepEqual(named('export traces'), [], 'spans of such requests would cause the next ones, without an end');
+    t.deepEqual(
+      named('export traces'),
+      [],
+      'spans of such requests would cause the next ones, without an end',
+    );
 
     const rounds = named('metrics round').length;
     await agent.stop();
