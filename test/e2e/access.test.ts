@@ -1,4 +1,4 @@
-/** Who may look: the real agent, on loopback and beyond. */
+/** Access control of a real agent, on loopback and beyond. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** `fetch` would not let Host and Origin be what they are not. */
+/** Unlike this, `fetch` does not allow other values of Host and Origin. */
 function ask(url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(url, { headers, method }, (response) => {
@@ -32,7 +32,7 @@ function ask(url: string, headers: Record<string, string> = {}, method = 'GET'):
 
 const PATHS = ['/api/containers', '/api/stream', '/metrics', '/metrics/cadvisor', '/status', '/api/agent'];
 
-test('on loopback: nobody needs a token, and no page of another site gets anything', async (t) => {
+test('on loopback no token is required, and other sites get no data', async (t) => {
   const url = await listenUrl(await startAgent(t));
   const { port } = new URL(url);
   t.is((await ask(`${url}/api/containers`)).status, 200);
@@ -60,7 +60,7 @@ test('on loopback: nobody needs a token, and no page of another site gets anythi
   t.is((await ask(`${url}/healthz`, { host: 'probe' })).status, 200);
 });
 
-test('it only answers what changes nothing, and says so that browsers run nothing of others', async (t) => {
+test('only GET and HEAD are allowed, and the security headers allow no foreign scripts', async (t) => {
   const url = await listenUrl(await startAgent(t));
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
     t.is((await ask(`${url}/api/containers`, {}, method)).status, 405, method);
@@ -74,17 +74,17 @@ test('it only answers what changes nothing, and says so that browsers run nothin
     t.is(headers['referrer-policy'], 'no-referrer');
     t.is(headers['access-control-allow-origin'], undefined);
   }
-  for (const [path, said] of [
+  for (const [path, expected] of [
     ['/api/container?id=nobody', 404],
     ['/api/logs?limit=many', 400],
     ['/api/image?id=../../info', 404],
     ['/../package.json', 404],
     ['/assets/..%2f..%2fpackage.json', 404],
   ] as const)
-    t.is((await ask(url + path)).status, said, path);
+    t.is((await ask(url + path)).status, expected, path);
 });
 
-test('beyond loopback: a token is made, shown once and required, and a browser gets by with a form', async (t) => {
+test('beyond loopback a token is generated, logged once and required; browsers log in with a form', async (t) => {
   const dataDirectory = temporaryDirectory(t);
   const beyond = ['--listen', '0.0.0.0:0', '--log-level', 'info'];
   const agent = await startAgent(t, { args: beyond, dataDirectory });
@@ -93,7 +93,7 @@ test('beyond loopback: a token is made, shown once and required, and a browser g
   const token = readFileSync(path, 'utf8').trim();
   t.is(statSync(path).mode & 0o777, 0o600);
   t.true(token.length >= 40);
-  t.is(agent.stderr.split(token).length, 2, 'it is told once');
+  t.is(agent.stderr.split(token).length, 2, 'logged once');
 
   const bearer = (given: string) => ({ authorization: `Bearer ${given}` });
   for (const each of PATHS.filter((one) => one !== '/api/stream')) {
@@ -105,12 +105,12 @@ test('beyond loopback: a token is made, shown once and required, and a browser g
     t.is(
       (await ask(url + each, { cookie: `portlight-${new URL(url).port}=${token}` })).status,
       401,
-      'the cookie is another',
+      'the cookie is not the token',
     );
-    t.is((await ask(`${url}${each}?token=${token}`)).status, 401, 'an address is logged and remembered');
+    t.is((await ask(`${url}${each}?token=${token}`)).status, 401, 'not in the address, which is logged');
     t.is((await ask(url + each, bearer(token))).status, 200);
   }
-  // Prometheus, by whatever name it knows this host.
+  // Prometheus may use any name for this host.
   t.is((await ask(`${url}/metrics`, { host: 'docker-1.example:9797', ...bearer(token) })).status, 200);
   t.is((await ask(`${url}/metrics`, { host: 'docker-1.example:9797' })).status, 403);
   for (const each of ['/healthz', '/', '/readyz']) t.is((await ask(url + each)).status, 200, each);
@@ -123,27 +123,27 @@ test('beyond loopback: a token is made, shown once and required, and a browser g
 
   const { page } = await openPage(t, url);
   await page.getByLabel('Token').fill('certainly-not-this-one');
-  await page.getByRole('button', { name: 'Show me the containers' }).click();
-  await page.getByText('This is not the token of this agent.').waitFor();
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByText('Invalid token').waitFor();
   await page.getByLabel('Token').fill(token);
-  await page.getByRole('button', { name: 'Show me the containers' }).click();
+  await page.getByRole('button', { name: 'Log in' }).click();
   await page.getByText('live', { exact: true }).waitFor();
   await page.reload();
   await page.getByText('live', { exact: true }).waitFor();
-  t.is(await page.evaluate('document.cookie'), '', 'no script reads the cookie');
+  t.is(await page.evaluate('document.cookie'), '', 'scripts cannot read the cookie');
 
   const { page: other } = await openPage(t, `${url}/#token=${token}`);
   await other.getByText('live', { exact: true }).waitFor();
-  t.false(other.url().includes(token), 'it does not stay in the address');
+  t.false(other.url().includes(token), 'removed from the address');
 
   await agent.stop();
   const next = await startAgent(t, { args: beyond, dataDirectory });
   const nextUrl = (await listenUrl(next)).replace('0.0.0.0', '127.0.0.1');
-  t.false(next.stderr.includes(token), 'it is not told again');
+  t.false(next.stderr.includes(token), 'not logged again');
   t.is((await ask(`${nextUrl}/api/containers`, bearer(token))).status, 200);
 });
 
-test('a token that keeps nobody out is refused', async (t) => {
+test('a token that is too short is refused', async (t) => {
   const dataDirectory = temporaryDirectory(t);
   writeFileSync(join(dataDirectory, 'token'), 'short\n');
   const { code, stderr } = await new AgentProcess(
@@ -155,14 +155,14 @@ test('a token that keeps nobody out is refused', async (t) => {
   t.regex(stderr, /token: token is too short; expected at least 16 characters/);
 });
 
-test('names by which the agent is known are said in dashboard.hosts', async (t) => {
+test('dashboard.hosts allows further host names', async (t) => {
   const agent = await startAgent(t, { variables: { PORTLIGHT_DASHBOARD_HOSTS: 'docker-1.example' } });
   const url = await listenUrl(agent);
   t.is((await ask(`${url}/api/containers`, { host: 'docker-1.example' })).status, 200);
   t.is((await ask(`${url}/api/containers`, { host: 'docker-2.example' })).status, 403);
 });
 
-test('the page can be left out', async (t) => {
+test('the dashboard can be disabled', async (t) => {
   const url = await listenUrl(await startAgent(t, { variables: { PORTLIGHT_DASHBOARD_ENABLED: 'false' } }));
   t.is((await ask(`${url}/`)).status, 404);
   t.is((await ask(`${url}/api/containers`)).status, 404);

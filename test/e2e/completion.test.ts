@@ -1,4 +1,4 @@
-/** Completion in real shells. */
+/** Shell completion in real shells. */
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);
 
-/** A directory with `portlight`. */
+/** A directory with a `portlight` command. */
 function binDirectory(t: ExecutionContext): string {
   const directory = temporaryDirectory(t);
   const path = join(directory, 'portlight');
@@ -57,13 +57,13 @@ for (const [shell, { start, load }] of Object.entries(shells)) {
   });
 }
 
-test('completion asks the program itself, and says what things mean', async (t) => {
+test('completions come from the program itself, with descriptions', async (t) => {
   const ask = async (...words: string[]) => (await portlight(t, ['complete', '--', ...words])).stdout;
   t.regex(await ask('e'), /^events\tprint events/);
-  t.false((await ask('')).includes('complete\t'), 'what only scripts call is not shown');
+  t.false((await ask('')).includes('complete\t'), 'hidden commands are not completed');
   t.regex(await ask('top', '--so'), /^--sort\t/);
   t.is(await ask('run', '--config', ''), ':files\n');
   t.is(await ask('logs', '--severity=wa'), '--severity=warn\n');
-  t.is(await ask('logs', '--severity', '=', 'wa'), 'warn\n', 'as bash takes it apart');
+  t.is(await ask('logs', '--severity', '=', 'wa'), 'warn\n', 'as bash splits it');
   t.is(await ask('nonsense', '-x', 'y'), '');
 });

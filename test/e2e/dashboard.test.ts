@@ -1,4 +1,4 @@
-/** The page in a browser, on the real agent and a real daemon. */
+/** The dashboard in a browser, with a real agent and daemon. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -13,16 +13,16 @@ test.after.always(closeBrowser);
 
 const PRODUCTS = ['apples', 'bread', 'cheese'];
 
-test('a container that starts appears, writes, is searched, and its end is on the time line', async (t) => {
+test('a new container appears with its log, which can be searched, and its exit is on the timeline', async (t) => {
   const name = uniqueName('seen');
   const agent = await startAgent(t, {
-    // Figures that come are those for whoever looks on.
+    // All measurements are live samples.
     args: ['--interval', '1h'],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` },
   });
   const { page, complaints } = await openPage(t, await listenUrl(agent));
   await page.getByText('live', { exact: true }).waitFor();
-  await page.getByText('One that starts is shown at once.').waitFor();
+  await page.getByText(/^No containers on .* yet$/).waitFor();
 
   const container = await runContainer(t, {
     name,
@@ -46,16 +46,16 @@ test('a container that starts appears, writes, is searched, and its end is on th
   await lines.locator('.line.warn', { hasText: 'shelf is empty aisle=7' }).waitFor();
   await lines.locator('.line.error', { hasText: 'till is broken' }).waitFor();
 
-  // What is written now comes by itself.
+  // New lines appear without a reload.
   await execute(container, 'echo "sold dates" > /proc/1/fd/1');
   await lines.getByText('sold dates', { exact: true }).waitFor();
 
   const search = page.getByRole('searchbox', { name: 'Search the log' });
   await search.fill('CHEESE');
   await lines.locator('mark', { hasText: 'cheese' }).waitFor();
-  await waitFor('only what was looked for', async () => (await lines.locator('.line').count()) === 1);
+  await waitFor('only matching lines', async () => (await lines.locator('.line').count()) === 1);
   await search.fill('^sold (ap|da)');
-  await waitFor('what fits the pattern', async () => (await lines.locator('.line').count()) === 2);
+  await waitFor('lines that match the pattern', async () => (await lines.locator('.line').count()) === 2);
   await search.fill('');
   await page.getByRole('combobox', { name: 'Severity' }).selectOption('13');
   await waitFor('warnings and errors', async () => (await lines.locator('.line').count()) === 2);
@@ -64,15 +64,15 @@ test('a container that starts appears, writes, is searched, and its end is on th
 
   await page.getByRole('button', { name: 'Pause' }).click();
   await execute(container, 'echo "sold eggs" > /proc/1/fd/1');
-  await page.getByRole('button', { name: 'Held still: 1 new line' }).waitFor();
+  await page.getByRole('button', { name: 'Paused, 1 new line' }).waitFor();
   t.is(await lines.getByText('sold eggs').count(), 0);
   await page.getByRole('button', { name: 'Resume' }).click();
   await lines.getByText('sold eggs').waitFor();
 
   await page.getByRole('tab', { name: 'Details' }).click();
   await page.getByRole('row', { name: /^Memory .*64\.0 MiB/ }).waitFor();
-  await page.getByRole('row', { name: /^net \d+ its own/ }).waitFor();
-  await page.getByText('beyond the usual').waitFor();
+  await page.getByRole('row', { name: /^net \d+ private/ }).waitFor();
+  await page.getByText('Added capabilities').waitFor();
   await page.getByRole('list', { name: /^Layers/ }).waitFor();
 
   await container.kill({ signal: 'SIGTERM' });
@@ -115,12 +115,12 @@ test('containers are grouped by their Compose project, sorted and filtered', asy
   t.is(await page.locator('[aria-sort="descending"]').innerText(), 'CPU ▾');
   await page.keyboard.press('/');
   await page.keyboard.type('till store');
-  await waitFor('what fits', async () => (await names()).join() === `${name}-store`);
+  await waitFor('matching containers', async () => (await names()).join() === `${name}-store`);
   await page.getByText('1 of 3').waitFor();
   t.deepEqual(complaints, []);
 });
 
-test('text of others is text: markup, a line of a megabyte and marks that turn it around', async (t) => {
+test('foreign text stays text: markup, a line of a megabyte, bidirectional controls', async (t) => {
   const name = uniqueName('hostile');
   const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
   await runContainer(t, {
@@ -150,9 +150,9 @@ END
   await lines.getByText(evil).waitFor();
   await lines.getByText('red and', { exact: false }).waitFor();
   const long = lines.locator('.line', { hasText: 'more characters' });
-  // What is out of sight is not laid out, and has no inner text.
+  // Invisible lines have no layout, and therefore no inner text.
   t.regex((await long.textContent())!, /m{1000}\s*… 983,616 more characters/);
-  // The time stands before the text, whatever that does.
+  // The time stays in front of the text.
   const turned = lines.locator('.line', { hasText: 'drawkcab' });
   const [time, text] = [
     await turned.locator('time').boundingBox(),
@@ -168,7 +168,7 @@ END
   t.deepEqual(complaints, []);
 });
 
-test('the page finds the agent again after a restart, and what happened meanwhile', async (t) => {
+test('the page reconnects after a restart of the agent, and shows what it missed', async (t) => {
   const name = uniqueName('again');
   const variables = { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` };
   const first = await startAgent(t, { variables });
@@ -184,7 +184,7 @@ test('the page finds the agent again after a restart, and what happened meanwhil
   t.is(await page.getByText(/^no answer for/).count(), 0);
 });
 
-test('a container that is close to its memory limit has an alert, with what was known, until it is well again', async (t) => {
+test('a container near its memory limit has an alert with evidence, until it recovers', async (t) => {
   const name = uniqueName('full');
   const config = join(temporaryDirectory(t), 'portlight.yaml');
   writeFileSync(config, 'alerts: {rules: [{name: memory, for: 1s}]}\n');
@@ -201,7 +201,7 @@ test('a container that is close to its memory limit has an alert, with what was 
   await page.locator('.row', { hasText: name }).locator('.badge', { hasText: 'memory' }).first().waitFor();
   await page.getByRole('link', { name: /^Alerts/ }).click();
   const alert = page.getByRole('article').filter({ hasText: 'of its memory limit of 60 MiB' });
-  await alert.getByText('What was known then').click();
+  await alert.getByText('Evidence').click();
   await alert.getByText('filling up').waitFor();
   await execute(container, 'rm /dev/shm/a');
   await page.locator('article.resolved', { hasText: 'of its memory limit of 60 MiB' }).waitFor();

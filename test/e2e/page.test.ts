@@ -1,4 +1,4 @@
-/** The page in a browser, on a made host: five hundred containers, alerts, the keyboard, phones, accessibility. */
+/** The page in a browser, with synthetic data: 500 containers, alerts, keyboard, phones, accessibility. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -11,7 +11,7 @@ import { waitFor } from '../support/wait.ts';
 
 test.after.always(closeBrowser);
 
-/** Scrolls the list for three seconds, and measures each frame; runs in the page. */
+/** Scrolls the list for three seconds and measures each frame; runs in the page. */
 const SCROLL = `(async () => {
   const list = document.querySelector('section.list');
   const times = [];
@@ -27,21 +27,21 @@ const SCROLL = `(async () => {
 })()`;
 
 interface Frames {
-  /** A second. */
+  /** Frames per second. */
   readonly rate: number;
   /** ms */
   readonly longest: number;
-  /** Where the list has got to, px. */
+  /** Final scroll position of the list, px. */
   readonly top: number;
 }
 
-/** By how much what is shown is wider than the window, px; runs in the page. */
+/** How much the content is wider than the window, px; runs in the page. */
 const EXCESS = `Math.max(...[document.documentElement, document.querySelector('main')]
   .map((each) => each.scrollWidth - each.clientWidth))`;
 
 const VIEWS = ['containers', 'events', 'alerts', 'namespaces', 'host', 'agent'];
 
-test.serial('what a browser loads is 150 KB at most, compressed', (t) => {
+test.serial('the page is 150 KB at most, compressed', (t) => {
   const page = join(import.meta.dirname, '../../dist/page');
   const sizes = readdirSync(page, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.gz'))
@@ -51,8 +51,8 @@ test.serial('what a browser loads is 150 KB at most, compressed', (t) => {
   t.true(sizes.length >= 3 && sum <= 150_000);
 });
 
-// Alone: other pages would take its frames.
-test.serial('of five hundred containers those in sight are drawn, and the list runs smoothly', async (t) => {
+// Serial: other pages would cost frames.
+test.serial('of 500 containers only visible ones are rendered, and the list scrolls smoothly', async (t) => {
   const feed = await Feed.start(crowd(500));
   t.teardown(() => feed.stop());
   await feed.past(600_000);
@@ -60,7 +60,7 @@ test.serial('of five hundred containers those in sight are drawn, and the list r
   await page.getByRole('link', { name: 'team-00-api-1' }).waitFor();
   t.true((await page.locator('.rows .row').count()) < 80);
   await waitFor('small charts', async () => (await page.locator('.spark.cpu .line[d^="M"]').count()) > 10);
-  // Figures come in the midst of it, as often as they do.
+  // Live samples arrive meanwhile, at their usual rate.
   const rounds = setInterval(() => void feed.round(), LIVE_INTERVAL_MS);
   const frames = (await page.evaluate(SCROLL)) as Frames;
   clearInterval(rounds);
@@ -76,7 +76,7 @@ test.serial('of five hundred containers those in sight are drawn, and the list r
   t.deepEqual(complaints, []);
 });
 
-test('an alert stands beside its container, in the view of alerts and on the time line', async (t) => {
+test('an alert is shown at its container, in the alerts view and on the timeline', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url);
@@ -89,13 +89,13 @@ test('an alert stands beside its container, in the view of alerts and on the tim
   const alert = page
     .getByRole('article')
     .filter({ hasText: 'shop-checkout-1 uses 93 % of its memory limit' });
-  await alert.getByText('What was known then').click();
+  await alert.getByText('Evidence').click();
   await alert.getByText('payment failed: upstream timed out').waitFor();
   await alert.getByRole('link', { name: 'shop-checkout-1' }).click();
   await page.getByRole('heading', { level: 1, name: 'shop-checkout-1' }).waitFor();
   await page.locator('.strip .span.critical').first().waitFor();
   await page.locator('.strip [data-event="docker.container.oom"]').first().waitFor();
-  // All that fire have ended.
+  // All alerts are resolved.
   await feed.alerts([]);
   await waitFor('no badge', async () => (await page.locator('.subject .badge').count()) === 0);
   t.deepEqual(complaints, []);
@@ -128,7 +128,7 @@ test('charts share crosshair and zoom', async (t) => {
   t.deepEqual(complaints, []);
 });
 
-test('the keyboard goes everywhere', async (t) => {
+test('all views are reachable with the keyboard', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url);
@@ -160,7 +160,7 @@ test('the keyboard goes everywhere', async (t) => {
 });
 
 for (const colorScheme of ['dark', 'light'] as const) {
-  test(`axe-core has nothing to say against any view, ${colorScheme}`, async (t) => {
+  test(`axe-core finds no violations in any view, ${colorScheme}`, async (t) => {
     const feed = await startDemoHour();
     t.teardown(() => feed.stop());
     const { page, complaints } = await openPage(t, feed.url, { colorScheme });
@@ -168,7 +168,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
     for (const view of VIEWS) {
       await page.goto(`${feed.url}/#/${view}`);
       await page.getByRole('heading', { level: 1, name: view, exact: false }).waitFor({ state: 'attached' });
-      if (view === 'agent') await page.getByText('Kept for this page').waitFor();
+      if (view === 'agent') await page.getByText('Dashboard memory').waitFor();
       t.deepEqual(await violations(page), [], view);
     }
     await page.goto(`${feed.url}/#/container/${feed.named('shop-checkout-1').id}`);
@@ -179,7 +179,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
     }
     await page.keyboard.press('?');
     t.deepEqual(await violations(page), [], 'help');
-    // It has something to say where there is something.
+    // It does find a violation.
     await page.evaluate("document.documentElement.style.setProperty('--text', 'var(--muted)')");
     await page.evaluate("document.documentElement.style.setProperty('--muted', 'var(--panel)')");
     t.regex((await violations(page)).join(), /color-contrast/);
@@ -187,7 +187,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
   });
 }
 
-test('nothing is wider than a phone', async (t) => {
+test('no view is wider than a phone', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url, { viewport: { width: 360, height: 740 } });
@@ -202,7 +202,7 @@ test('nothing is wider than a phone', async (t) => {
   t.deepEqual(complaints, []);
 });
 
-test('health checks leave what happened where it is', async (t) => {
+test('health checks do not evict other events', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, `${feed.url}/#/events`);
@@ -216,7 +216,7 @@ test('health checks leave what happened where it is', async (t) => {
   await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given them back');
   await page.getByText('was given them back').waitFor();
   t.is(await page.getByText('was given other limits').count(), 1);
-  // They are the container's own.
+  // The events of the health checks are shown at the container.
   await page.goto(`${feed.url}/#/container/${feed.named('shop-web-1').id}`);
   await page.getByRole('tab', { name: 'Events' }).click();
   await page.getByText('check 1099').waitFor();
@@ -224,7 +224,7 @@ test('health checks leave what happened where it is', async (t) => {
   t.deepEqual(complaints, []);
 });
 
-test('Enter does what stands at the focus, also when a container was picked before', async (t) => {
+test('Enter activates the focused element, even if a container is selected', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, feed.url);
@@ -241,7 +241,7 @@ test('Enter does what stands at the focus, also when a container was picked befo
   t.deepEqual(complaints, []);
 });
 
-test('an address that is broken shows the containers', async (t) => {
+test('a broken address shows the containers', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   for (const broken of ['#/container/%', '#token=%']) {
@@ -252,18 +252,18 @@ test('an address that is broken shows the containers', async (t) => {
   }
 });
 
-test('an agent that hangs is not called live', async (t) => {
+test('an agent that hangs is not shown as live', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page } = await openPage(t, 'about:blank');
   await page.clock.install();
   await page.goto(feed.url);
   await page.getByText('live', { exact: true }).waitFor();
-  // It still takes connections, and never answers.
+  // It still accepts connections, but never answers.
   await page.route('**/api/**', () => {});
   await page.clock.runFor(30_000);
   t.is(await page.getByText('live', { exact: true }).count(), 1);
-  // A sign that was on its way may have come in the meantime.
+  // A message that was in transit may have arrived meanwhile.
   await page.clock.runFor(45_000);
   await page.getByText(/^no answer for/).waitFor();
   await page.unroute('**/api/**');
@@ -271,7 +271,7 @@ test('an agent that hangs is not called live', async (t) => {
   await page.getByText('live', { exact: true }).waitFor();
 });
 
-test('no search makes the page hang, and what fits a pattern comes while it is written', async (t) => {
+test('no search blocks the page, and new lines that match a pattern appear', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page, complaints } = await openPage(t, `${feed.url}/#/container/${feed.named('blog-ghost-1').id}`);
@@ -280,7 +280,7 @@ test('no search makes the page hang, and what fits a pattern comes while it is w
   feed.log('blog-ghost-1', [[Date.now(), `${'a'.repeat(200)}!`]]);
   await lines.getByText('aaa!').waitFor();
   await search.fill('^(a+)+$');
-  await lines.getByText('No line fits.').waitFor();
+  await lines.getByText('No matching lines').waitFor();
   feed.log('blog-ghost-1', [
     [Date.now(), `${'a'.repeat(300)}!`],
     [Date.now(), 'aaaa'],
@@ -292,7 +292,7 @@ test('no search makes the page hang, and what fits a pattern comes while it is w
   t.deepEqual(complaints, []);
 });
 
-test('a log that is held still stays when the stream begins anew, and what was missed waits', async (t) => {
+test('a paused log stays paused when the stream reconnects, and missed lines wait', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const { page } = await openPage(t, 'about:blank');
@@ -309,13 +309,13 @@ test('a log that is held still stays when the stream begins anew, and what was m
   feed.log('shop-checkout-1', [[Date.now(), 'written meanwhile']]);
   await page.unroute('**/api/**');
   await page.clock.runFor(60_000);
-  await page.getByRole('button', { name: 'Held still: 1 new line' }).waitFor();
+  await page.getByRole('button', { name: 'Paused, 1 new line' }).waitFor();
   t.is(await lines.locator('.line').count(), before);
   await page.getByRole('button', { name: 'Resume' }).click();
   await lines.getByText('written meanwhile').waitFor();
 });
 
-test('after many older lines the newest are shown again without a hole', async (t) => {
+test('after loading many older lines, resuming shows the newest without a gap', async (t) => {
   const feed = await startDemoHour();
   t.teardown(() => feed.stop());
   const begun = Date.now() - 60_000;

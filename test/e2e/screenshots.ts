@@ -1,4 +1,4 @@
-/** `npm run screenshots`: pictures of each view, of a made host, for the README; writes them to docs/images. */
+/** `npm run screenshots`: pictures of each view with synthetic data, for README and docs; writes docs/images. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

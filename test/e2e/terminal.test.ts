@@ -1,4 +1,4 @@
-/** Commands as a person types them: widths, colours, several logs, events, exit codes. */
+/** Commands in a terminal: widths, colours, several logs, events, exit codes. */
 import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
@@ -11,20 +11,20 @@ import { waitFor } from '../support/wait.ts';
 
 test.before(ensureImage);
 
-/** No agent answers there. */
+/** No agent listens there. */
 const ALONE = { PORTLIGHT_LISTEN: '127.0.0.1:1' };
 const SMALL = { columns: 80, rows: 24 };
-/** For whatever there is to be listed. */
+/** Enough rows for any list. */
 const TALL = { columns: 80, rows: 200 };
 
-/** Whose names and image's names are longer than there is room for. */
+/** Starts a container whose name is too long for a terminal. */
 async function longNames(t: ExecutionContext): Promise<string> {
   const name = uniqueName('a-name-that-is-longer-than-there-is-room-for-in-eighty-columns');
   await runContainer(t, { name, script: 'sleep 600' });
   return name;
 }
 
-test('a table fits the terminal, and is whole elsewhere', async (t) => {
+test('a table fits the terminal, and is not cut elsewhere', async (t) => {
   const name = await longNames(t);
   for (const view of ['ps', 'images', 'info', 'namespaces', 'namespaces -o table']) {
     const terminal = await Terminal.start(t, portlightLine(view.split(' ')), TALL);
@@ -41,7 +41,7 @@ test('a table fits the terminal, and is whole elsewhere', async (t) => {
       piped.every((line) => !line.includes('…')),
       view,
     );
-    // What is too long is cut in its own line.
+    // A long text is cut within its line.
     const last = table.findLast((line) => !line.startsWith('!'))!;
     t.true(
       piped.some((line) => line.startsWith(last.split(/ {2,}|…/)[0]!)),
@@ -52,7 +52,7 @@ test('a table fits the terminal, and is whole elsewhere', async (t) => {
   t.true(stdout.includes(name));
 });
 
-test('colours are for terminals, unless somebody says otherwise', async (t) => {
+test('colours are for terminals, unless NO_COLOR or FORCE_COLOR is set', async (t) => {
   await runContainer(t, { script: 'sleep 600' });
   t.false((await portlight(t, ['ps'], ALONE)).stdout.includes('\u001b'));
   const forced = await portlight(t, ['ps'], { ...ALONE, FORCE_COLOR: '1' });
@@ -65,12 +65,12 @@ test('colours are for terminals, unless somebody says otherwise', async (t) => {
   t.false((await plain.styled()).includes('\u001b['));
 });
 
-test('what takes a while says so on standard error, and leaves no trace', async (t) => {
+test('slow commands show progress on standard error, and erase it', async (t) => {
   await runContainer(t, { script: 'sleep 600' });
   const line = `${portlightLine(['ps'])} 2> progress; tr '\\r' '\\n' < progress; echo "[$(wc -c < progress)]"`;
   const elsewhere = await Terminal.start(t, line, TALL);
-  t.true((await elsewhere.shows(/left with 0/)).includes('[0]'), 'nothing where nobody looks');
-  // script(1) has all that went to the terminal, and not only what still stands there.
+  t.true((await elsewhere.shows(/left with 0/)).includes('[0]'), 'no progress without a terminal');
+  // script(1) records all output of a terminal, not only the final screen.
   const env = { ...process.env, ...ALONE, NO_COLOR: '1' };
   const { stdout } = await promisify(execFile)('script', ['-qec', portlightLine(['ps']), '/dev/null'], {
     env,
@@ -78,10 +78,10 @@ test('what takes a while says so on standard error, and leaves no trace', async 
   t.regex(stdout, /\S measuring \d+ containers/);
   const ERASED = '\r\u001b[K';
   const left = stdout.slice(stdout.lastIndexOf(ERASED) + ERASED.length);
-  t.true(left.startsWith('NAME'), 'and nothing of it is left');
+  t.true(left.startsWith('NAME'), 'progress is erased');
 });
 
-test('every view is a table, JSON and YAML', async (t) => {
+test('every list is available as table, JSON and YAML', async (t) => {
   const name = uniqueName('formats');
   await runContainer(t, { name, script: 'sleep 600' });
   for (const view of ['ps', 'images', 'info', 'namespaces']) {
@@ -97,21 +97,21 @@ test('every view is a table, JSON and YAML', async (t) => {
   t.is((parse(status.stdout) as { pid: number }).pid, agent.pid);
 });
 
-/** The row of a container, or of the image that it is made from; all where there are no rows. */
+/** The row of a container, or of its image; the whole value if there are no rows. */
 function ofOurs(found: unknown, name: string): unknown {
   if (!Array.isArray(found)) return found;
   const rows = found as { name?: string; references?: string[] }[];
   return rows.find((row) => row.name === name || row.references?.includes(IMAGE));
 }
 
-/** Keys and types, for what changes from one call to the next. */
+/** Keys and types; values change between two calls. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
   if (value === null || typeof value !== 'object') return typeof value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shapeOf(each)]));
 }
 
-test('several logs are one, by time; chosen by severity, pattern and time', async (t) => {
+test('several logs are merged by time, and filtered by severity, pattern and time', async (t) => {
   const [one, other] = [uniqueName('one'), uniqueName('other')];
   const begin = Math.ceil(Date.now() / 1000) + 6;
   const script = `while [ $(date +%s) -lt ${begin} ]; do sleep 0.1; done; for n in 1 2 3 4 5; do
@@ -128,7 +128,7 @@ test('several logs are one, by time; chosen by severity, pattern and time', asyn
   const owners = lines.map((line) => line.split(' ')[1]!);
   t.true(
     owners.some((owner, at) => at > 2 && owner === one && owners[at - 1] === other),
-    'in turns',
+    'merged',
   );
   t.regex(lines[0]!, new RegExp(`^\\S+Z (${one}|${other}) +\\| line 1$`));
 
@@ -137,7 +137,7 @@ test('several logs are one, by time; chosen by severity, pattern and time', asyn
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as { body: string; severity?: string });
-  t.is(records.length, 15, 'with the lines that belong to one that is severe enough');
+  t.is(records.length, 15, 'with continuation lines');
   t.deepEqual([...new Set(records.map(({ severity }) => severity))].sort(), ['error', 'warn', undefined]);
   const errors = await portlight(t, ['logs', '--severity', 'error', one], ALONE);
   t.is(errors.stdout, '');
@@ -151,7 +151,7 @@ test('several logs are one, by time; chosen by severity, pattern and time', asyn
   );
   t.is(since.stdout, '{"level":"warn","msg":"hm 5"}\n');
   const last = await portlight(t, ['logs', '-n', '1', one, other], ALONE);
-  t.is((last.stdout + last.stderr).trimEnd().split('\n').length, 2, 'one of each');
+  t.is((last.stdout + last.stderr).trimEnd().split('\n').length, 2, 'one line each');
 
   const wrong = await portlight(t, ['logs', '--grep', '(', one], ALONE);
   t.is(wrong.code, 2);
@@ -166,7 +166,7 @@ test('several logs are followed without a gap or a repeat', async (t) => {
   const follower = new AgentProcess(['logs', '-f', ...names], ALONE, temporaryDirectory(t));
   t.teardown(() => follower.kill('SIGKILL'));
   const { code, stdout } = await follower.exit;
-  t.is(code, 0, 'the containers have ended');
+  t.is(code, 0, 'the containers have exited');
   for (const name of names) {
     const own = stdout.split('\n').filter((line) => line.startsWith(name));
     t.deepEqual(
@@ -176,7 +176,7 @@ test('several logs are followed without a gap or a repeat', async (t) => {
   }
 });
 
-test('a log on a terminal has colours by severity, and steers nothing', async (t) => {
+test('log lines have colours by severity, and cannot control the terminal', async (t) => {
   const name = uniqueName('coloured');
   const other = uniqueName('coloured');
   const script = `echo "ERROR: no"; echo "WARN careful"; printf '\\033[2J\\033[HERROR: \\302\\233x\\n'`;
@@ -191,12 +191,12 @@ test('a log on a terminal has colours by severity, and steers nothing', async (t
   t.regex(stripVTControlCharacters(styled), new RegExp(`${other.slice(0, 20)}.* \\| fine`));
 });
 
-test('events are told as the agent tells them, of what has passed and of what comes', async (t) => {
+test('events: past ones, then new ones', async (t) => {
   const name = uniqueName('events');
   await (await runContainer(t, { name, script: 'exit 3' })).wait();
   const { stdout, code } = await portlight(t, ['events', name], ALONE);
   t.is(code, 0);
-  // Its networks have events of their own.
+  // Networks have separate events.
   t.deepEqual(
     stdout
       .trimEnd()
@@ -218,15 +218,15 @@ test('events are told as the agent tells them, of what has passed and of what co
   const follower = new AgentProcess(['events', '-f', '--since', '1h', name], ALONE, temporaryDirectory(t));
   t.teardown(() => follower.kill('SIGKILL'));
   const ends = () => follower.stdout.match(/exited with code 3/g)?.length ?? 0;
-  await waitFor('what has passed', () => ends() === 1);
+  await waitFor('past events', () => ends() === 1);
   await docker.getContainer(name).start();
-  await waitFor('what comes', () => ends() === 2);
+  await waitFor('new events', () => ends() === 2);
   follower.kill('SIGINT');
   t.is((await follower.exit).signal, 'SIGINT');
   t.regex((await portlight(t, ['events', 'nobody'], ALONE)).stderr, /no such container: nobody/);
 });
 
-test('where an agent runs, ps and events take what it has', async (t) => {
+test('with a running agent, ps and events show its data', async (t) => {
   const name = uniqueName('agent');
   const before = uniqueName('before');
   await (await runContainer(t, { name: before, script: 'exit 4' })).wait();
@@ -242,24 +242,24 @@ test('where an agent runs, ps and events take what it has', async (t) => {
     const rows = JSON.parse(stdout) as { name: string; memory?: number; pid?: number; namespaces: object }[];
     return rows.find((each) => each.name === name && each.memory !== undefined);
   });
-  t.is(row.pid, undefined, 'which only whoever asks the daemon knows');
+  t.is(row.pid, undefined, 'the agent does not have it');
   t.true(Object.keys(row.namespaces).includes('pid'));
   t.regex((await portlight(t, ['ps'], variables)).stdout, new RegExp(`^${name} .* 16 MiB .* pid:\\d+`, 'm'));
   const follower = new AgentProcess(['events', '-f', name], variables, temporaryDirectory(t));
   t.teardown(() => follower.kill('SIGKILL'));
-  await waitFor('what has passed', () => follower.stdout.includes(`container ${name} started`));
+  await waitFor('past events', () => follower.stdout.includes(`container ${name} started`));
   await container.kill();
-  await waitFor('what comes', () => /killed on request \(exit code 137\)/.test(follower.stdout));
-  t.is(follower.stdout.match(/ started$/gm)?.length, 1, 'each once');
+  await waitFor('new events', () => /killed on request \(exit code 137\)/.test(follower.stdout));
+  t.is(follower.stdout.match(/ started$/gm)?.length, 1, 'no duplicates');
   const all = (await portlight(t, ['events', before, name], variables)).stdout;
-  t.regex(all, new RegExp(`container ${before} exited with code 4`), 'what the daemon remembers from before');
+  t.regex(all, new RegExp(`container ${before} exited with code 4`), "from the daemon's memory");
   t.is(all.match(new RegExp(`container ${name} started$`, 'gm'))?.length, 1);
   await agent.stop();
   t.is((await follower.exit).code, 1);
   t.regex(follower.stderr, /^portlight: the agent at http\S+ closed the connection/);
 });
 
-test('beyond loopback the agent is shown its token', async (t) => {
+test('beyond loopback the commands send the token', async (t) => {
   const dataDirectory = temporaryDirectory(t);
   const agent = await startAgent(t, { dataDirectory, args: ['--listen', '0.0.0.0:0'] });
   const listen = new URL(await listenUrl(agent)).host;
@@ -274,14 +274,14 @@ test('beyond loopback the agent is shown its token', async (t) => {
   t.regex(stranger.stderr, /^portlight: http:\S+: a token is required/);
 });
 
-/** Reads whatever root reads, and may neither connect to the daemon nor look into processes. */
+/** Reads all files, but can neither connect to the daemon nor inspect processes. */
 const UNPRIVILEGED = [
   ['--reuid=65534', '--regid=65534', '--clear-groups'],
   ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'],
 ].flat();
 
 (process.getuid?.() === 0 ? test : test.skip)(
-  'who may not ask the daemon is answered by the agent',
+  'without access to the daemon, commands use the agent',
   async (t) => {
     const name = uniqueName('unprivileged');
     const agent = await startAgent(t);
@@ -320,7 +320,7 @@ test('exit codes: 0, 1, 2, and 130 for Ctrl-C', async (t) => {
   await runContainer(t, { name, script: 'echo hello; sleep 600' });
   t.is((await portlight(t, ['logs', name], ALONE)).code, 0);
   t.is((await portlight(t, ['logs', 'nobody'], ALONE)).code, 1);
-  t.is((await portlight(t, ['top'], ALONE)).code, 1, 'no terminal');
+  t.is((await portlight(t, ['top'], ALONE)).code, 1, 'without a terminal');
   t.is((await portlight(t, ['ps', '-o', 'xml'], ALONE)).code, 2);
   t.is((await portlight(t, ['top', '--sort', 'size'], ALONE)).code, 2);
   t.is((await portlight(t, ['completion', 'tcsh'], ALONE)).code, 2);

@@ -13,15 +13,15 @@ test.before(ensureImage);
 const SMALL = { columns: 80, rows: 24 };
 const LARGE = { columns: 200, rows: 50 };
 
-/** The shell says before and after, so that it can be seen whether the screen is what it was. */
+/** The shell prints before and after, which shows whether the screen is restored. */
 const startTop = (t: ExecutionContext, args: readonly string[], options: TerminalOptions) =>
   Terminal.start(t, `echo as it was; ${portlightLine(['top', ...args])}`, options);
 
 async function isRestored(t: ExecutionContext, terminal: Terminal): Promise<void> {
-  // Then the shell says how the terminal is.
+  // Then the shell prints the modes of the terminal.
   const screen = await terminal.shows(/left with[\s\S]* echo /);
-  t.regex(screen, /^as it was\n/, 'what stood there before is back');
-  t.false(screen.includes('portlight top '), 'nothing of it is left');
+  t.regex(screen, /^as it was\n/, 'the previous screen is restored');
+  t.false(screen.includes('portlight top '), 'nothing of top is left');
   t.regex(screen, / icanon /);
   t.regex(screen, / echo /);
 }
@@ -59,7 +59,7 @@ for (const size of [SMALL, LARGE]) {
     await terminal.press('r');
     await terminal.shows(new RegExp(`NAME▲?[\\s\\S]*${other}[\\s\\S]*${busy}[\\s\\S]*${big}`));
 
-    // The filter is written anew.
+    // Replace the filter.
     await terminal.press('/', 'C-u', `${project}-bu`, 'Enter');
     await terminal.shows(new RegExp(`^/${project}-bu(?![\\s\\S]* ${big})`, 'm'));
     await terminal.press('Enter');
@@ -68,12 +68,12 @@ for (const size of [SMALL, LARGE]) {
     t.true(one.includes(`${project}/サービス`));
     t.regex(one, /^CPU [\d.]+ %, throttled/m);
     t.regex(one, /MEMORY [\d.]+ KiB|MEMORY [\d.]+ MiB/);
-    t.is(/NET in /.test(one), size.columns >= 100, 'more charts where there is room');
+    t.is(/NET in /.test(one), size.columns >= 100, 'more charts on a wide screen');
     t.regex(one, new RegExp(`^\\S+ container ${busy} started$`, 'm'));
     await terminal.shows(/[⠀-⣿]/);
     t.is((await terminal.lines()).length, size.rows);
 
-    // Its log is read, searched, and has the screen to itself.
+    // The log: pause, search, full screen.
     await terminal.press('p');
     await terminal.shows(/log, paused \(End: follow\)/);
     await terminal.press('End', '/', 'no such line', 'Enter');
@@ -93,7 +93,7 @@ for (const size of [SMALL, LARGE]) {
   });
 }
 
-test('it fits whatever size the terminal gets', async (t) => {
+test('the screen adapts to the size of the terminal', async (t) => {
   const name = uniqueName('resize');
   await runContainer(t, { name, script: 'sleep 600' });
   const terminal = await startTop(t, ['--filter', name.slice(-12)], LARGE);
@@ -107,7 +107,7 @@ test('it fits whatever size the terminal gets', async (t) => {
   t.is(lines.length, SMALL.rows);
   t.regex(lines.at(-1)!, /^\/|q:quit$/);
   await terminal.resize(30, 6);
-  await waitFor('what there is room for', async () => (await terminal.lines()).length === 6);
+  await waitFor('a cut screen', async () => (await terminal.lines()).length === 6);
   await terminal.resize(LARGE.columns, LARGE.rows);
   await terminal.shows(/READ +WRITE +RESTARTS +UP +IMAGE/);
 });
@@ -117,7 +117,7 @@ for (const [how, code, end] of [
   ['SIGTERM', 143, async (terminal: Terminal) => process.kill(await terminal.childPid(), 'SIGTERM')],
   ['SIGHUP', 129, async (terminal: Terminal) => process.kill(await terminal.childPid(), 'SIGHUP')],
 ] as const) {
-  test(`${how} leaves the terminal as it was`, async (t) => {
+  test(`${how} restores the terminal`, async (t) => {
     const terminal = await startTop(t, [], SMALL);
     await terminal.shows(/^portlight top /);
     await end(terminal);
@@ -126,7 +126,7 @@ for (const [how, code, end] of [
   });
 }
 
-test('Ctrl-Z gives the terminal back, and fg takes it again', async (t) => {
+test('Ctrl-Z suspends, fg resumes', async (t) => {
   const variables = { PS1: '$ ', HOME: '/nonexistent' };
   const terminal = await Terminal.start(t, 'exec bash --norc --noprofile -i', { ...SMALL, variables });
   await terminal.press(`echo as it was; ${portlightLine(['top'])}`, 'Enter');
@@ -139,7 +139,7 @@ test('Ctrl-Z gives the terminal back, and fg takes it again', async (t) => {
   await terminal.shows(/^as it was$/m);
 });
 
-test('a crash leaves the terminal as it was, and says what it was', async (t) => {
+test('a crash restores the terminal and prints the error', async (t) => {
   const crash =
     'data:text/javascript,process.on(String.fromCharCode(83,73,71,85,83,82,50),()=>{throw(Error(4711))})';
   const terminal = await startTop(t, [], { ...SMALL, variables: { NODE_OPTIONS: `--import=${crash}` } });
@@ -149,7 +149,7 @@ test('a crash leaves the terminal as it was, and says what it was', async (t) =>
   t.regex(await terminal.text(), /Error: 4711/);
 });
 
-test('what a container is called and writes cannot steer the terminal', async (t) => {
+test('names and log lines cannot control the terminal', async (t) => {
   const name = uniqueName('hostile');
   await runContainer(t, {
     name,
@@ -169,19 +169,19 @@ test('what a container is called and writes cannot steer the terminal', async (t
   t.true(lines[0]!.includes('evil/xy'), lines[0]);
   t.is(lines.length, SMALL.rows);
   t.regex(lines.at(-1)!, /^Esc:back/);
-  t.regex(screen, /\| 日{32}…$/m, 'cut where the line ends, by columns');
+  t.regex(screen, /\| 日{32}…$/m, 'cut by columns');
   t.false(screen.includes('\u202e'));
   t.not(await terminal.title(), 'owned');
 });
 
-test('without colours the cursor and alerts can still be told', async (t) => {
+test('without colours the cursor is still visible', async (t) => {
   const name = uniqueName('plain');
   await runContainer(t, { name, script: 'sleep 600' });
   const args = ['--filter', name.slice(-12)];
   const plain = await startTop(t, args, { ...SMALL, variables: { NO_COLOR: '1', LANG: 'C' } });
   const screen = await plain.shows(/^>portlight/m);
   t.false((await plain.styled()).includes('\u001b['));
-  t.notRegex(screen, /[█▏▼⠀-⣿]/, 'no bars and charts that the locale does not have');
+  t.notRegex(screen, /[█▏▼⠀-⣿]/, 'ASCII bars and charts only');
   const coloured = await startTop(t, args, SMALL);
   await coloured.shows(/^>portlight/m);
   t.true(
@@ -191,7 +191,7 @@ test('without colours the cursor and alerts can still be told', async (t) => {
   );
 });
 
-test('where an agent runs, it shows what that has', async (t) => {
+test('with a running agent, top shows its data', async (t) => {
   const name = uniqueName('shared');
   const agent = await startAgent(t);
   const variables = { PORTLIGHT_LISTEN: new URL(await listenUrl(agent)).host };
@@ -208,8 +208,8 @@ test('where an agent runs, it shows what that has', async (t) => {
   t.pass();
 });
 
-/** A way to the daemon that can be closed, and opened again. */
-class Way {
+/** A proxy to the daemon that can be closed and opened again. */
+class DaemonProxy {
   readonly path: string;
   private readonly sockets = new Set<Socket>();
   private server: Server | undefined;
@@ -238,22 +238,22 @@ class Way {
   }
 }
 
-test('a daemon that goes is said to be gone, and found again', async (t) => {
-  const way = new Way(t);
-  await way.open();
-  const name = uniqueName('way');
+test('a lost daemon is reported and reconnected', async (t) => {
+  const proxy = new DaemonProxy(t);
+  await proxy.open();
+  const name = uniqueName('proxy');
   await runContainer(t, { name, script: 'sleep 600' });
-  const variables = { DOCKER_HOST: `unix://${way.path}` };
+  const variables = { DOCKER_HOST: `unix://${proxy.path}` };
   const terminal = await startTop(t, ['--filter', name.slice(-12)], { ...LARGE, variables });
   await terminal.shows(new RegExp(`^CPU [\\s\\S]*>${name} +running`, 'm'));
-  way.close();
+  proxy.close();
   const screen = await terminal.shows(/^the daemon at unix:\S+ does not answer.*; reconnecting$/m);
-  t.true(screen.includes(name), 'with what was known last');
-  await way.open();
+  t.true(screen.includes(name), 'with the last known data');
+  await proxy.open();
   await terminal.shows(new RegExp(`^CPU [\\s\\S]*>${name} +running`, 'm'));
 });
 
-test('a container that begins and ends is seen to', async (t) => {
+test('a container appears and disappears', async (t) => {
   const terminal = await startTop(t, [], LARGE);
   await terminal.shows(/^portlight top /);
   const name = uniqueName('brief');

@@ -1,4 +1,4 @@
-/** The frame around the views: where one is, whether it is live, and the keys that work everywhere. */
+/** The frame around the views: navigation, connection state and global keys. */
 
 import { duration } from './lib/format.ts';
 import { useKeys } from './lib/keys.ts';
@@ -43,7 +43,7 @@ function Live() {
         {lastMessageAt.value === 0 ? 'connecting' : `no answer for ${duration(silence)}`}
       </span>
     );
-  if (!isDaemonConnected.value) return <span class="live away">the daemon is away</span>;
+  if (!isDaemonConnected.value) return <span class="live away">daemon disconnected</span>;
   return <span class="live">live</span>;
 }
 

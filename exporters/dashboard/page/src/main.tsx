@@ -16,8 +16,8 @@ import './style/dialogs.css';
 import './style/narrow.css';
 import './state/theme.ts';
 
-/** A token that was given in the address, behind #, which browsers send to nobody; it is not to stay there. */
-async function takeToken(): Promise<void> {
+/** Logs in with a token from the address (`#token=…`, which browsers send to no server) and removes it from there. */
+async function loginFromAddress(): Promise<void> {
   const encoded = /^#token=(.+)$/.exec(location.hash)?.[1];
   if (encoded === undefined) return;
   history.replaceState(null, '', location.pathname);
@@ -26,4 +26,4 @@ async function takeToken(): Promise<void> {
 }
 
 render(<App />, document.body);
-void takeToken().then(connect);
+void loginFromAddress().then(connect);

@@ -1,9 +1,9 @@
-/** Figures as a person reads them. */
+/** Formatting of values for people. */
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 const NONE = '–';
 
-/** Three digits that count. */
+/** Three significant digits. */
 const digits = (value: number): string =>
   value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 
@@ -23,7 +23,7 @@ export const rate = (value: number | null | undefined): string =>
 export const cpus = (value: number | null | undefined): string =>
   value === null || value === undefined ? NONE : value < 0.1 ? value.toFixed(3) : digits(value);
 
-/** A share of 1. */
+/** A share; 1 is 100 %. */
 export const percent = (value: number | null | undefined): string =>
   value === null || value === undefined
     ? NONE
@@ -46,7 +46,7 @@ export function duration(ms: number): string {
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** `14:03:07` in the reader's own time */
+/** `14:03:07` in local time */
 export function clock(time: number): string {
   const date = new Date(time);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
@@ -61,7 +61,7 @@ export const moment = (time: number | null): string =>
     ? NONE
     : new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-/** A value in its UCUM unit. */
+/** A value with its UCUM unit. */
 export function inUnit(value: number, unit: string): string {
   if (unit === 'By') return bytes(value);
   if (unit === 's') return value < 1 ? `${(value * 1000).toFixed(0)} ms` : `${digits(value)} s`;
@@ -71,7 +71,7 @@ export function inUnit(value: number, unit: string): string {
 
 export type Level = 'error' | 'warn' | 'info' | 'debug' | 'none';
 
-/** Of an OpenTelemetry severity number. */
+/** The level of an OpenTelemetry severity number. */
 export function levelOf(severity: number): Level {
   if (severity >= 17) return 'error';
   if (severity >= 13) return 'warn';

@@ -1,4 +1,4 @@
-/** The keyboard: one listener, to which views add what they know. */
+/** Keyboard shortcuts: one listener, with a layer of keys for each view. */
 import { useEffect, useRef } from 'preact/hooks';
 
 export type Keys = Readonly<Record<string, (event: KeyboardEvent) => void>>;
@@ -7,25 +7,25 @@ interface Layer {
   keys: Keys;
 }
 
-/** Those of the whole page first; whoever comes later goes before them. */
+/** Global keys first; later layers take precedence. */
 const layers: Layer[] = [];
 
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.matches('input:not([type=checkbox]), textarea, select');
 
-/** What Enter has a meaning of its own for. */
-const takesEnter = (target: EventTarget | null): boolean =>
+/** Elements that handle Enter themselves. */
+const handlesEnter = (target: EventTarget | null): boolean =>
   target instanceof Element && target.matches('a[href], button, summary, select, input');
 
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  // An open dialog has the keyboard to itself.
+  // An open dialog handles all keys.
   if (document.querySelector('dialog[open]') !== null) return;
   if (isTyping(event.target)) {
     if (event.key === 'Escape') (event.target as HTMLElement).blur();
     return;
   }
-  if (event.key === 'Enter' && takesEnter(event.target)) return;
+  if (event.key === 'Enter' && handlesEnter(event.target)) return;
   for (const { keys } of layers.toReversed()) {
     const act = keys[event.key];
     if (act === undefined) continue;
@@ -36,16 +36,16 @@ addEventListener('keydown', (event) => {
 });
 
 /**
- * While the component is shown.
- * @param isWholePage whether views can have another meaning for the same key
+ * Registers keys while the component is mounted.
+ * @param isGlobal whether views can override the keys
  */
-export function useKeys(keys: Keys, isWholePage = false): void {
+export function useKeys(keys: Keys, isGlobal = false): void {
   const layer = useRef<Layer>({ keys });
   layer.current.keys = keys;
   useEffect(() => {
     const mine = layer.current;
-    if (isWholePage) layers.unshift(mine);
+    if (isGlobal) layers.unshift(mine);
     else layers.push(mine);
     return () => void layers.splice(layers.indexOf(mine), 1);
-  }, [isWholePage]);
+  }, [isGlobal]);
 }

@@ -11,10 +11,10 @@ export function statusLevel({ status, health, exitCode, oomKilled }: ContainerSu
   return (exitCode ?? 0) === 0 || status === 'created' ? 'off' : 'bad';
 }
 
-/** One word, and the health where there is one. */
+/** The health of a running container, else its status with the exit code. */
 export function statusText({ status, health, exitCode, oomKilled }: ContainerSummary): string {
   if (status === 'running') return health ?? 'running';
-  if (oomKilled) return `${status}, out of memory`;
+  if (oomKilled) return `${status}, OOM-killed`;
   return exitCode === null || status === 'created' ? status : `${status} (${exitCode})`;
 }
 

@@ -1,16 +1,16 @@
-/** A long list of rows of one height, of which those in sight are there. */
+/** Virtual scrolling, and other hooks around layout and time. */
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-/** Rows beyond the edges, so that a fast hand finds them there. */
-const MORE = 6;
+/** Rows that are rendered beyond the visible ones, for fast scrolling. */
+const OVERSCAN = 6;
 
 export interface Range {
   readonly from: number;
   readonly to: number;
 }
 
-/** The rows in sight of a scrolling element. */
+/** The visible rows of a scrolling element; all rows have the same height. */
 export function useVisibleRows(
   scroller: RefObject<HTMLElement | null>,
   rowHeight: number,
@@ -20,29 +20,29 @@ export function useVisibleRows(
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    const look = () => {
+    const update = () => {
       const first = Math.floor(element.scrollTop / rowHeight);
       const last = Math.min(count, first + Math.ceil(element.clientHeight / rowHeight) + 1);
-      // Not every pixel draws anew: only where a row in sight is not there.
+      // Renders only if a visible row is missing, and not for each pixel.
       setRange((known) =>
         known.from <= first && known.to >= last && known.to <= count
           ? known
-          : { from: Math.max(0, first - MORE), to: Math.min(count, last + MORE) },
+          : { from: Math.max(0, first - OVERSCAN), to: Math.min(count, last + OVERSCAN) },
       );
     };
-    look();
-    element.addEventListener('scroll', look, { passive: true });
-    const observer = new ResizeObserver(look);
+    update();
+    element.addEventListener('scroll', update, { passive: true });
+    const observer = new ResizeObserver(update);
     observer.observe(element);
     return () => {
-      element.removeEventListener('scroll', look);
+      element.removeEventListener('scroll', update);
       observer.disconnect();
     };
   }, [scroller, rowHeight, count]);
   return range;
 }
 
-/** Scrolls no further than is needed to have a row in sight. */
+/** Scrolls just far enough to make a row visible. */
 export function scrollToRow(element: HTMLElement, index: number, rowHeight: number, head: number): void {
   const top = index * rowHeight;
   if (top < element.scrollTop) element.scrollTop = top;
@@ -50,25 +50,25 @@ export function scrollToRow(element: HTMLElement, index: number, rowHeight: numb
     element.scrollTop = top + rowHeight + head - element.clientHeight;
 }
 
-/** Whether a media query holds. */
+/** Whether a media query matches. */
 export function useMediaQuery(query: string): boolean {
-  const [holds, setHolds] = useState(() => matchMedia(query).matches);
+  const [isMatching, setMatching] = useState(() => matchMedia(query).matches);
   useEffect(() => {
     const media = matchMedia(query);
-    const look = () => setHolds(media.matches);
-    look();
-    media.addEventListener('change', look);
-    return () => media.removeEventListener('change', look);
+    const update = () => setMatching(media.matches);
+    update();
+    media.addEventListener('change', update);
+    return () => media.removeEventListener('change', update);
   }, [query]);
-  return holds;
+  return isMatching;
 }
 
-/** Calls once the same things were wanted for a moment. */
-export function useDebounced(work: () => void, ms: number, what: string): void {
+/** Calls `work` once `key` has not changed for a while. */
+export function useDebounced(work: () => void, ms: number, key: string): void {
   const latest = useRef(work);
   latest.current = work;
   useEffect(() => {
     const timer = setTimeout(() => latest.current(), ms);
     return () => clearTimeout(timer);
-  }, [ms, what]);
+  }, [ms, key]);
 }

@@ -1,4 +1,4 @@
-/** A chart of the last hour: zoom and crosshair are shared by all charts of a view. */
+/** A chart of the last hour. All charts of a view share zoom and crosshair. */
 import { type Signal, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
@@ -12,7 +12,7 @@ export interface TimeSpan {
   readonly max: number;
 }
 
-/** What happened at a moment, or from then to another. */
+/** A moment or period that is marked in a chart. */
 export interface ChartMark {
   readonly from: number;
   /** Undefined for a moment. */
@@ -35,33 +35,33 @@ export interface ChartProps {
   readonly times: readonly number[];
   readonly lines: readonly ChartLine[];
   readonly format: (value: number | null) => string;
-  /** Whether it is counted in powers of two. */
+  /** Whether the axis has powers of two. */
   readonly isBinary?: boolean;
-  /** What the limit is called. */
-  readonly limitWord?: string;
-  /** What the chart's height stands for at least. */
-  readonly least: number;
-  /** What the values cannot pass; drawn where they come near it. */
+  /** Label of the limit. */
+  readonly limitLabel?: string;
+  /** Minimum of the upper end of the axis. */
+  readonly minScale: number;
+  /** Limit of the values; drawn if they are near it. */
   readonly limit?: number | null;
   readonly marks: readonly ChartMark[];
-  /** What part is shown. */
+  /** The visible period. */
   readonly shown: TimeSpan;
   readonly zoom: Signal<TimeSpan | null>;
 }
 
 const HEIGHT = 116;
-/** Room for the figures beside the chart; the time line has the same. */
+/** Width of the axis; the timeline has the same margin. */
 export const AXIS = 62;
 const PADDING_RIGHT = 18;
 const MINUTE_MS = 60_000;
-/** Shares of the limit from which on it is drawn. */
+/** Share of the limit above which the limit is drawn. */
 const NEAR = 0.3;
 const SYNC = 'view';
-/** Of the agent's history, ms. */
+/** Longest step of the agent's history. */
 const LONGEST_STEP_MS = 60_000;
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
-/** A line over what `limit` there is, so that the same number of values stands for it. */
+/** The data of the plot: times, values, and the limit as a line of its own. */
 function dataOf({ times, lines, limit }: ChartProps): uPlot.AlignedData {
   const rows = lines.map(({ values }) => values as (number | null)[]);
   const isNear = isNearLimit(lines, limit);
@@ -114,8 +114,8 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
       x: { time: true, range: () => [props.peek().shown.min, props.peek().shown.max] },
       y: {
         range: (_, __, max) => {
-          const { least, lines, limit } = props.peek();
-          const top = Math.max(least, (max ?? 0) * 1.12);
+          const { minScale, lines, limit } = props.peek();
+          const top = Math.max(minScale, (max ?? 0) * 1.12);
           return [0, isNearLimit(lines, limit) ? Math.max(top, limit! * 1.06) : top];
         },
       },
@@ -146,7 +146,7 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
           width: 1.5,
           ...(isDashed ? { dash: [4, 4] } : {}),
           points: { show: false },
-          // Where rounds are further apart than steps, a hole is none.
+          // If rounds are further apart than steps, empty steps are not gaps.
           spanGaps: about.peek().interval > LONGEST_STEP_MS,
         }),
       ),
@@ -175,7 +175,7 @@ function options(props: Signal<ChartProps>, width: number, onLegend: (plot: uPlo
 }
 
 export function Chart(given: ChartProps) {
-  const { title, lines, format, limit, limitWord = 'limit' } = given;
+  const { title, lines, format, limit, limitLabel = 'limit' } = given;
   const host = useRef<HTMLDivElement>(null);
   const figures = useRef<HTMLSpanElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
@@ -183,8 +183,8 @@ export function Chart(given: ChartProps) {
   props.current ??= signal(given);
   props.current.value = given;
 
-  /** The values under the crosshair, else the last. */
-  const tell = (at: number | null | undefined) => {
+  /** Shows the values at the crosshair, else the latest. */
+  const showValues = (at: number | null | undefined) => {
     const current = props.current!.peek();
     for (const [index, { values }] of current.lines.entries()) {
       const place = figures.current?.children[index]?.querySelector('b');
@@ -196,7 +196,7 @@ export function Chart(given: ChartProps) {
   useEffect(() => {
     const element = host.current!;
     plot.current = new uPlot(
-      options(props.current!, element.clientWidth || 400, ({ cursor }) => tell(cursor.idx)),
+      options(props.current!, element.clientWidth || 400, ({ cursor }) => showValues(cursor.idx)),
       dataOf(props.current!.peek()),
       element,
     );
@@ -213,7 +213,7 @@ export function Chart(given: ChartProps) {
   }, []);
   useEffect(() => {
     plot.current?.setData(dataOf(given));
-    tell(plot.current?.cursor.idx);
+    showValues(plot.current?.cursor.idx);
   });
 
   const last = lines.map(
@@ -233,7 +233,7 @@ export function Chart(given: ChartProps) {
         </span>
         {limit ? (
           <small class="limit">
-            {limitWord} {format(limit)}
+            {limitLabel} {format(limit)}
           </small>
         ) : null}
       </figcaption>

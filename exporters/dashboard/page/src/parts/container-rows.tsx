@@ -1,4 +1,4 @@
-/** The rows of the list of containers. */
+/** Rows of the container list. */
 import type { ContainerSummary } from '../../../api.ts';
 import { bytes, count, cpus, percent, rate } from '../lib/format.ts';
 import { shareOf, statusLevel, statusText, timeInState } from '../lib/status.ts';
@@ -31,7 +31,7 @@ export function Group({
           <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true" class={isFolded ? 'folded' : ''}>
             <path d="M1 3l4 4 4-4" />
           </svg>
-          <bdi>{name === '' ? 'on their own' : name}</bdi>
+          <bdi>{name === '' ? 'ungrouped' : name}</bdi>
           <small>
             {running} of {all.length}
           </small>
@@ -162,7 +162,7 @@ export function Head() {
             type="button"
             title={what}
             onClick={() => {
-              // Figures are looked at from the largest on.
+              // Values are sorted from the largest by default.
               sort.value = { by: column, descending: by === column ? !descending : column !== 'name' };
             }}
           >

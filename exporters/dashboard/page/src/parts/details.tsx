@@ -1,4 +1,4 @@
-/** What is known of a container: its bounds, its namespaces, its image. */
+/** Details of a container: limits, namespaces, confinement, image, metrics. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ContainerDetails, ImageDetails, Measured } from '../../../api.ts';
 import { bytes, count, cpus, inUnit, moment, percent } from '../lib/format.ts';
@@ -7,8 +7,11 @@ import { fetchJson } from '../state/api-client.ts';
 import { containerHref } from '../state/route.ts';
 import { Bar } from './status.tsx';
 
-/** Docker's own set of capabilities, for what a container has beyond it. */
-const USUAL = new Set(
+/**
+ * Docker's default capabilities.
+ * Source: https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities
+ */
+const DEFAULT_CAPABILITIES = new Set(
   'CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP'.split(
     ' ',
   ),
@@ -75,7 +78,7 @@ function Limits({ of }: { readonly of: ContainerDetails }) {
       <Facts
         of={[
           ['CPU shares', text(value('container.cpu.shares') ?? value('container.cpu.weight'))],
-          ['CPUs allowed', text(value('container.cpuset.size'))],
+          ['CPU set size', text(value('container.cpuset.size'))],
           ['Restart policy', of.restartPolicy || 'no'],
           ['Stop signal', of.stopSignal],
         ]}
@@ -96,7 +99,7 @@ function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
           <tr>
             <th scope="col">type</th>
             <th scope="col">inode</th>
-            <th scope="col">whose</th>
+            <th scope="col">sharing</th>
           </tr>
         </thead>
         <tbody>
@@ -107,9 +110,7 @@ function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
                 <code>{inode}</code>
               </td>
               <td>
-                <span class={`relation ${relation}`}>
-                  {relation === 'host' ? "the host's" : relation === 'shared' ? 'shared with' : 'its own'}
-                </span>
+                <span class={`relation ${relation}`}>{relation === 'shared' ? 'shared with' : relation}</span>
                 {relation === 'shared'
                   ? sharedWith.map(({ id, name }) => (
                       <a key={id} href={containerHref(id)}>
@@ -129,20 +130,18 @@ function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
 function ConfinementSection({ of: { confinement } }: { readonly of: ContainerDetails }) {
   if (confinement === null) return null;
   const { privileged, capabilities, seccomp, apparmor, noNewPrivileges, readonlyRootfs } = confinement;
-  const more = capabilities.filter((name) => !USUAL.has(name));
-  const missing = [...USUAL].filter((name) => !capabilities.includes(name));
+  const added = capabilities.filter((name) => !DEFAULT_CAPABILITIES.has(name));
+  const dropped = [...DEFAULT_CAPABILITIES].filter((name) => !capabilities.includes(name));
   return (
     <section>
       <h3>Confinement</h3>
       <Facts
         of={[
           ['Privileged', privileged === null ? null : privileged ? 'yes' : 'no'],
-          [
-            'Capabilities',
-            `${capabilities.length}, ${more.length === 0 ? 'none beyond the usual' : `beyond the usual: ${more.join(', ')}`}`,
-          ],
-          ['Without', missing.join(', ')],
-          ['seccomp', seccomp],
+          ['Capabilities', String(capabilities.length)],
+          ['Added capabilities', added.join(', ') || 'none'],
+          ['Dropped capabilities', dropped.join(', ') || 'none'],
+          ['Seccomp', seccomp],
           ['AppArmor', apparmor],
           ['No new privileges', noNewPrivileges ? 'yes' : 'no'],
           ['Read-only root', readonlyRootfs ? 'yes' : 'no'],
@@ -167,15 +166,15 @@ function Image({ id, name }: { readonly id: string | null; readonly name: string
       <Facts
         of={[
           ['Reference', name],
-          ['Id', id?.replace('sha256:', '').slice(0, 12)],
-          ['Also called', image?.references.filter((reference) => reference !== name).join(', ')],
+          ['ID', id?.replace('sha256:', '').slice(0, 12)],
+          ['Other references', image?.references.filter((reference) => reference !== name).join(', ')],
           ['Created', image === undefined ? null : moment(image.createdAt)],
           ['Size', image === undefined ? null : bytes(image.size)],
-          ['For', image === undefined ? null : `${image.os}/${image.architecture}`],
+          ['Platform', image === undefined ? null : `${image.os}/${image.architecture}`],
         ]}
       />
       {image === undefined ? null : (
-        <ol class="layers" aria-label="Layers, the last one on top">
+        <ol class="layers" aria-label="Layers, newest first">
           {image.layers.map(({ instruction, size }, index) => (
             <li key={index}>
               <span class="size">{bytes(size)}</span>
@@ -204,7 +203,7 @@ export function Details({ of }: { readonly of: ContainerDetails }) {
       <ConfinementSection of={of} />
       <Image id={of.imageId} name={of.image} />
       <section>
-        <h3>Life</h3>
+        <h3>Lifecycle</h3>
         <Facts
           of={[
             ['Created', moment(of.createdAt)],
@@ -226,7 +225,7 @@ export function Details({ of }: { readonly of: ContainerDetails }) {
         <Facts of={Object.entries(attributes)} />
       </section>
       <section>
-        <h3>Everything measured</h3>
+        <h3>All metrics</h3>
         <table class="measured">
           <tbody>
             {measured.map((each) => (

@@ -1,4 +1,4 @@
-/** Events one below the other, the newest first. */
+/** A list of events, newest first. */
 import type { EventEntry } from '../../../api.ts';
 import { clock, levelOf } from '../lib/format.ts';
 import { anchorOf } from '../state/events.ts';
@@ -7,12 +7,12 @@ import { containerHref } from '../state/route.ts';
 const text = (value: string | readonly string[]): string =>
   typeof value === 'string' ? value : value.join('\n');
 
-/** What is of interest to a person beside the sentence. */
-const QUIET = /^(docker\.event\.(type|action)|portlight\.inventory\.change)$/;
+/** Attributes that are not shown: they repeat the event's name. */
+const HIDDEN = /^(docker\.event\.(type|action)|portlight\.inventory\.change)$/;
 
 function Event({ entry, isOpen, names }: { entry: EventEntry; isOpen: boolean; names: boolean }) {
   const { time, severity, name, body, container, attributes } = entry;
-  const shown = Object.entries(attributes).filter(([key]) => !QUIET.test(key));
+  const shown = Object.entries(attributes).filter(([key]) => !HIDDEN.test(key));
   return (
     <li class={`event ${levelOf(severity)}`} id={anchorOf(entry)}>
       <details open={isOpen}>
@@ -47,14 +47,14 @@ function Event({ entry, isOpen, names }: { entry: EventEntry; isOpen: boolean; n
   );
 }
 
-/** @param picked anchor of the one that is open */
+/** @param picked anchor of the expanded event */
 export function EventList(props: {
   readonly events: readonly EventEntry[];
   readonly picked?: string;
   readonly names?: boolean;
 }) {
   const { events, picked, names = false } = props;
-  if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;
+  if (events.length === 0) return <p class="empty">No events yet</p>;
   return (
     <ol class="events">
       {events.toReversed().map((entry) => (

@@ -1,4 +1,4 @@
-/** What the keyboard does. */
+/** The dialog of keyboard shortcuts. */
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
@@ -7,15 +7,15 @@ export const isHelpShown = signal(false);
 const KEYS: readonly (readonly [string, string])[] = [
   ['1 … 6', 'containers, events, alerts, namespaces, host, agent'],
   ['/', 'search or filter'],
-  ['j  k', 'next and last container'],
-  ['Enter', 'look at the container'],
-  ['Esc', 'back; clear the filter'],
-  ['l  e  d', 'of a container: log, events, details'],
-  ['p', 'hold the log still, or go on'],
-  ['w', 'wrap long lines, or do not'],
-  ['G', 'to the end of the log'],
-  ['t', 'dark or light'],
-  ['?', 'this'],
+  ['j  k', 'next, previous container'],
+  ['Enter', 'open the container'],
+  ['Esc', 'back, clear the filter'],
+  ['l  e  d', 'container: log, events, details'],
+  ['p', 'pause or resume the log'],
+  ['w', 'wrap long lines'],
+  ['G', 'go to the end of the log'],
+  ['t', 'dark or light theme'],
+  ['?', 'keyboard shortcuts'],
 ];
 
 export function KeyboardHelp() {
@@ -44,7 +44,7 @@ export function KeyboardHelp() {
           </div>
         ))}
       </dl>
-      <p>On a chart: drag to zoom, double-click to see all of it again.</p>
+      <p>Charts: drag to zoom, double-click to reset.</p>
       <form method="dialog">
         <button type="submit">Close</button>
       </form>

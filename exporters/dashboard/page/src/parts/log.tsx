@@ -1,4 +1,4 @@
-/** A container's log as it is written: searched, by severity, and held still on request. */
+/** The log of a container, live: with search, severity filter and pause. */
 
 import { useSignal } from '@preact/signals';
 import { Component } from 'preact';
@@ -9,18 +9,18 @@ import { useKeys } from '../lib/keys.ts';
 import { keyOf, literalPattern, useLogLines } from '../state/log-lines.ts';
 import { Search } from './search.tsx';
 
-/** How near to the end counts as there, px. */
-const NEAR = 24;
+/** Distance from the end within which the log scrolls along, px. */
+const END_DISTANCE = 24;
 const SETTLE_MS = 200;
 
 const SEVERITIES = [
-  ['every severity', 0],
-  ['info and above', 9],
-  ['warnings and errors', 13],
-  ['errors', 17],
+  ['All severities', 0],
+  ['Info and above', 9],
+  ['Warnings and errors', 13],
+  ['Errors', 17],
 ] as const;
 
-/** Text with what was searched for marked in it; never anything but text. */
+/** Text with the matches of the search highlighted; never rendered as markup. */
 function Marked({ text, pattern }: { readonly text: string; readonly pattern: RegExp | undefined }) {
   if (pattern === undefined) return <>{text}</>;
   const parts = [];
@@ -39,8 +39,8 @@ interface LineProps {
   readonly pattern: RegExp | undefined;
 }
 
-/** A line never changes, but for what is marked in it: of thousands, those that are there are left alone. */
-class Line extends Component<LineProps> {
+/** A log line. It is rendered again only if its highlights change: there can be thousands of lines. */
+class LogLine extends Component<LineProps> {
   override shouldComponentUpdate({ entry, pattern }: LineProps): boolean {
     return entry !== this.props.entry || pattern !== this.props.pattern;
   }
@@ -78,10 +78,10 @@ export function LogView({ id }: { readonly id: string }) {
   const [settled, setSettled] = useState({ search: '', severity: 0 });
   const box = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
-  const sticks = useRef(true);
+  const followsEnd = useRef(true);
   const pattern = useMemo(() => literalPattern(settled.search), [settled]);
   const log = useLogLines(id, settled);
-  const { lines, waitingCount, skipped, hasMore, isPaused, mistake } = log;
+  const { lines, waitingCount, skipped, hasMore, isPaused, problem } = log;
 
   useEffect(() => {
     const timer = setTimeout(() => setSettled({ search: search.value, severity: severity.value }), SETTLE_MS);
@@ -89,24 +89,24 @@ export function LogView({ id }: { readonly id: string }) {
   }, [search.value, severity.value]);
 
   useEffect(() => {
-    sticks.current = true;
+    followsEnd.current = true;
   }, [settled]);
 
   useLayoutEffect(() => {
     const element = box.current;
-    if (element !== null && sticks.current && !isPaused.value) element.scrollTop = element.scrollHeight;
+    if (element !== null && followsEnd.current && !isPaused.value) element.scrollTop = element.scrollHeight;
   }, [lines, wraps.value, isPaused.value]);
 
   const resume = () => {
-    sticks.current = true;
+    followsEnd.current = true;
     log.resume();
   };
   const pause = () => {
     isPaused.value = true;
   };
-  const older = async () => {
+  const loadOlder = async () => {
     const before = box.current?.scrollHeight ?? 0;
-    await log.older();
+    await log.loadOlder();
     requestAnimationFrame(() => {
       if (box.current !== null) box.current.scrollTop += box.current.scrollHeight - before;
     });
@@ -125,7 +125,7 @@ export function LogView({ id }: { readonly id: string }) {
       <div class="tools">
         <Search
           label="Search the log"
-          placeholder="Search: text, or a regular expression"
+          placeholder="Search: text or regular expression"
           value={search}
           input={input}
         />
@@ -161,12 +161,12 @@ export function LogView({ id }: { readonly id: string }) {
           {isPaused.value ? 'Resume' : 'Pause'}
         </button>
       </div>
-      {mistake.value === '' ? null : (
+      {problem.value === '' ? null : (
         <p class="mistake" role="alert">
-          {mistake.value}
+          {problem.value}
         </p>
       )}
-      {/* What scrolls has to be reached by the keyboard. */}
+      {/* A scrolling element must be reachable with the keyboard. */}
       <div
         class={`lines ${wraps.value ? 'wraps' : ''}`}
         ref={box}
@@ -176,36 +176,34 @@ export function LogView({ id }: { readonly id: string }) {
         aria-label="Lines"
         onScroll={(event) => {
           const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-          sticks.current = scrollHeight - scrollTop - clientHeight < NEAR;
+          followsEnd.current = scrollHeight - scrollTop - clientHeight < END_DISTANCE;
         }}
       >
         {hasMore.value ? (
-          <button type="button" class="older" onClick={() => void older()}>
+          <button type="button" class="older" onClick={() => void loadOlder()}>
             Older lines
           </button>
         ) : null}
         {lines.map((entry) => (
-          <Line key={keyOf(entry)} entry={entry} pattern={pattern} />
+          <LogLine key={keyOf(entry)} entry={entry} pattern={pattern} />
         ))}
         {lines.length === 0 ? (
           <p class="empty">
-            {settled.search === '' && settled.severity === 0
-              ? 'Nothing was written since the agent began to read.'
-              : 'No line fits.'}
+            {settled.search === '' && settled.severity === 0 ? 'No log lines yet' : 'No matching lines'}
           </p>
         ) : null}
       </div>
       <p class="state" role="status">
         {isPaused.value ? (
           <button type="button" onClick={resume}>
-            Held still: {waitingCount.value} new {waitingCount.value === 1 ? 'line' : 'lines'}
+            Paused, {waitingCount.value} new {waitingCount.value === 1 ? 'line' : 'lines'}
           </button>
         ) : (
           <span>
             <i class="pulse" /> {count(lines.length)} {lines.length === 1 ? 'line' : 'lines'}
           </span>
         )}
-        {skipped.value > 0 ? <span>{count(skipped.value)} came too fast to be shown</span> : null}
+        {skipped.value > 0 ? <span>{count(skipped.value)} lines skipped</span> : null}
       </p>
     </section>
   );

@@ -1,4 +1,4 @@
-/** Where a word to look for is written; / leads there. */
+/** A search field; the key / focuses it. */
 
 import type { Signal } from '@preact/signals';
 import type { RefObject } from 'preact';

@@ -1,18 +1,18 @@
-/** A chart as small as a word: what a figure was in the last ten minutes. */
+/** A sparkline: a metric of a container in the last ten minutes. */
 import { SPARKLINE_MS, type SparklineMetric, sparklineOf, sparklinesVersion } from '../state/sparklines.ts';
 
 const WIDTH = 76;
 const HEIGHT = 22;
-const LEAST_SLOTS = 12;
-/** What fills the height at least: the idling of a container is no drama. */
-const LEAST: Readonly<Record<SparklineMetric, number>> = {
+const MIN_SLOTS = 12;
+/** Minimum of the scale, so that an idle container does not look busy. */
+const MIN_SCALE: Readonly<Record<SparklineMetric, number>> = {
   cpu: 0.05,
   memory: 1,
   network: 2048,
   disk: 16_384,
 };
 
-/** Lines between what is known; a slot that is not known leaves a gap. */
+/** The paths of the line and the area below it; an empty slot leaves a gap. */
 function pathsOf(
   values: readonly (number | null)[],
   slots: number,
@@ -42,13 +42,13 @@ export function Sparkline({ id, of }: { readonly id: string; readonly of: Sparkl
   sparklinesVersion.value;
   const sparks = sparklineOf(id);
   const values = sparks?.rows[of] ?? [];
-  const most = Math.max(LEAST[of], ...values.map((value) => value ?? 0)) * 1.08;
-  // What has just begun is not pressed to the edge.
+  const most = Math.max(MIN_SCALE[of], ...values.map((value) => value ?? 0)) * 1.08;
+  // A new container gets a wider scale, so that its first values are visible.
   const first = values.findIndex((value) => value !== null);
   const known = first === -1 ? values : values.slice(first);
   const slots = Math.min(
     Math.ceil(SPARKLINE_MS / (sparks?.step ?? 10_000)),
-    Math.max(LEAST_SLOTS, known.length),
+    Math.max(MIN_SLOTS, known.length),
   );
   const { line, area } = pathsOf(known, slots, most);
   return (

@@ -1,8 +1,8 @@
-/** How a container is, as a sign and in words. */
+/** Signs, badges and bars for the state of a container. */
 import type { AlertMark } from '../../../api.ts';
 import type { StatusLevel } from '../lib/status.ts';
 
-/** Signs differ in shape too: not everybody tells red from green. */
+/** Signs differ in shape as well as colour, for colour-blind readers. */
 const SIGNS: Readonly<Record<StatusLevel, string>> = {
   good: 'M8 4.5a3.5 3.5 0 1 0 .01 0z',
   warn: 'M8 3.2l5 9.3H3z',
@@ -20,7 +20,7 @@ export function Sign({ state, label }: { readonly state: StatusLevel; readonly l
 
 const RANK = { critical: 0, warning: 1, info: 2 } as const;
 
-/** The gravest of a container's alerts, and how many there are. */
+/** The most severe alert of a container, and the number of others. */
 export function AlertBadge({ marks }: { readonly marks: readonly AlertMark[] }) {
   const firing = marks.filter(({ status }) => status === 'firing');
   const [worst] = [...(firing.length > 0 ? firing : marks)].sort(
@@ -39,8 +39,8 @@ export function AlertBadge({ marks }: { readonly marks: readonly AlertMark[] }) 
 }
 
 /**
- * A share of a limit as a line; none where there is no limit.
- * @param isPlain whether it is no bad sign where it is full
+ * A share of a limit as a bar; empty without a limit.
+ * @param isPlain whether a full bar is not a problem
  */
 export function Bar({
   share,

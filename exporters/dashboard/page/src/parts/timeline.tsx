@@ -1,4 +1,4 @@
-/** What happened in the time that the charts show, as signs above them. */
+/** The timeline above the charts: events and alerts of the visible period. */
 import { type Signal, useSignal } from '@preact/signals';
 import type { AlertEntry, EventEntry } from '../../../api.ts';
 import { clock, levelOf } from '../lib/format.ts';
@@ -7,10 +7,10 @@ import type { LastHour } from '../state/last-hour.ts';
 import { AXIS, type ChartMark, type TimeSpan } from './chart.tsx';
 
 export const HOUR_MS = 3_600_000;
-/** As long as there is something to show. */
+/** The whole period with data. */
 export const ALL = 0;
-/** A minute's figures are not spread over the whole width. */
-const LEAST_MS = 120_000;
+/** Minimum length of the visible period. */
+const MIN_SPAN_MS = 120_000;
 const RANGES = [
   ['10 min', 600_000],
   ['30 min', 1_800_000],
@@ -18,7 +18,7 @@ const RANGES = [
   ['all', ALL],
 ] as const;
 
-/** Of what lasts until now, the end. */
+/** End of an alert; now for one that is not resolved. */
 export const endOf = ({ endsAt }: AlertEntry, now: number): number => endsAt ?? now;
 
 const ALERT_COLOURS = { critical: 'bad', warning: 'warn', info: 'accent' } as const;
@@ -43,7 +43,7 @@ export function marksOf(
 }
 
 /**
- * The part of the hour that is shown.
+ * The visible period.
  * @param length `ALL`, or ms until now
  */
 export function shownSpan(
@@ -56,7 +56,7 @@ export function shownSpan(
   if (length !== ALL) return { min: now - length, max: now };
   const first = times.findIndex((_, index) => Object.values(columns).some((values) => values[index] != null));
   const age = first === -1 ? HOUR_MS : (now - times[first]!) * 1.02;
-  return { min: now - Math.min(HOUR_MS, Math.max(LEAST_MS, age)), max: now };
+  return { min: now - Math.min(HOUR_MS, Math.max(MIN_SPAN_MS, age)), max: now };
 }
 
 export function RangeButtons({
@@ -107,11 +107,10 @@ export function Timeline(props: {
   const { events, alerts, shown, now, onPick } = props;
   const pointed = useSignal('');
   const at = (time: number) => ((time - shown.min) / (shown.max - shown.min)) * 100;
-  const inSight = events.filter(({ time }) => time >= shown.min && time <= shown.max);
-  const [last] = inSight.slice(-1);
+  const visibleEvents = events.filter(({ time }) => time >= shown.min && time <= shown.max);
+  const [last] = visibleEvents.slice(-1);
   const caption =
-    pointed.value ||
-    (last === undefined ? 'Nothing happened in this time.' : `${clock(last.time)}  ${last.body}`);
+    pointed.value || (last === undefined ? 'No events in this period' : `${clock(last.time)}  ${last.body}`);
   return (
     <section class="timeline" aria-label="Events and alerts">
       <div class="strip" style={{ marginLeft: `${AXIS}px` }}>
@@ -131,7 +130,7 @@ export function Timeline(props: {
               />
             );
           })}
-        {inSight.map((event) => {
+        {visibleEvents.map((event) => {
           const text = `${clock(event.time)}  ${event.body}`;
           return (
             <button

@@ -1,7 +1,7 @@
-/** Asks the agent. */
+/** Requests to the agent's API. */
 import { signal } from '@preact/signals';
 
-/** Whether the agent wants a token that we do not have. */
+/** Whether the agent requires a token that this browser does not have. */
 export const needsToken = signal(false);
 
 export class ApiError extends Error {
@@ -25,7 +25,7 @@ function urlOf(path: string, query: Query): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
-/** @throws {ApiError} with what the agent has to say */
+/** @throws {ApiError} with the error message of the agent */
 export async function fetchJson<T>(path: string, query: Query = {}, abort?: AbortSignal): Promise<T> {
   const response = await fetch(urlOf(path, query), { signal: abort ?? null });
   if (response.ok) return (await response.json()) as T;
@@ -36,13 +36,13 @@ export async function fetchJson<T>(path: string, query: Query = {}, abort?: Abor
   throw new ApiError(response.status, error);
 }
 
-/** Gives the token away for a cookie. @throws {ApiError} when it is not the agent's */
+/** Exchanges the token for a session cookie. @throws {ApiError} if the token is invalid */
 export async function login(token: string): Promise<void> {
   const response = await fetch('/api/login', { headers: { authorization: `Bearer ${token}` } });
-  if (!response.ok) throw new ApiError(response.status, 'This is not the token of this agent.');
+  if (!response.ok) throw new ApiError(response.status, 'Invalid token');
   needsToken.value = false;
 }
 
-/** Whether an answer was only not waited for any longer. */
+/** Whether a request was aborted by this page. */
 export const isAbortError = (error: unknown): boolean =>
   error instanceof DOMException && error.name === 'AbortError';

@@ -1,4 +1,4 @@
-/** Which containers are listed, in what order, and in which groups. */
+/** The list of containers: its filter, order and groups. */
 import { signal } from '@preact/signals';
 import type { ContainerSummary } from '../../../api.ts';
 import { statusText } from '../lib/status.ts';
@@ -14,24 +14,24 @@ export const filter = signal('');
 export const grouping = signal<Grouping>('project');
 export const showsEnded = signal(true);
 export const folded = signal<ReadonlySet<string>>(new Set());
-/** Id of the row that the keyboard is at. */
+/** Id of the row that is selected with the keyboard. */
 export const cursor = signal('');
 
 export const COLUMNS: readonly { readonly by: Column; readonly title: string; readonly what: string }[] = [
-  { by: 'name', title: 'Container', what: 'name' },
-  { by: 'cpu', title: 'CPU', what: 'CPUs in use, of the limit' },
-  { by: 'memory', title: 'Memory', what: 'working set, of the limit' },
-  { by: 'network', title: 'Network', what: 'received and transmitted a second' },
-  { by: 'disk', title: 'Disk', what: 'read and written a second' },
-  { by: 'pids', title: 'PIDs', what: 'processes and threads' },
-  { by: 'restarts', title: 'Restarts', what: 'restarts by the restart policy' },
-  { by: 'up', title: 'Up', what: 'time since the start, or the end' },
+  { by: 'name', title: 'Container', what: 'Name' },
+  { by: 'cpu', title: 'CPU', what: 'CPUs in use / limit' },
+  { by: 'memory', title: 'Memory', what: 'Working set, share of the limit' },
+  { by: 'network', title: 'Network', what: 'Received and transmitted per second' },
+  { by: 'disk', title: 'Disk', what: 'Read and written per second' },
+  { by: 'pids', title: 'PIDs', what: 'Processes and threads' },
+  { by: 'restarts', title: 'Restarts', what: 'Restarts by the restart policy' },
+  { by: 'up', title: 'Up', what: 'Time since the start or end' },
 ];
 
 const plus = (a: number | null | undefined, b: number | null | undefined): number =>
   a === null || a === undefined ? (b ?? -1) : a + (b ?? 0);
 
-/** What a column sorts by: a text or a number. */
+/** The sort key of a column. */
 function keyOf(
   { name, figures, restarts, status, startedAt, finishedAt }: ContainerSummary,
   by: Column,
@@ -69,8 +69,8 @@ export type Item =
 export const isEnded = ({ status }: ContainerSummary): boolean =>
   status === 'removed' || status === 'exited' || status === 'dead';
 
-/** Letters from which on a word can be the beginning of an id: `db` is none. */
-const LEAST_ID = 6;
+/** Minimum length of a word that is matched with ids: `db` is not an id. */
+const MIN_ID_LENGTH = 6;
 
 function matchesFilter(container: ContainerSummary, wanted: string): boolean {
   const { name, image, project, service, id } = container;
@@ -78,7 +78,7 @@ function matchesFilter(container: ContainerSummary, wanted: string): boolean {
   return wanted
     .toLowerCase()
     .split(/\s+/)
-    .every((word) => text.includes(word) || (word.length >= LEAST_ID && id.startsWith(word)));
+    .every((word) => text.includes(word) || (word.length >= MIN_ID_LENGTH && id.startsWith(word)));
 }
 
 export function arrangeContainers(
@@ -100,7 +100,7 @@ export function arrangeContainers(
   const groups = Map.groupBy(shown, (container) => groupOf(container, group));
   if (group === 'none' || groups.size === 0 || (groups.size === 1 && groups.has('')))
     return shown.map((container) => ({ kind: 'row', container }));
-  // What belongs to none comes last.
+  // Ungrouped containers come last.
   const names = [...groups.keys()].sort((a, b) => (a === '' ? 1 : b === '' ? -1 : a < b ? -1 : 1));
   return names.flatMap((name) => {
     const members = groups.get(name)!;

@@ -1,12 +1,12 @@
 /**
- * The last events. Apart are those of docker exec, of which health checks cause thousands, and what the agent found when
- * it began: they would push out all others.
+ * The latest events. Routine events are kept separately, so that they do not evict the others: those of docker exec, of
+ * which health checks cause thousands, and the inventory that the agent found at start.
  */
 import { type Signal, signal } from '@preact/signals';
 import type { EventEntry } from '../../../api.ts';
 
 export const MAX_EVENTS = 1000;
-const MAX_QUIET = 500;
+const MAX_ROUTINE = 500;
 
 const EXEC = /^docker\.container\.exec_/;
 
@@ -20,20 +20,20 @@ export const events = signal<readonly EventEntry[]>([]);
 /** Newest last. */
 export const routineEvents = signal<readonly EventEntry[]>([]);
 
-/** What an event is known by; a number of its own each has only until the agent begins anew. */
+/** Identifies an event across restarts of the agent, unlike its sequence number. */
 const identityOf = ({ time, name, container, body }: EventEntry): string =>
   `${time} ${name} ${container?.id ?? ''} ${body}`;
 
-/** What its place in the page is called. */
+/** The id of an event's element. */
 export const anchorOf = ({ time, sequence }: EventEntry): string => `event-${time}-${sequence}`;
 
 export const compareEvents = (a: EventEntry, b: EventEntry): number =>
   a.time - b.time || a.sequence - b.sequence;
 
-function add(list: Signal<readonly EventEntry[]>, entries: readonly EventEntry[], most: number): void {
+function add(list: Signal<readonly EventEntry[]>, entries: readonly EventEntry[], limit: number): void {
   if (entries.length === 0) return;
   const known = new Map([...list.value, ...entries].map((entry) => [identityOf(entry), entry]));
-  list.value = [...known.values()].sort(compareEvents).slice(-most);
+  list.value = [...known.values()].sort(compareEvents).slice(-limit);
 }
 
 export function addEvents(entries: readonly EventEntry[]): void {
@@ -42,5 +42,5 @@ export function addEvents(entries: readonly EventEntry[]): void {
     entries.filter((entry) => !isRoutine(entry)),
     MAX_EVENTS,
   );
-  add(routineEvents, entries.filter(isRoutine), MAX_QUIET);
+  add(routineEvents, entries.filter(isRoutine), MAX_ROUTINE);
 }

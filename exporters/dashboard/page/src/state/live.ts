@@ -1,4 +1,4 @@
-/** What the page knows, kept up to date by the agent's stream. */
+/** The state of the page, kept up to date by the agent's event stream. */
 import { batch, computed, signal } from '@preact/signals';
 import type {
   AlertEntry,
@@ -15,20 +15,20 @@ import { addEvents, MAX_EVENTS } from './events.ts';
 import { addFigures, removeSparkline } from './sparklines.ts';
 
 const RETRY_MS = 2000;
-/** The agent sends a beat every 15 s: without anything for so long it is gone, or hangs. */
+/** The agent sends a heartbeat every 15 s: without data for this long, the connection is lost. */
 const SILENCE_MS = 2.5 * 15_000;
-/** For so long it is waited whether something else is to be followed: each change begins the stream anew. */
+/** Delay before changes of the followed containers are applied: each change reopens the stream. */
 const SETTLE_MS = 50;
 
 export const containers = signal<ReadonlyMap<string, ContainerSummary>>(new Map());
 export const alerts = signal<readonly AlertEntry[]>([]);
 export const hostFigures = signal<HostFigures | null>(null);
 export const about = signal({ version: '', host: '', interval: 10_000 });
-/** When something came last, by our own clock; 0 before the first. */
+/** When the last message arrived, by the browser's clock; 0 before the first. */
 export const lastMessageAt = signal(0);
 export const isLive = signal(false);
 export const isDaemonConnected = signal(true);
-/** Moves every second, for what shows how long something is. */
+/** The current time, updated every second. */
 export const now = signal(Date.now());
 setInterval(() => {
   now.value = Date.now();
@@ -50,24 +50,24 @@ export const marks = computed(() => {
 });
 
 type LinesListener = (message: Messages['lines']) => void;
-/** Told of the lines that are followed. */
+/** Called with new lines of followed containers. */
 const listeners = new Set<LinesListener>();
-/** Told whenever the stream began anew: what came meanwhile was missed. */
+/** Called after the stream was reopened: lines in between were missed. */
 const restarts = new Set<() => void>();
 
-/** Undefined while none is open. */
+/** The open stream; undefined if there is none. */
 let source: EventSource | undefined;
-/** When that was opened, or something came by it last. */
+/** When the stream was opened, or its last message arrived. */
 let lastSignAt = 0;
-/** What is to be followed, and what the stream that is open follows. */
+/** Containers to follow, and those that the open stream follows. */
 let wanted: readonly string[] = [];
 let followed = '';
 let settling: ReturnType<typeof setTimeout> | undefined;
-/** Times in a row that the stream could not be had. */
+/** Number of consecutive failures to open the stream. */
 let failures = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
 
-/** Has lines of these containers sent. @returns what ends that */
+/** Follows the log lines of containers. @returns a function that stops following */
 export function followLines(
   ids: readonly string[],
   onLines: LinesListener,
@@ -107,7 +107,7 @@ function replace(container: ContainerSummary): void {
   containers.value = new Map(containers.value).set(container.id, container);
 }
 
-/** A beat says nothing but that the agent is there. */
+/** Heartbeats have no handler. */
 type MessageName = Exclude<keyof Messages, 'beat'>;
 
 const handlers: { readonly [Name in MessageName]: (data: Messages[Name]) => void } = {
@@ -155,7 +155,7 @@ const handlers: { readonly [Name in MessageName]: (data: Messages[Name]) => void
   },
 };
 
-/** The stream has ended: whether for want of a token, or because the agent is away, is asked. */
+/** Reopens the stream once the agent answers. A request shows whether a token is required. */
 function handleConnectionLost(): void {
   isLive.value = false;
   source?.close();
@@ -163,7 +163,7 @@ function handleConnectionLost(): void {
   clearTimeout(retry);
   retry = setTimeout(
     () => {
-      // One that hangs does not answer that either.
+      // An agent that hangs does not answer this request either.
       fetchJson('/api/alerts', {}, AbortSignal.timeout(SILENCE_MS)).then(connect, () => {
         if (!needsToken.value) handleConnectionLost();
       });
@@ -180,17 +180,17 @@ export function connect(): void {
   const opened = new EventSource(wanted.length === 0 ? '/api/stream' : `/api/stream?${query}`);
   source = opened;
   lastSignAt = Date.now();
-  const heard = () => {
+  const markAlive = () => {
     lastSignAt = Date.now();
     lastMessageAt.value = lastSignAt;
   };
   opened.addEventListener('beat', () => {
-    if (source === opened) heard();
+    if (source === opened) markAlive();
   });
   for (const name of Object.keys(handlers) as MessageName[])
     opened.addEventListener(name, (message) => {
       if (source !== opened) return;
-      heard();
+      markAlive();
       (handlers[name] as (data: unknown) => void)(JSON.parse(message.data));
     });
   opened.onerror = () => {

@@ -1,28 +1,28 @@
-/** The lines of a container's log that are shown: loaded, followed, and held still on request. */
+/** The displayed lines of a container's log: loaded, followed and paused. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LogEntry, Logs } from '../../../api.ts';
 import { fetchJson, isAbortError } from './api-client.ts';
 import { followLines } from './live.ts';
 
-/** Lines that are drawn at most. */
+/** Limit of displayed lines. */
 const MAX_LINES = 2000;
 const PAGE = 500;
-/** How soon after a line the agent is asked which new ones fit a pattern. */
+/** Delay after a new line before the agent is queried for lines that match a regular expression. */
 const PATTERN_MS = 1000;
 
 const SPECIAL = /[\\^$.*+?()[\]{}|]/;
 
 /**
- * What a text that is searched for matches. Undefined for none, and for what the agent takes as a pattern (question.ts):
- * its engine cannot be made to hang, a browser's can.
+ * The pattern of a search for text. Undefined without a search, and for regular expressions (record-filter.ts): these
+ * run in the agent, whose linear engine cannot be made to hang, unlike a browser's.
  */
 export const literalPattern = (search: string): RegExp | undefined =>
   search === '' || SPECIAL.test(search) ? undefined : new RegExp(search, 'gi');
 
 export interface LogFilter {
   readonly search: string;
-  /** At least. */
+  /** Minimum severity. */
   readonly severity: number;
 }
 
@@ -35,18 +35,18 @@ const merged = (known: readonly LogEntry[], more: readonly LogEntry[]): LogEntry
 
 export function useLogLines(id: string, wanted: LogFilter) {
   const [lines, setLines] = useState<readonly LogEntry[]>([]);
-  /** The same, as soon as it is known. */
+  /** The same as `lines`, without the delay of rendering. */
   const shown = useRef<readonly LogEntry[]>([]);
   const waiting = useRef<readonly LogEntry[]>([]);
-  /** Whether lines are neither shown nor waiting that are newer than those that are shown. */
+  /** Whether lines are missing between the displayed and the waiting ones. */
   const hasGap = useRef(false);
   const abort = useRef(new AbortController());
-  const loadAnew = useRef(() => {});
+  const reload = useRef(() => {});
   const waitingCount = useSignal(0);
   const skipped = useSignal(0);
   const hasMore = useSignal(false);
   const isPaused = useSignal(false);
-  const mistake = useSignal('');
+  const problem = useSignal('');
 
   const query = {
     id,
@@ -58,7 +58,7 @@ export function useLogLines(id: string, wanted: LogFilter) {
     shown.current = entries;
     setLines(entries);
   };
-  const hold = (entries: readonly LogEntry[]) => {
+  const addWaiting = (entries: readonly LogEntry[]) => {
     const known = new Set(shown.current.map(keyOf));
     waiting.current = merged(waiting.current, entries)
       .filter((entry) => !known.has(keyOf(entry)))
@@ -70,8 +70,8 @@ export function useLogLines(id: string, wanted: LogFilter) {
     if (all.length > MAX_LINES) hasMore.value = true;
     show(all.slice(-MAX_LINES));
   };
-  const complain = (error: Error) => {
-    if (!isAbortError(error)) mistake.value = error.message;
+  const reportError = (error: Error) => {
+    if (!isAbortError(error)) problem.value = error.message;
   };
 
   useEffect(() => {
@@ -80,31 +80,31 @@ export function useLogLines(id: string, wanted: LogFilter) {
     const literal = literalPattern(wanted.search);
     const isPattern = wanted.search !== '' && literal === undefined;
     let isFirst = true;
-    let asking: ReturnType<typeof setTimeout> | undefined;
+    let queryTimer: ReturnType<typeof setTimeout> | undefined;
 
-    const take = (answer: Logs) => {
+    const applyAnswer = (answer: Logs) => {
       const newest = merged(shown.current, waiting.current).at(-1)?.time ?? 0;
-      // More came than is told at a time.
-      const isApart = answer.hasMore && (answer.lines[0]?.time ?? 0) > newest;
+      // There are more new lines than one answer has.
+      const hasMissingLines = answer.hasMore && (answer.lines[0]?.time ?? 0) > newest;
       if (isFirst) {
         isFirst = false;
         hasMore.value = answer.hasMore;
         show(merged(answer.lines, shown.current));
-        hold([]);
+        addWaiting([]);
       } else if (isPaused.peek()) {
-        if (isApart) hasGap.current = true;
-        hold(answer.lines);
-      } else if (isApart) {
+        if (hasMissingLines) hasGap.current = true;
+        addWaiting(answer.lines);
+      } else if (hasMissingLines) {
         hasMore.value = true;
         show(answer.lines);
       } else append(answer.lines);
     };
     const load = () =>
       fetchJson<Logs>('/api/logs', query, signal).then((answer) => {
-        mistake.value = '';
-        take(answer);
-      }, complain);
-    loadAnew.current = () => {
+        problem.value = '';
+        applyAnswer(answer);
+      }, reportError);
+    reload.current = () => {
       isFirst = true;
       hasGap.current = false;
       show([]);
@@ -112,30 +112,30 @@ export function useLogLines(id: string, wanted: LogFilter) {
       waitingCount.value = 0;
       void load();
     };
-    loadAnew.current();
+    reload.current();
 
-    const fits = ({ container, severity, text }: LogEntry) =>
+    const matches = ({ container, severity, text }: LogEntry) =>
       container === id && severity >= wanted.severity && (literal === undefined || text.search(literal) >= 0);
     const ids = [id];
     const unfollow = followLines(
       ids,
       (message) => {
         skipped.value += message.skipped;
-        const fitting = message.lines.filter(fits);
-        if (fitting.length === 0) return;
+        const matching = message.lines.filter(matches);
+        if (matching.length === 0) return;
         if (isPattern)
-          asking ??= setTimeout(() => {
-            asking = undefined;
+          queryTimer ??= setTimeout(() => {
+            queryTimer = undefined;
             void load();
           }, PATTERN_MS);
-        else if (isPaused.peek()) hold(fitting);
-        else append(fitting);
+        else if (isPaused.peek()) addWaiting(matching);
+        else append(matching);
       },
       () => void load(),
     );
     return () => {
       abort.current.abort();
-      clearTimeout(asking);
+      clearTimeout(queryTimer);
       unfollow();
     };
   }, [id, wanted]);
@@ -146,10 +146,10 @@ export function useLogLines(id: string, wanted: LogFilter) {
     skipped,
     hasMore,
     isPaused,
-    mistake,
+    problem,
     resume() {
       isPaused.value = false;
-      if (hasGap.current) loadAnew.current();
+      if (hasGap.current) reload.current();
       else {
         const more = waiting.current;
         waiting.current = [];
@@ -157,8 +157,8 @@ export function useLogLines(id: string, wanted: LogFilter) {
         append(more);
       }
     },
-    /** Holds the log still with what was written before it. */
-    async older(): Promise<void> {
+    /** Loads older lines, and pauses. */
+    async loadOlder(): Promise<void> {
       const [first] = shown.current;
       if (first === undefined) return;
       isPaused.value = true;
@@ -173,7 +173,7 @@ export function useLogLines(id: string, wanted: LogFilter) {
         if (all.length > MAX_LINES) hasGap.current = true;
         show(all.slice(0, MAX_LINES));
       } catch (error) {
-        complain(error as Error);
+        reportError(error as Error);
       }
     },
   };

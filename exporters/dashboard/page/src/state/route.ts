@@ -1,4 +1,4 @@
-/** Which view is shown: what stands behind # in the address. */
+/** The current view, from the fragment (#) of the address. */
 import { signal } from '@preact/signals';
 
 export const views = ['containers', 'events', 'alerts', 'namespaces', 'host', 'agent'] as const;
@@ -6,11 +6,11 @@ export type View = (typeof views)[number];
 
 export interface Route {
   readonly view: View | 'container';
-  /** Of a container. */
+  /** Id of the container; '' in other views. */
   readonly id: string;
 }
 
-/** @returns undefined for what no address has, such as a lone `%` */
+/** @returns undefined for invalid input, such as a lone `%` */
 export function decoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
@@ -19,17 +19,17 @@ export function decoded(text: string): string | undefined {
   }
 }
 
-function read(): Route {
+function parseRoute(): Route {
   const [view = '', encoded = ''] = location.hash.replace(/^#\/?/, '').split('/');
   const id = decoded(encoded) ?? '';
   if (view === 'container' && id !== '') return { view, id };
   return { view: views.find((name) => name === view) ?? 'containers', id: '' };
 }
 
-export const route = signal<Route>(read());
+export const route = signal<Route>(parseRoute());
 
 addEventListener('hashchange', () => {
-  route.value = read();
+  route.value = parseRoute();
   scrollTo(0, 0);
 });
 

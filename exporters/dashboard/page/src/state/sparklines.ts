@@ -1,22 +1,22 @@
-/** The last ten minutes of containers that are or were in sight, for the small charts of the list. */
+/** Data of the sparklines: the last ten minutes of each container that is or was visible. */
 import { signal } from '@preact/signals';
 import type { Figures, SeriesAnswer } from '../../../api.ts';
 import { fetchJson } from './api-client.ts';
 
 export const SPARKLINE_MS = 600_000;
-/** Sums of two metrics, where they are drawn as one. */
-const SHOWN = {
+/** The API's metrics of each sparkline; two are summed. */
+const SOURCES = {
   cpu: ['cpu'],
   memory: ['memory'],
   network: ['receive', 'transmit'],
   disk: ['read', 'write'],
 } as const;
-export type SparklineMetric = keyof typeof SHOWN;
-const shownNames = Object.keys(SHOWN) as SparklineMetric[];
-const METRICS = Object.values(SHOWN).flat();
-/** As many as an address has room for. */
-const AT_A_TIME = 50;
-const ID_LETTERS = 16;
+export type SparklineMetric = keyof typeof SOURCES;
+const sparklineMetrics = Object.keys(SOURCES) as SparklineMetric[];
+const METRICS = Object.values(SOURCES).flat();
+/** Containers per request, limited by the length of the address. */
+const BATCH_SIZE = 50;
+const ID_LENGTH = 16;
 
 type Row = (number | null)[];
 
@@ -29,7 +29,7 @@ export interface SparklineData {
 }
 
 const sparklines = new Map<string, SparklineData>();
-/** Moves when any has changed. */
+/** Incremented with each change. */
 export const sparklinesVersion = signal(0);
 
 export const sparklineOf = (id: string): SparklineData | undefined => sparklines.get(id);
@@ -39,24 +39,24 @@ const sum = (values: readonly (number | null | undefined)[]): number | null =>
     ? null
     : values.reduce<number>((total, value) => total + (value ?? 0), 0);
 
-/** Asks for those of containers that are in sight and not known yet. */
+/** Loads the sparklines of visible containers that are not loaded yet. */
 export async function loadSparklines(ids: readonly string[]): Promise<void> {
   const unknown = ids.filter((id) => !sparklines.has(id));
-  for (let from = 0; from < unknown.length; from += AT_A_TIME) {
-    const part = unknown.slice(from, from + AT_A_TIME);
+  for (let from = 0; from < unknown.length; from += BATCH_SIZE) {
+    const part = unknown.slice(from, from + BATCH_SIZE);
     const {
       from: begin,
       step,
       series,
     } = await fetchJson<SeriesAnswer>('/api/series', {
-      id: part.map((id) => id.slice(0, ID_LETTERS)),
+      id: part.map((id) => id.slice(0, ID_LENGTH)),
       metric: METRICS,
       since: Date.now() - SPARKLINE_MS,
     });
     for (const [id, columns] of Object.entries(series)) {
       const rows = Object.fromEntries(
-        shownNames.map((name) => {
-          const parts = SHOWN[name].map((metric) => columns[metric] ?? []);
+        sparklineMetrics.map((name) => {
+          const parts = SOURCES[name].map((metric) => columns[metric] ?? []);
           return [name, (parts[0] ?? []).map((_, index) => sum(parts.map((part) => part[index])))];
         }),
       ) as Record<SparklineMetric, Row>;
@@ -72,14 +72,14 @@ export function addFigures(all: Readonly<Record<string, Figures>>): void {
     if (sparks === undefined) continue;
     const slot = Math.floor(figures.time / sparks.step);
     const length = Math.ceil(SPARKLINE_MS / sparks.step);
-    for (const name of shownNames) {
+    for (const name of sparklineMetrics) {
       const row = sparks.rows[name];
       while (sparks.first + row.length <= slot) row.push(null);
-      row[slot - sparks.first] = sum(SHOWN[name].map((metric) => figures[metric]));
+      row[slot - sparks.first] = sum(SOURCES[name].map((metric) => figures[metric]));
     }
     const excess = sparks.rows.cpu.length - length;
     if (excess <= 0) continue;
-    for (const name of shownNames) sparks.rows[name].splice(0, excess);
+    for (const name of sparklineMetrics) sparks.rows[name].splice(0, excess);
     sparks.first += excess;
   }
   sparklinesVersion.value++;

@@ -1,4 +1,4 @@
-/** Dark or light: as the system has it, until somebody chooses. */
+/** The theme: that of the system, until the user chooses one. */
 import { effect, signal } from '@preact/signals';
 
 const KEY = 'portlight.theme';
@@ -7,7 +7,7 @@ export type Theme = 'dark' | 'light';
 const system = matchMedia('(prefers-color-scheme: light)');
 const isTheme = (value: string | null): value is Theme => value === 'dark' || value === 'light';
 
-/** Undefined where the system decides. */
+/** The user's choice; undefined if there is none. */
 function chosen(): Theme | undefined {
   const kept = localStorage.getItem(KEY);
   return isTheme(kept) ? kept : undefined;
@@ -29,6 +29,6 @@ export function switchTheme(): void {
   theme.value = next;
 }
 
-/** A colour of the style sheet. */
+/** A colour variable of the style sheet. */
 export const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

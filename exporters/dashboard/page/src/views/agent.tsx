@@ -1,4 +1,4 @@
-/** The agent's own state: what it collects, where that goes, what waits and what was lost, and what it costs. */
+/** The agent: collected and delivered records, backlog, drops, and its own resource usage. */
 import { useRef } from 'preact/hooks';
 import type { Agent } from '../../../api.ts';
 import { bytes, count, duration, inUnit, percent } from '../lib/format.ts';
@@ -11,7 +11,7 @@ const EVERY_MS = 5000;
 
 export function AgentView() {
   const agent = usePolled<Agent>('/api/agent', EVERY_MS);
-  /** CPU time and when it was told, to tell how much of a CPU it takes at present. */
+  /** CPU time of the previous answer, for the current CPU usage. */
   const before = useRef<{ seconds: number; at: number; share: number | null; answer: Agent | undefined }>({
     seconds: 0,
     at: 0,
@@ -36,7 +36,7 @@ export function AgentView() {
           <dd>{status.version}</dd>
         </div>
         <div>
-          <dt>up</dt>
+          <dt>uptime</dt>
           <dd>{duration(now.value - Date.parse(status.since))}</dd>
         </div>
         <div>
@@ -47,14 +47,14 @@ export function AgentView() {
           <dt>CPU</dt>
           <dd>
             {percent(before.current.share)}
-            <small> {duration(cpuSeconds * 1000)} in all</small>
+            <small> {duration(cpuSeconds * 1000)} total</small>
           </dd>
         </div>
         {daemons.map(({ name, host, connected }) => (
           <div key={host} class={connected ? '' : 'bad'}>
             <dt>{name === null ? 'daemon' : <bdi>{name}</bdi>}</dt>
             <dd>
-              {connected ? 'connected' : 'away'}
+              {connected ? 'connected' : 'disconnected'}
               <small>
                 {' '}
                 <bdi>{host}</bdi>
@@ -69,8 +69,8 @@ export function AgentView() {
           <table class="list">
             <thead>
               <tr>
+                <th scope="col">signal</th>
                 <th scope="col">records</th>
-                <th scope="col">since the start</th>
               </tr>
             </thead>
             <tbody>
@@ -82,7 +82,7 @@ export function AgentView() {
               ))}
               {Object.entries(dropped).map(([what, number]) => (
                 <tr key={what} class="warn">
-                  <th scope="row">dropped, {what}</th>
+                  <th scope="row">dropped: {what}</th>
                   <td>{count(number)}</td>
                 </tr>
               ))}
@@ -95,8 +95,8 @@ export function AgentView() {
             <thead>
               <tr>
                 <th scope="col">collector</th>
-                <th scope="col">time in rounds</th>
-                <th scope="col">faults</th>
+                <th scope="col">time</th>
+                <th scope="col">errors</th>
               </tr>
             </thead>
             <tbody>
@@ -111,13 +111,13 @@ export function AgentView() {
           </table>
         </section>
         <section>
-          <h2>Kept for this page</h2>
+          <h2>Dashboard memory</h2>
           <table class="list">
             <thead>
               <tr>
-                <th scope="col">what</th>
+                <th scope="col">data</th>
                 <th scope="col">used</th>
-                <th scope="col">at most</th>
+                <th scope="col">limit</th>
                 <th scope="col">
                   <span class="unseen">Share</span>
                 </th>
@@ -141,15 +141,13 @@ export function AgentView() {
       <section>
         <h2>Deliveries</h2>
         {deliveries.length === 0 ? (
-          <p class="empty">
-            Nothing is sent by OTLP: no receiver is configured (OTEL_EXPORTER_OTLP_ENDPOINT).
-          </p>
+          <p class="empty">No OTLP receiver configured (OTEL_EXPORTER_OTLP_ENDPOINT)</p>
         ) : (
           <div class="wide">
             <p>
               {destinations.map(({ name, reachable }) => (
                 <span key={name} class={`word ${reachable ? 'good' : 'bad'}`}>
-                  <bdi>{name}</bdi> {reachable ? 'answers' : 'does not answer'}
+                  <bdi>{name}</bdi> {reachable ? 'reachable' : 'unreachable'}
                 </span>
               ))}
             </p>
@@ -162,7 +160,7 @@ export function AgentView() {
                   </th>
                   <th scope="col">sent</th>
                   <th scope="col">bytes</th>
-                  <th scope="col">waiting</th>
+                  <th scope="col">queued</th>
                   <th scope="col">oldest</th>
                   <th scope="col">retries</th>
                   <th scope="col">dropped</th>

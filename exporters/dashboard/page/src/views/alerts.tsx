@@ -1,4 +1,4 @@
-/** Alerts: what fires, what may soon, and what has been. */
+/** Firing, pending and resolved alerts. */
 import type { AlertEntry } from '../../../api.ts';
 import { bytes, clock, duration, inUnit } from '../lib/format.ts';
 import { alerts, now } from '../state/live.ts';
@@ -7,8 +7,8 @@ import { containerHref } from '../state/route.ts';
 const WIDTH = 260;
 const HEIGHT = 56;
 
-/** The ten minutes before it fired, with the threshold. */
-function Evidence({ of: { evidence } }: { readonly of: AlertEntry }) {
+/** The ten minutes before the alert fired, with the threshold. */
+function EvidenceChart({ of: { evidence } }: { readonly of: AlertEntry }) {
   const { series, seriesUnit, seriesBound: bound } = evidence;
   const [first, last] = [series[0], series.at(-1)];
   if (first === undefined || last === undefined || series.length < 2) return null;
@@ -22,7 +22,7 @@ function Evidence({ of: { evidence } }: { readonly of: AlertEntry }) {
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         role="img"
-        aria-label="What was measured in the ten minutes before"
+        aria-label="Values in the ten minutes before the alert"
       >
         {bound === undefined ? null : (
           <line class="threshold" x1="0" x2={WIDTH} y1={y(bound)} y2={y(bound)} />
@@ -31,7 +31,7 @@ function Evidence({ of: { evidence } }: { readonly of: AlertEntry }) {
       </svg>
       <figcaption>
         {clock(first[0]).slice(0, 5)} to {clock(last[0]).slice(0, 5)}
-        {bound === undefined ? '' : `, bound ${inUnit(bound, seriesUnit)}`}
+        {bound === undefined ? '' : `, threshold ${inUnit(bound, seriesUnit)}`}
       </figcaption>
     </figure>
   );
@@ -64,7 +64,7 @@ function Alert({ of }: { readonly of: AlertEntry }) {
           <bdi>{rule}</bdi>
         </h3>
         {container === undefined ? (
-          <span>the host</span>
+          <span>host</span>
         ) : (
           <a href={containerHref(container.id)}>
             <bdi>{container.name}</bdi>
@@ -83,7 +83,7 @@ function Alert({ of }: { readonly of: AlertEntry }) {
           <bdi>{annotations.description}</bdi>
         </p>
       ) : null}
-      {/* The summary tells of when it fired; the value that ended it would contradict that. */}
+      {/* The last value of a resolved alert is normal again, and would contradict the summary. */}
       {endsAt === null ? (
         <p class="value">
           <b>{inUnit(value, unit)}</b>
@@ -95,10 +95,10 @@ function Alert({ of }: { readonly of: AlertEntry }) {
           lasted <b>{duration(endsAt - startsAt)}</b>
         </p>
       )}
-      <Evidence of={of} />
+      <EvidenceChart of={of} />
       {evidence.log.length + evidence.events.length + memory.length === 0 ? null : (
         <details>
-          <summary>What was known then</summary>
+          <summary>Evidence</summary>
           {memory.length === 0 ? null : (
             <p>
               Memory:{' '}
@@ -124,7 +124,7 @@ export function AlertsView() {
   return (
     <main class="page">
       <h1 class="unseen">Alerts</h1>
-      {all.length === 0 ? <p class="empty">No alert fires, and none did in the last hour.</p> : null}
+      {all.length === 0 ? <p class="empty">No alerts in the last hour</p> : null}
       {(['firing', 'pending', 'resolved'] as const).map((status) => {
         const some = all.filter((alert) => alert.status === status);
         return some.length === 0 ? null : (

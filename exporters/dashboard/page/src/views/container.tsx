@@ -1,4 +1,4 @@
-/** One container: its last hour, its log beside it, and all that is known of it. */
+/** One container: charts of the last hour, log, events and details. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { ContainerDetails, ContainerSummary, EventEntry } from '../../../api.ts';
@@ -20,7 +20,7 @@ import { go, hrefOf } from '../state/route.ts';
 const TABS = ['log', 'events', 'details'] as const;
 type Tab = (typeof TABS)[number];
 const EVENTS = 500;
-/** How often all that is measured is asked for. */
+/** How often the details are loaded. */
 const DETAILS_MS = 10_000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -63,40 +63,40 @@ function Heading({ container }: { readonly container: ContainerSummary }) {
 
 function Charts(props: {
   readonly container: ContainerSummary;
-  readonly story: readonly EventEntry[];
+  readonly timelineEvents: readonly EventEntry[];
   readonly onPick: (event: EventEntry) => void;
 }) {
-  const { container, story, onPick } = props;
+  const { container, timelineEvents, onPick } = props;
   const { id, figures } = container;
   const hour = useLastHour(id, figures?.time ?? 0);
   const zoom = useSignal<TimeSpan | null>(null);
   const length = useSignal(ALL);
   const time = now.value;
   const shown = shownSpan(zoom.value, length.value, time, hour);
-  const mine = alerts.value.filter((alert) => alert.container?.id === id);
+  const containerAlerts = alerts.value.filter((alert) => alert.container?.id === id);
   const { columns, times } = hour;
   const of = (name: string) => columns[name] ?? [];
-  const common = { times, shown, zoom, marks: marksOf(story, mine, time) };
+  const common = { times, shown, zoom, marks: marksOf(timelineEvents, containerAlerts, time) };
   const charts: (Omit<ChartProps, keyof typeof common> | false)[] = [
     {
       title: 'CPU',
       lines: [{ label: 'CPUs', colour: 'cpu', values: of('cpu') }],
       format: cpus,
-      least: 0.02,
+      minScale: 0.02,
       limit: figures?.cpuLimit ?? null,
     },
     of('throttled').some((value) => (value ?? 0) > 0) && {
       title: 'CPU throttling',
-      lines: [{ label: 'of its periods', colour: 'warn', values: of('throttled') }],
+      lines: [{ label: 'throttled periods', colour: 'warn', values: of('throttled') }],
       format: percent,
-      least: 0.1,
+      minScale: 0.1,
     },
     {
       title: 'Memory',
       lines: [{ label: 'working set', colour: 'memory', values: of('memory') }],
       format: bytes,
       isBinary: true,
-      least: MEBIBYTE,
+      minScale: MEBIBYTE,
       limit: figures?.memoryLimit ?? null,
     },
     {
@@ -107,7 +107,7 @@ function Charts(props: {
       ],
       format: rate,
       isBinary: true,
-      least: 1024,
+      minScale: 1024,
     },
     {
       title: 'Disk',
@@ -117,13 +117,13 @@ function Charts(props: {
       ],
       format: rate,
       isBinary: true,
-      least: 4096,
+      minScale: 4096,
     },
     {
       title: 'Processes and threads',
       lines: [{ label: 'PIDs', colour: 'mark', values: of('pids') }],
       format: (value) => count(value === null ? null : Math.round(value)),
-      least: 4,
+      minScale: 4,
       limit: figures?.pidsLimit ?? null,
     },
   ];
@@ -133,7 +133,7 @@ function Charts(props: {
         <h2>Last hour</h2>
         <RangeButtons length={length} zoom={zoom} />
       </div>
-      <Timeline events={story} alerts={mine} shown={shown} now={time} onPick={onPick} />
+      <Timeline events={timelineEvents} alerts={containerAlerts} shown={shown} now={time} onPick={onPick} />
       {charts
         .filter((chart) => chart !== false)
         .map((chart) => (
@@ -143,20 +143,20 @@ function Charts(props: {
   );
 }
 
-/** Asked for anew when its facts have changed. */
+/** Details of a container, reloaded when its status changes and periodically. */
 function useDetails(
   container: ContainerSummary | undefined,
   isWanted: boolean,
 ): ContainerDetails | undefined {
   const [details, setDetails] = useState<ContainerDetails>();
   const id = container?.id;
-  const turn = Math.floor((container?.figures?.time ?? 0) / DETAILS_MS);
+  const version = Math.floor((container?.figures?.time ?? 0) / DETAILS_MS);
   useEffect(() => {
     if (id === undefined || !isWanted) return;
     const abort = new AbortController();
     fetchJson<ContainerDetails>('/api/container', { id }, abort.signal).then(setDetails, () => {});
     return () => abort.abort();
-  }, [id, isWanted, container?.status, turn]);
+  }, [id, isWanted, container?.status, version]);
   return details?.id === id ? details : undefined;
 }
 
@@ -194,18 +194,17 @@ export function ContainerView({ id }: { readonly id: string }) {
   if (container === undefined) {
     return (
       <main class="plain">
-        <h1>This container is not here any more</h1>
+        <h1>Container not found</h1>
         <p>
-          It was removed, and more than an hour ago or before many others.{' '}
-          <a href={hrefOf('containers')}>All containers</a>
+          Removed containers are shown for an hour. <a href={hrefOf('containers')}>All containers</a>
         </p>
       </main>
     );
   }
-  const isMine = (event: EventEntry) => event.container?.id === id;
-  // On the time line, health checks would hide what matters.
-  const story = events.value.filter(isMine);
-  const all = [...story, ...routineEvents.value.filter(isMine)].sort(compareEvents);
+  const belongsHere = (event: EventEntry) => event.container?.id === id;
+  // On the timeline, health checks would hide the other events.
+  const timelineEvents = events.value.filter(belongsHere);
+  const all = [...timelineEvents, ...routineEvents.value.filter(belongsHere)].sort(compareEvents);
   const pick = (event: EventEntry) => {
     tab.value = 'events';
     const anchor = anchorOf(event);
@@ -216,7 +215,7 @@ export function ContainerView({ id }: { readonly id: string }) {
     <main class="container">
       <Heading container={container} />
       <div class="halves">
-        <Charts container={container} story={story} onPick={pick} />
+        <Charts container={container} timelineEvents={timelineEvents} onPick={pick} />
         <section class="side" aria-label="Log, events and details">
           <div class="tabs" role="tablist">
             {TABS.map((name) => (
@@ -232,7 +231,7 @@ export function ContainerView({ id }: { readonly id: string }) {
                 }}
               >
                 {name[0]!.toUpperCase() + name.slice(1)}
-                {name === 'events' ? <small> {story.length}</small> : null}
+                {name === 'events' ? <small> {timelineEvents.length}</small> : null}
               </button>
             ))}
           </div>

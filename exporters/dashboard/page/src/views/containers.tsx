@@ -1,4 +1,4 @@
-/** All containers: what they use, beside what they may use. */
+/** All containers, with their usage and limits. */
 
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ContainerSummary } from '../../../api.ts';
@@ -25,10 +25,10 @@ import { about, containers, hostFigures, lastMessageAt, marks } from '../state/l
 import { containerHref, go } from '../state/route.ts';
 import { loadSparklines } from '../state/sparklines.ts';
 
-const ROW = 36;
+const ROW_HEIGHT = 36;
 /** At phone width a row has two lines. */
-const TALL_ROW = 62;
-const HEAD = 33;
+const TALL_ROW_HEIGHT = 62;
+const HEAD_HEIGHT = 33;
 
 function Summary({ all }: { readonly all: readonly ContainerSummary[] }) {
   const running = all.filter(({ status }) => status === 'running').length;
@@ -81,7 +81,7 @@ export function ContainersView() {
   const scroller = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const isNarrow = useMediaQuery('(max-width: 760px)');
-  const height = isNarrow ? TALL_ROW : ROW;
+  const height = isNarrow ? TALL_ROW_HEIGHT : ROW_HEIGHT;
   const all = containers.value;
   const items = useMemo(
     () =>
@@ -106,9 +106,9 @@ export function ContainersView() {
     const next = rows[Math.min(rows.length - 1, Math.max(0, at === -1 ? 0 : at + step))];
     if (next === undefined) return;
     cursor.value = next.id;
-    if (scroller.current !== null) scrollToRow(scroller.current, next.index, height, HEAD);
+    if (scroller.current !== null) scrollToRow(scroller.current, next.index, height, HEAD_HEIGHT);
   };
-  // The row may be drawn only now.
+  // The row may not be rendered before.
   useEffect(() => {
     if (document.activeElement === search.current || cursor.value === '') return;
     document.getElementById(`row-${cursor.value.slice(0, 12)}`)?.focus({ preventScroll: true });
@@ -149,9 +149,9 @@ export function ContainersView() {
             }}
           >
             <option value="project">Compose project</option>
-            <option value="service">service</option>
-            <option value="image">image</option>
-            <option value="none">nothing</option>
+            <option value="service">Service</option>
+            <option value="image">Image</option>
+            <option value="none">None</option>
           </select>
         </label>
         <label class="narrow-sort">
@@ -178,7 +178,7 @@ export function ContainersView() {
               showsEnded.value = event.currentTarget.checked;
             }}
           />{' '}
-          Ended ones too
+          Show stopped
         </label>
         <span class="note" role="status">
           {filter.value === '' ? '' : `${rows.length} of ${all.size}`}
@@ -207,8 +207,8 @@ export function ContainersView() {
         {items.length === 0 && lastMessageAt.value > 0 ? (
           <p class="empty">
             {all.size === 0
-              ? `No containers on ${about.value.host || 'this host'}. One that starts is shown at once.`
-              : 'No container fits the filter.'}
+              ? `No containers on ${about.value.host || 'this host'} yet`
+              : 'No matching containers'}
           </p>
         ) : null}
       </section>

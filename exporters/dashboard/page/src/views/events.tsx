@@ -1,4 +1,4 @@
-/** Everything that has happened on this host. */
+/** All events of the host. */
 
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
@@ -13,7 +13,7 @@ import { now } from '../state/live.ts';
 
 const BARS = 60;
 const HEIGHT = 44;
-const MOST = 400;
+const MAX_SHOWN = 400;
 
 const filter = signal('');
 const severity = signal(0);
@@ -21,7 +21,7 @@ const withInventory = signal(false);
 
 const INVENTORY = /^portlight\.inventory\./;
 
-function fits({ name, body, container }: EventEntry, wanted: string): boolean {
+function matches({ name, body, container }: EventEntry, wanted: string): boolean {
   const text = `${name} ${body} ${container?.name ?? ''}`.toLowerCase();
   return wanted
     .toLowerCase()
@@ -29,7 +29,7 @@ function fits({ name, body, container }: EventEntry, wanted: string): boolean {
     .every((word) => text.includes(word));
 }
 
-/** How much happened in each minute of the last hour. */
+/** Number of events in each minute of the last hour. */
 function Density({ all, end }: { readonly all: readonly EventEntry[]; readonly end: number }) {
   const step = HOUR_MS / BARS;
   const last = Math.ceil(end / step) * step;
@@ -48,7 +48,7 @@ function Density({ all, end }: { readonly all: readonly EventEntry[]; readonly e
         viewBox={`0 0 100 ${HEIGHT}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`${all.length} events, by the minute, in the last hour`}
+        aria-label={`${all.length} events in the last hour, per minute`}
       >
         {bars.flatMap((bar, index) => {
           let top = HEIGHT;
@@ -85,7 +85,7 @@ export function EventsView() {
       filter.value = '';
     },
   });
-  // What was found at the start stands apart, and is of the inventory.
+  // The inventory found at start is among the routine events.
   const all = withInventory.value
     ? [...events.value, ...routineEvents.value.filter((event) => !isExec(event))].sort(compareEvents)
     : events.value;
@@ -93,7 +93,7 @@ export function EventsView() {
     (event) =>
       event.severity >= severity.value &&
       (withInventory.value || !INVENTORY.test(event.name)) &&
-      (filter.value === '' || fits(event, filter.value)),
+      (filter.value === '' || matches(event, filter.value)),
   );
   return (
     <main class="page">
@@ -114,9 +114,9 @@ export function EventsView() {
               severity.value = Number(event.currentTarget.value);
             }}
           >
-            <option value={0}>every severity</option>
-            <option value={13}>warnings and errors</option>
-            <option value={17}>errors</option>
+            <option value={0}>All severities</option>
+            <option value={13}>Warnings and errors</option>
+            <option value={17}>Errors</option>
           </select>
         </label>
         <label class="check">
@@ -133,7 +133,7 @@ export function EventsView() {
           {shown.length} of {all.length}
         </span>
       </div>
-      <EventList events={shown.slice(-MOST)} names />
+      <EventList events={shown.slice(-MAX_SHOWN)} names />
     </main>
   );
 }

@@ -1,4 +1,4 @@
-/** The host: its last hour, its disks, and what the daemon keeps on it. */
+/** The host: charts of the last hour, file systems, images, and the daemon's disk usage. */
 import { useSignal } from '@preact/signals';
 import type { Host, Images } from '../../../api.ts';
 import { bytes, count, cpus, duration, inUnit, percent, rate } from '../lib/format.ts';
@@ -78,9 +78,9 @@ export function HostView() {
   const zoom = useSignal<TimeSpan | null>(null);
   const length = useSignal(ALL);
   const shown = shownSpan(zoom.value, length.value, now.value, hour);
-  const own = alerts.value.filter(({ container }) => container === undefined);
+  const hostAlerts = alerts.value.filter(({ container }) => container === undefined);
   const of = (name: string) => hour.columns[name] ?? [];
-  const common = { times: hour.times, shown, zoom, marks: marksOf([], own, now.value) };
+  const common = { times: hour.times, shown, zoom, marks: marksOf([], hostAlerts, now.value) };
   return (
     <main class="page host">
       <h1 class="unseen">Host</h1>
@@ -95,9 +95,9 @@ export function HostView() {
             title="CPU"
             lines={[{ label: 'CPUs', colour: 'cpu', values: of('cpu') }]}
             format={cpus}
-            least={1}
+            minScale={1}
             limit={figures?.cpus ?? null}
-            limitWord="of"
+            limitLabel="of"
           />
           <Chart
             {...common}
@@ -105,9 +105,9 @@ export function HostView() {
             lines={[{ label: 'in use', colour: 'memory', values: of('memory') }]}
             format={bytes}
             isBinary
-            least={MEBIBYTE}
+            minScale={MEBIBYTE}
             limit={figures?.memoryTotal ?? null}
-            limitWord="of"
+            limitLabel="of"
           />
           <Chart
             {...common}
@@ -118,7 +118,7 @@ export function HostView() {
             ]}
             format={rate}
             isBinary
-            least={1024}
+            minScale={1024}
           />
           <Chart
             {...common}
@@ -129,7 +129,7 @@ export function HostView() {
             ]}
             format={rate}
             isBinary
-            least={4096}
+            minScale={4096}
           />
         </section>
         <div class="side">
@@ -138,9 +138,9 @@ export function HostView() {
             <table class="list">
               <thead>
                 <tr>
-                  <th scope="col">mounted at</th>
+                  <th scope="col">mount point</th>
                   <th scope="col">used</th>
-                  <th scope="col">of</th>
+                  <th scope="col">size</th>
                   <th scope="col">
                     <span class="unseen">Share</span>
                   </th>
@@ -184,7 +184,7 @@ export function HostView() {
               of={[
                 ...Object.entries(host?.attributes ?? {}),
                 [
-                  'up',
+                  'uptime',
                   figures?.uptime === undefined || figures.uptime === null
                     ? null
                     : duration(figures.uptime * 1000),

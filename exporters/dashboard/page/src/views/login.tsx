@@ -1,27 +1,27 @@
-/** Asks for the token, where the agent listens beyond its own machine. */
+/** The login form, shown if the agent requires a token. */
 import { useSignal } from '@preact/signals';
 import { login } from '../state/api-client.ts';
 import { connect } from '../state/live.ts';
 
 export function LoginView() {
   const token = useSignal('');
-  const mistake = useSignal('');
+  const problem = useSignal('');
   const submit = async (event: Event) => {
     event.preventDefault();
     try {
       await login(token.value.trim());
       connect();
     } catch (error) {
-      mistake.value = error instanceof Error ? error.message : String(error);
+      problem.value = error instanceof Error ? error.message : String(error);
     }
   };
   return (
     <main class="login">
       <form onSubmit={(event) => void submit(event)}>
-        <h1>This agent wants its token</h1>
+        <h1>Token required</h1>
         <p>
-          It is reached from other machines, so only those who know its token may look. The agent tells it
-          once, when it makes it; it is the text of the file <code>token</code> in its <code>data_dir</code>.
+          The agent allows remote access, so a token is required. You find it in the file <code>token</code>{' '}
+          in the agent's <code>data_dir</code>. The agent also logs the token once, when it generates it.
         </p>
         <label>
           Token
@@ -34,12 +34,12 @@ export function LoginView() {
             }}
           />
         </label>
-        {mistake.value === '' ? null : (
+        {problem.value === '' ? null : (
           <p class="mistake" role="alert">
-            {mistake.value}
+            {problem.value}
           </p>
         )}
-        <button type="submit">Show me the containers</button>
+        <button type="submit">Log in</button>
       </form>
     </main>
   );

@@ -1,4 +1,4 @@
-/** Which containers share what: the kernel's namespaces, and who lives in them. */
+/** Namespaces: which containers share them, with each other or with the host. */
 
 import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
@@ -10,18 +10,18 @@ import { containers } from '../state/live.ts';
 import { containerHref } from '../state/route.ts';
 
 const TYPES = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'] as const;
-const WHAT: Readonly<Record<string, string>> = {
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
   pid: 'processes',
   net: 'network',
   ipc: 'shared memory and queues',
   mnt: 'mounts',
   uts: 'host name',
-  user: 'user ids',
+  user: 'user IDs',
   cgroup: 'cgroup root',
   time: 'clocks',
 };
-/** Every container has these of the host, unless somebody sees to it: no news. */
-const OFTEN_THE_HOSTS = ['user', 'time'];
+/** Containers are in these namespaces of the host by default, so this is not highlighted. */
+const HOST_BY_DEFAULT = ['user', 'time'];
 const EVERY_MS = 5000;
 
 const filter = signal('');
@@ -33,21 +33,21 @@ interface Shared {
   readonly key: string;
 }
 
-/** Types of which it is no news that a container has the host's; on cgroup v1, `cgroup` is one. */
-function usualOf(all: readonly NamespaceEntry[]): ReadonlySet<string> {
+/** Types in which all containers are in the host's namespace; on cgroup v1, `cgroup` is one. */
+function commonTypes(all: readonly NamespaceEntry[]): ReadonlySet<string> {
   const byType = Map.groupBy(all, ({ type }) => type);
   const common = [...byType].filter(
     ([, entries]) =>
       entries.every(({ isHost }) => isHost) && entries.some(({ members }) => members.length > 1),
   );
-  return new Set([...OFTEN_THE_HOSTS, ...common.map(([type]) => type)]);
+  return new Set([...HOST_BY_DEFAULT, ...common.map(([type]) => type)]);
 }
 
-/** Namespaces with the same members together: who shares the network often shares more. */
-function sharedBy(all: readonly NamespaceEntry[], isHost: boolean, usual: ReadonlySet<string>): Shared[] {
+/** Groups namespaces with the same members: containers that share the network often share more. */
+function sharedBy(all: readonly NamespaceEntry[], isHost: boolean, common: ReadonlySet<string>): Shared[] {
   const found = new Map<string, Shared>();
   for (const { type, isHost: ofHost, members } of all) {
-    if (ofHost !== isHost || (isHost ? usual.has(type) : members.length < 2)) continue;
+    if (ofHost !== isHost || (isHost ? common.has(type) : members.length < 2)) continue;
     const key = members.map(({ id }) => id).join();
     const known = found.get(key) ?? { types: [], members, key };
     known.types.push(type);
@@ -61,7 +61,7 @@ function Card({ of: { types, members }, isHost }: { readonly of: Shared; readonl
     <li class={`share ${isHost ? 'host' : ''}`}>
       <p class="types">
         {types.map((type) => (
-          <span key={type} class="type" title={WHAT[type]}>
+          <span key={type} class="type" title={DESCRIPTIONS[type]}>
             {type}
           </span>
         ))}
@@ -81,8 +81,8 @@ function Card({ of: { types, members }, isHost }: { readonly of: Shared; readonl
 
 type Cell = { readonly kind: 'own' | 'host' | 'shared'; readonly entry: NamespaceEntry } | undefined;
 
-function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly usual: ReadonlySet<string> }) {
-  const { all, usual } = props;
+function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly common: ReadonlySet<string> }) {
+  const { all, common } = props;
   const pointed = useSignal('');
   const rows = new Map<string, { name: string; cells: Record<string, Cell> }>();
   const letters = new Map<NamespaceEntry, string>();
@@ -106,7 +106,7 @@ function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly usual
         <tr>
           <th scope="col">container</th>
           {types.map((type) => (
-            <th key={type} scope="col" title={WHAT[type]}>
+            <th key={type} scope="col" title={DESCRIPTIONS[type]}>
               {type}
             </th>
           ))}
@@ -129,14 +129,14 @@ function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly usual
                 .map((member) => member.name);
               const words =
                 cell.kind === 'host'
-                  ? "the host's"
+                  ? 'host'
                   : cell.kind === 'own'
-                    ? 'its own'
+                    ? 'private'
                     : `shared with ${others.join(', ')}`;
               return (
                 <td
                   key={type}
-                  class={`${cell.kind} ${usual.has(type) ? 'usual' : ''} ${pointed.value === key && cell.kind === 'shared' ? 'pointed' : ''}`}
+                  class={`${cell.kind} ${common.has(type) ? 'common' : ''} ${pointed.value === key && cell.kind === 'shared' ? 'pointed' : ''}`}
                   title={`${type} ${cell.entry.inode}: ${words}`}
                   onPointerEnter={() => {
                     pointed.value = key;
@@ -154,7 +154,7 @@ function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly usual
                     'host'
                   ) : (
                     <span class="dot">
-                      <span class="unseen">its own</span>
+                      <span class="unseen">private</span>
                     </span>
                   )}
                 </td>
@@ -171,15 +171,15 @@ export function NamespacesView() {
   const search = useRef<HTMLInputElement>(null);
   const size = containers.value.size;
   useEffect(() => {
-    const look = () =>
+    const load = () =>
       fetchJson<NamespaceMap>('/api/namespaces').then(
         (answer) => {
           map.value = answer;
         },
         () => {},
       );
-    void look();
-    const timer = setInterval(look, EVERY_MS);
+    void load();
+    const timer = setInterval(load, EVERY_MS);
     return () => clearInterval(timer);
   }, [size]);
   useKeys({
@@ -189,16 +189,16 @@ export function NamespacesView() {
     },
   });
   const all = map.value?.namespaces ?? [];
-  const usual = usualOf(all);
-  const shared = sharedBy(all, false, usual);
-  const hosts = sharedBy(all, true, usual);
+  const common = commonTypes(all);
+  const shared = sharedBy(all, false, common);
+  const hosts = sharedBy(all, true, common);
   return (
     <main class="page">
       <h1 class="unseen">Namespaces</h1>
       <section>
         <h2>Shared between containers</h2>
         {shared.length === 0 ? (
-          <p class="empty">No two containers share a namespace that is not the host's.</p>
+          <p class="empty">No shared namespaces</p>
         ) : (
           <ul class="shares">
             {shared.map((each) => (
@@ -209,7 +209,7 @@ export function NamespacesView() {
       </section>
       {hosts.length === 0 ? null : (
         <section>
-          <h2>In the host's own</h2>
+          <h2>Shared with the host</h2>
           <ul class="shares">
             {hosts.map((each) => (
               <Card key={each.key} of={each} isHost />
@@ -218,24 +218,24 @@ export function NamespacesView() {
         </section>
       )}
       <section>
-        <h2>All</h2>
+        <h2>All containers</h2>
         <div class="tools">
           <Search label="Filter containers" placeholder="Filter by name" value={filter} input={search} />
           <p class="legend">
             <span>
-              <i class="dot" /> its own
+              <i class="dot" /> private
             </span>
             <span>
-              <i class="number">1</i> shared with all that have the same number
+              <i class="number">1</i> shared by containers with the same number
             </span>
             <span>
-              <i class="host">host</i> the host's
+              <i class="host">host</i> shared with the host
             </span>
           </p>
         </div>
-        {/* What scrolls has to be reached by the keyboard. */}
+        {/* A scrolling element must be reachable with the keyboard. */}
         <div class="wide" tabIndex={0} role="region" aria-label="Namespaces of each container">
-          <Matrix all={all} usual={usual} />
+          <Matrix all={all} common={common} />
         </div>
       </section>
     </main>
