@@ -1,4 +1,4 @@
-/** What a redaction rule may be: the name of a preset, or a pattern with its replacement. */
+/** Redaction rules: the name of a preset, or a pattern with its replacement. */
 import { isPattern } from './pattern.ts';
 
 export const redactionNames = ['bearer', 'url_password', 'password', 'email', 'card'] as const;
@@ -11,7 +11,7 @@ export type RedactionRule =
 /** `/pattern/replacement/`, both without unescaped slashes. */
 const CUSTOM = /^\/((?:[^/\\]|\\.)+)\/((?:[^/\\]|\\.)*)\/$/;
 
-/** @returns undefined where the text is neither a preset's name nor a valid `/pattern/replacement/` */
+/** Parses a redaction rule; undefined for text that is neither a preset's name nor a valid `/pattern/replacement/`. */
 export function parseRedaction(text: string): RedactionRule | undefined {
   const preset = redactionNames.find((name) => name === text);
   if (preset !== undefined) return { preset };

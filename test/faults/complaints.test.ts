@@ -1,4 +1,4 @@
-/** What users of other agents complain of in logs, one by one: none of it may happen here. */
+/** Faults that users of other log agents report. None of them may happen here. */
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,12 +24,12 @@ async function observe(t: ExecutionContext, variables: Record<string, string> = 
   return { receiver, start };
 }
 
-/** Says which of its container's runs it is. */
+/** A script that writes the number of its container's run. */
 const RUNS =
   'n=$(cat /n 2> /dev/null || echo 0); n=$((n+1)); echo $n > /n; echo "line $n"; sleep 1.5; echo "late $n"; exec sleep 600';
 
 for (const driver of ['json-file', 'local']) {
-  test(`${driver}: logs go on after a restart (loki#5259), none are sent again (loki#7103, agent#6200, alloy#7026)`, async (t) => {
+  test(`${driver}: logs continue after a restart (loki#5259), and none are sent again (loki#7103, agent#6200, alloy#7026)`, async (t) => {
     const { receiver, start } = await observe(t);
     const agent = await start();
     const name = uniqueName('restarted');
@@ -62,7 +62,7 @@ for (const driver of ['json-file', 'local']) {
   });
 }
 
-test('logs from before the agent, and from while it was down, arrive (vector#7358, vector#20121)', async (t) => {
+test('lines from before the agent started, and from while it was down, arrive (vector#7358, vector#20121)', async (t) => {
   const { receiver, start } = await observe(t);
   const name = uniqueName('down');
   await runContainer(t, {
@@ -80,7 +80,7 @@ test('logs from before the agent, and from while it was down, arrive (vector#735
   t.deepEqual(bodiesOf(receiver, name), numbered(200));
 });
 
-/** A way to the daemon that can be cut. */
+/** A socket to the daemon whose connections can be cut. */
 async function cuttable(t: ExecutionContext): Promise<{ host: string; cut: () => void }> {
   const target = new URL(process.env.DOCKER_HOST!).pathname;
   const path = join(temporaryDirectory(t), 'docker.sock');
@@ -110,7 +110,7 @@ async function cuttable(t: ExecutionContext): Promise<{ host: string; cut: () =>
   return { host: `unix://${path}`, cut };
 }
 
-test('a log stream that breaks repeats nothing and loses nothing (vector#26023)', async (t) => {
+test('a log stream that breaks repeats and loses no line (vector#26023)', async (t) => {
   const { host, cut } = await cuttable(t);
   const { receiver, start } = await observe(t, { DOCKER_HOST: host });
   await start();
@@ -134,7 +134,7 @@ test('a log stream that breaks repeats nothing and loses nothing (vector#26023)'
   }
 });
 
-test('two streams that interleave arrive in the order of their times (vector#17747)', async (t) => {
+test('lines of two interleaved streams arrive in the order of their times (vector#17747)', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const name = uniqueName('streams');

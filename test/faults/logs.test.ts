@@ -1,4 +1,4 @@
-/** Every line once, whatever happens: real containers, rotation, restarts, removal, and an agent that is killed. */
+/** Every line once: real containers with rotation, restarts and removal, and an agent that is killed. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,7 +27,7 @@ interface Received {
   stream: string;
 }
 
-// One after the other: on a machine that is busy with a flood, a container can be gone before the daemon has told of it.
+// Serial: on a busy machine, a container can be gone before the daemon reports it.
 
 /** The log records of a container, in the order they came. */
 const linesOf = (receiver: Receiver, name: string): Received[] =>
@@ -37,14 +37,14 @@ const linesOf = (receiver: Receiver, name: string): Received[] =>
     stream: String(attributes['log.iostream']),
   }));
 
-/** What is left when records with an equal uid are dropped but the first. */
+/** The bodies without records whose uid came before. */
 function withoutRepeats(lines: readonly Received[]): string[] {
   const byUid = new Map<string, string>();
   for (const { uid, body } of lines) if (!byUid.has(uid)) byUid.set(uid, body);
   return [...byUid.values()];
 }
 
-/** Numbered lines: `burst` at once, so many bursts, a pause between them. */
+/** A script that writes numbered lines in bursts, with pauses between them. */
 const writing = (count: number, burst: number, pause: string) =>
   `i=0; while [ $i -lt ${count} ]; do i=$((i+1)); echo "line $i"; [ $((i % ${burst})) -eq 0 ] && sleep ${pause}; done; exec sleep 600`;
 
@@ -66,7 +66,7 @@ const observe = async (t: ExecutionContext, variables: Record<string, string> = 
 };
 
 test.serial(
-  '50 containers, rotation, restarts, pauses, and an agent killed 20 times: complete, and each once',
+  '50 containers with rotation and pauses, and an agent that is killed 20 times: every line, once',
   async (t) => {
     const { receiver, start } = await observe(t);
     let agent = await start();
@@ -104,7 +104,7 @@ test.serial(
         agent = await start();
       }
     })();
-    // Of what is restarted the numbers begin again; what is paused only waits.
+    // Paused containers wait. A restart would begin the numbers again.
     for (const container of containers.slice(0, 8)) {
       await pause(container);
       await sleep(50);
@@ -125,15 +125,15 @@ test.serial(
       const unique = withoutRepeats(lines);
       repeats += lines.length - unique.length;
       const wrong = unique.findIndex((body, index) => body !== `line ${index + 1}`);
-      const told = lines.filter(({ body }) => body === unique[wrong]).map(({ uid }) => uid);
-      t.is(wrong, -1, `${name}: ${unique[wrong]} instead of line ${wrong + 1}; ${told.join(' and ')}`);
+      const uids = lines.filter(({ body }) => body === unique[wrong]).map(({ uid }) => uid);
+      t.is(wrong, -1, `${name}: ${unique[wrong]} instead of line ${wrong + 1}; ${uids.join(' and ')}`);
       t.is(unique.length, LINES, name);
     }
     t.log(`${repeats} repeats in ${names.length * LINES} lines after 20 kills`);
   },
 );
 
-test.serial('a container that is removed while it writes: no gap up to its last line', async (t) => {
+test.serial('a container that is removed while it writes: no gap up to the last line', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const names: string[] = [];
@@ -152,7 +152,7 @@ test.serial('a container that is removed while it writes: no gap up to its last 
   }
 });
 
-test.serial('containers with --rm that live for a moment lose none of their lines', async (t) => {
+test.serial('short-lived containers with --rm lose no line', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const COUNT = Number(process.env.PORTLIGHT_TEST_SHORT_LIVES ?? 100);
@@ -177,7 +177,7 @@ test.serial('containers with --rm that live for a moment lose none of their line
   await sleep(1500);
   const incomplete = names
     .map((name) => `${name}: ${linesOf(receiver, name).length}`)
-    .filter((told) => !told.endsWith(': 10'));
+    .filter((count) => !count.endsWith(': 10'));
   t.deepEqual(incomplete, [], `${incomplete.length} of ${names.length} are incomplete`);
   for (const name of names)
     t.deepEqual(
@@ -186,50 +186,53 @@ test.serial('containers with --rm that live for a moment lose none of their line
     );
 });
 
-test.serial('each driver is read: files, local, the cache of others, long lines', async (t) => {
-  const { receiver, start } = await observe(t);
-  await start();
-  const script = 'for i in 1 2 3; do echo "line $i"; done; echo oops >&2; printf "no newline"; sleep 1';
-  const drivers = ['json-file', 'local', 'syslog'] as const;
-  // The daemon keeps no line in its cache that its driver could not send.
-  const syslog = createSocket('udp4').bind(0, '127.0.0.1');
-  t.teardown(() => syslog.close());
-  await once(syslog, 'listening');
-  const names = new Map<string, string>();
-  for (const driver of drivers) {
-    const name = uniqueName(`driver-${driver}`);
-    names.set(driver, name);
-    const options =
-      driver === 'syslog' ? { 'syslog-address': `udp://127.0.0.1:${syslog.address().port}` } : {};
-    await runContainer(t, { name, script, host: { LogConfig: { Type: driver, Config: options } } });
-  }
-  for (const [driver, name] of names) {
-    await waitFor(`all of ${driver}`, () => linesOf(receiver, name).length >= 5);
-    const lines = linesOf(receiver, name);
-    t.deepEqual(
-      lines.filter(({ stream }) => stream === 'stdout').map(({ body }) => body),
-      [...numbered(3), 'no newline'],
-      driver,
-    );
-    t.deepEqual(
-      lines.filter(({ stream }) => stream === 'stderr').map(({ body }) => body),
-      ['oops'],
-      driver,
-    );
-  }
-  const long = uniqueName('long');
-  await runContainer(t, {
-    name: long,
-    script: 'head -c 3000000 /dev/zero | tr "\\0" x; echo; echo next; exec sleep 600',
-  });
-  await waitFor('what follows a long line', () => linesOf(receiver, long).length === 2);
-  const [first, second] = recordsOf(receiver, long);
-  t.is(String(first!.body).length, 1024 * 1024);
-  t.is(first!.attributes['portlight.log.truncated_bytes'], 3_000_000 - 1024 * 1024);
-  t.is(second!.body, 'next');
-});
+test.serial(
+  'each log driver is read: json-file, local, and the cache of others; long lines are cut',
+  async (t) => {
+    const { receiver, start } = await observe(t);
+    await start();
+    const script = 'for i in 1 2 3; do echo "line $i"; done; echo oops >&2; printf "no newline"; sleep 1';
+    const drivers = ['json-file', 'local', 'syslog'] as const;
+    // The daemon does not cache a line that its driver could not send.
+    const syslog = createSocket('udp4').bind(0, '127.0.0.1');
+    t.teardown(() => syslog.close());
+    await once(syslog, 'listening');
+    const names = new Map<string, string>();
+    for (const driver of drivers) {
+      const name = uniqueName(`driver-${driver}`);
+      names.set(driver, name);
+      const options =
+        driver === 'syslog' ? { 'syslog-address': `udp://127.0.0.1:${syslog.address().port}` } : {};
+      await runContainer(t, { name, script, host: { LogConfig: { Type: driver, Config: options } } });
+    }
+    for (const [driver, name] of names) {
+      await waitFor(`all of ${driver}`, () => linesOf(receiver, name).length >= 5);
+      const lines = linesOf(receiver, name);
+      t.deepEqual(
+        lines.filter(({ stream }) => stream === 'stdout').map(({ body }) => body),
+        [...numbered(3), 'no newline'],
+        driver,
+      );
+      t.deepEqual(
+        lines.filter(({ stream }) => stream === 'stderr').map(({ body }) => body),
+        ['oops'],
+        driver,
+      );
+    }
+    const long = uniqueName('long');
+    await runContainer(t, {
+      name: long,
+      script: 'head -c 3000000 /dev/zero | tr "\\0" x; echo; echo next; exec sleep 600',
+    });
+    await waitFor('what follows a long line', () => linesOf(receiver, long).length === 2);
+    const [first, second] = recordsOf(receiver, long);
+    t.is(String(first!.body).length, 1024 * 1024);
+    t.is(first!.attributes['portlight.log.truncated_bytes'], 3_000_000 - 1024 * 1024);
+    t.is(second!.body, 'next');
+  },
+);
 
-test.serial('a driver that keeps nothing is attached to: what is written from then on arrives', async (t) => {
+test.serial('a driver that stores no logs: new lines arrive by attaching', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const name = uniqueName('none');
@@ -243,11 +246,11 @@ test.serial('a driver that keeps nothing is attached to: what is written from th
   await waitFor('all lines', () => bodies().length === 4);
   t.deepEqual(bodies(), all);
   await container.start();
-  await waitFor('those of another run', () => bodies().length === 8);
+  await waitFor('lines of another run', () => bodies().length === 8);
   t.deepEqual(bodies(), [...all, ...all]);
 });
 
-test.serial('labels steer: no logs, stack traces joined, JSON parsed', async (t) => {
+test.serial('labels configure logs: not read, stack traces joined, JSON parsed', async (t) => {
   const { receiver, start } = await observe(t);
   await start();
   const quiet = uniqueName('quiet');
@@ -282,7 +285,7 @@ test.serial('labels steer: no logs, stack traces joined, JSON parsed', async (t)
 });
 
 test.serial(
-  'what a container wrote before the agent first ran, and while it was down, is not lost',
+  'lines that a container wrote before the agent first ran, and while it was down, arrive',
   async (t) => {
     const { receiver, start } = await observe(t);
     const name = uniqueName('before');

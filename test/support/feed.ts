@@ -1,4 +1,4 @@
-/** A made host: the dashboard as it runs in the agent, fed with containers that no daemon has. */
+/** A simulated host: the dashboard as it runs in the agent, with containers that no daemon has. */
 
 import type { Server } from 'node:http';
 import { pino } from 'pino';
@@ -27,7 +27,7 @@ const STEP_MS = 10_000;
 const nanos = (ms: number): UnixNano => BigInt(Math.round(ms)) * 1_000_000n;
 const hex = (number: number): string => number.toString(16).padStart(4, '0').repeat(16);
 
-/** Counters so far, by container. */
+/** Current counters of one container. */
 interface Counters {
   receive: number;
   transmit: number;
@@ -183,17 +183,17 @@ export class Feed {
 
   named(name: string): Container {
     const found = [...this.containers.values()].find((container) => container.name === name);
-    if (found === undefined) throw new Error(`the feed has no container ${name}`);
+    if (found === undefined) throw new Error(`the simulated host has no container ${name}`);
     return found;
   }
 
-  /** Rounds as they would have been in so long a time until now, ms. */
+  /** Adds the rounds of the last `ms` milliseconds. */
   async past(ms: number): Promise<void> {
     const now = Date.now();
     for (let time = now - ms; time <= now; time += STEP_MS) await this.round(time);
   }
 
-  /** One round. @param time ms since the epoch */
+  /** Adds one round. @param time ms since the epoch */
   async round(time = Date.now()): Promise<void> {
     const sets = [...this.containers.values()].map((container) => this.set(container, time));
     sets.push(this.host(time));
@@ -218,7 +218,7 @@ export class Feed {
     });
   }
 
-  /** @param lines each with its time, ms since the epoch */
+  /** Adds log lines. @param lines each with its time, ms since the epoch */
   log(name: string, lines: readonly (readonly [time: number, text: string])[]): void {
     const position = { seconds: 0, nanos: 0, count: 0, offset: -1, check: -1 };
     const sink = this.pipeline.openLog(this.named(name), position, { save() {} })!;

@@ -1,7 +1,7 @@
-/** What a receiver has of containers' logs. */
+/** Log records that a receiver received. */
 import type { ReceivedLog, Receiver } from './receiver.ts';
 
-/** The log records of a container, in the order they came. */
+/** The log records of a container, in the order of arrival. */
 export const linesOf = (receiver: Receiver, name: string): ReceivedLog[] =>
   receiver.of(name).filter(({ scope }) => scope === 'portlight.logs');
 

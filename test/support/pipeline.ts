@@ -1,4 +1,4 @@
-/** The agent's pipeline for who wants all that comes in and nothing besides. */
+/** A pipeline that exports everything, and does nothing else. */
 import { Pipeline, type PipelineOptions } from '../../agent/pipeline/pipeline.ts';
 
 type Needed = 'exporters' | 'telemetry' | 'logProcessing';

@@ -1,4 +1,4 @@
-/** The log of a container through the API, from a daemon whose answers are cut off. */
+/** The log of a container through the API, from a daemon whose answers end too early. */
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import fc from 'fast-check';
@@ -24,7 +24,7 @@ function frameOf({ nanos, stream, body }: Entry): Buffer {
   return Buffer.concat([header, payload]);
 }
 
-/** Answers with what of the log is not older than `since`, as the daemon does; each answer ends too early. */
+/** Answers with the lines from `since` on, as the daemon does. @param ends after how many lines each answer ends */
 async function daemonWith(t: ExecutionContext, log: readonly Entry[], ends: readonly number[]) {
   let answers = 0;
   return fakeDaemon(t, (request, response) => {
@@ -62,7 +62,7 @@ async function followed(docker: Docker, position: LogPosition): Promise<string[]
   return lines;
 }
 
-/** As a log is written: each stream in order, and lines overtaken by those of the other. */
+/** Logs as the daemon writes them: each stream in order, and lines behind newer ones of the other stream. */
 const logs = fc
   .array(fc.record({ gap: fc.integer({ min: 0, max: 3 }), late: fc.integer({ min: 0, max: 4 }) }), {
     maxLength: 90,
@@ -82,7 +82,7 @@ const logs = fc
 
 const bodiesOf = (lines: readonly string[]) => lines.map((line) => line.split(' ').slice(2).join(' '));
 
-test('of streams that overtake each other, each line comes once, wherever the answer ends', async (t) => {
+test('each line of two interleaved streams is emitted once, wherever the answer ends', async (t) => {
   await fc.assert(
     fc.asyncProperty(logs, fc.nat(90), async (log, end) => {
       const docker = await daemonWith(t, log, [end]);
@@ -96,7 +96,7 @@ test('of streams that overtake each other, each line comes once, wherever the an
   );
 });
 
-test('what an agent before this one read is passed over, also in the second answer', async (t) => {
+test('lines that an earlier agent emitted are skipped, in the second answer too', async (t) => {
   const log: Entry[] = [1, 2, 2, 2, 5].map((nanos, index) => ({
     nanos,
     stream: 'stdout',
@@ -108,7 +108,7 @@ test('what an agent before this one read is passed over, also in the second answ
   t.like(position, { nanos: 5, count: 1 });
 });
 
-test('a line that was overtaken does not set the position back', async (t) => {
+test('an older line behind a newer one does not move the position back', async (t) => {
   const log: Entry[] = [
     { nanos: 1, stream: 'stdout', body: 'first' },
     { nanos: 3, stream: 'stdout', body: 'third' },

@@ -1,4 +1,4 @@
-/** What is done to lines between the log and the batch. */
+/** Processing of lines between the log and the batch. */
 
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
@@ -37,7 +37,7 @@ async function configure(labels: { [label: string]: string }) {
   const saved: LogPosition[] = [];
   const dropped: { [reason: string]: number } = {};
   const container = fakeContainer();
-  /** What each batch waits for, in their order; none for nothing. */
+  /** What each batch waits for, in their order. */
   const waits: Promise<void>[] = [];
   const batches: LogBatchSink = {
     async emitLogRecords(_container, bytes) {
@@ -83,7 +83,7 @@ async function configure(labels: { [label: string]: string }) {
 
 const bodies = (records: Record[]) => records.map(({ body }) => body);
 
-test('JSON: message, level, time and trace to their places, the rest to attributes', async (t) => {
+test('JSON: message, level, time and trace become fields of the record, the rest attributes', async (t) => {
   const { write, flush, records } = await configure({});
   write(
     '{"level":30,"time":1795512763733,"msg":"hello","pid":7,"err":{"code":"E"},"tags":["a",1],"trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331"}',
@@ -105,7 +105,43 @@ test('JSON: message, level, time and trace to their places, the rest to attribut
   t.is(records[2]!.severity, undefined);
 });
 
-test('the position does not go back when a batch is done after those behind it', async (t) => {
+test('a position is saved when its batch is acknowledged, and not before', async (t) => {
+  const { write, flush, saved, waits } = await configure({});
+  const acknowledged = Promise.withResolvers<void>();
+  waits.push(acknowledged.promise);
+  write('one');
+  flush();
+  await turn();
+  t.deepEqual(saved, []);
+  acknowledged.resolve();
+  await turn();
+  t.deepEqual(
+    saved.map(({ offset }) => offset),
+    [1],
+  );
+});
+
+test('dropped lines move the position too, after the batches before them', async (t) => {
+  const { write, flush, saved, waits } = await configure({ drop: 'noise' });
+  write('noise');
+  flush();
+  const acknowledged = Promise.withResolvers<void>();
+  waits.push(acknowledged.promise);
+  write('one');
+  flush();
+  write('noise');
+  flush();
+  await turn();
+  t.deepEqual(
+    saved.map(({ offset }) => offset),
+    [1],
+  );
+  acknowledged.resolve();
+  await turn();
+  t.is(saved.at(-1)!.offset, 3);
+});
+
+test('the position does not move back when a batch is acknowledged after later ones', async (t) => {
   const { write, flush, saved, waits } = await configure({});
   const first = Promise.withResolvers<void>();
   waits.push(first.promise);
@@ -133,7 +169,7 @@ test('the position does not go back when a batch is done after those behind it',
   );
 });
 
-test('fields into the body, where that is wanted', async (t) => {
+test('fields: body puts the fields into the body', async (t) => {
   const { write, flush, records } = await configure({ fields: 'body' });
   write('{"level":"info","msg":"hello","a":1}');
   flush();
@@ -141,7 +177,7 @@ test('fields into the body, where that is wanted', async (t) => {
   t.is(records[0]!.attributes.a, undefined);
 });
 
-test('logfmt and levels in plain text; what is neither stays as it is', async (t) => {
+test('logfmt and levels in plain text are parsed; other text stays as it is', async (t) => {
   const { write, flush, records } = await configure({});
   write('level=error msg="it \\"broke\\"" code=7');
   write('2026-11-24 05:43:00 WARN something');
@@ -161,7 +197,7 @@ test('logfmt and levels in plain text; what is neither stays as it is', async (t
   t.is(records[0]!.attributes.code, '7');
 });
 
-test('severities as programs spell them', (t) => {
+test('severities are recognised as programs spell them', (t) => {
   for (const [text, severity] of [
     ['I1124 05:43:00.582209       1 main.go:12] started', 9],
     ['E1124 05:43:00.582209       1 main.go:12] failed', 17],
@@ -192,7 +228,7 @@ test('severities as programs spell them', (t) => {
     t.is(severityOfValue(value), severity, String(value));
 });
 
-test('times in seconds, milli-, micro- and nanoseconds', (t) => {
+test('times are parsed in seconds, milli-, micro- and nanoseconds', (t) => {
   t.deepEqual(parseTime(1795512763.5), { seconds: 1_795_512_763, nanos: 500_000_000 });
   t.deepEqual(parseTime(1795512763733), { seconds: 1_795_512_763, nanos: 733_000_000 });
   t.deepEqual(parseTime(1795512763733000), { seconds: 1_795_512_763, nanos: 733_000_000 });
@@ -204,7 +240,7 @@ test('times in seconds, milli-, micro- and nanoseconds', (t) => {
   t.is(parseTime(5), undefined);
 });
 
-test('any text is read or left, never an error', (t) => {
+test('no text is an error for a parser or a redaction rule', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
       for (const parser of ['auto', 'json', 'logfmt', 'none'] as const) parseLine(parser, text);
@@ -273,7 +309,7 @@ const TRACES: { [preset: string]: [string[], string[]] } = {
 };
 
 for (const [preset, [first, second]] of Object.entries(TRACES)) {
-  test(`a stack trace of ${preset} is one record, and the next line another`, async (t) => {
+  test(`a stack trace of ${preset} is one record, and the next line is another`, async (t) => {
     const { write, flush, records, buffer } = await configure({ multiline: preset });
     for (const line of [...first, ...second]) write(line);
     buffer.finishRecord();
@@ -282,7 +318,7 @@ for (const [preset, [first, second]] of Object.entries(TRACES)) {
   });
 }
 
-test('whatever lines are joined, they come as they were written, in colours or without', async (t) => {
+test('joined lines keep their text and order, with and without colours', async (t) => {
   const blanks = fc.constantFrom(
     '',
     ' ',
@@ -316,7 +352,7 @@ test('whatever lines are joined, they come as they were written, in colours or w
   );
 });
 
-test('as much of a line is looked at as tells what it is, whatever it is written in', async (t) => {
+test('the pattern of a first line matches the first 512 characters of a line, in any script', async (t) => {
   const { write, buffer, records } = await configure({ multiline_start: '^\\[.*\\] END$' });
   const first = `[${'é'.repeat(400)}] END`;
   for (const line of [first, 'more', first]) write(line);
@@ -324,7 +360,7 @@ test('as much of a line is looked at as tells what it is, whatever it is written
   t.deepEqual(bodies(records), [`${first}\nmore`, first]);
 });
 
-test('a record that is too long is cut between characters, and that is counted once', async (t) => {
+test('a record that is too long is cut between characters, and counted once', async (t) => {
   const { write, buffer, records, dropped } = await configure({ multiline: 'indent', max_line: '1KiB' });
   write('x'.repeat(1000));
   write(`  ${'😀'.repeat(20)}`);
@@ -341,7 +377,7 @@ test('a record that is too long is cut between characters, and that is counted o
   t.deepEqual(dropped, { truncated: 2 });
 });
 
-test('a record waits no longer than it may, and its position until it is whole', async (t) => {
+test('a record waits for more lines until its timeout, and its position until it is complete', async (t) => {
   const { write, flush, records, saved } = await configure({
     multiline: 'indent',
     multiline_timeout: '50ms',
@@ -354,7 +390,7 @@ test('a record waits no longer than it may, and its position until it is whole',
   t.deepEqual(
     saved.map(({ offset }) => offset),
     [0],
-    'what waits is not covered',
+    'lines that wait are not covered',
   );
   await sleep(80);
   flush();
@@ -363,7 +399,7 @@ test('a record waits no longer than it may, and its position until it is whole',
   t.is(saved.at(-1)!.offset, 2);
 });
 
-test('streams that interleave are joined apart', async (t) => {
+test('lines of two interleaved streams are joined separately', async (t) => {
   const { write, records, buffer, flush } = await configure({ multiline_start: '^\\d' });
   write('1 out');
   write('1 err', { stream: 'stderr' });
@@ -374,7 +410,7 @@ test('streams that interleave are joined apart', async (t) => {
   t.deepEqual(bodies(records), ['1 out\nmore out', '1 err\nmore err']);
 });
 
-test('rules: keep, drop, severity, colours, rate; what goes is counted', async (t) => {
+test('keep, drop, min_severity, strip_ansi and rate_limit apply, and dropped lines are counted', async (t) => {
   const rules = await configure({
     drop: 'noise|health',
     keep: 'a',
@@ -399,7 +435,7 @@ test('rules: keep, drop, severity, colours, rate; what goes is counted', async (
   t.deepEqual(limited.dropped, { rate_limit: 15 });
 });
 
-test('secrets are replaced before anything is read or kept, in text, in JSON, and in what is not UTF-8', async (t) => {
+test('secrets are redacted before a line is parsed or stored: in text, in JSON, and in what is not UTF-8', async (t) => {
   const { write, flush, records } = await configure({
     redact: 'bearer,url_password,password,email,card,/(id=)\\d+/$1X/',
   });
@@ -427,7 +463,7 @@ test('secrets are replaced before anything is read or kept, in text, in JSON, an
   t.is(Buffer.from(records[4]!.body!, 'base64').toString('latin1'), 'ÿ password=[redacted]');
 });
 
-test('no preset takes long over anything', (t) => {
+test('no redaction preset takes quadratic time', (t) => {
   const size = 1024 * 1024;
   const begun = performance.now();
   for (const text of [
@@ -444,11 +480,11 @@ test('no preset takes long over anything', (t) => {
     compileRedaction(['bearer', 'url_password', 'password', 'email', 'card'])!(
       text.repeat(size / text.length),
     );
-  // Minutes, where one of them is quadratic.
+  // A quadratic one takes minutes.
   t.true(performance.now() - begun < 60_000);
 });
 
-test('secrets in the forms that they are found in', (t) => {
+test('secrets are redacted in all their common forms', (t) => {
   const redact = compileRedaction(['bearer', 'url_password', 'password', 'email', 'card'])!;
   for (const [text, secret] of [
     ['POSTGRES_PASSWORD=hunter2', 'hunter2'],
@@ -467,7 +503,7 @@ test('secrets in the forms that they are found in', (t) => {
   t.is(redact('at 1795512763733000000 id 12345678901234'), 'at 1795512763733000000 id 12345678901234');
 });
 
-test('what is hidden in escapes is redacted once it is read', async (t) => {
+test('secrets in escaped text are redacted after parsing', async (t) => {
   const { write, flush, records } = await configure({ redact: 'email,url_password' });
   write('{"msg":"to me\\u0040example.com","deep":{"url":"https:\\/\\/u:hunter2\\u0040h"}}');
   flush();
@@ -475,7 +511,7 @@ test('what is hidden in escapes is redacted once it is read', async (t) => {
   t.false(JSON.stringify(records).includes('hunter2'));
 });
 
-test('a line that is nested beyond all measure stays text, and the next is read', async (t) => {
+test('a line that is nested too deeply stays text, and the next is parsed', async (t) => {
   const { write, flush, records } = await configure({});
   write(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`);
   write('{"msg":"next"}');
@@ -484,7 +520,7 @@ test('a line that is nested beyond all measure stays text, and the next is read'
   t.is(records[1]!.body, 'next');
 });
 
-test('a line is cut between characters', async (t) => {
+test('a line that is too long is cut between characters', async (t) => {
   for (const cut of [1, 2, 3]) {
     const { write, flush, records } = await configure({ parser: 'none' });
     const source = Buffer.from('x😀'.repeat(10));
@@ -495,7 +531,7 @@ test('a line is cut between characters', async (t) => {
   }
 });
 
-test('a summary of what was withheld comes by itself', async (t) => {
+test('the number of lines that the rate limit withheld is reported', async (t) => {
   const { write, records, buffer } = await configure({ rate_limit: '1' });
   for (let line = 0; line < 5; line++) write(`${line}`);
   t.is(records.length, 0);
@@ -503,7 +539,7 @@ test('a summary of what was withheld comes by itself', async (t) => {
   t.true(records.some(({ body }) => body?.startsWith('4 lines withheld')));
 });
 
-test('a label that cannot be taken is told, and the rest holds', async (t) => {
+test('a label that is not valid is reported, and the others apply', async (t) => {
   const { mistakes } = await configure({
     parser: 'xml',
     multilin: 'java',
@@ -514,7 +550,7 @@ test('a label that cannot be taken is told, and the rest holds', async (t) => {
   t.regex(mistakes[0]!, /^label portlight\.logs\.parser: "xml" is not allowed; expected one of auto/);
 });
 
-test('a record tells its file and its place there where that is wanted', async (t) => {
+test('file_place adds the path and the offset of the log file', async (t) => {
   for (const parser of ['none', 'auto', 'json']) {
     const { write, flush, records, buffer } = await configure({ file_place: 'true', parser });
     t.true(buffer.wantsFileOffset);
@@ -525,7 +561,7 @@ test('a record tells its file and its place there where that is wanted', async (
   }
 });
 
-test('lines that were cut are marked and counted', async (t) => {
+test('cut lines are marked and counted', async (t) => {
   const { write, flush, records, dropped } = await configure({ parser: 'none' });
   write('begin', { cut: 70 });
   write('next');
@@ -535,7 +571,7 @@ test('lines that were cut are marked and counted', async (t) => {
   t.deepEqual(dropped, { truncated: 1 });
 });
 
-test('a container is known as the receiver by its names, addresses and ports', (t) => {
+test('the receiver is recognised by its names, addresses and ports', (t) => {
   const container = fakeContainer({ reachedBy: ['otel', '172.18.0.2', ':4318'] });
   for (const endpoint of ['http://otel:4318', 'http://172.18.0.2:4318', 'http://localhost:4318/v1/logs'])
     t.true(isReceiver(container, new URL(endpoint)), endpoint);

@@ -1,4 +1,4 @@
-/** Log files as the json-file driver writes them, against a model of what must be handed over. */
+/** Log files as the json-file driver writes them, against a model of the lines that must be emitted. */
 
 import {
   appendFileSync,
@@ -25,7 +25,7 @@ import { waitFor } from '../support/wait.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024);
 
-/** As Go's encoder writes a string: control characters, quotes, and what is special in HTML are escaped. */
+/** As Go's encoder writes a string: control characters, quotes, and HTML's special characters are escaped. */
 const goString = (text: string): string =>
   JSON.stringify(text).replaceAll(
     /[<>&\u2028\u2029]/g,
@@ -44,7 +44,7 @@ const goTime = (nanos: bigint): string => {
 const entryOf = (text: string, stream: IoStream, nanos: bigint, attributes = ''): string =>
   `{"log":${goString(text)},"stream":"${stream}"${attributes},"time":"${goTime(nanos)}"}\n`;
 
-test('entries are read as they were written, whatever is escaped in them', (t) => {
+test('entries are parsed as they were written, whatever is escaped in them', (t) => {
   const entry = new JsonFileEntry();
   const texts = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 200 }),
@@ -79,7 +79,7 @@ test('entries are read as they were written, whatever is escaped in them', (t) =
   );
 });
 
-test('any bytes are an entry or none, never an error', (t) => {
+test('no bytes are an error for the parser', (t) => {
   const entry = new JsonFileEntry();
   const valid = entryOf('some "text"\n', 'stdout', 1_700_000_000_000_000_000n);
   fc.assert(
@@ -100,7 +100,7 @@ test('any bytes are an entry or none, never an error', (t) => {
   );
 });
 
-test('half a pair of surrogates becomes U+FFFD, a pair one character', (t) => {
+test('a lone surrogate becomes U+FFFD, a pair one character', (t) => {
   const entry = new JsonFileEntry();
   const read = (escaped: string) => {
     const bytes = Buffer.from(`{"log":"${escaped}\\n","stream":"stdout","time":"2026-11-24T05:43:00Z"}`);
@@ -122,10 +122,10 @@ const openFiles = (): string[] =>
     }
   });
 
-/** A log that is written to and read, and what was handed over. */
+/** A log that is written and read, and the lines that were emitted. */
 class Host {
   readonly path: string;
-  /** Texts with their uids' parts, in order. */
+  /** Lines in order; the key is what the uid is made from. */
   readonly lines: { text: string; key: string; stream: string; cut: number; malformed: boolean }[] = [];
   position: LogPosition = startPosition();
   truncated = 0;
@@ -168,7 +168,7 @@ class Host {
     appendFileSync(this.path, bytes);
   }
 
-  /** As the driver does it: the oldest goes, each moves up, and the first is compressed where it is wanted. */
+  /** Rotates as the driver does: renames each file to the next name, and compresses the first. */
   rotate(files: number, compress: boolean): void {
     const name = (age: number) => (age === 0 ? this.path : `${this.path}.${age}`);
     for (let age = files - 1; age > 0; age--) {
@@ -199,7 +199,7 @@ class Host {
     });
   }
 
-  /** Turns until there is nothing more, looks at names included. */
+  /** Reads until there is nothing more, checks of the name included. */
   async drain(): Promise<void> {
     await this.tail!.opened;
     let isFinished = false;
@@ -208,14 +208,14 @@ class Host {
     });
     await undefined;
     for (let idle = 0; idle < 12; ) {
-      // A compressed file is unpacked meanwhile.
+      // A compressed file is being unpacked.
       const isWaiting = !isFinished && this.tail!.isWaiting;
       idle = this.tail!.readPiece(CHUNK) || isWaiting ? 0 : idle + 1;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** As after kill -9: what was kept is a position, perhaps an old one. */
+  /** As after kill -9: only a position is left, perhaps an old one. */
   restart(kept: LogPosition): void {
     this.tail?.close();
     this.position = { ...kept };
@@ -227,7 +227,7 @@ class Host {
   }
 }
 
-test('whatever is written, rotated and killed, each line is handed over, with one uid', async (t) => {
+test('writing, rotation, compression and kills in any order: each line is emitted, with one uid', async (t) => {
   const action = fc.oneof(
     {
       weight: 6,
@@ -261,7 +261,7 @@ test('whatever is written, rotated and killed, each line is handed over, with on
               write(`line ${count++}`, step.same && line > 0 ? 0n : 1n);
             break;
           case 'piece': {
-            // A long line in pieces, a line of the other stream in between.
+            // A long line in two pieces, with a line of the other stream between them.
             const text = `${count++} `.padEnd(16 * 1024, 'x');
             host.write(text, 'stdout');
             host.write(`between ${count}\n`, 'stderr');
@@ -294,7 +294,7 @@ test('whatever is written, rotated and killed, each line is handed over, with on
       t.is(
         byKey.size,
         expected.length,
-        `equal lines have equal uids, and others have others: ${JSON.stringify(actions)} ${JSON.stringify(host.lines.map(({ key, text }) => [key.slice(-8), short(text)]))}`,
+        `a line has one uid, and no other line has it: ${JSON.stringify(actions)} ${JSON.stringify(host.lines.map(({ key, text }) => [key.slice(-8), short(text)]))}`,
       );
       t.is(host.truncated, 0);
       t.deepEqual(host.faults, []);
@@ -304,7 +304,7 @@ test('whatever is written, rotated and killed, each line is handed over, with on
   );
 });
 
-test('a file that was emptied and has grown past where it was read is read from its start', async (t) => {
+test('a file that was emptied and has grown past the position is read from its start', async (t) => {
   const host = new Host(t);
   for (let line = 10; line < 30; line++) host.write(`line ${line}\n`);
   host.open();
@@ -319,7 +319,7 @@ test('a file that was emptied and has grown past where it was read is read from 
   t.is(host.truncated, 1);
 });
 
-test('files that are renamed while they are opened are not given up for the one that is held', async (t) => {
+test('files that are renamed while they are opened are read before the one that was opened early', async (t) => {
   const host = new Host(t);
   for (let line = 0; line < 10; line++) host.write(`line ${line}\n`);
   host.open();
@@ -330,7 +330,7 @@ test('files that are renamed while they are opened are not given up for the one 
   host.tail!.close();
   host.position = { ...host.position };
   host.open(false, { earlyDescriptor: openSync(host.path, 'r') });
-  // The position is looked for in the compressed file, which takes more than a turn.
+  // The search for the position unpacks the compressed file, which is not done at once.
   host.rotate(5, true);
   host.write('line 21\n');
   await host.drain();
@@ -340,7 +340,7 @@ test('files that are renamed while they are opened are not given up for the one 
   );
 });
 
-test('a compressed file that is damaged gives what can be unpacked, and the rest is read', async (t) => {
+test('a damaged compressed file is read as far as it can be unpacked, and the next files are read', async (t) => {
   const host = new Host(t);
   for (let line = 0; line < 2000; line++) host.write(`line ${line} ${Math.random()}\n`);
   host.rotate(5, true);
@@ -355,7 +355,7 @@ test('a compressed file that is damaged gives what can be unpacked, and the rest
   t.is(host.faults.length, 1);
 });
 
-test('a file that a driver may rotate is looked at as soon as it is full, however quiet it is', async (t) => {
+test('the name of a full file is checked at once, however quiet the log is', async (t) => {
   const host = new Host(t);
   host.open(false, { nameCheckMs: 60_000, maxFileBytes: 100 });
   host.write('one, long enough to be full\n');
@@ -367,7 +367,7 @@ test('a file that a driver may rotate is looked at as soon as it is full, howeve
   t.is(host.texts.at(-1), 'three');
 });
 
-test('a clock that was set back after a long line, and equal times that do not follow each other', async (t) => {
+test('a clock that was set back after a long line, and equal times that are not consecutive, repeat no uid', async (t) => {
   const host = new Host(t);
   host.write('x'.repeat(16 * 1024));
   host.write('end of a long line\n');
@@ -382,7 +382,7 @@ test('a clock that was set back after a long line, and equal times that do not f
   t.is(new Set(host.lines.map(({ key }) => key)).size, 4);
 });
 
-test('one byte that is not UTF-8 changes nothing for the lines around it', async (t) => {
+test('a byte that is not UTF-8 does not affect the lines around it', async (t) => {
   const host = new Host(t);
   host.write('grüße\n');
   host.raw(
@@ -398,7 +398,7 @@ test('one byte that is not UTF-8 changes nothing for the lines around it', async
   t.deepEqual(host.texts, ['grüße', 'ÿ', 'grüße']);
 });
 
-test('an emptied file is read from its start, and that is told', async (t) => {
+test('an emptied file is read from its start, and reported', async (t) => {
   const host = new Host(t);
   for (const text of ['one', 'two', 'three']) host.write(`${text}\n`);
   host.open();
@@ -410,7 +410,7 @@ test('an emptied file is read from its start, and that is told', async (t) => {
   t.is(host.truncated, 1);
 });
 
-test('a file that was deleted, or replaced by another, loses nothing that it had', async (t) => {
+test('a file that was deleted or replaced is read to its end', async (t) => {
   const host = new Host(t);
   host.write('one\n');
   host.open();
@@ -424,10 +424,10 @@ test('a file that was deleted, or replaced by another, loses nothing that it had
   t.regex(host.faults.join(), /was rotated away while it was read/);
 });
 
-test('what is no entry is handed over as it is, marked: torn lines, foreign text, a line without end', async (t) => {
+test('bytes that are not an entry are emitted as they are, marked as malformed, each with its own uid', async (t) => {
   const host = new Host(t);
   host.write('one\n');
-  host.raw('{"log":"torn when the daemon fell');
+  host.raw('{"log":"torn when the daemon crashed');
   host.write('two\n');
   host.raw('not JSON at all\n');
   host.raw(Buffer.from([0, 0, 0, 0xff, 0x0a]));
@@ -439,12 +439,12 @@ test('what is no entry is handed over as it is, marked: torn lines, foreign text
   host.tail!.containerEnded(true);
   await host.drain();
   await host.tail!.finished;
-  const told = host.lines.map(({ text, malformed }) => [malformed, text.replaceAll(/y+/g, 'y')]);
+  const emitted = host.lines.map(({ text, malformed }) => [malformed, text.replaceAll(/y+/g, 'y')]);
   t.deepEqual(
-    told.filter(([, text]) => text !== 'y'),
+    emitted.filter(([, text]) => text !== 'y'),
     [
       [false, 'one'],
-      [true, '{"log":"torn when the daemon fell'],
+      [true, '{"log":"torn when the daemon crashed'],
       [false, 'two'],
       [true, 'not JSON at all'],
       [true, '\0\0\0ÿ'],
@@ -457,10 +457,10 @@ test('what is no entry is handed over as it is, marked: torn lines, foreign text
     long.reduce((sum, size) => sum + size, 0),
     200_000,
   );
-  t.is(new Set(host.lines.map(({ key }) => key)).size, host.lines.length, 'each has a uid of its own');
+  t.is(new Set(host.lines.map(({ key }) => key)).size, host.lines.length);
 });
 
-test('a tail without a file opens it when it comes, switches files at a rotation, and closes at the end', async (t) => {
+test('a tail opens a file that is created late, switches files at a rotation, and closes at the end', async (t) => {
   const host = new Host(t);
   host.open();
   t.is(host.tail!.state, 'opening');
@@ -481,9 +481,9 @@ test('a tail without a file opens it when it comes, switches files at a rotation
   t.deepEqual(host.texts, ['one', 'two']);
 });
 
-// Others open such files at the same time.
+// Serial, because other tests unpack files in the same process.
 test.serial(
-  'a tail that is closed while it opens a compressed file leaves nothing open, and emits nothing',
+  'a tail that is closed while it opens a compressed file leaves no file open, and emits nothing',
   async (t) => {
     const host = new Host(t);
     for (let line = 0; line < 100; line++) host.write(`line ${line}\n`);
@@ -500,7 +500,7 @@ test.serial(
   },
 );
 
-test('a last piece without newline is a line when the container has ended', async (t) => {
+test('a last piece without a newline is a line when the container has ended', async (t) => {
   const host = new Host(t);
   host.write('x'.repeat(16 * 1024));
   host.write('no newline');
@@ -514,7 +514,7 @@ test('a last piece without newline is a line when the container has ended', asyn
   t.is(host.texts[1], 'y'.repeat(16 * 1024));
 });
 
-test('from the end: only what is written from now on, also after a kill before the first line', async (t) => {
+test('a log that is read from its end: only new lines, also after a kill before the first line', async (t) => {
   const host = new Host(t);
   host.write('before\n');
   host.open(true);
@@ -525,7 +525,7 @@ test('from the end: only what is written from now on, also after a kill before t
   t.deepEqual(host.texts, ['after']);
 });
 
-test('a line of 100 MB takes no more memory than one that is too long', async (t) => {
+test('a line of 100 MB takes no more memory than max_line', async (t) => {
   const host = new Host(t);
   const piece = entryOf('x'.repeat(16 * 1024), 'stdout', 1_700_000_000_000_000_000n);
   for (let block = 0; block < 64; block++) host.raw(piece.repeat(100));
@@ -542,7 +542,7 @@ test('a line of 100 MB takes no more memory than one that is too long', async (t
   );
 });
 
-test('a line that is too long is cut, and the next is whole', async (t) => {
+test('a line that is too long is cut, and the next is complete', async (t) => {
   const host = new Host(t);
   const pieces = 80;
   for (let piece = 0; piece < pieces; piece++) host.write('x'.repeat(16 * 1024));
@@ -555,7 +555,7 @@ test('a line that is too long is cut, and the next is whole', async (t) => {
   t.is(host.lines[1]!.text, 'next');
 });
 
-test('a clock that was set back changes nothing', async (t) => {
+test('a clock that was set back loses and repeats no line', async (t) => {
   const host = new Host(t);
   host.write('one\n');
   host.write('two\n', 'stdout', -3_600_000_000_000n);

@@ -25,7 +25,7 @@ function frame(stream: number, payload: Buffer): Buffer {
 const MAX = 1024 * 1024;
 const stamp = (second: number) => `2026-11-24T05:43:${String(second).padStart(2, '0')}.582209779Z`;
 
-/** Feeds `bytes` in chunks cut at the given places. */
+/** Splits `bytes` that arrive in chunks cut at the given places. */
 function split(make: (onLine: OnLine) => LineSplitter, bytes: Buffer, cuts: number[]): Line[] {
   const lines: Line[] = [];
   const splitter = make((time, stream, source, start, end) => {
@@ -37,7 +37,7 @@ function split(make: (onLine: OnLine) => LineSplitter, bytes: Buffer, cuts: numb
   });
   const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   for (let index = 1; index < places.length; index++) {
-    // A copy, overwritten afterwards: lines must not be read from a chunk that is gone.
+    // A copy, so that lines cannot be read from a chunk that is gone.
     const chunk = Buffer.from(bytes.subarray(places[index - 1], places[index]));
     splitter.addChunk(chunk);
   }
@@ -49,8 +49,8 @@ const withoutNewline = fc
   .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0x0a && byte !== 0x0d)));
 const cuts = fc.array(fc.nat(), { maxLength: 30 });
 
-test('frames cut anywhere give the lines that were written, pieces of long ones joined per stream', (t) => {
-  // All but the last are of the size that the daemon reads.
+test('frames that are cut anywhere become the written lines, with long lines joined per stream', (t) => {
+  // All pieces but the last have the size that the daemon reads.
   const pieces = fc
     .tuple(fc.array(fc.nat(255), { maxLength: 2 }), withoutNewline)
     .map(([full, last]) => [...full.map((byte) => Buffer.alloc(16_384, byte === 10 ? 0 : byte)), last]);
@@ -79,7 +79,7 @@ test('frames cut anywhere give the lines that were written, pieces of long ones 
   );
 });
 
-test("a terminal's stream cut anywhere gives its lines without CR LF", (t) => {
+test("a terminal's stream that is cut anywhere becomes its lines without CR LF", (t) => {
   fc.assert(
     fc.property(fc.array(withoutNewline, { maxLength: 8 }), cuts, (bodies, places) => {
       const bytes = Buffer.concat(
@@ -94,7 +94,7 @@ test("a terminal's stream cut anywhere gives its lines without CR LF", (t) => {
   );
 });
 
-test('two streams that interleave in pieces are joined apart', (t) => {
+test('long lines of two interleaved streams are joined separately', (t) => {
   const bytes = Buffer.concat([
     frame(1, Buffer.from(`${stamp(1)} ${'o'.repeat(16_384)}`)),
     frame(2, Buffer.from(`${stamp(2)} ${'E'.repeat(16_384)}`)),
@@ -111,7 +111,7 @@ test('two streams that interleave in pieces are joined apart', (t) => {
   );
 });
 
-test('of a line that is too long the rest is left out, and told', (t) => {
+test('a line that is too long is cut, and the number of bytes is reported', (t) => {
   const seen: number[][] = [];
   const splitter = new FrameSplitter((_time, _stream, _source, start, end, cut) => {
     seen.push([end - start, cut]);
@@ -127,7 +127,7 @@ test('of a line that is too long the rest is left out, and told', (t) => {
   ]);
 });
 
-test("what is not the daemon's format is an error", (t) => {
+test("a stream that is not in the daemon's format is an error", (t) => {
   const splitter = () => new FrameSplitter(() => {}, MAX);
   t.throws(() => splitter().addChunk(frame(7, Buffer.from('x'))), {
     instanceOf: RangeError,
@@ -139,7 +139,7 @@ test("what is not the daemon's format is an error", (t) => {
   });
 });
 
-test('time stamps are read to the nanosecond, as Date reads them', (t) => {
+test('time stamps are parsed to the nanosecond, as Date parses them', (t) => {
   const date = fc.date({ min: new Date(0), max: new Date('2554-07-21'), noInvalidDate: true });
   fc.assert(
     fc.property(date, fc.nat(999_999), (when, rest) => {
@@ -158,7 +158,7 @@ test('time stamps are read to the nanosecond, as Date reads them', (t) => {
   t.is(readTimestamp(Buffer.from('2026-11-24'), 0, short), 0);
 });
 
-test('a position reads as it was written; anything else is none', (t) => {
+test('a position is parsed as it was formatted, and other text is not a position', (t) => {
   for (const offset of [-1, 0, 12_345]) {
     const position = { seconds: 1_795_000_000, nanos: 5, count: 2, offset, check: offset };
     t.deepEqual(parsePosition(formatPosition(position)), position);
@@ -166,7 +166,7 @@ test('a position reads as it was written; anything else is none', (t) => {
   t.is(parsePosition('garbage'), undefined);
 });
 
-test('a last line without newline is given on: a short one at once, as no other belongs to it', (t) => {
+test('a last line without a newline is emitted: a short one at once, as no piece follows it', (t) => {
   const seen = (make: (onLine: OnLine) => LineSplitter, ...all: Buffer[]) => {
     const bodies: string[] = [];
     const splitter = make((_time, _stream, source, start, end) =>
@@ -190,7 +190,7 @@ test('a last line without newline is given on: a short one at once, as no other 
   );
 });
 
-test("a terminal's long line comes in pieces, whose time stamps are not of its text", (t) => {
+test("a terminal's long line is joined without the time stamps of its pieces", (t) => {
   const lengths = fc.array(fc.integer({ min: 0, max: 60_000 }), { minLength: 1, maxLength: 3 });
   fc.assert(
     fc.property(lengths, cuts, (sizes, places) => {

@@ -1,4 +1,4 @@
-/** Users' regular expressions: on V8's linear engine and on re2js, with the same meaning. */
+/** Regular expressions of users have the same meaning on V8's linear engine and on re2js. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -104,7 +104,7 @@ const TEXTS = [
 ];
 const REPLACEMENTS = ['', 'X', '<$&>', '[$1]', '[$2]', "$`|$'", '$$', '$<name>', '$10', '\\1'];
 
-test('V8 and re2js find the same, and replace it by the same', (t) => {
+test('V8 and re2js find and replace the same', (t) => {
   for (const source of ACCEPTED) {
     const [native, translated] = [compileV8(source), compileRe2(source)];
     for (const text of TEXTS) {
@@ -117,7 +117,7 @@ test('V8 and re2js find the same, and replace it by the same', (t) => {
 });
 
 for (const [name, compile] of Object.entries(engines)) {
-  test(`${name} refuses look-around, back-references, and what is not a pattern`, (t) => {
+  test(`${name} refuses look-around, back-references, and invalid patterns`, (t) => {
     for (const source of [
       ...['(?=a)', '(?!a)', '(?<=a)b', '(?<!a)b', '(?<=(a))b', 'x(?<=[)])', '(a)\\1', '(?<x>a)\\k<x>'],
       ...['(', ')', '[', '[z-a]', 'a**', 'x*+', '*', '\\', '(?P<n>a)', '(?i:a)', 'a{1,4096}'],
@@ -182,6 +182,6 @@ for (const [what, isMissing] of [
   ['no linear engine', "flag.includes('regexp')"],
   ['no switch to its linear engine', "flag.includes('backtracks')"],
 ] as const)
-  test(`a V8 with ${what}: re2js takes its place`, async (t) => {
+  test(`re2js is used where V8 has ${what}`, async (t) => {
     t.is(await withoutFlags(isMissing, SCRIPT), 're2js false id=X false');
   });

@@ -33,7 +33,7 @@ const SPAN: Span = {
   links: [],
 };
 
-/** An exporter that fails in the given way, one that works, and what the agent says of both. */
+/** A pipeline with an exporter that fails in the given way and one that works. */
 async function observe(t: ExecutionContext, fail: () => Promise<void>) {
   const { config } = await loadConfig({}, undefined, {});
   const warnings: string[] = [];
@@ -70,7 +70,7 @@ const FAILURES: { readonly [how: string]: () => Promise<void> } = {
 };
 
 for (const [how, fail] of Object.entries(FAILURES)) {
-  test(`an exporter that ${how} loses its own batches only, each counted, reported once`, async (t) => {
+  test(`an exporter that ${how} loses only its own batches, which are counted, and is reported once`, async (t) => {
     const { pipeline, received, warnings, dropped } = await observe(t, fail);
     const resource = { attributes: {} };
     await pipeline.emitMetrics([]);
@@ -92,7 +92,7 @@ for (const [how, fail] of Object.entries(FAILURES)) {
     t.deepEqual(warnings, ['exporter broken failed and dropped metrics: no such field']);
   });
 
-  test(`an exporter that ${how} stops no log: its position moves on, and reading continues`, async (t) => {
+  test(`an exporter that ${how} stops no log: positions advance, and reading continues`, async (t) => {
     const { pipeline, received, dropped } = await observe(t, fail);
     const saved: LogPosition[] = [];
     const position = startPosition();
@@ -104,7 +104,7 @@ for (const [how, fail] of Object.entries(FAILURES)) {
       log.addLine(logLine(big, { seconds: line, utf8: true }));
       position.seconds = line;
       log.checkpoint();
-      // More than the pipeline holds at a time: it would wait for ever if failed batches stayed under way.
+      // More than the pipeline holds at a time: it would wait forever if failed batches stayed in flight.
       await log.waitForCapacity(AbortSignal.timeout(5000));
     }
     log.flush();

@@ -10,7 +10,7 @@ import { fakeContainer } from '../support/container.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
-test("positions outlive the process, and somebody else's lock on them", async (t) => {
+test("positions survive a restart, and another process's lock", async (t) => {
   const directory = temporaryDirectory(t);
   const faults: unknown[] = [];
   const positions = new Positions(directory, (error) => faults.push(error));
@@ -33,7 +33,7 @@ test("positions outlive the process, and somebody else's lock on them", async (t
   again.close();
 });
 
-test('each target keeps the positions of its own logs, and a late acknowledgement restores none', (t) => {
+test('each target stores the positions of its own logs, and a late acknowledgement does not restore a removed one', (t) => {
   const all = new Positions(undefined, () => t.fail());
   t.teardown(() => all.close());
   const [local, remote] = [all, all.section('daemon/remote/')].map((store) => new LogPositionStore(store));
@@ -48,7 +48,7 @@ test('each target keeps the positions of its own logs, and a late acknowledgemen
   t.is(remote!.load(container.id), undefined);
 });
 
-test('the container that the agent runs in is known by its cgroup or its mounts', (t) => {
+test("the agent's own container is recognised by its cgroup or its mounts", (t) => {
   const id = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
   const host = '0::/user.slice/session-1.scope\n';
   const mount = `812 795 0:55 /var/lib/docker/containers/${id}/hostname /etc/hostname rw - ext4 /dev/vda rw\n`;
@@ -59,7 +59,7 @@ test('the container that the agent runs in is known by its cgroup or its mounts'
   t.is(read(host, '1 1 0:1 / / rw - ext4 /dev/vda rw\n'), undefined);
 });
 
-test("a container's own upper layer is that of the last mount over its root", (t) => {
+test("a container's upper layer is that of the last mount over its root", (t) => {
   const overlay = (point: string, upper: string) =>
     `812 795 0:55 / ${point} rw - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=${upper},workdir=/w\n`;
   t.is(upperLayer(overlay('/', '/o/1/diff') + overlay('/data', '/o/2/diff')), '/o/1/diff');
