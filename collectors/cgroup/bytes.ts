@@ -7,8 +7,8 @@ const ZERO = 0x30;
 const NO_LIMIT = 2 ** 62;
 
 /**
- * The unsigned decimal number that begins at `start`. NaN where there is no digit ("max"), and for the "no limit" of
- * cgroup v1, which is LONG_MAX rounded down to a page.
+ * The unsigned decimal number that begins at `start`. NaN where there is no digit ("max"), and for the "no
+ * limit" of cgroup v1, which is LONG_MAX rounded down to a page.
  */
 export function parseNumber(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;

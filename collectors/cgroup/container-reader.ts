@@ -82,8 +82,8 @@ export class ContainerReader {
   }
 
   /**
-   * One pass over the container's files. Slots of files that are not due keep the values of the last round. A file that
-   * cannot be read leaves its slots NaN.
+   * One pass over the container's files. Slots of files that are not due keep the values of the last round. A
+   * file that cannot be read leaves its slots NaN.
    */
   private readValues(): Float64Array {
     const { plan, files } = this.options;

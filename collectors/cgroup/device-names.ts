@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Names of block devices by `major:minor`, from /proc/diskstats. An unknown number makes it read the file again. */
+/**
+ * Names of block devices by `major:minor`, from /proc/diskstats. An unknown number makes it read the file
+ * again.
+ */
 export class DeviceNames {
   private readonly procfs: string | undefined;
   private readonly names = new Map<string, string>();

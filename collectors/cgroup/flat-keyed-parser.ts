@@ -8,9 +8,9 @@ export interface KeySlot {
 }
 
 /**
- * Parses a flat-keyed file, one `key value` per line. The kernel prints the keys of a file always in the same order. The
- * parser learns the lines of the wanted keys from the first file that has all of them, and then reads only those lines.
- * Where a key is not on its line, it searches every line again.
+ * Parses a flat-keyed file, one `key value` per line. The kernel prints the keys of a file always in the same
+ * order. The parser learns the lines of the wanted keys from the first file that has all of them, and then
+ * reads only those lines. Where a key is not on its line, it searches every line again.
  */
 export class FlatKeyedParser {
   private readonly keys: readonly KeySlot[];

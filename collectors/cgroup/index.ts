@@ -1,4 +1,6 @@
-/** Metrics of running containers from the kernel's cgroup files. Descriptors stay open while a container runs. */
+/**
+ * Metrics of running containers from the kernel's cgroup files. Descriptors stay open while a container runs.
+ */
 import type { CatalogueEntry } from '../catalogue/entry.ts';
 import type { Collector } from '../records/collector.ts';
 import type { Container, Metric, PointSink } from '../records/records.ts';

@@ -45,7 +45,9 @@ export function parseText(bytes: Uint8Array, length: number, text: Uint8Array): 
   return hasWordAt(bytes, 0, length, text, NEWLINE) ? 1 : 0;
 }
 
-/** How many numbers a list such as `0-3,7` has. NaN for an empty list, and for anything that is not a list. */
+/**
+ * How many numbers a list such as `0-3,7` has. NaN for an empty list, and for anything that is not a list.
+ */
 export function parseList(bytes: Uint8Array, length: number): number {
   let count = 0;
   /** Of a range whose end comes next. */

@@ -1,6 +1,6 @@
 /**
- * Compiles catalogue rows into a plan of what to read: each file once, each field into one slot of a number array, each
- * point from its slots.
+ * Compiles catalogue rows into a plan of what to read: each file once, each field into one slot of a number
+ * array, each point from its slots.
  */
 import type {
   Cadence,
@@ -109,7 +109,10 @@ const ACTIVITY = {
   ],
 };
 
-/** The fields that show activity. Without CPU time none does: memory usage alone can stand still while a process runs. */
+/**
+ * The fields that show activity. Without CPU time none does: memory usage alone can stand still while a
+ * process runs.
+ */
 function activityFields(versions: ReadonlyMap<string, 1 | 2>): Field[] {
   const [cpu, memory] = [ACTIVITY.cpu, ACTIVITY.memory].map(
     (fields) => fields.find(({ version, field }) => versions.get(field.controller) === version)?.field,
@@ -117,7 +120,9 @@ function activityFields(versions: ReadonlyMap<string, 1 | 2>): Field[] {
   return cpu === undefined ? [] : [cpu, ...(memory === undefined ? [] : [memory])];
 }
 
-/** The readings that a container's controllers allow: those of cgroup v1 where it has any, else those of v2. */
+/**
+ * The readings that a container's controllers allow: those of cgroup v1 where it has any, else those of v2.
+ */
 function readable(row: CatalogueEntry, versions: ReadonlyMap<string, 1 | 2>): readonly Reading[] {
   const on = (version: 1 | 2) => (reading: Reading) =>
     reading.fields.every(({ controller }) => versions.get(controller) === version);

@@ -1,6 +1,6 @@
 /**
- * Decides which of a container's files are read in a round. Most containers of most hosts are at rest most of the time,
- * and most fields change only while a process of the container runs.
+ * Decides which of a container's files are read in a round. Most containers of most hosts are at rest most of
+ * the time, and most fields change only while a process of the container runs.
  */
 import type { Cadence } from '../catalogue/entry.ts';
 
@@ -8,13 +8,13 @@ import type { Cadence } from '../catalogue/entry.ts';
 type Intervals = Readonly<Record<Cadence, number>>;
 
 /**
- * While the container is active. Settings such as limits are read when the daemon reports a change, and now and then in
- * case somebody wrote to the files.
+ * While the container is active. Settings such as limits are read when the daemon reports a change, and now
+ * and then in case somebody wrote to the files.
  */
 const WHILE_ACTIVE: Omit<Intervals, 'rules'> = { setting: 30, rare: 6, active: 1 };
 /**
- * While it is at rest. Fields that move only in an active container are still read now and then: the kernel writes its
- * dirty pages, and scans its memory for what it can free.
+ * While it is at rest. Fields that move only in an active container are still read now and then: the kernel
+ * writes its dirty pages, and scans its memory for what it can free.
  */
 const WHILE_STILL: Omit<Intervals, 'rules'> = { setting: 30, rare: 30, active: 6 };
 
@@ -22,8 +22,9 @@ export class ReadSchedule {
   /** Whether everything is due, whatever the round: the container is new, or its settings have changed. */
   isEverythingDue = true;
   /**
-   * Whether nothing has happened in the container since the round before the last one. The kernel adds some counters up
-   * late, memory.stat for example, so files are read once more after the container has come to rest.
+   * Whether nothing has happened in the container since the round before the last one. The kernel adds some
+   * counters up late, memory.stat for example, so files are read once more after the container has come to
+   * rest.
    */
   isStill = false;
   /** Whether the container came to rest in this round. */
@@ -35,7 +36,8 @@ export class ReadSchedule {
 
   /**
    * @param rulesEvery fields that only rules use are read in every n-th round
-   * @param firstRound number of the first round: with different ones, containers are not all due in the same round
+   * @param firstRound number of the first round: with different ones, containers are not all due in the same
+   *   round
    */
   constructor(rulesEvery: number, firstRound: number) {
     this.whileActive = { ...WHILE_ACTIVE, rules: rulesEvery };
@@ -57,7 +59,10 @@ export class ReadSchedule {
     return this.round % (this.isStill ? this.whileStill : this.whileActive)[cadence] === 0;
   }
 
-  /** Tables without lines are read in every sixth round also at rest: the kernel writes a container's pages late. */
+  /**
+   * Tables without lines are read in every sixth round also at rest: the kernel writes a container's pages
+   * late.
+   */
   get areEmptyTablesDue(): boolean {
     return this.isEverythingDue || this.round % WHILE_ACTIVE.rare === 0;
   }

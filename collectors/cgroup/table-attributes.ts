@@ -3,8 +3,8 @@ import type { Attributes } from '../records/records.ts';
 import type { DeviceNames } from './device-names.ts';
 
 /**
- * Interns the attributes of a table's points: the same label gives the same object, so that the pipeline can compare
- * attributes by identity.
+ * Interns the attributes of a table's points: the same label gives the same object, so that the pipeline can
+ * compare attributes by identity.
  */
 export class TableAttributes {
   private readonly devices: DeviceNames;

@@ -10,7 +10,10 @@ export interface Cell {
 const decimal = (text: string | undefined): number =>
   text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
 
-/** Parses a file that has a line for each device, page size or resource: one cell for each line that has the column. */
+/**
+ * Parses a file that has a line for each device, page size or resource: one cell for each line that has the
+ * column.
+ */
 export function parseTable(text: string, format: TableReading['format'], column: string): Cell[] {
   const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
   const cell = (label: string, value: string | undefined): Cell => ({ label, value: decimal(value) });

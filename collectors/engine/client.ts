@@ -11,11 +11,12 @@ import { SshTunnelAgent } from './ssh-tunnel.ts';
 const PORT = 2375;
 const TLS_PORT = 2376;
 
-/** Its types leave out what its requests are made by. */
-type Options = Dockerode.DockerOptions & { readonly agent?: Agent };
+/** dockerode's types leave out the agent of its requests. */
+type ClientOptions = Dockerode.DockerOptions & { readonly agent?: Agent };
 
-function options(endpoint: DaemonEndpoint): Options {
-  if (!URL.canParse(endpoint.host)) throw unsupported(endpoint);
+/** @throws {Error} when the endpoint's scheme is not one of the Engine API's */
+function clientOptions(endpoint: DaemonEndpoint): ClientOptions {
+  if (!URL.canParse(endpoint.host)) throw unsupportedHost(endpoint);
   const url = new URL(endpoint.host);
   switch (url.protocol) {
     case 'unix:':
@@ -27,7 +28,7 @@ function options(endpoint: DaemonEndpoint): Options {
       return {
         protocol: secure ? 'https' : 'http',
         host: url.hostname,
-        // A URL leaves out the port that is usual for its scheme, which is not the daemon's.
+        // URL drops the default port of its scheme, which is not the daemon's default port.
         port: Number(/:(\d+)(\/|$)/.exec(endpoint.host)?.[1]) || (secure ? TLS_PORT : PORT),
         ...endpoint.tls,
       };
@@ -35,21 +36,21 @@ function options(endpoint: DaemonEndpoint): Options {
     case 'ssh:':
       return { protocol: 'http', host: 'docker', agent: new SshTunnelAgent(endpoint.host) };
   }
-  throw unsupported(endpoint);
+  throw unsupportedHost(endpoint);
 }
 
-/** What the environment says of a daemon is looked at where the daemon is found: the client would put it before ours. */
-function clientOf(given: Options): Dockerode {
+/** `findDaemonEndpoint` reads the environment. dockerode would read it again and prefer it to the options. */
+function createClient(options: ClientOptions): Dockerode {
   const { DOCKER_HOST } = process.env;
   delete process.env.DOCKER_HOST;
   try {
-    return new Docker(given);
+    return new Docker(options);
   } finally {
     if (DOCKER_HOST !== undefined) process.env.DOCKER_HOST = DOCKER_HOST;
   }
 }
 
-function unsupported({ host, origin }: DaemonEndpoint): Error {
+function unsupportedHost({ host, origin }: DaemonEndpoint): Error {
   return new Error(
     `${origin}: "${host}" is not supported; expected unix:///path, tcp://host:port, https://host:port or ssh://user@host`,
   );
@@ -58,22 +59,23 @@ function unsupported({ host, origin }: DaemonEndpoint): Error {
 /** The oldest Engine API whose fields the agent reads (Docker 20.10), and Podman's. */
 export const OLDEST_API = '1.41';
 /**
- * The newest that is spoken (Docker 29.0): what the agent reads of disk use is to be told no more by those after it. In those
- * before it, Docker 29 rounds the times of events of containers and images to 256 ns.
+ * The newest Engine API that the agent requests (Docker 29.0). Later versions will leave out fields of disk
+ * use that the agent reads. In older versions, Docker 29 rounds the times of container and image events to
+ * 256 ns.
  */
 export const NEWEST_API = '1.52';
 
-/** Of `major.minor`; below 0 where the first is older. */
+/** Compares `major.minor`: below 0 where the first is older. */
 function compareVersions(one: string, other: string): number {
   const [major, minor] = one.split('.').map(Number);
   const [otherMajor, otherMinor] = other.split('.').map(Number);
   return major! - otherMajor! || minor! - otherMinor!;
 }
 
-/** What a person should know of a daemon that speaks nothing newer than `version`; undefined where all is well. */
+/** A warning about a daemon whose newest API is `version`; undefined where the agent supports it. */
 export const outdatedApiWarning = (version: string): string | undefined =>
   compareVersions(version, OLDEST_API) < 0
-    ? `the Engine API ${version} is older than ${OLDEST_API} (Docker 20.10): some of what is read is not told by it`
+    ? `the Engine API ${version} is older than ${OLDEST_API} (Docker 20.10): some metrics and attributes are missing. To fix: update Docker`
     : undefined;
 
 type Modem = Dockerode['modem'] & { version?: string | undefined };
@@ -88,15 +90,16 @@ type Failure = Error & { readonly statusCode?: number };
 export type RequestObserver = (template: string, path: string) => (error: Failure | null) => void;
 
 /**
- * The version to speak: the daemon's newest, or ours where that is older.
- * @returns undefined where it does not tell, and answers each request in its newest
- * @throws when it cannot be reached
+ * Asks the daemon for its newest API version.
+ * @returns that version, or the agent's newest where that is older; undefined where the daemon's is unknown:
+ *   then requests name no version, and the daemon answers in its newest
+ * @throws when the daemon cannot be reached
  */
 const negotiate = (dial: Modem['dial']): Promise<string | undefined> =>
   new Promise((resolve, reject) => {
     const ping = { path: '/_ping', method: 'GET', isStream: true, statusCodes: { 200: true } };
     dial(ping as never, (error: Failure | null, answer) => {
-      // Whoever stands before the daemon may keep us from asking that.
+      // A proxy in front of the daemon may refuse the request.
       if (error !== null) return error.statusCode === undefined ? reject(error) : resolve(undefined);
       const message = answer as IncomingMessage;
       message.resume();
@@ -106,7 +109,7 @@ const negotiate = (dial: Modem['dial']): Promise<string | undefined> =>
     });
   });
 
-/** @throws what the signal was given, when that is first */
+/** @throws the signal's reason, when the signal aborts first */
 async function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined || signal.aborted) return promise;
   const done = new AbortController();
@@ -118,30 +121,30 @@ async function unlessAborted(promise: Promise<void>, signal: AbortSignal | undef
   }
 }
 
-/** Whether the daemon does not speak the version that a request was sent in: it is another than before, or too new. */
-const isOtherVersion = (error: Failure | null): boolean =>
+/** Whether the daemon refuses the API version of a request: the daemon was replaced by another version. */
+const isVersionRefused = (error: Failure | null): boolean =>
   error?.statusCode === 400 && /client version \S+ is too (old|new)/.test(error.message);
 
 /**
- * A client of the Engine API that can only read: any request but a GET of `requests` is refused before it is sent. What
- * the daemon refuses fails with `Refused`. With the first request it asks the daemon what version it speaks, and again when
- * that has changed.
+ * A client of the Engine API that can only read: it refuses to send anything but a GET of `daemonRequests`. A
+ * request that the daemon refuses fails with `RefusedError`. The client negotiates the API version with the
+ * first request, and again when the daemon's version has changed.
  * @throws {Error} when the endpoint's scheme is not one of the Engine API's
  */
 export function connectToDaemon(endpoint: DaemonEndpoint, onRequest?: RequestObserver): Dockerode {
-  const docker = clientOf(options(endpoint));
+  const docker = createClient(clientOptions(endpoint));
   const modem: Modem = docker.modem;
   const dial = modem.dial.bind(modem);
-  let isKnown = false;
-  let asking: Promise<void> | undefined;
-  const ask = async () => {
+  let isVersionKnown = false;
+  let negotiating: Promise<void> | undefined;
+  const updateVersion = async () => {
     try {
       modem.version = undefined;
       const version = await negotiate(dial);
       modem.version = version && `v${version}`;
-      isKnown = true;
+      isVersionKnown = true;
     } finally {
-      asking = undefined;
+      negotiating = undefined;
     }
   };
   modem.dial = (request, callback) => {
@@ -149,18 +152,18 @@ export function connectToDaemon(endpoint: DaemonEndpoint, onRequest?: RequestObs
       throw new Error(`refused to send ${request.method} ${request.path}: read-only`);
     const known = findRequest(request.path);
     if (known === undefined)
-      throw new Error(`refused to send GET ${request.path}: none of the agent's requests`);
+      throw new Error(`refused to send GET ${request.path}: not in the agent's list of requests`);
     const onEnd = onRequest?.(known.path, request.path);
     const send = () =>
       dial(request, (error: Failure | null, answer) => {
-        if (isOtherVersion(error)) isKnown = false;
+        if (isVersionRefused(error)) isVersionKnown = false;
         onEnd?.(error);
         callback?.(error?.statusCode === 403 ? new RefusedError(known) : error, answer);
       });
-    if (isKnown) return send();
-    asking ??= ask();
+    if (isVersionKnown) return send();
+    negotiating ??= updateVersion();
     const { abortSignal } = request as { readonly abortSignal?: AbortSignal };
-    unlessAborted(asking, abortSignal).then(send, (error) => {
+    unlessAborted(negotiating, abortSignal).then(send, (error) => {
       onEnd?.(error);
       callback?.(error, null);
     });
@@ -169,29 +172,29 @@ export function connectToDaemon(endpoint: DaemonEndpoint, onRequest?: RequestObs
 }
 
 /**
- * An answer of the daemon, which can hang on a lock of one object's.
- * @throws {Error} when it does not come in time
+ * Waits for an answer of the daemon, which can hang on the lock of one object.
+ * @throws {Error} when there is no answer in time, or the agent stops
  */
 export async function withTimeout<T>(answer: Promise<T>, ms: number, stopping: AbortSignal): Promise<T> {
-  const given = new AbortController();
-  const signal = AbortSignal.any([stopping, given.signal]);
-  const late = sleep(ms, undefined, { signal, ref: false }).then(
+  const done = new AbortController();
+  const signal = AbortSignal.any([stopping, done.signal]);
+  const timeout = sleep(ms, undefined, { signal, ref: false }).then(
     () => Promise.reject(new Error(`the daemon did not answer within ${ms} ms`)),
     () => new Promise<never>((_, reject) => stopping.aborted && reject(new Error('stopped'))),
   );
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([answer, timeout]);
   } finally {
-    given.abort();
+    done.abort();
   }
 }
 
-/** Whether the daemon answered that the object does not exist (any more). */
+/** Whether the daemon answered that the object does not exist. */
 export function isNotFound(error: unknown): boolean {
   return (error as { statusCode?: number }).statusCode === 404;
 }
 
-/** The running containers, newest first. One that ends while they are asked for is left out. */
+/** The running containers, newest first, without those that end during the requests. */
 export async function inspectRunningContainers(docker: Dockerode): Promise<Dockerode.ContainerInspectInfo[]> {
   const listed = await docker.listContainers();
   const inspected = await Promise.all(
@@ -210,12 +213,12 @@ export async function inspectRunningContainers(docker: Dockerode): Promise<Docke
     .filter(({ State }) => State.Running && State.Pid !== 0);
 }
 
-/** What a person can do about a daemon that cannot be reached; continues the error's message. */
+/** What to do about a daemon that cannot be reached; continues the error's message. */
 export function accessHint(error: unknown): string {
   if (error instanceof RefusedError) return '';
   if (/client version \S+ is too old/.test((error as Error).message))
-    return `; this Portlight speaks the Engine API up to ${NEWEST_API}: install a newer one`;
+    return `; this version of Portlight supports the Engine API up to ${NEWEST_API}. To fix: install a newer Portlight`;
   return (error as NodeJS.ErrnoException).code === 'EACCES'
-    ? '; run as root or as a member of the group docker'
-    : '; is it running? Name another with --docker-host';
+    ? '. To fix: run as root or as a member of the group docker'
+    : '. Check that the daemon is running, or choose another one with --docker-host';
 }

@@ -1,5 +1,5 @@
 /**
- * Finds the Docker daemon as the docker command does: an explicit host, DOCKER_HOST, the chosen Docker
+ * Finds the Docker daemon as the docker command does: an explicit host, DOCKER_HOST, the selected Docker
  * context, the default socket, and then the socket of a rootless daemon.
  * Source: https://docs.docker.com/engine/context/working-with-contexts/ and docker(1).
  */
@@ -11,7 +11,7 @@ import { homeDirectory } from './home-directory.ts';
 export interface DaemonEndpoint {
   /** `unix:///…`, `tcp://…`, `http(s)://…` or `ssh://…`. */
   readonly host: string;
-  /** What named it, for people. */
+  /** Where the host was configured, for people. */
   readonly origin: string;
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
 }
@@ -50,9 +50,9 @@ export function contextEndpoint(name: string, env: Environment = process.env): D
   };
 }
 
-/** What stands for no daemon: the kernel alone is asked. */
+/** The host that means no daemon: the agent reads the kernel only. */
 export const NO_DAEMON = 'none';
-/** What names a daemon that the configuration has, where it has one. */
+/** Origin of a host from the configuration. */
 const CONFIGURED = 'docker_host';
 export const isNoDaemon = ({ host, origin }: DaemonEndpoint): boolean =>
   host === NO_DAEMON && origin === CONFIGURED;
@@ -61,8 +61,8 @@ export const isNoDaemon = ({ host, origin }: DaemonEndpoint): boolean =>
 export const isLocal = ({ host }: DaemonEndpoint): boolean => host.startsWith('unix:');
 
 /**
- * @param explicit the host that the configuration names, if any
- * @throws {Error} when the chosen Docker context does not exist
+ * @param explicit the host of the configuration, if any
+ * @throws {Error} when the selected Docker context does not exist
  */
 export function findDaemonEndpoint(
   explicit: string | undefined,

@@ -1,7 +1,7 @@
 /**
- * dockerode as far as it reads. What it builds images with (gRPC, tar), its own way through ssh and its own following of
- * redirects, which brings TLS, are left out: they are loaded with it whether they are used or not, and cost 35 MB of
- * memory and a quarter of a second at each start.
+ * dockerode without the parts that the agent does not use: building images (gRPC, tar), its own ssh, and its
+ * following of redirects, which loads TLS. dockerode always loads them, which costs 35 MB of memory and a
+ * quarter of a second at start.
  */
 import { createRequire } from 'node:module';
 import type Dockerode from 'dockerode';
@@ -10,20 +10,20 @@ import { http, https } from '../shared/http.ts';
 const require = createRequire(import.meta.url);
 const fromDockerode = createRequire(require.resolve('dockerode'));
 
-function unused(): never {
-  throw new Error('this part of dockerode is left out');
+function unavailable(): never {
+  throw new Error('this part of dockerode is not loaded');
 }
 
-/** Has dockerode find this in the place of a module of its own. */
-function replace(name: string, exports: unknown): void {
+/** Makes dockerode load `exports` instead of one of its modules. */
+function replaceModule(name: string, exports: unknown): void {
   const path = fromDockerode.resolve(name);
   require.cache[path] ??= { id: path, filename: path, loaded: true, exports } as unknown as NodeJS.Module;
 }
 
 for (const name of ['./session', 'docker-modem/lib/ssh', 'tar-fs', '@balena/dockerignore'])
-  replace(name, unused);
-// The daemon redirects none of our requests.
-replace('docker-modem/lib/http', {
+  replaceModule(name, unavailable);
+// The daemon does not redirect any of the agent's requests.
+replaceModule('docker-modem/lib/http', {
   http,
   get https() {
     return https();

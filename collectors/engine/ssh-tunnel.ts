@@ -1,7 +1,8 @@
 /**
- * A way to the socket of a daemon on another host, by the ssh command: with the user's own keys, agent, known hosts and
- * configuration. One connection carries any number of requests, as forwarded connections are no sessions, of which a
- * server allows only some. The far end is a command that reads our pipe: it ends with us, even where we are killed.
+ * Forwards the socket of a daemon on another host through the ssh command, with the user's own keys, agent,
+ * known hosts and configuration. One ssh connection carries any number of requests: forwarded connections are
+ * no sessions, which a server limits. The remote command reads a pipe from the agent, so it ends with the
+ * agent, even when that is killed.
  * Source: ssh(1), -L; ssh_config(5), StreamLocalBindUnlink.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -13,25 +14,25 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { http } from '../shared/http.ts';
 
-const FAR_SOCKET = '/var/run/docker.sock';
-/** What ends when we do. */
-const FAR_COMMAND = 'cat >/dev/null';
-/** How long logging in may take. */
-const OPEN_MS = 20_000;
-const LOOK_MS = 20;
+const REMOTE_SOCKET = '/var/run/docker.sock';
+/** Ends when the agent does. */
+const REMOTE_COMMAND = 'cat >/dev/null';
+/** How long the login may take. */
+const OPEN_TIMEOUT_MS = 20_000;
+const POLL_MS = 20;
 const OPTIONS = [
-  // Nobody is there to be asked for a password.
+  // Never ask for a password: nobody could answer.
   'BatchMode=yes',
   'ExitOnForwardFailure=yes',
   'StreamLocalBindUnlink=yes',
   'StreamLocalBindMask=0177',
   'ConnectTimeout=10',
-  // A connection that is dead is noticed.
+  // Detect a dead connection.
   'ServerAliveInterval=15',
   'ServerAliveCountMax=2',
 ];
 
-/** Those that there are: whoever ends before ssh does leaves none behind. */
+/** Directories of open tunnels. They are removed when the agent ends before ssh does. */
 const directories = new Set<string>();
 process.on('exit', () => {
   for (const directory of directories) remove(directory);
@@ -52,62 +53,70 @@ class SshTunnel {
   }
 
   /**
-   * The path of the near end.
-   * @throws {Error} with what ssh says, where it cannot be had
+   * Opens the tunnel, unless it is open.
+   * @returns the path of the local socket
+   * @throws {Error} with the last message of ssh
    */
   open(): Promise<string> {
-    this.opening ??= this.dig();
+    this.opening ??= this.startOnce();
     return this.opening;
   }
 
-  private dig(): Promise<string> {
-    const opening: Promise<string> = this.begin(() => {
-      // Another may have been begun since.
+  private startOnce(): Promise<string> {
+    const opening: Promise<string> = this.startSsh(() => {
+      // A newer tunnel may have been opened since.
       if (this.opening === opening) this.opening = undefined;
     });
     return opening;
   }
 
-  /** @param over called when it is of no use any more */
-  private async begin(over: () => void): Promise<string> {
-    // What starts processes is worth 4 MB of memory.
+  /** @param onEnd called when ssh has ended */
+  private async startSsh(onEnd: () => void): Promise<string> {
+    // Loaded only here: node:child_process costs 4 MB of memory.
     const { spawn } = await import('node:child_process');
     const directory = mkdtempSync(join(tmpdir(), 'portlight-ssh-'));
     directories.add(directory);
-    const near = join(directory, 'docker.sock');
+    const localSocket = join(directory, 'docker.sock');
     const { hostname, port, username, pathname } = this.url;
-    const far = pathname.length > 1 ? decodeURIComponent(pathname) : FAR_SOCKET;
+    const remoteSocket = pathname.length > 1 ? decodeURIComponent(pathname) : REMOTE_SOCKET;
     const child = spawn(
       'ssh',
       [
         ...OPTIONS.flatMap((option) => ['-o', option]),
         ...(port === '' ? [] : ['-p', port]),
         ...(username === '' ? [] : ['-l', decodeURIComponent(username)]),
-        ...['-T', '-L', `${near}:${far}`, '--', hostname.replace(/^\[|\]$/g, ''), FAR_COMMAND],
+        ...[
+          '-T',
+          '-L',
+          `${localSocket}:${remoteSocket}`,
+          '--',
+          hostname.replace(/^\[|\]$/g, ''),
+          REMOTE_COMMAND,
+        ],
       ],
       { stdio: ['pipe', 'ignore', 'pipe'] },
     );
-    let said = '';
+    let output = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-1000);
+      output = (output + text).slice(-1000);
     });
     const ended = new Promise<string>((resolve) => {
       child.on('error', ({ message }) => resolve(`ssh cannot be started: ${message}`));
-      child.on('close', () => resolve(said.trim().split('\n').at(-1) || 'ssh ended'));
+      child.on('close', () => resolve(output.trim().split('\n').at(-1) || 'ssh ended'));
     });
     void ended.then(() => {
-      over();
+      onEnd();
       remove(directory);
     });
-    // The agent's end does not wait for it.
+    // ssh does not keep the agent running.
     unref(child);
     const failed = ended.then((reason) => Promise.reject(new Error(`ssh: ${reason}`)));
     failed.catch(() => {});
-    await Promise.race([failed, appears(near)]).catch((error) => {
+    await Promise.race([failed, waitForFile(localSocket)]).catch((error) => {
       child.kill();
       throw error;
     });
-    return near;
+    return localSocket;
   }
 }
 
@@ -116,24 +125,26 @@ function unref(child: ChildProcess): void {
   for (const stream of [child.stdin, child.stderr]) (stream as unknown as Socket).unref();
 }
 
-async function appears(path: string): Promise<void> {
-  for (const begun = performance.now(); !existsSync(path); ) {
-    if (performance.now() - begun > OPEN_MS) throw new Error(`ssh: not there after ${OPEN_MS / 1000} s`);
-    await sleep(LOOK_MS);
+/** @throws {Error} when the file does not exist in time */
+async function waitForFile(path: string): Promise<void> {
+  for (const startedAt = performance.now(); !existsSync(path); ) {
+    if (performance.now() - startedAt > OPEN_TIMEOUT_MS)
+      throw new Error(`ssh: no connection after ${OPEN_TIMEOUT_MS / 1000} s`);
+    await sleep(POLL_MS);
   }
 }
 
-/** By the daemon's address: requests of one process share the way. */
+/** By the daemon's address: all requests of the process share one tunnel per daemon. */
 const tunnels = new Map<string, SshTunnel>();
 
-/** The way to a daemon of `ssh://`. */
+/** @param host `ssh://…` */
 function tunnelTo(host: string): SshTunnel {
   const tunnel = tunnels.get(host) ?? new SshTunnel(new URL(host));
   tunnels.set(host, tunnel);
   return tunnel;
 }
 
-/** Connects requests through the tunnel, which is dug when it is needed. */
+/** Connects requests through the tunnel. The first request opens it. */
 export class SshTunnelAgent extends http.Agent {
   private readonly tunnel: SshTunnel;
 
@@ -145,7 +156,7 @@ export class SshTunnelAgent extends http.Agent {
   override createConnection(
     ...[, connected]: Parameters<Agent['createConnection']>
   ): ReturnType<Agent['createConnection']> {
-    // Nobody reads the socket where there is an error.
+    // The type wants a socket beside the error; Node does not read it.
     const failed = (error: Error) => (connected as ((error: Error) => void) | undefined)?.(error);
     this.tunnel.open().then((path) => {
       const socket = connect(path);

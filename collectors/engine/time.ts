@@ -1,8 +1,8 @@
 import type { UnixNano } from '../records/records.ts';
 
 /**
- * The Engine API's RFC 3339 time with up to nine fractional digits; its zero value (year 1), which stands
- * for "never", is 0n.
+ * Parses the Engine API's RFC 3339 time, with up to nine fractional digits. Its zero value (year 1) means
+ * "never", and is 0n here, as is anything that is not a time.
  */
 export function parseTime(text: string): UnixNano {
   const match = /^(.{19})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
@@ -14,7 +14,7 @@ export function parseTime(text: string): UnixNano {
     : BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
 
-/** The form in which the Engine API takes `since`: seconds, a point, nine digits. */
+/** The format of the Engine API's `since`: seconds, a point, nine digits. */
 export function formatSince(time: UnixNano): string {
   return `${time / 1_000_000_000n}.${String(time % 1_000_000_000n).padStart(9, '0')}`;
 }

@@ -47,7 +47,10 @@ export function parseDiskstats(text: string): DiskCounters[] {
     .filter(({ reads, writes }) => reads + writes > 0);
 }
 
-/** Copies a string: V8 would keep the whole text in memory that the string is a part of, 100 kB for all mounts. */
+/**
+ * Copies a string: V8 would keep the whole text in memory that the string is a part of, 100 kB for all
+ * mounts.
+ */
 const copyOf = (part: string): string => Buffer.from(part).toString();
 
 /** Mount points of block devices from the text of /proc/mounts, each device once. */

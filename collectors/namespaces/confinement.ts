@@ -1,5 +1,6 @@
 /**
- * Confinement of a container's processes as the kernel enforces it: capabilities, seccomp, AppArmor, user ids.
+ * Confinement of a container's processes as the kernel enforces it: capabilities, seccomp, AppArmor, user
+ * ids.
  * Source: capabilities(7), proc_pid_status(5) (CapBnd, Seccomp, NoNewPrivs), proc_pid_attr(5) (the AppArmor
  * profile), proc_pid_uid_map(5), proc_pid_mountinfo(5).
  */

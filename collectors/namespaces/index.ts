@@ -1,4 +1,6 @@
-/** Reports which namespaces containers are in, which other containers share them, and what else confines them. */
+/**
+ * Reports which namespaces containers are in, which other containers share them, and what else confines them.
+ */
 import { catalogue } from '../catalogue/index.ts';
 import { agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { Collector, RecordSink } from '../records/collector.ts';
@@ -55,8 +57,8 @@ export function namespaceAttributes(namespaces: Namespaces): Attributes {
 }
 
 /**
- * Sharers that an event names. Where the host's own namespaces cannot be recognised, all containers of a host share some,
- * and a thousand events with a thousand names each are of no use.
+ * Sharers that an event names. Where the host's own namespaces cannot be recognised, all containers of a host
+ * share some, and a thousand events with a thousand names each are of no use.
  */
 const MAX_NAMED_SHARERS = 16;
 

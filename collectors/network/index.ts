@@ -1,6 +1,6 @@
 /**
- * Traffic in each container's own network namespace. A namespace is counted once, on its owner: containers that join
- * another container's network (`--network container:X`) or the host's have no network metrics.
+ * Traffic in each container's own network namespace. A namespace is counted once, on its owner: containers
+ * that join another container's network (`--network container:X`) or the host's have no network metrics.
  * Source: proc_pid_net(5). A descriptor of a file in /proc/<pid>/net belongs to the namespace and stays open.
  */
 import { readFileSync } from 'node:fs';
@@ -108,7 +108,8 @@ export class NetworkCollector implements Collector {
     if (network === undefined) return;
     const isDue = network.rounds++ % READ_EVERY === 0;
     const { readsOtherFiles } = this;
-    // A container at rest can still have traffic: from outside, or of other containers that have joined its network.
+    // A container at rest can still have traffic: from outside, or of other containers that have joined its
+    // network.
     if (!isDue && !readsOtherFiles && network.isQuiet && this.isStill(container) && points.repeatPrevious())
       return;
     const text = this.read(network.dev);

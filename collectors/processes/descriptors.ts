@@ -10,7 +10,10 @@ import { unlessGone } from './vanishing.ts';
 /** Below this number, a process is taken to be far from any limit. */
 const FEW_DESCRIPTORS = 16;
 
-/** Since Linux 6.2 the size of /proc/<pid>/fd is the number of descriptors (proc_pid_fd(5)), which needs no listing. */
+/**
+ * Since Linux 6.2 the size of /proc/<pid>/fd is the number of descriptors (proc_pid_fd(5)), which needs no
+ * listing.
+ */
 let isCountedByKernel: boolean | undefined;
 
 /** @throws when the process has vanished, or without the privilege to look at it (CAP_DAC_READ_SEARCH) */
@@ -31,7 +34,10 @@ export function countSockets(procfs: string, pid: number): number {
   ).length;
 }
 
-/** The share of its limit of descriptors that a process has open; undefined without the privilege to look at it. */
+/**
+ * The share of its limit of descriptors that a process has open; undefined without the privilege to look at
+ * it.
+ */
 export function descriptorUtilization(procfs: string, pid: number): number | undefined {
   try {
     const open = unlessGone(() => countDescriptors(procfs, pid)) ?? 0;

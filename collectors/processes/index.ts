@@ -1,6 +1,6 @@
 /**
- * The container's processes: those of its cgroup and of all cgroups below it. Descriptors and states cost a read of every
- * process, so they are counted only when they are enabled.
+ * The container's processes: those of its cgroup and of all cgroups below it. Descriptors and states cost a
+ * read of every process, so they are counted only when they are enabled.
  * Source: cgroups(7), proc_pid_stat(5), proc_pid_fd(5).
  */
 import { join } from 'node:path';
@@ -92,8 +92,8 @@ export class ProcessCollector implements Collector {
       (found) => found !== undefined,
     );
     if (directory === undefined) return;
-    // cgroup v1 keeps the list that a descriptor has read for a second after each read. Read more often than that, an
-    // open descriptor would show the same processes forever.
+    // cgroup v1 keeps the list that a descriptor has read for a second after each read. Read more often than
+    // that, an open descriptor would show the same processes forever.
     const procs = KernelFile.openedForEachRead(join(directory.path, 'cgroup.procs'));
     this.containers.set(container.id, {
       id: container.id,

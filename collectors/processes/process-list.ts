@@ -12,7 +12,10 @@ const CONTAINER_ID = /[0-9a-f]{64}/;
 /** Links of a cgroup's directory that has no directory below it. */
 const LINKS_WITHOUT_CHILDREN = 2;
 
-/** Directories of the cgroups right below one. The link count shows cheaper than a listing that there are none. */
+/**
+ * Directories of the cgroups right below one. The link count shows cheaper than a listing that there are
+ * none.
+ */
 function childCgroups(directory: string): string[] {
   if (statSync(directory).nlink === LINKS_WITHOUT_CHILDREN) return [];
   return readdirSync(directory, { withFileTypes: true })
@@ -50,8 +53,8 @@ export const isOwnPidNamespace = (procfs: string): boolean =>
   unlessFailed(() => readlinkSync(join(procfs, 'self'))) === String(process.pid);
 
 /**
- * Processes by container, from the cgroup file of every process. A cgroup's own list has only the processes of the
- * reader's pid namespace, and an agent in a container usually has a pid namespace to itself.
+ * Processes by container, from the cgroup file of every process. A cgroup's own list has only the processes
+ * of the reader's pid namespace, and an agent in a container usually has a pid namespace to itself.
  */
 export class ProcessIndex {
   private readonly procfs: string;
@@ -63,7 +66,10 @@ export class ProcessIndex {
     this.procfs = procfs;
   }
 
-  /** The container's processes. A second lookup of the same container begins a new round, which reads /proc again. */
+  /**
+   * The container's processes. A second lookup of the same container begins a new round, which reads /proc
+   * again.
+   */
   processesOf(id: string): readonly number[] {
     if (this.lookedUp.has(id) || this.lookedUp.size === 0) this.readProcesses();
     this.lookedUp.add(id);

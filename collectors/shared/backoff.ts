@@ -3,26 +3,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const FIRST_MS = 250;
 const FACTOR = 2;
 
-/** Waits between attempts: jittered, exponential, bounded, and cut short by `signal`. */
+/** Waits between attempts: exponential, with jitter, up to a longest wait. `signal` ends a wait early. */
 export class Backoff {
-  private readonly longest: number;
+  private readonly longestMs: number;
   private readonly signal: AbortSignal;
-  private next = FIRST_MS;
+  private nextMs = FIRST_MS;
 
-  /** @param longest bound of one wait, in ms */
-  constructor(longest: number, signal: AbortSignal) {
-    this.longest = longest;
+  /** @param longestMs bound of one wait */
+  constructor(longestMs: number, signal: AbortSignal) {
+    this.longestMs = longestMs;
     this.signal = signal;
   }
 
   reset(): void {
-    this.next = FIRST_MS;
+    this.nextMs = FIRST_MS;
   }
 
-  /** Resolves after the wait, or at once when the signal aborts. */
+  /** Resolves after the wait, or when the signal aborts. */
   async wait(): Promise<void> {
-    const delay = this.next * (0.5 + Math.random() / 2);
-    this.next = Math.min(this.next * FACTOR, this.longest);
-    await sleep(delay, undefined, { signal: this.signal }).catch(() => {});
+    const delayMs = this.nextMs * (0.5 + Math.random() / 2);
+    this.nextMs = Math.min(this.nextMs * FACTOR, this.longestMs);
+    await sleep(delayMs, undefined, { signal: this.signal }).catch(() => {});
   }
 }

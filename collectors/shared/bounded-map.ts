@@ -1,6 +1,6 @@
 /**
- * A map that holds at most `capacity` entries. Over its capacity the oldest entry leaves: the one that was set least
- * recently. Setting a key makes it the newest again, reading it does not.
+ * A map that holds at most `capacity` entries. Over its capacity the oldest entry leaves: the one that was
+ * set least recently. Setting a key makes it the newest again, reading it does not.
  */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   private readonly capacity: number;
@@ -8,7 +8,8 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
 
   /**
    * @param capacity largest number of entries, at least 1
-   * @param onEvict called with each entry that leaves because the map is full, not with those that are deleted
+   * @param onEvict called with each entry that leaves because the map is full, not with those that are
+   *   deleted
    */
   constructor(capacity: number, onEvict?: (key: Key, value: Value) => void) {
     super();

@@ -1,6 +1,6 @@
 /**
- * Finds a container's cgroup directories from what the kernel says: the hierarchies' mounts in
- * /proc/self/mountinfo and the process's membership in /proc/<pid>/cgroup. No path is guessed.
+ * Finds a container's cgroup directories. The kernel has both parts: the mounts of the hierarchies in
+ * /proc/self/mountinfo, and the cgroup of a process in /proc/<pid>/cgroup. No path is guessed.
  * Sources: cgroups(7), proc_pid_mountinfo(5).
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { ownContainerId } from './own-container.ts';
 
 /** A mounted cgroup hierarchy. */
 export interface CgroupMount {
-  /** The cgroup that is visible at the mount point. */
+  /** The cgroup at the mount point. */
   readonly root: string;
   readonly point: string;
 }
@@ -21,7 +21,7 @@ export interface Hierarchies {
   readonly v2: CgroupMount | undefined;
 }
 
-/** A container's directory for one controller. */
+/** A container's cgroup directory for one controller. */
 export interface CgroupDirectory {
   readonly version: 1 | 2;
   readonly path: string;
@@ -29,29 +29,35 @@ export interface CgroupDirectory {
   readonly cgroup: string;
 }
 
-/** mountinfo writes space, tab, newline and backslash as octal escapes. */
-const withoutEscapes = (path: string): string =>
+/** mountinfo has octal escapes for space, tab, newline and backslash. */
+const unescapePath = (path: string): string =>
   path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
-/** How far up in its hierarchy a mount begins. Above the root of our cgroup namespace, mountinfo only tells how far. */
-function height(root: string): number {
+/**
+ * How far up in its hierarchy a mount begins. Above the root of the agent's cgroup namespace, mountinfo has
+ * only `..` for each level.
+ */
+function heightOf(root: string): number {
   const parts = root.split('/').filter((part) => part !== '');
   const above = parts.filter((part) => part === '..').length;
   return above > 0 ? above : -parts.length;
 }
 
-/** The cgroup mounts in the text of a mountinfo file; of several mounts of a hierarchy, the one that shows most. */
+/**
+ * The cgroup mounts in the text of a mountinfo file; of several mounts of one hierarchy, the one that shows
+ * most of it.
+ */
 export function parseMountinfo(text: string): Hierarchies {
   const v1 = new Map<string, CgroupMount>();
   let v2: CgroupMount | undefined;
   const wider = (mount: CgroupMount, known: CgroupMount | undefined): CgroupMount =>
-    known !== undefined && height(known.root) >= height(mount.root) ? known : mount;
+    known !== undefined && heightOf(known.root) >= heightOf(mount.root) ? known : mount;
   for (const line of text.split('\n')) {
     const [before, after] = line.split(' - ');
     if (after === undefined) continue;
     const [type, , options = ''] = after.split(' ');
     const [, , , root = '', point = ''] = before!.split(' ');
-    const mount = { root: withoutEscapes(root), point: withoutEscapes(point) };
+    const mount = { root: unescapePath(root), point: unescapePath(point) };
     if (type === 'cgroup2') v2 = wider(mount, v2);
     else if (type === 'cgroup') {
       for (const option of options.split(',')) v1.set(option, wider(mount, v1.get(option)));
@@ -76,16 +82,17 @@ export function parseMembership(text: string): Map<string, string> {
   return paths;
 }
 
-/** A path from the root of our cgroup namespace upwards: names of the cgroups above it are not told. */
+/** Whether a path leads above the root of the agent's cgroup namespace, where cgroups have no names. */
 const isOutside = (path: string): boolean => path === '/..' || path.startsWith('/../');
 
 const OWN_ID = ownContainerId();
 
 /**
- * The container's own cgroup on the way to its process's: the process may sit deeper (an init such as
- * systemd makes sub-cgroups, Podman adds one), and the whole subtree counts. Undefined when no part of
- * the path names the container: then the process is not (or no longer) the container's.
- * @param ownId of the container that we run in: a cgroup namespace of its own calls its cgroup the root, without the id
+ * The container's cgroup on the path of its process's cgroup. The process can be deeper: an init such as
+ * systemd creates sub-cgroups, and Podman adds one. The whole subtree counts. Undefined when no part of the
+ * path has the container's id: then the process is not the container's.
+ * @param ownId of the container that the agent runs in: in a cgroup namespace of its own, its cgroup is the
+ *   root, without the id
  */
 export function containerCgroup(path: string, id: string, ownId = OWN_ID): string | undefined {
   const parts = path.split('/');
@@ -94,7 +101,7 @@ export function containerCgroup(path: string, id: string, ownId = OWN_ID): strin
   return parts.slice(0, own + 1).join('/');
 }
 
-/** The command line of the parent of a container's init, its shim or conmon, has the container's id. */
+/** Whether the parent is a shim or conmon of the container: its command line has the container's id. */
 function isChildOfShim(procfs: string, pid: number, id: string): boolean {
   try {
     return readFileSync(join(procfs, String(readParentPid(procfs, pid)), 'cmdline'), 'utf8').includes(id);
@@ -104,8 +111,8 @@ function isChildOfShim(procfs: string, pid: number, id: string): boolean {
 }
 
 /**
- * Our own cgroup by hierarchy, where we run in a container: in a cgroup namespace of its own, that is / for all of
- * the container's processes, and bears no id.
+ * The agent's own cgroup by hierarchy, if it runs in a container. In a cgroup namespace of its own, that is /
+ * for all processes of the container, without its id.
  */
 let ownMembership: Map<string, string> | undefined;
 
@@ -115,15 +122,17 @@ function isOwnRoot(controller: string, path: string): boolean {
   return path === '/' && ownMembership.get(controller) === '/';
 }
 
-/** Whether a process is any container's. @param text of its /proc/<pid>/cgroup */
+/** Whether a process runs in any container. @param text of its /proc/<pid>/cgroup */
 export const isInAnyContainer = (text: string): boolean =>
   /[0-9a-f]{64}/.test(text) ||
   [...parseMembership(text)].some(([controller, path]) => isOwnRoot(controller, path));
 
 /**
- * Makes sure that a process is the container's: a daemon elsewhere, another /proc or a reused pid make it another's. Its
- * cgroup tells, or, where a rootless daemon can give it none, its parent.
- * @throws with the code ESRCH when it is not, when it has vanished, or when /proc cannot be read
+ * Checks that a process is the container's. With a remote daemon, another /proc or a reused pid it is not.
+ * The cgroup of the process decides. A rootless daemon may be unable to create a cgroup: then its parent
+ * process decides.
+ * @throws with the code ESRCH when the process is not the container's or has vanished, or when /proc cannot
+ *   be read
  */
 export function assertContainerProcess(procfs: string, pid: number, id: string): void {
   const membership = parseMembership(readFileSync(join(procfs, String(pid), 'cgroup'), 'utf8'));
@@ -131,10 +140,10 @@ export function assertContainerProcess(procfs: string, pid: number, id: string):
     ([controller, path]) => containerCgroup(path, id) !== undefined || isOwnRoot(controller, path),
   );
   if (isOwn || isChildOfShim(procfs, pid, id)) return;
-  throw Object.assign(new Error(`process ${pid} is none of the container's`), { code: 'ESRCH' });
+  throw Object.assign(new Error(`process ${pid} does not belong to the container`), { code: 'ESRCH' });
 }
 
-/** Whether a process can be seen to be the container's. */
+/** As `assertContainerProcess`, as a boolean. */
 export function isContainerProcess(procfs: string, pid: number, id: string): boolean {
   try {
     assertContainerProcess(procfs, pid, id);
@@ -144,11 +153,14 @@ export function isContainerProcess(procfs: string, pid: number, id: string): boo
   }
 }
 
-/** How deep below a mount a container's cgroup is looked for; Kubernetes' lie deepest, at four. */
+/**
+ * Levels below a mount that are searched for a container's cgroup; those of Kubernetes are the deepest, at
+ * four.
+ */
 const SEARCH_DEPTH = 6;
 
-/** The directory that bears the id, at most `depth` levels below `directory`. */
-function search(directory: string, id: string, depth: number): string | undefined {
+/** The directory with the id in its name, at most `depth` levels below `directory`. */
+function searchById(directory: string, id: string, depth: number): string | undefined {
   let below: string[];
   try {
     below = readdirSync(directory, { withFileTypes: true })
@@ -161,19 +173,19 @@ function search(directory: string, id: string, depth: number): string | undefine
   if (own !== undefined) return join(directory, own);
   if (depth === 1) return undefined;
   for (const name of below) {
-    const found = search(join(directory, name), id, depth - 1);
+    const found = searchById(join(directory, name), id, depth - 1);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 /**
- * The directory where `path`, the cgroup of the container `id`, shows under `mount`; undefined when it lies
- * outside what is mounted. An agent in a cgroup namespace of its own sees others' paths relative to its own
- * root: how many levels up, but not where that is. The container's cgroup bears its id all the same.
+ * The directory of the cgroup `path` under `mount`; undefined when the mount does not show it. In a cgroup
+ * namespace of its own, the agent sees other paths relative to its own root: how many levels up, but not
+ * their names. There the directory is found by the container's id.
  */
-function under(mount: CgroupMount, path: string, id: string): string | undefined {
-  if (isOutside(path) || isOutside(mount.root)) return search(mount.point, id, SEARCH_DEPTH);
+function directoryUnder(mount: CgroupMount, path: string, id: string): string | undefined {
+  if (isOutside(path) || isOutside(mount.root)) return searchById(mount.point, id, SEARCH_DEPTH);
   if (mount.root === '/') return join(mount.point, path);
   if (path === mount.root) return mount.point;
   if (path.startsWith(`${mount.root}/`)) return join(mount.point, path.slice(mount.root.length));
@@ -181,9 +193,8 @@ function under(mount: CgroupMount, path: string, id: string): string | undefined
 }
 
 /**
- * Directories of the container for each wanted controller; a controller that the host does not have is
- * absent.
- * @throws when the process has vanished or /proc cannot be read
+ * The container's directory for each of the controllers. A controller that the host does not have is absent.
+ * @throws when the process has vanished, or /proc cannot be read
  */
 export function locateCgroups(
   procfs: string,
@@ -203,7 +214,7 @@ export function locateCgroups(
     if (mount === undefined || path === undefined) continue;
     const own = containerCgroup(path, id) ?? (isOwnRoot(hierarchy, path) ? path : undefined);
     if (own === undefined) continue;
-    const directory = under(mount, own, id);
+    const directory = directoryUnder(mount, own, id);
     if (directory !== undefined && existsSync(directory))
       directories.set(controller, { version, path: directory, cgroup: own });
   }

@@ -1,4 +1,7 @@
-/** The message of anything thrown; Node gathers the attempts of one connect in an AggregateError without one. */
+/**
+ * The message of anything thrown. For the attempts of one connect, Node throws an AggregateError without a
+ * message: the first attempt's message is used.
+ */
 export function errorMessage(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return errorMessage(error.errors[0]);
   return error instanceof Error ? error.message || error.name : String(error);

@@ -11,8 +11,8 @@ export interface DirectionAttributes {
 }
 
 /**
- * Interns the attributes of network interfaces: the same interface name gives the same objects, so that the pipeline can
- * compare attributes by identity.
+ * Interns the attributes of network interfaces: the same interface name gives the same objects, so that the
+ * pipeline can compare attributes by identity.
  */
 export class InterfaceAttributes {
   private readonly byName = new BoundedMap<string, DirectionAttributes>(MAX_INTERFACES);

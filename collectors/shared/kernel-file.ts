@@ -1,60 +1,63 @@
 /**
- * Files of /proc and the cgroup file systems that are read again and again: over a descriptor that stays
- * open, which costs a tenth of opening the file each time. Descriptors are not without end: beyond a share
- * of the process's limit, files are opened for each read.
+ * Files of /proc and the cgroup file systems that are read again and again. Reading an open descriptor costs
+ * a tenth of opening the file each time. Descriptors are limited: beyond a budget, files are opened for each
+ * read.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Kept for everything else that the process opens: sockets, its database, logs. */
+/** Descriptors that the budget leaves to the rest of the process: sockets, the database, logs. */
 const RESERVED = 512;
 /** Larger than any file that is read this way. */
-const BUFFER_SIZE = 256 * 1024;
+const BUFFER_BYTES = 256 * 1024;
 
-/** Where the kernel puts a file's bytes; valid until the next read. */
-export const kernelBuffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+/** Holds the bytes of the last read; valid until the next read of any file. */
+export const kernelBuffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-/** The process's limit of open files, from its /proc/self/limits (proc_pid_limits(5)); infinite if unlimited. */
+/** The soft limit of open files in a /proc/<pid>/limits (proc_pid_limits(5)); infinite if unlimited. */
 export function descriptorLimit(limits = readFileSync('/proc/self/limits', 'utf8')): number {
   const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
   return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
 /**
- * The kernel gives a file of many records a page at a time, cut between two records: whatever comes close to
- * a page may have more behind it.
+ * The kernel returns a long file about a page at a time, cut between two records: after a read of at least
+ * this length, more may follow.
  */
-const MAYBE_MORE = 2048;
+const MAYBE_MORE_BYTES = 2048;
 
-function fill(descriptor: number): number {
-  let length = readSync(descriptor, kernelBuffer, 0, BUFFER_SIZE, 0);
-  for (let more = length < MAYBE_MORE ? 0 : 1; more > 0 && length < BUFFER_SIZE; length += more) {
-    more = readSync(descriptor, kernelBuffer, length, BUFFER_SIZE - length, length);
+function readAll(descriptor: number): number {
+  let length = readSync(descriptor, kernelBuffer, 0, BUFFER_BYTES, 0);
+  for (let more = length < MAYBE_MORE_BYTES ? 0 : 1; more > 0 && length < BUFFER_BYTES; length += more) {
+    more = readSync(descriptor, kernelBuffer, length, BUFFER_BYTES - length, length);
   }
   return length;
 }
 
-function readAnew(path: string): number {
+function openAndRead(path: string): number {
   const descriptor = openSync(path, 'r');
   try {
-    return fill(descriptor);
+    return readAll(descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
 
 /**
- * The text of a file that is looked at now and then: readFileSync takes 8 KiB anew for each, however short it is.
+ * The text of a file that is read now and then. readFileSync would allocate 8 KiB for each read, however
+ * short the file.
  * @throws on any error
  */
-export const readSmallFile = (path: string): string => kernelBuffer.toString('latin1', 0, readAnew(path));
+export const readSmallFile = (path: string): string => kernelBuffer.toString('latin1', 0, openAndRead(path));
 
 export class KernelFile {
-  /** Of a file that is opened for each read; a thousand containers have 20,000 of the others. */
+  /**
+   * Empty for a file that stays open: 20,000 paths of a thousand containers would cost memory for nothing.
+   */
   private readonly path: string;
-  /** -1 where there is none. */
+  /** -1 for a file that is opened for each read, and for a closed one. */
   private descriptor: number;
-  /** What the descriptor counts in. */
+  /** The budget that the descriptor counts against. */
   private readonly files: KernelFiles | undefined;
 
   private constructor(path: string, descriptor: number, files: KernelFiles | undefined) {
@@ -75,12 +78,12 @@ export class KernelFile {
 
   /**
    * Reads the file from its start into `buffer`.
-   * @returns the number of bytes; 0 where the file is no longer there, or switched off as pressure files can be
+   * @returns the number of bytes; 0 where the file has vanished, or is disabled, as pressure files can be
    * @throws on any other error
    */
   read(): number {
     try {
-      return this.descriptor === -1 ? readAnew(this.path) : fill(this.descriptor);
+      return this.descriptor === -1 ? openAndRead(this.path) : readAll(this.descriptor);
     } catch (error) {
       if (['ENODEV', 'ENOENT', 'ESRCH', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? ''))
         return 0;
@@ -96,20 +99,20 @@ export class KernelFile {
   }
 }
 
-/** Opens kernel files within one budget of descriptors. */
+/** Opens kernel files within a budget of descriptors. */
 export class KernelFiles {
   private readonly budget: number;
-  private readonly exhausted: () => void;
-  private kept = 0;
-  private told = false;
+  private readonly onExhausted: () => void;
+  private openCount = 0;
+  private isExhaustionReported = false;
 
   /**
-   * @param limit of descriptors that the process may have open
-   * @param exhausted called once, when files begin to be opened for each read
+   * @param limit descriptors that the process may have open
+   * @param onExhausted called once, when the budget is spent and files are opened for each read from then on
    */
-  constructor(limit: number, exhausted: () => void) {
+  constructor(limit: number, onExhausted: () => void) {
     this.budget = Math.max(0, limit - RESERVED);
-    this.exhausted = exhausted;
+    this.onExhausted = onExhausted;
   }
 
   /**
@@ -119,13 +122,13 @@ export class KernelFiles {
   open(path: string): KernelFile | undefined {
     try {
       const descriptor = openSync(path, 'r');
-      if (this.kept < this.budget) {
-        this.kept++;
+      if (this.openCount < this.budget) {
+        this.openCount++;
         return KernelFile.keptOpen(descriptor, this);
       }
       closeSync(descriptor);
-      if (!this.told) this.exhausted();
-      this.told = true;
+      if (!this.isExhaustionReported) this.onExhausted();
+      this.isExhaustionReported = true;
       return KernelFile.openedForEachRead(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -133,12 +136,12 @@ export class KernelFiles {
     }
   }
 
-  /** One that was kept open is not any more. */
+  /** Returns the descriptor of a closed file to the budget. */
   releaseDescriptor(): void {
-    this.kept--;
+    this.openCount--;
   }
 
-  /** Opens several files, or none: what was opened before an error is closed. */
+  /** Opens several files, or none: after an error, those that are open are closed. */
   openAll<T>(open: (one: (path: string) => KernelFile | undefined) => T): T {
     const opened: KernelFile[] = [];
     try {
@@ -155,7 +158,7 @@ export class KernelFiles {
 }
 
 /**
- * The parent of a process: the fourth field of its stat, behind a name that may hold anything.
+ * The parent of a process: the fourth field of its stat. The second field, a name, can contain anything.
  * Source: proc_pid_stat(5).
  * @throws when the process has vanished
  */
@@ -164,12 +167,12 @@ export function readParentPid(procfs: string, pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
-/** Whether the kernel refused a file, or a look at a process, for want of a privilege. */
+/** Whether the kernel refused access to a file or process because the agent lacks a privilege. */
 export function isDenied(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** Whether a file of /proc or a cgroup does not exist any more. */
+/** Whether a file of /proc or a cgroup has vanished. */
 export function isGone(error: unknown): boolean {
   return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -1,7 +1,7 @@
 /**
- * The namespaces that a process lives in.
- * Source: namespaces(7), /proc/<pid>/ns: each link reads `type:[inode]`, and two processes share a
- * namespace when the inodes are equal.
+ * The namespaces of a process.
+ * Source: namespaces(7), /proc/<pid>/ns: each link is `type:[inode]`, and two processes share a namespace
+ * when the inodes are equal.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ export type NamespaceType = (typeof namespaceTypes)[number];
 
 export interface Namespace {
   readonly inode: number;
-  /** Whether it is the host's own; undefined when the host's cannot be seen. */
+  /** Whether it is the host's own; undefined when the host's namespaces are not visible. */
   readonly host: boolean | undefined;
 }
 
@@ -25,17 +25,17 @@ function inodeOf(procfs: string, pid: number, type: NamespaceType): number {
 }
 
 /**
- * Processes that live in the host's own namespaces, as far as they can be seen: its process 1, and the shim, the
- * parent of each container's init, which can still be seen where an agent with few capabilities is denied
- * process 1. Where a pid namespace is shared, process 1 is a container's.
+ * Processes in the host's own namespaces: process 1, and the shim, which is the parent of a container's init.
+ * An agent with few capabilities may read the shim and not process 1. In a container's pid namespace, process
+ * 1 is the container's.
  */
 function hostProcesses(procfs: string, pid: number): number[] {
   const parent = readParentPid(procfs, pid);
-  return [...(isShared(procfs) ? [] : [1]), ...(parent === 0 ? [] : [parent])];
+  return [...(isContainerProcfs(procfs) ? [] : [1]), ...(parent === 0 ? [] : [parent])];
 }
 
-/** Whether /proc is that of a container's pid namespace, which others share: its process 1 is a container's. */
-function isShared(procfs: string): boolean {
+/** Whether /proc is that of a container's pid namespace: its process 1 runs in a container. */
+function isContainerProcfs(procfs: string): boolean {
   try {
     return isInAnyContainer(readFileSync(join(procfs, '1/cgroup'), 'utf8'));
   } catch {
@@ -43,7 +43,7 @@ function isShared(procfs: string): boolean {
   }
 }
 
-/** Undefined without the privilege to see any of the host's processes. */
+/** Undefined without the privilege to read any of the host's processes. */
 function hostInode(procfs: string, host: readonly number[], type: NamespaceType): number | undefined {
   for (const pid of host) {
     try {
@@ -54,8 +54,8 @@ function hostInode(procfs: string, host: readonly number[], type: NamespaceType)
 }
 
 /**
- * A type that the kernel does not have is absent.
- * @throws when the process has vanished, or the privilege to look at it (CAP_SYS_PTRACE) is missing
+ * Reads the namespaces of a process. A type that the kernel does not have is absent.
+ * @throws when the process has vanished, or the privilege to read it (CAP_SYS_PTRACE) is missing
  */
 export function readNamespaces(procfs: string, pid: number): Namespaces {
   const namespaces: Namespaces = {};
@@ -74,7 +74,7 @@ export function readNamespaces(procfs: string, pid: number): Namespaces {
 }
 
 /**
- * As `readNamespaces`; none where the privilege is missing.
+ * As `readNamespaces`, but empty where the privilege is missing.
  * @throws when the process has vanished
  */
 export function readVisibleNamespaces(procfs: string, pid: number): Namespaces {
@@ -86,20 +86,19 @@ export function readVisibleNamespaces(procfs: string, pid: number): Namespaces {
   }
 }
 
-/** The five that a person asks for. */
-const shown = ['pid', 'net', 'ipc', 'mnt', 'uts'] as const;
+/** The types that people ask for. */
+const SHORT_TYPES = ['pid', 'net', 'ipc', 'mnt', 'uts'] as const;
 
-/** `pid:host net:4026532184 …`: the host's own by name, any other by its inode. */
+/** `pid:host net:4026532184 …`: the host's own as `host`, any other by its inode. */
 export function formatNamespaces(namespaces: Namespaces): string {
-  return shown
-    .filter((type) => namespaces[type] !== undefined)
+  return SHORT_TYPES.filter((type) => namespaces[type] !== undefined)
     .map((type) => `${type}:${namespaces[type]!.host ? 'host' : namespaces[type]!.inode}`)
     .join(' ');
 }
 
-/** Whose a container's namespace is. */
+/** Who else is in a container's namespace. */
 export type Relation = 'host' | 'shared' | 'private';
 
-/** @param sharers how many other containers have the same */
+/** @param sharers number of other containers in the namespace */
 export const relationOf = ({ host }: Namespace, sharers: number): Relation =>
   host ? 'host' : sharers > 0 ? 'shared' : 'private';

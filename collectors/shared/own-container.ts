@@ -1,7 +1,7 @@
 /**
- * The container that this process runs in, if it does: its id stands in the cgroup path where the host's
- * cgroup namespace is visible, and else in the source of the files that Docker and Podman mount into every
- * container (/etc/hostname and others).
+ * The id of the container that the agent runs in. In the host's cgroup namespace, the cgroup path has it. In
+ * another one, the sources of the files have it that Docker and Podman mount into every container
+ * (/etc/hostname and others).
  * Source: cgroups(7), proc_pid_mountinfo(5).
  */
 import { readFileSync } from 'node:fs';
@@ -9,7 +9,10 @@ import { readFileSync } from 'node:fs';
 const ID = /[0-9a-f]{64}/;
 const MOUNTED = /\/containers\/([0-9a-f]{64})\/(?:hostname|hosts|resolv\.conf|userdata)/;
 
-/** @param read the text of /proc/self/cgroup and /proc/self/mountinfo */
+/**
+ * @param read returns the text of a file in /proc/self: `cgroup` or `mountinfo`
+ * @returns undefined where the agent runs in no container
+ */
 export function ownContainerId(
   read = (file: string) => readFileSync(`/proc/self/${file}`, 'utf8'),
 ): string | undefined {

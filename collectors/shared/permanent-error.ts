@@ -1,2 +1,2 @@
-/** An error that lasts for as long as the agent runs, such as a denied request: it is logged once. */
+/** An error that lasts as long as the agent runs, such as a refused request. It is logged once. */
 export class PermanentError extends Error {}

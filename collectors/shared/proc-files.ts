@@ -1,6 +1,6 @@
 /** Parsers of /proc files that several collectors read. */
 
-/** Bytes by key of /proc/meminfo. */
+/** Bytes by key, from the text of /proc/meminfo. */
 export function parseMeminfo(text: string): Map<string, number> {
   return new Map(
     [...text.matchAll(/^(\w+):\s+(\d+) kB$/gm)].map(([, key = '', kilobytes]) => [
@@ -15,7 +15,9 @@ export interface InterfaceCounters {
   readonly values: readonly number[];
 }
 
-/** The interfaces of a /proc/net/dev but the loopback, with their counters in the kernel's order. */
+/**
+ * The interfaces in the text of a /proc/net/dev, without the loopback. Counters are in the kernel's order.
+ */
 export function parseNetDev(text: string): InterfaceCounters[] {
   const interfaces: InterfaceCounters[] = [];
   for (const line of text.split('\n')) {

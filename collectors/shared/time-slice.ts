@@ -1,24 +1,24 @@
-/** Long work gives way: a thousand containers are many, and logs and events wait for nobody. */
+/** Splits long work, such as a round of a thousand containers, so that logs and events do not wait for it. */
 import { setImmediate } from 'node:timers/promises';
 
-/** How long work holds the event loop before all else has its turn. */
-const LONGEST_TURN_MS = 5;
+/** How long work may block the event loop before it yields. */
+const SLICE_MS = 5;
 
 export class TimeSlice {
-  private since = performance.now();
+  private startedAt = performance.now();
 
   get isOver(): boolean {
-    return performance.now() - this.since > LONGEST_TURN_MS;
+    return performance.now() - this.startedAt > SLICE_MS;
   }
 
-  /** Resolves when all else has had its turn, and a new one begins. */
+  /** Lets everything else run that is ready, and starts a new slice. */
   async yieldToEventLoop(): Promise<void> {
     await setImmediate();
     this.restart();
   }
 
-  /** After something was waited for. */
+  /** Starts a new slice. Call it after an await, during which other work could run. */
   restart(): void {
-    this.since = performance.now();
+    this.startedAt = performance.now();
   }
 }

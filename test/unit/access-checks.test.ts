@@ -38,7 +38,7 @@ test('a row names only what there is, and what it lacks costs something', (t) =>
 test('where a process cannot be seen, nothing that follows from it is named besides', (t) => {
   const [lack, ...others] = failedAccessChecks(foreign('a'), context);
   t.is(lack!.check.name, 'container processes');
-  t.is(lack!.reason, `process ${process.pid} is none of the container's`);
+  t.is(lack!.reason, `process ${process.pid} does not belong to the container`);
   t.deepEqual(others, []);
 });
 

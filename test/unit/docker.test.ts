@@ -58,7 +58,7 @@ test('the client refuses to write before anything is sent', async (t) => {
     await t.throwsAsync(async () => write(), { message: /read-only/ });
   }
   for (const read of [() => docker.listSecrets(), () => docker.getContainer('x').export()]) {
-    await t.throwsAsync(async () => read(), { message: /none of the agent's requests/ });
+    await t.throwsAsync(async () => read(), { message: /not in the agent's list of requests/ });
   }
   await t.throwsAsync(docker.ping(), { code: 'ENOENT' });
   t.throws(() => connectToDaemon({ host: 'ftp://x', origin: 'test' }), {
@@ -177,7 +177,7 @@ test('a daemon that was replaced is asked again; one that is too new is told wit
   t.is(paths.at(-1), '/v1.43/version');
   Object.assign(versions, { oldest: '1.60', newest: '1.70' });
   const error = await t.throwsAsync(docker.version());
-  t.is(accessHint(error), `; this Portlight speaks the Engine API up to ${NEWEST_API}: install a newer one`);
+  t.is(accessHint(error), `; this version of Portlight supports the Engine API up to ${NEWEST_API}. To fix: install a newer Portlight`);
 });
 
 test('a request that is given up is not kept by a daemon that does not tell its version', async (t) => {

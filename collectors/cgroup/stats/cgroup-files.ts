@@ -1,7 +1,8 @@
 /**
- * Formats an answer of the stats API as the text of the kernel's cgroup files. The daemon has the answer from those files,
- * so the same catalogue rows can read both.
- * Source: GET /containers/{id}/stats of the Engine API; moby, daemon/stats_unix.go, for what comes from which file.
+ * Formats an answer of the stats API as the text of the kernel's cgroup files. The daemon has the answer from
+ * those files, so the same catalogue rows can read both.
+ * Source: GET /containers/{id}/stats of the Engine API; moby, daemon/stats_unix.go, for what comes from which
+ * file.
  */
 import type { Container } from '../../records/records.ts';
 

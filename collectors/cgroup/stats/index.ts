@@ -1,6 +1,6 @@
 /**
- * Metrics from the stats API, for containers whose cgroups cannot be read from here, mostly those of a remote daemon. An
- * answer costs the daemon milliseconds per container, so only a few requests run at a time.
+ * Metrics from the stats API, for containers whose cgroups cannot be read from here, mostly those of a remote
+ * daemon. An answer costs the daemon milliseconds per container, so only a few requests run at a time.
  */
 
 import type Docker from 'dockerode';

@@ -8,7 +8,10 @@ const NONE_DIGEST = '<none>@';
 export const usableReferences = (references: readonly string[] | null | undefined): string[] =>
   (references ?? []).filter((reference) => reference !== NONE && !reference.startsWith(NONE_DIGEST));
 
-/** The reference that a container was made from, in the form in which the daemon lists it; undefined for a bare id. */
+/**
+ * The reference that a container was made from, in the form in which the daemon lists it; undefined for a
+ * bare id.
+ */
 export function listedReference(image: string): string | undefined {
   if (image === '' || image.startsWith('sha256:') || image.includes('@')) return undefined;
   const name = familiar(image);

@@ -1,6 +1,6 @@
 /**
- * Reports the daemon's images, volumes and networks: each one when it is found, changed or removed. Compares running
- * containers with the image that their reference means now.
+ * Reports the daemon's images, volumes and networks: each one when it is found, changed or removed. Compares
+ * running containers with the image that their reference means now.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { catalogue } from '../../catalogue/index.ts';
@@ -34,7 +34,9 @@ export class ObjectCollector implements Collector {
     this.outdated = new OutdatedImages(options.sink);
   }
 
-  /** @param type of the object that has changed, as events name it; other types than those listed are ignored */
+  /**
+   * @param type of the object that has changed, as events name it; other types than those listed are ignored
+   */
   objectChanged(type: string): void {
     if (isObjectKind(type)) this.changedKinds.add(type);
     this.scheduleRefresh();

@@ -27,7 +27,10 @@ export interface Listing {
 export interface ObjectListerOptions {
   readonly docker: Docker;
   readonly containers: () => Iterable<Container>;
-  /** Whether objects with these labels are reported. Undefined for images: their labels are those of their makers. */
+  /**
+   * Whether objects with these labels are reported. Undefined for images: their labels are those of their
+   * makers.
+   */
   readonly isReported: (labels: Readonly<Record<string, string>> | undefined) => boolean;
 }
 
@@ -37,8 +40,8 @@ export const imageIdOf = ({ resource }: Container): string | undefined => {
 };
 
 /**
- * All images: those that the daemon lists, and those that containers use and the daemon does not list, because another
- * image was built on them.
+ * All images: those that the daemon lists, and those that containers use and the daemon does not list,
+ * because another image was built on them.
  */
 export async function listImages(docker: Docker, usedIds: Iterable<string>): Promise<ImageSummary[]> {
   const images: ImageSummary[] = await docker.listImages();

@@ -16,11 +16,17 @@ export interface ObjectReporterOptions {
   readonly sink: RecordSink;
   /** The resource of the events: the host. */
   readonly host: () => Resource;
-  /** Names of the reported objects, by `object/<kind>/<id>`: what vanishes while no agent runs is reported by them. */
+  /**
+   * Names of the reported objects, by `object/<kind>/<id>`: what vanishes while no agent runs is reported by
+   * them.
+   */
   readonly store: TextStore;
 }
 
-/** Compares each listing with the one before, and emits an event for each object that is new, changed or removed. */
+/**
+ * Compares each listing with the one before, and emits an event for each object that is new, changed or
+ * removed.
+ */
 export class ObjectReporter {
   private readonly options: ObjectReporterOptions;
   private readonly known: Readonly<Record<ObjectKind, Map<string, DockerObject>>> = {

@@ -34,7 +34,10 @@ export class OutdatedImages {
     );
   }
 
-  /** The id of the image that a new container of the same reference would have; undefined where it is the same. */
+  /**
+   * The id of the image that a new container of the same reference would have; undefined where it is the
+   * same.
+   */
   newerImage(container: Container): string | undefined {
     const { image } = container;
     if (!this.currentIds.has(image)) {

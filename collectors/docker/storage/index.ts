@@ -1,6 +1,6 @@
 /**
- * Disk use as the daemon knows it. The daemon walks its disks for an answer, so the collector requests one at a long
- * interval, with a time budget, and reports the last answer until the next one.
+ * Disk use as the daemon knows it. The daemon walks its disks for an answer, so the collector requests one at
+ * a long interval, with a time budget, and reports the last answer until the next one.
  * Source: GET /system/df.
  */
 import { statfs } from 'node:fs/promises';
@@ -15,7 +15,9 @@ import { containerPoints, type DiskUsage, daemonPoints } from './disk-usage.ts';
 const TIME_BUDGET_MS = 60_000;
 /** Docker 20.10 answers one such request at a time, and refuses a second one. */
 const IS_BUSY = /a disk usage operation is already running/;
-/** Base of the wait before a busy daemon is asked again. Jitter up to the same time keeps two clients apart. */
+/**
+ * Base of the wait before a busy daemon is asked again. Jitter up to the same time keeps two clients apart.
+ */
 const BUSY_RETRY_MS = 2000;
 
 interface Space {
