@@ -177,7 +177,10 @@ test('a daemon that was replaced is asked again; one that is too new is told wit
   t.is(paths.at(-1), '/v1.43/version');
   Object.assign(versions, { oldest: '1.60', newest: '1.70' });
   const error = await t.throwsAsync(docker.version());
-  t.is(accessHint(error), `; this version of Portlight supports the Engine API up to ${NEWEST_API}. To fix: install a newer Portlight`);
+  t.is(
+    accessHint(error),
+    `; this version of Portlight supports the Engine API up to ${NEWEST_API}. To fix: install a newer Portlight`,
+  );
 });
 
 test('a request that is given up is not kept by a daemon that does not tell its version', async (t) => {
