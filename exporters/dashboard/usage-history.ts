@@ -2,15 +2,14 @@
 
 export const HOUR_MS = 3_600_000;
 /** Shorter steps would be narrower than a pixel on a chart of an hour. */
-const LEAST_STEP_MS = 10_000;
+const MIN_STEP_MS = 10_000;
 /** Live samples arrive more often than the rounds, so longer steps would hide them. */
-const LONGEST_STEP_MS = 60_000;
+const MAX_STEP_MS = 60_000;
 /** Rounds are not exactly one step apart: a single empty step between two values is interpolated. */
 const BRIDGED_STEPS = 2;
 
 /** @param interval time from one round to the next, ms */
-export const stepFor = (interval: number): number =>
-  Math.min(LONGEST_STEP_MS, Math.max(LEAST_STEP_MS, interval));
+export const stepFor = (interval: number): number => Math.min(MAX_STEP_MS, Math.max(MIN_STEP_MS, interval));
 
 export class UsageHistory {
   /** ms */

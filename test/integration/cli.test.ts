@@ -1,4 +1,4 @@
-/** The commands as a user types them: what they print, and their exit codes. */
+/** Output and exit codes of commands. */
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { waitFor } from '../support/wait.ts';
 test.before(ensureImage);
 
 const NO_DAEMON = 'unix:///nonexistent/docker.sock';
-/** A port of loopback where nothing listens. */
+/** A port of loopback on which nothing listens. */
 const NO_RECEIVER = 'http://127.0.0.1:9';
 
 test('--version and --help', async (t) => {
@@ -43,7 +43,7 @@ test('an unknown command or flag is one line and exit code 2', async (t) => {
   t.regex(flag.stderr, /unknown option '--intervall'/);
 });
 
-test('a bad configuration is refused with 2 before anything is done', async (t) => {
+test('every command exits with 2 for an invalid configuration', async (t) => {
   const directory = temporaryDirectory(t);
   const file = join(directory, 'portlight.yaml');
   writeFileSync(file, 'intervall: 5s\n');
@@ -61,7 +61,7 @@ test('a bad configuration is refused with 2 before anything is done', async (t) 
   );
 });
 
-test('config print tells values and where they came from, and masks secrets', async (t) => {
+test('config print shows values with their sources, and masks secrets', async (t) => {
   const variables = { PORTLIGHT_LOG_LEVEL: 'warn', OTEL_EXPORTER_OTLP_HEADERS: 'api-key=s3cret' };
   const { stdout, code } = await portlight(
     t,
@@ -85,7 +85,7 @@ test('config print tells values and where they came from, and masks secrets', as
   t.false(table.stdout.includes('s3cret'));
 });
 
-test('ps shows what a container uses', async (t) => {
+test('ps shows the resource usage of a container', async (t) => {
   const name = uniqueName('ps');
   await runContainer(t, {
     name,
@@ -115,7 +115,7 @@ test('ps shows what a container uses', async (t) => {
   );
 });
 
-test('without a daemon, ps and check say so and exit with 1', async (t) => {
+test('without a daemon, ps and check exit with 1 and a message', async (t) => {
   const ps = await portlight(t, ['ps', '--docker-host', NO_DAEMON]);
   t.is(ps.code, 1);
   t.regex(
@@ -133,7 +133,7 @@ test('without a daemon, ps and check say so and exit with 1', async (t) => {
   );
 });
 
-test('check --live tells whether an agent works, one that hangs included', async (t) => {
+test('check --live fails for a hanging and a stopped agent', async (t) => {
   const agent = await startAgent(t);
   const { host } = new URL(await listenUrl(agent));
   const live = () => portlight(t, ['check', '--live'], { PORTLIGHT_LISTEN: host, DOCKER_HOST: NO_DAEMON });
@@ -155,7 +155,7 @@ test('check --live tells whether an agent works, one that hangs included', async
   );
 });
 
-test('check finds daemon, kernel files and receiver; an unreachable receiver fails it', async (t) => {
+test('check covers daemon, kernel files and receiver, and fails for an unreachable receiver', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await runContainer(t, { script: 'sleep 600' });
@@ -198,7 +198,7 @@ test('check finds daemon, kernel files and receiver; an unreachable receiver fai
   t.regex(failed.stdout, /^FAIL +receiver of logs +http:\/\/127\.0\.0\.1:9\/v1\/logs: .*ECONNREFUSED/m);
 });
 
-test('run without a daemon or receiver keeps trying, says so once, and still stops cleanly', async (t) => {
+test('run without a daemon or receiver retries, warns once, and stops cleanly', async (t) => {
   const agent = new AgentProcess(
     ['run', '--docker-host', NO_DAEMON, '--listen', '127.0.0.1:0', '--data-dir', temporaryDirectory(t)],
     { OTEL_EXPORTER_OTLP_ENDPOINT: NO_RECEIVER },

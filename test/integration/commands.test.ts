@@ -1,4 +1,4 @@
-/** The fifteen commands of a person's day, run by hand: each leaves its trace, or is answered by our own view. */
+/** Everyday docker commands: each causes an event, or has a counterpart in the CLI. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -43,7 +43,7 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
       ({ eventName, attributes }) =>
         eventName === `docker.image.${event}` && attributes['container.image.name'] === repository,
     );
-  const leaves = async (what: string, events: () => ReceivedLog[], count = 1): Promise<ReceivedLog> => {
+  const expectEvent = async (what: string, events: () => ReceivedLog[], count = 1): Promise<ReceivedLog> => {
     await waitFor(what, () => events().length >= count);
     return events().at(-1)!;
   };
@@ -56,29 +56,29 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
     `FROM ${IMAGE}\nLABEL ${LABEL}=true\nCMD sh -c 'echo good morning; trap exit TERM; while :; do sleep 0.1; done'\n`,
   );
   await dockerCommand(['build', '--quiet', '--tag', image, context]);
-  const built = await leaves('build', () => ofImage('tag'));
+  const built = await expectEvent('build', () => ofImage('tag'));
   const { Id } = await docker.getImage(image).inspect();
   t.is(built.attributes['container.image.id'], Id);
   t.deepEqual(built.attributes['container.image.tags'], ['1']);
 
   // push, rmi, pull
   await dockerCommand(['push', '--quiet', image]);
-  await leaves('push', () => ofImage('push'));
+  await expectEvent('push', () => ofImage('push'));
   await dockerCommand(['rmi', image]);
   const byId = (event: string) =>
     receiver.logs.filter(
       ({ eventName, attributes }) =>
         eventName === `docker.image.${event}` && attributes['container.image.id'] === Id,
     );
-  await leaves('rmi', () => byId('untag'));
-  await leaves('rmi of the last name', () => byId('delete'));
+  await expectEvent('rmi', () => byId('untag'));
+  await expectEvent('rmi of the last name', () => byId('delete'));
   await dockerCommand(['pull', '--quiet', image]);
-  await leaves('pull', () => ofImage('pull'));
+  await expectEvent('pull', () => ofImage('pull'));
 
   // start
   await dockerCommand(['create', '--name', name, '--label', `${LABEL}=true`, image]);
   await dockerCommand(['start', name]);
-  const start = await leaves('start', () => ofContainer('start'));
+  const start = await expectEvent('start', () => ofContainer('start'));
   t.is(start.resource['container.image.name'], repository);
   t.true(Number(start.attributes['docker.event.duration']) > 0, 'since its creation');
 
@@ -92,12 +92,12 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
   t.like(JSON.parse(line!), { stream: 'stdout', body: 'good morning' });
   t.true(
     line!.includes((await dockerCommand(['logs', '--timestamps', name])).split(' ')[0]!),
-    'to the nanosecond',
+    'with a resolution of a nanosecond',
   );
 
   // exec
   await t.throwsAsync(dockerCommand(['exec', name, 'sh', '-c', 'exit 7 # --password hunter2']));
-  const exec = await leaves('exec', () => ofContainer('exec_die'));
+  const exec = await expectEvent('exec', () => ofContainer('exec_die'));
   t.is(exec.attributes['process.exit.code'], 7);
   t.true(Number(exec.attributes['docker.event.duration']) > 0);
   t.is(ofContainer('exec_start')[0]!.attributes['docker.exec.id'], exec.attributes['docker.exec.id']);
@@ -109,13 +109,13 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
   // cp, both ways
   writeFileSync(join(directory, 'file'), 'x');
   await dockerCommand(['cp', join(directory, 'file'), `${name}:/tmp/file`]);
-  await leaves('cp into it', () => ofContainer('extract-to-dir'));
+  await expectEvent('cp into it', () => ofContainer('extract-to-dir'));
   await dockerCommand(['cp', `${name}:/tmp/file`, join(directory, 'back')]);
-  await leaves('cp out of it', () => ofContainer('archive-path'));
+  await expectEvent('cp out of it', () => ofContainer('archive-path'));
 
   // commit
   await dockerCommand(['commit', '--message', 'as it is', name, `${repository}:committed`]);
-  const commit = await leaves('commit', () => ofContainer('commit'));
+  const commit = await expectEvent('commit', () => ofContainer('commit'));
   t.is(commit.attributes['docker.image.comment'], 'as it is');
   t.is(commit.attributes['docker.image.reference'], `${repository}:committed`);
 
@@ -136,24 +136,24 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
 
   // stop, kill, rm
   await dockerCommand(['stop', name]);
-  const stop = await leaves('stop', () => ofContainer('stop'));
+  const stop = await expectEvent('stop', () => ofContainer('stop'));
   t.true(Number(stop.attributes['docker.event.duration']) >= 0, 'since the signal');
   t.is(ofContainer('kill')[0]!.attributes['docker.event.signal'], '15');
   t.is(ofContainer('die')[0]!.attributes['portlight.exit.reason'], 'stopped');
   await dockerCommand(['start', name]);
   await dockerCommand(['kill', name]);
-  await leaves('kill', () => ofContainer('kill'), 2);
-  const die = await leaves('its end', () => ofContainer('die'), 2);
+  await expectEvent('kill', () => ofContainer('kill'), 2);
+  const die = await expectEvent('its end', () => ofContainer('die'), 2);
   t.is(die.attributes['portlight.exit.reason'], 'killed');
   await dockerCommand(['rm', name]);
-  const destroy = await leaves('rm', () => ofContainer('destroy'));
+  const destroy = await expectEvent('rm', () => ofContainer('destroy'));
   t.true(Number(destroy.attributes['docker.event.duration']) > 1, 'since its creation');
 
   for (const event of receiver.of(name).filter(({ eventName }) => eventName.startsWith('docker.container.')))
     t.is(event.resource['container.id'], start.resource['container.id']);
 });
 
-test('other things that are done to containers, networks and volumes leave their traces too', async (t) => {
+test('other commands on containers, networks and volumes cause events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -230,12 +230,12 @@ test('other things that are done to containers, networks and volumes leave their
   t.true(Number(find('container.unpause')!.attributes['docker.event.duration']) > 0);
   const mount = find('volume.mount')!;
   t.is(mount.attributes['docker.mount.destination'], '/v');
-  t.is(mount.resource['container.name'], name, "a mount is part of the container's story");
+  t.is(mount.resource['container.name'], name, 'a mount is an event of the container');
   t.is(mount.attributes['docker.actor.id'], name);
   t.is(find('network.connect')!.attributes['docker.network.driver'], 'bridge');
 });
 
-test('events can be left out by name', async (t) => {
+test('events can be excluded by name', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, {
@@ -255,11 +255,11 @@ test('events can be left out by name', async (t) => {
   await waitFor('its end', () =>
     receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
   );
-  // Alerts that fire for others are no events that can be left out.
+  // Alerts of other containers cannot be excluded.
   t.false(receiver.of(name).some(({ eventName }) => /exec_|^portlight/.test(eventName)));
 });
 
-test('a container or a daemon that is not there is said in one line', async (t) => {
+test('a missing container or daemon is reported in one line', async (t) => {
   const missing = await portlight(t, ['logs', 'nobody']);
   t.is(missing.code, 1);
   t.regex(missing.stderr, /^portlight: .*no such container: nobody\n$/);

@@ -1,4 +1,4 @@
-/** `npm start`: what a newcomer's first command does. */
+/** `npm start`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ interface Started {
 }
 
 function npmStart(t: ExecutionContext, args: readonly string[], variables: NodeJS.ProcessEnv): Started {
-  // A group of its own, as a terminal gives it: Ctrl-C is a signal to all of it.
+  // A separate process group, as in a terminal: Ctrl-C signals all of it.
   const child = spawn('npm', ['start', '--', '--listen', '127.0.0.1:0', ...args], {
     cwd: root,
     env: { ...process.env, ...variables },
@@ -34,7 +34,7 @@ function npmStart(t: ExecutionContext, args: readonly string[], variables: NodeJ
 
 const ctrlC = ({ child }: Started) => process.kill(-child.pid!, 'SIGINT');
 
-/** Commands that run now and bear `text`. */
+/** Running commands with a text in their command line. */
 const running = (text: string): string[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -47,7 +47,7 @@ const running = (text: string): string[] =>
     })
     .filter((command) => command.includes(text));
 
-test('with a daemon, it observes that one, and Ctrl-C ends it', async (t) => {
+test('npm start observes an existing daemon, and stops on Ctrl-C', async (t) => {
   const data = temporaryDirectory(t);
   const started = npmStart(t, ['--data-dir', data], {});
   await waitFor(
@@ -61,7 +61,7 @@ test('with a daemon, it observes that one, and Ctrl-C ends it', async (t) => {
   t.deepEqual(running(data), []);
 });
 
-test('without a daemon, it starts one with three demo containers, and Ctrl-C leaves nothing behind', async (t) => {
+test('npm start without a daemon starts one with three demo containers; Ctrl-C removes all of it', async (t) => {
   const before = readdirSync(tmpdir()).filter((name) => name.startsWith('portlight-dockerd-'));
   const started = npmStart(t, ['--interval', '1s'], { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
   const demos = ['demo-chatty', 'demo-memory', 'demo-web'];
@@ -95,7 +95,7 @@ test('without a daemon, it starts one with three demo containers, and Ctrl-C lea
   t.pass();
 });
 
-test('--no-docker refuses, with a paragraph that says how to get a daemon', async (t) => {
+test('npm start --no-docker fails with instructions', async (t) => {
   const started = npmStart(t, ['--no-docker'], { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
   t.is(await started.code, 1);
   t.regex(started.output(), /no Docker daemon answers at .*To get one, install Docker Engine/);

@@ -1,23 +1,23 @@
-/** Containers of the made host (feed.ts): a crowd of many, and a few with a story. */
+/** Synthetic containers (feed.ts): a crowd of many, and a small host with a scenario. */
 import type { Container } from '../../collectors/records/records.ts';
 import type { Layer } from '../../exporters/dashboard/api.ts';
 import type { NamespaceMembership } from '../../exporters/dashboard/data-sources.ts';
 
 const MEBIBYTE = 1024 ** 2;
 
-/** What a container of the feed is like. */
-export interface Part {
+/** A synthetic container. */
+export interface SyntheticContainer {
   readonly name: string;
   readonly image: string;
   readonly project?: string;
   readonly service?: string;
-  /** CPUs that it takes, and how far that goes up and down. */
+  /** Mean CPU usage; it varies around this. */
   readonly cpu: number;
   readonly cpuLimit?: number;
   /** MiB. */
   readonly memory: number;
   readonly memoryLimit?: number;
-  /** Bytes a second. */
+  /** Bytes per second. */
   readonly network?: number;
   readonly disk?: number;
   readonly pids: number;
@@ -33,7 +33,7 @@ const TYPES = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'];
 
 export function memberships(
   containers: ReadonlyMap<string, Container>,
-  parts: ReadonlyMap<string, Part>,
+  parts: ReadonlyMap<string, SyntheticContainer>,
 ): Map<string, NamespaceMembership[]> {
   const all = [...containers.values()];
   return new Map(
@@ -64,8 +64,8 @@ export const layers = (createdAt: number): Layer[] =>
 
 const KINDS = ['api', 'web', 'worker', 'cache', 'db', 'queue', 'search', 'mail', 'cron', 'proxy'];
 
-/** Many containers, in projects of ten. */
-export const crowd = (count: number): Part[] =>
+/** Any number of containers, in projects of ten. */
+export const crowd = (count: number): SyntheticContainer[] =>
   Array.from({ length: count }, (_, index) => {
     const kind = KINDS[index % KINDS.length]!;
     const project = `team-${String(Math.floor(index / KINDS.length)).padStart(2, '0')}`;
@@ -84,8 +84,8 @@ export const crowd = (count: number): Part[] =>
     };
   });
 
-/** A host with a shop and what watches over it. */
-export const harbour: readonly Part[] = [
+/** A host with a shop, its monitoring, and others. */
+export const shopHost: readonly SyntheticContainer[] = [
   {
     name: 'shop-web-1',
     image: 'shop/web:4.2.1',

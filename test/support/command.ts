@@ -1,4 +1,4 @@
-/** Commands as a person runs them by hand. */
+/** External commands: docker and a registry. */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { waitFor } from './wait.ts';
 
 const run = promisify(execFile);
 
-/** `docker …` on the daemon that DOCKER_HOST names, or another; what it printed. */
+/** Runs `docker …` on the daemon in DOCKER_HOST, or another one. @returns its output */
 export async function dockerCommand(
   args: readonly string[],
   host = process.env.DOCKER_HOST,
@@ -22,7 +22,7 @@ export async function dockerCommand(
   return stdout.trim();
 }
 
-/** What names an image in a registry: by whichever format it was pushed. */
+/** Media types of manifests: which one depends on how the image was pushed. */
 const MANIFESTS = ['oci.image.manifest.v1', 'oci.image.index.v1', 'docker.distribution.manifest.v2'].map(
   (format) => `application/vnd.${format}+json`,
 );
@@ -30,14 +30,14 @@ const MANIFESTS = ['oci.image.manifest.v1', 'oci.image.index.v1', 'docker.distri
 export interface Registry {
   /** `127.0.0.1:port` */
   readonly address: string;
-  /** The digest of what it answers when it is asked for an image. */
+  /** The digest of an image's manifest. */
   digestOf(repository: string, tag: string): string;
 }
 
-/** A registry on loopback, gone with the test. */
+/** Starts a registry on loopback; it ends with the test. */
 export async function startRegistry(
   t: ExecutionContext,
-  /** A process in whose network it listens; ours by default. */
+  /** The process whose network namespace it listens in; this one by default. */
   within = process.pid,
 ): Promise<Registry> {
   const directory = temporaryDirectory(t);

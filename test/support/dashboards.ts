@@ -1,4 +1,4 @@
-/** The dashboards that config/grafana ships, as Grafana reads them. */
+/** The Grafana dashboards in config/grafana. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -8,7 +8,7 @@ interface Panel {
   readonly id: number;
   readonly title: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-  /** None of a row. */
+  /** Undefined for a row. */
   readonly targets?: readonly {
     readonly expr: string;
     readonly legendFormat?: string;
@@ -41,13 +41,13 @@ export interface Query {
   /** Title of the panel or name of the annotation. */
   readonly panel: string;
   readonly expr: string;
-  /** Labels that the legend names. */
+  /** Labels in the legend. */
   readonly legend: readonly string[];
 }
 
 const labelsIn = (text = ''): string[] => [...text.matchAll(/{{(\w+)}}/g)].map(([, label = '']) => label);
 
-/** All queries of panels and annotations to one kind of data source. */
+/** All queries of panels and annotations to a type of data source. */
 export function queries(type: 'prometheus' | 'loki'): Query[] {
   return dashboards().flatMap(({ uid, panels, annotations }) => [
     ...panels.flatMap(({ title, targets = [] }) =>

@@ -3,7 +3,7 @@
 import { Severity } from '../../collectors/records/records.ts';
 import type { AlertSeverity } from '../../config/severity.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
-import { harbour } from './cast.ts';
+import { shopHost } from './cast.ts';
 import { Feed } from './feed.ts';
 
 const MINUTE = 60_000;
@@ -100,7 +100,7 @@ export function alertOf(feed: Feed, facts: AlertFacts): Alert {
 }
 
 export async function startDemoHour(): Promise<Feed> {
-  const feed = await Feed.start(harbour);
+  const feed = await Feed.start(shopHost);
   await feed.past(60 * MINUTE);
   const now = Date.now();
   const ago = (minutes: number) => now - minutes * MINUTE;

@@ -15,7 +15,7 @@ import { DashboardExporter } from '../../exporters/dashboard/index.ts';
 import { AccessControl } from '../../exporters/server/access.ts';
 import { type ServerOptions, startServer, urlOf } from '../../exporters/server/index.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
-import { layers, memberships, type Part } from './cast.ts';
+import { layers, memberships, type SyntheticContainer } from './cast.ts';
 import { fakeContainer } from './container.ts';
 import { logLine } from './log-line.ts';
 import { plainPipeline } from './pipeline.ts';
@@ -41,7 +41,7 @@ export class Feed {
   readonly url: string;
   readonly dashboard: DashboardExporter;
   readonly containers: Map<string, Container>;
-  private readonly parts: ReadonlyMap<string, Part>;
+  private readonly parts: ReadonlyMap<string, SyntheticContainer>;
   private readonly pipeline: Pipeline;
   private readonly server: Server;
   private readonly counters = new Map<string, Counters>();
@@ -49,7 +49,7 @@ export class Feed {
   private readonly hostCounters = { busy: 0, receive: 0, transmit: 0, read: 0, write: 0 };
 
   private constructor(options: {
-    parts: ReadonlyMap<string, Part>;
+    parts: ReadonlyMap<string, SyntheticContainer>;
     containers: Map<string, Container>;
     dashboard: DashboardExporter;
     pipeline: Pipeline;
@@ -65,10 +65,10 @@ export class Feed {
     this.next = () => numbers.below(1000) / 1000;
   }
 
-  static async start(all: readonly Part[]): Promise<Feed> {
+  static async start(all: readonly SyntheticContainer[]): Promise<Feed> {
     const begun = Date.now() - 26 * 3_600_000;
     const containers = new Map<string, Container>();
-    const parts = new Map<string, Part>();
+    const parts = new Map<string, SyntheticContainer>();
     all.forEach((part, index) => {
       const id = hex(index + 0xa000);
       const labels = {

@@ -1,20 +1,20 @@
-/** The dashboard in a browser, for tests of it. */
+/** The dashboard in a browser. */
 import type { ExecutionContext } from 'ava';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { launchBrowser } from './browser.ts';
 
-/** How long what comes at once may take on a machine that has much else to do. */
+/** Timeout for immediate reactions; generous, for machines under load. */
 export const SOON_MS = 20_000;
 
 let browser: Promise<Browser> | undefined;
 
-/** Ends the browser of this file's tests. */
+/** Closes the browser of this test file. */
 export async function closeBrowser(): Promise<void> {
   await (await browser)?.close();
 }
 
-/** A page of its own, with what went wrong in it; closed when the test ends. */
+/** Opens a page that collects errors; closed when the test ends. */
 export async function openPage(
   t: ExecutionContext,
   url: string,
@@ -37,9 +37,9 @@ export async function openPage(
   return { page, complaints };
 }
 
-/** What axe-core finds against WCAG 2.2 A and AA, in words. */
+/** Violations of WCAG 2.2 A and AA that axe-core finds. */
 export async function violations(page: Page): Promise<string[]> {
-  // The page's own policy lets nobody but its own scripts run; this one runs beside it.
+  // The page's policy does not apply to scripts that the debugger evaluates.
   await page.evaluate(axe.source);
   const found = await page.evaluate(async () => {
     const { axe: checker } = globalThis as unknown as { axe: typeof axe };

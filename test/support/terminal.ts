@@ -1,4 +1,4 @@
-/** A terminal of a given size that a command runs in, as tmux draws it. */
+/** A terminal of a given size, emulated by tmux. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface TerminalOptions {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** A line that runs the CLI with arguments, for a shell. */
+/** A shell command line that runs the CLI. */
 export const portlightLine = (args: readonly string[]): string =>
   [process.execPath, CLI, ...args].map(quoted).join(' ');
 
@@ -30,8 +30,8 @@ export class Terminal {
   }
 
   /**
-   * Runs a line in sh; then tells its exit code, and how the terminal was left: `left with 0`, and the modes of stty.
-   * It is gone after the test.
+   * Runs a line in sh, then prints its exit code (`left with 0`) and the modes of the terminal (stty). The terminal is
+   * closed after the test.
    */
   static async start(
     t: ExecutionContext,
@@ -41,7 +41,7 @@ export class Terminal {
     const directory = temporaryDirectory(t);
     const terminal = new Terminal(join(directory, 'tmux'));
     t.teardown(() => terminal.tmux(['kill-server']).catch(() => {}));
-    // Ctrl-C is for the line, and not for the shell that tells what came of it.
+    // Ctrl-C must end the command, but not the shell.
     const script = `trap : INT\n${line}\necho "left with $?"; stty -a; exec sleep 600`;
     const given = { LANG: 'C.UTF-8', DOCKER_HOST: process.env.DOCKER_HOST!, PORTLIGHT_LISTEN: '127.0.0.1:1' };
     await run(
@@ -49,7 +49,7 @@ export class Terminal {
       [
         ['-f', '/dev/null', '-S', terminal.socket],
         ['new-session', '-d', '-x', String(columns), '-y', String(rows)],
-        // tmux has a will of its own about PATH and TERM.
+        // tmux overrides PATH and TERM.
         ['-c', directory, 'env', ...Object.entries({ ...given, ...variables }).map((pair) => pair.join('='))],
         ['sh', '-c', script],
       ].flat(),
@@ -57,7 +57,7 @@ export class Terminal {
     return terminal;
   }
 
-  /** What stands on the screen, a line each, without what is blank at their ends. */
+  /** The lines of the screen, without trailing spaces. */
   async lines(): Promise<string[]> {
     return (await this.tmux(['capture-pane', '-p'])).split('\n').slice(0, -1);
   }
@@ -66,12 +66,12 @@ export class Terminal {
     return (await this.lines()).join('\n');
   }
 
-  /** The same with the sequences of its colours. */
+  /** The screen with colour sequences. */
   styled(): Promise<string> {
     return this.tmux(['capture-pane', '-p', '-e']);
   }
 
-  /** Presses keys, by tmux's names: `Enter`, `Escape`, `C-c`, `Down`, or what is to be written. */
+  /** Presses keys by their tmux names (`Enter`, `Escape`, `C-c`, `Down`), or types text. */
   async press(...keys: readonly string[]): Promise<void> {
     for (const key of keys) await this.tmux(['send-keys', key]);
   }
@@ -80,7 +80,7 @@ export class Terminal {
     await this.tmux(['resize-window', '-x', String(columns), '-y', String(rows)]);
   }
 
-  /** The screen once it fits. */
+  /** Waits until the screen matches. */
   async shows(pattern: RegExp): Promise<string> {
     let last = '';
     const fits = async () => {
@@ -94,12 +94,12 @@ export class Terminal {
     }
   }
 
-  /** What programs have named it. */
+  /** The title that programs have set. */
   async title(): Promise<string> {
     return (await this.tmux(['display-message', '-p', '#{pane_title}'])).trim();
   }
 
-  /** Process id of the command that runs in it. */
+  /** Process id of the running command. */
   async childPid(): Promise<number> {
     const shell = (await this.tmux(['display-message', '-p', '#{pane_pid}'])).trim();
     return Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0]);

@@ -1,4 +1,4 @@
-/** What a terminal is shown: columns, bars, charts, keys. */
+/** Terminal output: tables, bars, charts, keys. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,11 +24,11 @@ import { formatTable } from '../../exporters/console/table.ts';
 import { pad, stripControls, toSingleLine, truncate, width } from '../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../exporters/dashboard/api.ts';
 
-/** Whatever a terminal may take for more than a character. */
+/** Characters that can control a terminal. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const STEERING = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
-/** Text with what steers, what is wide, what has no width, and what is in pieces. */
+/** Text with control sequences, wide characters, zero-width characters, and lone surrogates. */
 const hostile = fc
   .array(
     fc.oneof(
@@ -49,10 +49,10 @@ const hostile = fc
   )
   .map((parts) => parts.join(''));
 
-test('no text steers a terminal', (t) => {
+test('no text controls a terminal', (t) => {
   fc.assert(
     fc.property(hostile, (text) => {
-      t.notRegex(stripControls(text), STEERING);
+      t.notRegex(stripControls(text), CONTROL);
       t.false(toSingleLine(text).includes('\t'));
     }),
   );
@@ -60,7 +60,7 @@ test('no text steers a terminal', (t) => {
   t.is(stripControls('\u001b[31mred\u001b[0m \u009b2Jx \u001b]8;;http://x\u0007link'), 'red x link');
 });
 
-test('what is cut and filled up takes as many columns as it is to', (t) => {
+test('truncated and padded text has the exact width', (t) => {
   fc.assert(
     fc.property(hostile, fc.integer({ min: 0, max: 40 }), (text, columns) => {
       const shown = toSingleLine(text);
@@ -76,7 +76,7 @@ test('what is cut and filled up takes as many columns as it is to', (t) => {
   t.is(truncate('x'.repeat(10_000_000), 4), 'xxx…');
 });
 
-test('a table gives its widest text up first, and numbers never', (t) => {
+test('a table cuts its widest column first, and never numbers', (t) => {
   const head = ['NAME', 'IMAGE', 'SIZE'];
   const rows = [
     ['a-rather-long-name-of-something', 'an-image-that-is-longer-than-that-name:latest', '1.5 GiB'],
@@ -91,25 +91,21 @@ test('a table gives its widest text up first, and numbers never', (t) => {
   t.true(formatTable(head, rows, ['SIZE'], 12).every((line) => width(line) <= 12));
 });
 
-test('a bar is exact to an eighth of a column', (t) => {
+test('a bar has a resolution of an eighth of a column', (t) => {
   t.is(bar(0, 4, true), '    ');
   t.is(bar(1, 4, true), '████');
   t.is(bar(7, 4, true), '████');
   t.is(bar(0.5, 3, true), '█▌ ');
-  t.is(bar(0.001, 4, true), '▏   ', 'what is in use is seen');
+  t.is(bar(0.001, 4, true), '▏   ', 'any usage is visible');
   t.is(bar(null, 2, true), '  ');
   t.is(bar(0.3, 4, false), '##  ');
 });
 
-test('a chart has two values a column and four levels a row, the newest on the right', (t) => {
+test('a chart has two values per column and four levels per row, newest on the right', (t) => {
   t.deepEqual(chart([0, 1, 2, 4, 8], { columns: 3, rows: 2 }, 8, true), ['  ⢸', '⢀⣠⣿']);
   t.deepEqual(chart([8, 8], { columns: 2, rows: 2 }, 8, true), [' ⣿', ' ⣿']);
   t.deepEqual(chart([4, 8], { columns: 1, rows: 2 }, 8, true), ['⢸', '⣿']);
-  t.deepEqual(
-    chart([null, 1], { columns: 1, rows: 1 }, 4, true),
-    ['⢀'],
-    'nothing where nothing was measured',
-  );
+  t.deepEqual(chart([null, 1], { columns: 1, rows: 1 }, 4, true), ['⢀'], 'empty without a value');
   t.deepEqual(chart([], { columns: 2, rows: 1 }, 1, true), ['  ']);
   t.deepEqual(chart([1, 2], { columns: 2, rows: 1 }, 4, false), ['_#']);
   fc.assert(
@@ -127,7 +123,7 @@ test('a chart has two values a column and four levels a row, the newest on the r
   );
 });
 
-test('scales are round, rules and parts are as wide as they are to be', (t) => {
+test('scales are round; rules and joined columns have the exact width', (t) => {
   t.deepEqual([0, 0.07, 1, 1.2, 4, 7, 180].map(roundUp), [1, 0.1, 1, 2, 5, 10, 200]);
   t.deepEqual([0, 1, 1000, 70_000].map(roundUpBytes), [1, 1, 1024, 131_072]);
   t.is(rule('log', 12, true), '── log ─────');
@@ -144,7 +140,7 @@ test('scales are round, rules and parts are as wide as they are to be', (t) => {
   );
 });
 
-test('charts are drawn in ASCII where the locale or the terminal has no more', (t) => {
+test('charts are ASCII if the locale or the terminal has no Unicode', (t) => {
   t.true(hasUnicode({ LANG: 'de_DE.UTF-8' }));
   t.true(hasUnicode({}));
   t.false(hasUnicode({ LANG: 'C' }));
@@ -152,7 +148,7 @@ test('charts are drawn in ASCII where the locale or the terminal has no more', (
   t.false(hasUnicode({ LANG: 'C.UTF-8', TERM: 'linux' }));
 });
 
-test('keys have names, characters are themselves', (t) => {
+test('keys have names; characters are their own names', (t) => {
   t.is(nameOfKey('q', { name: 'q', sequence: 'q' }), 'q');
   t.is(nameOfKey('ü', { sequence: 'ü' }), 'ü');
   t.is(nameOfKey('日', { sequence: '日' }), '日');
@@ -162,7 +158,7 @@ test('keys have names, characters are themselves', (t) => {
   t.is(nameOfKey('\u007f', { name: 'backspace', sequence: '\u007f' }), 'backspace');
 });
 
-test('a filter is written, taken back, and given up', (t) => {
+test('a filter can be edited, restored and cleared', (t) => {
   const entry = new TextInput('shop');
   t.true(entry.matches('My-SHOP-1'));
   entry.open();
@@ -171,10 +167,10 @@ test('a filter is written, taken back, and given up', (t) => {
   t.false(entry.isOpen);
   entry.open();
   for (const key of ['ctrl-u', 'x', 'escape']) entry.key(key);
-  t.is(entry.text, 'shops', 'what was before is back');
+  t.is(entry.text, 'shops', 'the previous text is restored');
   entry.open();
   entry.key('escape');
-  t.is(entry.text, '', 'all again');
+  t.is(entry.text, '', 'cleared');
 });
 
 const container = (name: string, rest: Partial<ContainerSummary> = {}): ContainerSummary => ({
@@ -196,7 +192,7 @@ const container = (name: string, rest: Partial<ContainerSummary> = {}): Containe
   ...rest,
 });
 
-test('whatever is sorted by, what is not known comes last, and names decide', (t) => {
+test('sorting puts unknown values last, and breaks ties by name', (t) => {
   const figures = {
     ...{
       time: 1,
@@ -227,7 +223,7 @@ test('whatever is sorted by, what is not known comes last, and names decide', (t
   );
 });
 
-test('lines are in order to the nanosecond', (t) => {
+test('lines are ordered by nanoseconds', (t) => {
   const line = (seconds: number, nanos: number) => ({
     ...{ container: 'a', stream: 'stdout' as const, text: '', severity: 0 },
     seconds,
@@ -246,7 +242,7 @@ test('lines are in order to the nanosecond', (t) => {
   ]);
 });
 
-test('an alert has its value while it fires, and then how long it lasted', (t) => {
+test('a firing alert shows its value, a resolved one its duration', (t) => {
   const firing: AlertJson = {
     ...{ key: 'cpu/a', rule: 'cpu', severity: 'warning', status: 'firing', resource: {}, labels: {} },
     ...{ value: 0.93, unit: '1', threshold: 0.9, limit: undefined, limitUnit: '1' },
@@ -267,6 +263,6 @@ test('an alert has its value while it fires, and then how long it lasted', (t) =
   t.deepEqual(alertRow(resolved, now).slice(4), ['2m 30s ago', 'lasted 7m 30s', 'uses 93 %']);
 });
 
-test('docs/commands.md is what the program says (npm run docs)', (t) => {
+test('docs/commands.md is up to date (npm run docs)', (t) => {
   t.is(readFileSync(join(import.meta.dirname, '../../docs/commands.md'), 'utf8'), commandsPage());
 });
