@@ -20,14 +20,14 @@ import {
 import { LineDecoder } from './line-decoder.ts';
 import { OpenFile } from './open-file.ts';
 
-/** How often a file that is missing is looked for. */
+/** A file that cannot be opened is tried again after this time. */
 const REOPEN_MS = 1000;
 /** A log is quiet when nothing was written to it for so long. */
 const QUIET_AFTER_MS = 5000;
 
 /**
  * - `opening`: looks for the file that the position is in, and opens it.
- * - `missing`: there is no file, or it cannot be opened. Tries again once a second while the container runs.
+ * - `missing`: there is no file, or it cannot be opened. `readPiece` tries again while the container runs.
  * - `reading`: a file is open, and `readPiece` reads it.
  * - `switching`: the open file was read to its end, and the next is being opened.
  * - `closed`: nothing is open. Final.
@@ -303,7 +303,7 @@ export class FileTail implements Follower {
     return { files: isPositionFound ? generations.slice(1) : generations, isCertain: isPositionFound };
   }
 
-  /** There was no file: it comes, has another name by now, or the container is gone. */
+  /** There was no file: it is created later, has another name by now, or the container is gone. */
   private reopen(): void {
     const now = performance.now();
     if (now - this.lastCheckAt < REOPEN_MS) return;
