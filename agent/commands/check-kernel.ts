@@ -1,7 +1,7 @@
 /** `portlight check` without a daemon: access to the containers' processes, cgroups, namespaces and Docker's files. */
 
-import { CONTAINERS, DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
-import { type Init, ownContainer, ProcessTable } from '../../collectors/kernel/process-table.ts';
+import { CONTAINERS_DIRECTORY, DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
+import { type Init, ownContainerIdFromCgroup, ProcessTable } from '../../collectors/kernel/process-table.ts';
 import { locateCgroups, readHierarchies } from '../../collectors/shared/cgroup-location.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { readNamespaces } from '../../collectors/shared/namespaces.ts';
@@ -28,7 +28,7 @@ function failuresOf(inits: readonly Init[], check: (init: Init) => void): { fail
 }
 
 function checkProcesses(inits: readonly Init[]): CheckResult {
-  return inits.some(({ id }) => id !== ownContainer())
+  return inits.some(({ id }) => id !== ownContainerIdFromCgroup())
     ? checkResult('container processes', 'ok', `of ${shortIds(inits)}`)
     : checkResult(
         'container processes',
@@ -61,11 +61,11 @@ function checkNamespaces(inits: readonly Init[], procfs: string): CheckResult {
 
 const checkFiles = ({ rootfs }: Config): CheckResult =>
   new DaemonFiles(rootfs).isReadable
-    ? checkResult('container names and logs', 'ok', `read from Docker's files in ${CONTAINERS}`)
+    ? checkResult('container names and logs', 'ok', `read from Docker's files in ${CONTAINERS_DIRECTORY}`)
     : checkResult(
         'container names and logs',
         'warn',
-        `none, and no exit codes. Mount ${CONTAINERS} of the host read-only`,
+        `none, and no exit codes. Mount ${CONTAINERS_DIRECTORY} of the host read-only`,
       );
 
 export function checkKernel(config: Config): CheckResult[] {

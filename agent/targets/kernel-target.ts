@@ -3,7 +3,7 @@
 import type { DaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import { DaemonFiles } from '../../collectors/kernel/daemon-files.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
-import { ownContainer } from '../../collectors/kernel/process-table.ts';
+import { ownContainerIdFromCgroup } from '../../collectors/kernel/process-table.ts';
 import { LogCollector } from '../../collectors/logs/index.ts';
 import type { NamespaceCollector } from '../../collectors/namespaces/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
@@ -45,7 +45,12 @@ export class KernelTarget implements Target {
     this.collectors = [
       ...collectors,
       ...options.sharedCollectors,
-      new LogCollector({ ...logOptions(options), docker: undefined, rootfs, ownId: ownContainer() }),
+      new LogCollector({
+        ...logOptions(options),
+        docker: undefined,
+        rootfs,
+        ownId: ownContainerIdFromCgroup(),
+      }),
     ];
     if (!new DaemonFiles(rootfs).isReadable)
       telemetry.warn(
@@ -95,7 +100,7 @@ export class KernelTarget implements Target {
   start(ready: () => void): void {
     this.kernel.start(() => {
       deleteRemoved(this.options.store, (id) => this.exists(id));
-      if ([...this.containers.keys()].every((id) => id === ownContainer()))
+      if ([...this.containers.keys()].every((id) => id === ownContainerIdFromCgroup()))
         this.options.telemetry.warn(
           `docker_host is none, and ${this.procfs} shows no process of another container yet. To fix: share the pid namespace of the containers to observe (--pid container:<name>)`,
         );

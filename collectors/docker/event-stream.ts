@@ -1,15 +1,18 @@
-/** Reads GET /events: one JSON object a line, for as long as the daemon keeps the connection. */
+/** Reads GET /events: one JSON object per line, for as long as the daemon keeps the connection. */
 import type Docker from 'dockerode';
 import { formatSince } from '../engine/time.ts';
 import type { DockerEvent } from '../lifecycle/docker-event.ts';
 import type { UnixNano } from '../records/records.ts';
 
-/** `timeNano` exceeds what a double holds: it is taken from the source text. A label can bear that name too. */
+/** `timeNano` exceeds the precision of a double: it is read from the source text. A label can have that name too. */
 function reviveTime(key: string, value: unknown, context?: { source: string }): unknown {
   return key === 'timeNano' && typeof value === 'number' ? BigInt(context!.source) : value;
 }
 
-/** @throws {SyntaxError} when the line is no event */
+/**
+ * @param line one line of GET /events
+ * @throws {SyntaxError} when the line is no event
+ */
 export function parseEvent(line: string): DockerEvent {
   const event = JSON.parse(
     line,
@@ -21,25 +24,26 @@ export function parseEvent(line: string): DockerEvent {
     typeof Action === 'string' &&
     typeof Actor?.ID === 'string' &&
     typeof timeNano === 'bigint';
-  if (!isEvent) throw new SyntaxError(`the daemon sent what is no event: ${line.slice(0, 200)}`);
+  if (!isEvent) throw new SyntaxError(`the daemon sent a line that is no event: ${line.slice(0, 200)}`);
   const given = Object.entries(Actor.Attributes ?? {});
   const Attributes = Object.fromEntries(given.filter(([, value]) => typeof value === 'string'));
   return { ...(event as DockerEvent), Actor: { ID: Actor.ID, Attributes } };
 }
 
-/** How long the daemon may take to tell what it remembers. */
+/** How long the daemon may take to send the events that it remembers. */
 const PAST_MS = 3000;
 
-type Malformed = (error: unknown) => void;
+/** Called with an error for each line that is no event. */
+type OnMalformed = (error: unknown) => void;
 
 async function* read(
   docker: Docker,
   range: { since: UnixNano; until?: UnixNano },
   signal: AbortSignal,
-  malformed: Malformed,
+  onMalformed: OnMalformed,
 ): AsyncGenerator<DockerEvent> {
   const { since, until } = range;
-  // The Engine API takes a decimal string; the type declarations know whole seconds only.
+  // The Engine API accepts a decimal string. The type declarations know only whole seconds.
   const stream: NodeJS.ReadableStream = await docker.getEvents({
     since: formatSince(since) as unknown as number,
     ...(until === undefined ? {} : { until: formatSince(until) as unknown as number }),
@@ -56,7 +60,7 @@ async function* read(
       try {
         event = parseEvent(line);
       } catch (error) {
-        malformed(error);
+        onMalformed(error);
         continue;
       }
       yield event;
@@ -65,28 +69,28 @@ async function* read(
 }
 
 /**
- * The daemon's events from `since` on; ends when the daemon closes the connection.
- * @param malformed told of each line that is no event; it is passed over
+ * The daemon's events since `since`. It ends when the daemon closes the connection. Lines that are no events are
+ * skipped.
  * @throws when the daemon cannot be reached or the connection breaks
  */
 export const readEvents = (
   docker: Docker,
   since: UnixNano,
   signal: AbortSignal,
-  malformed: Malformed,
-): AsyncGenerator<DockerEvent> => read(docker, { since }, signal, malformed);
+  onMalformed: OnMalformed,
+): AsyncGenerator<DockerEvent> => read(docker, { since }, signal, onMalformed);
 
 /** How many events the daemon remembers. */
 const REMEMBERED = 256;
 
 export interface Past {
   readonly events: readonly DockerEvent[];
-  /** Whether there was nothing else: the daemon remembers no more than so many, and can be late. */
+  /** Whether these are all: the daemon remembers a limited number, and can be late. */
   readonly isComplete: boolean;
 }
 
 /**
- * What the daemon remembers of a time that has passed: its last 256 events at most.
+ * The events of a past time that the daemon remembers: at most its last 256.
  * @throws when the daemon cannot be reached
  */
 export async function pastEvents(
@@ -94,15 +98,15 @@ export async function pastEvents(
   since: UnixNano,
   until: UnixNano,
   signal: AbortSignal,
-  malformed: Malformed,
+  onMalformed: OnMalformed,
 ): Promise<Past> {
   const timeout = AbortSignal.timeout(PAST_MS);
   const events: DockerEvent[] = [];
   try {
-    for await (const event of read(docker, { since, until }, AbortSignal.any([signal, timeout]), malformed))
+    for await (const event of read(docker, { since, until }, AbortSignal.any([signal, timeout]), onMalformed))
       events.push(event);
   } catch (error) {
-    // One that goes on listening all the same has told what it has.
+    // A daemon that keeps the stream open has sent what it remembers.
     if (!timeout.aborted) throw error;
     return { events, isComplete: false };
   }

@@ -1,5 +1,5 @@
 /**
- * The host of a daemon, as the daemon describes it: of one that runs elsewhere it is all that is known.
+ * The host of a daemon, as the daemon describes it. Of a remote host nothing else is known.
  * Source: GET /info of the Engine API; https://opentelemetry.io/docs/specs/semconv/resource/host/
  */
 
@@ -13,7 +13,7 @@ import type { Attributes } from '../records/records.ts';
 import { isContainerProcess } from '../shared/cgroup-location.ts';
 import { parseMeminfo } from '../shared/proc-files.ts';
 
-/** As far as it is read. */
+/** The fields that are read. */
 export interface DaemonInfo {
   readonly Name: string;
   readonly OSType?: string;
@@ -21,7 +21,7 @@ export interface DaemonInfo {
   readonly OperatingSystem?: string;
   readonly OSVersion?: string;
   readonly KernelVersion?: string;
-  /** As uname tells it. */
+  /** As of uname(2). */
   readonly Architecture?: string;
   /** Bytes. */
   readonly MemTotal?: number;
@@ -63,18 +63,17 @@ function textOf(path: string): string | undefined {
 }
 
 /**
- * Whether a daemon that is reached through the network runs on this very host: behind a proxy of its socket, say. Name,
- * kernel and memory to the byte tell, as far as anything does; a container's process is looked at again before anything
- * of it is read.
+ * Whether a daemon that is reached through the network runs on this host, for example behind a proxy of its socket. Name,
+ * kernel and exact memory size decide. No proof exists, so each container's process is checked again before it is read.
  */
 export function isThisHost(info: DaemonInfo, procfs: string, rootfs: string): boolean {
-  // In a container our own name is the container's.
+  // In a container, hostname() is the container's.
   const names = [hostname(), textOf(join(rootfs, 'etc/hostname'))];
   const memory = parseMeminfo(textOf(join(procfs, 'meminfo')) ?? '').get('MemTotal');
   return names.includes(info.Name) && info.KernelVersion === release() && info.MemTotal === memory;
 }
 
-/** What the daemon says of itself; undefined where whoever stands before it does not let us ask. */
+/** The daemon's description of itself; undefined if a proxy refuses the request. */
 export async function infoOf(docker: Docker): Promise<DaemonInfo | undefined> {
   try {
     return (await docker.info()) as DaemonInfo;
@@ -84,7 +83,7 @@ export async function infoOf(docker: Docker): Promise<DaemonInfo | undefined> {
   }
 }
 
-/** Whether a daemon runs on this host: where it may not be asked, the processes of its containers tell. */
+/** Whether a daemon runs on this host. If a proxy refuses its description, its containers' processes decide. */
 export async function runsHere(
   docker: Docker,
   info: DaemonInfo | undefined,

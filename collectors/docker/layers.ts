@@ -1,4 +1,4 @@
-/** An image with its layers, as the daemon tells it: GET /images/{id}/json and /images/{id}/history. */
+/** An image with its layers. Source: GET /images/{id}/json and /images/{id}/history of the Engine API. */
 import type Docker from 'dockerode';
 import type { ImageInspectInfo } from 'dockerode';
 import { isNotFound } from '../engine/client.ts';
@@ -6,7 +6,7 @@ import { isNotFound } from '../engine/client.ts';
 export interface Layer {
   /** s since the epoch. */
   readonly created: number;
-  /** As it was built, but for the values of variables: secrets are passed in those. */
+  /** The build instruction, without the values of variables: those can be secrets. */
   readonly instruction: string;
   /** Bytes. */
   readonly size: number;
@@ -14,7 +14,7 @@ export interface Layer {
 
 export interface LayeredImage {
   readonly inspect: ImageInspectInfo;
-  /** The last one on top. */
+  /** The newest first. */
   readonly layers: readonly Layer[];
 }
 
@@ -24,13 +24,13 @@ interface HistoryItem {
   readonly Size: number;
 }
 
-/** `|2 USER=me KEY=secret /bin/sh -c …`: build arguments of a RUN, by their number. */
+/** `|2 USER=me KEY=secret /bin/sh -c …`: the number and values of a RUN's build arguments. */
 const ARGUMENTS = /^(RUN )?\|(\d+) /;
-/** Their values can hold blanks: up to the shell that they are given to. */
+/** Values can contain spaces: they end at the shell. */
 const SHELL = /\s(\/\S+ -c .*)$/s;
 const VARIABLES = /^((?:\/bin\/sh -c #\(nop\)\s+)?(?:ENV|ARG)\s+)(.*)$/s;
 
-/** What a layer was made by, without the values of ENV, ARG and build arguments. */
+/** A layer's instruction without the values of ENV, ARG and build arguments. */
 export function withoutValues(createdBy: string): string {
   const variables = VARIABLES.exec(createdBy);
   if (variables !== null) {
@@ -43,7 +43,7 @@ export function withoutValues(createdBy: string): string {
   return createdBy.replace('/bin/sh -c #(nop)', '').trim();
 }
 
-/** Undefined where there is no such image any more. */
+/** Returns undefined if the image no longer exists. */
 export async function layeredImage(docker: Docker, id: string): Promise<LayeredImage | undefined> {
   try {
     const image = docker.getImage(id);

@@ -1,16 +1,16 @@
 /**
- * What the Docker daemon writes down of each container, where its directory of containers is mounted: the same
- * that it tells of it, and its log. The files hold the container's environment too, of which nothing is taken.
+ * Reads the Docker daemon's files about each container, where its directory of containers is mounted. They contain what
+ * the Engine API returns, and the log. They also contain the container's environment, which is never read out.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 
-/** Below the / of the daemon's host; one whose `data-root` is another has it mounted there. */
-export const CONTAINERS = '/var/lib/docker/containers';
+/** Below the / of the daemon's host. With another `data-root`, mount its directory of containers here. */
+export const CONTAINERS_DIRECTORY = '/var/lib/docker/containers';
 
-/** config.v2.json, as far as it is read. */
-interface Written {
+/** The fields of config.v2.json that are read. */
+interface DaemonConfig {
   readonly ID: string;
   readonly Name: string;
   readonly Created: string;
@@ -27,7 +27,7 @@ interface Written {
   > | null;
 }
 
-/** As the daemon derives it from the same. */
+/** `State.Status`, as the daemon derives it from the other fields. */
 function statusOf({
   Running,
   Paused,
@@ -35,7 +35,7 @@ function statusOf({
   Dead,
   StartedAt,
   RemovalInProgress,
-}: Written['State']): string {
+}: DaemonConfig['State']): string {
   if (Running) return Paused ? 'paused' : Restarting ? 'restarting' : 'running';
   if (RemovalInProgress) return 'removing';
   if (Dead) return 'dead';
@@ -45,12 +45,12 @@ function statusOf({
 export class DaemonFiles {
   private readonly directory: string;
 
-  /** @param rootfs where the / of the daemon's host is */
+  /** @param rootfs where the / of the daemon's host is mounted */
   constructor(rootfs: string) {
-    this.directory = join(rootfs, CONTAINERS);
+    this.directory = join(rootfs, CONTAINERS_DIRECTORY);
   }
 
-  /** Whether the directory is there and may be read. */
+  /** Whether the directory exists and can be read. */
   get isReadable(): boolean {
     try {
       readdirSync(this.directory);
@@ -65,7 +65,7 @@ export class DaemonFiles {
     return existsSync(join(this.directory, id));
   }
 
-  /** When the daemon last wrote something down of it, ms since the epoch; 0 where that cannot be seen. */
+  /** When the daemon last wrote the container's file, ms since the epoch; 0 if unknown. */
   writtenAt(id: string): number {
     try {
       return statSync(join(this.directory, id, 'config.v2.json')).mtimeMs;
@@ -74,7 +74,7 @@ export class DaemonFiles {
     }
   }
 
-  /** The container as the daemon would describe it; undefined where it does not exist, or may not be read. */
+  /** The container as the Engine API would describe it; undefined if it does not exist or cannot be read. */
   inspect(id: string): ContainerInspectInfo | undefined {
     try {
       return this.read(id);
@@ -85,7 +85,7 @@ export class DaemonFiles {
 
   private read(id: string): ContainerInspectInfo {
     const read = (file: string) => JSON.parse(readFileSync(join(this.directory, id, file), 'utf8'));
-    const written = read('config.v2.json') as Written;
+    const written = read('config.v2.json') as DaemonConfig;
     const host = read('hostconfig.json') as ContainerInspectInfo['HostConfig'];
     const { Name, Created, Image, Config, State, NetworkSettings, RestartCount, MountPoints } = written;
     return {
@@ -97,8 +97,8 @@ export class DaemonFiles {
       State: { ...State, Status: statusOf(State) },
       NetworkSettings,
       RestartCount,
-      // Where we see it, wherever the daemon's own data root is.
-      LogPath: join(CONTAINERS, id, `${id}-json.log`),
+      // The path here, whatever the daemon's data root is.
+      LogPath: join(CONTAINERS_DIRECTORY, id, `${id}-json.log`),
       HostConfig: host,
       Mounts: Object.values(MountPoints ?? {}).map(({ Type, Source, Destination, RW }) => ({
         Type,

@@ -1,17 +1,16 @@
 /**
- * Which containers' processes there are, from /proc alone: the name of a process's cgroup bears the id of its
- * container.
- * Source: cgroups(7), proc_pid_stat(5).
+ * Finds the containers' processes in /proc: the name of a process's cgroup contains the id of its container.
+ * Sources: cgroups(7), proc_pid_stat(5).
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMembership } from '../shared/cgroup-location.ts';
 import { KernelFile, kernelBuffer, readSmallFile } from '../shared/kernel-file.ts';
 
-/** A second's. */
-export const TICKS = 100;
+/** Clock ticks of the kernel (USER_HZ). */
+export const TICKS_PER_SECOND = 100;
 
-/** Who names cgroups how: `docker-<id>.scope`, `libpod-<id>`, `cri-containerd-<id>.scope`, `crio-<id>.scope`. */
+/** Prefixes of cgroup names: `docker-<id>.scope`, `libpod-<id>`, `cri-containerd-<id>.scope`, `crio-<id>.scope`. */
 const RUNTIMES: Readonly<Record<string, string>> = {
   docker: 'docker',
   libpod: 'podman',
@@ -19,20 +18,24 @@ const RUNTIMES: Readonly<Record<string, string>> = {
   crio: 'cri-o',
 };
 
-export interface Belonging {
+export interface ContainerMembership {
   readonly id: string;
-  /** `container.runtime.name`; undefined where the cgroup's name does not tell it. */
+  /** `container.runtime.name`; undefined if the cgroup's name does not show it. */
   readonly runtime: string | undefined;
 }
 
-/** @param text of /proc/<pid>/cgroup; undefined where no container's id is in it */
-export function containerOf(text: string): Belonging | undefined {
+/**
+ * The container of a process.
+ * @param text of /proc/<pid>/cgroup
+ * @returns undefined if it contains no container's id
+ */
+export function containerOf(text: string): ContainerMembership | undefined {
   for (const path of parseMembership(text).values()) {
     const parts = path.split('/');
     for (let at = parts.length - 1; at > 0; at--) {
       const [, prefix = '', id] = /^(?:(.*)[-:])?([0-9a-f]{64})(?:\.scope)?$/.exec(parts[at]!) ?? [];
       if (id === undefined) continue;
-      // What watches over a container from outside is named after it.
+      // conmon monitors a container from outside, and its cgroup has the container's id.
       if (prefix.endsWith('conmon')) return undefined;
       const runtime = RUNTIMES[prefix.split(':').at(-1)!] ?? RUNTIMES[parts[at - 1]!];
       return { id, runtime };
@@ -41,14 +44,11 @@ export function containerOf(text: string): Belonging | undefined {
   return undefined;
 }
 
-/**
- * The container that we run in, as others are found: undefined in a cgroup namespace of its own, where its id shows
- * nowhere.
- */
-export const ownContainer = (): string | undefined =>
+/** The id of the agent's own container; undefined in a private cgroup namespace, which hides the id. */
+export const ownContainerIdFromCgroup = (): string | undefined =>
   containerOf(readFileSync('/proc/self/cgroup', 'latin1'))?.id;
 
-/** What the stat file of a process says. */
+/** The contents of a process's stat file. */
 interface Stat {
   readonly name: string;
   readonly state: string;
@@ -56,14 +56,14 @@ interface Stat {
 }
 
 function parseStat(text: string): Stat {
-  // The name stands in parentheses, and may hold anything.
+  // The name is in parentheses and can contain any character.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
   return { name: text.slice(text.indexOf('(') + 1, end), state: fields[0]!, ticks: Number(fields[19]) };
 }
 
-/** Undefined where it has ended, whoever is still to take notice of that. */
-function running(file: KernelFile): Stat | undefined {
+/** Returns undefined if the process has ended, whether or not its parent has waited for it. */
+function readRunningStat(file: KernelFile): Stat | undefined {
   const length = attempt(() => file.read()) ?? 0;
   if (length === 0) return undefined;
   const stat = parseStat(kernelBuffer.toString('latin1', 0, length));
@@ -78,43 +78,43 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
-/** While it sets a container up, the runtime is in its cgroup itself: for moments, or until it is told to start it. */
+/** While the runtime sets up a container, it is in the container's cgroup: for moments, or until the start. */
 const RUNTIME = /^(runc:\[|runc$|crun$|youki)/;
-/** Those moments are over, in ticks. */
-const SET_UP = 100;
-/** A process comes into its container's cgroup some moments after it has come into being. */
-const LOOKS = 5;
+/** The setup is over after this time, in ticks. */
+const SETUP_TICKS = 100;
+/** A process enters its container's cgroup moments after its creation: so often its cgroup is read. */
+const MAX_READS = 5;
 
-/** The first process of a container that runs. */
-export interface Init extends Belonging {
+/** The first process of a running container. */
+export interface Init extends ContainerMembership {
   readonly pid: number;
-  /** When it was started, in ticks of a hundredth of a second since the host was. */
+  /** When it started, in ticks since the host's boot. */
   readonly ticks: number;
-  /** Name of its executable, as the kernel has it. */
+  /** Name of its executable, as the kernel stores it. */
   readonly name: string;
 }
 
-/** An init that runs, and its stat file, which stays open: to open it each time costs more than all else of a look. */
-interface Watched {
+/** A running init and its stat file. The file stays open: opening it each time costs more than the rest of a scan. */
+interface RunningInit {
   readonly init: Init;
   readonly stat: KernelFile;
 }
 
-interface Looked {
-  readonly belonging: Belonging | undefined;
-  readonly looks: number;
+interface ReadProcess {
+  readonly membership: ContainerMembership | undefined;
+  readonly readCount: number;
 }
 
-/** The processes that there are; what is known of one is not read again. */
+/** The host's processes. A process's cgroup is read until its container is known, at most MAX_READS times. */
 export class ProcessTable {
   private readonly procfs: string;
   private readonly open: (path: string) => KernelFile | undefined;
-  private looked = new Map<number, Looked>();
-  private inits = new Map<string, Watched>();
-  /** Processes that a container's end has left, such as those of docker exec: they are no new run of it. */
-  private left = new Set<number>();
+  private processes = new Map<number, ReadProcess>();
+  private inits = new Map<string, RunningInit>();
+  /** Processes that outlive their container's init, such as those of docker exec: they are no new run. */
+  private leftovers = new Set<number>();
 
-  /** @param open how the stat files of inits are kept open; undefined where there is no such file any more */
+  /** @param open opens the stat file of an init; returns undefined if the file no longer exists */
   constructor(procfs: string, open: (path: string) => KernelFile | undefined = KernelFile.openedForEachRead) {
     this.procfs = procfs;
     this.open = open;
@@ -126,61 +126,67 @@ export class ProcessTable {
   }
 
   /**
-   * The init of each container that runs, the oldest first.
+   * Returns the init of each running container, the oldest first.
    * @throws when /proc cannot be read
    */
   scan(): Map<string, Init> {
-    const now = Number.parseFloat(readSmallFile(join(this.procfs, 'uptime'))) * TICKS;
-    const looked = new Map<number, Looked>();
-    const members = new Map<string, { belonging: Belonging; pids: number[] }>();
+    const now = Number.parseFloat(readSmallFile(join(this.procfs, 'uptime'))) * TICKS_PER_SECOND;
+    const processes = new Map<number, ReadProcess>();
+    const members = new Map<string, { membership: ContainerMembership; pids: number[] }>();
     for (const name of readdirSync(this.procfs)) {
       const pid = Number(name);
       if (!Number.isInteger(pid)) continue;
-      const known = this.look(pid);
-      looked.set(pid, known);
-      const { belonging } = known;
-      if (belonging === undefined) continue;
-      const group = members.get(belonging.id) ?? { belonging, pids: [] };
+      const known = this.readProcess(pid);
+      processes.set(pid, known);
+      const { membership } = known;
+      if (membership === undefined) continue;
+      const group = members.get(membership.id) ?? { membership, pids: [] };
       group.pids.push(pid);
-      members.set(belonging.id, group);
+      members.set(membership.id, group);
     }
     const found = [...members.values()].flatMap(
-      ({ belonging, pids }) => this.init(belonging, pids, now) ?? [],
+      ({ membership, pids }) => this.findInit(membership, pids, now) ?? [],
     );
-    this.looked = looked;
-    this.left = new Set([...this.left].filter((pid) => looked.has(pid)));
+    this.processes = processes;
+    this.leftovers = new Set([...this.leftovers].filter((pid) => processes.has(pid)));
     found.sort((one, other) => one.init.ticks - other.init.ticks);
     const before = this.inits;
-    this.inits = new Map(found.map((watched) => [watched.init.id, watched]));
+    this.inits = new Map(found.map((running) => [running.init.id, running]));
     for (const [id, { stat }] of before) if (this.inits.get(id)?.stat !== stat) stat.close();
     return new Map(found.map(({ init }) => [init.id, init]));
   }
 
-  private look(pid: number): Looked {
-    const known = this.looked.get(pid);
-    if (known !== undefined && (known.belonging !== undefined || known.looks >= LOOKS)) return known;
+  private readProcess(pid: number): ReadProcess {
+    const known = this.processes.get(pid);
+    if (known !== undefined && (known.membership !== undefined || known.readCount >= MAX_READS)) return known;
     const text = attempt(() => readSmallFile(join(this.procfs, String(pid), 'cgroup')));
-    return { belonging: containerOf(text ?? ''), looks: (known?.looks ?? 0) + 1 };
+    return { membership: containerOf(text ?? ''), readCount: (known?.readCount ?? 0) + 1 };
   }
 
-  /** The process that was the first, for as long as it runs; else the oldest of another run. */
-  private init(belonging: Belonging, pids: readonly number[], now: number): Watched | undefined {
-    const known = this.inits.get(belonging.id);
+  /** The first process as long as it runs; else the oldest process of another run. */
+  private findInit(
+    membership: ContainerMembership,
+    pids: readonly number[],
+    now: number,
+  ): RunningInit | undefined {
+    const known = this.inits.get(membership.id);
     if (known !== undefined) {
       const { pid, ticks } = known.init;
-      if (pids.includes(pid) && running(known.stat)?.ticks === ticks) return known;
-      for (const pid of pids) if (this.looked.has(pid)) this.left.add(pid);
+      if (pids.includes(pid) && readRunningStat(known.stat)?.ticks === ticks) return known;
+      for (const pid of pids) if (this.processes.has(pid)) this.leftovers.add(pid);
     }
     let oldest: Init | undefined;
     for (const pid of pids) {
-      const stat = this.left.has(pid) ? undefined : running(KernelFile.openedForEachRead(this.pathOf(pid)));
-      if (stat === undefined || RUNTIME.test(stat.name) || now - stat.ticks < SET_UP) continue;
+      const stat = this.leftovers.has(pid)
+        ? undefined
+        : readRunningStat(KernelFile.openedForEachRead(this.pathOf(pid)));
+      if (stat === undefined || RUNTIME.test(stat.name) || now - stat.ticks < SETUP_TICKS) continue;
       if (
         oldest === undefined ||
         stat.ticks < oldest.ticks ||
         (stat.ticks === oldest.ticks && pid < oldest.pid)
       )
-        oldest = { ...belonging, pid, ticks: stat.ticks, name: stat.name };
+        oldest = { ...membership, pid, ticks: stat.ticks, name: stat.name };
     }
     if (oldest === undefined) return undefined;
     const path = this.pathOf(oldest.pid);

@@ -1,5 +1,5 @@
 /**
- * One container, one identity: the OpenTelemetry resource that every record of a container carries.
+ * The identity of a container: the OpenTelemetry resource that all its records have.
  * Source: https://opentelemetry.io/docs/specs/semconv/resource/container/
  */
 import { crc32 } from 'node:zlib';
@@ -9,7 +9,7 @@ import type { Attributes, AttributeValue, Container } from '../records/records.t
 import { compileWildcards, type WildcardMatcher } from '../shared/wildcard.ts';
 import { DEFAULT_STOP_SIGNAL, signalName } from './exit-reason.ts';
 
-/** Of CPU time, microseconds, where a quota says nothing else. */
+/** Default period of a CPU quota, microseconds. */
 const DEFAULT_PERIOD = 100_000;
 
 export interface ImageReference {
@@ -17,7 +17,7 @@ export interface ImageReference {
   readonly tag: string | undefined;
 }
 
-/** `registry:5000/team/app:1.2@sha256:…` → its name without tag and digest, and its tag. */
+/** `registry:5000/team/app:1.2@sha256:…` → the name without tag and digest, and the tag. */
 export function parseImageReference(reference: string): ImageReference {
   const [withoutDigest] = reference.split('@');
   const colon = withoutDigest!.lastIndexOf(':');
@@ -26,16 +26,16 @@ export function parseImageReference(reference: string): ImageReference {
   return { name: withoutDigest!.slice(0, colon), tag: withoutDigest!.slice(colon + 1) };
 }
 
-/** `docker.io/library/nginx` → `nginx`, as the daemon itself lists it. */
+/** `docker.io/library/nginx` → `nginx`, as the daemon lists it. */
 export const familiar = (reference: string): string =>
   reference.replace(/^(?:index\.)?docker\.io\/(?:library\/)?/, '');
 
-/** Who runs it, in a person's terms: the Compose or Swarm service, else the container's name. */
+/** The name of the Swarm or Compose service, else of the container. */
 export function serviceName(name: string, labels: Readonly<Record<string, string>>): string {
   return labels['com.docker.swarm.service.name'] ?? labels['com.docker.compose.service'] ?? name;
 }
 
-/** Labels by which Swarm says whose task a container is. */
+/** Swarm's labels of a task's container, and their attributes. */
 const SWARM: Readonly<Record<string, string>> = {
   'com.docker.swarm.service.id': 'docker.swarm.service.id',
   'com.docker.swarm.service.name': 'docker.swarm.service.name',
@@ -44,7 +44,7 @@ const SWARM: Readonly<Record<string, string>> = {
   'com.docker.swarm.node.id': 'docker.swarm.node.id',
 };
 
-interface Known {
+interface ContainerFacts {
   id: string;
   name: string;
   image: string;
@@ -52,10 +52,10 @@ interface Known {
   labels: Readonly<Record<string, string>>;
 }
 
-/** Facts of the daemon and its host that every container's resource has in common. */
+/** Attributes of the daemon and its host, which all its containers' resources share. */
 export type Surroundings = Attributes;
 
-/** Who runs the containers, from GET /version: Podman answers to the same API. */
+/** The container runtime, from GET /version. Podman implements the same API. */
 export function runtimeAttributes(version: DockerVersion): Attributes {
   const [engine] = version.Components ?? [];
   return {
@@ -65,12 +65,12 @@ export function runtimeAttributes(version: DockerVersion): Attributes {
 }
 
 export function resourceAttributes(
-  { id, name, image, imageId, labels }: Known,
+  { id, name, image, imageId, labels }: ContainerFacts,
   details: Pick<ImageInspectInfo, 'RepoTags' | 'RepoDigests'> | undefined,
   surroundings: Surroundings,
   isWantedLabel: WildcardMatcher = compileWildcards(),
 ): Attributes {
-  // A container made from a bare image id says so; then the image's first tag is the better name.
+  // A container created from a bare image id: the image's first tag is the better name.
   const named = image.startsWith('sha256:') ? (details?.RepoTags?.[0] ?? image) : image;
   const reference = named.startsWith('sha256:')
     ? { name: named, tag: undefined }
@@ -95,7 +95,7 @@ export function resourceAttributes(
   return { ...attributes, ...surroundings };
 }
 
-/** The container as the Engine API describes it. */
+/** The container from the Engine API's description. */
 export function fromInspect(
   inspect: ContainerInspectInfo,
   details: ImageInspectInfo | undefined,
@@ -167,7 +167,7 @@ function reachedBy({ Name, Config, HostConfig, NetworkSettings }: ContainerInspe
     ],
   );
   type Bindings = Record<string, { HostPort: string }[] | null>;
-  // What is asked for, and, once it runs, what was given.
+  // The requested ports and, while it runs, the assigned ones.
   const published = [HostConfig.PortBindings, NetworkSettings?.Ports].flatMap((bindings) =>
     Object.values((bindings ?? {}) as Bindings),
   );
@@ -175,13 +175,13 @@ function reachedBy({ Name, Config, HostConfig, NetworkSettings }: ContainerInspe
   return [Name.replace(/^\//, ''), Config.Hostname, ...networks, ...ports].filter(Boolean);
 }
 
-/** Sizes as Docker's options have them, in powers of 1000; at most what is meant. */
+/** A size of Docker's log options, in powers of 1000: at most what is meant. Bytes. */
 function sizeOf(text: string | undefined): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text ?? '') ?? [];
   return number === undefined ? 0 : Number(number) * 1000 ** ' kmgt'.indexOf(unit.toLowerCase() || ' ');
 }
 
-/** `["CMD", "curl", "-f", …]` or `["CMD-SHELL", "curl -f …"]` → the command line that an exec event tells. */
+/** `["CMD", "curl", "-f", …]` or `["CMD-SHELL", "curl -f …"]` → the command line as an exec event shows it. */
 function healthCommandOf(config: ContainerInspectInfo['Config']): string {
   const [kind, ...words] = config.Healthcheck?.Test ?? [];
   if (kind === 'CMD') return words.join(' ').trimEnd();
@@ -189,7 +189,7 @@ function healthCommandOf(config: ContainerInspectInfo['Config']): string {
   return kind === 'CMD-SHELL' ? [...Shell, ...words].join(' ').trimEnd() : '';
 }
 
-/** What `docker update` can change: https://docs.docker.com/reference/cli/docker/container/update/ */
+/** The settings that `docker update` can change: https://docs.docker.com/reference/cli/docker/container/update/ */
 const UPDATABLE = [
   'BlkioWeight',
   'CpuPeriod',
@@ -213,13 +213,13 @@ function settingsOf(host: ContainerInspectInfo['HostConfig']): number {
   return crc32(JSON.stringify(values));
 }
 
-/** A container without a health check has none, which some versions of the API call "none". */
+/** Some versions of the API return "none" for a container without a health check. */
 const healthOf = (status: string | undefined): string | undefined =>
   status === 'none' || status === '' ? undefined : status;
 
 /**
- * The container as an event's actor describes it, for one that was gone before it could be inspected.
- * An actor's attributes are the container's labels beside a few facts.
+ * The container from an event's actor, for a container that was removed before it could be inspected. An actor's
+ * attributes are the container's labels and a few facts.
  */
 export function fromActor(
   id: string,
