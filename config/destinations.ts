@@ -1,4 +1,7 @@
-/** OTLP destinations: the configuration of each signal's receiver, with defaults and inherited options resolved. */
+/**
+ * OTLP destinations: the configuration of each signal's receiver, with defaults and inherited options
+ * resolved.
+ */
 
 import {
   type compressions,

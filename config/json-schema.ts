@@ -1,6 +1,6 @@
 /**
- * The configuration file as JSON Schema, for editors and CI. It checks keys, types and patterns; `portlight config
- * validate` checks everything.
+ * The configuration file as JSON Schema, for editors and CI. It checks keys, types and patterns; `portlight
+ * config validate` checks everything.
  */
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';

@@ -1,6 +1,6 @@
 /**
- * Loads the configuration from its sources. In rising precedence: defaults, file, OpenTelemetry's variables, PORTLIGHT_*
- * variables, flags.
+ * Loads the configuration from its sources. In rising precedence: defaults, file, OpenTelemetry's variables,
+ * PORTLIGHT_* variables, flags.
  */
 import { existsSync } from 'node:fs';
 import * as v from 'valibot';
@@ -73,7 +73,10 @@ function nest(settings: Settings): object {
   return root;
 }
 
-/** @throws {Error} when options contradict each other, or a template is invalid; the message starts with a path */
+/**
+ * @throws {Error} when options contradict each other, or a template is invalid; the message starts with a
+ * path
+ */
 function checkReceivers(config: Config, checkTemplate: ConfigChecks['checkTemplate']): void {
   resolveDestinations(config);
   resolveAlertmanagers(config.alerts);

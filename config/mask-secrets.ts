@@ -2,7 +2,9 @@
 
 export const MASK = '********';
 
-/** Masks headers, user and password of URLs, and their query. Of `url` (a webhook's) only the host is shown. */
+/**
+ * Masks headers, user and password of URLs, and their query. Of `url` (a webhook's) only the host is shown.
+ */
 export const maskSecrets = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, inner) => {

@@ -6,7 +6,10 @@ import type { SettingValues } from './setting.ts';
 import { parseSize, SIZE } from './size.ts';
 import type { Environment } from './template.ts';
 
-/** What is known of an option besides the type of its value. Validation, flags, help and JSON Schema derive from it. */
+/**
+ * What is known of an option besides the type of its value. Validation, flags, help and JSON Schema derive
+ * from it.
+ */
 export interface OptionMetadata {
   /** The allowed values, as the end of "expected …". */
   readonly allowed: string;
@@ -49,7 +52,9 @@ export const optionDescription = (schema: v.GenericSchema): string =>
 export const option = <T>(description: string, metadata: OptionMetadata, schema: Leaf<T>) =>
   v.pipe(schema, v.description(description), v.metadata({ metadata }));
 
-/** An option below a name that users choose, whose default is filled in when the configuration is validated. */
+/**
+ * An option below a name that users choose, whose default is filled in when the configuration is validated.
+ */
 export const optionWithDefault = <T, D>(
   description: string,
   metadata: OptionMetadata & { readonly default: D },

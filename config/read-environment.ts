@@ -18,8 +18,8 @@ export function readEnvironment(env: Environment, settings: Settings, problems: 
       settings.set(option.path, { value, origin: name });
       continue;
     }
-    // Others set variables with this prefix too: Kubernetes, for a service named portlight. Only a name that is almost
-    // one of ours is a problem.
+    // Others set variables with this prefix too: Kubernetes, for a service named portlight. Only a name that
+    // is almost one of ours is a problem.
     const nearest = findNearest(name, variables.keys());
     if (nearest !== undefined && distance(name, nearest) <= 2)
       problems.push(`${name}: is not a known variable; did you mean ${nearest}?`);

@@ -48,7 +48,10 @@ export function parsePairs(text: string): Record<string, string> | undefined {
   return pairs;
 }
 
-/** @param signal the one that the options are for, where they override the general ones; '' for the general ones */
+/**
+ * @param signal the one that the options are for, where they override the general ones; '' for the general
+ * ones
+ */
 export function receiverOptions(signal: '' | (typeof signalNames)[number]) {
   const suffix = signal === '' ? '' : ` for ${signal}, if different`;
   const variable = (name: string) =>

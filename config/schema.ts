@@ -1,4 +1,7 @@
-/** The configuration. Validation, flags, help, environment variables, docs and JSON Schema derive from this schema. */
+/**
+ * The configuration. Validation, flags, help, environment variables, docs and JSON Schema derive from this
+ * schema.
+ */
 import * as v from 'valibot';
 import { isMetricPattern, selectable } from '../collectors/catalogue/selection.ts';
 import { alertOptions, webhookOptions } from './alert-options.ts';

@@ -1,8 +1,9 @@
 /**
  * Environment variables in the values of a configuration file, so that one file serves all hosts: `${NAME}`,
- * `${env:NAME}`, `${NAME:-default}`, and `$$` for a dollar sign. A variable is text inside one value: it cannot add keys
- * or end a list.
- * Source: https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
+ * `${env:NAME}`, `${NAME:-default}`, and `$$` for a dollar sign. A variable is text inside one value: it
+ * cannot add keys or end a list.
+ * Source:
+ * https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
  */
 export type Environment = Readonly<Record<string, string | undefined>>;
 

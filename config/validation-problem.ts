@@ -22,7 +22,10 @@ function formatProblem(option: Option, { value, origin }: ResolvedSetting): stri
   return `${place}: ${formatInvalidValue(value, option)}`;
 }
 
-/** A problem inside `daemons`, `destinations` or `alerts.webhooks`. @param keys the name, and the keys below it */
+/**
+ * A problem inside `daemons`, `destinations` or `alerts.webhooks`. @param keys the name, and the keys below
+ * it
+ */
 function formatNamedProblem(
   { path, ...metadata }: Option,
   keys: readonly string[],
@@ -49,7 +52,9 @@ function formatNamedProblem(
   return `${place}: ${formatInvalidValue(below.length === 0 ? name : inner, metadata)}`;
 }
 
-/** The option that an issue is about: its path can lead into the option's value, such as an item of a list. */
+/**
+ * The option that an issue is about: its path can lead into the option's value, such as an item of a list.
+ */
 function findOption(keys: readonly string[]): Option {
   for (let length = keys.length; length > 0; length--) {
     const option = byPath.get(keys.slice(0, length).join('.'));

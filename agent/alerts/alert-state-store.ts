@@ -42,7 +42,10 @@ export class AlertStateStore {
     states.set(state.alert.rule, state);
   }
 
-  /** Stores the state with its alert, emits the alert, and marks it delivered once every exporter has accepted it. */
+  /**
+   * Stores the state with its alert, emits the alert, and marks it delivered once every exporter has accepted
+   * it.
+   */
   emit(state: AlertState, alert: Alert): void {
     state.alert = alert;
     this.save(state);

@@ -1,4 +1,4 @@
-/** What a rule compares with: `>= 90%`, `> 100MiB`, `== 0`. */
+/** Conditions of rules: `>= 90%`, `> 100MiB`, `== 0`. */
 import { parseDuration } from '../../config/duration.ts';
 import { parseSize } from '../../config/size.ts';
 
@@ -6,11 +6,11 @@ export type Operator = '>=' | '>' | '<=' | '<' | '==' | '!=';
 
 export interface Condition {
   readonly operator: Operator;
-  /** In the unit of what is compared. */
+  /** In the unit of the value. */
   readonly threshold: number;
 }
 
-/** NaN, which stands for what is not known, meets no condition. */
+/** An unknown value (NaN) meets no condition. */
 export function isMet({ operator, threshold }: Condition, value: number): boolean {
   switch (operator) {
     case '>=':
@@ -28,10 +28,10 @@ export function isMet({ operator, threshold }: Condition, value: number): boolea
   }
 }
 
-/** Whether it is met by what is larger. */
+/** Whether larger values meet the condition. */
 export const isUpward = (operator: Operator): boolean => operator.startsWith('>');
 
-/** How a threshold is written for what has a unit. */
+/** How users write a threshold of a unit. */
 export function describeThresholdFormat(unit: string): string {
   if (unit === '1') return 'a percentage such as 90%';
   if (/^By(\/s)?$/.test(unit)) return 'a size such as 100MiB';
@@ -39,15 +39,15 @@ export function describeThresholdFormat(unit: string): string {
   return 'a number';
 }
 
-/** A threshold in the unit; NaN when it is none. */
+/** Parses a threshold into the unit; NaN for invalid text. */
 export function parseThreshold(text: string, unit: string): number {
   if (/^-?\d+(\.\d+)?$/.test(text)) {
-    // Whoever writes 95 means 95 %.
+    // A ratio above 1 without % is a typing error: 95 instead of 95%.
     return unit === '1' && Math.abs(Number(text)) > 1 ? Number.NaN : Number(text);
   }
   if (unit === '1') {
     const [, percent] = /^(-?\d+(?:\.\d+)?)\s*%$/.exec(text) ?? [];
-    // As it is written: 0.07 is not quite 7 / 100.
+    // Moves the decimal point in the text: 7 / 100 is not exactly 0.07.
     return percent === undefined ? Number.NaN : Number(`${percent}e-2`);
   }
   if (/^By(\/s)?$/.test(unit)) return parseSize(text.replace(/\/s$/, ''));
@@ -55,13 +55,17 @@ export function parseThreshold(text: string, unit: string): number {
 }
 
 /**
- * @param unit UCUM unit of what is compared
- * @param operator where the text has none
- * @returns undefined when it is no condition
+ * @param unit UCUM unit of the value
+ * @param defaultOperator used where the text has no operator
+ * @returns undefined for invalid text
  */
-export function parseCondition(text: string, unit: string, operator?: Operator): Condition | undefined {
-  const [, given = operator, rest] = /^\s*(>=|>|<=|<|==|!=)?\s*(.+?)\s*$/.exec(text) ?? [];
-  if (given === undefined || rest === undefined) return undefined;
+export function parseCondition(
+  text: string,
+  unit: string,
+  defaultOperator?: Operator,
+): Condition | undefined {
+  const [, operator = defaultOperator, rest] = /^\s*(>=|>|<=|<|==|!=)?\s*(.+?)\s*$/.exec(text) ?? [];
+  if (operator === undefined || rest === undefined) return undefined;
   const threshold = parseThreshold(rest, unit);
-  return Number.isNaN(threshold) ? undefined : { operator: given as Operator, threshold };
+  return Number.isNaN(threshold) ? undefined : { operator: operator as Operator, threshold };
 }

@@ -1,6 +1,7 @@
 /**
- * Evaluates alert rules: metric rules after each round, event rules at each event. Pending and firing alerts are stored, so
- * that a restarted agent emits nothing twice and resolves every alert that its predecessor emitted.
+ * Evaluates alert rules: metric rules after each round, event rules at each event. Pending and firing alerts
+ * are stored, so that a restarted agent emits nothing twice and resolves every alert that its predecessor
+ * emitted.
  */
 
 import { setImmediate } from 'node:timers/promises';
@@ -14,9 +15,9 @@ import { AlertFactory, type ContainerEvidence } from './alert-factory.ts';
 import type { AlertState } from './alert-state.ts';
 import { AlertStateStore } from './alert-state-store.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { compileRules } from './compile-rules.ts';
 import { EventEvaluator } from './event-evaluator.ts';
 import { MAX_MISSED_ROUNDS, MetricEvaluator } from './metric-evaluator.ts';
+import { parseRules } from './parse-rules.ts';
 import type { Rule } from './rule.ts';
 import { RuleResolver } from './rule-resolver.ts';
 import { SampleHistory } from './sample-history.ts';
@@ -67,7 +68,7 @@ export class AlertEngine {
     this.options = options;
     const clock = options.clock ?? systemClock;
     this.clock = clock;
-    const { rules } = compileRules(options.config);
+    const { rules } = parseRules(options.config);
     this.rules = new Map(rules.map((rule) => [rule.name, rule]));
     this.resolver = new RuleResolver(rules, options.interval, options.warn);
     this.factory = new AlertFactory({

@@ -76,8 +76,8 @@ export class EventEvaluator {
 }
 
 /**
- * Whether the event was handled before: the daemon repeats events after a reconnect. An event that is much older than the
- * last one is another event, after the clock was set back.
+ * Whether the event was handled before: the daemon repeats events after a reconnect. An event that is much
+ * older than the last one is another event, after the clock was set back.
  */
 const isRepeat = ({ lastEvent }: AlertState, { keepMs }: EventRule, time: bigint): boolean =>
   time <= lastEvent && lastEvent - time <= BigInt(Math.round(keepMs)) * 1_000_000n;

@@ -1,21 +1,24 @@
-/** What a rule looks at, as a number: a metric, what it is a share of, its change or its trend. */
+/**
+ * Computes the value of a rule's expression: a metric, a ratio of two metrics, a counter's rate, or a
+ * forecast.
+ */
 import type { Attributes, Metric } from '../../collectors/records/records.ts';
 import { timeToReach } from './forecast.ts';
 import type { SampleRing } from './sample-ring.ts';
 import type { SelectorSet } from './selectors.ts';
 
-/** What is known of a container, or of the host, at the moment of an evaluation. */
+/** The samples of a container, or of the host, at the time of an evaluation. */
 export interface SampleView {
-  /** Of this round, by term; NaN where it is not known. */
+  /** Values of this round, by selector; NaN where unknown. */
   readonly row: Float64Array;
-  /** Of the last 10 minutes. */
+  /** The last 10 minutes. */
   readonly recent: SampleRing;
-  /** ms; monotonic, as the times in the histories are. */
+  /** ms of the monotonic clock, as all times in the histories. */
   readonly now: number;
-  /** What a trend is looked for in. */
-  trendHistory(term: number, window: number): SampleRing;
-  /** The highest value of a term before the window. */
-  highestBefore(term: number, window: number): number;
+  /** The history that a forecast is made from. */
+  trendHistory(selector: number, window: number): SampleRing;
+  /** The highest value before the window. */
+  highestBefore(selector: number, window: number): number;
 }
 
 export interface SampleViews {
@@ -24,19 +27,17 @@ export interface SampleViews {
 }
 
 export interface CompiledExpression {
-  /** UCUM unit. */
-  readonly unit: string;
-  /** NaN where it is not known. */
+  /** NaN where unknown. */
   value(views: SampleViews): number;
-  /** What the value is a share of, or what is reached; undefined where there is none. */
+  /** The value of `over`; undefined where there is none, and for counters. */
   limit(views: SampleViews): number | undefined;
-  /** UCUM unit of `past`. */
+  /** UCUM unit of `recentValues`. */
   readonly recentUnit: string;
-  /** What `now` would have been, row by row of the history; `limit` aside for a forecast, which has the metric's own. */
+  /** The values of the last 10 minutes; for a forecast, those of its metric. */
   recentValues(views: SampleViews): [time: number, value: number][];
 }
 
-/** A metric of the container or of the host, with the points that are meant. */
+/** A metric of the container or of the host, and the points of it that are added up. */
 export interface MetricSelector {
   readonly metric: Metric;
   readonly attributes: Attributes;
@@ -45,154 +46,175 @@ export interface MetricSelector {
 
 export interface Expression {
   readonly metric: MetricSelector;
-  /** What it is compared with: the value is the share. */
+  /** The divisor; for a forecast, the level to reach or the room that is left. */
   readonly over: MetricSelector | undefined;
-  /** How far back a counter's change, or a trend, is looked at, ms. */
+  /** Time range of a counter's rate, or of a forecast's trend, ms. */
   readonly window: number;
   readonly forecast: Forecast | undefined;
 }
 
 export interface Forecast {
-  /** Whether `over` is the level that is reached, or what is left until it is. */
+  /** Whether `over` is the level to reach, or the room that is left. */
   readonly kind: 'level' | 'room';
-  /** Share of the level. */
+  /** Share of the level that counts as reached. */
   readonly share: number;
-  /** ms */
+  /** How far ahead to look, ms. */
   readonly ahead: number;
 }
 
-/** How far back the fast history goes, ms. */
+/** Length of the recent history, ms. */
 export const RECENT_HISTORY_MS = 600_000;
-/** Share of a level below which nothing is forecast. */
-const LEAST_SHARE = 0.3;
-/** Share of its window that a change has to have been seen for. */
-const LEAST_SEEN = 0.5;
+/** Nothing is forecast below this share of the level. */
+const MIN_LEVEL_SHARE = 0.3;
+/** Share of a window that must have been observed before a rate is known. */
+const MIN_OBSERVED_SHARE = 0.5;
 
 export interface SelectorSets {
   readonly container: SelectorSet;
   readonly host: SelectorSet;
 }
 
+/** Where a value is found in the samples. */
 interface ValueSource {
   readonly selector: number;
   readonly side: keyof SampleViews;
   readonly isCounter: boolean;
 }
 
-const registerSource = (
+function registerSource(
   { metric, attributes, isOfHost }: MetricSelector,
-  terms: SelectorSets,
-): ValueSource => {
-  const of = isOfHost ? 'host' : 'container';
-  return { selector: terms[of].register(metric, attributes), side: of, isCounter: metric.kind === 'counter' };
-};
-
-/** What a counter has counted in the window, per ms of what was seen of it where `perTime`. */
-function change(
-  { row, recent: history, now }: SampleView,
-  term: number,
-  window: number,
-  perTime: boolean,
-): number {
-  if (history.length === 0) return Number.NaN;
-  const index = history.indexAt(now - window);
-  const seen = now - history.timeAt(index);
-  if (seen < window * LEAST_SEEN) return Number.NaN;
-  const counted = row[term]! - history.valueAt(index, term);
-  return perTime ? counted / seen : counted;
+  selectors: SelectorSets,
+): ValueSource {
+  const side = isOfHost ? 'host' : 'container';
+  const selector = selectors[side].register(metric, attributes);
+  return { selector, side, isCounter: metric.kind === 'counter' };
 }
 
-/** One that was begun anew has counted nothing yet. */
-const positive = (value: number): number => (value < 0 ? Number.NaN : value);
+const MS_PER_SECOND = 1000;
 
-const MS = 1000;
+/** A counter that was reset has no increase. */
+const orUnknown = (increase: number): number => (increase < 0 ? Number.NaN : increase);
 
-/** A share of nothing is not known. */
-const shareOf = (part: number, whole: number): number => (whole > 0 ? part / whole : Number.NaN);
+const ratio = (part: number, whole: number): number => (whole > 0 ? part / whole : Number.NaN);
+
+/**
+ * Increase of a counter in the window; NaN where too little of it was observed. @returns per ms if `isRate`
+ */
+function increase(
+  { row, recent, now }: SampleView,
+  selector: number,
+  window: number,
+  isRate: boolean,
+): number {
+  if (recent.length === 0) return Number.NaN;
+  const index = recent.indexAt(now - window);
+  const observedMs = now - recent.timeAt(index);
+  if (observedMs < window * MIN_OBSERVED_SHARE) return Number.NaN;
+  const counted = row[selector]! - recent.valueAt(index, selector);
+  return isRate ? counted / observedMs : counted;
+}
 
 /** UCUM unit of an expression's value. */
 export function expressionUnit({ metric: { metric }, over, forecast }: Expression): string {
   if (forecast !== undefined) return 's';
   if (over !== undefined) return '1';
   if (metric.kind !== 'counter') return metric.unit;
-  // Seconds a second.
+  // Seconds per second are a ratio.
   return metric.unit === 's' ? '1' : `${metric.unit}/s`;
 }
 
-export function compileExpression(expression: Expression, terms: SelectorSets): CompiledExpression {
+const currentValue = (views: SampleViews, { side, selector }: ValueSource): number =>
+  views[side].row[selector]!;
+
+/** @param divisor undefined: no ratio is computed */
+function recentValues(
+  views: SampleViews,
+  source: ValueSource,
+  divisor: ValueSource | undefined,
+): [number, number][] {
+  const { recent, now } = views[source.side];
+  const isCounterRatio = source.isCounter && divisor?.isCounter === true;
+  const valueAt = ({ side, selector, isCounter }: ValueSource, index: number): number => {
+    // Host and containers have rows of the same rounds, at different indexes.
+    const rows = views[side].recent;
+    if (rows.length === 0) return Number.NaN;
+    const row = side === source.side ? index : rows.indexAt(recent.timeAt(index));
+    const value = rows.valueAt(row, selector);
+    if (!isCounter) return value;
+    if (row === 0) return Number.NaN;
+    const counted = orUnknown(value - rows.valueAt(row - 1, selector));
+    if (isCounterRatio) return counted;
+    return (counted * MS_PER_SECOND) / (rows.timeAt(row) - rows.timeAt(row - 1));
+  };
+  const found: [number, number][] = [];
+  for (let index = 0; index < recent.length; index++) {
+    if (now - recent.timeAt(index) > RECENT_HISTORY_MS) continue;
+    const part = valueAt(source, index);
+    const value = divisor === undefined ? part : ratio(part, valueAt(divisor, index));
+    if (!Number.isNaN(value)) found.push([recent.timeAt(index), value]);
+  }
+  return found;
+}
+
+/** @param selectors the metrics are registered in */
+export function compileExpression(expression: Expression, selectors: SelectorSets): CompiledExpression {
   const { window, forecast } = expression;
-  const part = registerSource(expression.metric, terms);
-  const whole = expression.over && registerSource(expression.over, terms);
-  const unit = expressionUnit(expression);
-  const level = (views: SampleViews, { side: of, selector: term }: ValueSource) => views[of].row[term]!;
+  const source = registerSource(expression.metric, selectors);
+  const over = expression.over && registerSource(expression.over, selectors);
   const limit = (views: SampleViews) => {
-    if (whole === undefined || whole.isCounter) return undefined;
-    const value = level(views, whole);
+    if (over === undefined || over.isCounter) return undefined;
+    const value = currentValue(views, over);
     return Number.isNaN(value) ? undefined : value;
   };
-  const bothCount = part.isCounter && whole?.isCounter === true;
-  const measured = (views: SampleViews, place: ValueSource): number =>
-    place.isCounter
-      ? positive(change(views[place.side], place.selector, window, !bothCount) * (bothCount ? 1 : MS))
-      : level(views, place);
-
-  const past = (views: SampleViews, isShare: boolean): [number, number][] => {
-    const { recent: history, now } = views[part.side];
-    const found: [number, number][] = [];
-    const at = (place: ValueSource, index: number): number => {
-      // Both are rows of the same rounds.
-      const rows = views[place.side].recent;
-      const own = place.side === part.side ? index : rows.indexAt(history.timeAt(index));
-      if (rows.length === 0) return Number.NaN;
-      const value = rows.valueAt(own, place.selector);
-      if (!place.isCounter) return value;
-      if (own === 0) return Number.NaN;
-      const counted = positive(value - rows.valueAt(own - 1, place.selector));
-      return bothCount ? counted : (counted * MS) / (rows.timeAt(own) - rows.timeAt(own - 1));
-    };
-    for (let index = 0; index < history.length; index++) {
-      if (now - history.timeAt(index) > RECENT_HISTORY_MS) continue;
-      const value = at(part, index);
-      const share = whole === undefined || !isShare ? value : shareOf(value, at(whole, index));
-      if (!Number.isNaN(share)) found.push([history.timeAt(index), share]);
-    }
-    return found;
-  };
-
-  if (forecast !== undefined && whole !== undefined) {
+  if (forecast !== undefined && over !== undefined) {
     return {
-      unit,
       limit,
       recentUnit: expression.metric.metric.unit,
-      recentValues: (views) => past(views, false),
-      value(views) {
-        const view = views[part.side];
-        const value = level(views, part);
-        const bound = level(views, whole);
-        if (Number.isNaN(value) || Number.isNaN(bound)) return Number.NaN;
-        const isLevel = forecast.kind === 'level';
-        const reached = isLevel ? bound * forecast.share : value + bound;
-        const question = {
-          selector: part.selector,
-          window,
-          now: view.now,
-          value,
-          level: reached,
-          isRoom: !isLevel,
-          floor: isLevel ? reached * LEAST_SHARE : 0,
-          ahead: forecast.ahead,
-          highestBefore: () => view.highestBefore(part.selector, window),
-        };
-        return timeToReach(view.trendHistory(part.selector, window), question) / MS;
-      },
+      recentValues: (views) => recentValues(views, source, undefined),
+      value: (views) => forecastSeconds(views, source, over, window, forecast),
     };
   }
+  // Of two counters, the ratio of their increases needs no rates.
+  const isCounterRatio = source.isCounter && over?.isCounter === true;
+  const value = (views: SampleViews, { side, selector, isCounter }: ValueSource): number =>
+    isCounter
+      ? orUnknown(
+          increase(views[side], selector, window, !isCounterRatio) * (isCounterRatio ? 1 : MS_PER_SECOND),
+        )
+      : views[side].row[selector]!;
   return {
-    unit,
     limit,
-    recentUnit: unit,
-    recentValues: (views) => past(views, true),
+    recentUnit: expressionUnit(expression),
+    recentValues: (views) => recentValues(views, source, over),
     value: (views) =>
-      whole === undefined ? measured(views, part) : shareOf(measured(views, part), measured(views, whole)),
+      over === undefined ? value(views, source) : ratio(value(views, source), value(views, over)),
   };
+}
+
+/** Seconds until the level is reached; infinity where it will not be, NaN where unknown. */
+function forecastSeconds(
+  views: SampleViews,
+  source: ValueSource,
+  over: ValueSource,
+  window: number,
+  { kind, share, ahead }: Forecast,
+): number {
+  const view = views[source.side];
+  const value = currentValue(views, source);
+  const bound = currentValue(views, over);
+  if (Number.isNaN(value) || Number.isNaN(bound)) return Number.NaN;
+  const isLevel = kind === 'level';
+  const level = isLevel ? bound * share : value + bound;
+  const milliseconds = timeToReach(view.trendHistory(source.selector, window), {
+    selector: source.selector,
+    window,
+    now: view.now,
+    value,
+    level,
+    isRoom: !isLevel,
+    floor: isLevel ? level * MIN_LEVEL_SHARE : 0,
+    ahead,
+    highestBefore: () => view.highestBefore(source.selector, window),
+  });
+  return milliseconds / MS_PER_SECOND;
 }

@@ -1,43 +1,44 @@
 /**
- * When something that grows will reach a level. The trend is that of the floor, the lowest values from each moment on, so
- * that memory that is filled and collected by turns has none; it is the median of the slopes between them (Theil-Sen),
- * which a few odd values do not bend; and it counts only where it is clear and goes on.
+ * Forecasts when a growing value will reach a level. The trend is that of the lowest values from each point
+ * in time on, so that the saw-tooth of garbage collection has none. It is the median of the slopes between
+ * them (Theil-Sen), which few outliers do not change. It counts only where it is clear and continues.
  */
 import type { SampleRing } from './sample-ring.ts';
 
-/** Into how many parts the window is divided; the lowest value of each counts. */
-const PARTS = 10;
-/** How much of the window has to have been seen. */
-const LEAST_SEEN = 0.75;
-/** Share of the pairs of parts of which the later one is higher, from which on a trend is clear. */
-const CLEAR = 0.8;
-/** Growth of half a window, as a share of that of the half before it, below which it is slowing down. */
-const SLOWING = 0.75;
-/** By how much of the level a value has to be beyond what was there before, to be news. */
-const NEWS = 0.02;
-/** What came down from within this share of the level may have been killed there. */
-const KILLED = 0.97;
-/** What of the level is left is more than this times what the trend brings in the time ahead: no need to look closer. */
+/** Number of parts of the window; the lowest value of each is used. */
+const PART_COUNT = 10;
+/** Share of the window that must have been observed. */
+const MIN_OBSERVED_SHARE = 0.75;
+/** Share of all pairs of parts whose later value is higher, from which on a trend is clear. */
+const CLEAR_RISING_SHARE = 0.8;
+/** Growth of the second half of the window relative to the first, below which the growth is slowing down. */
+const SLOWING_RATIO = 0.75;
+/** By which share of the level a value has to exceed earlier values to be a new high. */
+const NEW_HIGH_SHARE = 0.02;
+/** A fall from this share of the level or more can be an OOM kill instead of a return of memory. */
+const KILL_SHARE = 0.97;
+/**
+ * Where the distance to the level is more than this many times the growth ahead, no closer look is needed.
+ */
 const FAR_FACTOR = 3;
 
 export interface ForecastInput {
   /** Whose trend. */
   readonly selector: number;
-  /** How far back is looked, ms. */
+  /** Time range of the trend, ms. */
   readonly window: number;
   /** ms */
   readonly now: number;
-  /** What it is now. */
+  /** The current value. */
   readonly value: number;
-  /** What it may reach. */
   readonly level: number;
-  /** Whether the level is what there is room for beside others, and not a limit of its own. */
+  /** Whether the level is shared space that others fill as well, and not the value's own limit. */
   readonly isRoom: boolean;
-  /** Below it there is no alarm, whatever the trend: a start looks like a leak. */
+  /** Nothing is forecast for values below it: a start looks like a leak. */
   readonly floor: number;
-  /** Up to when is asked, ms from now. */
+  /** How far ahead the rule looks, ms. */
   readonly ahead: number;
-  /** The highest value before the window: what came down from there by itself will do so again. */
+  /** The highest value before the window. A value that fell from there by itself will fall again. */
   readonly highestBefore: () => number;
 }
 
@@ -47,7 +48,7 @@ const medianOf = (values: number[]): number => {
   return values.length % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2;
 };
 
-/** Median slope between every two, and the share of them that rise. */
+/** The median of the slopes between all pairs, and the share of rising pairs. */
 function trendOf(times: readonly number[], values: readonly number[]): { slope: number; rising: number } {
   const slopes: number[] = [];
   let rising = 0;
@@ -62,33 +63,33 @@ function trendOf(times: readonly number[], values: readonly number[]): { slope: 
 }
 
 /**
- * @returns in how many ms the level is reached; infinity where it does not look like that; NaN where too little was seen
- *   to tell
+ * @returns ms until the level is reached; infinity where there is no such trend; NaN where too little was
+ * observed
  */
-export function timeToReach(history: SampleRing, question: ForecastInput): number {
-  const { selector: term, window, now, value: last, level, isRoom, floor, ahead } = question;
+export function timeToReach(history: SampleRing, input: ForecastInput): number {
+  const { selector, window, now, value: last, level, isRoom, floor, ahead } = input;
   const { length } = history;
-  if (length === 0 || now - history.timeAt(0) < window * LEAST_SEEN) return Number.NaN;
+  if (length === 0 || now - history.timeAt(0) < window * MIN_OBSERVED_SHARE) return Number.NaN;
   if (last >= level && !isRoom) return 0;
-  // What is cheap to see comes first: almost no container ever is near to it.
+  // The cheap checks come first: they exclude almost all containers.
   if (last < floor) return Number.POSITIVE_INFINITY;
-  const highestBefore = question.highestBefore();
-  if (highestBefore < level * KILLED && last <= highestBefore + (isRoom ? last : level) * NEWS)
+  const highestBefore = input.highestBefore();
+  if (highestBefore < level * KILL_SHARE && last <= highestBefore + (isRoom ? last : level) * NEW_HIGH_SHARE)
     return Number.POSITIVE_INFINITY;
-  const begin = now - window;
-  const oldest = history.indexAt(begin);
-  if (last <= history.valueAt(oldest, term)) return Number.POSITIVE_INFINITY;
+  const start = now - window;
+  const oldest = history.indexAt(start);
+  if (last <= history.valueAt(oldest, selector)) return Number.POSITIVE_INFINITY;
   const times: number[] = [];
   const values: number[] = [];
   let part = -1;
   let highest = 0;
   for (let index = oldest; index < length; index++) {
     const time = history.timeAt(index);
-    const value = history.valueAt(index, term);
-    if (time < begin || Number.isNaN(value)) continue;
-    const own = Math.min(PARTS - 1, Math.floor(((time - begin) / window) * PARTS));
-    if (own !== part) {
-      part = own;
+    const value = history.valueAt(index, selector);
+    if (time < start || Number.isNaN(value)) continue;
+    const partOfRow = Math.min(PART_COUNT - 1, Math.floor(((time - start) / window) * PART_COUNT));
+    if (partOfRow !== part) {
+      part = partOfRow;
       times.push(time);
       values.push(value);
       highest = value;
@@ -101,23 +102,25 @@ export function timeToReach(history: SampleRing, question: ForecastInput): numbe
     }
   }
   const count = times.length;
-  if (count < PARTS * LEAST_SEEN) return Number.NaN;
-  // What was given back later on was not what is needed: of a saw-tooth, its floor is left.
+  if (count < PART_COUNT * MIN_OBSERVED_SHARE) return Number.NaN;
+  // Memory that is freed later was not needed. Of a saw-tooth, only its floor remains.
   for (let part = count - 2; part >= 0; part--) values[part] = Math.min(values[part]!, values[part + 1]!);
   const first = values[0]!;
   const lowest = values[count - 1]!;
   const grown = (lowest - first) / (times[count - 1]! - times[0]!);
   if (!(grown > 0) || level - last > FAR_FACTOR * grown * ahead) return Number.POSITIVE_INFINITY;
   const { slope, rising } = trendOf(times, values);
-  if (rising < CLEAR) return Number.POSITIVE_INFINITY;
+  if (rising < CLEAR_RISING_SHARE) return Number.POSITIVE_INFINITY;
   const half = count >> 1;
   const before = (values[half]! - first) / (times[half]! - times[0]!);
   const since = lowest - values[half]!;
   const decay = since / (times[count - 1]! - times[half]!) / before;
-  // Where each half of the window brings less than the one before, what is still to come has an end.
-  if (decay < SLOWING && highest + (since * decay) / (1 - decay) < level) return Number.POSITIVE_INFINITY;
-  // What slows down is taken for as slow as it is now.
+  // If each half of the window grows less than the one before, the remaining growth is finite (a geometric
+  // series).
+  if (decay < SLOWING_RATIO && highest + (since * decay) / (1 - decay) < level)
+    return Number.POSITIVE_INFINITY;
+  // Growth that slows down continues at its current rate.
   const recent = trendOf(times.slice(half - 1), values.slice(half - 1));
-  const going = Math.min(slope, recent.slope);
-  return going > 0 ? Math.max(0, level - highest) / going : Number.POSITIVE_INFINITY;
+  const rate = Math.min(slope, recent.slope);
+  return rate > 0 ? Math.max(0, level - highest) / rate : Number.POSITIVE_INFINITY;
 }

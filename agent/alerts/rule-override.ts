@@ -1,9 +1,12 @@
-/** Changes to rules: by a container's label `portlight.alert.<rule>`, and by a user's rule with a built-in rule's name. */
+/**
+ * Changes to rules: by a container's label `portlight.alert.<rule>`, and by a user's rule with a built-in
+ * rule's name.
+ */
 
 import { parseDuration } from '../../config/duration.ts';
 import type { RuleDefinition } from '../../config/rule-options.ts';
-import { compileRule, excludesCondition } from './compile-rule.ts';
 import { type Condition, describeThresholdFormat, parseCondition } from './condition.ts';
+import { excludesCondition, parseRule } from './parse-rule.ts';
 import type { MetricRule, Rule } from './rule.ts';
 
 /** `>= 95% for 2m`, `95%`, `for 10m`, `off`. */
@@ -59,9 +62,9 @@ function scaleResolveCondition(
 /** A built-in rule with a user's changes: keys that the user leaves out keep their value. */
 export function mergeBuiltinRule(builtin: RuleDefinition, changes: Readonly<Record<string, unknown>>): Rule {
   const isThresholdChanged = changes.condition !== undefined || changes.forecast !== undefined;
-  if (!isThresholdChanged || 'resolve' in changes) return compileRule({ ...builtin, ...changes });
-  const rule = compileRule({ ...builtin, resolve: undefined, ...changes });
-  const original = compileRule(builtin);
+  if (!isThresholdChanged || 'resolve' in changes) return parseRule({ ...builtin, ...changes });
+  const rule = parseRule({ ...builtin, resolve: undefined, ...changes });
+  const original = parseRule(builtin);
   if (rule.kind === 'event' || original.kind === 'event') return rule;
   return { ...rule, resolve: scaleResolveCondition(original, rule.condition) };
 }

@@ -1,24 +1,28 @@
-/** What is known of one container, or of the host, for its rules. */
+/**
+ * The samples of one container, or of the host: the current row, the last 10 minutes, and longer histories
+ * for forecasts.
+ */
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container, UnixNano } from '../../collectors/records/records.ts';
 import { RECENT_HISTORY_MS, type SampleView } from './expression.ts';
 import { SampleRing } from './sample-ring.ts';
 import type { SelectorSet } from './selectors.ts';
 
-/** Rows of the history of a trend that goes further back than 10 minutes. */
+/** Rows of a forecast's history that is longer than 10 minutes. */
 const TREND_ROWS = 64;
-/** Rows come not closer than this, ms: a faster round does not make alerts better. */
-const LEAST_SPACING_MS = 1000;
-/** Of a trend, the highest value is kept of so many half windows. */
-const PEAKS = 72;
+/** Minimum time between rows: more samples do not make alerts better. */
+const MIN_SPACING_MS = 1000;
+/** Half windows of a forecast whose highest value is stored. */
+const PEAK_COUNT = 72;
 
-/** A term whose trend is looked at, and how far back. */
+/** A selector that a forecast is made for. */
 export interface Trend {
   readonly selector: number;
+  /** Time range of the trend, ms. */
   readonly window: number;
 }
 
-/** How tracks are laid out, the same for all containers. */
+/** What histories store; the same for all containers. */
 export interface SampleLayout {
   readonly selectors: SelectorSet;
   /** From one round to the next, ms. */
@@ -30,29 +34,30 @@ export class SampleHistory implements SampleView {
   readonly row: Float64Array;
   readonly recent: SampleRing;
   now = 0;
-  /** Which run it is of: when that was started. */
+  /** Start time of the run that the samples are of; undefined before the first round. */
   startedAt: UnixNano | undefined;
   container: Container | undefined;
   private readonly layout: SampleLayout;
-  /** By trend; undefined where `history` goes back far enough. */
+  /** By trend; undefined where `recent` is long enough. */
   private readonly trends: readonly (SampleRing | undefined)[];
-  /** By trend, the highest value in each of the last half windows; the newest of them is that of `halves`. */
+  /** By trend, a ring of the highest values of the last half windows. */
   private readonly peaks: Float64Array;
+  /** By trend, the number of the newest half window. */
   private readonly halves: number[];
 
   constructor(layout: SampleLayout) {
-    const { selectors: terms, interval, trends } = layout;
+    const { selectors, interval, trends } = layout;
     this.layout = layout;
-    const all = Array.from({ length: terms.length }, (_, term) => term);
-    const spacing = Math.max(interval, LEAST_SPACING_MS);
-    this.row = new Float64Array(terms.length);
+    const all = Array.from({ length: selectors.length }, (_, selector) => selector);
+    const spacing = Math.max(interval, MIN_SPACING_MS);
+    this.row = new Float64Array(selectors.length);
     this.recent = new SampleRing(all, Math.ceil(RECENT_HISTORY_MS / spacing) + 2, spacing);
-    this.trends = trends.map(({ selector: term, window }) =>
+    this.trends = trends.map(({ selector, window }) =>
       window <= RECENT_HISTORY_MS
         ? undefined
-        : new SampleRing([term], TREND_ROWS, Math.max(spacing, window / (TREND_ROWS - 2))),
+        : new SampleRing([selector], TREND_ROWS, Math.max(spacing, window / (TREND_ROWS - 2))),
     );
-    this.peaks = new Float64Array(trends.length * PEAKS).fill(Number.NaN);
+    this.peaks = new Float64Array(trends.length * PEAK_COUNT).fill(Number.NaN);
     this.halves = trends.map(() => 0);
   }
 
@@ -73,38 +78,38 @@ export class SampleHistory implements SampleView {
     this.peaks.fill(Number.NaN);
   }
 
-  /** The row was evaluated, and becomes part of what was. */
+  /** Adds the current row to the histories, after it was evaluated. */
   store(): void {
     this.recent.add(this.now, this.row);
     for (const trend of this.trends) trend?.add(this.now, this.row);
-    this.layout.trends.forEach(({ selector: term, window }, index) => {
+    this.layout.trends.forEach(({ selector, window }, index) => {
       const half = Math.floor(this.now / (window / 2));
-      const passed = Math.min(PEAKS, half - this.halves[index]!);
-      const slot = (one: number) => index * PEAKS + (one % PEAKS);
+      const passed = Math.min(PEAK_COUNT, half - this.halves[index]!);
+      const slot = (one: number) => index * PEAK_COUNT + (one % PEAK_COUNT);
       for (let one = half - passed + 1; one <= half; one++) this.peaks[slot(one)] = Number.NaN;
       this.halves[index] = half;
-      const value = this.row[term]!;
+      const value = this.row[selector]!;
       if (!(this.peaks[slot(half)]! >= value)) this.peaks[slot(half)] = value;
     });
   }
 
-  trendHistory(term: number, window: number): SampleRing {
-    return this.trends[this.indexOf(term, window)] ?? this.recent;
+  trendHistory(selector: number, window: number): SampleRing {
+    return this.trends[this.indexOf(selector, window)] ?? this.recent;
   }
 
-  highestBefore(term: number, window: number): number {
-    const index = this.indexOf(term, window);
-    // The half window that it begins in counts whole: what rises from there on has left its values behind.
+  highestBefore(selector: number, window: number): number {
+    const index = this.indexOf(selector, window);
+    // The half window in which the window starts counts as a whole: a rising value is higher after it.
     const last = Math.floor((this.now - window) / (window / 2));
     let highest = Number.NEGATIVE_INFINITY;
-    for (let half = Math.max(0, this.halves[index]! - PEAKS + 1); half <= last; half++) {
-      const peak = this.peaks[index * PEAKS + (half % PEAKS)]!;
+    for (let half = Math.max(0, this.halves[index]! - PEAK_COUNT + 1); half <= last; half++) {
+      const peak = this.peaks[index * PEAK_COUNT + (half % PEAK_COUNT)]!;
       if (peak > highest) highest = peak;
     }
     return highest;
   }
 
-  private indexOf(term: number, window: number): number {
-    return this.layout.trends.findIndex((trend) => trend.selector === term && trend.window === window);
+  private indexOf(selector: number, window: number): number {
+    return this.layout.trends.findIndex((trend) => trend.selector === selector && trend.window === window);
   }
 }

@@ -1,7 +1,7 @@
-/** The last values of some terms of one container: a ring of rows, in one array. */
+/** A ring buffer of rows: the last values of some selectors, of one container or the host, in one array. */
 
 export class SampleRing {
-  /** By term, its column; undefined for a term that is not kept here. */
+  /** By selector, its column; undefined for a selector that is not stored here. */
   private readonly columns: readonly (number | undefined)[];
   private readonly width: number;
   private readonly capacity: number;
@@ -12,51 +12,51 @@ export class SampleRing {
   private count = 0;
 
   /**
-   * @param terms that are kept
-   * @param capacity rows
-   * @param spacing how far one row is from the next at least, ms
+   * @param selectors whose values are stored
+   * @param capacity in rows
+   * @param spacing minimum time between two rows, ms
    */
-  constructor(terms: readonly number[], capacity: number, spacing: number) {
+  constructor(selectors: readonly number[], capacity: number, spacing: number) {
     const columns: (number | undefined)[] = [];
-    terms.forEach((term, column) => {
-      columns[term] = column;
+    selectors.forEach((selector, column) => {
+      columns[selector] = column;
     });
     this.columns = columns;
-    this.width = terms.length;
+    this.width = selectors.length;
     this.capacity = capacity;
     this.spacing = spacing;
     this.times = new Float64Array(capacity);
-    this.values = new Float64Array(capacity * terms.length);
+    this.values = new Float64Array(capacity * selectors.length);
   }
 
   get length(): number {
     return this.count;
   }
 
-  /** @param time ms; of rows that come too soon after the last one, none is kept */
+  /** Adds a row, unless it is too close to the last one. @param time ms */
   add(time: number, row: Float64Array): void {
-    // A round that comes a little early still is the next one.
+    // Tolerates rounds that are a little early.
     if (this.count > 0 && time - this.timeAt(this.count - 1) < this.spacing * 0.9) return;
     const slot = (this.first + this.count) % this.capacity;
     if (this.count < this.capacity) this.count++;
     else this.first = (this.first + 1) % this.capacity;
     this.times[slot] = time;
-    for (let term = 0; term < this.columns.length; term++) {
-      const column = this.columns[term];
-      if (column !== undefined) this.values[slot * this.width + column] = row[term]!;
+    for (let selector = 0; selector < this.columns.length; selector++) {
+      const column = this.columns[selector];
+      if (column !== undefined) this.values[slot * this.width + column] = row[selector]!;
     }
   }
 
-  /** @param index 0 for the oldest */
+  /** @param index 0 for the oldest row */
   timeAt(index: number): number {
     return this.times[(this.first + index) % this.capacity]!;
   }
 
-  valueAt(index: number, term: number): number {
-    return this.values[((this.first + index) % this.capacity) * this.width + this.columns[term]!]!;
+  valueAt(index: number, selector: number): number {
+    return this.values[((this.first + index) % this.capacity) * this.width + this.columns[selector]!]!;
   }
 
-  /** Index of the newest row that is not after `time`; the oldest row's where all are. */
+  /** Index of the newest row that is not after `time`; 0 if all rows are after it. */
   indexAt(time: number): number {
     let low = 0;
     let high = this.count - 1;

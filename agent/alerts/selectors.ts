@@ -1,36 +1,37 @@
-/** The metrics that rules look at: each with the points that it means, once for all rules. */
+/** The metrics that rules read: each as a selector, shared by all rules, with a place in a row of values. */
 import type { Points } from '../../collectors/records/points.ts';
 import type { Attributes, AttributeValue, Metric } from '../../collectors/records/records.ts';
 
 interface Selector {
+  /** Place of the value in a row. */
   readonly index: number;
-  /** Attributes that a point has to have; all points of the metric where there are none. */
+  /** Attributes that a point must have; none selects all points of the metric. */
   readonly attributes: readonly (readonly [key: string, value: AttributeValue])[];
 }
 
-/** What stood at a place in the points: a metric with its attributes, and whether each of its terms means that. */
+/** A metric with attributes, and whether each selector of the metric selects it. */
 interface PointMatch {
   readonly metric: Metric;
   readonly attributes: Attributes | undefined;
-  readonly selectors: readonly { readonly index: number; readonly isMeant: boolean }[];
+  readonly selectors: readonly { readonly index: number; readonly isSelected: boolean }[];
 }
 
-function matchesPoint({ attributes }: Selector, given: Attributes | undefined): boolean {
+function matchesPoint({ attributes }: Selector, pointAttributes: Attributes | undefined): boolean {
   for (const [key, value] of attributes)
-    if (given?.[key] !== value && String(given?.[key]) !== value) return false;
+    if (pointAttributes?.[key] !== value && String(pointAttributes?.[key]) !== value) return false;
   return true;
 }
 
-const NONE: PointMatch['selectors'] = [];
+const NO_SELECTORS: PointMatch['selectors'] = [];
 
 export class SelectorSet {
   private readonly byMetric = new Map<Metric, Selector[]>();
   private count = 0;
   /**
-   * What stood where in the points that were read last: those of the next container are in the same order as a rule, and
-   * need not be looked up.
+   * By position, the match of the point that was there last. The next container's points usually have the
+   * same order, so that no lookup is needed.
    */
-  private readonly seen: PointMatch[] = [];
+  private readonly matches: PointMatch[] = [];
 
   get length(): number {
     return this.count;
@@ -40,32 +41,34 @@ export class SelectorSet {
     return this.byMetric.keys();
   }
 
-  /** The place of a metric's value in a row; the sum of its points that have all of the attributes. */
+  /**
+   * @returns the place of the value in a row: the sum of all points of the metric that have the attributes
+   */
   register(metric: Metric, attributes: Attributes): number {
-    const terms = this.byMetric.get(metric) ?? [];
-    this.byMetric.set(metric, terms);
+    const selectors = this.byMetric.get(metric) ?? [];
+    this.byMetric.set(metric, selectors);
     const entries = Object.entries(attributes);
-    const known = terms.find(
-      (term) => term.attributes.length === entries.length && matchesPoint(term, attributes),
+    const known = selectors.find(
+      (selector) => selector.attributes.length === entries.length && matchesPoint(selector, attributes),
     );
     if (known !== undefined) return known.index;
-    terms.push({ index: this.count, attributes: entries });
+    selectors.push({ index: this.count, attributes: entries });
     return this.count++;
   }
 
-  /** Fills a row with what the points say; what they do not say is left as it is. */
+  /** Adds points to a row. Values of metrics that have no points stay as they are. */
   readInto({ metrics, values, attributes, length }: Points, row: Float64Array): void {
     for (let point = 0; point < length; point++) {
-      let seen = this.seen[point];
-      if (seen?.metric !== metrics[point] || seen?.attributes !== attributes[point]) {
-        seen = this.findSelectors(metrics[point]!, attributes[point]);
-        this.seen[point] = seen;
+      let match = this.matches[point];
+      if (match?.metric !== metrics[point] || match?.attributes !== attributes[point]) {
+        match = this.findSelectors(metrics[point]!, attributes[point]);
+        this.matches[point] = match;
       }
-      const { selectors: terms } = seen!;
-      for (let term = 0; term < terms.length; term++) {
-        const { index, isMeant } = terms[term]!;
-        // Where the metric is there, and none of its points is meant, there is nothing of it: 0.
-        const value = isMeant ? values[point]! : 0;
+      const { selectors } = match!;
+      for (let selector = 0; selector < selectors.length; selector++) {
+        const { index, isSelected } = selectors[selector]!;
+        // A metric that exists and has no selected point is 0, not unknown.
+        const value = isSelected ? values[point]! : 0;
         const before = row[index]!;
         row[index] = Number.isNaN(before) ? value : before + value;
       }
@@ -73,10 +76,10 @@ export class SelectorSet {
   }
 
   private findSelectors(metric: Metric, attributes: Attributes | undefined): PointMatch {
-    const terms = this.byMetric.get(metric)?.map((term) => ({
-      index: term.index,
-      isMeant: matchesPoint(term, attributes),
+    const selectors = this.byMetric.get(metric)?.map((selector) => ({
+      index: selector.index,
+      isSelected: matchesPoint(selector, attributes),
     }));
-    return { metric, attributes, selectors: terms ?? NONE };
+    return { metric, attributes, selectors: selectors ?? NO_SELECTORS };
   }
 }

@@ -1,4 +1,6 @@
-/** How an alert's state changes: one pure function of the state, the outcome of an evaluation and the time. */
+/**
+ * How an alert's state changes: one pure function of the state, the outcome of an evaluation and the time.
+ */
 import type { Alert } from '../../exporters/alerts/alert.ts';
 
 /** How long a resolved alert stays visible, and is sent to receivers that missed it, ms. */

@@ -5,8 +5,8 @@ import type { Config } from '../../config/schema.ts';
 import { type AlertJson, alertToJson } from '../../exporters/alerts/alert.ts';
 import { formatValue } from '../../exporters/alerts/text.ts';
 import { formatDuration } from '../../exporters/console/format.ts';
-import { compileRules } from '../alerts/compile-rules.ts';
 import { describeRule } from '../alerts/describe-rule.ts';
+import { parseRules } from '../alerts/parse-rules.ts';
 import type { Rule } from '../alerts/rule.ts';
 import { findAgent } from '../views/watch/agent-client.ts';
 import { evaluateRulesOnce } from '../views/watch/evaluate-once.ts';
@@ -75,8 +75,8 @@ export async function listRules({ output }: { output: string }, command: Command
 
 /** All rules, disabled ones included. */
 function rulesWithOptIn(config: Config['alerts']): { rule: Rule; isOn: boolean }[] {
-  const on = new Set(compileRules(config).rules.map(({ name }) => name));
+  const on = new Set(parseRules(config).rules.map(({ name }) => name));
   const names = builtinRules.map(({ rule }) => rule.name);
-  const all = compileRules({ ...config, enabled: true, enable: names, disable: [] }).rules;
+  const all = parseRules({ ...config, enabled: true, enable: names, disable: [] }).rules;
   return all.map((rule) => ({ rule, isOn: on.has(rule.name) }));
 }

@@ -2,10 +2,10 @@
 import { type LoadedConfig, readConfig } from '../../config/load.ts';
 import type { Environment } from '../../config/template.ts';
 import { findTemplateMistake } from '../../exporters/alerts/text.ts';
-import { compileRules } from '../alerts/compile-rules.ts';
+import { parseRules } from '../alerts/parse-rules.ts';
 
 const checks = {
-  checkRules: (alerts: LoadedConfig['config']['alerts']) => compileRules(alerts).problems,
+  checkRules: (alerts: LoadedConfig['config']['alerts']) => parseRules(alerts).problems,
   checkTemplate: findTemplateMistake,
 };
 

@@ -6,8 +6,8 @@ import { alertOptions, webhookOptions } from '../../config/alert-options.ts';
 import { builtinRules } from '../../config/builtin-rules.ts';
 import { optionMetadata } from '../../config/option.ts';
 import { ruleOptions } from '../../config/rule-options.ts';
-import { compileRule } from '../alerts/compile-rule.ts';
 import { describeRule } from '../alerts/describe-rule.ts';
+import { parseRule } from '../alerts/parse-rule.ts';
 
 const line = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -35,7 +35,7 @@ function entriesOf(leaf: unknown): Readonly<Record<string, unknown>> | undefined
 
 const ruleRows = (): string[][] =>
   builtinRules.map(({ rule, reason, optIn }) => {
-    const compiled = compileRule(rule);
+    const compiled = parseRule(rule);
     return [
       `\`${rule.name}\`${optIn ? ' (off by default)' : ''}`,
       compiled.severity,

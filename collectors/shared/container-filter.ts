@@ -8,8 +8,8 @@ export type ContainerFilter = (container: Subject) => boolean;
 export const CONTAINER_SELECTOR = /^(name|image|label)=.+/s;
 
 /**
- * A selector such as `name=web*`, `image=nginx:*`, `label=com.example.team=shop` or `label=portlight.*`. A label without a
- * value only has to exist.
+ * A selector such as `name=web*`, `image=nginx:*`, `label=com.example.team=shop` or `label=portlight.*`. A
+ * label without a value only has to exist.
  */
 function compileSelector(selector: string): ContainerFilter {
   const [, kind, pattern = ''] = /^(name|image|label)=(.*)$/s.exec(selector) ?? [];

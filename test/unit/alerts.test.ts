@@ -1,5 +1,5 @@
 import test from 'ava';
-import { compileRules } from '../../agent/alerts/compile-rules.ts';
+import { parseRules } from '../../agent/alerts/parse-rules.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Point } from '../../collectors/records/records.ts';
 import { toEventRecord } from '../../exporters/alerts/record.ts';
@@ -215,7 +215,7 @@ test("a container's labels change its rules", (t) => {
   t.is(scene.told.at(-1)!.status, 'resolved');
   t.deepEqual(scene.warnings, [
     'container wrong: label portlight.alert.memory: "9x" is not allowed; expected off, or a percentage such as 90%, optionally with an operator before it and "for 5m" after it',
-    `container wrong: label portlight.alert.memry: there is no such rule; expected one of ${[...compileRules(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
+    `container wrong: label portlight.alert.memry: there is no such rule; expected one of ${[...parseRules(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
   ]);
 });
 
@@ -297,7 +297,7 @@ test('rules of a user: scope, ratio, rate, the host, what else has to hold, labe
 });
 
 test('a rule that is wrong is named, with what would be right, and the others are there', (t) => {
-  const { rules, problems } = compileRules(
+  const { rules, problems } = parseRules(
     alertConfig({
       rules: [
         { name: 'one', metric: 'container.memory.workingset', condition: '> 1' },

@@ -34,7 +34,7 @@ const knownMetrics = new Map(
 /** Groups whose metrics are about the host or its daemon. */
 const HOST_GROUPS = new Set(['host', 'daemon']);
 
-function compileSelector(name: string, attributes: AttributePatterns = {}, keys: Keys): MetricSelector {
+function parseSelector(name: string, attributes: AttributePatterns = {}, keys: Keys): MetricSelector {
   const metric = knownMetrics.get(name);
   if (metric === undefined) {
     const suggestion = formatSuggestion(findNearest(name, knownMetrics.keys()));
@@ -59,17 +59,17 @@ type ExpressionDefinition = Partial<
 >;
 
 /** @param keys of the definition within the rule's */
-function compileExpression(definition: ExpressionDefinition, keys: Keys): Expression {
+function parseExpression(definition: ExpressionDefinition, keys: Keys): Expression {
   const { metric: name, attributes, over: limit, room, window, forecast } = definition;
   if (name === undefined) throw new RuleError(keys, 'requires metric or events');
   if (limit !== undefined && room !== undefined)
     throw new RuleError([...keys, 'room'], 'cannot be combined with over');
   if (room !== undefined && forecast === undefined)
     throw new RuleError([...keys, 'room'], 'requires forecast');
-  const metric = compileSelector(name, attributes, [...keys, 'metric']);
+  const metric = parseSelector(name, attributes, [...keys, 'metric']);
   const bound = limit ?? room;
   const boundKeys = [...keys, limit === undefined ? 'room' : 'over'];
-  const over = bound === undefined ? undefined : compileSelector(bound, {}, boundKeys);
+  const over = bound === undefined ? undefined : parseSelector(bound, {}, boundKeys);
   if (metric.isOfHost && over?.isOfHost === false)
     throw new RuleError([...keys, 'over'], `${bound} is a container metric, but ${name} is a host metric`);
   const isCounter = metric.metric.kind === 'counter';
@@ -94,7 +94,7 @@ function compileExpression(definition: ExpressionDefinition, keys: Keys): Expres
   };
 }
 
-function compileCondition(text: string, unit: string, keys: Keys): Condition {
+function requireCondition(text: string, unit: string, keys: Keys): Condition {
   const condition = parseCondition(text, unit);
   if (condition !== undefined) return condition;
   throw new RuleError(
@@ -103,17 +103,17 @@ function compileCondition(text: string, unit: string, keys: Keys): Condition {
   );
 }
 
-function compilePrecondition(definition: PreconditionDefinition, keys: Keys): Precondition {
+function parsePrecondition(definition: PreconditionDefinition, keys: Keys): Precondition {
   if (definition.absent !== undefined) {
-    const metric = compileSelector(definition.absent, definition.attributes, [...keys, 'absent']);
+    const metric = parseSelector(definition.absent, definition.attributes, [...keys, 'absent']);
     return {
       expression: { metric, over: undefined, window: DEFAULT_WINDOW_MS, forecast: undefined },
       condition: 'absent',
     };
   }
-  const expression = compileExpression(definition, keys);
+  const expression = parseExpression(definition, keys);
   if (definition.condition === undefined) throw new RuleError(keys, 'requires condition');
-  const condition = compileCondition(definition.condition, expressionUnit(expression), [
+  const condition = requireCondition(definition.condition, expressionUnit(expression), [
     ...keys,
     'condition',
   ]);
@@ -167,7 +167,7 @@ function checkTemplates(definition: ParsedRuleDefinition): void {
   }
 }
 
-function compileRuleCondition(
+function parseRuleCondition(
   definition: ParsedRuleDefinition,
   { forecast }: Expression,
   unit: string,
@@ -180,10 +180,10 @@ function compileRuleCondition(
   }
   if (condition === undefined)
     throw new RuleError([], `requires condition: an operator and ${describeThresholdFormat(unit)}`);
-  return compileCondition(condition, unit, ['condition']);
+  return requireCondition(condition, unit, ['condition']);
 }
 
-function compile(definition: ParsedRuleDefinition): Rule {
+function convert(definition: ParsedRuleDefinition): Rule {
   checkTemplates(definition);
   const { containers, events } = definition;
   const base = {
@@ -202,22 +202,22 @@ function compile(definition: ParsedRuleDefinition): Rule {
       ...base,
       kind: 'event',
       keepMs: definition.keep_firing_for ?? DEFAULT_EVENT_KEEP_MS,
-      expression: definition.metric === undefined ? undefined : compileExpression(definition, []),
+      expression: definition.metric === undefined ? undefined : parseExpression(definition, []),
       matchesEvent: compileEventMatcher(events),
     };
   }
-  const expression = compileExpression(definition, []);
+  const expression = parseExpression(definition, []);
   const unit = expressionUnit(expression);
-  const condition = compileRuleCondition(definition, expression, unit);
+  const condition = parseRuleCondition(definition, expression, unit);
   const resolve =
-    definition.resolve === undefined ? undefined : compileCondition(definition.resolve, unit, ['resolve']);
+    definition.resolve === undefined ? undefined : requireCondition(definition.resolve, unit, ['resolve']);
   if (resolve !== undefined && !excludesCondition(condition, resolve))
     throw new RuleError(
       ['resolve'],
       `${JSON.stringify(definition.resolve)} is not allowed; expected the opposite of the condition, with the same or a further threshold`,
     );
   const preconditions = (key: 'when' | 'unless') =>
-    (definition[key] ?? []).map((one, index) => compilePrecondition(one, [key, index]));
+    (definition[key] ?? []).map((one, index) => parsePrecondition(one, [key, index]));
   return {
     ...base,
     kind: 'metric',
@@ -235,9 +235,9 @@ function compile(definition: ParsedRuleDefinition): Rule {
  * @param definition as it is in the configuration
  * @throws {RuleError} when the definition is invalid
  */
-export function compileRule(definition: unknown): Rule {
+export function parseRule(definition: unknown): Rule {
   const parsed = v.safeParse(ruleSchema, definition);
-  if (parsed.success) return compile(parsed.output);
+  if (parsed.success) return convert(parsed.output);
   if (typeof definition !== 'object' || definition === null)
     throw new RuleError(
       [],

@@ -3,7 +3,7 @@
 import { builtinRules } from '../../config/builtin-rules.ts';
 import type { RuleProblem } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
-import { compileRule } from './compile-rule.ts';
+import { parseRule } from './parse-rule.ts';
 import { type Rule, RuleError } from './rule.ts';
 import { mergeBuiltinRule } from './rule-override.ts';
 
@@ -13,7 +13,7 @@ const isObject = (value: unknown): value is Definition =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** An invalid rule is left out and reported; the others are compiled. */
-export function compileRules(config: Config['alerts']): { rules: Rule[]; problems: RuleProblem[] } {
+export function parseRules(config: Config['alerts']): { rules: Rule[]; problems: RuleProblem[] } {
   const { enabled, enable, disable, rules: definitions } = config;
   if (!enabled) return { rules: [], problems: [] };
   const rules = new Map<string, Rule>();
@@ -21,7 +21,7 @@ export function compileRules(config: Config['alerts']): { rules: Rule[]; problem
   const builtin = new Map(builtinRules.map((one) => [one.rule.name, one]));
   for (const { rule, optIn = false } of builtin.values())
     if (!disable.includes(rule.name) && (!optIn || enable.includes(rule.name)))
-      rules.set(rule.name, compileRule(rule));
+      rules.set(rule.name, parseRule(rule));
   const definedNames = new Set<string>();
   definitions.forEach((definition, index) => {
     const name = isObject(definition) && typeof definition.name === 'string' ? definition.name : '';
@@ -31,7 +31,7 @@ export function compileRules(config: Config['alerts']): { rules: Rule[]; problem
       definedNames.add(name);
       const base = builtin.get(name)?.rule;
       const rule =
-        base === undefined ? compileRule(definition) : mergeBuiltinRule(base, definition as Definition);
+        base === undefined ? parseRule(definition) : mergeBuiltinRule(base, definition as Definition);
       if (!disable.includes(name)) rules.set(name, rule);
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
