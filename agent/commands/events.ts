@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { isNoDaemon } from '../../collectors/engine/daemon-endpoint.ts';
 import type { Config } from '../../config/schema.ts';
-import { paintFor } from '../../exporters/console/colours.ts';
+import { createPaint } from '../../exporters/console/colours.ts';
 import type {
   Agent,
   ContainerSummary,
@@ -133,7 +133,7 @@ export async function events(
 ): Promise<void> {
   const since = parseSince(options.since);
   const { config } = await loadCommandConfig(command);
-  const paint = paintFor(process.stdout);
+  const paint = createPaint(process.stdout);
   const isWanted = eventFilter(names);
   const print = (event: EventEntry) => {
     if (!isWanted(event)) return;

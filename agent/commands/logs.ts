@@ -7,7 +7,7 @@ import type { LinearPattern } from '../../config/linear-pattern.ts';
 import { ConfigError } from '../../config/load.ts';
 import { compilePattern } from '../../config/pattern.ts';
 import { numberOfRange } from '../../config/severity.ts';
-import { colourOf, type Paint, paintFor } from '../../exporters/console/colours.ts';
+import { colourOf, type Paint, createPaint } from '../../exporters/console/colours.ts';
 import { pad, stripControls, width } from '../../exporters/console/text.ts';
 import { styleOfSeverity } from '../views/terminal/event-line.ts';
 import { readAgentLogs } from '../views/watch/agent-logs.ts';
@@ -74,7 +74,7 @@ class LogPrinter {
 
   constructor(options: LogsOptions, names: readonly string[]) {
     this.options = options;
-    this.paints = { stdout: paintFor(process.stdout), stderr: paintFor(process.stderr) };
+    this.paints = { stdout: createPaint(process.stdout), stderr: createPaint(process.stderr) };
     const longest = process.stdout.isTTY ? MAX_NAME_WIDTH : Number.POSITIVE_INFINITY;
     this.names = names.length > 1 ? Math.min(longest, Math.max(...names.map(width))) : 0;
   }

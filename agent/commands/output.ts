@@ -1,5 +1,5 @@
 /** Output of commands: tables for people, JSON and YAML for programs. */
-import { type Paint, paintFor } from '../../exporters/console/colours.ts';
+import { type Paint, createPaint } from '../../exporters/console/colours.ts';
 import { formatTable } from '../../exporters/console/table.ts';
 import { toSingleLine, truncate } from '../../exporters/console/text.ts';
 
@@ -7,7 +7,7 @@ import { toSingleLine, truncate } from '../../exporters/console/text.ts';
 export const terminalColumns = (): number | undefined =>
   process.stdout.isTTY ? Math.max(20, process.stdout.columns || 80) : undefined;
 
-export const paint: Paint = (style, text) => paintFor(process.stdout)(style, text);
+export const paint: Paint = (style, text) => createPaint(process.stdout)(style, text);
 
 export interface Rows {
   readonly head: readonly string[];

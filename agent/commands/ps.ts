@@ -9,7 +9,7 @@ import type { Container, Metric } from '../../collectors/records/records.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { formatNamespaces, type Namespaces, readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
-import { cells, columns, rightAligned, type Use, useOf } from '../../exporters/console/rows.ts';
+import { formatRow, columns, rightAligned, type ResourceUsage, usageOf } from '../../exporters/console/rows.ts';
 import type { Containers, NamespaceMap } from '../../exporters/dashboard/api.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { createLogger } from '../process/logger.ts';
@@ -41,7 +41,7 @@ function namespacesOf(procfs: string, container: Container): Namespaces {
 }
 
 /** The JSON form of a row; unknown values are absent. */
-interface Row extends Partial<Use> {
+interface Row extends Partial<ResourceUsage> {
   readonly id: string;
   readonly name: string;
   /** Reference as the user gave it. */
@@ -78,7 +78,7 @@ async function fromDaemon(config: Config): Promise<Row[]> {
       name: container.name,
       image: container.image,
       pid: container.pid,
-      ...useOf(set),
+      ...usageOf(set),
       namespaces: namespacesOf(config.procfs, container),
       logs: findLogSource(container, rootfs),
     };
@@ -121,7 +121,7 @@ export async function ps({ output }: { output: string }, command: Command): Prom
       // With an agent, this process does not read the logs.
       head: [...columns, ...(knowsLogs ? ['LOGS'] : []), 'NAMESPACES'],
       rows: rows.map((row) => [
-        ...cells(row.name, { ...UNKNOWN_USE, ...row }),
+        ...formatRow(row.name, { ...UNKNOWN_USE, ...row }),
         ...(knowsLogs ? [row.logs?.kind ?? '-'] : []),
         formatNamespaces(row.namespaces),
       ]),
@@ -130,7 +130,7 @@ export async function ps({ output }: { output: string }, command: Command): Prom
   );
 }
 
-const UNKNOWN_USE: Use = {
+const UNKNOWN_USE: ResourceUsage = {
   cpus: undefined,
   memory: undefined,
   memoryLimit: undefined,

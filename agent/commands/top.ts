@@ -1,7 +1,7 @@
 /** `portlight top`: a live view of all containers, or of one in detail. */
 import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
-import { paintFor } from '../../exporters/console/colours.ts';
+import { createPaint } from '../../exporters/console/colours.ts';
 import { hasUnicode } from '../views/terminal/draw.ts';
 import { TopApp } from '../views/top/app.ts';
 import { sorts } from '../views/top/columns.ts';
@@ -36,7 +36,7 @@ export async function top({ sort, filter = '', all = false }: TopOptions, comman
     () => `connecting to the ${source.origin}`,
     source.start(() => app?.redraw()),
   );
-  app = new TopApp(source, paintFor(process.stdout), hasUnicode(), { sort: known, filter, all });
+  app = new TopApp(source, createPaint(process.stdout), hasUnicode(), { sort: known, filter, all });
   await app.run();
   await source.close();
   // Sockets of streams may still be open.

@@ -1,64 +1,64 @@
-/** What an alert is: a rule that came to hold for one container, or for the host, and all that bears on it. */
+/** An alert: a rule that is met for one container or for the host, with its evidence. */
 import { type Attributes, isoTime, type UnixNano } from '../../collectors/records/records.ts';
 import type { AlertSeverity } from '../../config/severity.ts';
 
-/** A value, and when it was measured, ms since the epoch. */
+/** A value with the time of its measurement, ms since the epoch. */
 export type Sample = readonly [time: number, value: number];
 
-/** What was measured before it fired. */
+/** The measurements before an alert fired. */
 export type MeasuredSeries = Pick<AlertEvidence, 'series' | 'seriesUnit' | 'seriesBound'>;
 
-/** What was known when the alert fired. */
+/** What the agent knew when the alert fired. */
 export interface AlertEvidence {
-  /** The last 10 minutes of what the rule looks at, or shows with an event, oldest first; empty where there is nothing. */
+  /** The last 10 minutes of the metric that the rule evaluates, or shows with an event, oldest first; can be empty. */
   readonly series: readonly Sample[];
-  /** UCUM unit of the series: the alert's own, or, of a forecast, the metric's. */
+  /** UCUM unit of the series: that of the alert, or for a forecast that of the metric. */
   readonly seriesUnit: string;
-  /** What the series must not reach, in its unit; undefined where there is no such thing. */
+  /** The limit of the series, in its unit; undefined where it has none. */
   readonly seriesBound: number | undefined;
   /** The last lines of the container's log, oldest first. */
   readonly log: readonly string[];
-  /** What happened to the container, oldest first: time, event name and body in one line each. */
+  /** The container's last events, oldest first: time, event name and body in one line each. */
   readonly events: readonly string[];
-  /** What its memory was used for when it was last measured, bytes, by kind (`anon`, `file`, `shmem`, …). */
+  /** Its memory usage at the last measurement, bytes, by kind (`anon`, `file`, `shmem`, …). */
   readonly memory: Readonly<Record<string, number>>;
 }
 
-/** One time that a rule held, from its start to its end. */
+/** One period in which a rule was met. */
 export interface Alert {
-  /** The same for every time that the rule fires for this container: `<rule>/<container id>`, or `<rule>/` of the host. */
+  /** The same each time the rule fires for this container: `<rule>/<container id>`, or `<rule>/` for the host. */
   readonly key: string;
   /** Name of the rule. */
   readonly rule: string;
   readonly severity: AlertSeverity;
-  /** `pending`: the rule holds, but not yet for as long as it has to. */
+  /** `pending`: the rule is met, but not yet for its `for` duration. */
   readonly status: 'pending' | 'firing' | 'resolved';
-  /** When it came to hold (pending), or fired; whole milliseconds. */
+  /** When the rule was first met (pending), or when the alert fired; whole milliseconds. */
   readonly startsAt: UnixNano;
-  /** When it was resolved; undefined until then. */
+  /** When the alert was resolved; undefined until then. */
   readonly endsAt: UnixNano | undefined;
-  /** Attributes of the container's resource, or of the host's. */
+  /** Attributes of the container's or the host's resource. */
   readonly resource: Attributes;
   /** Undefined for the host. */
   readonly container: { readonly id: string; readonly name: string; readonly image: string } | undefined;
-  /** What was measured last: a share (0.93 is 93 %) where the rule compares with a limit; of an event, how often it happened. */
+  /** The last value: a ratio (0.93 is 93 %) if the rule compares with a limit; the number of events for an event rule. */
   readonly value: number;
-  /** UCUM unit of `value`; `1` of a share. */
+  /** UCUM unit of `value`; `1` for a ratio. */
   readonly unit: string;
-  /** The value that it is compared with, in the same unit; undefined for an event. */
+  /** The rule's threshold, in the same unit; undefined for an event rule. */
   readonly threshold: number | undefined;
-  /** What the share is a share of, such as the memory limit in bytes; undefined where there is none. */
+  /** The limit that the ratio refers to, such as the memory limit in bytes; undefined where there is none. */
   readonly limit: number | undefined;
   /** UCUM unit of `limit`. */
   readonly limitUnit: string;
-  /** What the rule's author gave it to be routed by. */
+  /** The rule's labels, for routing. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Texts for a person, filled in: `summary`, `description`, and whatever else the rule has. */
+  /** Rendered texts for people: `summary`, `description`, and others that the rule defines. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly evidence: AlertEvidence;
 }
 
-/** An alert as JSON: times are ISO 8601. */
+/** An alert as JSON, with times in ISO 8601. */
 export interface AlertJson extends Omit<Alert, 'startsAt' | 'endsAt'> {
   readonly startsAt: string;
   readonly endsAt: string | null;
@@ -74,7 +74,7 @@ export const alertToJson = (alert: Alert): AlertJson => ({
 
 export const alertFromJson = (json: AlertJson): Alert => ({
   ...json,
-  // JSON has no number that is not finite.
+  // JSON has no infinite numbers: they become null.
   value: json.value ?? 0,
   threshold: json.threshold ?? undefined,
   limit: json.limit ?? undefined,

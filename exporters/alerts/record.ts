@@ -1,4 +1,3 @@
-/** An alert as an OTLP log record: `portlight.alert.firing` or `portlight.alert.resolved`. */
 import { agentEventRecord, agentEvents } from '../../collectors/records/agent-events.ts';
 import { type AttributeValue, type EventRecord, Severity } from '../../collectors/records/records.ts';
 import type { Alert } from './alert.ts';
@@ -6,7 +5,7 @@ import { formatValue } from './text.ts';
 
 const SEVERITIES = { info: Severity.INFO, warning: Severity.WARN, critical: Severity.ERROR } as const;
 
-/** One sentence. */
+/** The body of the log record, one sentence. */
 function bodyOf({ rule, status, container, value, unit, annotations }: Alert): string {
   const name = container?.name ?? 'the host';
   const summary = annotations.summary ?? `${rule} of ${name}: ${formatValue(value, unit)}`;
@@ -15,6 +14,7 @@ function bodyOf({ rule, status, container, value, unit, annotations }: Alert): s
     : `alert ${rule}: ${summary}`;
 }
 
+/** Converts an alert to the event `portlight.alert.firing` or `portlight.alert.resolved`. */
 export function toEventRecord(alert: Alert): EventRecord {
   const { status, startsAt, endsAt, evidence, limit, threshold } = alert;
   const isFiring = status === 'firing';
@@ -31,7 +31,7 @@ export function toEventRecord(alert: Alert): EventRecord {
     attributes[`portlight.alert.annotation.${name}`] = text;
   if (!isFiring && endsAt !== undefined)
     attributes['portlight.alert.duration'] = Number(endsAt - startsAt) / 1e9;
-  // What was known when it fired was told then.
+  // The evidence was reported when the alert fired.
   if (isFiring) {
     const { series, log, events, memory } = evidence;
     if (series.length > 0) {
@@ -51,6 +51,6 @@ export function toEventRecord(alert: Alert): EventRecord {
   });
 }
 
-/** The same for whoever tells it again. */
+/** The record's uid. It is the same when the alert is reported again. */
 export const alertUid = ({ key, status, startsAt }: Alert): string =>
   `${startsAt}-portlight.alert.${status}-${key.slice(0, key.indexOf('/') + 13)}`;

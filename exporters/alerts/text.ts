@@ -1,14 +1,14 @@
-/** Texts of alerts: Mustache templates, and numbers as a person reads them. */
+/** Texts of alerts: Mustache templates, and numbers formatted for people. */
 import Mustache from 'mustache';
 import { type Attributes, type AttributeValue, isoTime } from '../../collectors/records/records.ts';
 import { formatBytes, formatDuration } from '../console/format.ts';
 import type { Alert } from './alert.ts';
 
-/** What a template can name; of those with a dot, attributes of the resource, labels and the like. */
+/** Variables of templates. Those with a dot are attributes of the resource, labels and the like. */
 const NAMES =
   /^(\.|rule|severity|status|value|threshold|limit|startsAt|endsAt|summary|log|events|(container|host|service|os|docker|deployment|labels|annotations|event|raw)\..+)$/;
 
-/** `0.934` → `93.4 %`, by the UCUM unit. */
+/** `0.934` → `93.4 %`, depending on the UCUM unit. */
 export function formatValue(value: number, unit: string): string {
   const rounded = Number(value.toPrecision(3));
   if (unit === '1') return `${Number((value * 100).toFixed(Math.abs(value) < 0.1 ? 1 : 0))} %`;
@@ -19,7 +19,7 @@ export function formatValue(value: number, unit: string): string {
   return unit.endsWith('/s') ? `${whole}/s` : String(whole);
 }
 
-/** `anon 1 MiB, file 2 MiB`, of bytes by kind. */
+/** Bytes by kind → `anon 1 MiB, file 2 MiB`. */
 export const formatMemory = (memory: Readonly<Record<string, number>>): string =>
   Object.entries(memory)
     .map(([kind, bytes]) => `${kind} ${formatValue(bytes, 'By')}`)
@@ -30,7 +30,7 @@ type Nested = { [key: string]: Nested | AttributeValue };
 const isNested = (value: Nested[string] | undefined): value is Nested =>
   typeof value === 'object' && !Array.isArray(value);
 
-/** `{'a.b': 1}` → `{a: {b: 1}}`; of a name that another begins with, the shorter one is left out. */
+/** `{'a.b': 1}` → `{a: {b: 1}}`. If one name is a prefix of another, the shorter one is left out. */
 function nested(attributes: Attributes): Nested {
   const root: Nested = {};
   for (const [name, value] of Object.entries(attributes)) {
@@ -48,7 +48,7 @@ function nested(attributes: Attributes): Nested {
   return root;
 }
 
-/** @param event attributes of the event that it is about */
+/** The variables of an alert's templates. @param event attributes of the event that fired the alert */
 export function createTemplateView(alert: Alert, event: Attributes = {}): object {
   const { rule, severity, status, value, unit, threshold, limit, limitUnit, labels } = alert;
   return {
@@ -70,7 +70,7 @@ export function createTemplateView(alert: Alert, event: Attributes = {}): object
 }
 
 const asIs = { escape: (value: unknown) => String(value) };
-/** What is filled in between quotation marks of JSON. */
+/** For variables between quotation marks of JSON. */
 const asJson = { escape: (value: unknown) => JSON.stringify(String(value)).slice(1, -1) };
 
 export const renderTemplate = (template: string, view: object): string =>
@@ -87,11 +87,11 @@ function namesIn(tokens: readonly Token[]): string[] {
   });
 }
 
-/** What is wrong with a template; undefined when nothing is. */
+/** The mistake in a template; undefined when it has none. */
 export function findTemplateMistake(template: string): string | undefined {
   try {
     const unknown = namesIn(Mustache.parse(template) as unknown as Token[]).find((name) => !NAMES.test(name));
-    return unknown === undefined ? undefined : `{{${unknown}}} is not known`;
+    return unknown === undefined ? undefined : `{{${unknown}}} is not a known variable`;
   } catch (error) {
     return (error as Error).message;
   }

@@ -5,8 +5,8 @@ import { Severity } from '../../collectors/records/records.ts';
 import { decodeLogs, type JsonAnyValue, type JsonLogRecord } from '../otlp/wire/decode.ts';
 import type { Batch, LogBatch, MetricBatch } from '../shared/batch.ts';
 import type { Exporter } from '../shared/exporter.ts';
-import { colourOf, type Paint, paintFor, type Style } from './colours.ts';
-import { cells, columns, rightAligned, useOf } from './rows.ts';
+import { colourOf, createPaint, type Paint, type Style } from './colours.ts';
+import { columns, formatRow, rightAligned, usageOf } from './rows.ts';
 import { formatTable } from './table.ts';
 import { stripControls } from './text.ts';
 
@@ -37,7 +37,7 @@ export class ConsoleExporter implements Exporter {
     out.on('error', () => {
       this.isClosed = true;
     });
-    this.paint = paintFor(out);
+    this.paint = createPaint(out);
   }
 
   async export(batch: Batch): Promise<void> {
@@ -82,7 +82,7 @@ export class ConsoleExporter implements Exporter {
     const running = sets.filter(({ container }) => container !== undefined && container.pid !== 0);
     if (running.length === 0) return [];
     const rows = running
-      .map((set) => cells(set.container!.name, useOf(set)))
+      .map((set) => formatRow(set.container!.name, usageOf(set)))
       .sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
     const [head, ...body] = formatTable(columns, rows, rightAligned);
     return ['', this.paint('dim', head!), ...body, ''];

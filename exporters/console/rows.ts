@@ -1,14 +1,14 @@
-/** One container's latest metrics as a row for a person. */
+/** Formats a container's latest metrics as a table row. */
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import { formatBytes, formatDuration, formatPercent } from './format.ts';
 
-/** What a container uses, in base units; undefined where the host does not give it. */
-export interface Use {
-  /** CPUs in use: 1 is one whole CPU. */
+/** A container's resource usage, in base units; undefined where the host does not provide it. */
+export interface ResourceUsage {
+  /** CPUs in use; 1 is one whole CPU. */
   readonly cpus: number | undefined;
-  /** Working set, bytes: what `docker stats` shows as use. */
+  /** Working set, bytes; `docker stats` shows it as memory usage. */
   readonly memory: number | undefined;
   /** Bytes. */
   readonly memoryLimit: number | undefined;
@@ -17,7 +17,7 @@ export interface Use {
   readonly uptime: number | undefined;
 }
 
-export const useOf = ({ points }: MetricSet): Use => ({
+export const usageOf = ({ points }: MetricSet): ResourceUsage => ({
   cpus: points.firstValue(catalogue.cpuUsage),
   memory: points.firstValue(catalogue.memoryWorkingSet),
   memoryLimit: points.firstValue(catalogue.memoryLimit),
@@ -28,7 +28,10 @@ export const useOf = ({ points }: MetricSet): Use => ({
 export const columns = ['NAME', 'CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as const;
 export const rightAligned = ['CPU', 'MEMORY', 'LIMIT', 'MEM %', 'PIDS', 'UP'] as const;
 
-export function cells(name: string, { cpus, memory, memoryLimit, pids, uptime }: Use): string[] {
+export function formatRow(
+  name: string,
+  { cpus, memory, memoryLimit, pids, uptime }: ResourceUsage,
+): string[] {
   return [
     name,
     formatPercent(cpus),

@@ -1,16 +1,16 @@
 import { toSingleLine, truncate, width } from './text.ts';
 
 const GAP = '   ';
-/** Columns that text keeps, however narrow the terminal. */
-const LEAST = 8;
+/** Minimum width of a text column, however narrow the terminal is. */
+const MIN_WIDTH = 8;
 
-/** Takes from the widest columns, one at a time, until the sum fits or there is nothing left to take. */
+/** Shrinks the widest columns, one cell at a time, until the table fits or no column can shrink. */
 function shrinkColumns(widths: readonly number[], mayShrink: readonly boolean[], excess: number): number[] {
   const left = [...widths];
   for (let rest = excess; rest > 0; rest--) {
     let widest = -1;
     left.forEach((each, column) => {
-      if (mayShrink[column] && each > LEAST && each > (left[widest] ?? 0)) widest = column;
+      if (mayShrink[column] && each > MIN_WIDTH && each > (left[widest] ?? 0)) widest = column;
     });
     if (widest === -1) break;
     left[widest]!--;
@@ -19,9 +19,9 @@ function shrinkColumns(widths: readonly number[], mayShrink: readonly boolean[],
 }
 
 /**
- * Lines of a table whose columns are as wide as their widest cell, or as there is room for.
- * @param right titles of columns that end flush: numbers, which are never cut
- * @param columns of the terminal that it has to fit into; by default it is as wide as it is
+ * Formats a table. Each column is as wide as its widest cell, or as the terminal allows.
+ * @param right titles of right-aligned columns: numbers, which are never truncated
+ * @param columns width of the terminal; by default the table has its natural width
  */
 export function formatTable(
   head: readonly string[],

@@ -1,38 +1,38 @@
-/** Text of others as it is shown in a terminal: it takes the columns that it seems to, and steers nothing. */
+/** Makes text of other programs safe for a terminal, and measures its width. */
 import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 
 /**
- * What is left of control characters without escape sequences, C1 included (in some terminals they stand for
- * sequences), line separators, and what turns the direction of the text behind it.
+ * Characters to remove after the escape sequences: control characters, including C1, which some terminals interpret as
+ * sequences; line separators; and characters that change the direction of text.
  */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern is meant to match them
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-/** A character that most lines do not have: those that do not are shown as they are. */
+/** Most lines have none of these characters, and are shown unchanged. */
 const SUSPICIOUS = /[^\t -~\u00a0-\u0600]/;
 const TAB = '    ';
 
-/** Without control sequences: a log line must not move the cursor of whoever reads it. A tab is welcome. */
+/** Removes control sequences, so that a log line cannot control the terminal. Tabs stay. */
 export function stripControls(text: string): string {
   return SUSPICIOUS.test(text) ? stripVTControlCharacters(text).replaceAll(CONTROLS, '') : text;
 }
 
-/** In one line and without tabs, for a place that was measured. */
+/** Removes control sequences and expands tabs, for a cell of known width. */
 export function toSingleLine(text: string): string {
   const shown = stripControls(text);
   return shown.includes('\t') ? shown.replaceAll('\t', TAB) : shown;
 }
 
-/** Columns of a terminal that a text takes; colours take none. */
+/** Width of a text in terminal columns, without its colours. */
 export const width = (text: string): number => stringWidth(text);
 
-/** UTF-16 units of a column, at most, in what anybody writes. */
-const LONGEST = 16;
+/** Upper limit of UTF-16 units per column in real text. */
+const MAX_UNITS_PER_COLUMN = 16;
 const graphemes = new Intl.Segmenter();
-/** What Latin script is made of: a column each. */
+/** ASCII text: each character takes one column. */
 const SIMPLE = /^[ -~]*$/;
 
-/** The beginning of a text without colours that fits into so many columns. */
+/** The longest prefix of a text without colours that fits into `columns`. */
 function prefixThatFits(text: string, columns: number): string {
   if (SIMPLE.test(text)) return text.slice(0, columns);
   let used = 0;
@@ -45,15 +45,16 @@ function prefixThatFits(text: string, columns: number): string {
   return text.slice(0, end);
 }
 
-/** A text without colours in at most so many columns; where something is left out, it ends in `…`. */
+/** Truncates a text without colours to `columns`. A truncated text ends in `…`. */
 export function truncate(text: string, columns: number): string {
-  // No character is longer than this: what lies behind need not be measured.
-  const head = text.length > columns * LONGEST ? text.slice(0, columns * LONGEST) : text;
+  // The rest cannot fit, so it is not measured.
+  const head =
+    text.length > columns * MAX_UNITS_PER_COLUMN ? text.slice(0, columns * MAX_UNITS_PER_COLUMN) : text;
   if (head === text && width(text) <= columns) return text;
   return columns < 1 ? '' : `${prefixThatFits(head, columns - 1)}…`;
 }
 
-/** In exactly so many columns. */
+/** Truncates or pads a text to exactly `columns`. */
 export function pad(text: string, columns: number, side: 'left' | 'right' = 'left'): string {
   const shown = truncate(text, columns);
   const space = ' '.repeat(Math.max(0, columns - width(shown)));

@@ -1,5 +1,3 @@
-/** OTLP over HTTP. */
-
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
@@ -11,7 +9,7 @@ import { decodeResponse, type PartialSuccess } from './wire/decode.ts';
 
 const compress = promisify(gzip);
 
-interface JsonAnswer {
+interface JsonResponse {
   partialSuccess?: Record<string, string | number>;
 }
 
@@ -19,22 +17,22 @@ function partialSuccessOf({ isJson, body }: HttpResponse): PartialSuccess {
   if (body.length === 0) return { rejected: 0, message: '' };
   if (!isJson) return decodeResponse(body);
   const { errorMessage = '', ...rejected } =
-    (JSON.parse(body.toString('utf8')) as JsonAnswer).partialSuccess ?? {};
+    (JSON.parse(body.toString('utf8')) as JsonResponse).partialSuccess ?? {};
   return { rejected: Number(Object.values(rejected)[0] ?? 0), message: String(errorMessage) };
 }
 
-function verdictOn(answer: HttpResponse): SendResult {
-  const failure = failureOf(answer);
+function toSendResult(response: HttpResponse): SendResult {
+  const failure = failureOf(response);
   if (failure !== undefined) return failure;
   try {
-    return accepted(partialSuccessOf(answer));
+    return accepted(partialSuccessOf(response));
   } catch {
-    // It was taken; whatever else was to be said of it cannot be read.
+    // The receiver accepted the request. Only its partial success cannot be read.
     return accepted({ rejected: 0, message: '' });
   }
 }
 
-/** @throws {Error} when a file of the target cannot be read */
+/** OTLP over HTTP. @throws {Error} when a file of the endpoint cannot be read */
 export function createHttpTransport(target: SignalEndpoint): Transport {
   const { protocol, signal, compression } = target;
   const client = createHttpClient(target);
@@ -51,9 +49,9 @@ export function createHttpTransport(target: SignalEndpoint): Transport {
           compression === 'gzip' ? await compress(plain, { level: constants.Z_BEST_SPEED }) : plain;
         const response = await client.post(body, headers);
         span?.setAttribute('http.response.status_code', response.status);
-        return verdictOn(response);
+        return toSendResult(response);
       } catch (error) {
-        // Whatever the network does is worth another attempt, a wrong certificate included: it can be renewed.
+        // Every network error is retried. Even an untrusted certificate can be renewed meanwhile.
         return unreachable(errorMessage(error));
       }
     },

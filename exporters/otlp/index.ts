@@ -1,5 +1,3 @@
-/** Ships logs, events, metrics and traces to one OTLP destination. */
-
 import type { Resource } from '../../collectors/records/records.ts';
 import { type ContainerFilter, compileContainerFilter } from '../../collectors/shared/container-filter.ts';
 import { type Destination, signalOfKind } from '../../config/destinations.ts';
@@ -13,10 +11,10 @@ import { createTransport } from './transport.ts';
 import { decodeMetrics, decodeTraces } from './wire/decode.ts';
 import { countRecords, halve, selectResources } from './wire/split.ts';
 
-/** What is sent as it is. The state of alerts is not: their events are. */
-type Sent = Exclude<Batch, AlertBatch>;
+/** The batches that have OTLP bytes. An alert is sent as its event, its state is not. */
+type OtlpBatch = Exclude<Batch, AlertBatch>;
 
-const laneOf = (batch: Sent): LaneName =>
+const laneOf = (batch: OtlpBatch): LaneName =>
   batch.signal !== 'logs' ? batch.signal : batch.kind === 'event' ? 'events' : 'logs';
 
 interface Traces {
@@ -36,7 +34,7 @@ function countPoints(otlp: Buffer): number {
     .reduce((sum, { sum: counters, gauge }) => sum + ((counters ?? gauge)?.dataPoints?.length ?? 0), 0);
 }
 
-/** Whether a request carries nothing but spans of the agent's own work. */
+/** Whether a request has only spans of the agent's own work. */
 function isSelfTrace(otlp: Buffer): boolean {
   const { resourceSpans = [] } = decodeTraces(otlp) as Traces;
   return resourceSpans
@@ -44,6 +42,7 @@ function isSelfTrace(otlp: Buffer): boolean {
     .every(({ scope }) => scope?.name === OWN_SPAN_SCOPE);
 }
 
+/** Sends logs, events, metrics and traces to one OTLP destination. */
 export class OtlpExporter implements Exporter {
   readonly name: string;
   private readonly destination: Destination;
@@ -58,8 +57,8 @@ export class OtlpExporter implements Exporter {
   }
 
   /**
-   * @param directory where spools are; undefined keeps what waits in memory
-   * @param logsWait whether logs wait in their files where its spool is full
+   * @param directory of all spools; undefined keeps waiting batches in memory
+   * @param logsWait whether logs wait at their source when the spool is full
    * @throws {Error} when a file that the destination names cannot be read
    */
   static async create(
@@ -69,7 +68,7 @@ export class OtlpExporter implements Exporter {
     telemetry: Telemetry,
   ): Promise<OtlpExporter> {
     const { name, kinds, endpoints: targets, maxBytes, maxAgeMs, metricsOrder, backlogRate } = destination;
-    // What can be refused comes first: a spool that was begun is one that is sent.
+    // The transports can fail, so they come first: an open spool is always sent.
     const routes: LaneRoute[] = [];
     try {
       for (const lane of kinds) {
@@ -103,7 +102,7 @@ export class OtlpExporter implements Exporter {
     if (batch.signal === 'alerts') return Promise.resolve();
     const lane = laneOf(batch);
     if (batch.count === 0 || !this.destination.kinds.includes(lane)) return Promise.resolve();
-    const { otlp, count } = this.filtered(batch);
+    const { otlp, count } = this.filter(batch);
     return count === 0 ? Promise.resolve() : this.delivery.enqueue(lane, otlp, count);
   }
 
@@ -115,7 +114,7 @@ export class OtlpExporter implements Exporter {
     return this.delivery.shutdown(deadline);
   }
 
-  private filtered(batch: Sent): { otlp: Buffer; count: number } {
+  private filter(batch: OtlpBatch): { otlp: Buffer; count: number } {
     const { include, exclude } = this.destination.containers;
     if (include.length === 0 && exclude.length === 0) return batch;
     const isWanted = ({ subject }: Resource) => subject === undefined || this.isSelected(subject);

@@ -1,5 +1,3 @@
-/** OTLP protobuf as OTLP/JSON, made when it is sent: records are encoded once, whatever the protocol. */
-
 import type { Signal } from '../../config/destinations.ts';
 import { decodeLogs, decodeMetrics, decodeTraces } from './wire/decode.ts';
 
@@ -9,5 +7,6 @@ const decoders: Readonly<Record<Signal, (request: Uint8Array) => unknown>> = {
   traces: decodeTraces,
 };
 
+/** Converts a request to OTLP/JSON when it is sent: records are encoded once, as protobuf, for all protocols. */
 export const requestToJson = (signal: Signal, request: Uint8Array): Buffer =>
   Buffer.from(JSON.stringify(decoders[signal](request)));

@@ -1,8 +1,3 @@
-/**
- * The scrape endpoint: the last round under OpenTelemetry's names at /metrics, and under cAdvisor's at
- * /metrics/cadvisor. Text is made when it is asked for, and costs nothing until then.
- */
-
 import type { CatalogueEntry } from '../../collectors/catalogue/entry.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, AttributeValue, Metric, MetricKind } from '../../collectors/records/records.ts';
@@ -20,12 +15,12 @@ import {
 import { familyName, sanitize } from './names.ts';
 import { contentTypes, escapeLabel, type Family, type Format, negotiate, render } from './text.ts';
 
-/** The labels that cAdvisor's dashboards group by, whatever else is allowed. */
+/** Labels that cAdvisor's dashboards group by. They are always exported. */
 const KNOWN_LABELS = /^com\.docker\.(compose|stack|swarm)\./;
 
 const text = (value: AttributeValue): string => (Array.isArray(value) ? value.join(',') : String(value));
 
-/** `a="1",b="2"`; of names that become one, the last counts. */
+/** `a="1",b="2"`. If two names are the same after sanitizing, the last value counts. */
 function labelsOf(...all: Attributes[]): string {
   const labels = new Map<string, string>();
   for (const attributes of all) {
@@ -35,7 +30,7 @@ function labelsOf(...all: Attributes[]): string {
 }
 
 type Naming = (metric: Metric) => { name: string; unit: string };
-/** Labels that say whose a set's points are. */
+/** Labels that identify the subject of a set. */
 type Identity = (set: MetricSet) => Attributes;
 
 function collectFamilies(
@@ -63,7 +58,7 @@ function collectFamilies(
 
 const NO_LABELS: Attributes = {};
 
-/** Which daemon told it, where that has a name. */
+/** The daemon that the set is from, where it has a name. */
 function daemonIdentity({ resource }: MetricSet): Attributes {
   const name = resource.attributes['docker.daemon.name'];
   return name === undefined ? NO_LABELS : { docker_daemon_name: name };
@@ -92,7 +87,7 @@ const cadvisorIdentity: Identity = (set) => {
   };
 };
 
-/** cAdvisor's names are Prometheus names already. */
+/** cAdvisor's names already are Prometheus names. */
 const cadvisorNaming: Naming = ({ name }) => ({ name: name.replace(/_total$/, ''), unit: '' });
 
 export interface ScrapeResponse {
@@ -100,12 +95,16 @@ export interface ScrapeResponse {
   readonly body: string;
 }
 
+/**
+ * The scrape endpoint: the last round with OpenTelemetry's names at /metrics, and with cAdvisor's at /metrics/cadvisor.
+ * The text is rendered for each request, and costs nothing in between.
+ */
 export class PrometheusExporter implements Exporter {
   readonly name = 'prometheus';
   private readonly telemetry: Telemetry;
   private readonly cadvisor = new Translator('cadvisor');
   private lastRound: readonly MetricSet[] = [];
-  /** What has come of the round that is being handed over. */
+  /** The sets of the round that is being exported. */
   private currentRound: MetricSet[] = [];
 
   async export(batch: Batch): Promise<void> {
@@ -118,7 +117,7 @@ export class PrometheusExporter implements Exporter {
 
   async shutdown(): Promise<void> {}
 
-  /** @param telemetry the agent's own, of which /metrics tells too */
+  /** @param telemetry the agent's own metrics, which are part of /metrics */
   constructor(telemetry: Telemetry) {
     this.telemetry = telemetry;
   }
@@ -141,7 +140,7 @@ export class PrometheusExporter implements Exporter {
 
   /** /metrics/cadvisor, in the format that the Accept header prefers. */
   cadvisorMetrics(accept: string | undefined): ScrapeResponse {
-    // Of containers cAdvisor knows the running ones.
+    // cAdvisor exports running containers only.
     const running = this.lastRound.filter(({ container }) => container === undefined || container.pid !== 0);
     const sets = running.map((set) => this.cadvisor.translate(set));
     return this.render(collectFamilies(sets, cadvisorNaming, cadvisorIdentity).values(), negotiate(accept));
@@ -175,6 +174,6 @@ export class PrometheusExporter implements Exporter {
   }
 }
 
-/** For whoever lists what the endpoint can give. */
+/** The name of a catalogue row at /metrics, for the documentation. */
 export const prometheusName = (row: CatalogueEntry): string =>
   `${familyName(row).name}${row.kind === 'counter' ? '_total' : ''}`;

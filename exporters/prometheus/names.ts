@@ -4,7 +4,7 @@
  */
 import type { Metric } from '../../collectors/records/records.ts';
 
-/** Suffixes of UCUM units; a unit in braces is an annotation, and has none. */
+/** Suffixes of UCUM units. A unit in braces is an annotation and has none. */
 const UNITS: Readonly<Record<string, string>> = {
   s: 'seconds',
   By: 'bytes',
@@ -12,7 +12,7 @@ const UNITS: Readonly<Record<string, string>> = {
   ns: 'nanoseconds',
 };
 
-/** Letters, digits and underscores, and no digit in front. */
+/** Replaces all characters but letters, digits and underscores. A name must not start with a digit. */
 export const sanitize = (name: string): string =>
   name.replaceAll(/[^a-zA-Z0-9_]/g, '_').replace(/^(\d)/, '_$1');
 
@@ -22,7 +22,7 @@ export function familyName({ name, unit, kind }: Pick<Metric, 'name' | 'unit' | 
   unit: string;
 } {
   const suffix = UNITS[unit] ?? (unit === '1' && kind === 'gauge' ? 'ratio' : '');
-  // Prometheus keeps the ending `_count` for histograms.
+  // Prometheus reserves the suffix `_count` for histograms.
   const base = sanitize(name).replace(kind === 'counter' ? /_total$/ : /_(total|count)$/, '');
   return { name: suffix === '' || base.endsWith(`_${suffix}`) ? base : `${base}_${suffix}`, unit: suffix };
 }

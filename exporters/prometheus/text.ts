@@ -7,12 +7,12 @@
 export type FamilyType = 'counter' | 'gauge' | 'info';
 
 export interface Family {
-  /** Without the `_total` or `_info` that its samples bear. */
+  /** Without the suffix `_total` or `_info` of its samples. */
   readonly name: string;
   readonly type: FamilyType;
   readonly unit: string;
   readonly help: string;
-  /** Labels as text between the braces, and the value. */
+  /** Labels as the text between the braces, and the value. */
   readonly samples: { readonly labels: string; readonly value: number }[];
 }
 
@@ -37,7 +37,7 @@ export function render(families: Iterable<Family>, format: Format): string {
   const lines: string[] = [];
   for (const { name, type, unit, help, samples } of families) {
     const sample = name + SUFFIX[type];
-    // OpenMetrics names the family, the older format the sample; it does not know info either.
+    // OpenMetrics describes the family, the older format the sample. The older format has no type info.
     const described = format === 'openmetrics' ? name : sample;
     lines.push(`# HELP ${described} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`);
     lines.push(`# TYPE ${described} ${type === 'info' && format === 'prometheus' ? 'gauge' : type}`);

@@ -1,15 +1,15 @@
-/** What exporters are handed: ready OTLP bytes, and what they were made from where an exporter needs it. */
+/** The batches that exporters get: OTLP bytes, and the records they were encoded from where an exporter needs them. */
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Resource } from '../../collectors/records/records.ts';
 import type { Alert } from '../alerts/alert.ts';
 
-/** A round's metrics, or a part of them: one request, one resource per container. */
+/** The metrics of a round, or a part of them: one request with one resource for each container. */
 export interface MetricBatch {
   readonly signal: 'metrics';
   readonly sets: readonly MetricSet[];
-  /** Of whom each resource in `otlp` is, in order. */
+  /** The resources in `otlp`, in their order. */
   readonly resources: readonly Resource[];
-  /** Whether the round ends with it. */
+  /** Whether this is the last batch of the round. */
   readonly isLast: boolean;
   /** Number of data points. */
   readonly count: number;
@@ -26,7 +26,7 @@ export interface LogBatch {
   readonly count: number;
   /** An encoded `ExportLogsServiceRequest` with this one resource. */
   readonly otlp: Buffer;
-  /** The alert that the event is about. */
+  /** The alert, where the event reports one. */
   readonly alert?: Alert;
 }
 
@@ -40,10 +40,10 @@ export interface TraceBatch {
   readonly otlp: Buffer;
 }
 
-/** How all alerts are after a round: whoever gets it needs no other to know which of them fire. */
+/** The state of all alerts after a round. Each batch is complete: the ones before are not needed. */
 export interface AlertBatch {
   readonly signal: 'alerts';
-  /** Those that are pending or firing, and those that were resolved in the last 15 minutes. */
+  /** Alerts that are pending or firing, and those resolved in the last 15 minutes. */
   readonly alerts: readonly Alert[];
   /** Number of alerts. */
   readonly count: number;

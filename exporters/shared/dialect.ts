@@ -1,5 +1,3 @@
-/** Metrics under the names of a dialect, derived from the catalogue. */
-
 import type { CatalogueEntry, DialectName } from '../../collectors/catalogue/entry.ts';
 import type { MetricSet } from '../../collectors/records/points.ts';
 import { Points } from '../../collectors/records/points.ts';
@@ -9,7 +7,7 @@ export type Dialect = 'dockerStats' | 'cadvisor';
 
 const NONE: Attributes = {};
 
-/** A dialect's metric as the encoders take one. */
+/** A metric of the dialect, as the encoders need it. */
 function metricOf(name: DialectName, row: CatalogueEntry): Metric {
   const integer = name.unit === 'ns' ? true : name.scale === undefined && row.integer;
   return { name: name.name, unit: name.unit, kind: name.kind, integer, description: row.description };
@@ -24,7 +22,10 @@ interface Translation {
   readonly scale: number;
 }
 
-/** Translates points; what it finds for a metric and its attributes it keeps. */
+/**
+ * Translates points to the names of a dialect, which the catalogue lists. It caches the translation of each metric with
+ * its attributes.
+ */
 export class Translator {
   private readonly dialect: Dialect;
   private readonly metrics = new Map<string, Metric>();
@@ -34,9 +35,9 @@ export class Translator {
     this.dialect = dialect;
   }
 
-  /** The set in the dialect; metrics that it has no name for are left out. */
+  /** The set in the dialect, without the metrics that the dialect has no name for. */
   translate(set: MetricSet): MetricSet {
-    // Several rows can have one name in the dialect: the points of a name are brought together.
+    // Several rows can have the same name in the dialect. The points of one name are grouped.
     const byMetric = new Map<Metric, Point[]>();
     for (const { metric, attributes = NONE, value } of set.points) {
       for (const to of this.translations(metric as CatalogueEntry, attributes)) {

@@ -1,33 +1,34 @@
 import type { Batch } from './batch.ts';
 
-/** Ships batches to one destination. */
+/** Sends batches to one destination. */
 export interface Exporter {
   readonly name: string;
-  /** Begins what goes on by itself; called once, when everything else could be had. */
+  /** Starts background work. Called once, when the whole agent is set up. */
   start?(): void;
   /**
-   * Resolves when the batch no longer needs its source: it is where no crash loses it, was delivered, or given up and
-   * counted. Never rejects. Batches of one kind are delivered in the order they came, but for metrics that waited.
+   * Resolves when the batch no longer needs its source: it survives a crash, was delivered, or was dropped and counted.
+   * Batches of one kind are delivered in their order, except for metrics that had to wait. If it rejects or throws, the
+   * pipeline counts the batch as dropped with the reason `exporter_error`; the exporter still gets the next batches.
    */
   export(batch: Batch): Promise<void>;
-  /** How its destination is; absent where there is nothing to wait for. */
+  /** The state of the destination; absent for exporters without one. */
   status?(): DestinationStatus;
-  /** Tries to deliver what is left until `deadline` aborts, then leaves or gives it up; called once, at the end. */
+  /** Delivers what waits until `deadline` aborts, then leaves it on the disk or drops it. Called once, at the end. */
   shutdown(deadline: AbortSignal): Promise<void>;
 }
 
 export interface DestinationStatus {
-  /** Whether its receivers answered when they were last asked. */
+  /** Whether its receivers answered the last requests. */
   readonly isReachable: boolean;
   readonly waiting: readonly Waiting[];
 }
 
-/** What waits for a destination. */
+/** Batches of one signal that wait for a destination. */
 export interface Waiting {
   /** `logs`, `events`, `metrics` or `traces`. */
   readonly signal: string;
   /** OTLP bytes. */
   readonly bytes: number;
-  /** When the oldest of it was added, ms since the epoch; undefined when nothing waits. */
+  /** When the oldest batch was added, ms since the epoch; undefined when nothing waits. */
   readonly oldest: number | undefined;
 }

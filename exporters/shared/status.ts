@@ -1,10 +1,10 @@
-/** What the running agent says of its deliveries: the page /status, which `portlight status` prints. */
+/** The agent's status: the response of /status, which `portlight status` prints. */
 
 import { VERSION } from '../../config/version.ts';
 import type { Exporter } from './exporter.ts';
 import type { OwnMetric, Telemetry } from './telemetry.ts';
 
-/** One signal on its way to one destination; numbers since the agent began. */
+/** The delivery of one signal to one destination, counted since the agent started. */
 export interface DeliveryStatus {
   readonly signal: string;
   readonly destination: string;
@@ -16,18 +16,18 @@ export interface DeliveryStatus {
   /** Records, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly waitingBytes: number;
-  /** Age of the oldest that waits, s; null when nothing waits. */
+  /** Age of the oldest waiting batch, s; null when nothing waits. */
   readonly oldestAge: number | null;
 }
 
 export interface DaemonStatus {
-  /** `docker.daemon.name`; null for the one that needs none. */
+  /** `docker.daemon.name`; null for a daemon without a name. */
   readonly name: string | null;
   /** Its address. */
   readonly host: string;
-  /** Whether its events are followed. */
+  /** Whether the agent is subscribed to its events. */
   readonly connected: boolean;
-  /** Containers that are observed. */
+  /** Number of observed containers. */
   readonly containers: number;
 }
 
@@ -37,11 +37,11 @@ export interface Status {
   /** ISO 8601. */
   readonly since: string;
   readonly daemons: readonly DaemonStatus[];
-  /** Records that collectors handed over, by signal. */
+  /** Records that collectors produced, by signal. */
   readonly collected: Readonly<Record<string, number>>;
   readonly destinations: readonly { readonly name: string; readonly reachable: boolean }[];
   readonly deliveries: readonly DeliveryStatus[];
-  /** Records that were dropped before any destination: `signal: reason`. */
+  /** Records that were dropped before they reached any destination, by `signal: reason`. */
   readonly dropped: Readonly<Record<string, number>>;
 }
 

@@ -1,17 +1,17 @@
-/** What is posted of an alert, by format. */
+/** The body of a webhook request, by format. */
 
 import type { Webhook } from '../../config/alert-receivers.ts';
 import { type AlertJson, alertFromJson } from '../alerts/alert.ts';
 import { alertUid } from '../alerts/record.ts';
 import { createTemplateView, formatMemory, formatValue, renderJsonTemplate } from '../alerts/text.ts';
 
-/** Of the log, in a chat: characters. Discord takes 1024 in a field. */
-const MAX_LOG = 900;
-const MAX_TEXT = 2000;
+/** Characters of the log in a chat message. Discord accepts 1024 in a field. */
+const MAX_LOG_LENGTH = 900;
+const MAX_TEXT_LENGTH = 2000;
 
 const COLOURS = { critical: '#d32f2f', warning: '#f9a825', info: '#1976d2', resolved: '#388e3c' } as const;
-/** Looks like a backtick, and ends no code block. */
-const LIKE_BACKTICK = '\u02cb';
+/** Looks like a backtick, but does not end a code block. */
+const BACKTICK_LOOKALIKE = '\u02cb';
 
 interface Message {
   readonly title: string;
@@ -21,7 +21,7 @@ interface Message {
   readonly colour: string;
 }
 
-function messageOf(alert: AlertJson): Message {
+function toMessage(alert: AlertJson): Message {
   const { rule, severity, status, container, resource, annotations, evidence, value, unit, labels } = alert;
   const isResolved = status === 'resolved';
   const name = container?.name ?? String(resource['host.name'] ?? 'host');
@@ -45,28 +45,28 @@ function messageOf(alert: AlertJson): Message {
   ];
   let log = '';
   for (const line of isResolved ? [] : evidence.log.toReversed()) {
-    const room = MAX_LOG - log.length;
+    const room = MAX_LOG_LENGTH - log.length;
     if (line.length > room && log !== '') break;
     log = `${line.slice(0, room)}\n${log}`;
   }
   return {
     title: `${isResolved ? 'Resolved' : 'Firing'}: ${rule} of ${name}`.slice(0, 200),
-    text: [annotations.summary, annotations.description].filter(Boolean).join('\n').slice(0, MAX_TEXT),
+    text: [annotations.summary, annotations.description].filter(Boolean).join('\n').slice(0, MAX_TEXT_LENGTH),
     facts: facts.flatMap(([fact, text]) =>
       text === undefined || text === '' ? [] : [[fact, text.slice(0, 200)] as const],
     ),
-    // What ends a code block in it would let the rest be read as markup.
-    log: log.trimEnd().replaceAll('`', LIKE_BACKTICK),
+    // A backtick could end the code block: the rest would be interpreted as markup.
+    log: log.trimEnd().replaceAll('`', BACKTICK_LOOKALIKE),
     colour: COLOURS[isResolved ? 'resolved' : severity],
   };
 }
 
-/** Characters that Slack reads as markup. https://docs.slack.dev/messaging/formatting-message-text#escaping */
+/** Escapes the characters that Slack interprets as markup. Source: https://docs.slack.dev/messaging/formatting-message-text#escaping */
 const slackText = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 function slack(alert: AlertJson): object {
-  const { title, text, facts, log, colour } = messageOf(alert);
+  const { title, text, facts, log, colour } = toMessage(alert);
   return {
     text: slackText(title),
     attachments: [
@@ -85,11 +85,11 @@ function slack(alert: AlertJson): object {
   };
 }
 
-/** https://discord.com/developers/docs/resources/webhook#execute-webhook */
+/** Source: https://discord.com/developers/docs/resources/webhook#execute-webhook */
 function discord(alert: AlertJson): object {
-  const { title, text, facts, log, colour } = messageOf(alert);
+  const { title, text, facts, log, colour } = toMessage(alert);
   return {
-    // Whoever writes a log line must not call everybody.
+    // A log line must not mention everyone in the channel.
     allowed_mentions: { parse: [] },
     embeds: [
       {
@@ -113,9 +113,9 @@ const TEAMS_COLOURS = {
   resolved: 'good',
 } as const;
 
-/** An Adaptive Card, as the workflow "when a webhook request is received" takes it. */
+/** An Adaptive Card for the workflow "When a Teams webhook request is received". */
 function teams(alert: AlertJson): object {
-  const { title, text, facts, log } = messageOf(alert);
+  const { title, text, facts, log } = toMessage(alert);
   const color = TEAMS_COLOURS[alert.status === 'resolved' ? 'resolved' : alert.severity];
   const block = (content: string, more: object = {}) => ({
     type: 'TextBlock',
@@ -123,7 +123,7 @@ function teams(alert: AlertJson): object {
     wrap: true,
     ...more,
   });
-  /** What a container wrote is no markup: a TextBlock would make links of it. */
+  /** Text of a container is not markup. A TextBlock would turn it into links. */
   const plain = (content: string, more: object = {}) => ({
     type: 'RichTextBlock',
     inlines: [{ type: 'TextRun', text: content, ...more }],

@@ -346,7 +346,7 @@ test('a rule that is wrong is named, with what would be right, and the others ar
       '[3] (four): requires condition: an operator and a size such as 100MiB',
       '[4] (five): for: "5 minutes" is not allowed; expected a duration between 0s and 24h with its unit, such as 5m',
       '[5] (six): severty: is not a known key; did you mean severity?',
-      '[6] (seven): annotations.summary: {{nme}} is not known',
+      '[6] (seven): annotations.summary: {{nme}} is not a known variable',
       '[7]: name: is required; expected letters, digits and _',
       '[9] (eight): for: cannot be combined with events',
       '[10]: "nine" is not a rule; expected name, metric and condition',
