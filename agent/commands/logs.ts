@@ -7,7 +7,7 @@ import type { LinearPattern } from '../../config/linear-pattern.ts';
 import { ConfigError } from '../../config/load.ts';
 import { compilePattern } from '../../config/pattern.ts';
 import { numberOfRange } from '../../config/severity.ts';
-import { colourOf, type Paint, createPaint } from '../../exporters/console/colours.ts';
+import { colourOf, createPaint, type Paint } from '../../exporters/console/colours.ts';
 import { pad, stripControls, width } from '../../exporters/console/text.ts';
 import { styleOfSeverity } from '../views/terminal/event-line.ts';
 import { readAgentLogs } from '../views/watch/agent-logs.ts';

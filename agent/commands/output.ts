@@ -1,5 +1,5 @@
 /** Output of commands: tables for people, JSON and YAML for programs. */
-import { type Paint, createPaint } from '../../exporters/console/colours.ts';
+import { createPaint, type Paint } from '../../exporters/console/colours.ts';
 import { formatTable } from '../../exporters/console/table.ts';
 import { toSingleLine, truncate } from '../../exporters/console/text.ts';
 

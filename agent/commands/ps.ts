@@ -9,7 +9,13 @@ import type { Container, Metric } from '../../collectors/records/records.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { formatNamespaces, type Namespaces, readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Config } from '../../config/schema.ts';
-import { formatRow, columns, rightAligned, type ResourceUsage, usageOf } from '../../exporters/console/rows.ts';
+import {
+  columns,
+  formatRow,
+  type ResourceUsage,
+  rightAligned,
+  usageOf,
+} from '../../exporters/console/rows.ts';
 import type { Containers, NamespaceMap } from '../../exporters/dashboard/api.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { createLogger } from '../process/logger.ts';
