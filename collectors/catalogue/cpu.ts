@@ -1,4 +1,7 @@
-/** v1: Documentation/admin-guide/cgroup-v1/{cpuacct,cpusets}.rst, scheduler/sched-bwc.rst; v2: cgroup-v2.rst, "CPU" and "Cpuset". */
+/**
+ * v1: Documentation/admin-guide/cgroup-v1/{cpuacct,cpusets}.rst, scheduler/sched-bwc.rst.
+ * v2: cgroup-v2.rst, "CPU" and "Cpuset".
+ */
 import type { Field, TableReading } from './entry.ts';
 import {
   active,
@@ -56,18 +59,25 @@ export const cpu = {
       cadvisorName('container_cpu_system_seconds_total', { when: system }),
     ],
   }),
-  cpuTotal: row('cpu', 'container.cpu.total', 'counter', 's', 'Total CPU time consumed, all modes together', {
+  cpuTotal: row('cpu', 'container.cpu.total', 'counter', 's', 'Total CPU time consumed, in all modes', {
     dialectOnly: true,
     v1: fromField(value('cpuacct', 'cpuacct.usage', NANO)),
     v2: fromField(key('cpu', 'cpu.stat', 'usage_usec', MICRO)),
     dockerStats: [dockerName('cpu.usage.total', 'ns', 'counter', { scale: 1e9 })],
     cadvisor: [cadvisorName('container_cpu_usage_seconds_total', { attributes: () => ({ cpu: 'total' }) })],
   }),
-  cpuUsage: row('cpu', 'container.cpu.usage', 'gauge', '{cpu}', 'CPU usage since the last round, in CPUs', {
-    v1: { ...fromField(value('cpuacct', 'cpuacct.usage', NANO)), isRate: true },
-    v2: { ...fromField(key('cpu', 'cpu.stat', 'usage_usec', MICRO)), isRate: true },
-    dockerStats: [dockerName('cpu.utilization', '1', 'gauge', { scale: 100 })],
-  }),
+  cpuUsage: row(
+    'cpu',
+    'container.cpu.usage',
+    'gauge',
+    '{cpu}',
+    'CPU usage since the previous round, in CPUs',
+    {
+      v1: { ...fromField(value('cpuacct', 'cpuacct.usage', NANO)), isRate: true },
+      v2: { ...fromField(key('cpu', 'cpu.stat', 'usage_usec', MICRO)), isRate: true },
+      dockerStats: [dockerName('cpu.utilization', '1', 'gauge', { scale: 100 })],
+    },
+  ),
   cpuPerCpu: row(
     'cpu',
     'container.cpu.percpu.time',
@@ -90,7 +100,7 @@ export const cpu = {
     'container.cpu.limit',
     'updowncounter',
     '{cpu}',
-    'CPU quota per period; absent where there is none',
+    'CPU limit: quota divided by period; absent without a limit',
     {
       v1: computed(
         [setting(value('cpu', 'cpu.cfs_quota_us')), setting(value('cpu', 'cpu.cfs_period_us'))],
@@ -106,19 +116,12 @@ export const cpu = {
     v2: fromField(v2Max(0)),
     cadvisor: [cadvisorName('container_spec_cpu_quota')],
   }),
-  cpuPeriod: row(
-    'cpu',
-    'container.cpu.period',
-    'updowncounter',
-    'us',
-    'Length of the period that the quota is for',
-    {
-      dialectOnly: true,
-      v1: fromField(setting(value('cpu', 'cpu.cfs_period_us'))),
-      v2: fromField(v2Max(1)),
-      cadvisor: [cadvisorName('container_spec_cpu_period')],
-    },
-  ),
+  cpuPeriod: row('cpu', 'container.cpu.period', 'updowncounter', 'us', "Length of the quota's period", {
+    dialectOnly: true,
+    v1: fromField(setting(value('cpu', 'cpu.cfs_period_us'))),
+    v2: fromField(v2Max(1)),
+    cadvisor: [cadvisorName('container_spec_cpu_period')],
+  }),
   cpuShares: row(
     'cpu',
     'container.cpu.shares',
@@ -170,7 +173,7 @@ export const cpu = {
     'container.cpu.throttling.periods',
     'counter',
     '{period}',
-    'Periods in which a quota was enforced',
+    'Periods in which a CPU quota was enforced',
     {
       v1: fromField(active(key('cpu', 'cpu.stat', 'nr_periods'))),
       v2: fromField(key('cpu', 'cpu.stat', 'nr_periods')),
@@ -183,7 +186,7 @@ export const cpu = {
     'container.cpu.throttling.throttled_periods',
     'counter',
     '{period}',
-    'Periods in which the quota was used up',
+    'Periods in which the container used up its CPU quota',
     {
       v1: fromField(active(key('cpu', 'cpu.stat', 'nr_throttled'))),
       v2: fromField(key('cpu', 'cpu.stat', 'nr_throttled')),
@@ -196,7 +199,7 @@ export const cpu = {
     'container.cpu.throttling.throttled_time',
     'counter',
     's',
-    'Time that runnable threads were held back, summed over CPUs',
+    'Time that runnable threads were throttled, summed over CPUs',
     {
       v1: fromField(active(key('cpu', 'cpu.stat', 'throttled_time', NANO))),
       v2: fromField(key('cpu', 'cpu.stat', 'throttled_usec', MICRO)),
@@ -209,7 +212,7 @@ export const cpu = {
     'container.cpu.burst.periods',
     'counter',
     '{period}',
-    'Periods in which more than the quota was used from what had been saved',
+    'Periods in which the container used more than its quota, from unused quota of earlier periods',
     {
       optIn: true,
       v1: fromField(active(key('cpu', 'cpu.stat', 'nr_bursts'))),
@@ -221,7 +224,7 @@ export const cpu = {
     'container.cpu.burst.time',
     'counter',
     's',
-    'CPU time used above the quota in such periods',
+    'CPU time used above the quota in burst periods',
     {
       optIn: true,
       v1: fromField(active(key('cpu', 'cpu.stat', 'burst_time', NANO))),

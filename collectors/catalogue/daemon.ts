@@ -1,4 +1,4 @@
-/** The daemon's own facts and its disk use: GET /info, GET /system/df. */
+/** Inventory and disk use of the daemon: GET /info, GET /system/df. */
 import { cadvisorName, row } from './entry.ts';
 
 const DF = 'GET /system/df';
@@ -12,20 +12,34 @@ export const daemon = {
     'Containers by status',
     { source: "the agent's inventory" },
   ),
-  daemonImages: row('daemon', 'docker.images', 'updowncounter', '{image}', 'Images, dangling ones apart', {
-    source: DF,
-  }),
+  daemonImages: row(
+    'daemon',
+    'docker.images',
+    'updowncounter',
+    '{image}',
+    'Images, dangling ones counted separately',
+    {
+      source: DF,
+    },
+  ),
   daemonImageSize: row(
     'daemon',
     'docker.images.size',
     'updowncounter',
     'By',
-    'Disk use of all image layers, shared ones counted once',
+    'Disk use of all image layers; shared layers are counted once',
     { source: `${DF}, LayersSize` },
   ),
-  daemonVolumes: row('daemon', 'docker.volumes', 'updowncounter', '{volume}', 'Volumes, unused ones apart', {
-    source: DF,
-  }),
+  daemonVolumes: row(
+    'daemon',
+    'docker.volumes',
+    'updowncounter',
+    '{volume}',
+    'Volumes, unused ones counted separately',
+    {
+      source: DF,
+    },
+  ),
   daemonVolumeSize: row('daemon', 'docker.volumes.size', 'updowncounter', 'By', 'Disk use of a volume', {
     source: `${DF}, Volumes[].UsageData.Size`,
   }),
@@ -40,7 +54,7 @@ export const daemon = {
     'Disk use of the build cache',
     { source: `${DF}, BuildCache[].Size` },
   ),
-  daemonApiLatency: row('daemon', 'docker.api.duration', 'gauge', 's', 'Time that the last GET /info took', {
+  daemonApiLatency: row('daemon', 'docker.api.duration', 'gauge', 's', 'Duration of the last GET /info', {
     source: 'the clock',
   }),
   filesystemUsage: row(
@@ -71,7 +85,7 @@ export const daemon = {
     'container.filesystem.capacity',
     'updowncounter',
     'By',
-    "Size of the file system that holds the daemon's data",
+    "Size of the file system of the daemon's data directory",
     {
       source: 'statfs(2) of DockerRootDir',
       cadvisor: [
@@ -84,7 +98,7 @@ export const daemon = {
     'container.filesystem.available',
     'updowncounter',
     'By',
-    "Space left on the file system that holds the daemon's data",
+    "Space left on the file system of the daemon's data directory",
     {
       source: 'statfs(2) of DockerRootDir',
     },

@@ -6,7 +6,7 @@ type Direction = 'read' | 'write' | 'discard';
 
 const direction = (of: Direction): Attributes => ({ 'disk.io.direction': of });
 
-/** The BFQ scheduler counts for itself; without it, the throttling policy counts everything. */
+/** The BFQ scheduler has its own counters; without it, the throttling policy counts everything. */
 const V1_POLICIES = ['blkio.bfq', 'blkio.throttle'];
 
 function tables(v1File: string, v2Columns: Readonly<Record<Direction, string>>): TableReading[] {
@@ -89,7 +89,7 @@ export const disk = {
     'container.disk.cost',
     'counter',
     's',
-    'Device time by the I/O cost model: used, waited for, in debt and delayed for it (cgroup v2 with io.cost)',
+    'Device time of the I/O cost model: used, waited for, owed and delayed (cgroup v2 with io.cost)',
     {
       tables: ['usage', 'wait', 'indebt', 'indelay'].map((state) => ({
         controller: 'io',

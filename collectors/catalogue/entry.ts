@@ -1,10 +1,10 @@
 /**
- * What a row of the metric catalogue can say. The catalogue describes every metric once; whatever reads,
- * names, exports, documents or validates a metric derives from it.
+ * The types of a row in the metric catalogue. The catalogue describes every metric once: reading, naming,
+ * exporting, documentation and validation derive from it.
  */
 import type { Attributes, Metric, MetricKind } from '../records/records.ts';
 
-/** How a number stands in a kernel file. */
+/** Where a number is in a kernel file. */
 export type ValueLocation =
   /** The file's only value. */
   | { readonly at: 'value' }
@@ -14,11 +14,16 @@ export type ValueLocation =
   | { readonly at: 'position'; readonly position: number }
   /** `line … key=value …` */
   | { readonly at: 'pair'; readonly line: string; readonly key: string }
-  /** 1 where the file's text begins with `text`, else 0. */
+  /** 1 where the file's first line is `text`, else 0. */
   | { readonly at: 'text'; readonly text: string }
   /** How many numbers a list such as `0-3,7` has. */
   | { readonly at: 'list' };
 
+/**
+ * How often a field is read, if not in every round. `setting`: when the daemon reports a change of the
+ * container, and now and then; `rare`: in every sixth round; `rules`: as often as rules need it, because only
+ * rules use it; `active`: while the container's CPU time or memory usage change.
+ */
 export type Cadence = 'setting' | 'rare' | 'rules' | 'active';
 
 /** A number in a cgroup's file. */
@@ -29,54 +34,51 @@ export interface Field {
   readonly location: ValueLocation;
   /** Factor from the kernel's unit to the metric's. */
   readonly scale: number;
-  /**
-   * What need not be read every round. `setting`: the daemon tells when it is changed; `rare`: moves rarely; `seldom`:
-   * only rules look at it; `active`: moves only while the container's CPU time or memory usage do.
-   */
+  /** Undefined for every round. */
   readonly cadence?: Cadence;
 }
 
-/** From up to three fields' values. NaN, which a missing field is, makes it NaN as arithmetic does. */
+/** Computes a value from up to three fields. A missing field is NaN, and makes the result NaN. */
 export type Compute = (first: number, second: number, third: number) => number;
 
-/** One data point of a metric: a field, or what is computed from several. */
+/** One data point of a metric: a field, or a value computed from several fields. */
 export interface Reading {
   readonly attributes?: Attributes;
   readonly fields: readonly Field[];
-  /** From the fields' values, all of them present; the first field's value by default. */
+  /** The first field's value by default. */
   readonly compute?: Compute;
-  /** Whether the point is the change per second since the last round; absent in the first. */
+  /** Whether the point is the change per second since the previous round; absent in the first round. */
   readonly isRate?: boolean;
 }
 
-/** As many data points as a file has lines for: one a device, a page size, a resource. */
+/** A data point for each line of a file: one per device, page size or resource. */
 export interface TableReading {
   readonly controller: string;
-  /** `*` stands for whatever the host has there: one file a page size. */
+  /** `*` stands for any text: the host has one file per page size. */
   readonly file: string;
   /**
-   * `pairs`: `8:0 rbytes=1 wbytes=2`; `words`: `8:0 Read 1`; `keys`: `name 1`; `cpus`: one value a CPU on
-   * the first line; `value`: the file's only value, and `key`: that of one key, both labelled by what `*`
-   * stands for.
+   * `pairs`: `8:0 rbytes=1 wbytes=2`. `words`: `8:0 Read 1`. `keys`: `name 1`. `cpus`: one value per CPU on
+   * the first line. `value`: the file's only value. `key`: the value of one key. The last two are labelled by
+   * the text for `*`.
    */
   readonly format: 'pairs' | 'words' | 'keys' | 'cpus' | 'value' | 'key';
-  /** The pair's key, the word or the key; unused by the other formats. */
+  /** The key of the pair, the word or the key. Unused by the other formats. */
   readonly column: string;
-  /** What the line's label is: its attributes by label. */
+  /** What the label of a line means. It decides the attributes. */
   readonly label: 'device' | 'cpu' | 'page_size' | 'resource';
   readonly attributes?: Attributes;
   readonly scale: number;
 }
 
-/** A metric's name in a dialect that people's dashboards use already. */
+/** A metric's name in another naming scheme, for existing dashboards. */
 export interface DialectName {
   readonly name: string;
   readonly kind: MetricKind;
   readonly unit: string;
-  /** Which of the metric's points: those with these attributes; all by default. */
+  /** The attributes of the points that have this name; all points by default. */
   readonly when?: Attributes;
   readonly scale?: number;
-  /** The dialect's attributes from the point's; none by default. */
+  /** Maps a point's attributes to the dialect's; no attributes by default. */
   readonly attributes?: (attributes: Attributes) => Attributes;
 }
 
@@ -102,10 +104,10 @@ export type Group = (typeof groups)[number];
 
 export interface CatalogueEntry extends Metric {
   readonly group: Group;
-  /** Off unless asked for, for what it costs or how rarely it is wanted. */
+  /** Whether the metric is off by default, because it is expensive or rarely needed. */
   readonly optIn: boolean;
   readonly dialectOnly: boolean;
-  /** Where the value comes from, for people; cgroup rows say it by their readings. */
+  /** Source of the value, for people. Rows of cgroup files have it in their readings. */
   readonly source?: string;
   readonly v1: readonly Reading[];
   readonly v2: readonly Reading[];
@@ -128,7 +130,7 @@ interface Options {
 const list = <T>(value: T | readonly T[] | undefined): readonly T[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [value as T];
 
-/** Units whose values are fractions. */
+/** Units of metrics with fractional values. */
 const FRACTIONAL = new Set(['s', '1', '{cpu}']);
 
 export function row(
@@ -165,13 +167,13 @@ export const value = (controller: string, file: string, scale = 1): Field => ({
   scale,
 });
 
-/** A field that changes when somebody changes the container, of which the daemon tells. */
+/** Marks a field that changes only with the container's settings: the daemon reports such changes. */
 export const setting = (field: Field): Field => ({ ...field, cadence: 'setting' });
 
-/** A field that moves so rarely that it need not be read every round. */
+/** Marks a field that changes too rarely to be read in every round. */
 export const rare = (field: Field): Field => ({ ...field, cadence: 'rare' });
 
-/** A field that stays as it is while nothing of the container runs and it holds as much memory as before. */
+/** Marks a field that changes only together with the container's CPU time or memory usage. */
 export const active = (field: Field): Field => ({ ...field, cadence: 'active' });
 
 /** A key of a flat-keyed file. */
@@ -188,14 +190,14 @@ export const fromField = (field: Field, attributes?: Attributes): Reading => ({
   attributes,
 });
 
-/** A reading that is computed from several fields, absent when any of them is. */
+/** A reading computed from several fields, absent when one of them is. */
 export const computed = (fields: readonly Field[], compute: Compute, attributes?: Attributes): Reading => ({
   fields,
   compute,
   attributes,
 });
 
-/** A name in the docker_stats receiver's dialect: counters are monotonic sums, the rest as given. */
+/** A name in the dialect of the Collector's docker_stats receiver. */
 export const dockerName = (
   name: string,
   unit: string,
@@ -203,7 +205,7 @@ export const dockerName = (
   more: Pick<DialectName, 'when' | 'scale' | 'attributes'> = {},
 ): DialectName => ({ name: `container.${name}`, unit, kind, ...more });
 
-/** A name in cAdvisor's dialect; `_total` makes a counter. */
+/** A name in cAdvisor's dialect. A name with `_total` is a counter by default, any other a gauge. */
 export const cadvisorName = (
   name: string,
   more: Pick<DialectName, 'when' | 'scale' | 'attributes'> & { kind?: MetricKind } = {},

@@ -2,13 +2,20 @@
 import { cadvisorName, row } from './entry.ts';
 
 export const host = {
-  systemCpuTime: row('host', 'system.cpu.time', 'counter', 's', 'CPU time by mode, all CPUs together', {
+  systemCpuTime: row('host', 'system.cpu.time', 'counter', 's', 'CPU time by mode, summed over all CPUs', {
     source: '/proc/stat',
   }),
-  systemCpuCount: row('host', 'system.cpu.logical.count', 'updowncounter', '{cpus}', 'Logical CPUs', {
-    source: '/proc/stat',
-    cadvisor: [cadvisorName('machine_cpu_cores')],
-  }),
+  systemCpuCount: row(
+    'host',
+    'system.cpu.logical.count',
+    'updowncounter',
+    '{cpus}',
+    'Number of logical CPUs',
+    {
+      source: '/proc/stat',
+      cadvisor: [cadvisorName('machine_cpu_cores')],
+    },
+  ),
   systemMemoryUsage: row('host', 'system.memory.usage', 'updowncounter', 'By', 'Memory by state', {
     source: '/proc/meminfo',
   }),
@@ -21,7 +28,7 @@ export const host = {
     'system.memory.linux.available',
     'updowncounter',
     'By',
-    'Memory that new work could use without swapping',
+    'Memory available for new processes without swapping',
     {
       source: '/proc/meminfo, MemAvailable',
     },
@@ -34,7 +41,7 @@ export const host = {
     'File system space by state',
     { source: 'statfs(2) of block devices in /proc/mounts' },
   ),
-  systemDiskIo: row('host', 'system.disk.io', 'counter', 'By', 'Bytes by device and direction', {
+  systemDiskIo: row('host', 'system.disk.io', 'counter', 'By', 'Bytes read and written, by device', {
     source: '/proc/diskstats',
   }),
   systemDiskOperations: row(
@@ -42,7 +49,7 @@ export const host = {
     'system.disk.operations',
     'counter',
     '{operation}',
-    'Operations by device and direction',
+    'Read and write operations, by device',
     { source: '/proc/diskstats' },
   ),
   systemNetworkIo: row(
@@ -50,7 +57,7 @@ export const host = {
     'system.network.io',
     'counter',
     'By',
-    "Bytes by interface and direction, of the host's own network",
+    "Bytes by interface and direction, in the host's network namespace",
     { source: '/proc/1/net/dev' },
   ),
   systemPressure: row(
@@ -58,7 +65,7 @@ export const host = {
     'system.pressure.time',
     'counter',
     's',
-    'Time that some or all tasks waited, by resource',
+    'Time that some or all (full) tasks waited, by resource',
     { source: '/proc/pressure/' },
   ),
   systemUptime: row('host', 'system.uptime', 'gauge', 's', 'Time since the host was started', {

@@ -27,7 +27,7 @@ const v2 = {
   inactiveFile: stat('inactive_file'),
 };
 
-/** What the kernel cannot take back without reclaiming active pages; also what `docker stats` shows. */
+/** Memory that the kernel can only free by reclaiming active pages. `docker stats` shows the same. */
 const workingSet = (usage: number, inactiveFile: number): number => Math.max(0, usage - inactiveFile);
 const available = (limit: number, usage: number, inactiveFile: number): number =>
   Math.max(0, limit - workingSet(usage, inactiveFile));
@@ -36,7 +36,7 @@ const percent = (usage: number, inactiveFile: number, limit: number): number =>
 
 const BYTES = 'By';
 
-/** Names of one value of memory.stat: the docker_stats receiver keeps the kernel's own, `total_` on v1. */
+/** Names of one value of memory.stat: the docker_stats receiver uses the kernel's, with `total_` on v1. */
 function dockerStat(v1Name: string | undefined, v2Name: string | undefined, unit = BYTES): DialectName[] {
   const kind = unit === BYTES ? 'updowncounter' : 'counter';
   return [...new Set([v1Name, v2Name])]
@@ -44,7 +44,7 @@ function dockerStat(v1Name: string | undefined, v2Name: string | undefined, unit
     .map((name) => dockerName(`memory.${name}`, unit, kind));
 }
 
-/** A gauge of bytes in memory.stat. */
+/** A row of one value in memory.stat, in bytes. */
 function statRow(
   name: string,
   description: string,
@@ -59,7 +59,7 @@ function statRow(
   });
 }
 
-/** v1 knows its OOM kills by another file. */
+/** cgroup v2 only: v1 has its OOM kills in another file. */
 const event = (type: string): Reading =>
   fromField(key('memory', 'memory.events', type), { 'container.memory.event': type });
 
@@ -76,7 +76,7 @@ export const memory = {
     'container.memory.usage',
     'updowncounter',
     BYTES,
-    'Memory in use, page cache included',
+    'Memory in use, including page cache',
     {
       v1: fromField(v1.usage),
       v2: fromField(v2.usage),
@@ -88,7 +88,7 @@ export const memory = {
     'container.memory.working_set',
     'updowncounter',
     BYTES,
-    'Memory in use without inactive page cache',
+    'Memory in use, without inactive page cache',
     {
       v1: computed([v1.usage, v1.inactiveFile], workingSet),
       v2: computed([v2.usage, v2.inactiveFile], workingSet),
@@ -101,7 +101,7 @@ export const memory = {
     'container.memory.limit',
     'updowncounter',
     BYTES,
-    'Memory limit; absent where there is none',
+    'Memory limit; absent without a limit',
     {
       v1: fromField(v1.limit),
       v2: fromField(v2.limit),
@@ -114,7 +114,7 @@ export const memory = {
     'container.memory.available',
     'updowncounter',
     BYTES,
-    'Memory limit less the working set; absent where there is no limit',
+    'Memory limit minus the working set; absent without a limit',
     {
       v1: computed([v1.limit, v1.usage, v1.inactiveFile], available),
       v2: computed([v2.limit, v2.usage, v2.inactiveFile], available),
@@ -125,7 +125,7 @@ export const memory = {
     'container.memory.percent',
     'gauge',
     '1',
-    'Working set in percent of the limit',
+    'Working set as a percentage of the limit',
     {
       dialectOnly: true,
       v1: computed([v1.usage, v1.inactiveFile, v1.limit], percent),
@@ -137,13 +137,13 @@ export const memory = {
     dockerStats: dockerStat('total_rss', 'anon'),
     cadvisor: [cadvisorName('container_memory_rss')],
   }),
-  memoryFile: statRow('file', 'Page cache, shared memory included', 'total_cache', 'file', {
+  memoryFile: statRow('file', 'Page cache, including shared memory', 'total_cache', 'file', {
     dockerStats: dockerStat('total_cache', 'file'),
     cadvisor: [cadvisorName('container_memory_cache')],
   }),
   memoryMapped: statRow(
     'mapped_file',
-    'Page cache that is mapped into processes',
+    'Page cache mapped into processes',
     'total_mapped_file',
     'file_mapped',
     {
@@ -152,12 +152,12 @@ export const memory = {
     },
   ),
   memoryShmem: statRow('shmem', 'Shared memory and tmpfs', 'total_shmem', 'shmem'),
-  memoryDirty: statRow('dirty', 'Page cache that waits to be written', 'total_dirty', 'file_dirty', {
+  memoryDirty: statRow('dirty', 'Page cache waiting to be written to disk', 'total_dirty', 'file_dirty', {
     dockerStats: dockerStat('total_dirty', undefined),
   }),
   memoryWriteback: statRow(
     'writeback',
-    'Page cache that is being written',
+    'Page cache being written to disk',
     'total_writeback',
     'file_writeback',
     {
@@ -219,19 +219,26 @@ export const memory = {
     'container.memory.kernel',
     'updowncounter',
     BYTES,
-    'Memory that the kernel uses for the container',
+    'Kernel memory used for the container',
     {
       v1: fromField(rare(file('memory.kmem.usage_in_bytes'))),
       v2: fromField(stat('kernel')),
     },
   ),
-  memorySlab: row('memory', 'container.memory.slab', 'updowncounter', BYTES, 'Kernel data structures', {
-    optIn: true,
-    v2: [
-      fromField(stat('slab_reclaimable'), { 'linux.memory.slab.state': 'reclaimable' }),
-      fromField(stat('slab_unreclaimable'), { 'linux.memory.slab.state': 'unreclaimable' }),
-    ],
-  }),
+  memorySlab: row(
+    'memory',
+    'container.memory.slab',
+    'updowncounter',
+    BYTES,
+    'Kernel data structures (slab)',
+    {
+      optIn: true,
+      v2: [
+        fromField(stat('slab_reclaimable'), { 'linux.memory.slab.state': 'reclaimable' }),
+        fromField(stat('slab_unreclaimable'), { 'linux.memory.slab.state': 'unreclaimable' }),
+      ],
+    },
+  ),
   memorySwap: row('memory', 'container.memory.swap.usage', 'updowncounter', BYTES, 'Swap in use', {
     v1: fromField(stat('total_swap')),
     v2: fromField(active(file('memory.swap.current'))),
@@ -242,7 +249,7 @@ export const memory = {
     'container.memory.swap.limit',
     'updowncounter',
     BYTES,
-    'Swap limit; absent where there is none',
+    'Swap limit; absent without a limit',
     {
       v1: computed([setting(file('memory.memsw.limit_in_bytes')), v1.limit], (both, limit) =>
         Math.max(0, both - limit),
@@ -255,7 +262,7 @@ export const memory = {
     'container.memory.memsw.limit',
     'updowncounter',
     BYTES,
-    'Limit of memory and swap together',
+    'Combined limit of memory and swap',
     {
       dialectOnly: true,
       v1: fromField(setting(file('memory.memsw.limit_in_bytes'))),
@@ -269,7 +276,7 @@ export const memory = {
     'container.memory.reservation',
     'updowncounter',
     BYTES,
-    'Memory kept for the container under pressure (soft limit, memory.low)',
+    'Memory that the kernel tries not to reclaim from the container (memory.low; soft limit on cgroup v1)',
     {
       v1: fromField(setting(file('memory.soft_limit_in_bytes'))),
       v2: fromField(setting(file('memory.low'))),
@@ -281,7 +288,7 @@ export const memory = {
     'container.memory.high',
     'updowncounter',
     BYTES,
-    'Use above which the container is throttled and reclaimed; absent where there is none',
+    'Memory use above which the container is throttled and its memory reclaimed; absent without a limit',
     {
       v2: fromField(setting(file('memory.high'))),
     },
@@ -291,7 +298,7 @@ export const memory = {
     'container.memory.min',
     'updowncounter',
     BYTES,
-    'Memory that is never taken from the container',
+    'Memory that the kernel never reclaims from the container (memory.min)',
     {
       optIn: true,
       v2: fromField(setting(file('memory.min'))),
@@ -302,7 +309,7 @@ export const memory = {
     'container.memory.usage.max',
     'updowncounter',
     BYTES,
-    'Highest memory use so far',
+    'Highest memory use since the container was started',
     {
       v1: fromField(rare(file('memory.max_usage_in_bytes'))),
       v2: fromField(rare(file('memory.peak'))),
@@ -315,7 +322,7 @@ export const memory = {
     'container.memory.fails',
     'counter',
     '{fail}',
-    'Times that use hit the limit (cgroup v1)',
+    'Number of times that memory use hit the limit (cgroup v1)',
     {
       v1: fromField(rare(file('memory.failcnt'))),
       dockerStats: [dockerName('memory.fails', '{fails}')],
@@ -327,9 +334,9 @@ export const memory = {
     'container.memory.events',
     'counter',
     '{event}',
-    'Times that a limit was met: low, high, max, oom, oom_kill, oom_group_kill',
+    'Memory events of the cgroup: low, high, max, oom, oom_kill, oom_group_kill',
     {
-      // The daemon tells of each at once, which brings the next reading forward.
+      // The daemon reports each OOM kill at once, and the agent then reads the file in the next round.
       v1: fromField(rare(key('memory', 'memory.oom_control', 'oom_kill')), {
         'container.memory.event': 'oom_kill',
       }),
@@ -396,7 +403,7 @@ export const memory = {
     'container.memory.refaults',
     'counter',
     '{page}',
-    'Pages read again soon after they were reclaimed: memory is short',
+    'Pages read again soon after they were reclaimed; a sign of too little memory',
     {
       v1: [
         fromField(stat('total_workingset_refault_anon'), { 'container.memory.type': 'anon' }),
@@ -413,7 +420,7 @@ export const memory = {
     'container.memory.reclaim.scanned',
     'counter',
     '{page}',
-    'Pages looked at for reclaim',
+    'Pages scanned for reclaim',
     {
       v2: fromField(stat('pgscan')),
     },

@@ -72,7 +72,7 @@ export const network = {
     'container.network.tcp.retransmits',
     'counter',
     '{segment}',
-    'TCP segments sent again',
+    'Retransmitted TCP segments',
     {
       optIn: true,
       source: '/proc/<pid>/net/snmp, Tcp RetransSegs',

@@ -1,4 +1,7 @@
-/** Pressure stall information: Documentation/accounting/psi.rst; in cgroup v2 also where v1 controllers are in use beside it. */
+/**
+ * Pressure stall information: Documentation/accounting/psi.rst. cgroup v2 has the files, also on a hybrid
+ * host that uses v1 controllers.
+ */
 import { cadvisorName, type Field, fromField, MICRO, row } from './entry.ts';
 
 type Resource = 'cpu' | 'memory' | 'io';

@@ -2,7 +2,7 @@
 import { cadvisorName, row } from './entry.ts';
 
 export const processes = {
-  processCount: row('process', 'container.processes', 'updowncounter', '{process}', 'Processes', {
+  processCount: row('process', 'container.processes', 'updowncounter', '{process}', 'Number of processes', {
     optIn: true,
     source: 'cgroup.procs, sub-cgroups included',
     cadvisor: [cadvisorName('container_processes')],
@@ -24,7 +24,7 @@ export const processes = {
     'container.process.open_file_descriptor.utilization',
     'gauge',
     '1',
-    'Open file descriptors of the process that has most of its soft limit (RLIMIT_NOFILE) open, as a share of that',
+    'Open file descriptors as a share of the soft limit (RLIMIT_NOFILE), of the process with the highest share',
     {
       optIn: true,
       source: '/proc/<pid>/fd, /proc/<pid>/limits',
@@ -35,7 +35,7 @@ export const processes = {
     'container.process.open_sockets',
     'updowncounter',
     '{socket}',
-    'Open descriptors that are sockets',
+    'Open file descriptors that are sockets',
     {
       optIn: true,
       source: '/proc/<pid>/fd',

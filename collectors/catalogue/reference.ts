@@ -1,4 +1,4 @@
-/** The catalogue for people: the table of `portlight metrics list` and the page docs/metrics.md. */
+/** The catalogue as documentation: the table of `portlight metrics list` and the page docs/metrics.md. */
 import { type CatalogueEntry, type Field, groups, type Reading, type TableReading } from './entry.ts';
 import { metrics } from './index.ts';
 
@@ -8,7 +8,7 @@ const TITLES: Readonly<Record<string, string>> = {
   pids: 'Processes and threads (pids), freezer',
   disk: 'Block I/O',
   network: 'Network',
-  process: 'Processes',
+  process: 'Number of processes',
   pressure: 'Pressure (PSI)',
   hugetlb: 'Huge pages',
   rdma: 'RDMA',
@@ -43,10 +43,13 @@ const distinct = (texts: readonly string[]): string => [...new Set(texts)].join(
 const sourcesOf = (readings: readonly Reading[]): string[] =>
   readings.flatMap(({ fields }) => fields.map(placeOf));
 
-/** A table's files are those of one version each: the controllers differ. */
+/** Controllers of cgroup v1 only: a table of theirs is a file of v1. */
 const V1_CONTROLLERS = new Set(['blkio', 'cpuacct']);
 
-/** Where the value is read on cgroup v1 and v2; the same text twice for what is no cgroup's. */
+/**
+ * Where the value is read on cgroup v1 and v2: the same text twice for metrics that are not from cgroup
+ * files.
+ */
 export function sources(row: CatalogueEntry): { v1: string; v2: string } {
   if (row.source !== undefined) return { v1: row.source, v2: row.source };
   const isV1 = ({ controller, file }: TableReading) =>
@@ -57,7 +60,7 @@ export function sources(row: CatalogueEntry): { v1: string; v2: string } {
   };
 }
 
-/** Keys of the attributes that a metric's points bear. */
+/** Keys of the attributes of a metric's points. */
 export function attributeKeys({ v1, v2, tables }: CatalogueEntry): string[] {
   const readings = [...v1, ...v2, ...tables].flatMap(({ attributes = {} }) => Object.keys(attributes));
   return [...new Set(readings)];
@@ -77,7 +80,7 @@ export function referencePage(): string {
     return [
       `## ${TITLES[group]}`,
       '',
-      '| metric | kind | unit | what | source (v1) | source (v2, where it differs) | docker_stats | cAdvisor |',
+      '| metric | kind | unit | description | source (cgroup v1) | source (cgroup v2, if different) | docker_stats | cAdvisor |',
       '| --- | --- | --- | --- | --- | --- | --- | --- |',
       ...lines,
       '',
@@ -86,15 +89,27 @@ export function referencePage(): string {
   return [
     '# Metrics',
     '',
-    'Generated from the catalogue (`agent/catalogue/`) by `npm run docs`.',
+    'Generated from the catalogue (`collectors/catalogue/`) by `npm run docs`.',
     '',
-    'A metric that a host cannot give (its file is missing, its controller not mounted, its limit not set) is absent,',
-    'never 0. Opt-in metrics are switched on by `metrics.enable`, any metric is switched off by `metrics.disable`; both',
-    'take names, groups and patterns. Counters start when the container was started.',
+    'A metric that cannot be measured is absent, never 0: its file is missing, its controller is not mounted, or its limit',
+    'is not set. To enable opt-in metrics, use `metrics.enable`. To disable any metric, use `metrics.disable`. Both take',
+    'names, groups and patterns:',
     '',
-    'OTLP bears the names of the first column, or those of the docker_stats receiver with',
-    '`otlp.metric_names: docker_stats`. The scrape endpoint has the first column in Prometheus form at `/metrics`, and',
-    "cAdvisor's names at `/metrics/cadvisor`.",
+    '```yaml',
+    'metrics:',
+    '  enable: [container.process.state, hugetlb]',
+    '  disable: [pressure]',
+    '```',
+    '',
+    'Counters start when the container was started.',
+    '',
+    '## Metric names',
+    '',
+    '| where | names |',
+    '| --- | --- |',
+    '| OTLP | the column `metric`; with `otlp.metric_names: docker_stats`, the column `docker_stats` |',
+    '| `/metrics` | the column `metric`, in Prometheus format |',
+    '| `/metrics/cadvisor` | the column `cAdvisor` |',
     '',
     ...sections,
   ].join('\n');

@@ -40,18 +40,25 @@ const misc = (file: string): TableReading => ({
 });
 
 export const resources = {
-  pidsCount: row('pids', 'container.pids.current', 'updowncounter', '{pid}', 'Processes and threads', {
-    v1: fromField(active(value('pids', 'pids.current'))),
-    v2: fromField(active(value('pids', 'pids.current'))),
-    dockerStats: [dockerName('pids.count', '{pids}', 'updowncounter')],
-    cadvisor: [cadvisorName('container_threads')],
-  }),
+  pidsCount: row(
+    'pids',
+    'container.pids.current',
+    'updowncounter',
+    '{pid}',
+    'Number of processes and threads',
+    {
+      v1: fromField(active(value('pids', 'pids.current'))),
+      v2: fromField(active(value('pids', 'pids.current'))),
+      dockerStats: [dockerName('pids.count', '{pids}', 'updowncounter')],
+      cadvisor: [cadvisorName('container_threads')],
+    },
+  ),
   pidsLimit: row(
     'pids',
     'container.pids.limit',
     'updowncounter',
     '{pid}',
-    'Limit of processes and threads; absent where there is none',
+    'Limit of processes and threads; absent without a limit',
     {
       v1: fromField(setting(value('pids', 'pids.max'))),
       v2: fromField(setting(value('pids', 'pids.max'))),
@@ -59,10 +66,17 @@ export const resources = {
       cadvisor: [cadvisorName('container_threads_max')],
     },
   ),
-  pidsFails: row('pids', 'container.pids.fails', 'counter', '{fail}', 'Forks refused because of the limit', {
-    v1: fromField(rare(key('pids', 'pids.events', 'max'))),
-    v2: fromField(rare(key('pids', 'pids.events', 'max'))),
-  }),
+  pidsFails: row(
+    'pids',
+    'container.pids.fails',
+    'counter',
+    '{fail}',
+    'Forks that failed because of the limit',
+    {
+      v1: fromField(rare(key('pids', 'pids.events', 'max'))),
+      v2: fromField(rare(key('pids', 'pids.events', 'max'))),
+    },
+  ),
   hugetlbUsage: row(
     'hugetlb',
     'container.hugetlb.usage',
@@ -79,7 +93,7 @@ export const resources = {
     'container.hugetlb.limit',
     'updowncounter',
     'By',
-    'Limit of huge pages, by page size',
+    'Huge page limit, by page size',
     {
       optIn: true,
       tables: [hugetlb('hugetlb.*.limit_in_bytes'), hugetlb('hugetlb.*.max')],
@@ -90,7 +104,7 @@ export const resources = {
     'container.hugetlb.fails',
     'counter',
     '{fail}',
-    'Allocations of huge pages refused because of the limit, by page size',
+    'Huge page allocations that failed because of the limit, by page size',
     {
       optIn: true,
       tables: [hugetlb('hugetlb.*.failcnt'), hugetlb('hugetlb.*.events', 'max')],
@@ -134,7 +148,7 @@ export const resources = {
     'container.frozen',
     'updowncounter',
     '{boolean}',
-    'Whether the container is paused: 1, else 0',
+    '1 while the container is paused (frozen), else 0',
     {
       v1: fromField({
         controller: 'freezer',

@@ -1,4 +1,4 @@
-/** What the daemon says of a container: GET /containers/{id}/json and events. */
+/** State of a container as the daemon reports it: GET /containers/{id}/json and events. */
 import { cadvisorName, dockerName, row } from './entry.ts';
 
 const INSPECT = 'GET /containers/{id}/json';
@@ -13,7 +13,7 @@ export const state = {
     'container.start_time',
     'gauge',
     's',
-    'When the container was started, in seconds since the epoch',
+    'Start time of the container, in seconds since the Unix epoch',
     {
       dialectOnly: true,
       source: `${INSPECT}, State.StartedAt`,
@@ -25,7 +25,7 @@ export const state = {
     'container.last_seen',
     'gauge',
     's',
-    'When the container was last looked at, in seconds since the epoch',
+    'Time when the container was last seen, in seconds since the Unix epoch',
     {
       dialectOnly: true,
       source: 'the clock',
@@ -37,7 +37,7 @@ export const state = {
     'container.status',
     'updowncounter',
     '{status}',
-    '1 for the status that the container has',
+    '1 for the current status of the container',
     {
       source: `${INSPECT}, State.Status`,
       dockerStats: [
@@ -52,7 +52,7 @@ export const state = {
     'container.health',
     'updowncounter',
     '{status}',
-    '1 for the health that the running container has; absent without a health check',
+    '1 for the current health of the running container; absent without a health check',
     {
       source: `${INSPECT}, State.Health.Status`,
     },
@@ -62,14 +62,14 @@ export const state = {
     'container.health.healthy',
     'gauge',
     '{boolean}',
-    'Whether the container is healthy',
+    '1 if the container is healthy, else 0',
     {
       dialectOnly: true,
       source: `${INSPECT}, State.Health.Status`,
       cadvisor: [cadvisorName('container_health_state')],
     },
   ),
-  // Outlives the runs that the other counters begin anew with, so it is no counter of theirs.
+  // Not a counter: counters start again with each run of the container, this one does not.
   restarts: row(
     'state',
     'container.restarts',
@@ -96,7 +96,7 @@ export const state = {
     'container.oom_killed',
     'gauge',
     '{boolean}',
-    'Whether the last run was ended for want of memory; absent while the container runs',
+    '1 if the last run was OOM-killed, else 0; absent while the container runs',
     {
       source: `${INSPECT}, State.OOMKilled`,
     },
@@ -106,7 +106,7 @@ export const state = {
     'portlight.container.namespace',
     'updowncounter',
     '{namespace}',
-    "1 for each namespace that the container lives in: its type, inode, and whether it is the host's, shared with another container, or private",
+    '1 for each namespace of the container, with its type, its inode and its relation: host, shared (with another container) or private',
     { optIn: true, source: '/proc/<pid>/ns' },
   ),
   imageOutdated: row(
@@ -114,7 +114,7 @@ export const state = {
     'container.image.outdated',
     'gauge',
     '{boolean}',
-    'Whether the name that the running container was made from means another image by now',
+    '1 if the image reference of the running container now refers to another image, else 0',
     { source: 'GET /images/json, RepoTags' },
   ),
   imageAge: row('state', 'container.image.age', 'gauge', 's', 'Time since the image was created', {
@@ -125,7 +125,7 @@ export const state = {
     'container.log.dropped',
     'counter',
     '{record}',
-    "Lines of the container's log that were left out since the agent began, by reason: filter, rate_limit, truncated (only their end) or unreadable",
+    'Log lines of the container that the agent dropped since it started, by reason: filter, rate_limit, truncated (only the end of the line) or unreadable',
     { source: "the agent's pipeline" },
   ),
 };
