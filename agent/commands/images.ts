@@ -31,13 +31,13 @@ const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 async function fromDaemon(daemon: Daemon): Promise<Row[]> {
   const { docker, endpoint, ask } = daemon;
   // The container list has an id in place of a reference that now names another image.
-  const asked = daemon.running().then(async (found) => {
+  const listing = daemon.running().then(async (found) => {
     const used = found.map(({ Image }) => Image);
     const all = await ask(listImages(docker, used));
     const { isHost } = await daemon.scope();
     return { running: found, all, listed: isHost ? all : all.filter(({ Id }) => used.includes(Id)) };
   });
-  const { running, all, listed } = await withProgress(() => `listing images of ${endpoint.host}`, asked);
+  const { running, all, listed } = await withProgress(() => `listing images of ${endpoint.host}`, listing);
   const current = new Map(
     all.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
   );

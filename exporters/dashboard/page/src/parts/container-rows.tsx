@@ -18,7 +18,8 @@ export function Group({
   const { name, all } = item;
   const isFolded = folded.value.has(name);
   const running = all.filter(({ status }) => status === 'running').length;
-  const sum = (of: 'cpu' | 'memory') => all.reduce((total, { figures }) => total + (figures?.[of] ?? 0), 0);
+  const sum = (metric: 'cpu' | 'memory') =>
+    all.reduce((total, { figures }) => total + (figures?.[metric] ?? 0), 0);
   const toggle = () => {
     const next = new Set(folded.value);
     if (!next.delete(name)) next.add(name);
@@ -83,7 +84,7 @@ export function Row({ container, top, index, isGrouped }: RowProps) {
         </small>
       </div>
       <div role="cell" class="cell cpu">
-        <Sparkline id={id} of="cpu" />
+        <Sparkline id={id} metric="cpu" />
         <span class="figure">
           {cpus(figures?.cpu)}
           {figures?.cpuLimit ? <small> / {cpus(figures.cpuLimit)}</small> : null}
@@ -91,7 +92,7 @@ export function Row({ container, top, index, isGrouped }: RowProps) {
         </span>
       </div>
       <div role="cell" class="cell memory">
-        <Sparkline id={id} of="memory" />
+        <Sparkline id={id} metric="memory" />
         <span class="figure">
           {bytes(figures?.memory)}
           {figures?.memoryLimit ? (
@@ -101,7 +102,7 @@ export function Row({ container, top, index, isGrouped }: RowProps) {
         </span>
       </div>
       <div role="cell" class="cell network">
-        <Sparkline id={id} of="network" />
+        <Sparkline id={id} metric="network" />
         <Pair
           first={figures?.receive}
           second={figures?.transmit}
@@ -110,7 +111,7 @@ export function Row({ container, top, index, isGrouped }: RowProps) {
         />
       </div>
       <div role="cell" class="cell disk">
-        <Sparkline id={id} of="disk" />
+        <Sparkline id={id} metric="disk" />
         <Pair first={figures?.read} second={figures?.write} signs="rw" words={['read', 'written']} />
       </div>
       <div role="cell" class="cell pids">

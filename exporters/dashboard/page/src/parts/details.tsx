@@ -19,10 +19,10 @@ const DEFAULT_CAPABILITIES = new Set(
 
 type Fact = readonly [name: string, value: string | null | undefined];
 
-export function Facts({ of }: { readonly of: readonly Fact[] }) {
+export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
   return (
     <dl class="facts">
-      {of
+      {facts
         .filter(([, value]) => value !== null && value !== undefined && value !== '')
         .map(([name, value]) => (
           <div key={name}>
@@ -36,8 +36,12 @@ export function Facts({ of }: { readonly of: readonly Fact[] }) {
   );
 }
 
-function Limits({ of }: { readonly of: ContainerDetails }) {
-  const { figures, measured } = of;
+interface SectionProps {
+  readonly container: ContainerDetails;
+}
+
+function Limits({ container }: SectionProps) {
+  const { figures, measured } = container;
   const value = (name: string) => measured.find((each) => each.name === name)?.value ?? null;
   const rows: readonly [string, number | null, number | null, (value: number | null) => string][] = [
     ['CPU', figures?.cpu ?? null, figures?.cpuLimit ?? null, cpus],
@@ -76,11 +80,11 @@ function Limits({ of }: { readonly of: ContainerDetails }) {
         </tbody>
       </table>
       <Facts
-        of={[
+        facts={[
           ['CPU shares', text(value('container.cpu.shares') ?? value('container.cpu.weight'))],
           ['CPU set size', text(value('container.cpuset.size'))],
-          ['Restart policy', of.restartPolicy || 'no'],
-          ['Stop signal', of.stopSignal],
+          ['Restart policy', container.restartPolicy || 'no'],
+          ['Stop signal', container.stopSignal],
         ]}
       />
     </section>
@@ -89,7 +93,7 @@ function Limits({ of }: { readonly of: ContainerDetails }) {
 
 const text = (value: number | null): string | null => (value === null ? null : count(value));
 
-function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
+function Namespaces({ container: { namespaces } }: SectionProps) {
   if (namespaces.length === 0) return null;
   return (
     <section>
@@ -127,7 +131,7 @@ function Namespaces({ of: { namespaces } }: { readonly of: ContainerDetails }) {
   );
 }
 
-function ConfinementSection({ of: { confinement } }: { readonly of: ContainerDetails }) {
+function ConfinementSection({ container: { confinement } }: SectionProps) {
   if (confinement === null) return null;
   const { privileged, capabilities, seccomp, apparmor, noNewPrivileges, readonlyRootfs } = confinement;
   const added = capabilities.filter((name) => !DEFAULT_CAPABILITIES.has(name));
@@ -136,7 +140,7 @@ function ConfinementSection({ of: { confinement } }: { readonly of: ContainerDet
     <section>
       <h3>Confinement</h3>
       <Facts
-        of={[
+        facts={[
           ['Privileged', privileged === null ? null : privileged ? 'yes' : 'no'],
           ['Capabilities', String(capabilities.length)],
           ['Added capabilities', added.join(', ') || 'none'],
@@ -164,7 +168,7 @@ function Image({ id, name }: { readonly id: string | null; readonly name: string
     <section>
       <h3>Image</h3>
       <Facts
-        of={[
+        facts={[
           ['Reference', name],
           ['ID', id?.replace('sha256:', '').slice(0, 12)],
           ['Other references', image?.references.filter((reference) => reference !== name).join(', ')],
@@ -194,23 +198,23 @@ function Image({ id, name }: { readonly id: string | null; readonly name: string
 
 const label = ({ attributes }: Measured): string => Object.values(attributes).join(' ');
 
-export function Details({ of }: { readonly of: ContainerDetails }) {
-  const { attributes, mounts, measured } = of;
+export function Details({ container }: SectionProps) {
+  const { attributes, mounts, measured } = container;
   return (
     <div class="details">
-      <Limits of={of} />
-      <Namespaces of={of} />
-      <ConfinementSection of={of} />
-      <Image id={of.imageId} name={of.image} />
+      <Limits container={container} />
+      <Namespaces container={container} />
+      <ConfinementSection container={container} />
+      <Image id={container.imageId} name={container.image} />
       <section>
         <h3>Lifecycle</h3>
         <Facts
-          of={[
-            ['Created', moment(of.createdAt)],
-            ['Started', moment(of.startedAt)],
-            ['Ended', of.finishedAt === null ? null : moment(of.finishedAt)],
-            ['Network', of.networkMode],
-            ['Log driver', of.logDriver],
+          facts={[
+            ['Created', moment(container.createdAt)],
+            ['Started', moment(container.startedAt)],
+            ['Ended', container.finishedAt === null ? null : moment(container.finishedAt)],
+            ['Network', container.networkMode],
+            ['Log driver', container.logDriver],
             ...mounts.map(
               ({ source, destination, writable }): Fact => [
                 'Mount',
@@ -222,7 +226,7 @@ export function Details({ of }: { readonly of: ContainerDetails }) {
       </section>
       <section>
         <h3>Resource attributes</h3>
-        <Facts of={Object.entries(attributes)} />
+        <Facts facts={Object.entries(attributes)} />
       </section>
       <section>
         <h3>All metrics</h3>

@@ -22,27 +22,27 @@ function pathsOf(
   const y = (value: number) => HEIGHT - 1 - (value / most) * (HEIGHT - 3);
   let line = '';
   let area = '';
-  let begin: number | undefined;
+  let start: number | undefined;
   values.forEach((value, index) => {
     if (value !== null) {
-      line += `${begin === undefined ? 'M' : 'L'}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
-      begin ??= index;
+      line += `${start === undefined ? 'M' : 'L'}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+      start ??= index;
     }
-    if (begin === undefined || (value !== null && index < values.length - 1)) return;
+    if (start === undefined || (value !== null && index < values.length - 1)) return;
     const end = value === null ? index - 1 : index;
-    const part = values.slice(begin, end + 1);
-    const points = part.map((each, offset) => `${x(begin! + offset).toFixed(1)} ${y(each!).toFixed(1)}`);
-    area += `M${x(begin).toFixed(1)} ${HEIGHT}L${points.join('L')}L${x(end).toFixed(1)} ${HEIGHT}Z`;
-    begin = undefined;
+    const part = values.slice(start, end + 1);
+    const points = part.map((each, offset) => `${x(start! + offset).toFixed(1)} ${y(each!).toFixed(1)}`);
+    area += `M${x(start).toFixed(1)} ${HEIGHT}L${points.join('L')}L${x(end).toFixed(1)} ${HEIGHT}Z`;
+    start = undefined;
   });
   return { line, area };
 }
 
-export function Sparkline({ id, of }: { readonly id: string; readonly of: SparklineMetric }) {
+export function Sparkline({ id, metric }: { readonly id: string; readonly metric: SparklineMetric }) {
   sparklinesVersion.value;
   const sparks = sparklineOf(id);
-  const values = sparks?.rows[of] ?? [];
-  const most = Math.max(MIN_SCALE[of], ...values.map((value) => value ?? 0)) * 1.08;
+  const values = sparks?.rows[metric] ?? [];
+  const most = Math.max(MIN_SCALE[metric], ...values.map((value) => value ?? 0)) * 1.08;
   // A new container gets a wider scale, so that its first values are visible.
   const first = values.findIndex((value) => value !== null);
   const known = first === -1 ? values : values.slice(first);
@@ -53,7 +53,7 @@ export function Sparkline({ id, of }: { readonly id: string; readonly of: Sparkl
   const { line, area } = pathsOf(known, slots, most);
   return (
     <svg
-      class={`spark ${of}`}
+      class={`spark ${metric}`}
       width={WIDTH}
       height={HEIGHT}
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}

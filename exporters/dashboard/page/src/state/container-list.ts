@@ -72,10 +72,10 @@ export const isEnded = ({ status }: ContainerSummary): boolean =>
 /** Minimum length of a word that is matched with ids: `db` is not an id. */
 const MIN_ID_LENGTH = 6;
 
-function matchesFilter(container: ContainerSummary, wanted: string): boolean {
+function matchesFilter(container: ContainerSummary, search: string): boolean {
   const { name, image, project, service, id } = container;
   const text = [name, image, project, service, statusText(container)].join(' ').toLowerCase();
-  return wanted
+  return search
     .toLowerCase()
     .split(/\s+/)
     .every((word) => text.includes(word) || (word.length >= MIN_ID_LENGTH && id.startsWith(word)));
@@ -84,13 +84,13 @@ function matchesFilter(container: ContainerSummary, wanted: string): boolean {
 export function arrangeContainers(
   all: Iterable<ContainerSummary>,
   { by, descending }: { by: Column; descending: boolean },
-  wanted: string,
+  search: string,
   group: Grouping,
   withEnded: boolean,
   closed: ReadonlySet<string>,
 ): Item[] {
   const shown = [...all].filter(
-    (container) => (withEnded || !isEnded(container)) && (wanted === '' || matchesFilter(container, wanted)),
+    (container) => (withEnded || !isEnded(container)) && (search === '' || matchesFilter(container, search)),
   );
   shown.sort((a, b) => {
     const [first, second] = [keyOf(a, by), keyOf(b, by)];

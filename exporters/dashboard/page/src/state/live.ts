@@ -60,7 +60,7 @@ let source: EventSource | undefined;
 /** When the stream was opened, or its last message arrived. */
 let lastSignAt = 0;
 /** Containers to follow, and those that the open stream follows. */
-let wanted: readonly string[] = [];
+let requested: readonly string[] = [];
 let followed = '';
 let settling: ReturnType<typeof setTimeout> | undefined;
 /** Number of consecutive failures to open the stream. */
@@ -79,15 +79,15 @@ export function followLines(
   return () => {
     listeners.delete(onLines);
     restarts.delete(onRestart);
-    if (wanted === ids) setFollowed([]);
+    if (requested === ids) setFollowed([]);
   };
 }
 
 function setFollowed(ids: readonly string[]): void {
-  wanted = ids;
+  requested = ids;
   clearTimeout(settling);
   settling = setTimeout(() => {
-    if (wanted.join() !== followed) connect();
+    if (requested.join() !== followed) connect();
   }, SETTLE_MS);
 }
 
@@ -175,9 +175,9 @@ function handleConnectionLost(): void {
 export function connect(): void {
   clearTimeout(retry);
   source?.close();
-  followed = wanted.join();
-  const query = new URLSearchParams(wanted.map((id) => ['follow', id]));
-  const opened = new EventSource(wanted.length === 0 ? '/api/stream' : `/api/stream?${query}`);
+  followed = requested.join();
+  const query = new URLSearchParams(requested.map((id) => ['follow', id]));
+  const opened = new EventSource(requested.length === 0 ? '/api/stream' : `/api/stream?${query}`);
   source = opened;
   lastSignAt = Date.now();
   const markAlive = () => {

@@ -33,7 +33,7 @@ const merged = (known: readonly LogEntry[], more: readonly LogEntry[]): LogEntry
   return [...byKey.values()].sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
 };
 
-export function useLogLines(id: string, wanted: LogFilter) {
+export function useLogLines(id: string, filter: LogFilter) {
   const [lines, setLines] = useState<readonly LogEntry[]>([]);
   /** The same as `lines`, without the delay of rendering. */
   const shown = useRef<readonly LogEntry[]>([]);
@@ -51,8 +51,8 @@ export function useLogLines(id: string, wanted: LogFilter) {
   const query = {
     id,
     limit: PAGE,
-    grep: wanted.search || undefined,
-    severity: wanted.severity || undefined,
+    grep: filter.search || undefined,
+    severity: filter.severity || undefined,
   };
   const show = (entries: readonly LogEntry[]) => {
     shown.current = entries;
@@ -77,8 +77,8 @@ export function useLogLines(id: string, wanted: LogFilter) {
   useEffect(() => {
     abort.current = new AbortController();
     const { signal } = abort.current;
-    const literal = literalPattern(wanted.search);
-    const isPattern = wanted.search !== '' && literal === undefined;
+    const literal = literalPattern(filter.search);
+    const isPattern = filter.search !== '' && literal === undefined;
     let isFirst = true;
     let queryTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -115,7 +115,7 @@ export function useLogLines(id: string, wanted: LogFilter) {
     reload.current();
 
     const matches = ({ container, severity, text }: LogEntry) =>
-      container === id && severity >= wanted.severity && (literal === undefined || text.search(literal) >= 0);
+      container === id && severity >= filter.severity && (literal === undefined || text.search(literal) >= 0);
     const ids = [id];
     const unfollow = followLines(
       ids,
@@ -138,7 +138,7 @@ export function useLogLines(id: string, wanted: LogFilter) {
       clearTimeout(queryTimer);
       unfollow();
     };
-  }, [id, wanted]);
+  }, [id, filter]);
 
   return {
     lines,

@@ -8,7 +8,11 @@ const WIDTH = 260;
 const HEIGHT = 56;
 
 /** The ten minutes before the alert fired, with the threshold. */
-function EvidenceChart({ of: { evidence } }: { readonly of: AlertEntry }) {
+interface AlertProps {
+  readonly alert: AlertEntry;
+}
+
+function EvidenceChart({ alert: { evidence } }: AlertProps) {
   const { series, seriesUnit, seriesBound: bound } = evidence;
   const [first, last] = [series[0], series.at(-1)];
   if (first === undefined || last === undefined || series.length < 2) return null;
@@ -37,7 +41,7 @@ function EvidenceChart({ of: { evidence } }: { readonly of: AlertEntry }) {
   );
 }
 
-function Alert({ of }: { readonly of: AlertEntry }) {
+function Alert({ alert }: AlertProps) {
   const {
     rule,
     severity,
@@ -52,7 +56,7 @@ function Alert({ of }: { readonly of: AlertEntry }) {
     limitUnit,
     annotations,
     evidence,
-  } = of;
+  } = alert;
   const memory = Object.entries(evidence.memory);
   return (
     <article class={`alert ${status === 'firing' ? severity : status}`}>
@@ -95,7 +99,7 @@ function Alert({ of }: { readonly of: AlertEntry }) {
           lasted <b>{duration(endsAt - startsAt)}</b>
         </p>
       )}
-      <EvidenceChart of={of} />
+      <EvidenceChart alert={alert} />
       {evidence.log.length + evidence.events.length + memory.length === 0 ? null : (
         <details>
           <summary>Evidence</summary>
@@ -133,7 +137,7 @@ export function AlertsView() {
               {TITLES[status]} <small>{some.length}</small>
             </h2>
             {some.map((alert) => (
-              <Alert key={`${alert.key} ${alert.startsAt}`} of={alert} />
+              <Alert key={`${alert.key} ${alert.startsAt}`} alert={alert} />
             ))}
           </section>
         );

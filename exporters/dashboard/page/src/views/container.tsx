@@ -75,25 +75,25 @@ function Charts(props: {
   const shown = shownSpan(zoom.value, length.value, time, hour);
   const containerAlerts = alerts.value.filter((alert) => alert.container?.id === id);
   const { columns, times } = hour;
-  const of = (name: string) => columns[name] ?? [];
+  const columnOf = (name: string) => columns[name] ?? [];
   const common = { times, shown, zoom, marks: marksOf(timelineEvents, containerAlerts, time) };
   const charts: (Omit<ChartProps, keyof typeof common> | false)[] = [
     {
       title: 'CPU',
-      lines: [{ label: 'CPUs', colour: 'cpu', values: of('cpu') }],
+      lines: [{ label: 'CPUs', colour: 'cpu', values: columnOf('cpu') }],
       format: cpus,
       minScale: 0.02,
       limit: figures?.cpuLimit ?? null,
     },
-    of('throttled').some((value) => (value ?? 0) > 0) && {
+    columnOf('throttled').some((value) => (value ?? 0) > 0) && {
       title: 'CPU throttling',
-      lines: [{ label: 'throttled periods', colour: 'warn', values: of('throttled') }],
+      lines: [{ label: 'throttled periods', colour: 'warn', values: columnOf('throttled') }],
       format: percent,
       minScale: 0.1,
     },
     {
       title: 'Memory',
-      lines: [{ label: 'working set', colour: 'memory', values: of('memory') }],
+      lines: [{ label: 'working set', colour: 'memory', values: columnOf('memory') }],
       format: bytes,
       isBinary: true,
       minScale: MEBIBYTE,
@@ -102,8 +102,8 @@ function Charts(props: {
     {
       title: 'Network',
       lines: [
-        { label: 'received', colour: 'network', values: of('receive') },
-        { label: 'transmitted', colour: 'network2', values: of('transmit'), isDashed: true },
+        { label: 'received', colour: 'network', values: columnOf('receive') },
+        { label: 'transmitted', colour: 'network2', values: columnOf('transmit'), isDashed: true },
       ],
       format: rate,
       isBinary: true,
@@ -112,8 +112,8 @@ function Charts(props: {
     {
       title: 'Disk',
       lines: [
-        { label: 'read', colour: 'disk', values: of('read') },
-        { label: 'written', colour: 'disk2', values: of('write'), isDashed: true },
+        { label: 'read', colour: 'disk', values: columnOf('read') },
+        { label: 'written', colour: 'disk2', values: columnOf('write'), isDashed: true },
       ],
       format: rate,
       isBinary: true,
@@ -121,7 +121,7 @@ function Charts(props: {
     },
     {
       title: 'Processes and threads',
-      lines: [{ label: 'PIDs', colour: 'mark', values: of('pids') }],
+      lines: [{ label: 'PIDs', colour: 'mark', values: columnOf('pids') }],
       format: (value) => count(value === null ? null : Math.round(value)),
       minScale: 4,
       limit: figures?.pidsLimit ?? null,
@@ -238,7 +238,7 @@ export function ContainerView({ id }: { readonly id: string }) {
           <div class="panel" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab.value}`}>
             {tab.value === 'log' ? <LogView id={id} /> : null}
             {tab.value === 'events' ? <EventList events={all} picked={picked.value} /> : null}
-            {tab.value === 'details' && details !== undefined ? <Details of={details} /> : null}
+            {tab.value === 'details' && details !== undefined ? <Details container={details} /> : null}
           </div>
         </section>
       </div>

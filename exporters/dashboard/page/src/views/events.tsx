@@ -21,9 +21,9 @@ const withInventory = signal(false);
 
 const INVENTORY = /^portlight\.inventory\./;
 
-function matches({ name, body, container }: EventEntry, wanted: string): boolean {
+function matches({ name, body, container }: EventEntry, search: string): boolean {
   const text = `${name} ${body} ${container?.name ?? ''}`.toLowerCase();
-  return wanted
+  return search
     .toLowerCase()
     .split(/\s+/)
     .every((word) => text.includes(word));

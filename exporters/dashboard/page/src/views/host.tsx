@@ -79,7 +79,7 @@ export function HostView() {
   const length = useSignal(ALL);
   const shown = shownSpan(zoom.value, length.value, now.value, hour);
   const hostAlerts = alerts.value.filter(({ container }) => container === undefined);
-  const of = (name: string) => hour.columns[name] ?? [];
+  const columnOf = (name: string) => hour.columns[name] ?? [];
   const common = { times: hour.times, shown, zoom, marks: marksOf([], hostAlerts, now.value) };
   return (
     <main class="page host">
@@ -93,7 +93,7 @@ export function HostView() {
           <Chart
             {...common}
             title="CPU"
-            lines={[{ label: 'CPUs', colour: 'cpu', values: of('cpu') }]}
+            lines={[{ label: 'CPUs', colour: 'cpu', values: columnOf('cpu') }]}
             format={cpus}
             minScale={1}
             limit={figures?.cpus ?? null}
@@ -102,7 +102,7 @@ export function HostView() {
           <Chart
             {...common}
             title="Memory"
-            lines={[{ label: 'in use', colour: 'memory', values: of('memory') }]}
+            lines={[{ label: 'in use', colour: 'memory', values: columnOf('memory') }]}
             format={bytes}
             isBinary
             minScale={MEBIBYTE}
@@ -113,8 +113,8 @@ export function HostView() {
             {...common}
             title="Network"
             lines={[
-              { label: 'received', colour: 'network', values: of('receive') },
-              { label: 'transmitted', colour: 'network2', values: of('transmit'), isDashed: true },
+              { label: 'received', colour: 'network', values: columnOf('receive') },
+              { label: 'transmitted', colour: 'network2', values: columnOf('transmit'), isDashed: true },
             ]}
             format={rate}
             isBinary
@@ -124,8 +124,8 @@ export function HostView() {
             {...common}
             title="Disk"
             lines={[
-              { label: 'read', colour: 'disk', values: of('read') },
-              { label: 'written', colour: 'disk2', values: of('write'), isDashed: true },
+              { label: 'read', colour: 'disk', values: columnOf('read') },
+              { label: 'written', colour: 'disk2', values: columnOf('write'), isDashed: true },
             ]}
             format={rate}
             isBinary
@@ -181,7 +181,7 @@ export function HostView() {
           <section>
             <h2>About</h2>
             <Facts
-              of={[
+              facts={[
                 ...Object.entries(host?.attributes ?? {}),
                 [
                   'uptime',

@@ -27,7 +27,7 @@ const EVERY_MS = 5000;
 const filter = signal('');
 const map = signal<NamespaceMap | undefined>(undefined);
 
-interface Shared {
+interface NamespaceGroup {
   readonly types: string[];
   readonly members: NamespaceEntry['members'];
   readonly key: string;
@@ -44,8 +44,12 @@ function commonTypes(all: readonly NamespaceEntry[]): ReadonlySet<string> {
 }
 
 /** Groups namespaces with the same members: containers that share the network often share more. */
-function sharedBy(all: readonly NamespaceEntry[], isHost: boolean, common: ReadonlySet<string>): Shared[] {
-  const found = new Map<string, Shared>();
+function sharedBy(
+  all: readonly NamespaceEntry[],
+  isHost: boolean,
+  common: ReadonlySet<string>,
+): NamespaceGroup[] {
+  const found = new Map<string, NamespaceGroup>();
   for (const { type, isHost: ofHost, members } of all) {
     if (ofHost !== isHost || (isHost ? common.has(type) : members.length < 2)) continue;
     const key = members.map(({ id }) => id).join();
@@ -56,7 +60,8 @@ function sharedBy(all: readonly NamespaceEntry[], isHost: boolean, common: Reado
   return [...found.values()].sort((a, b) => b.members.length - a.members.length);
 }
 
-function Card({ of: { types, members }, isHost }: { readonly of: Shared; readonly isHost: boolean }) {
+function Card({ group, isHost }: { readonly group: NamespaceGroup; readonly isHost: boolean }) {
+  const { types, members } = group;
   return (
     <li class={`share ${isHost ? 'host' : ''}`}>
       <p class="types">
@@ -95,9 +100,9 @@ function Matrix(props: { readonly all: readonly NamespaceEntry[]; readonly commo
       row.cells[entry.type] = { kind, entry };
     }
   }
-  const wanted = filter.value.toLowerCase();
+  const search = filter.value.toLowerCase();
   const shown = [...rows]
-    .filter(([, { name }]) => name.toLowerCase().includes(wanted))
+    .filter(([, { name }]) => name.toLowerCase().includes(search))
     .sort(([, a], [, b]) => (a.name < b.name ? -1 : 1));
   const types = TYPES.filter((type) => all.some((entry) => entry.type === type));
   return (
@@ -202,7 +207,7 @@ export function NamespacesView() {
         ) : (
           <ul class="shares">
             {shared.map((each) => (
-              <Card key={each.key} of={each} isHost={false} />
+              <Card key={each.key} group={each} isHost={false} />
             ))}
           </ul>
         )}
@@ -212,7 +217,7 @@ export function NamespacesView() {
           <h2>Shared with the host</h2>
           <ul class="shares">
             {hosts.map((each) => (
-              <Card key={each.key} of={each} isHost />
+              <Card key={each.key} group={each} isHost />
             ))}
           </ul>
         </section>
