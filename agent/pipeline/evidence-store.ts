@@ -1,12 +1,11 @@
 /**
- * What is known of a container's last moments, for whoever tells of its end: the last lines of its log, what
- * it used when it was last looked at, and whether it was throttled.
+ * Keeps what explains the exit of a container: the last lines of its log, its last measured usage, and whether its CPU was
+ * throttled. The event of the exit and alerts include it.
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import type { MetricSet } from '../../collectors/records/points.ts';
+import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
+import type { MetricSet, Points } from '../../collectors/records/points.ts';
 import type {
   Attributes,
   AttributeValue,
@@ -17,35 +16,35 @@ import type {
   UnixNano,
 } from '../../collectors/records/records.ts';
 import { LastLines } from '../logs/last-lines.ts';
+import { KernelOomKills } from './kernel-oom-kills.ts';
 import { LastEvents } from './last-events.ts';
 
-/** How far back throttling is looked at, ms, and how far apart its samples are at least. */
-const WINDOW_MS = 60_000;
-const STEP_MS = 5000;
-/** How long after it one of the kernel's kills still is the cause of an end, ms. */
-const RECENT_MS = 5000;
+/** The time over which throttling is computed, ms. */
+const THROTTLING_WINDOW_MS = 60_000;
+/** Least time between two samples of it, ms. */
+const THROTTLING_STEP_MS = 5000;
 
-interface Throttling {
+interface ThrottlingSample {
   readonly at: number;
   readonly periods: number;
   readonly throttled: number;
 }
 
-/** What a container used when it was last looked at. */
-interface Vitals {
-  /** Which run of it: when that was started. */
+/** The last measured usage of a container. */
+interface Usage {
+  /** Start time of the run that was measured. */
   run: UnixNano;
   time: UnixNano;
-  /** As `figures` has them. */
+  /** In the order of `usageAttributes`. */
   readonly values: (number | undefined)[];
-  /** The last minute, oldest first; the last of all rounds at its end. */
-  throttling: Throttling[];
+  /** Samples of the last minute, oldest first; the newest is of the last round. */
+  throttling: ThrottlingSample[];
 }
 
-const OF_MEMORY = 'portlight.exit.memory.';
+const MEMORY_PREFIX = 'portlight.exit.memory.';
 
-/** The figures of the last round that a person looks for after a crash. */
-const figures: readonly { readonly key: string; readonly metric: Metric }[] = [
+/** The metrics that help to understand an exit. */
+const usageAttributes: readonly { readonly key: string; readonly metric: Metric }[] = [
   { key: 'portlight.exit.memory.usage', metric: catalogue.memoryUsage },
   { key: 'portlight.exit.memory.working_set', metric: catalogue.memoryWorkingSet },
   { key: 'portlight.exit.memory.anon', metric: catalogue.memoryRss },
@@ -55,19 +54,26 @@ const figures: readonly { readonly key: string; readonly metric: Metric }[] = [
   { key: 'portlight.exit.pids', metric: catalogue.pidsCount },
 ];
 
-export class EvidenceStore {
-  private readonly vmstat: string;
+function addThrottlingSample(samples: ThrottlingSample[], points: Points, now: number): void {
+  const periods = points.firstValue(catalogue.cpuPeriods);
+  const throttled = points.firstValue(catalogue.cpuThrottledPeriods);
+  if (periods === undefined || throttled === undefined) return;
+  // The newest sample is replaced until it is far enough from the one before it.
+  const [before, newest] = [samples.at(-2), samples.at(-1)];
+  if (before !== undefined && newest !== undefined && newest.at - before.at < THROTTLING_STEP_MS)
+    samples.pop();
+  samples.push({ at: now, periods, throttled });
+  while (now - samples[0]!.at > THROTTLING_WINDOW_MS) samples.shift();
+}
+
+export class EvidenceStore implements ExitEvidence {
   private readonly logs = new LastLines();
   private readonly events = new LastEvents();
-  private vitals = new Map<string, Vitals>();
-  /** The kernel's count of kills for want of memory, and when it was last seen to rise. */
-  private oomKills: number | undefined;
-  private roseAt = Number.NEGATIVE_INFINITY;
-  private toldAt = Number.NEGATIVE_INFINITY;
+  private readonly oomKills: KernelOomKills;
+  private usage = new Map<string, Usage>();
 
   constructor(procfs: string) {
-    this.vmstat = join(procfs, 'vmstat');
-    this.oomKills = this.readOomKills();
+    this.oomKills = new KernelOomKills(procfs);
   }
 
   /** @param records encoded `log_records` fields */
@@ -80,67 +86,61 @@ export class EvidenceStore {
   }
 
   addRound(sets: readonly MetricSet[]): void {
-    this.countKills();
+    this.oomKills.update();
     const now = performance.now();
-    const vitals = new Map<string, Vitals>();
+    const usage = new Map<string, Usage>();
     for (const { container, startTime, time, points } of sets) {
       if (container === undefined) continue;
-      const known = this.vitals.get(container.id) ?? { run: 0n, time, values: [], throttling: [] };
-      vitals.set(container.id, known);
-      // One that has just ended has no figures any more: those that it had are what is asked for.
+      const kept = this.usage.get(container.id) ?? { run: 0n, time, values: [], throttling: [] };
+      usage.set(container.id, kept);
+      // A container that has just exited has no usage any longer: the last measured one explains its exit.
       if (points.firstValue(catalogue.memoryUsage) === undefined) continue;
-      if (known.run !== startTime) known.throttling = [];
-      known.run = startTime;
-      known.time = time;
-      for (let index = 0; index < figures.length; index++)
-        known.values[index] = points.firstValue(figures[index]!.metric);
-      const periods = points.firstValue(catalogue.cpuPeriods);
-      const throttled = points.firstValue(catalogue.cpuThrottledPeriods);
-      if (periods === undefined || throttled === undefined) continue;
-      const { throttling } = known;
-      // The last one is replaced until it is far enough from the one before it.
-      const [before, last] = [throttling.at(-2), throttling.at(-1)];
-      if (before !== undefined && last !== undefined && last.at - before.at < STEP_MS) throttling.pop();
-      throttling.push({ at: now, periods, throttled });
-      while (now - throttling[0]!.at > WINDOW_MS) throttling.shift();
+      if (kept.run !== startTime) kept.throttling = [];
+      kept.run = startTime;
+      kept.time = time;
+      for (let index = 0; index < usageAttributes.length; index++)
+        kept.values[index] = points.firstValue(usageAttributes[index]!.metric);
+      addThrottlingSample(kept.throttling, points, now);
     }
-    this.vitals = vitals;
+    this.usage = usage;
   }
 
-  /** The container exists no more. */
+  /** The container was removed. */
   forget(id: string): void {
     this.logs.forget(id);
   }
 
   /**
-   * Of its last run; what is not known is absent.
-   * @param since the end of the run before: what was written until then is none of this one's
+   * Attributes of the exit of the container's last run; what is unknown is absent.
+   * @param since the exit of the run before: log lines up to then belong to that run
    */
   lastMomentsOf({ id, memoryLimit, startedAt }: Container, since: UnixNano): Attributes {
     const attributes: Record<string, AttributeValue> = {};
     const lines = this.logs.linesSince(id, since);
     if (lines.length > 0) attributes['portlight.exit.log'] = lines;
     if (memoryLimit > 0) attributes['portlight.exit.memory.limit'] = memoryLimit;
-    const vitals = this.vitals.get(id);
-    if (vitals === undefined || vitals.run !== startedAt) return attributes;
-    figures.forEach(({ key }, index) => {
-      const value = vitals.values[index];
+    const usage = this.usage.get(id);
+    if (usage === undefined || usage.run !== startedAt) return attributes;
+    usageAttributes.forEach(({ key }, index) => {
+      const value = usage.values[index];
       if (value !== undefined) attributes[key] = value;
     });
-    attributes['portlight.exit.sample.age'] = (Date.now() - Number(vitals.time / 1_000_000n)) / 1000;
-    const [first, last] = [vitals.throttling[0], vitals.throttling.at(-1)];
+    attributes['portlight.exit.sample.age'] = (Date.now() - Number(usage.time / 1_000_000n)) / 1000;
+    const [first, last] = [usage.throttling[0], usage.throttling.at(-1)];
     if (first !== undefined && last !== undefined && last.periods > first.periods)
       attributes['portlight.exit.cpu.throttled'] =
         (last.throttled - first.throttled) / (last.periods - first.periods);
     return attributes;
   }
 
-  /** What bears on an alert of a container, whatever is known of it. */
+  /** What an alert of the container shows: its last lines and events, and its memory usage in bytes. */
   alertContext(id: string): { log: string[]; events: string[]; memory: Record<string, number> } {
-    const values = this.vitals.get(id)?.values ?? [];
-    const memory = figures.flatMap(({ key }, index): [string, number][] => {
+    const values = this.usage.get(id)?.values ?? [];
+    const memory = usageAttributes.flatMap(({ key }, index): [string, number][] => {
       const value = values[index];
-      return value === undefined || !key.startsWith(OF_MEMORY) ? [] : [[key.slice(OF_MEMORY.length), value]];
+      return value === undefined || !key.startsWith(MEMORY_PREFIX)
+        ? []
+        : [[key.slice(MEMORY_PREFIX.length), value]];
     });
     return {
       log: this.logs.linesSince(id, 0n),
@@ -149,41 +149,15 @@ export class EvidenceStore {
     };
   }
 
-  /** A container told that a process of it was killed for want of memory: that one is accounted for. */
   oomReported(): void {
-    this.toldAt = performance.now();
+    this.oomKills.markReported();
   }
 
-  /**
-   * Whether the kernel has just killed something on this host for want of memory, in whatever cgroup.
-   * Source: /proc/vmstat, `oom_kill` (Linux 4.13 and later).
-   */
-  hasKernelKilled(at = performance.now()): boolean {
-    this.countKills();
-    return at - this.roseAt < RECENT_MS;
+  hasKernelKilled(at?: number): boolean {
+    return this.oomKills.isRecent(at);
   }
 
-  /**
-   * Whether it has killed something that no container told of.
-   * @param at when, where that is not now
-   */
-  isHostOutOfMemory(at = performance.now()): boolean {
-    return this.hasKernelKilled(at) && at - this.toldAt >= RECENT_MS;
-  }
-
-  private countKills(): void {
-    const kills = this.readOomKills();
-    if (kills !== undefined && this.oomKills !== undefined && kills > this.oomKills)
-      this.roseAt = performance.now();
-    this.oomKills = kills;
-  }
-
-  private readOomKills(): number | undefined {
-    try {
-      const [, count] = /^oom_kill (\d+)$/m.exec(readFileSync(this.vmstat, 'latin1')) ?? [];
-      return count === undefined ? undefined : Number(count);
-    } catch {
-      return undefined;
-    }
+  isHostOutOfMemory(at?: number): boolean {
+    return this.oomKills.isUnexplained(at);
   }
 }

@@ -1,8 +1,8 @@
-/** When a host has its rounds: each host at a moment of its own, so that a fleet does not send at the same one. */
+/** Spreads the rounds of many hosts over the interval, so that a fleet does not send at one moment. */
 import { createHash } from 'node:crypto';
 
 /**
- * From `now` to the host's next moment, ms; above 0, up to the interval.
+ * Time from `now` to the host's next moment in the interval, ms; above 0, at most the interval.
  * @param id of the host; the same id has the same moments
  * @param now ms since the epoch
  */

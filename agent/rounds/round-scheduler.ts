@@ -1,57 +1,56 @@
-/** When rounds of metrics are collected. */
+/** Decides when rounds of metrics run. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { untilIntervalOffset } from './interval-offset.ts';
 
-/** The first round comes at once, a second one soon after it: rates need two. */
+/** Time from the first round, which runs at once, to the second: rates need two rounds. */
 const FIRST_INTERVAL_MS = 1000;
-/** How long the end waits for a round that is under way. */
+/** How long `stop` waits for a running round. */
 const STOP_MS = 500;
-/** How long a round waits for what has to be asked for. */
-const LONGEST_PREPARATION_MS = 5000;
+/** How long a round waits for what it has to request. */
+const MAX_PREPARATION_MS = 5000;
 
 export class RoundScheduler {
-  private readonly host: string;
-  private readonly interval: number;
-  private readonly round: (deadline: AbortSignal) => Promise<void>;
+  private readonly hostId: string;
+  private readonly intervalMs: number;
+  private readonly runRound: (deadline: AbortSignal) => Promise<void>;
   private readonly stopping = new AbortController();
-  /** Nothing but the end interrupts it. */
   private running: Promise<void> | undefined;
 
   /**
-   * @param host by which rounds of many agents are spread over the interval
-   * @param interval from one round to the next, ms
-   * @param round collects; never rejects. What it has to ask for comes before the deadline, or not at all
+   * @param hostId spreads the rounds of many agents over the interval
+   * @param intervalMs from the start of one round to the next
+   * @param runRound never rejects; what it requests has to arrive before `deadline` aborts
    */
-  constructor(host: string, interval: number, round: (deadline: AbortSignal) => Promise<void>) {
-    this.host = host;
-    this.interval = interval;
-    this.round = round;
+  constructor(hostId: string, intervalMs: number, runRound: (deadline: AbortSignal) => Promise<void>) {
+    this.hostId = hostId;
+    this.intervalMs = intervalMs;
+    this.runRound = runRound;
   }
 
-  /** Begins, unless it has. */
+  /** Starts the rounds, unless they run already. */
   start(): void {
     this.running ??= this.run().catch(() => {});
   }
 
-  /** Resolves when no round is under way, or will not end soon. */
+  /** Resolves when no round runs any longer, after 500 ms at most. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await Promise.race([this.running, sleep(STOP_MS, undefined, { ref: false })]);
   }
 
+  /** @throws when `stop` aborts the wait for the next round */
   private async run(): Promise<void> {
-    const { interval } = this;
+    const { intervalMs } = this;
     const { signal } = this.stopping;
     const round = () => {
-      const late = AbortSignal.timeout(Math.min(interval / 2, LONGEST_PREPARATION_MS));
-      return this.round(AbortSignal.any([signal, late]));
+      const timeout = AbortSignal.timeout(Math.min(intervalMs / 2, MAX_PREPARATION_MS));
+      return this.runRound(AbortSignal.any([signal, timeout]));
     };
     await round();
-    // Rates need a second round, which need not wait for the interval.
-    await sleep(Math.min(FIRST_INTERVAL_MS, interval), undefined, { signal });
+    await sleep(Math.min(FIRST_INTERVAL_MS, intervalMs), undefined, { signal });
     await round();
-    const first = untilIntervalOffset(this.host, interval, Date.now());
-    for (let due = performance.now() + first; ; due = Math.max(due + interval, performance.now())) {
+    const first = untilIntervalOffset(this.hostId, intervalMs, Date.now());
+    for (let due = performance.now() + first; ; due = Math.max(due + intervalMs, performance.now())) {
       await sleep(Math.max(0, due - performance.now()), undefined, { signal });
       await round();
     }

@@ -1,12 +1,11 @@
 /**
- * What can be seen of a container, and the privilege that it takes. `portlight check` tries it on every container, the
- * running agent when one starts, and docs/privileges.md lists it.
+ * What the agent reads of a container, and the privilege that it needs for it. `portlight check` runs these checks on every
+ * container, the running agent on each container that starts, and docs/privileges.md lists them.
  */
 
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { findLogSource } from '../../collectors/logs/source.ts';
 import { countDescriptors, countSockets } from '../../collectors/processes/descriptors.ts';
-
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container, Metric } from '../../collectors/records/records.ts';
 import {
@@ -20,13 +19,13 @@ import { isDenied } from '../../collectors/shared/kernel-file.ts';
 import { readNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 
-/** Where the host is seen, and what is wanted of it. */
+/** Where the host's files are, and what is read of them. */
 export interface AccessContext {
   readonly procfs: string;
   readonly rootfs: string;
   /** Metrics that are collected. */
   readonly metrics: ReadonlySet<Metric>;
-  /** Read once, when it is asked for. */
+  /** Read on first use. */
   readonly hierarchies: Hierarchies;
 }
 
@@ -45,28 +44,29 @@ export function accessContext(procfs: string, rootfs: string, metrics: ReadonlyS
 
 export interface AccessCheck {
   readonly name: string;
-  /** What the agent does without it. */
+  /** What is missing or different when the check fails. */
   readonly consequence: string;
+  /** The privilege, mount or kernel that makes it succeed. */
   readonly requires: string;
-  /** Without which it is not tried. */
+  /** The check is skipped unless this metric is collected. */
   readonly metric?: Metric;
-  /** @throws where the container, which runs, cannot be looked at */
-  readonly check: (container: Container, surroundings: AccessContext) => void;
+  /** @param container runs @throws when it cannot be read */
+  readonly check: (container: Container, context: AccessContext) => void;
 }
 
 export const LOG_FILES = 'log files';
-/** Where this is missing, what comes after it is, too. */
+/** When this check fails, the checks after it fail too, and are skipped. */
 const PROCESSES = 'container processes';
 
-/** Whoever has a cgroup of its own has one of these. */
+/** A container with its own cgroup has it below one of these. */
 const CONTROLLERS = ['pids', 'memory', 'cpu', 'unified'];
 
 export const accessChecks: readonly AccessCheck[] = [
   {
     name: LOG_FILES,
     consequence:
-      'logs are read through the API, which costs the daemon more; what is removed as it ends can lose its last lines',
-    requires: "CAP_DAC_READ_SEARCH, and in a container the host's / (--rootfs)",
+      'logs are read through the Docker API, which costs the daemon more; a container that is removed when it exits can lose its last lines',
+    requires: "CAP_DAC_READ_SEARCH; in a container also the host's / (--rootfs)",
     check(container, { rootfs }) {
       const source = findLogSource(container, rootfs);
       if (source.kind === 'file' || source.code === undefined) return;
@@ -76,27 +76,27 @@ export const accessChecks: readonly AccessCheck[] = [
   {
     name: PROCESSES,
     consequence:
-      'CPU, memory and network come from the stats API, which costs the daemon more, and there are no processes and namespaces',
+      'CPU, memory and network come from the stats API, which costs the daemon more; no processes, no namespaces',
     requires:
-      "the host's /proc (in a container: --pid host, or --procfs); where that is mounted with hidepid, CAP_SYS_PTRACE or its group",
+      "the host's /proc (in a container: --pid host, or --procfs); if it is mounted with hidepid, CAP_SYS_PTRACE or the group of the mount",
     check: ({ pid, id }, { procfs }) => assertContainerProcess(procfs, pid, id),
   },
   {
     name: 'container cgroups',
-    consequence: 'no CPU, memory, pids and block I/O',
-    requires: 'cgroups that are mounted here; of a rootless daemon, cgroup v2 with the systemd driver',
+    consequence: 'no CPU, memory, pids and block I/O metrics',
+    requires: 'mounted cgroups; for a rootless daemon, cgroup v2 with the systemd driver',
     check({ pid, id }, { procfs, hierarchies }) {
       if (locateCgroups(procfs, hierarchies, pid, id, CONTROLLERS).size === 0)
-        throw new Error(`process ${pid} is in no cgroup of the container's own`);
+        throw new Error(`process ${pid} is in no cgroup of its container`);
     },
   },
   {
     name: 'namespaces',
-    consequence: 'no namespaces, and who shares them; what else confines a container is told',
+    consequence: 'no namespaces, and no containers that share them; other confinement is reported',
     requires: 'CAP_SYS_PTRACE',
     check({ pid }, { procfs }) {
       const isUnknown = Object.values(readNamespaces(procfs, pid)).some(({ host }) => host === undefined);
-      if (isUnknown) throw new Error("the host's own cannot be told from others");
+      if (isUnknown) throw new Error("the host's namespaces cannot be read");
     },
   },
   {

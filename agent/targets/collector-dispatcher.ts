@@ -1,28 +1,34 @@
-/** What happens to containers, told to the collectors that attach to them. */
+/** Attaches collectors to containers, and detaches them, as containers start and stop. */
 
 import type { ContainerListener } from '../../collectors/lifecycle/container-listener.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import { isDenied, isGone } from '../../collectors/shared/kernel-file.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { inOrder } from '../rounds/collector-order.ts';
 
-/** Fans what happens to containers out to the collectors, each run of a container once. */
+type CollectorFilter = (container: Container) => (collector: Collector) => boolean;
+
+/** Calls every collector for each change of a container; each run of a container is attached once. */
 export class CollectorDispatcher implements ContainerListener {
   private readonly collectors: readonly Collector[];
-  private readonly telemetry: Telemetry;
-  private readonly collectorFilter: (container: Container) => (collector: Collector) => boolean;
-  /** `startedAt` of the run that each container's collectors are attached to. */
+  private readonly telemetry: Pick<Telemetry, 'reportError'>;
+  private readonly collectorFilter: CollectorFilter;
+  /** `startedAt` of the run that the collectors are attached to, by container id. */
   private readonly runs = new Map<string, bigint>();
 
-  /** @param whoCan which collectors can do anything for a container, looked at once for each start */
+  /**
+   * @param collectors in any order: `collector-order.ts` declares which must come after which
+   * @param collectorFilter which collectors can work for a container; called once for each start
+   */
   constructor(
     collectors: readonly Collector[],
-    telemetry: Telemetry,
-    whoCan: (container: Container) => (collector: Collector) => boolean = () => () => true,
+    telemetry: Pick<Telemetry, 'reportError'>,
+    collectorFilter: CollectorFilter = () => () => true,
   ) {
-    this.collectorFilter = whoCan;
-    this.collectors = collectors;
+    this.collectors = inOrder(collectors);
     this.telemetry = telemetry;
+    this.collectorFilter = collectorFilter;
   }
 
   containerStarting(id: string, container: Container | undefined): void {
@@ -32,38 +38,38 @@ export class CollectorDispatcher implements ContainerListener {
   containerStarted(container: Container): void {
     if (this.runs.get(container.id) === container.startedAt) return;
     this.runs.set(container.id, container.startedAt);
-    const can = this.collectorFilter(container);
-    void this.each(container, (collector) =>
-      can(collector) ? collector.attachContainer?.(container) : undefined,
+    const canWork = this.collectorFilter(container);
+    void this.callEach(container, (collector) =>
+      canWork(collector) ? collector.attachContainer?.(container) : undefined,
     );
   }
 
   containerChanged(container: Container): void {
-    void this.each(container, (collector) => collector.updateContainer?.(container));
+    void this.callEach(container, (collector) => collector.updateContainer?.(container));
   }
 
   async containerStopped(container: Container): Promise<void> {
     this.runs.delete(container.id);
-    const left: (Promise<void> | void)[] = [];
-    await this.each(container, (collector) => void left.push(collector.detachContainer?.(container)));
-    await Promise.all(left);
+    const detached: (Promise<void> | void)[] = [];
+    await this.callEach(container, (collector) => void detached.push(collector.detachContainer?.(container)));
+    await Promise.all(detached);
   }
 
   containerRemoved(container: Container): void {
     container.pid = 0;
     void this.containerStopped(container);
-    void this.each(container, (collector) => collector.removeContainer?.(container));
+    void this.callEach(container, (collector) => collector.removeContainer?.(container));
   }
 
-  private async each(
+  private async callEach(
     container: Container,
-    act: (collector: Collector) => void | Promise<void>,
+    call: (collector: Collector) => void | Promise<void>,
   ): Promise<void> {
     for (const collector of this.collectors) {
       try {
-        await act(collector);
+        await call(collector);
       } catch (error) {
-        // A container that has ended before we could look at it is no fault; what we may not see is told once (access-checks.ts).
+        // A container that has exited meanwhile is no error, and access-checks.ts reports missing privileges.
         if (!isGone(error) && !isDenied(error))
           this.telemetry.reportError(collector.name, error, container.name);
       }

@@ -1,4 +1,4 @@
-/** Where the daemons are that the configuration names. */
+/** The endpoints of the configured daemons. */
 
 import { readFileSync } from 'node:fs';
 import {
@@ -10,7 +10,7 @@ import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 
 export interface NamedEndpoint {
-  /** Undefined for the one that needs no name. */
+  /** Undefined for the daemon of `docker_host`, which needs no name. */
   readonly name: string | undefined;
   readonly endpoint: DaemonEndpoint;
 }
@@ -22,7 +22,7 @@ function tlsOf(name: string, options: Config['daemons'][string]): DaemonEndpoint
     try {
       return readFileSync(path);
     } catch (error) {
-      throw new Error(`daemons.${name}.${option}: ${errorMessage(error)}; expected a file in PEM`);
+      throw new Error(`daemons.${name}.${option}: ${errorMessage(error)}; expected a PEM file`);
     }
   };
   const tls = { ca: read('certificate'), cert: read('client_certificate'), key: read('client_key') };
@@ -41,8 +41,8 @@ function namedEndpoint(name: string, options: Config['daemons'][string]): Daemon
 }
 
 /**
- * Every daemon that is to be observed.
- * @throws {Error} that names the option, where a file cannot be read or there is no such Docker context
+ * The endpoint of every daemon to observe.
+ * @throws {Error} naming the option, when a file cannot be read or the Docker context does not exist
  */
 export function configuredEndpoints({ docker_host, daemons }: Config): NamedEndpoint[] {
   const named = Object.entries(daemons).map(([name, options]) => ({
@@ -53,5 +53,5 @@ export function configuredEndpoints({ docker_host, daemons }: Config): NamedEndp
   return [{ name: undefined, endpoint: findDaemonEndpoint(docker_host) }, ...named];
 }
 
-/** The daemon that commands ask: the first of them. */
+/** The endpoint that commands use: the first one. */
 export const mainEndpoint = (config: Config): DaemonEndpoint => configuredEndpoints(config)[0]!.endpoint;

@@ -1,5 +1,5 @@
 /**
- * What an agent is for that runs beside containers, as one of them: not the host, but its own Compose project, the
+ * The scope of an agent that runs in a container beside others: not the host, but its own Compose project, the
  * containers on its network, or those that a label of its own container selects.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,31 +13,31 @@ import { ownContainerId } from '../../collectors/shared/own-container.ts';
 import { ConfigError } from '../../config/load.ts';
 import type { ScopeName } from '../../config/option.ts';
 
-/** The label that `self` heeds. */
+/** The label of the agent's own container that has the rules of the scope `self`. */
 export const SCOPE_LABEL = 'portlight.scope';
-/** By these, containers, networks and volumes are said to be of one Compose project or Swarm stack. */
-const PROJECTS = ['com.docker.compose.project', 'com.docker.stack.namespace'];
+/** Labels that name the Compose project or the Swarm stack of a container, network or volume. */
+const PROJECT_LABELS = ['com.docker.compose.project', 'com.docker.stack.namespace'];
 
-/** How long a daemon that does not answer yet is waited for at start. */
-const PATIENCE_MS = 30_000;
-const AGAIN_MS = 1000;
+/** How long the agent waits at start for a daemon that does not answer yet. */
+const MAX_WAIT_MS = 30_000;
+const RETRY_MS = 1000;
 
 type Labels = Readonly<Record<string, string>>;
 
 export interface AgentScope {
-  /** Whether what is no container's is told too: the host's figures, images, all networks and volumes. */
+  /** Whether the host's metrics, images, and all networks and volumes are reported too. */
   readonly isHost: boolean;
-  /** The container that the agent runs in, if it does. */
+  /** The container that the agent runs in; undefined outside of containers. */
   readonly ownId: string | undefined;
   includes(container: Container): boolean | Promise<boolean>;
-  /** Whether a network or a volume with these labels is told of. */
+  /** Whether a network or a volume with these labels is reported. */
   ownsLabels(labels: Labels): boolean;
 }
 
-const refuse = (scope: ScopeName, wrong: string, right: string): ConfigError =>
-  new ConfigError([`scope: "${scope}" cannot be had: ${wrong}; expected ${right}`]);
+const scopeError = (scope: ScopeName, problem: string, expected: string): ConfigError =>
+  new ConfigError([`scope: "${scope}" is not possible: ${problem}; expected ${expected}`]);
 
-/** Everything. */
+/** Everything on the host. */
 export const hostScope = (): AgentScope => ({
   isHost: true,
   ownId: ownContainerId(),
@@ -46,20 +46,25 @@ export const hostScope = (): AgentScope => ({
 });
 
 function projectScope(ownId: string, labels: Labels): AgentScope {
-  const key = PROJECTS.find((label) => labels[label]);
+  const key = PROJECT_LABELS.find((label) => labels[label]);
   if (key === undefined)
-    throw refuse(
+    throw scopeError(
       'project',
-      `the agent's own container ${ownId.slice(0, 12)} is of no Compose project and no Swarm stack`,
-      `it to bear the label ${PROJECTS.join(' or ')}, as Compose and docker stack set it`,
+      `the agent's own container ${ownId.slice(0, 12)} belongs to no Compose project and no Swarm stack`,
+      `the label ${PROJECT_LABELS.join(' or ')}, as Compose and docker stack set it`,
     );
-  const isOurs = (other: Labels) => other[key] === labels[key];
-  return { isHost: false, ownId, includes: (container) => isOurs(container.labels), ownsLabels: isOurs };
+  const isOwnProject = (other: Labels) => other[key] === labels[key];
+  return {
+    isHost: false,
+    ownId,
+    includes: (container) => isOwnProject(container.labels),
+    ownsLabels: isOwnProject,
+  };
 }
 
-/** Those whose network namespace is the agent's own, whoever has joined whom. */
+/** Containers in the agent's own network namespace, whichever of them joined the others. */
 async function podScope(ownId: string, mode: string, docker: Docker): Promise<AgentScope> {
-  /** The container whose network it is in the end, or `host`. */
+  /** The id of the container that owns the network namespace, or `host`. */
   const networkOf = async (id: string, mode: string): Promise<string> => {
     const owner = joinedBy(mode);
     if (owner === undefined) return mode === 'host' ? mode : id;
@@ -76,9 +81,9 @@ async function podScope(ownId: string, mode: string, docker: Docker): Promise<Ag
     isHost: false,
     ownId,
     includes({ id, networkMode }) {
-      // Of one that was gone before it was described, nobody knows whose network it was on.
+      // A container that was removed before it was inspected has no known network.
       if (networkMode === '') return false;
-      return networkOf(id, networkMode).then((its) => its === network);
+      return networkOf(id, networkMode).then((other) => other === network);
     },
     ownsLabels: () => false,
   };
@@ -86,17 +91,17 @@ async function podScope(ownId: string, mode: string, docker: Docker): Promise<Ag
 
 function selfScope(ownId: string, labels: Labels): AgentScope {
   const text = labels[SCOPE_LABEL];
-  const right = 'rules with commas: name=…, image=… or label=…, with * as wildcard';
+  const expected = 'rules separated by commas: name=…, image=… or label=…, with * as wildcard';
   if (text === undefined)
-    throw refuse(
+    throw scopeError(
       'self',
       `the agent's own container ${ownId.slice(0, 12)} has no label ${SCOPE_LABEL}`,
-      `it to hold ${right}`,
+      `it to have ${expected}`,
     );
   const rules = text.split(',').map((rule) => rule.trim());
   const wrong = rules.find((rule) => !CONTAINER_SELECTOR.test(rule));
   if (wrong !== undefined)
-    throw refuse('self', `its label ${SCOPE_LABEL} has "${wrong}", which is no rule`, right);
+    throw scopeError('self', `its label ${SCOPE_LABEL} has "${wrong}", which is no rule`, expected);
   return {
     isHost: false,
     ownId,
@@ -105,7 +110,7 @@ function selfScope(ownId: string, labels: Labels): AgentScope {
   };
 }
 
-/** The scope of an agent. @throws as `scopeOf` */
+/** The scope of an agent. @throws as `resolveScope` */
 export const connectScope = (
   endpoint: DaemonEndpoint,
   name: ScopeName,
@@ -113,38 +118,50 @@ export const connectScope = (
 ): Promise<AgentScope> | AgentScope =>
   name === 'host' ? hostScope() : resolveScope(name, connectToDaemon(endpoint), endpoint.host, onWait);
 
+/** The agent's own container. A proxy in the same project, through which the daemon is reached, can start after it. */
+async function inspectOwnContainer(
+  docker: Docker,
+  where: string,
+  onWait: (message: string) => void,
+  maxWaitMs: number,
+): ReturnType<typeof findOwnContainer> {
+  let hasWarned = false;
+  for (const end = Date.now() + maxWaitMs; ; await sleep(RETRY_MS)) {
+    try {
+      return await findOwnContainer(docker);
+    } catch (error) {
+      const message = `scope: cannot inspect the agent's own container: ${where} does not answer: ${(error as Error).message}`;
+      if (Date.now() > end) throw new Error(message);
+      if (!hasWarned) onWait(message);
+      hasWarned = true;
+    }
+  }
+}
+
 /**
  * @param name as it was configured
  * @param where the daemon is, for messages
- * @param onWait told once, when the daemon does not answer yet
- * @throws {ConfigError} when the agent runs in no container of this daemon's, or its container does not say what is
- *   to be observed; {Error} when the daemon does not answer
+ * @param onWait called once, when the daemon does not answer yet
+ * @throws {ConfigError} when the agent runs in no container of this daemon, or its container does not define the scope;
+ *   {Error} when the daemon does not answer
  */
 export async function resolveScope(
   name: ScopeName,
   docker: Docker,
   where: string,
   onWait: (message: string) => void = () => {},
-  patience = PATIENCE_MS,
+  maxWaitMs = MAX_WAIT_MS,
 ): Promise<AgentScope> {
   if (name === 'host') return hostScope();
-  const right = 'host, or the agent in a container beside those that it is for';
-  if (ownContainerId() === undefined) throw refuse(name, 'the agent runs in no container', right);
-  let own: Awaited<ReturnType<typeof findOwnContainer>>;
-  // What the agent asks through, such as a proxy in the same project, may come up after it.
-  for (const end = Date.now() + patience; ; await sleep(AGAIN_MS)) {
-    try {
-      own = await findOwnContainer(docker);
-      break;
-    } catch (error) {
-      const message = `scope: ${where} does not answer, and is to say what the agent's own container is: ${(error as Error).message}`;
-      if (Date.now() > end) throw new Error(message);
-      onWait(message);
-      onWait = () => {};
-    }
-  }
+  if (ownContainerId() === undefined)
+    throw scopeError(
+      name,
+      'the agent runs in no container',
+      'scope host, or the agent in a container beside those that it observes',
+    );
+  const own = await inspectOwnContainer(docker, where, onWait, maxWaitMs);
   if (own === undefined)
-    throw refuse(
+    throw scopeError(
       name,
       `the daemon at ${where} does not have the container that the agent runs in`,
       'docker_host to name the daemon that runs it, or scope host',

@@ -168,7 +168,7 @@ test.serial('scope self: what its own label selects, and nothing else', async (t
   t.deepEqual(aboutHost(receiver), []);
 });
 
-test.serial('a scope that cannot be had ends the agent with one line that says why', async (t) => {
+test.serial('an impossible scope ends the agent with one line that names the reason', async (t) => {
   const refused = async (scope: string, labels: Record<string, string> = {}) => {
     const variables = { PORTLIGHT_SCOPE: scope };
     const container = await startSidecar(t, { variables, labels, socket: true, host: {} });
@@ -185,11 +185,11 @@ test.serial('a scope that cannot be had ends the agent with one line that says w
   t.is(outsideOfAll.code, 2);
   t.regex(
     outsideOfAll.stderr,
-    /^portlight: scope: "pod" cannot be had: the agent runs in no container; expected [^\n]+\n$/,
+    /^portlight: scope: "pod" is not possible: the agent runs in no container; expected [^\n]+\n$/,
   );
   t.regex(
     noProject,
-    /^portlight: scope: "project" .* of no Compose project and no Swarm stack; expected [^\n]+$/,
+    /^portlight: scope: "project" .* belongs to no Compose project and no Swarm stack; expected [^\n]+$/,
   );
   t.regex(noLabel, /^portlight: scope: "self" .* has no label portlight.scope; expected [^\n]+$/);
   t.regex(noRule, /^portlight: scope: "self" .* has "web\*", which is no rule; expected [^\n]+$/);

@@ -69,7 +69,7 @@ test('certificates are read; an unreadable one is named', async (t) => {
   const lost = { ...options, client_key: join(directory, 'lost') };
   const other = await load(file(t, JSON.stringify({ daemons: { x: lost } })));
   t.throws(() => configuredEndpoints(other.config), {
-    message: /^daemons\.x\.client_key: ENOENT.*expected a file in PEM$/,
+    message: /^daemons\.x\.client_key: ENOENT.*expected a PEM file$/,
   });
   const gone = await load(file(t, 'daemons: {x: {context: gone}}'));
   t.throws(() => configuredEndpoints(gone.config), {

@@ -1,6 +1,6 @@
 import type { TextStore } from '../../../collectors/records/collector.ts';
 
-/** What nobody is to find again: of a command that ends. */
+/** A store for commands, which need nothing after they end. */
 export class MemoryStore implements TextStore {
   private readonly values = new Map<string, string>();
 
