@@ -170,7 +170,7 @@ export class AccessMonitor implements Collector {
       this.reported.add(check);
       const { name, consequence, requires } = check;
       this.telemetry.warn(
-        `Cannot read ${name} of container ${container.name}: ${reason}. Without them: ${consequence}. Required: ${requires}`,
+        `Cannot read ${name} of container ${container.name} (${reason}): ${consequence}. Requires ${requires}`,
         { check: name },
       );
     }

@@ -7,11 +7,11 @@ import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { type DockerdOptions, IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
 import {
+  type Feature,
   type Outcome,
   outcomesOf,
   type Setting,
   settings,
-  type Thing,
 } from '../../agent/setup/privileges-page.ts';
 import { connectToDaemon } from '../../collectors/engine/client.ts';
 import { daemonRequests, findRequest } from '../../collectors/engine/requests.ts';
@@ -72,13 +72,13 @@ interface Row {
   readonly host: string;
   readonly as?: Identity;
   /** What these containers do not have. */
-  readonly not?: readonly Thing[];
+  readonly not?: readonly Feature[];
   /** Whether the agent is stopped in the middle of the logs, and another goes on. */
   readonly restarts?: boolean;
 }
 
 /** What an agent has told of a thing, of one container. */
-const told: Readonly<Record<Thing, (receiver: Receiver, of: Observed) => boolean>> = {
+const told: Readonly<Record<Feature, (receiver: Receiver, of: Observed) => boolean>> = {
   events: (receiver, { name }) =>
     receiver.of(name).some(({ eventName }) => eventName === 'docker.container.exec_start'),
   inventory: (receiver, { name }) => receiver.pointsOf(name, 'container.uptime').length > 1,
@@ -113,10 +113,10 @@ const isCounted = statSync('/proc/self/fd').size > 0;
 /** A row as it is on this kernel. */
 function here(setting: Setting): Setting {
   if (isCounted || setting === settings.reader) return setting;
-  const lacks = setting.lacks.flatMap((lack) =>
+  const lacks = setting.failedChecks.flatMap((lack) =>
     lack === 'open sockets' ? ['open descriptors', lack] : [lack],
   );
-  return { ...setting, lacks };
+  return { ...setting, failedChecks: lacks };
 }
 
 /** Has an agent observe the containers, and holds what it tells against its row. */
@@ -143,7 +143,7 @@ async function holds(
     agent = await start();
   }
   await act();
-  const outcomes = Object.entries(outcomesOf(setting)) as [Thing, Outcome][];
+  const outcomes = Object.entries(outcomesOf(setting)) as [Feature, Outcome][];
   const isTold = (outcome: Outcome, { name }: Observed) =>
     outcome === "root's" ? name === 'of-root' : outcome !== false;
   for (const [thing, outcome] of outcomes) {
@@ -165,7 +165,7 @@ async function holds(
       .filter(({ collector, check }) => collector !== undefined || check !== undefined);
   await waitFor(
     `${setting.name}: what is missing to be told`,
-    () => warnings().length >= setting.lacks.length,
+    () => warnings().length >= setting.failedChecks.length,
   );
   for (const [thing, outcome] of outcomes)
     for (const container of containers.filter((one) => !isTold(outcome, one)))
@@ -177,7 +177,7 @@ async function holds(
     warnings()
       .map(({ check, msg }) => check ?? msg)
       .sort(),
-    [...setting.lacks].sort(),
+    [...setting.failedChecks].sort(),
     `${setting.name}: each told once, and nothing else`,
   );
 
@@ -190,7 +190,7 @@ async function holds(
   const findings = JSON.parse(stdout) as { check: string; status: string; found: string }[];
   t.deepEqual(
     findings.filter(({ status }) => status !== 'ok').map(({ check }) => check),
-    [...setting.lacks],
+    [...setting.failedChecks],
     `${setting.name}: ${stdout}`,
   );
   const files = findings.find(({ check }) => check === 'log files')!;
@@ -297,7 +297,11 @@ test.serial("rootless Docker: the daemon's user", async (t) => {
   const { CgroupDriver } = await docker.info();
   if (CgroupDriver !== 'none') t.log(`not tested: this daemon has the cgroup driver ${CgroupDriver}`);
   await allHold(t, docker, [
-    { setting: CgroupDriver === 'none' ? settings.rootless : { name: 'rootless', lacks: [] }, host, as },
+    {
+      setting: CgroupDriver === 'none' ? settings.rootless : { name: 'rootless', failedChecks: [] },
+      host,
+      as,
+    },
   ]);
 });
 

@@ -28,9 +28,13 @@ test('docs/privileges.md is what the code says (npm run docs)', (t) => {
 test('a row names only what there is, and what it lacks costs something', (t) => {
   const names = accessChecks.map(({ name }) => name);
   for (const setting of Object.values(settings)) {
-    for (const lack of setting.lacks) {
-      t.true(names.includes(lack), lack);
-      t.notDeepEqual(outcomesOf({ name: '', lacks: [lack] }), outcomesOf({ name: '', lacks: [] }), lack);
+    for (const check of setting.failedChecks) {
+      t.true(names.includes(check), check);
+      t.notDeepEqual(
+        outcomesOf({ name: '', failedChecks: [check] }),
+        outcomesOf({ name: '', failedChecks: [] }),
+        check,
+      );
     }
   }
 });
@@ -56,7 +60,7 @@ test('each thing is told once, however many containers it is of; of what has end
   t.is(lines.length, 1);
   t.regex(
     lines[0]!,
-    /Cannot read container processes of container a: .*\. Without them: CPU, .*\. Required: the host's \/proc/,
+    /Cannot read container processes of container a \(.*\): CPU, .*\. Requires the host's \/proc/,
   );
 });
 
