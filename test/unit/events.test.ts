@@ -388,6 +388,35 @@ test('what is remembered of those that are gone is bounded, and is the latest', 
   t.is(events.length, 3000);
 });
 
+test('a start has the same uid, whether the daemon reports it or a later agent concludes it', async (t) => {
+  const startedAt = 9n * SECOND;
+  const container = fakeContainer({ id: 'c', name: 'web', createdAt: SECOND, startedAt, pid: 7 });
+  const own = { Actor: { ID: 'c', Attributes: {} } };
+  const reported = storyOf();
+  await reported.tell('create', 1);
+  const start = event('container', 'start', {}, { ...own, timeNano: startedAt + 5n });
+  await reported.story.reportEvent(container, start, false);
+  // The first agent was killed before it kept the start.
+  const concluded = storyOf();
+  await concluded.tell('create', 1);
+  const missed = missedEvents('c', concluded.story.stateOf('c'), container, 20n * SECOND);
+  await concluded.story.reportConcluded(container, missed);
+  const end = event('container', 'die', { exitCode: '1' }, { ...own, timeNano: 15n * SECOND });
+  await reported.story.reportEvent(container, end, false);
+  await concluded.story.reportEvent(container, end, false);
+  const uids = ({ events }: { events: readonly EventRecord[] }) =>
+    events.map(({ attributes }) => attributes['log.record.uid']);
+  t.deepEqual(names(concluded.events), ['create', 'start', 'die']);
+  t.deepEqual(uids(concluded), uids(reported));
+  // The daemon could not describe the container when it started again.
+  await reported.story.reportEvent(
+    container,
+    event('container', 'start', {}, { ...own, timeNano: 16n * SECOND }),
+    false,
+  );
+  t.is(new Set(uids(reported)).size, 4);
+});
+
 test('an agent that begins anew knows since when, and does not tell again what the daemon repeats', async (t) => {
   const first = storyOf();
   await first.tell('create', 1);
