@@ -1,4 +1,4 @@
-# NODE_IMAGE builds. RUNTIME_IMAGE is the base of the result: libc, libstdc++ and certificates, without a shell.
+# NODE_IMAGE builds the agent. RUNTIME_IMAGE is the base of the final image: libc, libstdc++ and certificates, no shell.
 ARG NODE_IMAGE=node:24-trixie-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot
 
@@ -7,7 +7,7 @@ WORKDIR /portlight
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# Optional dependencies are native code that needs a compiler. Types and source maps are for developers only.
+# Optional dependencies are native code, which needs a compiler. Types and source maps are only for development.
 RUN node agent/setup/build.ts \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
   && rm -r node_modules/.bin node_modules/.package-lock.json \
@@ -18,7 +18,7 @@ RUN node agent/setup/build.ts \
   && ln -s /portlight/dist/agent/cli.js /image/usr/local/bin/portlight \
   && install -D "$(node -p process.execPath)" /node/usr/local/bin/node \
   && install -d -m 700 /data/portlight
-# Without devDependencies in the manifest, npm lists exactly what is installed.
+# npm lists exactly the installed packages when the manifest has no devDependencies.
 RUN cd /image/portlight \
   && npm pkg delete devDependencies scripts \
   && npm sbom --sbom-format=cyclonedx --sbom-type=application > /sbom.cdx.json \
@@ -30,8 +30,8 @@ COPY --from=build /node /
 FROM node
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /data /var/lib
-# The agent writes to the data directory only: it unpacks compressed log files in TMPDIR. The variables replace the flags in
-# the first line of agent/cli.ts: there is no `env` here, and without it that line could have one flag only.
+# The agent writes only to the data directory. TMPDIR is there too: compressed log files are unpacked in it. The variables
+# replace the flags in the first line of agent/cli.ts: this image has no `env`, and without it that line can have one flag.
 ENV NODE_ENV=production \
   MALLOC_ARENA_MAX=1 \
   NODE_OPTIONS="--max-semi-space-size=1 --v8-pool-size=1" \

@@ -1,4 +1,4 @@
-/** What the daemon says of each container, running or not; kept current by its events. */
+/** State of each container as the daemon reports it, running or not. Events keep it current. */
 import { catalogue } from './catalogue/index.ts';
 import type { Collector } from './records/collector.ts';
 import { type Attributes, type Container, type Point, type PointSink, unixNow } from './records/records.ts';
@@ -7,10 +7,10 @@ import { type Attributes, type Container, type Point, type PointSink, unixNow } 
 const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 const HEALTHS = ['starting', 'healthy', 'unhealthy'];
 
-const constants = (key: string, values: readonly string[]): ReadonlyMap<string, Attributes> =>
+const attributesByValue = (key: string, values: readonly string[]): ReadonlyMap<string, Attributes> =>
   new Map(values.map((value) => [value, { [key]: value }]));
-const statusAttributes = constants('container.status', STATUSES);
-const healthAttributes = constants('container.health.status', HEALTHS);
+const statusAttributes = attributesByValue('container.status', STATUSES);
+const healthAttributes = attributesByValue('container.health.status', HEALTHS);
 
 const seconds = (nanos: bigint): number => Number(nanos) / 1e9;
 
@@ -24,7 +24,7 @@ export class StateCollector implements Collector {
     add(catalogue.lastSeen, seconds(now));
     add(catalogue.status, 1, statusAttributes.get(container.status));
     if (container.restarts !== undefined) add(catalogue.restarts, container.restarts);
-    // The daemon keeps what a health check said last, also of what does not run any more.
+    // The daemon keeps the result of the last health check, also after the container has ended.
     if (container.health !== undefined && container.pid !== 0) {
       add(catalogue.health, 1, healthAttributes.get(container.health));
       add(catalogue.healthy, container.health === 'healthy' ? 1 : 0);

@@ -1,20 +1,20 @@
 /**
- * The points of one resource in one round, held as columns: a host with a thousand containers has fifty
- * thousand of them at a time, and as many objects would cost more to collect as garbage than to make.
+ * The points of one resource in one round, as columns. A host with a thousand containers has fifty thousand
+ * points in a round: as objects, their garbage collection would cost more than their creation.
  */
 import type { Attributes, Container, Metric, Point, Resource, UnixNano } from './records.ts';
 
 export class Points implements Iterable<Point> {
-  /** The first `length` of each column hold; what lies behind is of an earlier round. */
+  /** Only the first `length` values of each column are valid: those after them are of an earlier round. */
   readonly metrics: Metric[] = [];
   readonly values: number[] = [];
   readonly attributes: (Attributes | undefined)[] = [];
   private count = 0;
 
   static from(points: Iterable<Point>): Points {
-    const made = new Points();
-    for (const point of points) made.push(point);
-    return made;
+    const columns = new Points();
+    for (const point of points) columns.push(point);
+    return columns;
   }
 
   get length(): number {
@@ -28,7 +28,7 @@ export class Points implements Iterable<Point> {
     this.attributes[index] = attributes;
   }
 
-  /** Adds a part of others. */
+  /** Adds the points [from, to) of others. */
   append({ metrics, values, attributes }: Points, from: number, to: number): void {
     for (let index = from; index < to; index++) {
       const own = this.count++;
@@ -38,7 +38,7 @@ export class Points implements Iterable<Point> {
     }
   }
 
-  /** The value of a metric's first point; undefined where there is none. */
+  /** The value of a metric's first point; undefined where the metric has none. */
   firstValue(metric: Metric): number | undefined {
     const index = this.metrics.indexOf(metric);
     return index === -1 || index >= this.count ? undefined : this.values[index];
@@ -64,17 +64,17 @@ export class Points implements Iterable<Point> {
   }
 }
 
-/** The metrics of one resource at one moment; points of one metric stand next to each other. */
+/** The metrics of one resource at one moment. The points of one metric are next to each other. */
 export interface MetricSet {
   readonly resource: Resource;
-  /** The container that the resource is; undefined for the host. */
+  /** The container that the resource describes; undefined for the host. */
   readonly container: Container | undefined;
-  /** When the counters began to count. */
+  /** When the counters started. */
   readonly startTime: UnixNano;
   readonly time: UnixNano;
   readonly points: Points;
-  /** What only rules look at: not sent. */
+  /** Points that only rules use: they are not exported. */
   readonly unsent?: Points | undefined;
-  /** Whether it is about another host than the agent's own, or a container there. */
+  /** Whether the resource is another host than the agent's own, or a container there. */
   readonly isRemote?: boolean;
 }

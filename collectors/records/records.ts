@@ -5,10 +5,10 @@
 /** Nanoseconds since the Unix epoch. */
 export type UnixNano = bigint;
 
-/** ISO 8601, to the millisecond. */
+/** ISO 8601, with milliseconds. */
 export const isoTime = (time: UnixNano): string => new Date(Number(time / 1_000_000n)).toISOString();
 
-/** The clock, to the millisecond that it gives. */
+/** The time now, with the clock's precision of a millisecond. */
 export const unixNow = (): UnixNano => BigInt(Date.now()) * 1_000_000n;
 
 /** OpenTelemetry attribute values. An integral number is sent as an integer, any other as a double. */
@@ -16,16 +16,16 @@ export type AttributeValue = string | number | boolean | readonly string[];
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /**
- * What a record is about. Immutable: a changed identity is a new Resource, so that its encoding can be
- * kept for as long as the object lives.
+ * The OpenTelemetry resource of a record. Immutable: a changed identity is a new Resource, so that the
+ * encoding can be kept with the object.
  */
 export interface Resource {
   readonly attributes: Attributes;
-  /** The container that it is; undefined for the host and its daemon. */
+  /** The container that the resource describes; undefined for the host and its daemon. */
   readonly subject?: Subject;
 }
 
-/** What rules choose containers by. */
+/** The properties by which rules select containers. */
 export interface Subject {
   readonly name: string;
   /** Image reference as the user gave it. */
@@ -33,7 +33,10 @@ export interface Subject {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** A container as the collectors know it. One object per container id for as long as the container exists. */
+/**
+ * A container as collectors know it. There is one object per container id for as long as the container
+ * exists.
+ */
 export interface Container {
   readonly id: string;
   /** Without the leading slash that the Engine API gives it. */
@@ -42,67 +45,67 @@ export interface Container {
   image: string;
   labels: Readonly<Record<string, string>>;
   resource: Resource;
-  /** Process id of the container's init in the agent's view of /proc; 0 when it does not run. */
+  /** Process id of the container's init in the agent's /proc; 0 while the container does not run. */
   pid: number;
-  /** `Created`; 0n where it is not known. */
+  /** `Created`; 0n where it is unknown. */
   createdAt: UnixNano;
-  /** `State.StartedAt`; 0n when it never ran. */
+  /** `State.StartedAt`; 0n for a container that never ran. */
   startedAt: UnixNano;
-  /** `State.FinishedAt`: the end of the last run that has ended; 0n when none has. */
+  /** `State.FinishedAt`: the end of the last completed run; 0n without one. */
   finishedAt: UnixNano;
   /** Whether the log is one raw stream (`Config.Tty`). */
   tty: boolean;
-  /** `HostConfig.LogConfig.Type`; empty where it is not known. */
+  /** `HostConfig.LogConfig.Type`; empty where it is unknown. */
   logDriver: string;
-  /** `max-size` of the json-file driver's options, bytes; 0 where its files are not rotated. */
+  /** `max-size` of the json-file driver, bytes; 0 where files are not rotated. */
   logMaxSize: number;
-  /** `LogPath`: the json-file driver's file; empty for other drivers, and before the first start. */
+  /** `LogPath`: the file of the json-file driver; empty for other drivers, and before the first start. */
   logPath: string;
   /** `HostConfig.NetworkMode`: `host`, `container:<id>`, or the network's name. */
   networkMode: string;
-  /** Names and addresses on its networks, and `:port` for each published port. */
+  /** Names and addresses of the container on its networks, and `:port` for each published port. */
   reachedBy: readonly string[];
   /** `State.Status`: created, running, paused, restarting, removing, exited or dead. */
   status: string;
   /** `State.Health.Status`; undefined without a health check. */
   health: string | undefined;
-  /** `RestartCount`: restarts by the restart policy; undefined where only the daemon knows. */
+  /** `RestartCount`: restarts by the restart policy; undefined without a daemon, who alone knows it. */
   restarts: number | undefined;
-  /** `State.ExitCode` of the last run; undefined as above. */
+  /** `State.ExitCode` of the last run; undefined without a daemon. */
   exitCode: number | undefined;
-  /** `State.OOMKilled` of the last run; undefined as above. */
+  /** `State.OOMKilled` of the last run; undefined without a daemon. */
   oomKilled: boolean | undefined;
-  /** When the health check that decided on `health` ended; 0n where it is not known. */
+  /** End of the health check that set `health`; 0n where it is unknown. */
   healthAt: UnixNano;
   /** `Config.StopSignal`, such as SIGTERM. */
   stopSignal: string;
-  /** The command of the health check as exec events tell it; empty without one. */
+  /** The command of the health check as in exec events; empty without a health check. */
   healthCommand: string;
   /** `HostConfig.RestartPolicy.Name`. */
   restartPolicy: string;
-  /** `HostConfig.Privileged`; undefined where only the daemon knows. */
+  /** `HostConfig.Privileged`; undefined without a daemon. */
   privileged: boolean | undefined;
-  /** Whether `HostConfig.PidMode` is `host`; false where it is not known. */
+  /** Whether `HostConfig.PidMode` is `host`; false where it is unknown. */
   hostPid: boolean;
-  /** What of the host is mounted in it. */
+  /** Paths of the host that are mounted in the container. */
   mounts: readonly { readonly source: string; readonly destination: string; readonly writable: boolean }[];
   /** `HostConfig.SecurityOpt`. */
   securityOptions: readonly string[];
-  /** Checksum of what `docker update` can change. */
+  /** Checksum of the settings that `docker update` can change. */
   settings: number;
   /** `HostConfig.Memory`, bytes; 0 without a limit. */
   memoryLimit: number;
-  /** CPU time that it may use, in CPUs (`HostConfig.NanoCpus`, or CpuQuota by CpuPeriod); 0 without a limit. */
+  /** CPU limit in CPUs (`HostConfig.NanoCpus`, or CpuQuota divided by CpuPeriod); 0 without a limit. */
   cpuLimit: number;
-  /** When the image was created; 0n where it is not known. */
+  /** When the image was created; 0n where it is unknown. */
   imageCreated: UnixNano;
-  /** The container's cgroup in its hierarchy, such as `/docker/<id>`, once it was located. */
+  /** The container's cgroup in its hierarchy, such as `/docker/<id>`; undefined until it is located. */
   cgroupPath?: string;
 }
 
 export type MetricKind = 'counter' | 'updowncounter' | 'gauge';
 
-/** A metric's description; the catalogue holds one per metric. */
+/** The definition of a metric; the catalogue has one per metric. */
 export interface Metric {
   readonly name: string;
   /** UCUM unit. */
@@ -111,7 +114,7 @@ export interface Metric {
   /** Whether values are sent as integers. */
   readonly integer: boolean;
   readonly description: string;
-  /** Not sent as it is: only under the name that a dialect has for it. */
+  /** Whether it is exported only in dialects that have a name for it. */
   readonly dialectOnly?: boolean;
 }
 
@@ -122,21 +125,21 @@ export interface Point {
   readonly attributes?: Attributes;
 }
 
-/** Takes points; those of one metric come next to each other. */
+/** Receives points. The points of one metric come next to each other. */
 export interface PointSink {
   push(point: Point): void;
   /**
-   * Takes what the collector gave of the same container in the last round once more.
-   * @returns false where that is not known: then it is to be given
+   * Repeats the points that the collector pushed for the same container in the previous round.
+   * @returns false where they are not known: then the collector has to push its points
    */
   repeatPrevious(): boolean;
 }
 
-/** OpenTelemetry SeverityNumber of the ranges that the agent itself assigns. */
+/** OpenTelemetry SeverityNumbers that the agent assigns to its own records. */
 export const Severity = { INFO: 9, WARN: 13, ERROR: 17 } as const;
 export type SeverityNumber = (typeof Severity)[keyof typeof Severity];
 
-/** Which trace, and which span in it, in hexadecimal: 32 and 16 digits. */
+/** A span and its trace, in hexadecimal: 16 and 32 digits. */
 export interface SpanContext {
   readonly traceId: string;
   readonly spanId: string;
@@ -150,11 +153,11 @@ export interface EventRecord {
   /** One sentence for a person. */
   readonly body: string;
   readonly attributes: Attributes;
-  /** The container's life that it is part of. */
+  /** The span of the container's life that the event belongs to. */
   readonly context?: SpanContext | undefined;
 }
 
-/** Something that lasted, in the life of a container. */
+/** A period in the life of a container. */
 export interface Span {
   readonly context: SpanContext;
   /** Undefined for the root of its trace. */
@@ -163,47 +166,51 @@ export interface Span {
   readonly start: UnixNano;
   readonly end: UnixNano;
   readonly attributes: Attributes;
-  /** Why it did not end well; undefined where it did. */
+  /** The error that it ended with; undefined where it ended well. */
   readonly error: string | undefined;
   readonly links: readonly SpanContext[];
 }
 
 export type IoStream = 'stdout' | 'stderr';
 
-/** How far a container's log was handed over. */
+/** How far a container's log was read. */
 export interface LogPosition {
   /** Time of the last line, since the Unix epoch. */
   seconds: number;
   nanos: number;
-  /** How many lines in a row bear that time. */
+  /** Number of consecutive lines with that time. */
   count: number;
-  /** Where the next line begins in the log file that the last one is in; -1 where the log is read through the API. */
+  /**
+   * Where the next line begins, in the log file of the last line; -1 where the log is read through the API.
+   */
   offset: number;
-  /** Checksum (CRC-32) of the bytes before that place, by which the file is recognised; -1 where it is not known. */
+  /** Checksum (CRC-32) of the bytes before `offset`: it recognises the file. -1 where it is unknown. */
   check: number;
 }
 
-/** One line of a container's log; whoever hands lines over uses one object for all of them. */
+/** One line of a container's log. A reader uses one object for all its lines. */
 export interface LogLine {
-  /** When the daemon took the line, since the Unix epoch. */
+  /** When the daemon received the line, since the Unix epoch. */
   seconds: number;
   nanos: number;
-  /** Which of the lines in a row that bear this time it is, from 1 on. */
+  /** Its number among consecutive lines with the same time, counted from 1. */
   count: number;
   stream: IoStream;
   /** The line without its newline is `source[start, end)`. */
   source: Buffer;
   start: number;
   end: number;
-  /** Bytes that were left out at its end, because it is too long. */
+  /** Bytes that were dropped at the end, because the line is too long. */
   cut: number;
   /** Whether the bytes are known to be UTF-8. */
   utf8: boolean;
-  /** Whether the bytes are something else that was found in the log file. */
+  /** Whether the bytes are not a valid entry of the log file. */
   malformed: boolean;
-  /** What tells it from others that bear the same time: its place in the file, or its number among them. */
+  /**
+   * Distinguishes it from other lines with the same time: its place in the file, or its number among them.
+   */
   ordinal: number;
-  /** The log file that it stands in, and where its last piece begins there; '' where that is not wanted. */
+  /** Its log file, and where its last piece begins there; '' where `wantsFileOffset` is not set. */
   path: string;
   offset: number;
 }
