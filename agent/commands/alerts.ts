@@ -43,7 +43,7 @@ function show(alerts: readonly AlertJson[]): void {
   printTable({ head, rows, right: ['VALUE'] });
 }
 
-export async function alerts({ output }: { output: string }, command: Command): Promise<void> {
+export async function listAlerts({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const agent = await findAgent(config);
   const found =

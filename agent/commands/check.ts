@@ -133,7 +133,7 @@ async function runChecks(config: Config, onStep: (what: string) => void): Promis
   return findings;
 }
 
-export async function check({ output }: { output: string }, command: Command): Promise<void> {
+export async function runCheck({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   let what = '';
   const examined = runChecks(config, (step) => {

@@ -126,7 +126,7 @@ async function fromDaemon(config: Config, { names, since, follow, print }: Event
   if (!follow) await source.close();
 }
 
-export async function events(
+export async function printEvents(
   names: readonly string[],
   options: EventsOptions,
   command: Command,

@@ -80,7 +80,7 @@ async function fromAgent(agent: AgentClient): Promise<Row[]> {
   }));
 }
 
-export async function images({ output }: { output: string }, command: Command): Promise<void> {
+export async function printImages({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const found = await daemonOrAgent(config, fromDaemon, fromAgent);
   const rows = found.sort((a, b) => ((a.references[0] ?? '~') < (b.references[0] ?? '~') ? -1 : 1));

@@ -104,7 +104,7 @@ async function fromAgent(agent: AgentClient): Promise<Facts> {
   };
 }
 
-export async function info({ output }: { output: string }, command: Command): Promise<void> {
+export async function printInfo({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const facts = await daemonOrAgent(config, fromDaemon, fromAgent);
   await printAs(output, facts, () => show({ ...facts, memory: formatBytes(facts.memory) }));

@@ -139,7 +139,11 @@ const warnAboutGap = (oldest: number): void =>
     `portlight: no access to the daemon; the agent has only lines since ${new Date(oldest).toISOString()}`,
   );
 
-export async function logs(names: readonly string[], options: LogsOptions, command: Command): Promise<void> {
+export async function printLogs(
+  names: readonly string[],
+  options: LogsOptions,
+  command: Command,
+): Promise<void> {
   const past = { since: parseSince(options.since), tail: tailOf(options.tail) };
   const isWanted = lineFilter(options);
   const { config } = await loadCommandConfig(command);

@@ -187,7 +187,7 @@ async function fromAgent(agent: AgentClient): Promise<NamespacedContainer[]> {
   return [...inhabitants.values()];
 }
 
-export async function namespaces({ output }: { output: string }, command: Command): Promise<void> {
+export async function printNamespaces({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const found = await daemonOrAgent(config, (daemon) => fromDaemon(daemon, config.procfs), fromAgent);
   const inhabitants = found.sort((a, b) => (a.name < b.name ? -1 : 1));

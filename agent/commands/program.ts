@@ -69,7 +69,7 @@ function addAgent(program: Command): void {
     .action(async (options, command) => {
       // Health checks run often: the other checks are not even loaded for them.
       if (options.live) await (await import('./check-live.ts')).checkLive(command);
-      else await (await import('./check.ts')).check(options, command);
+      else await (await import('./check.ts')).runCheck(options, command);
     });
   addExample(check, 'portlight check', 'before the first run, or when data is missing');
   addExample(check, 'portlight check --live', 'as the health check of a container');
@@ -79,7 +79,7 @@ function addAgent(program: Command): void {
     ['listen', 'data_dir'],
   )
     .addOption(outputOption())
-    .action(async (options, command) => (await import('./status.ts')).status(options, command));
+    .action(async (options, command) => (await import('./status.ts')).printStatus(options, command));
   addExample(status, 'portlight status', 'records sent, queued and dropped');
 }
 
@@ -94,7 +94,7 @@ function addAlerts(program: Command): void {
     [...QUERY_OPTIONS, 'rootfs', 'log_level'],
   )
     .addOption(outputOption())
-    .action(async (options, command) => (await import('./alerts.ts')).alerts(options, command));
+    .action(async (options, command) => (await import('./alerts.ts')).listAlerts(options, command));
   addExample(listed, 'portlight alerts', 'current alerts');
 
   const rules = addConfigFlags(
@@ -115,7 +115,7 @@ function addViews(program: Command): void {
       .option('--filter <text>', 'only containers with this text in name, image, project or state')
       .option('-a, --all', 'include stopped containers'),
     QUERY_OPTIONS,
-  ).action(async (options, command) => (await import('./top.ts')).top(options, command));
+  ).action(async (options, command) => (await import('./top.ts')).runTop(options, command));
   addExample(top, 'portlight top', 'Enter opens a container, / filters, s sorts, q quits');
   addExample(top, 'portlight top --sort memory --filter shop', 'one project, by memory');
 
@@ -124,7 +124,7 @@ function addViews(program: Command): void {
     [...QUERY_OPTIONS, 'log_level'],
   )
     .addOption(outputOption())
-    .action(async (options, command) => (await import('./ps.ts')).ps(options, command));
+    .action(async (options, command) => (await import('./ps.ts')).listContainers(options, command));
   addExample(ps, 'portlight ps', 'current resource usage');
   addExample(ps, 'portlight ps -o json', 'for scripts');
 
@@ -133,7 +133,7 @@ function addViews(program: Command): void {
     QUERY_OPTIONS,
   )
     .addOption(outputOption())
-    .action(async (options, command) => (await import('./images.ts')).images(options, command));
+    .action(async (options, command) => (await import('./images.ts')).printImages(options, command));
   addExample(images, 'portlight images', 'marks containers that run an outdated image');
 
   const info = addConfigFlags(
@@ -141,7 +141,7 @@ function addViews(program: Command): void {
     QUERY_OPTIONS,
   )
     .addOption(outputOption())
-    .action(async (options, command) => (await import('./info.ts')).info(options, command));
+    .action(async (options, command) => (await import('./info.ts')).printInfo(options, command));
   addExample(info, 'portlight info -o yaml', 'versions, drivers, counts, warnings');
 
   const namespaces = addConfigFlags(
@@ -149,7 +149,7 @@ function addViews(program: Command): void {
     QUERY_OPTIONS,
   )
     .addOption(outputOption('tree', 'table', 'json', 'yaml', 'dot'))
-    .action(async (options, command) => (await import('./namespaces.ts')).namespaces(options, command));
+    .action(async (options, command) => (await import('./namespaces.ts')).printNamespaces(options, command));
   addExample(namespaces, 'portlight namespaces', 'as a tree');
   addExample(namespaces, 'portlight namespaces -o dot | dot -Tsvg > map.svg', 'as a picture, with Graphviz');
 }
@@ -173,7 +173,9 @@ function addStreams(program: Command): void {
     QUERY_OPTIONS,
   )
     .addOption(outputOption('text', 'json'))
-    .action(async (names, options, command) => (await import('./logs.ts')).logs(names, options, command));
+    .action(async (names, options, command) =>
+      (await import('./logs.ts')).printLogs(names, options, command),
+    );
   addExample(logs, 'portlight logs -f web', 'follow one log');
   addExample(logs, 'portlight logs --since 10m --severity warn web db', 'recent warnings and errors of two');
   addExample(logs, "portlight logs --grep 'order \\d+' -o json web", 'one JSON object per line');
@@ -188,7 +190,9 @@ function addStreams(program: Command): void {
     QUERY_OPTIONS,
   )
     .addOption(outputOption('text', 'json'))
-    .action(async (names, options, command) => (await import('./events.ts')).events(names, options, command));
+    .action(async (names, options, command) =>
+      (await import('./events.ts')).printEvents(names, options, command),
+    );
   addExample(events, 'portlight events --since 1h', 'events of the last hour');
   addExample(events, 'portlight events -f web', 'follow the events of one container');
 }

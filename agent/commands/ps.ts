@@ -116,7 +116,7 @@ async function fromAgent(client: AgentClient): Promise<Row[]> {
     }));
 }
 
-export async function ps({ output }: { output: string }, command: Command): Promise<void> {
+export async function listContainers({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const client = await findAgent(config);
   const found = client === undefined ? await fromDaemon(config) : await fromAgent(client);

@@ -39,7 +39,7 @@ function show({ version, pid, since, daemons, destinations, deliveries, dropped 
   for (const [what, count] of Object.entries(dropped)) print(`dropped before delivery: ${count} ${what}`);
 }
 
-export async function status({ output }: { output: string }, command: Command): Promise<void> {
+export async function printStatus({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const found = await queryAgent<Status>(config, '/status');
   await printAs(output, found, () => show(found));

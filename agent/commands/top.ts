@@ -19,7 +19,10 @@ export interface TopOptions {
   readonly all?: boolean;
 }
 
-export async function top({ sort, filter = '', all = false }: TopOptions, command: Command): Promise<void> {
+export async function runTop(
+  { sort, filter = '', all = false }: TopOptions,
+  command: Command,
+): Promise<void> {
   const known = sorts.find((name) => name === sort);
   if (known === undefined)
     throw new ConfigError([`--sort: "${sort}" is not allowed; expected one of ${sorts.join(', ')}`]);

@@ -8,7 +8,7 @@ import type { DashboardExporter } from '../../exporters/dashboard/index.ts';
 import type { PrometheusExporter } from '../../exporters/prometheus/index.ts';
 import type { AccessControl } from '../../exporters/server/access.ts';
 import { healthRoutes, type ServerOptions, startServer } from '../../exporters/server/index.ts';
-import type { HttpResponse } from '../../exporters/server/route.ts';
+import type { RouteResponse } from '../../exporters/server/route.ts';
 import type { Status } from '../../exporters/shared/status.ts';
 
 export interface EndpointOptions {
@@ -22,7 +22,7 @@ export interface EndpointOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const json = (value: unknown): HttpResponse => ({
+const json = (value: unknown): RouteResponse => ({
   contentType: 'application/json',
   body: JSON.stringify(value),
 });

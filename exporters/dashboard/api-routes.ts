@@ -1,7 +1,7 @@
 /** The routes below /api; api.ts documents them. */
 import type { IncomingMessage } from 'node:http';
 import { VERSION } from '../../config/version.ts';
-import type { HttpResponse, RouteHandler, Routes } from '../server/route.ts';
+import type { RouteHandler, RouteResponse, Routes } from '../server/route.ts';
 import type { Messages } from './api.ts';
 import type { TrackedContainer } from './container-table.ts';
 import type { DataSources } from './data-sources.ts';
@@ -24,7 +24,7 @@ class RequestError extends Error {
   }
 }
 
-const json = (value: unknown, status = 200): HttpResponse => ({
+const json = (value: unknown, status = 200): RouteResponse => ({
   status,
   contentType: 'application/json',
   body: JSON.stringify(value),

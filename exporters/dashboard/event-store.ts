@@ -8,7 +8,7 @@ import { toEventEntry } from './decode-entries.ts';
 import type { RecordFilter } from './record-filter.ts';
 
 /** Limits of both rings, in events and bytes. */
-export const MAX_EVENTS = 2000;
+export const MAX_STORED_EVENTS = 2000;
 export const MAX_EVENT_BYTES = 2 * 1024 * 1024;
 export const MAX_ROUTINE_EVENTS = 500;
 export const MAX_ROUTINE_BYTES = 256 * 1024;
@@ -50,7 +50,7 @@ class EventRing {
 }
 
 export class EventStore {
-  private readonly events = new EventRing(MAX_EVENTS, MAX_EVENT_BYTES);
+  private readonly events = new EventRing(MAX_STORED_EVENTS, MAX_EVENT_BYTES);
   private readonly routine = new EventRing(MAX_ROUTINE_EVENTS, MAX_ROUTINE_BYTES);
   private sequence = 0;
 

@@ -11,7 +11,7 @@ import { staticFileRoutes } from '../server/static-files.ts';
 import type { Batch } from '../shared/batch.ts';
 import type { Exporter } from '../shared/exporter.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
-import type { Figures } from './api.ts';
+import type { ContainerFigures } from './api.ts';
 import { apiRoutes } from './api-routes.ts';
 import type { DataSources } from './data-sources.ts';
 import { EventStreams } from './event-stream.ts';
@@ -148,8 +148,8 @@ export class DashboardExporter implements Exporter {
     };
   }
 
-  private latestUsage(): Record<string, Figures> {
-    const all: Record<string, Figures> = {};
+  private latestUsage(): Record<string, ContainerFigures> {
+    const all: Record<string, ContainerFigures> = {};
     for (const { container, usage, removedAt } of this.store.containers.values())
       if (usage !== undefined && container.pid !== 0 && removedAt === undefined)
         all[container.id] = usage.latest;

@@ -1,6 +1,6 @@
 /** The summary of a container. */
 import type { Container } from '../../collectors/records/records.ts';
-import type { AlertMark, ContainerSummary, Figures } from './api.ts';
+import type { AlertMark, ContainerFigures, ContainerSummary } from './api.ts';
 
 const orNull = (time: bigint): number | null => (time === 0n ? null : Number(time / 1_000_000n));
 
@@ -10,7 +10,7 @@ const orNull = (time: bigint): number | null => (time === 0n ? null : Number(tim
  */
 export function summarizeContainer(
   container: Container,
-  figures: Figures | undefined,
+  figures: ContainerFigures | undefined,
   isRemoved = false,
   alerts: readonly AlertMark[] = [],
 ): ContainerSummary {

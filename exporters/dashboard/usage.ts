@@ -3,7 +3,7 @@
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { MetricSet, Points } from '../../collectors/records/points.ts';
 import type { Attributes, Metric } from '../../collectors/records/records.ts';
-import { containerMetrics, type Figures, type HostFigures, hostMetrics } from './api.ts';
+import { type ContainerFigures, containerMetrics, type HostFigures, hostMetrics } from './api.ts';
 import { UsageHistory } from './usage-history.ts';
 
 /** Counters, summed over interfaces, devices and modes; their rates are shown. */
@@ -83,7 +83,7 @@ const milliseconds = ({ time }: MetricSet): number => Number(time / 1_000_000n);
 /** The usage of one container: the latest measurement, and the last hour. */
 export class ContainerUsage {
   readonly history: UsageHistory;
-  latest: Figures;
+  latest: ContainerFigures;
   private readonly rates = new CounterRates();
   private readonly row = new Float64Array(containerMetrics.length);
 
@@ -163,7 +163,7 @@ export class HostUsage {
   }
 }
 
-const NO_USAGE: Figures = {
+const NO_USAGE: ContainerFigures = {
   time: 0,
   cpu: null,
   cpuLimit: null,

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { HttpResponse } from './route.ts';
+import type { RouteResponse } from './route.ts';
 import { isSameSecret, sessionTokenOf } from './token.ts';
 
 /** Cookies are not separated by port, so the name has the port: several agents can run on a host. */
@@ -16,7 +16,7 @@ const refuse = (
   status: number,
   error: string,
   headers: Readonly<Record<string, string>> = {},
-): HttpResponse => ({
+): RouteResponse => ({
   status,
   contentType: 'application/json',
   headers,
@@ -57,7 +57,7 @@ export class AccessControl {
   }
 
   /** Refuses requests of other sites' pages. @returns the refusal; undefined if the request is allowed */
-  refuseForeign(request: IncomingMessage): HttpResponse | undefined {
+  refuseForeign(request: IncomingMessage): RouteResponse | undefined {
     const { host = '', origin } = request.headers;
     const name = nameOf(host);
     // Anyone can point a name at this machine, but not an address.
@@ -79,7 +79,7 @@ export class AccessControl {
   }
 
   /** Requires the token. @returns the refusal; undefined if the request is allowed */
-  refuseUnauthenticated(request: IncomingMessage): HttpResponse | undefined {
+  refuseUnauthenticated(request: IncomingMessage): RouteResponse | undefined {
     if (this.token === undefined || this.hasToken(request)) return undefined;
     const cookie = cookieOf(request);
     if (cookie !== undefined && isSameSecret(cookie, this.session!)) return undefined;
@@ -93,7 +93,7 @@ export class AccessControl {
   }
 
   /** Exchanges the token for a session cookie, which no script can read and no other site can send. */
-  login(request: IncomingMessage): HttpResponse {
+  login(request: IncomingMessage): RouteResponse {
     const refusal = this.refuseUnauthenticated(request);
     if (refusal !== undefined) return refusal;
     const headers: Record<string, string> =

@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { http, httpUrl } from '../../collectors/shared/http.ts';
 import type { AccessControl } from './access.ts';
-import type { HttpResponse, RouteHandler, Routes } from './route.ts';
+import type { RouteHandler, RouteResponse, Routes } from './route.ts';
 
 export interface Address {
   readonly host: string;
@@ -58,7 +58,12 @@ async function handleRequest(
   response: ServerResponse,
 ): Promise<void> {
   const path = request.url?.split('?')[0] ?? '';
-  const send = ({ status = 200, contentType = 'text/plain; charset=utf-8', headers, body }: HttpResponse) => {
+  const send = ({
+    status = 200,
+    contentType = 'text/plain; charset=utf-8',
+    headers,
+    body,
+  }: RouteResponse) => {
     response.writeHead(status, {
       ...HEADERS,
       'content-type': contentType,

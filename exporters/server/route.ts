@@ -1,7 +1,7 @@
 /** HTTP routes and their handlers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-export interface HttpResponse {
+export interface RouteResponse {
   readonly status?: number;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ export interface HttpResponse {
 export type RouteHandler = (
   request: IncomingMessage,
   response: ServerResponse,
-) => HttpResponse | undefined | Promise<HttpResponse | undefined>;
+) => RouteResponse | undefined | Promise<RouteResponse | undefined>;
 
 /** Handlers by path. */
 export type Routes = Readonly<Record<string, RouteHandler>>;

@@ -1,6 +1,6 @@
 /** Synthetic containers (feed.ts): a crowd of many, and a small host with a scenario. */
 import type { Container } from '../../collectors/records/records.ts';
-import type { Layer } from '../../exporters/dashboard/api.ts';
+import type { ImageLayer } from '../../exporters/dashboard/api.ts';
 import type { NamespaceMembership } from '../../exporters/dashboard/data-sources.ts';
 
 const MEBIBYTE = 1024 ** 2;
@@ -52,7 +52,7 @@ export function memberships(
   );
 }
 
-export const layers = (createdAt: number): Layer[] =>
+export const layers = (createdAt: number): ImageLayer[] =>
   [
     ['CMD ["node" "server.js"]', 0],
     ['COPY /app/dist ./dist', 4.2 * MEBIBYTE],

@@ -5,7 +5,7 @@ import { withoutValues } from '../../collectors/docker/layers.ts';
 import { type Attributes, type Container, Severity } from '../../collectors/records/records.ts';
 import { AlertStore } from '../../exporters/dashboard/alert-store.ts';
 import { MAX_REMOVED_CONTAINERS } from '../../exporters/dashboard/container-table.ts';
-import { EventStore, MAX_EVENTS, MAX_ROUTINE_EVENTS } from '../../exporters/dashboard/event-store.ts';
+import { EventStore, MAX_ROUTINE_EVENTS, MAX_STORED_EVENTS } from '../../exporters/dashboard/event-store.ts';
 import { LogStore, MAX_CONTAINER_LOG_BYTES, MAX_LOG_BYTES } from '../../exporters/dashboard/log-store.ts';
 import { type RecordFilter, textMatcher } from '../../exporters/dashboard/record-filter.ts';
 import { DashboardStore } from '../../exporters/dashboard/store.ts';
@@ -205,8 +205,9 @@ test('events are bounded, and routine events do not evict the others', (t) => {
   t.deepEqual(others, [], 'inventory found at start is routine');
   t.like(die, { name: 'docker.container.die', body: 'the end', time: 5, container: { id: 'a', name: 'a' } });
   t.deepEqual(die!.attributes, { a: ['1', '2'] });
-  for (let index = 0; index < MAX_EVENTS + 10; index++) store.add(null, eventRecord('docker.image.pull'));
-  t.is(store.find({ ...ANY, limit: 10_000 }, false).length, MAX_EVENTS);
+  for (let index = 0; index < MAX_STORED_EVENTS + 10; index++)
+    store.add(null, eventRecord('docker.image.pull'));
+  t.is(store.find({ ...ANY, limit: 10_000 }, false).length, MAX_STORED_EVENTS);
   t.deepEqual(store.find({ ...ANY, ids: new Set(['a']) }, false), []);
   for (let index = 0; index < 100; index++)
     store.add(null, eventRecord('docker.image.pull', 'y'.repeat(100_000)));

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { AgentClient, AgentRefusal } from '../../agent/views/watch/agent-client.ts';
 import { AgentSource } from '../../agent/views/watch/agent-source.ts';
-import { insertEvent, MAX_EVENTS } from '../../agent/views/watch/view-source.ts';
+import { insertEvent, MAX_VIEW_EVENTS } from '../../agent/views/watch/view-source.ts';
 import type { EventEntry, Messages } from '../../exporters/dashboard/api.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -119,14 +119,15 @@ test('events of docker exec push no other out', (t) => {
       container: { id: 'a', name: 'a' },
     });
   add(0, 'docker.container.start');
-  for (let time = 1; time <= MAX_EVENTS + 10; time++) add(time, 'docker.container.exec_start');
-  t.is(events.length, MAX_EVENTS);
+  for (let time = 1; time <= MAX_VIEW_EVENTS + 10; time++) add(time, 'docker.container.exec_start');
+  t.is(events.length, MAX_VIEW_EVENTS);
   t.is(events[0]!.name, 'docker.container.start');
   t.is(events[1]!.time, 12, 'the oldest of docker exec went');
-  for (let time = 1; time <= MAX_EVENTS; time++) add(MAX_EVENTS + 10 + time, 'docker.container.die');
+  for (let time = 1; time <= MAX_VIEW_EVENTS; time++)
+    add(MAX_VIEW_EVENTS + 10 + time, 'docker.container.die');
   t.true(events.every(({ name }) => name === 'docker.container.die'));
-  t.is(events.length, MAX_EVENTS);
-  add(3 * MAX_EVENTS, 'docker.container.exec_die');
+  t.is(events.length, MAX_VIEW_EVENTS);
+  add(3 * MAX_VIEW_EVENTS, 'docker.container.exec_die');
   t.is(events.at(-1)!.name, 'docker.container.die');
 });
 

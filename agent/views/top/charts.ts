@@ -5,7 +5,7 @@ import { pad } from '../../../exporters/console/text.ts';
 import type { ContainerMetric, ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { chart, joinColumns, roundUp, roundUpBytes, valuesIn } from '../terminal/draw.ts';
 import type { ContainerSeries } from '../watch/view-source.ts';
-import { cpuShare, memoryShare, rate, styleOfShare } from './columns.ts';
+import { cpuShare, formatRate, memoryShare, styleOfShare } from './columns.ts';
 import type { ViewContext } from './view.ts';
 
 const GAP = '  ';
@@ -122,8 +122,8 @@ export function charts(
   );
   const columns = Math.floor((size.columns - GAP.length * (count - 1)) / count);
   const drawing = new ChartRenderer(context, series, { columns, rows: size.rows });
-  const net = `NET in ${rate(figures?.receive)}, out ${rate(figures?.transmit)}`;
-  const disk = `DISK read ${rate(figures?.read)}, write ${rate(figures?.write)}`;
+  const net = `NET in ${formatRate(figures?.receive)}, out ${formatRate(figures?.transmit)}`;
+  const disk = `DISK read ${formatRate(figures?.read)}, write ${formatRate(figures?.write)}`;
   const all = [
     () => drawing.cpu(container, cpus),
     () => drawing.memory(container),

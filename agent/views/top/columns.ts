@@ -61,11 +61,11 @@ export const isActive = ({ status }: ContainerSummary): boolean =>
   status === 'running' || status === 'paused' || status === 'restarting';
 
 /** Bytes per second. */
-export const rate = (value: number | null | undefined): string =>
+export const formatRate = (value: number | null | undefined): string =>
   value == null ? '-' : value < 1 ? '0' : `${formatBytes(Math.round(value))}/s`;
 
 /** Time since the start or end of a container. */
-export function timeInState(
+export function formatTimeInState(
   { startedAt, finishedAt, createdAt, ...rest }: ContainerSummary,
   now: number,
 ): string {
@@ -81,7 +81,7 @@ const number = (title: string, width: number, from: number, rest: Pick<Column, '
   ...rest,
 });
 
-export const columns: readonly Column[] = [
+export const tableColumns: readonly Column[] = [
   {
     title: 'STATE',
     sort: 'state',
@@ -125,12 +125,12 @@ export const columns: readonly Column[] = [
     sort: 'pids',
     cell: ({ figures }) => (figures?.pids == null ? '-' : String(figures.pids)),
   }),
-  number('NET IN', 12, 106, { sort: 'network', cell: ({ figures }) => rate(figures?.receive) }),
-  number('NET OUT', 12, 120, { cell: ({ figures }) => rate(figures?.transmit) }),
-  number('READ', 12, 140, { sort: 'disk', cell: ({ figures }) => rate(figures?.read) }),
-  number('WRITE', 12, 154, { cell: ({ figures }) => rate(figures?.write) }),
+  number('NET IN', 12, 106, { sort: 'network', cell: ({ figures }) => formatRate(figures?.receive) }),
+  number('NET OUT', 12, 120, { cell: ({ figures }) => formatRate(figures?.transmit) }),
+  number('READ', 12, 140, { sort: 'disk', cell: ({ figures }) => formatRate(figures?.read) }),
+  number('WRITE', 12, 154, { cell: ({ figures }) => formatRate(figures?.write) }),
   number('RESTARTS', 8, 166, { cell: ({ restarts }) => (restarts ? String(restarts) : '-') }),
-  number('UP', 7, 0, { sort: 'up', cell: (container, { now }) => timeInState(container, now) }),
+  number('UP', 7, 0, { sort: 'up', cell: (container, { now }) => formatTimeInState(container, now) }),
   {
     title: 'IMAGE',
     width: () => 24,

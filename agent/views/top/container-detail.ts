@@ -6,7 +6,7 @@ import { eventLine } from '../terminal/event-line.ts';
 import type { Size } from '../terminal/screen.ts';
 import { type ContainerSeries, isExecEvent } from '../watch/view-source.ts';
 import { charts } from './charts.ts';
-import { describeState, isActive, timeInState } from './columns.ts';
+import { describeState, formatTimeInState, isActive } from './columns.ts';
 import { LogPane } from './log-pane.ts';
 import type { View, ViewContext } from './view.ts';
 
@@ -114,7 +114,7 @@ export class ContainerDetail implements View {
     const { name, image, project, service, restarts } = container;
     const where = [project, service].filter((part) => part !== null).join('/');
     const facts = [
-      `for ${timeInState(container, Date.now())}`,
+      `for ${formatTimeInState(container, Date.now())}`,
       ...(restarts === null ? [] : [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`]),
       ...(where === '' ? [] : [where]),
       image,

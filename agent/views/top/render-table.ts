@@ -1,7 +1,7 @@
 /** The table of containers: which columns fit, and its lines. */
 import { pad, toSingleLine, width } from '../../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
-import { type CellContext, columns, isActive, type Sort } from './columns.ts';
+import { type CellContext, isActive, type Sort, tableColumns } from './columns.ts';
 import type { ViewContext } from './view.ts';
 
 const GAP = ' ';
@@ -28,13 +28,13 @@ interface Layout {
   readonly cell: CellContext;
   /** Columns of a name. */
   readonly name: number;
-  readonly shown: typeof columns;
+  readonly shown: typeof tableColumns;
 }
 
 /** Fits the table into the screen: full names come before optional columns, and bars take the remaining width. */
 function layOut({ paint, unicode, source }: ViewContext, widest: number, size: number): Layout {
   const common = { paint, unicode, cpus: source.state.host?.cpus ?? 1, now: Date.now() };
-  let shown = columns.filter(({ from }) => size >= from);
+  let shown = tableColumns.filter(({ from }) => size >= from);
   const widthWith = (bar: number) =>
     shown.reduce((sum, column) => sum + column.width({ ...common, bar }) + GAP.length, 0);
   while (widest + widthWith(MIN_BAR) > size) {

@@ -10,7 +10,7 @@ import {
   type ContainerSeries,
   createViewState,
   insertEvent,
-  MAX_EVENTS,
+  MAX_VIEW_EVENTS,
   type ViewSource,
 } from './view-source.ts';
 
@@ -88,7 +88,7 @@ export class AgentSource implements ViewSource {
   }
 
   private async loadEvents(): Promise<void> {
-    const { events } = await this.client.get<Events>('/api/events', { limit: MAX_EVENTS });
+    const { events } = await this.client.get<Events>('/api/events', { limit: MAX_VIEW_EVENTS });
     this.lastSequence = events.at(-1)?.sequence ?? 0;
     this.state.events = events.toSorted((a, b) => a.time - b.time);
   }

@@ -51,7 +51,7 @@ export interface ViewSource {
 }
 
 /** Limit of events in the state. */
-export const MAX_EVENTS = 2000;
+export const MAX_VIEW_EVENTS = 2000;
 
 /** Whether an event belongs to docker exec; health checks cause thousands of these. */
 export const isExecEvent = ({ name }: EventEntry): boolean => name.startsWith('docker.container.exec_');
@@ -64,5 +64,5 @@ export function insertEvent(events: EventEntry[], event: EventEntry): void {
   let at = events.length;
   while (at > 0 && events[at - 1]!.time > event.time) at--;
   events.splice(at, 0, event);
-  if (events.length > MAX_EVENTS) events.splice(Math.max(0, events.findIndex(isExecEvent)), 1);
+  if (events.length > MAX_VIEW_EVENTS) events.splice(Math.max(0, events.findIndex(isExecEvent)), 1);
 }

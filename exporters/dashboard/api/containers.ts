@@ -3,7 +3,7 @@ import type { AlertMark } from './events.ts';
 import type { ContainerNamespace } from './namespaces.ts';
 
 /** Latest resource usage of a container. */
-export interface Figures {
+export interface ContainerFigures {
   /** When it was measured. */
   readonly time: number;
   /** CPUs in use. */
@@ -47,7 +47,7 @@ export interface ContainerSummary {
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
   /** Null if the container does not run, or is not measured yet. */
-  readonly figures: Figures | null;
+  readonly figures: ContainerFigures | null;
   /** Pending and firing alerts. */
   readonly alerts: readonly AlertMark[];
 }

@@ -13,7 +13,7 @@ export interface Images {
   readonly images: readonly ImageEntry[];
 }
 
-export interface Layer {
+export interface ImageLayer {
   readonly createdAt: number | null;
   /** The instruction that created the layer, without values of variables. */
   readonly instruction: string;
@@ -29,5 +29,5 @@ export interface ImageDetails {
   readonly os: string;
   readonly architecture: string;
   /** Newest first. */
-  readonly layers: readonly Layer[];
+  readonly layers: readonly ImageLayer[];
 }

@@ -1,5 +1,5 @@
 /** Messages of /api/stream. */
-import type { ContainerSummary, Containers, Figures } from './containers.ts';
+import type { ContainerFigures, ContainerSummary, Containers } from './containers.ts';
 import type { Alerts, EventEntry } from './events.ts';
 import type { HostFigures } from './host.ts';
 import type { LogEntry } from './logs.ts';
@@ -20,7 +20,7 @@ export interface Messages {
   /** After each measurement. */
   figures: {
     readonly time: number;
-    readonly figures: Readonly<Record<string, Figures>>;
+    readonly figures: Readonly<Record<string, ContainerFigures>>;
     readonly host: HostFigures | null;
   };
   /** A container that is new, or whose state has changed. */

@@ -1,10 +1,10 @@
 /** Keyboard shortcuts: one listener, with a layer of keys for each view. */
 import { useEffect, useRef } from 'preact/hooks';
 
-export type Keys = Readonly<Record<string, (event: KeyboardEvent) => void>>;
+export type KeyBindings = Readonly<Record<string, (event: KeyboardEvent) => void>>;
 
 interface Layer {
-  keys: Keys;
+  keys: KeyBindings;
 }
 
 /** Global keys first; later layers take precedence. */
@@ -39,7 +39,7 @@ addEventListener('keydown', (event) => {
  * Registers keys while the component is mounted.
  * @param isGlobal whether views can override the keys
  */
-export function useKeys(keys: Keys, isGlobal = false): void {
+export function useKeys(keys: KeyBindings, isGlobal = false): void {
   const layer = useRef<Layer>({ keys });
   layer.current.keys = keys;
   useEffect(() => {

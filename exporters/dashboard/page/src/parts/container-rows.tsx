@@ -8,7 +8,7 @@ import { containerHref } from '../state/route.ts';
 import { Sparkline } from './sparkline.tsx';
 import { AlertBadge, Bar, Sign } from './status.tsx';
 
-export function Group({
+export function GroupRow({
   item,
   top,
 }: {
@@ -55,7 +55,7 @@ interface RowProps {
   readonly isGrouped: boolean;
 }
 
-export function Row({ container, top, index, isGrouped }: RowProps) {
+export function ContainerRow({ container, top, index, isGrouped }: RowProps) {
   const { id, name, figures, restarts, project, service, image } = container;
   const state = statusLevel(container);
   const isAt = cursor.value === id;
@@ -148,7 +148,7 @@ function Pair(props: {
   );
 }
 
-export function Head() {
+export function HeadRow() {
   const { by, descending } = sort.value;
   return (
     <div class="row head" role="row" aria-rowindex={1}>

@@ -2,10 +2,10 @@
 import { signal } from '@preact/signals';
 
 export const views = ['containers', 'events', 'alerts', 'namespaces', 'host', 'agent'] as const;
-export type View = (typeof views)[number];
+export type ViewName = (typeof views)[number];
 
 export interface Route {
-  readonly view: View | 'container';
+  readonly view: ViewName | 'container';
   /** Id of the container; '' in other views. */
   readonly id: string;
 }
@@ -33,7 +33,7 @@ addEventListener('hashchange', () => {
   scrollTo(0, 0);
 });
 
-export const hrefOf = (view: View): string => `#/${view}`;
+export const hrefOf = (view: ViewName): string => `#/${view}`;
 export const containerHref = (id: string): string => `#/container/${id}`;
 
 export function go(href: string): void {

@@ -1,6 +1,6 @@
 /** Data of the sparklines: the last ten minutes of each container that is or was visible. */
 import { signal } from '@preact/signals';
-import type { Figures, SeriesAnswer } from '../../../api.ts';
+import type { ContainerFigures, SeriesAnswer } from '../../../api.ts';
 import { fetchJson } from './api-client.ts';
 
 export const SPARKLINE_MS = 600_000;
@@ -66,7 +66,7 @@ export async function loadSparklines(ids: readonly string[]): Promise<void> {
   }
 }
 
-export function addFigures(all: Readonly<Record<string, Figures>>): void {
+export function addFigures(all: Readonly<Record<string, ContainerFigures>>): void {
   for (const [id, figures] of Object.entries(all)) {
     const sparks = sparklines.get(id);
     if (sparks === undefined) continue;

@@ -6,7 +6,7 @@ import { bytes, percent } from '../lib/format.ts';
 import { useKeys } from '../lib/keys.ts';
 import { shareOf } from '../lib/status.ts';
 import { scrollToRow, useDebounced, useMediaQuery, useVisibleRows } from '../lib/visible-rows.ts';
-import { Group, Head, Row } from '../parts/container-rows.tsx';
+import { ContainerRow, GroupRow, HeadRow } from '../parts/container-rows.tsx';
 import { Search } from '../parts/search.tsx';
 import { Bar } from '../parts/status.tsx';
 import {
@@ -186,14 +186,14 @@ export function ContainersView() {
       </div>
       <section class="list" ref={scroller} aria-label="Containers" tabIndex={-1}>
         <div class="table" role="table" aria-label="Containers" aria-rowcount={items.length + 1}>
-          <Head />
+          <HeadRow />
           <div class="rows" role="rowgroup" style={{ height: `${items.length * height}px` }}>
             {shown.map((item, offset) => {
               const index = from + offset;
               return item.kind === 'group' ? (
-                <Group key={`group ${item.name}`} item={item} top={index * height} />
+                <GroupRow key={`group ${item.name}`} item={item} top={index * height} />
               ) : (
-                <Row
+                <ContainerRow
                   key={item.container.id}
                   container={item.container}
                   top={index * height}
