@@ -1,5 +1,5 @@
 /**
- * Patterns on V8's own engine. V8 matches by backtracking, which is fast. A flag lets it continue with its linear engine
+ * Patterns on V8's engine. V8 matches by backtracking, which is fast. A flag lets it continue with its linear engine
  * when backtracking gets out of hand. On long text the linear engine is used from the start.
  * Source: https://v8.dev/blog/non-backtracking-regexp
  */

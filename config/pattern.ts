@@ -1,6 +1,6 @@
 /**
- * Regular expressions of users. They match in linear time, whatever they are and whatever they are given: a pattern that
- * backtracks without end would stop the agent. Look-around and back-references are therefore refused.
+ * Regular expressions of users. Every pattern matches every text in linear time, because one that backtracks without end
+ * would stop the agent. Look-around and back-references are therefore refused.
  */
 import type { LinearPattern } from './linear-pattern.ts';
 import { compileV8, hasLinearEngine } from './pattern-v8.ts';

@@ -183,9 +183,9 @@ export function encodeParsed(
   }
   const message = parsed?.message ?? text;
   if (parsed !== undefined && fieldsIn === 'body' && parsed.isStructured) {
-    const own =
+    const fields =
       parsed.messageName === undefined ? parsed.fields : { [parsed.messageName]: message, ...parsed.fields };
-    jsonValue(writer, BODY, own);
+    jsonValue(writer, BODY, fields);
   } else {
     writeAnyValue(writer, BODY, message);
     if (parsed !== undefined) {

@@ -15,7 +15,7 @@ const starts = new Array<number>(MAX_LINES).fill(0);
 
 const reader = new ProtobufReader(Buffer.alloc(0));
 
-/** Where each of the last records begins. */
+/** Offsets of the last records. */
 function lastStarts(records: Buffer): number[] {
   let count = 0;
   reader.reset(records);
@@ -28,7 +28,7 @@ function lastStarts(records: Buffer): number[] {
 
 interface RecordTail {
   /** The first `length` bytes are records. */
-  room: Buffer;
+  buffer: Buffer;
   length: number;
   /** The line before them, if it was too long to be kept as a record. */
   long: LastLine | undefined;
@@ -52,30 +52,30 @@ export class LastLines {
   addRecords(id: string, records: Buffer): void {
     let tail = this.tails.get(id);
     if (tail === undefined) {
-      tail = { room: Buffer.allocUnsafeSlow(MIN_BYTES), length: 0, long: undefined };
+      tail = { buffer: Buffer.allocUnsafeSlow(MIN_BYTES), length: 0, long: undefined };
       this.tails.set(id, tail);
     }
-    const begins = lastStarts(records);
-    const from = begins.find((start) => records.length - start <= MAX_BYTES);
+    const recordStarts = lastStarts(records);
+    const from = recordStarts.find((start) => records.length - start <= MAX_BYTES);
     if (from === undefined) {
-      tail.long = decodeLines(records.subarray(begins.at(-1)))[0];
+      tail.long = decodeLines(records.subarray(recordStarts.at(-1)))[0];
       tail.length = 0;
       return;
     }
     // Earlier records stay as far as there is room; none stay where records between them and the new ones are missing.
-    const kept = tail.room.subarray(0, tail.length);
+    const kept = tail.buffer.subarray(0, tail.length);
     const size = records.length - from;
     const isWhole = from === 0;
-    const before = isWhole ? lastStarts(kept).slice(begins.length - MAX_LINES) : [];
-    const start = before.find((begin) => tail.length - begin + size <= MAX_BYTES) ?? tail.length;
+    const before = isWhole ? lastStarts(kept).slice(recordStarts.length - MAX_LINES) : [];
+    const start = before.find((offset) => tail.length - offset + size <= MAX_BYTES) ?? tail.length;
     if (!isWhole || start !== 0) tail.long = undefined;
     const length = tail.length - start + size;
-    if (length > tail.room.length) {
-      const room = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, 2 ** Math.ceil(Math.log2(length))));
-      kept.copy(room, 0, start);
-      tail.room = room;
-    } else tail.room.copyWithin(0, start, tail.length);
-    records.copy(tail.room, tail.length - start, from);
+    if (length > tail.buffer.length) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, 2 ** Math.ceil(Math.log2(length))));
+      kept.copy(buffer, 0, start);
+      tail.buffer = buffer;
+    } else tail.buffer.copyWithin(0, start, tail.length);
+    records.copy(tail.buffer, tail.length - start, from);
     tail.length = length;
   }
 
@@ -83,7 +83,7 @@ export class LastLines {
   linesSince(id: string, since: UnixNano): string[] {
     const tail = this.tails.get(id);
     if (tail === undefined) return [];
-    const lines = decodeLines(tail.room.subarray(0, tail.length));
+    const lines = decodeLines(tail.buffer.subarray(0, tail.length));
     return (tail.long === undefined ? lines : [tail.long, ...lines])
       .slice(-MAX_LINES)
       .filter(({ time }) => time > since)

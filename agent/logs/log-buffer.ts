@@ -155,10 +155,10 @@ export class LogBuffer implements LogSink {
 
   checkpoint(): void {
     const { stdout, stderr } = this.partialRecords;
-    for (const group of [stdout, stderr]) {
-      if (group?.hasGrown !== true) continue;
-      group.hasGrown = false;
-      group.lastLineAt = performance.now();
+    for (const record of [stdout, stderr]) {
+      if (record?.hasGrown !== true) continue;
+      record.hasGrown = false;
+      record.lastLineAt = performance.now();
     }
     const waiting =
       stdout !== undefined && stderr !== undefined
@@ -186,13 +186,13 @@ export class LogBuffer implements LogSink {
   }
 
   flush(): void {
-    const { unsavedPosition: reached, count } = this;
+    const { unsavedPosition: position, count } = this;
     this.unsavedPosition = undefined;
     if (count === 0) {
-      if (reached === undefined) return;
+      if (position === undefined) return;
       // All lines were dropped: they are done when the batches before them are.
-      if (this.batchesInFlight === 0) this.positions.save(this.container, reached);
-      else this.unsavedPosition = reached;
+      if (this.batchesInFlight === 0) this.positions.save(this.container, position);
+      else this.unsavedPosition = position;
       return;
     }
     const { writer } = this;
@@ -202,10 +202,11 @@ export class LogBuffer implements LogSink {
     this.batchesInFlight++;
     void this.batches.emitLogRecords(this.container, records, count).then(() => {
       this.batchesInFlight--;
-      // A batch can be acknowledged after later ones. The position never moves back.
-      if (reached !== undefined && number > this.lastSavedBatch) {
+      // A spool keeps batches on disk in order, but may acknowledge one that is being sent after later ones. The later
+      // position covers it, and the position must not move back.
+      if (position !== undefined && number > this.lastSavedBatch) {
         this.lastSavedBatch = number;
-        this.positions.save(this.container, reached);
+        this.positions.save(this.container, position);
       }
       if (this.batchesInFlight === 0 && this.count === 0) this.flush();
     });
@@ -235,8 +236,8 @@ export class LogBuffer implements LogSink {
     const head = source.toString('latin1', start, Math.min(end, start + FORMAT_HEAD_CHARACTERS));
     if (mayBeStructured(head)) {
       const text = source.toString('utf8', start, end);
-      const { fieldsTarget: fieldsIn } = this.processing;
-      encodeParsed(this.writer, line, this.prefixes, text, parseLine('auto', text), fieldsIn);
+      const { fieldsTarget } = this.processing;
+      encodeParsed(this.writer, line, this.prefixes, text, parseLine('auto', text), fieldsTarget);
     } else encodeLine(this.writer, line, this.prefixes, severityOfText(head));
   }
 
@@ -256,8 +257,8 @@ export class LogBuffer implements LogSink {
       return;
     }
     const { maxLineBytes, multilineMs } = this.processing;
-    const group = this.partialRecords[stream];
-    if (group?.accepts(line, joining, maxLineBytes) === true) group.addLine(line, maxLineBytes);
+    const record = this.partialRecords[stream];
+    if (record?.accepts(line, joining, maxLineBytes) === true) record.addLine(line, maxLineBytes);
     else {
       this.finishPartialRecord(stream);
       this.partialRecords[stream] = new PartialRecord(line, { ...this.position }, this.nextOrder++);
@@ -271,9 +272,9 @@ export class LogBuffer implements LogSink {
     const { multilineMs } = this.processing;
     const now = performance.now();
     for (const stream of ['stdout', 'stderr'] as const) {
-      const group = this.partialRecords[stream];
-      if (group === undefined) continue;
-      const rest = group.lastLineAt + multilineMs - now;
+      const record = this.partialRecords[stream];
+      if (record === undefined) continue;
+      const rest = record.lastLineAt + multilineMs - now;
       if (rest <= 1) this.finishPartialRecord(stream);
       else this.expiryTimer ??= setTimeout(() => this.finishExpired(), rest);
     }
@@ -281,22 +282,22 @@ export class LogBuffer implements LogSink {
   }
 
   private finishPartialRecord(stream: IoStream): void {
-    const group = this.partialRecords[stream];
-    if (group === undefined) return;
+    const record = this.partialRecords[stream];
+    if (record === undefined) return;
     this.partialRecords[stream] = undefined;
     // A cut line of the record was counted before.
-    if (group.cutBytes > 0 && !group.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
+    if (record.cutBytes > 0 && !record.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
     try {
-      this.encodeWhole(group.toLine());
+      this.encodeWhole(record.toLine());
     } finally {
-      group.release();
+      record.release();
     }
   }
 
   private filterAndEncode(origin: RecordOrigin, text: string, utf8: boolean): void {
-    const { keep, drop, minSeverity, parser, fieldsTarget: fieldsIn } = this.processing;
-    const fits = (rule: LinearPattern) => rule.test(text);
-    if ((keep.length > 0 && !keep.some(fits)) || drop.some(fits)) {
+    const { keep, drop, minSeverity, parser, fieldsTarget } = this.processing;
+    const matches = (pattern: LinearPattern) => pattern.test(text);
+    if ((keep.length > 0 && !keep.some(matches)) || drop.some(matches)) {
       this.batches.countDropped(this.container, 'filter', 1);
       return;
     }
@@ -307,14 +308,14 @@ export class LogBuffer implements LogSink {
     }
     if (!this.isAllowed()) return;
     this.count++;
-    if (utf8) encodeParsed(this.writer, origin, this.prefixes, text, parsed, fieldsIn);
+    if (utf8) encodeParsed(this.writer, origin, this.prefixes, text, parsed, fieldsTarget);
     else {
       const source = Buffer.from(text, 'latin1');
       encodeLine(this.writer, { ...origin, source, start: 0, end: source.length, utf8 }, this.prefixes);
     }
   }
 
-  /** Parses a record. Redacts again what was escaped in it. */
+  /** Parses a record. Redacts its fields again, because secrets can be escaped in the text. */
   private parseAndRedact(parser: ParserName, text: string): ParsedLine | undefined {
     const parsed = parseLine(parser, text);
     const { redact } = this.processing;

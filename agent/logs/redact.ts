@@ -71,7 +71,7 @@ export function compileRedaction(rules: readonly string[]): Redaction | undefine
     if (parsed === undefined) throw new Error(`not a redaction rule: ${rule}`);
     if ('preset' in parsed) return presets[parsed.preset];
     const matcher = compilePattern(parsed.source);
-    return (given) => matcher.replace(given, parsed.replacement);
+    return (text) => matcher.replace(text, parsed.replacement);
   });
   return (text) => each.reduce((done, rule) => rule(done), text);
 }

@@ -129,7 +129,7 @@ class Host {
   readonly lines: { text: string; key: string; stream: string; cut: number; malformed: boolean }[] = [];
   position: LogPosition = startPosition();
   truncated = 0;
-  readonly faults: string[] = [];
+  readonly errors: string[] = [];
   tail: FileTail | undefined;
   private nanos = 1_700_000_000_000_000_000n;
   private readonly sink = {
@@ -193,7 +193,7 @@ class Host {
       tty: false,
       maxFileBytes: 0,
       nameCheckMs: 0,
-      onError: (error) => this.faults.push(String(error)),
+      onError: (error) => this.errors.push(String(error)),
       onTruncated: () => this.truncated++,
       ...more,
     });
@@ -297,7 +297,7 @@ test('writing, rotation, compression and kills in any order: each line is emitte
         `a line has one uid, and no other line has it: ${JSON.stringify(actions)} ${JSON.stringify(host.lines.map(({ key, text }) => [key.slice(-8), short(text)]))}`,
       );
       t.is(host.truncated, 0);
-      t.deepEqual(host.faults, []);
+      t.deepEqual(host.errors, []);
       host.tail!.close();
     }),
     { numRuns: 1000 },
@@ -352,7 +352,7 @@ test('a damaged compressed file is read as far as it can be unpacked, and the ne
   t.true(host.texts.length > 100);
   t.is(host.texts[0]!.slice(0, 7), 'line 0 ');
   t.is(host.texts.at(-1), 'after');
-  t.is(host.faults.length, 1);
+  t.is(host.errors.length, 1);
 });
 
 test('the name of a full file is checked at once, however quiet the log is', async (t) => {
@@ -421,7 +421,7 @@ test('a file that was deleted or replaced is read to its end', async (t) => {
   host.write('three\n');
   await host.drain();
   t.deepEqual(host.texts, ['one', 'two', 'three']);
-  t.regex(host.faults.join(), /was rotated away while it was read/);
+  t.regex(host.errors.join(), /was rotated away while it was read/);
 });
 
 test('bytes that are not an entry are emitted as they are, marked as malformed, each with its own uid', async (t) => {

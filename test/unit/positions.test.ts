@@ -12,13 +12,13 @@ import { waitFor } from '../support/wait.ts';
 
 test("positions survive a restart, and another process's lock", async (t) => {
   const directory = temporaryDirectory(t);
-  const faults: unknown[] = [];
-  const positions = new Positions(directory, (error) => faults.push(error));
+  const errors: unknown[] = [];
+  const positions = new Positions(directory, (error) => errors.push(error));
   const other = new DatabaseSync(join(directory, 'positions.db'));
   other.exec('BEGIN IMMEDIATE');
   positions.save('logs/a', '1');
-  await waitFor('the fault', () => faults.length > 0);
-  t.regex(String(faults[0]), /locked/);
+  await waitFor('the error', () => errors.length > 0);
+  t.regex(String(errors[0]), /locked/);
   other.exec('ROLLBACK');
   other.close();
   positions.save('logs/b', '2');

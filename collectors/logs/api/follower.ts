@@ -58,7 +58,7 @@ export class ApiFollower implements Follower {
 
   /** Reads one stream after another until the container has ended and its log is read. */
   private async follow(): Promise<void> {
-    const { container, sink, onError: onFault } = this.options;
+    const { container, sink, onError } = this.options;
     const { signal } = this.closing;
     const backoff = new Backoff(MAX_BACKOFF_MS, signal);
     let isClean = false;
@@ -81,7 +81,7 @@ export class ApiFollower implements Follower {
         const { statusCode } = error as { statusCode?: number };
         if (statusCode === 501 && !this.isUnreadable) {
           // A driver that stores no logs still allows to attach.
-          onFault(
+          onError(
             new Error('The log driver stores no logs: only lines that are written from now on are read'),
           );
           this.isUnreadable = true;
@@ -90,7 +90,7 @@ export class ApiFollower implements Follower {
         }
         // The container is gone. Final, and an error only if its log was not read before.
         const isGone = statusCode === 404 || statusCode === 409;
-        if (!isGone || !(this.hasRead || this.isUnreadable)) onFault(error);
+        if (!isGone || !(this.hasRead || this.isUnreadable)) onError(error);
         if (isGone) break;
       }
     }

@@ -41,12 +41,12 @@ export class RecentLines {
    * position's own where nothing was read yet, as after a restart of the agent.
    */
   resumePoint({ seconds, nanos, count }: LogPosition): { since: Timestamp; count: number } {
-    const own = { seconds, nanos };
-    this.since ??= own;
+    const time = { seconds, nanos };
+    this.since ??= time;
     const { since } = this;
     const known = this.times.filter((time) => compareTimes(time, since) >= 0);
     // More lines than are remembered can have been emitted behind a partial line.
-    if (known.length === 0 || compareTimes(own, since) < 0) return { since: own, count };
+    if (known.length === 0 || compareTimes(time, since) < 0) return { since: time, count };
     return { since, count: known.length };
   }
 }

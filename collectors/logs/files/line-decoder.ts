@@ -39,7 +39,7 @@ export class LineDecoder {
   private skipped = 0;
   /** Whether all bytes that are being decoded are UTF-8. */
   private isUtf8 = true;
-  /** Where these bytes begin in their file. */
+  /** Offset of these bytes in their file. */
   private offset = 0;
   /** When the file was created: the time of what comes before any entry. */
   private birthSeconds = 0;
@@ -64,7 +64,7 @@ export class LineDecoder {
     this.skipped = 0;
   }
 
-  /** What follows is of this file. */
+  /** The bytes that follow are of another file. */
   startFile(birthSeconds: number): void {
     this.birthSeconds = birthSeconds;
   }
@@ -92,7 +92,7 @@ export class LineDecoder {
     this.emitMalformed(bytes, 0, bytes.length);
   }
 
-  /** The container writes no more: a line of which only pieces came is whole. @param offset that was read up to */
+  /** The container has ended: partial lines are complete. @param offset the offset up to which the file was read */
   finish(offset: number): void {
     this.joinPieces('stdout');
     this.joinPieces('stderr');
@@ -184,7 +184,7 @@ export class LineDecoder {
     return false;
   }
 
-  /** Bytes that are not an entry are emitted as they are: whoever wrote them, they are in the log. */
+  /** Emits bytes that are not an entry as they are: they are in the log. */
   private emitMalformed(bytes: Buffer, start: number, end: number): void {
     if (start === end) return;
     const { line } = this;

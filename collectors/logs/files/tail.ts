@@ -216,7 +216,7 @@ export class FileTail implements Follower {
     sink.checkpoint();
   }
 
-  /** The file was emptied: what is in it now is new. */
+  /** The file was emptied: its content now is new. */
   private restart(file: OpenFile): boolean {
     this.options.onTruncated();
     this.decoder.discardPieces();
