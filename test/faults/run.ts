@@ -1,6 +1,6 @@
 /**
- * `npm run test:faults`: the faults of a receiver, an agent and its disk at length, some twenty minutes. Writes
- * docs/reliability.md. PORTLIGHT_FAULTS_SEED has what came at random come otherwise.
+ * `npm run test:faults`: the long run with faults of the receiver, the agent and its disk, about twenty minutes. It writes
+ * docs/reliability.md. PORTLIGHT_FAULTS_SEED sets the seed of the random faults.
  */
 process.env.PORTLIGHT_FAULTS = 'long';
 process.argv.push('test/faults/reliability.test.ts', '--timeout=40m');

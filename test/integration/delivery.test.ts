@@ -144,8 +144,8 @@ test('portlight status tells a person how deliveries go', async (t) => {
   const { code, stdout } = await portlight(t, ['status', '--listen', listen]);
   t.is(code, 0);
   t.regex(stdout, /^portlight \S+, process \d+, started /);
-  t.regex(stdout, /^daemon unix:\/\/.*: connected, \d+ containers observed$/m);
-  t.regex(stdout, /^destination otlp: answers$/m);
+  t.regex(stdout, /^daemon unix:\/\/.*: connected, \d+ containers?$/m);
+  t.regex(stdout, /^destination otlp: reachable$/m);
   t.regex(stdout, /^DESTINATION +SIGNAL +SENT +BYTES +QUEUED +OLDEST +RETRIES +DROPPED$/m);
   t.regex(stdout, /^otlp +logs +\d+ +[\d.]+ \w+ +0 B +- +0 +0$/m);
   const json = await portlight(t, ['status', '--listen', listen, '-o', 'json']);

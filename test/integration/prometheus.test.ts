@@ -1,4 +1,4 @@
-/** A real Prometheus scrapes both endpoints, and the queries of common dashboards find the right containers. */
+/** A real Prometheus scrapes both endpoints, and the queries of common dashboards return the right containers. */
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { listenUrl, startAgent } from '../support/agent.ts';
@@ -10,7 +10,7 @@ const MEBIBYTE = 1024 * 1024;
 
 test.before(ensureImage);
 
-test('Prometheus takes both endpoints without complaint, and dashboards find their containers', async (t) => {
+test('Prometheus scrapes both endpoints without errors, and dashboard queries find their containers', async (t) => {
   const name = uniqueName('dashboard');
   const container = await runContainer(t, {
     name,
@@ -39,33 +39,36 @@ test('Prometheus takes both endpoints without complaint, and dashboards find the
     t.true(open.body.endsWith('# EOF\n'));
   }
 
-  const { found, complaints } = await startPrometheus(t, url);
-  const rate = await found(
+  const { waitForResult, logErrors } = await startPrometheus(t, url);
+  const rate = await waitForResult(
     `sum by (name, image) (rate(container_cpu_usage_seconds_total{name="${name}"}[5s]))`,
   );
   t.is(rate.metric.image, 'portlight-test:busybox');
   t.true(Number(rate.value[1]) > 0 && Number(rate.value[1]) < 0.3, rate.value[1]);
-  const limit = await found(
+  const limit = await waitForResult(
     `container_spec_memory_limit_bytes{container_label_com_docker_compose_service="shop"}`,
   );
   t.true(limit.metric.id!.includes(container.id));
   t.is(Number(limit.value[1]), 32 * MEBIBYTE);
-  const used = await found(
+  const used = await waitForResult(
     `100 * container_memory_working_set_bytes{name="${name}"} / container_spec_memory_limit_bytes{name="${name}"}`,
   );
   t.true(Number(used.value[1]) > 0 && Number(used.value[1]) < 100);
-  const throttled = await found(
+  const throttled = await waitForResult(
     `rate(container_cpu_cfs_throttled_periods_total{name="${name}"}[5s]) / rate(container_cpu_cfs_periods_total{name="${name}"}[5s]) > 0`,
   );
   t.true(Number(throttled.value[1]) <= 1.01);
-  t.true(Number((await found(`time() - container_last_seen{name="${name}"}`)).value[1]) < 60);
-  await found(`sum(rate(container_network_receive_bytes_total{name="${name}"}[5s])) by (name)`);
-  t.is(Number((await found(`container_threads_max{name="${name}"}`)).value[1]), 20);
-  t.is(Number((await found('machine_memory_bytes')).value[1]) > 0, true);
+  t.true(Number((await waitForResult(`time() - container_last_seen{name="${name}"}`)).value[1]) < 60);
+  await waitForResult(`sum(rate(container_network_receive_bytes_total{name="${name}"}[5s])) by (name)`);
+  t.is(Number((await waitForResult(`container_threads_max{name="${name}"}`)).value[1]), 20);
+  t.is(Number((await waitForResult('machine_memory_bytes')).value[1]) > 0, true);
 
-  const joined = await found(
+  const joined = await waitForResult(
     `container_memory_usage_bytes{container_name="${name}"} * on (container_id) group_left (service_name) target_info{container_name="${name}"}`,
   ).catch(() => undefined);
-  t.is((joined ?? (await found(`target_info{container_name="${name}"}`))).metric.service_name, 'shop');
-  t.deepEqual(complaints(), []);
+  t.is(
+    (joined ?? (await waitForResult(`target_info{container_name="${name}"}`))).metric.service_name,
+    'shop',
+  );
+  t.deepEqual(logErrors(), []);
 });

@@ -145,10 +145,11 @@ test('what rules and dashboards ask for is there', async (t) => {
   t.deepEqual([...lacking], []);
 
   const firing = async (alert: string) =>
-    (await prometheus.found(`ALERTS{alertname="${alert}", alertstate="firing"}`)).metric.container_name;
+    (await prometheus.waitForResult(`ALERTS{alertname="${alert}", alertstate="firing"}`)).metric
+      .container_name;
   t.is(await firing('PortlightUnhealthy'), busy);
   t.is(await firing('PortlightExit'), ended);
-  t.deepEqual(prometheus.complaints(), []);
+  t.deepEqual(prometheus.logErrors(), []);
 
   const recordWith = (key: string) =>
     waitFor(`a record with ${key}`, () =>

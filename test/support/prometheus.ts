@@ -1,4 +1,4 @@
-/** A real Prometheus, which scrapes both pages of an agent. */
+/** A real Prometheus that scrapes both endpoints of an agent. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,16 +13,16 @@ export interface Result {
 }
 
 export interface Prometheus {
-  /** What it finds now; nothing where it does not answer. */
+  /** The current results; empty when Prometheus does not answer. */
   query(expression: string): Promise<Result[]>;
-  /** Its first result, once there is one. */
-  found(expression: string): Promise<Result>;
-  /** Warnings and errors of its own log. */
-  complaints(): string[];
+  /** Waits for a first result. */
+  waitForResult(expression: string): Promise<Result>;
+  /** Warnings and errors in its log. */
+  logErrors(): string[];
 }
 
 /**
- * Starts one that scrapes the agent every second, and waits until it has done so; ended when the test ends.
+ * Starts a Prometheus that scrapes the agent every second, and waits for the first scrape. It ends with the test.
  * @param agentUrl where the agent listens
  * @param ruleFiles paths of rule files, evaluated every second
  */
@@ -69,7 +69,7 @@ export async function startPrometheus(
   await waitFor('both targets', async () => (await query('up == 1')).length === 2);
   return {
     query,
-    found: (expression) => waitFor(expression, async () => (await query(expression))[0]),
-    complaints: () => log.split('\n').filter((line) => /level=(warn|error)/.test(line)),
+    waitForResult: (expression) => waitFor(expression, async () => (await query(expression))[0]),
+    logErrors: () => log.split('\n').filter((line) => /level=(warn|error)/.test(line)),
   };
 }

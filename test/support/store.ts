@@ -1,6 +1,6 @@
 import type { TextStore } from '../../collectors/records/collector.ts';
 
-/** A store on a map, which outlives who uses it. */
+/** A store in a map, which outlives its users. */
 export const storeOn = (kept: Map<string, string>): TextStore => ({
   idsUnder: (prefix) =>
     [...kept.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),

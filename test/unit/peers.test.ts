@@ -5,7 +5,7 @@ import { findProgram } from '../bench/peers/peer.ts';
 
 const program = basename(process.execPath);
 
-test('A program is found in whatever directory has it, with the version that it tells', async (t) => {
+test('a program is found in any directory of PATH, with its version', async (t) => {
   const path = ['/nonexistent', dirname(process.execPath)].join(delimiter);
   t.deepEqual(await findProgram(path, program, '--version', /^v(\S+)/), {
     binary: process.execPath,
@@ -13,7 +13,7 @@ test('A program is found in whatever directory has it, with the version that it 
   });
 });
 
-test('A program that is not there, fails, or tells no version is absent, with the reason', async (t) => {
+test('a program that is missing, fails or has no version is absent, with the reason', async (t) => {
   const path = dirname(process.execPath);
   t.deepEqual(await findProgram('/nonexistent', program, '--version', /^v(\S+)/), {
     absent: `no ${program} on PATH`,
@@ -25,7 +25,7 @@ test('A program that is not there, fails, or tells no version is absent, with th
   t.regex('absent' in failing ? failing.absent : '', /no-such-option/);
 });
 
-test('Where nothing is installed every peer is named as absent', async (t) => {
+test('every peer is absent where none is installed', async (t) => {
   for (const peer of peers) {
     const found = await peer.find('/nonexistent');
     t.regex('absent' in found ? found.absent : '', /^no \S+ on PATH$/, peer.name);

@@ -1,4 +1,4 @@
-/** Requests on their way to a receiver that takes, refuses, delays and misunderstands them. No daemon is needed. */
+/** Requests to a receiver that accepts, refuses, delays or misinterprets them. No daemon is needed. */
 
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -101,7 +101,7 @@ const receiverFor = async (t: ExecutionContext): Promise<Receiver> => {
   return receiver;
 };
 
-test('requests are halved by records, and nothing of them is lost', (t) => {
+test('halving a request keeps all its records', (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.array(fc.string({ maxLength: 200 }), { maxLength: 6 }), { minLength: 1, maxLength: 5 }),
@@ -129,7 +129,7 @@ test('requests are halved by records, and nothing of them is lost', (t) => {
 for (const protocol of PROTOCOLS) {
   const isGrpc = protocol === 'grpc';
 
-  test(`a record that is refused over ${protocol} is found among many, and the others arrive in order`, async (t) => {
+  test(`a refused record is found among many over ${protocol}, and the others arrive in order`, async (t) => {
     const receiver = await receiverFor(t);
     const bad = new Set(['record 17', 'record 80']);
     receiver.fault = (_, message) =>
@@ -141,7 +141,7 @@ for (const protocol of PROTOCOLS) {
     const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
     await exporter.export(batchOf(numbered(100)));
     await waitFor('the last record', () => bodiesOf(receiver).includes('record 99'));
-    await waitFor('all of it', () => counted('portlight.records.sent') === 98);
+    await waitFor('all records', () => counted('portlight.records.sent') === 98);
     t.deepEqual(
       bodiesOf(receiver),
       numbered(100).filter((body) => !bad.has(body)),
@@ -150,7 +150,7 @@ for (const protocol of PROTOCOLS) {
     t.true(receiver.requests.logs < 40, `${receiver.requests.logs} requests`);
   });
 
-  test(`a request that is too large for a receiver over ${protocol} is sent in parts`, async (t) => {
+  test(`a request that is too large is sent in parts over ${protocol}`, async (t) => {
     const receiver = await receiverFor(t);
     if (!isGrpc)
       receiver.fault = (_, message) =>
@@ -158,12 +158,12 @@ for (const protocol of PROTOCOLS) {
     const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
     const bodies = numbered(isGrpc ? 70 : 64).map((body) => body.padEnd(isGrpc ? 100_000 : 5000, '.'));
     await exporter.export(batchOf(bodies));
-    await waitFor('all of it', () => counted('portlight.records.sent') === bodies.length);
+    await waitFor('all records', () => counted('portlight.records.sent') === bodies.length);
     t.deepEqual(bodiesOf(receiver), bodies);
     t.is(counted('portlight.records.dropped'), 0);
   });
 
-  test(`what is rejected over ${protocol} of a request that is taken is counted, and not sent again`, async (t) => {
+  test(`records rejected by a partial success over ${protocol} are counted, and not sent again`, async (t) => {
     const receiver = await receiverFor(t);
     receiver.fault = () => ({ status: isGrpc ? 0 : 200, rejected: 3 });
     const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
@@ -173,7 +173,7 @@ for (const protocol of PROTOCOLS) {
     t.is(receiver.requests.logs, 1);
   });
 
-  test(`a receiver that wants to be left alone for a while over ${protocol} is`, async (t) => {
+  test(`a retry waits for the time that the receiver asks for over ${protocol}`, async (t) => {
     const receiver = await receiverFor(t);
     const times: number[] = [];
     receiver.fault = () => {
@@ -183,12 +183,12 @@ for (const protocol of PROTOCOLS) {
     };
     const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, protocol), { protocol }));
     await exporter.export(batchOf(numbered(1)));
-    await waitFor('it to be taken', () => counted('portlight.records.sent') === 1);
+    await waitFor('the retry', () => counted('portlight.records.sent') === 1);
     t.true(times[1]! - times[0]! >= 1990, `${times[1]! - times[0]!} ms`);
   });
 }
 
-test('each answer is understood as the specification has it', async (t) => {
+test('answers are classified as the specification says', async (t) => {
   const receiver = await receiverFor(t);
   const kindOf = async (
     protocol: SignalEndpoint['protocol'],
@@ -208,7 +208,7 @@ test('each answer is understood as the specification has it', async (t) => {
     413: 'too_large',
     429: 'retry',
   };
-  for (const [status, kind] of Object.entries({
+  for (const [status, kind] of Object.enattempts({
     ...http,
     500: 'refused',
     501: 'refused',
@@ -218,17 +218,17 @@ test('each answer is understood as the specification has it', async (t) => {
   }))
     t.is(await kindOf('http/protobuf', { status: Number(status) }), kind as 'retry', status);
   const retried = new Set([1, 10, 11, 15]);
-  // As it is told that there is nobody, too.
-  const away = new Set([4, 14]);
+  // grpc-js reports a failed connection with these too.
+  const unreachable = new Set([4, 14]);
   for (let status = 1; status <= 16; status++) {
-    const kind = retried.has(status) ? 'retry' : away.has(status) ? 'unreachable' : 'refused';
+    const kind = retried.has(status) ? 'retry' : unreachable.has(status) ? 'unreachable' : 'refused';
     t.is(await kindOf('grpc', { status }), kind, `gRPC ${status}`);
   }
   t.is(await kindOf('grpc', { status: 14, retryDelayMs: 1000 }), 'retry', 'UNAVAILABLE with RetryInfo');
   t.is(await kindOf('grpc', { status: 8, retryDelayMs: 1000 }), 'retry', 'RESOURCE_EXHAUSTED with RetryInfo');
 });
 
-/** A server of raw bytes. */
+/** A server that answers with raw bytes. */
 async function serve(t: ExecutionContext, onData: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -246,7 +246,7 @@ async function serve(t: ExecutionContext, onData: (socket: Socket) => void): Pro
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n';
 
-test('silence, dripping, resets, cuts and junk end by the deadline, and are tried again', async (t) => {
+test('silent, dripping, reset, incomplete and invalid answers end by the deadline, and are retried', async (t) => {
   const dripping = (socket: Socket) => {
     socket.write(HEAD);
     const timer = setInterval(() => socket.write('x'), 50);
@@ -261,24 +261,21 @@ test('silence, dripping, resets, cuts and junk end by the deadline, and are trie
     upgrade: (socket) =>
       void socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
   };
-  for (const [name, act] of Object.entries(bad)) {
+  for (const [name, act] of Object.enattempts(bad)) {
     const url = await serve(t, act);
     for (const protocol of PROTOCOLS) {
       const transport = await createTransport(targetOf(url, { protocol, timeoutMs: 500 }));
-      const begun = performance.now();
-      const verdict = await transport.send(requestOf(['one']));
+      const started = performance.now();
+      const result = await transport.send(requestOf(['one']));
       transport.close();
-      // gRPC has a code of its own for a connection that ends in the middle of it.
-      t.true(
-        verdict.kind === 'unreachable' || verdict.kind === 'retry',
-        `${name} ${protocol} ${verdict.kind}`,
-      );
-      t.true(performance.now() - begun < 5000, `${name} ${protocol} ${performance.now() - begun}`);
+      // gRPC has a separate code for a connection that ends during a request.
+      t.true(result.kind === 'unreachable' || result.kind === 'retry', `${name} ${protocol} ${result.kind}`);
+      t.true(performance.now() - started < 5000, `${name} ${protocol} ${performance.now() - started}`);
     }
   }
 });
 
-test('headers, those of a file too, and gzip', async (t) => {
+test('requests have the configured headers, those of the headers file, and gzip', async (t) => {
   const receiver = await receiverFor(t);
   const directory = temporaryDirectory(t);
   const headersFile = join(directory, 'headers');
@@ -308,7 +305,7 @@ test('headers, those of a file too, and gzip', async (t) => {
   });
 });
 
-test('a destination gets what its rules choose, and nothing else', async (t) => {
+test('a destination gets only the containers that it selects', async (t) => {
   const receiver = await receiverFor(t);
   const { exporter } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')), {
     containers: { include: ['name=web*'], exclude: [] },
@@ -319,41 +316,41 @@ test('a destination gets what its rules choose, and nothing else', async (t) => 
   });
   await exporter.export(batchOf(['not wanted'], of('db')));
   await exporter.export(batchOf(['wanted'], of('web-1')));
-  await exporter.export(batchOf(['of the host']));
+  await exporter.export(batchOf(['host']));
   await exporter.export({ ...batchOf(['no event']), kind: 'event' } as Batch);
-  await waitFor('the last', () => bodiesOf(receiver).includes('of the host'));
-  t.deepEqual(bodiesOf(receiver), ['wanted', 'of the host']);
+  await waitFor('the last record', () => bodiesOf(receiver).includes('host'));
+  t.deepEqual(bodiesOf(receiver), ['wanted', 'host']);
 });
 
-test('all that goes to a receiver that is away waits for one that asks it', async (t) => {
+test('an unreachable receiver gets one probe at a time', async (t) => {
   const ending = new AbortController();
-  const gate = new CircuitBreaker(ending.signal);
-  const early = await gate.acquire();
-  gate.recordFailure(early);
-  t.false(gate.isReachable);
-  const passed: Permit[] = [];
-  const waiting = Array.from({ length: 5 }, () => gate.acquire().then((pass) => passed.push(pass)));
-  await waitFor('the first', () => passed.length === 1);
-  // What was under way before comes back late.
-  gate.recordFailure(early);
+  const breaker = new CircuitBreaker(ending.signal);
+  const early = await breaker.acquire();
+  breaker.recordFailure(early);
+  t.false(breaker.isReachable);
+  const permits: Permit[] = [];
+  const waiting = Array.from({ length: 5 }, () => breaker.acquire().then((permit) => permits.push(permit)));
+  await waitFor('the first', () => permits.length === 1);
+  // A request that was in flight fails late.
+  breaker.recordFailure(early);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  t.is(passed.length, 1, 'one asks at a time');
-  gate.recordFailure(passed[0]!);
-  await waitFor('the next', () => passed.length === 2);
-  gate.release(passed[1]!);
-  await waitFor('another in its place', () => passed.length === 3);
-  t.true(gate.recordSuccess() > 300);
+  t.is(permits.length, 1, 'one probe at a time');
+  breaker.recordFailure(permits[0]!);
+  await waitFor('the next', () => permits.length === 2);
+  breaker.release(permits[1]!);
+  await waitFor('another in its place', () => permits.length === 3);
+  t.true(breaker.recordSuccess() > 300);
   await Promise.all(waiting);
-  t.is(passed.length, 5);
-  t.true(gate.isReachable);
+  t.is(permits.length, 5);
+  t.true(breaker.isReachable);
 });
 
-test('what the receiver does not want of one signal holds up no other', async (t) => {
+test('a throttled signal does not hold up another', async (t) => {
   const receiver = await receiverFor(t);
-  let tries = 0;
+  let attempts = 0;
   receiver.fault = (_, message) => {
     if (!JSON.stringify(message).includes('unwanted')) return undefined;
-    tries++;
+    attempts++;
     return { status: 503 };
   };
   const { exporter } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')), {
@@ -365,19 +362,22 @@ test('what the receiver does not want of one signal holds up no other', async (t
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   t.is(bodiesOf(receiver).length, 20);
-  t.true(tries < 8, `${tries} tries in two seconds, the waits between them double`);
+  t.true(attempts < 8, `${attempts} attempts in two seconds, with doubling waits`);
 });
 
-test('a receiver that finds everything too large is not asked without end', async (t) => {
+test('a receiver that refuses every size gets a limited number of requests', async (t) => {
   const receiver = await receiverFor(t);
   receiver.fault = () => ({ status: 413 });
   const { exporter, counted } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')));
   await exporter.export(batchOf(numbered(4000)));
-  await waitFor('it to be given up', () => counted('portlight.records.dropped', 'too_large') === 4000);
+  await waitFor(
+    'the records to be dropped',
+    () => counted('portlight.records.dropped', 'too_large') === 4000,
+  );
   t.true(receiver.requests.logs <= 2100, `${receiver.requests.logs} requests`);
 });
 
-test('an end waits for the answer of a receiver that has refused before, which may have taken it', async (t) => {
+test('shutdown waits for the answer to a request in flight, even from a receiver that refused before', async (t) => {
   let requests = 0;
   const server = createHttpServer((request, response) => {
     request.resume();

@@ -1,4 +1,4 @@
-/** The spool against a model of what must come out of it, and against broken files and full disks. */
+/** The spool: compared with a model, and with damaged files and full disks. */
 
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,11 +32,11 @@ function laneOn(
   return lane;
 }
 
-/** What is taken from a lane until nothing is left, in order. */
+/** Dequeues and acknowledges everything in a lane. */
 function drain(lane: Lane, maxBytes = 1): string[] {
   const all: string[] = [];
-  for (let taken = lane.dequeue(maxBytes); taken !== undefined; taken = lane.dequeue(maxBytes)) {
-    all.push(...taken.otlp.toString().split('\n').filter(Boolean));
+  for (let request = lane.dequeue(maxBytes); request !== undefined; request = lane.dequeue(maxBytes)) {
+    all.push(...request.otlp.toString().split('\n').filter(Boolean));
     lane.acknowledge();
   }
   return all;
@@ -45,7 +45,7 @@ function drain(lane: Lane, maxBytes = 1): string[] {
 const line = (text: string): Buffer => Buffer.from(`${text}\n`);
 
 for (const order of ['oldest', 'newest'] as const satisfies SendOrder[]) {
-  test(`whatever is added, sent, put back and killed, each batch comes once or again, ${order} first`, async (t) => {
+  test(`no batch is lost in any sequence of adds, sends, retries and kills, ${order} first`, async (t) => {
     const action = fc.oneof(
       { weight: 6, arbitrary: fc.record({ do: fc.constant('add' as const), size: fc.nat(300) }) },
       { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), bytes: fc.nat(1000) }) },
@@ -56,38 +56,38 @@ for (const order of ['oldest', 'newest'] as const satisfies SendOrder[]) {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 40 }), async (actions) => {
         const directory = temporaryDirectory(t);
-        // One that was killed does nothing more, and so cannot fail.
+        // A killed lane does nothing more, so its errors do not count.
         let current = 0;
-        const begin = () => {
+        const start = () => {
           const own = ++current;
           return laneOn(t, directory, {
             order,
             onError: (error) => own === current && t.fail(String(error)),
           });
         };
-        let lane = begin();
+        let lane = start();
         const added: string[] = [];
         const sent: string[] = [];
-        let settled = 0;
+        let released = 0;
         for (const step of actions) {
           switch (step.do) {
             case 'add': {
               const text = `${added.length} `.padEnd(step.size, 'x');
               added.push(text);
-              void lane.add(line(text), 1).then(() => settled++);
+              void lane.add(line(text), 1).then(() => released++);
               break;
             }
             case 'send':
             case 'fail': {
-              const taken = lane.dequeue(step.bytes);
-              if (taken === undefined) break;
-              const texts = taken.otlp.toString().split('\n').filter(Boolean);
-              t.is(taken.count, texts.length);
-              // What comes while it is under way.
+              const request = lane.dequeue(step.bytes);
+              if (request === undefined) break;
+              const texts = request.otlp.toString().split('\n').filter(Boolean);
+              t.is(request.count, texts.length);
+              // A batch that is added while a request is in flight.
               if (step.bytes % 2 === 0) {
                 const text = `${added.length} meanwhile`;
                 added.push(text);
-                void lane.add(line(text), 1).then(() => settled++);
+                void lane.add(line(text), 1).then(() => released++);
               }
               if (step.do === 'send') {
                 sent.push(...texts);
@@ -96,11 +96,11 @@ for (const order of ['oldest', 'newest'] as const satisfies SendOrder[]) {
               break;
             }
             case 'kill':
-              lane = begin();
+              lane = start();
               break;
             case 'restart':
               t.is(await lane.close(), 0);
-              lane = begin();
+              lane = start();
               break;
           }
         }
@@ -117,7 +117,7 @@ for (const order of ['oldest', 'newest'] as const satisfies SendOrder[]) {
   });
 }
 
-test('of what has a source, all comes that the source was let go on from, whatever is killed when', async (t) => {
+test('a replayable source advances only past batches that are delivered, whatever is killed when', async (t) => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.constantFrom('add', 'send', 'fail', 'begin', 'kill', 'sync'), { maxLength: 40 }),
@@ -125,18 +125,18 @@ test('of what has a source, all comes that the source was let go on from, whatev
         const root = temporaryDirectory(t);
         let current = 0;
         let directory = join(root, '0');
-        const begin = () => {
+        const start = () => {
           const own = ++current;
           const last = directory;
-          // One that was killed writes no more: it goes on where nobody looks.
+          // A killed lane must not write any more: its copy continues in another directory.
           directory = join(root, String(own));
           if (existsSync(last)) cpSync(last, directory, { recursive: true });
-          const onFault = (error: unknown) => own === current && t.fail(String(error));
-          return laneOn(t, directory, { isReplayable: true, onError: onFault });
+          const onError = (error: unknown) => own === current && t.fail(String(error));
+          return laneOn(t, directory, { isReplayable: true, onError });
         };
-        let lane = begin();
-        let isTaken = false;
-        /** How far the source was let go on. */
+        let lane = start();
+        let isInFlight = false;
+        /** How far the source advanced. */
         let position = 0;
         let next = 0;
         const sent: number[] = [];
@@ -145,7 +145,7 @@ test('of what has a source, all comes that the source was let go on from, whatev
             sent.push(...texts.map(Number));
             lane.acknowledge();
           } else lane.requeue();
-          isTaken = false;
+          isInFlight = false;
         };
         let texts: string[] = [];
         for (const action of actions) {
@@ -156,25 +156,25 @@ test('of what has a source, all comes that the source was let go on from, whatev
               if (own === current) position = Math.max(position, number + 1);
             });
           } else if (action === 'begin') {
-            const taken = isTaken ? undefined : lane.dequeue(6);
-            if (taken === undefined) continue;
-            isTaken = true;
-            texts = taken.otlp.toString().split('\n').filter(Boolean);
+            const request = isInFlight ? undefined : lane.dequeue(6);
+            if (request === undefined) continue;
+            isInFlight = true;
+            texts = request.otlp.toString().split('\n').filter(Boolean);
           } else if (action === 'send' || action === 'fail') {
-            if (isTaken) end(action === 'send', texts);
+            if (isInFlight) end(action === 'send', texts);
           } else if (action === 'sync') await new Promise((resolve) => setTimeout(resolve, 120));
           else {
             await undefined;
-            lane = begin();
-            isTaken = false;
-            // Its source goes on from there.
+            lane = start();
+            isInFlight = false;
+            // The source continues from its position.
             next = position;
           }
           await undefined;
         }
-        if (isTaken) end(true, texts);
+        if (isInFlight) end(true, texts);
         sent.push(...drain(lane, 6).map(Number));
-        // What was on the disk at the kill, and its source did not know so yet, comes again.
+        // Batches that were on the disk at the kill are sent again if the source did not know.
         const missing = [...Array(next).keys()].filter((number) => !sent.includes(number));
         t.deepEqual(missing, [], `${actions}`);
         t.is(lane.waitingBytes, 0);
@@ -187,7 +187,7 @@ test('of what has a source, all comes that the source was let go on from, whatev
   );
 });
 
-test('of metrics that wait, the newest is sent first, those of an earlier process after it', (t) => {
+test('the newest waiting metrics are sent first, those of an earlier process last', (t) => {
   const directory = temporaryDirectory(t);
   const first = laneOn(t, directory, { order: 'newest' });
   for (const text of ['1', '2', '3']) void first.add(line(text), 1);
@@ -199,7 +199,7 @@ test('of metrics that wait, the newest is sent first, those of an earlier proces
   t.deepEqual(drain(lane), ['6', '5', '4', '3', '2', '1']);
 });
 
-test('a source goes on when its batch was sent, or is on the disk for good, and not before', async (t) => {
+test('a source advances when its batch is delivered or durable, not before', async (t) => {
   const lane = laneOn(t, temporaryDirectory(t));
   const done: string[] = [];
   void lane.add(line('sent'), 1).then(() => done.push('sent'));
@@ -214,24 +214,24 @@ test('a source goes on when its batch was sent, or is on the disk for good, and 
   t.deepEqual(drain(lane), ['kept']);
 });
 
-test('the bytes of a batch that is being sent are its own until it was', async (t) => {
+test('the source does not reuse the bytes of a batch while it is in flight', async (t) => {
   const lane = laneOn(t, temporaryDirectory(t));
-  const otlp = line('under way');
-  let isSettled = false;
+  const otlp = line('in flight');
+  let isReleased = false;
   void lane.add(otlp, 1).then(() => {
-    isSettled = true;
+    isReleased = true;
     otlp.fill('!');
   });
-  const taken = lane.dequeue(1)!;
+  const request = lane.dequeue(1)!;
   await new Promise((resolve) => setTimeout(resolve, 1000));
-  t.false(isSettled, 'it is on the disk, but under way');
-  t.is(taken.otlp.toString(), 'under way\n');
+  t.false(isReleased, 'on the disk, but in flight');
+  t.is(request.otlp.toString(), 'in flight\n');
   lane.requeue();
-  await waitFor('the disk', () => isSettled);
-  t.deepEqual(drain(lane), ['under way'], 'it is read from the disk now');
+  await waitFor('the disk', () => isReleased);
+  t.deepEqual(drain(lane), ['in flight'], 'read from the disk');
 });
 
-test('bits that flip cost what they are in, and nothing else', (t) => {
+test('a flipped bit damages one batch and no other', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1500 }), fc.integer({ min: 0, max: 7 }), (at, bit) => {
       const directory = temporaryDirectory(t);
@@ -261,7 +261,7 @@ test('bits that flip cost what they are in, and nothing else', (t) => {
   );
 });
 
-test('a file that is cut short loses what it ends in', (t) => {
+test('a truncated segment loses only its last batch', (t) => {
   const directory = temporaryDirectory(t);
   const writer = laneOn(t, directory);
   for (const text of ['one', 'two', 'three']) void writer.add(line(text), 1);
@@ -294,7 +294,7 @@ test('a segment has the documented bytes', async (t) => {
   await lane.close();
 });
 
-test('frames are found behind whatever is broken', (t) => {
+test('intact batches are found behind damaged bytes', (t) => {
   const frame = (text: string) => {
     const otlp = Buffer.from(text);
     return Buffer.concat([encodeHeader(otlp, 3, 1.5), otlp]);
@@ -315,9 +315,9 @@ test('frames are found behind whatever is broken', (t) => {
 function spoolOn(
   t: ExecutionContext,
   options: Partial<SpoolOptions>,
-): { spool: Spool; dropped: string[]; faults: string[] } {
+): { spool: Spool; dropped: string[]; errors: string[] } {
   const dropped: string[] = [];
-  const faults: string[] = [];
+  const errors: string[] = [];
   const spool = new Spool({
     directory: temporaryDirectory(t),
     maxBytes: 20_000_000,
@@ -325,45 +325,45 @@ function spoolOn(
     logsWait: true,
     metricsOrder: 'newest',
     onDropped: (lane, count, reason) => dropped.push(`${count} ${lane} ${reason}`),
-    onError: (error) => faults.push(String(error)),
+    onError: (error) => errors.push(String(error)),
     ...options,
   });
   t.teardown(() => spool.close().then(() => {}));
-  return { spool, dropped, faults };
+  return { spool, dropped, errors };
 }
 
 const MEGABYTE = Buffer.alloc(1_000_000, 'x');
 const sum = (dropped: readonly string[], what: string): number =>
   dropped.filter((text) => text.endsWith(what)).reduce((total, text) => total + Number.parseInt(text, 10), 0);
 
-test('a full spool gives up metrics first, then traces, then logs; logs themselves wait', async (t) => {
+test('a full spool drops metrics first, then traces, then logs for events; logs wait', async (t) => {
   const { spool, dropped } = spoolOn(t, {});
   const { metrics, traces, logs, events } = spool.lanes;
   for (let index = 0; index < 6; index++) void metrics.add(MEGABYTE, 1);
   for (let index = 0; index < 6; index++) void traces.add(MEGABYTE, 1);
-  let going = 0;
-  for (let index = 0; index < 25; index++) void logs.add(MEGABYTE, 1).then(() => going++);
+  let written = 0;
+  for (let index = 0; index < 25; index++) void logs.add(MEGABYTE, 1).then(() => written++);
   t.is(sum(dropped, 'metrics spool_full'), 6);
   t.is(sum(dropped, 'traces spool_full'), 6);
   t.is(sum(dropped, 'logs spool_full'), 0);
   await new Promise((resolve) => setTimeout(resolve, 1000));
-  t.true(going >= 15 && going < 20, `${going} logs are on the disk, the others wait`);
+  t.true(written >= 15 && written < 20, `${written} logs are on the disk, the others wait`);
   for (let index = 0; index < 8; index++) void events.add(MEGABYTE, 1);
-  t.is(sum(dropped, 'logs spool_full'), 0, 'events wait in memory as long as there is room');
+  t.is(sum(dropped, 'logs spool_full'), 0, 'events wait in memory while it has space');
   for (let index = 0; index < 3; index++) void events.add(MEGABYTE, 1);
-  t.true(sum(dropped, 'logs spool_full') > 0, 'an event is worth more than the oldest logs');
+  t.true(sum(dropped, 'logs spool_full') > 0, 'the oldest logs are dropped for an event');
   t.is(sum(dropped, 'events spool_full'), 0);
   t.true(Object.values(spool.lanes).reduce((total, { diskBytes }) => total + diskBytes, 0) <= 20_000_000);
 });
 
-test('metrics that find no room beside what is worth more are given up, the newest kept as long as there is', (t) => {
+test('metrics are dropped when more important batches fill the spool', (t) => {
   const { spool, dropped } = spoolOn(t, { maxBytes: 16_777_216 });
   for (let index = 0; index < 16; index++) void spool.lanes.logs.add(MEGABYTE, 1);
   void spool.lanes.metrics.add(MEGABYTE, 7);
   t.deepEqual(dropped, ['7 metrics spool_full']);
 });
 
-test('what nobody takes for too long is given up, and counted', async (t) => {
+test('expired batches are dropped and counted', async (t) => {
   const dropped: string[] = [];
   const lane = laneOn(t, temporaryDirectory(t), {
     onDropped: (count, reason) => dropped.push(`${count} ${reason}`),
@@ -376,7 +376,7 @@ test('what nobody takes for too long is given up, and counted', async (t) => {
   t.is(lane.waitingBytes, 0);
 });
 
-test('without a directory batches wait in memory, and above its bound the oldest is given up', (t) => {
+test('without a directory batches wait in memory, and the oldest is dropped above the limit', (t) => {
   const dropped: string[] = [];
   const lane = laneOn(t, undefined, {
     maxMemoryBytes: 20,
@@ -387,7 +387,7 @@ test('without a directory batches wait in memory, and above its bound the oldest
   t.deepEqual(drain(lane), ['2', '3', '12345678901']);
 });
 
-test('files are removed when what is in them was sent', (t) => {
+test('segments are deleted when their batches are delivered', (t) => {
   const directory = temporaryDirectory(t);
   const lane = laneOn(t, directory);
   for (let index = 0; index < 20; index++) void lane.add(MEGABYTE, 1);
@@ -400,7 +400,7 @@ test('files are removed when what is in them was sent', (t) => {
   t.true(files.length <= 1 && files.every((name) => statSync(join(directory, name)).size < 100));
 });
 
-test('what a receiver refuses for good, and what is damaged, is kept up to a size', async (t) => {
+test('refused requests are kept for diagnosis up to a size', async (t) => {
   const directory = temporaryDirectory(t);
   const { spool } = spoolOn(t, { directory });
   for (let index = 0; index < 70; index++) spool.quarantineRefused('logs', MEGABYTE);
@@ -410,7 +410,7 @@ test('what a receiver refuses for good, and what is damaged, is kept up to a siz
   t.true(existsSync(join(directory, 'logs')));
 });
 
-test('empty files of earlier processes are removed, and keep nothing from growing old', async (t) => {
+test('empty segments of earlier processes are deleted, and do not stop batches from expiring', async (t) => {
   const directory = temporaryDirectory(t);
   for (let restart = 0; restart < 5; restart++) {
     const lane = laneOn(t, directory);
@@ -427,7 +427,7 @@ test('empty files of earlier processes are removed, and keep nothing from growin
   t.deepEqual(dropped, ['1 expired']);
 });
 
-test('a receiver that is away costs neither files nor descriptors', async (t) => {
+test('an unreachable receiver leaks neither segments nor descriptors', async (t) => {
   const directory = temporaryDirectory(t);
   const open = () => readdirSync('/proc/self/fd').length;
   const before = open();
@@ -448,70 +448,70 @@ test('a receiver that is away costs neither files nor descriptors', async (t) =>
   }
 });
 
-test('a disk that had no room goes on by itself, and sources with it', async (t) => {
-  let hasRoom = false;
+test('writing resumes when a full disk has space again, and sources advance', async (t) => {
+  let hasSpace = false;
   const lane = laneOn(t, temporaryDirectory(t), {
     isReplayable: true,
     dropsWhenFull: false,
-    freeSpace: () => hasRoom,
+    freeSpace: () => hasSpace,
   });
-  let settled = 0;
-  for (const text of ['1', '2', '3']) void lane.add(line(text), 1).then(() => settled++);
+  let released = 0;
+  for (const text of ['1', '2', '3']) void lane.add(line(text), 1).then(() => released++);
   await new Promise((resolve) => setTimeout(resolve, 500));
-  t.is(settled, 0);
-  hasRoom = true;
-  await waitFor('the sources', () => settled === 3, 5000);
+  t.is(released, 0);
+  hasSpace = true;
+  await waitFor('the sources', () => released === 3, 5000);
   t.deepEqual(drain(lane), ['1', '2', '3']);
 });
 
-test('a fault of the disk that is no want of room costs nothing', async (t) => {
+test('a deleted directory is created again, and nothing is dropped', async (t) => {
   const directory = temporaryDirectory(t);
-  const faults: string[] = [];
+  const errors: string[] = [];
   const lane = laneOn(t, directory, {
     freeSpace: (_, isFull) => {
       t.false(isFull);
       return true;
     },
-    onError: (error) => faults.push(String(error)),
+    onError: (error) => errors.push(String(error)),
   });
   rmSync(directory, { recursive: true });
   void lane.add(line('one'), 1);
-  t.true(existsSync(directory), 'the directory is made anew');
+  t.true(existsSync(directory), 'the directory is created again');
   t.deepEqual(drain(lane), ['one']);
-  t.is(faults.length, 1);
+  t.is(errors.length, 1);
 });
 
-test('a request that takes long keeps nothing from the disk, itself included', async (t) => {
+test('a slow request does not keep batches from being written, its own included', async (t) => {
   const directory = temporaryDirectory(t);
   const lane = laneOn(t, directory, { isReplayable: true });
-  const settled: string[] = [];
-  const add = (text: string) => void lane.add(line(text), 1).then(() => settled.push(text));
+  const released: string[] = [];
+  const add = (text: string) => void lane.add(line(text), 1).then(() => released.push(text));
   add('1');
   add('2');
   lane.dequeue(1);
   add('3');
-  await waitFor('those behind it', () => settled.length === 2);
-  t.deepEqual(settled, ['2', '3']);
+  await waitFor('the batches after it', () => released.length === 2);
+  t.deepEqual(released, ['2', '3']);
   const [file] = readdirSync(directory);
   t.true(readFileSync(join(directory, file!)).includes('1\n'));
   lane.requeue();
   await undefined;
-  t.deepEqual(settled, ['2', '3', '1']);
+  t.deepEqual(released, ['2', '3', '1']);
   t.deepEqual(drain(lane), ['1', '2', '3']);
 });
 
-test('at the end, what is on the disk lets its source go on, though it is being sent', async (t) => {
+test('close releases the source of a batch on the disk, even while it is in flight', async (t) => {
   for (const hasWaited of [false, true]) {
     const directory = temporaryDirectory(t);
     const lane = laneOn(t, directory, { isReplayable: true });
-    let settled = 0;
-    void lane.add(line('1'), 1).then(() => settled++);
+    let released = 0;
+    void lane.add(line('1'), 1).then(() => released++);
     lane.dequeue(1);
-    void lane.add(line('2'), 1).then(() => settled++);
-    if (hasWaited) await waitFor('the one behind it', () => settled === 1);
+    void lane.add(line('2'), 1).then(() => released++);
+    if (hasWaited) await waitFor('the batch after it', () => released === 1);
     t.is(await lane.close(), 0);
     await undefined;
-    t.is(settled, 2);
+    t.is(released, 2);
     lane.requeue();
     t.deepEqual(drain(laneOn(t, directory)), ['1', '2']);
   }
