@@ -19,7 +19,7 @@ test('a program that is missing, fails or has no version is absent, with the rea
     absent: `no ${program} on PATH`,
   });
   t.deepEqual(await findProgram(path, program, '--version', /^Program (\S+)/), {
-    absent: `${process.execPath} --version tells no version`,
+    absent: `${process.execPath} --version prints no version`,
   });
   const failing = await findProgram(path, program, '--no-such-option', /^v(\S+)/);
   t.regex('absent' in failing ? failing.absent : '', /no-such-option/);

@@ -208,7 +208,7 @@ test('answers are classified as the specification says', async (t) => {
     413: 'too_large',
     429: 'retry',
   };
-  for (const [status, kind] of Object.enattempts({
+  for (const [status, kind] of Object.entries({
     ...http,
     500: 'refused',
     501: 'refused',
@@ -261,7 +261,7 @@ test('silent, dripping, reset, incomplete and invalid answers end by the deadlin
     upgrade: (socket) =>
       void socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
   };
-  for (const [name, act] of Object.enattempts(bad)) {
+  for (const [name, act] of Object.entries(bad)) {
     const url = await serve(t, act);
     for (const protocol of PROTOCOLS) {
       const transport = await createTransport(targetOf(url, { protocol, timeoutMs: 500 }));
