@@ -58,7 +58,7 @@ export async function listAlerts({ output }: { output: string }, command: Comman
 }
 
 export async function listRules({ output }: { output: string }, command: Command): Promise<void> {
-  const { config, ruleProblems: ruleMistakes } = await loadCommandConfig(command);
+  const { config, ruleProblems } = await loadCommandConfig(command);
   const reasons = new Map(builtinRules.map(({ rule, reason }) => [rule.name, reason]));
   const rules = rulesWithOptIn(config.alerts).map(({ rule, isOn }) => ({
     name: rule.name,
@@ -70,7 +70,7 @@ export async function listRules({ output }: { output: string }, command: Command
   const head = ['RULE', 'STATE', 'SEVERITY', 'FIRES WHEN'];
   const rows = rules.map(({ name, on, severity, when }) => [name, on ? 'on' : 'off', severity, when]);
   await printAs(output, rules, () => printTable({ head, rows }));
-  for (const mistake of ruleMistakes) console.error(`portlight: ${mistake}`);
+  for (const problem of ruleProblems) console.error(`portlight: ${problem}`);
 }
 
 /** All rules, disabled ones included. */

@@ -29,8 +29,8 @@ export async function printConfig({ output }: { output: string }, command: Comma
 }
 
 export async function validateConfig(_options: unknown, command: Command): Promise<void> {
-  const { ruleProblems: ruleMistakes } = await loadCommandConfig(command);
-  if (ruleMistakes.length > 0) throw new ConfigError(ruleMistakes);
+  const { ruleProblems } = await loadCommandConfig(command);
+  if (ruleProblems.length > 0) throw new ConfigError(ruleProblems);
   console.log('The configuration is valid.');
 }
 

@@ -42,7 +42,7 @@ interface NamespaceGroup {
 function inspectNamespaces(
   procfs: string,
   inspect: ContainerInspectInfo,
-  onMistake: (mistake: string) => void,
+  onProblem: (problem: string) => void,
 ): NamespacedContainer | undefined {
   const container = fromInspect(inspect, undefined, {});
   try {
@@ -52,33 +52,33 @@ function inspectNamespaces(
     return { id: container.id, name: container.name, namespaces, confinement, elevated };
   } catch (error) {
     const reason = isDenied(error) ? 'reading its namespaces requires CAP_SYS_PTRACE' : errorMessage(error);
-    onMistake(`container ${container.name}: ${reason}`);
+    onProblem(`container ${container.name}: ${reason}`);
     return undefined;
   }
 }
 
 /** All namespaces with their members: by type, the host's namespace first, then by number of members. */
-function groupNamespaces(inhabitants: readonly NamespacedContainer[]): NamespaceGroup[] {
+function groupNamespaces(containers: readonly NamespacedContainer[]): NamespaceGroup[] {
   return namespaceTypes.flatMap((type) => {
-    const rooms = new Map<number, { host: boolean; members: string[] }>();
-    for (const { name, namespaces } of inhabitants) {
+    const groups = new Map<number, { host: boolean; members: string[] }>();
+    for (const { name, namespaces } of containers) {
       const namespace = namespaces[type];
       if (namespace === undefined) continue;
-      const room = rooms.get(namespace.inode) ?? { host: namespace.host === true, members: [] };
-      room.members.push(name);
-      rooms.set(namespace.inode, room);
+      const group = groups.get(namespace.inode) ?? { host: namespace.host === true, members: [] };
+      group.members.push(name);
+      groups.set(namespace.inode, group);
     }
-    return [...rooms]
-      .map(([inode, room]) => ({ type, inode, ...room }))
+    return [...groups]
+      .map(([inode, group]) => ({ type, inode, ...group }))
       .sort((a, b) => Number(b.host) - Number(a.host) || b.members.length - a.members.length);
   });
 }
 
-function tree(inhabitants: readonly NamespacedContainer[]): string {
-  const rooms = groupNamespaces(inhabitants);
+function tree(containers: readonly NamespacedContainer[]): string {
+  const groups = groupNamespaces(containers);
   const lines: string[] = [];
   for (const type of namespaceTypes) {
-    const ofType = rooms.filter((room) => room.type === type);
+    const ofType = groups.filter((group) => group.type === type);
     if (ofType.length > 0) lines.push(type);
     ofType.forEach(({ inode, host, members }, index) => {
       const branch = index === ofType.length - 1 ? '└─' : '├─';
@@ -86,21 +86,21 @@ function tree(inhabitants: readonly NamespacedContainer[]): string {
       lines.push(`${branch} ${inode} ${whose}: ${members.join(', ')}`);
     });
   }
-  for (const { name, elevated = [] } of inhabitants)
+  for (const { name, elevated = [] } of containers)
     if (elevated.length > 0) lines.push(`! ${name} has elevated access: ${elevated.join(', ')}`);
   return lines.join('\n');
 }
 
 /** One row per container: with whom it shares each namespace. */
-function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
-  const rooms = groupNamespaces(inhabitants);
-  const rows = inhabitants.map(({ name, namespaces, elevated = [] }) => [
+function rowsOf(containers: readonly NamespacedContainer[]): Rows {
+  const groups = groupNamespaces(containers);
+  const rows = containers.map(({ name, namespaces, elevated = [] }) => [
     name,
     ...namespaceTypes.map((type) => {
       const namespace = namespaces[type];
       if (namespace === undefined) return '-';
-      const room = rooms.find((known) => known.type === type && known.inode === namespace.inode);
-      const others = (room?.members ?? []).filter((member) => member !== name);
+      const group = groups.find((known) => known.type === type && known.inode === namespace.inode);
+      const others = (group?.members ?? []).filter((member) => member !== name);
       if (namespace.host === true) return 'host';
       return others.length === 0 ? 'private' : others.join(', ');
     }),
@@ -110,13 +110,13 @@ function rowsOf(inhabitants: readonly NamespacedContainer[]): Rows {
 }
 
 /** A Graphviz graph: a box per container, with an edge to each namespace that it shares. */
-function dot(inhabitants: readonly NamespacedContainer[]): string {
+function dot(containers: readonly NamespacedContainer[]): string {
   const quoted = (text: string) => JSON.stringify(text);
-  const shared = groupNamespaces(inhabitants).filter(({ host, members }) => host || members.length > 1);
+  const shared = groupNamespaces(containers).filter(({ host, members }) => host || members.length > 1);
   return [
     'graph namespaces {',
     '  node [fontname="sans-serif"];',
-    ...inhabitants.map(
+    ...containers.map(
       ({ name, elevated = [] }) =>
         `  ${quoted(name)} [shape=box${elevated.length > 0 ? ', color=red' : ''}];`,
     ),
@@ -131,15 +131,15 @@ function dot(inhabitants: readonly NamespacedContainer[]): string {
   ].join('\n');
 }
 
-function facts(inhabitants: readonly NamespacedContainer[]): object[] {
-  const rooms = groupNamespaces(inhabitants);
-  return inhabitants.map(({ id, name, namespaces, confinement, elevated }) => ({
+function facts(containers: readonly NamespacedContainer[]): object[] {
+  const groups = groupNamespaces(containers);
+  return containers.map(({ id, name, namespaces, confinement, elevated }) => ({
     id,
     name,
     namespaces: Object.fromEntries(
       Object.entries(namespaces).map(([type, namespace]) => {
-        const room = rooms.find((known) => known.type === type && known.inode === namespace.inode);
-        const sharers = (room?.members ?? []).filter((member) => member !== name);
+        const group = groups.find((known) => known.type === type && known.inode === namespace.inode);
+        const sharers = (group?.members ?? []).filter((member) => member !== name);
         const relation = relationOf(namespace, sharers.length);
         return [
           type,
@@ -166,33 +166,33 @@ async function fromDaemon(daemon: Daemon, procfs: string): Promise<NamespacedCon
     () => `inspecting containers of ${daemon.endpoint.host}`,
     daemon.running(),
   );
-  const mistakes: string[] = [];
+  const problems: string[] = [];
   const found = running.flatMap(
-    (inspect) => inspectNamespaces(procfs, inspect, (mistake) => mistakes.push(mistake)) ?? [],
+    (inspect) => inspectNamespaces(procfs, inspect, (problem) => problems.push(problem)) ?? [],
   );
-  if (found.length === 0 && mistakes.length > 0) throw new Unanswered(mistakes.join('; '));
-  for (const mistake of mistakes) console.error(`portlight: ${mistake}`);
+  if (found.length === 0 && problems.length > 0) throw new Unanswered(problems.join('; '));
+  for (const problem of problems) console.error(`portlight: ${problem}`);
   return found;
 }
 
 async function fromAgent(agent: AgentClient): Promise<NamespacedContainer[]> {
   const { namespaces: all } = await agent.get<NamespaceMap>('/api/namespaces');
-  const inhabitants = new Map<string, NamespacedContainer>();
+  const containers = new Map<string, NamespacedContainer>();
   for (const { type, inode, isHost, members } of all)
     for (const { id, name } of members) {
-      const known = inhabitants.get(id) ?? { id, name, namespaces: {} };
+      const known = containers.get(id) ?? { id, name, namespaces: {} };
       const namespace = { inode, host: isHost };
-      inhabitants.set(id, { ...known, namespaces: { ...known.namespaces, [type]: namespace } });
+      containers.set(id, { ...known, namespaces: { ...known.namespaces, [type]: namespace } });
     }
-  return [...inhabitants.values()];
+  return [...containers.values()];
 }
 
 export async function printNamespaces({ output }: { output: string }, command: Command): Promise<void> {
   const { config } = await loadCommandConfig(command);
   const found = await daemonOrAgent(config, (daemon) => fromDaemon(daemon, config.procfs), fromAgent);
-  const inhabitants = found.sort((a, b) => (a.name < b.name ? -1 : 1));
-  await printAs(output, facts(inhabitants), () => {
-    if (output === 'table') printTable(rowsOf(inhabitants));
-    else print(output === 'dot' ? dot(inhabitants) : fitTerminal(tree(inhabitants)));
+  const containers = found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  await printAs(output, facts(containers), () => {
+    if (output === 'table') printTable(rowsOf(containers));
+    else print(output === 'dot' ? dot(containers) : fitTerminal(tree(containers)));
   });
 }

@@ -103,7 +103,7 @@ function addAlerts(program: Command): void {
   )
     .addOption(outputOption())
     .action(async (options, command) => (await import('./alerts.ts')).listRules(options, command));
-  addExample(rules, 'portlight alerts rules --config new.yaml', 'including mistakes in the rules of a file');
+  addExample(rules, 'portlight alerts rules --config new.yaml', 'including problems in the rules of a file');
 }
 
 function addViews(program: Command): void {
@@ -217,7 +217,7 @@ function addSetup(program: Command): void {
   const validate = addConfigFlags(
     config
       .command('validate')
-      .description('validate the configuration; exits with 2 and prints one line per mistake'),
+      .description('validate the configuration; exits with 2 and prints one line per problem'),
   ).action(async (options, command) => (await import('./config.ts')).validateConfig(options, command));
   addExample(validate, 'portlight config validate --config new.yaml', 'before you deploy it');
   const schema = config

@@ -13,8 +13,8 @@ export async function run(_options: unknown, command: Command): Promise<void> {
   const loaded = await loadCommandConfig(command);
   let { config } = loaded;
   const logger = createLogger(config.log_level);
-  const logRuleProblems = (mistakes: readonly string[]) => {
-    for (const mistake of mistakes) logger.error(`ignoring a rule, or a change of a rule: ${mistake}`);
+  const logRuleProblems = (problems: readonly string[]) => {
+    for (const problem of problems) logger.error(`ignoring a rule, or a change of a rule: ${problem}`);
   };
   logRuleProblems(loaded.ruleProblems);
   // Counters continue after a reload.
@@ -39,9 +39,9 @@ export async function run(_options: unknown, command: Command): Promise<void> {
       );
   };
 
-  const logRefusal = (mistakes: readonly string[]) => {
-    for (const mistake of mistakes)
-      logger.error(`SIGHUP: invalid configuration, keeping the current one: ${mistake}`);
+  const logRefusal = (problems: readonly string[]) => {
+    for (const problem of problems)
+      logger.error(`SIGHUP: invalid configuration, keeping the current one: ${problem}`);
   };
   /** Restarts the agent. Nothing is lost in between: it resumes from positions, the spool and the daemon's events. */
   const reload = async () => {

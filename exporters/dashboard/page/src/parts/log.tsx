@@ -162,7 +162,7 @@ export function LogView({ id }: { readonly id: string }) {
         </button>
       </div>
       {problem.value === '' ? null : (
-        <p class="mistake" role="alert">
+        <p class="problem" role="alert">
           {problem.value}
         </p>
       )}

@@ -35,7 +35,7 @@ export function LoginView() {
           />
         </label>
         {problem.value === '' ? null : (
-          <p class="mistake" role="alert">
+          <p class="problem" role="alert">
             {problem.value}
           </p>
         )}
