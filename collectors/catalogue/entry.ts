@@ -8,7 +8,7 @@ import type { Attributes, Metric, MetricKind } from '../records/records.ts';
 export type ValueLocation =
   /** The file's only value. */
   | { readonly at: 'value' }
-  /** `key value` on a line of its own. */
+  /** `key value` on one line. */
   | { readonly at: 'key'; readonly key: string }
   /** The n-th of the values on the file's first line. */
   | { readonly at: 'position'; readonly position: number }

@@ -24,7 +24,7 @@ export interface ContainerFiles {
   readonly tables: readonly TableFiles[];
 }
 
-/** A table's files in a directory, labelled by what `*` stands for. The label of a file without `*` is ''. */
+/** A table's files in a directory, labelled by the text in place of `*`. The label of a file without `*` is ''. */
 function listTableFiles(directory: string, pattern: string): { name: string; label: string }[] {
   if (!pattern.includes('*')) return [{ name: pattern, label: '' }];
   const [before = '', after = ''] = pattern.split('*');

@@ -24,7 +24,7 @@ export interface PlannedFile {
   readonly name: string;
   readonly parse: FileParser;
   readonly slots: readonly number[];
-  /** The most frequent that any of its fields asks for; undefined for every round. */
+  /** The most frequent cadence of its fields; undefined for every round. */
   readonly cadence: Cadence | undefined;
 }
 
@@ -110,7 +110,7 @@ const ACTIVITY = {
 };
 
 /**
- * The fields that show activity. Without CPU time none does: memory usage alone can stand still while a
+ * The fields that show activity. Without CPU time none does: memory usage alone can stay the same while a
  * process runs.
  */
 function activityFields(versions: ReadonlyMap<string, 1 | 2>): Field[] {

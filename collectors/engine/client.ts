@@ -85,7 +85,7 @@ type Failure = Error & { readonly statusCode?: number };
  * Called when a request starts.
  * @param template path as the Engine API's reference writes it
  * @param path as it is sent, with its query
- * @returns called when the request ends; for a stream, when it has begun
+ * @returns called when the request ends; for a stream, when it has started
  */
 export type RequestObserver = (template: string, path: string) => (error: Failure | null) => void;
 

@@ -1,5 +1,5 @@
 /**
- * The host that the containers run on.
+ * Resource attributes of the host that the containers run on.
  * Source: https://opentelemetry.io/docs/specs/semconv/resource/host/ and …/os/
  */
 import { readFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import type { AttributeValue } from '../records/records.ts';
 
 const require = createRequire(import.meta.url);
 
-/** OpenTelemetry's names of processor architectures where Node's differ. */
+/** OpenTelemetry's names of processor architectures, where Node's differ. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   x64: 'amd64',
   ia32: 'x86',
@@ -33,10 +33,10 @@ interface Distribution {
   readonly version: string | undefined;
 }
 
-/** What the distribution says of itself: os-release(5). @param rootfs where its / is */
+/** The distribution's name and version: os-release(5). @param rootfs where the host's / is */
 async function distributionOf(rootfs: string): Promise<Distribution> {
   if (rootfs === '/') {
-    // systeminformation knows the distributions that have no such file, too; the rest of it is not needed.
+    // systeminformation also knows distributions without such a file. Only this one of its files is loaded.
     const { osInfo } = require('systeminformation/lib/osinfo') as Pick<typeof Systeminformation, 'osInfo'>;
     const { distro, release: version } = await osInfo();
     return { name: distro, version };
@@ -47,14 +47,14 @@ async function distributionOf(rootfs: string): Promise<Distribution> {
 }
 
 /**
- * `host.*` and `os.*` of every record. What this host does not tell is absent.
- * @param rootfs where the host's / is: a container has a name and a distribution of its own
+ * `host.*` and `os.*` of every record. An attribute that cannot be read is absent.
+ * @param rootfs where the host's / is: a container has its own host name and distribution
  */
 export async function readHostAttributes(
   procfs: string,
   rootfs: string,
 ): Promise<Record<string, AttributeValue>> {
-  // The kernel tells each the name of its own UTS namespace, whatever /proc it reads.
+  // sys/kernel/hostname has the name of the reader's UTS namespace, whatever /proc it is read from.
   const names = [
     ...(rootfs === '/' ? [] : [join(rootfs, 'etc/hostname')]),
     join(procfs, 'sys/kernel/hostname'),

@@ -16,7 +16,7 @@ const FEW_DESCRIPTORS = 16;
  */
 let isCountedByKernel: boolean | undefined;
 
-/** @throws when the process has vanished, or without the privilege to look at it (CAP_DAC_READ_SEARCH) */
+/** @throws when the process has vanished, or without the privilege to read it (CAP_DAC_READ_SEARCH) */
 export function countDescriptors(procfs: string, pid: number): number {
   const directory = join(procfs, String(pid), 'fd');
   isCountedByKernel ??= statSync('/proc/self/fd').size > 0;
@@ -35,8 +35,7 @@ export function countSockets(procfs: string, pid: number): number {
 }
 
 /**
- * The share of its limit of descriptors that a process has open; undefined without the privilege to look at
- * it.
+ * The share of its limit of descriptors that a process has open; undefined without the privilege to read it.
  */
 export function descriptorUtilization(procfs: string, pid: number): number | undefined {
   try {

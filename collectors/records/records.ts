@@ -69,7 +69,7 @@ export interface Container {
   status: string;
   /** `State.Health.Status`; undefined without a health check. */
   health: string | undefined;
-  /** `RestartCount`: restarts by the restart policy; undefined without a daemon, who alone knows it. */
+  /** `RestartCount`: restarts by the restart policy; undefined without a daemon, which alone knows it. */
   restarts: number | undefined;
   /** `State.ExitCode` of the last run; undefined without a daemon. */
   exitCode: number | undefined;

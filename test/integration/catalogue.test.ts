@@ -1,4 +1,4 @@
-/** Metrics of the catalogue under workloads that move them, each against a value that is known otherwise. */
+/** Metrics of the catalogue under workloads that change them, compared with values from other sources. */
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
@@ -14,7 +14,7 @@ const MEBIBYTE = 1024 * 1024;
 
 test.before(ensureImage);
 
-/** Moves a process into a cgroup below its own, as an init in a container does, in the hierarchy that counts processes. */
+/** Moves a process into a cgroup below its own, as an init in a container does, in the pids hierarchy. */
 function moveIntoSubCgroup(pid: number): void {
   const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
   const line =
@@ -25,7 +25,7 @@ function moveIntoSubCgroup(pid: number): void {
   writeFileSync(`${directory}/cgroup.procs`, String(pid));
 }
 
-/** A receiver with an agent that ships to it, and what it last received of a metric. */
+/** An agent with a receiver, and the last point that it received of a metric. */
 async function observe(t: Parameters<typeof startAgent>[0], variables: Record<string, string> = {}) {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
@@ -44,13 +44,13 @@ async function observe(t: Parameters<typeof startAgent>[0], variables: Record<st
   return { receiver, latest, until };
 }
 
-test('a throttled container: periods, throttled periods and time, limit', async (t) => {
+test('a throttled container has periods, throttled periods and time, and a limit', async (t) => {
   const { until, latest } = await observe(t);
   const name = uniqueName('throttled');
   const container = await runContainer(t, {
     name,
     script: 'while :; do :; done',
-    // So little that it is throttled, too, where others leave it little.
+    // So little that it is throttled even on a busy host.
     host: { NanoCpus: 5e7, CpuShares: 512 },
   });
   await until(name, 'container.cpu.throttling.throttled_periods', {}, (value) => value > 5);
@@ -67,10 +67,10 @@ test('a throttled container: periods, throttled periods and time, limit', async 
   t.true(latest(name, 'container.cpuset.size')!.value >= 1);
 });
 
-test('a container at its memory limit: the kernel kills in it, and the events tell', async (t) => {
+test('a container at its memory limit: OOM kills are counted and reported as events', async (t) => {
   const { until, latest, receiver } = await observe(t);
   const name = uniqueName('oom');
-  // The shell outlives its child, which holds more than there is.
+  // The shell outlives its child, which exceeds the limit.
   await runContainer(t, {
     name,
     script: 'while :; do tail /dev/zero; sleep 1; done',
@@ -97,7 +97,7 @@ test('a container at its memory limit: the kernel kills in it, and the events te
   );
 });
 
-test('what is exported is what the kernel has, metric by metric', async (t) => {
+test("each exported metric has the kernel's value", async (t) => {
   const { latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'cpu,memory,pressure' });
   const name = uniqueName('known');
   const container = await runContainer(t, {
@@ -113,7 +113,7 @@ test('what is exported is what the kernel has, metric by metric', async (t) => {
     },
   });
   await sleep(5000);
-  // What stands still can be compared to the last digit.
+  // While nothing changes, values can be compared exactly.
   await pause(container);
   const wrong = new Map<string, string>();
   for (const { metric, controller, file, valueIn, attributes } of singleFileMetrics(isV2 ? 2 : 1)) {
@@ -134,7 +134,7 @@ test('what is exported is what the kernel has, metric by metric', async (t) => {
   t.deepEqual([...wrong], []);
 });
 
-test('more file than memory: pages are reclaimed, read again, and waited for', async (t) => {
+test('a file larger than the memory limit causes reclaim, refaults and pressure', async (t) => {
   const { until, latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'pressure' });
   const name = uniqueName('refaults');
   const container = await runContainer(t, {
@@ -160,18 +160,18 @@ test('more file than memory: pages are reclaimed, read again, and waited for', a
   }
 });
 
-test('files that are written wait as dirty pages', async (t) => {
+test('written files are counted as dirty pages', async (t) => {
   const { until } = await observe(t);
   const name = uniqueName('dirty');
   await runContainer(t, {
     name,
-    // A new file each time: what replaces another's content is written out when it is closed (ext4).
+    // A new file each time: ext4 writes a file out on close when it replaces another one's content.
     script: 'while :; do rm -f /file; dd if=/dev/zero of=/file bs=1M count=8 2> /dev/null; sleep 1; done',
   });
   t.true((await until(name, 'container.memory.dirty', {}, (value) => value > 0)).value <= 16 * MEBIBYTE);
 });
 
-test('more to run than there is CPU: pressure', async (t) => {
+test('more work than CPU causes pressure', async (t) => {
   const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'pressure' });
   const name = uniqueName('pressure');
   await runContainer(t, {
@@ -184,13 +184,13 @@ test('more to run than there is CPU: pressure', async (t) => {
   t.pass();
 });
 
-test('forks up to the limit of pids, and refused beyond it', async (t) => {
+test('forks beyond the pids limit fail and are counted', async (t) => {
   const { until, latest } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('forks');
   await runContainer(t, {
     name,
     script: "sh -c 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); sleep 600 & done'; exec sleep 600",
-    // What starts the container has threads of its own that count.
+    // The runtime that starts the container has threads that count.
     host: { PidsLimit: 20 },
   });
   await until(name, 'container.pids.fails', {}, (value) => value >= 1);
@@ -199,7 +199,7 @@ test('forks up to the limit of pids, and refused beyond it', async (t) => {
   t.true(latest(name, 'container.processes')!.value <= 20);
 });
 
-test('memory by kind: anonymous, files, shared', async (t) => {
+test('memory is measured by kind: anonymous, files, shared', async (t) => {
   const { until, latest } = await observe(t);
   const name = uniqueName('memory');
   await runContainer(t, {
@@ -212,11 +212,11 @@ test('memory by kind: anonymous, files, shared', async (t) => {
   await until(name, 'container.memory.file', {}, (value) => value >= 16 * MEBIBYTE);
   t.is(latest(name, 'container.memory.reservation')!.value, 32 * MEBIBYTE);
   t.true(latest(name, 'container.memory.rss')!.value > 0);
-  // What moves rarely is read in every sixth round.
+  // Rarely changing values are read in every sixth round.
   await until(name, 'container.memory.usage.max', {}, (value) => value >= 16 * MEBIBYTE);
 });
 
-/** The block device that the daemon keeps its data on. */
+/** The block device of the daemon's data directory. */
 async function dataDevice(): Promise<string> {
   const { DockerRootDir } = await docker.info();
   const { dev } = statSync(DockerRootDir);
@@ -239,7 +239,7 @@ test('direct writes and reads are counted on their device', async (t) => {
       'dd if=/dev/zero of=/data/file bs=1M count=4 oflag=direct 2>/dev/null; dd if=/data/file of=/dev/null bs=1M iflag=direct 2>/dev/null; sleep 600',
     host: {
       Mounts: [{ Type: 'volume', Source: '', Target: '/data' }],
-      // On cgroup v1 recent kernels count only for containers that have some limit of block I/O.
+      // On cgroup v1, recent kernels count only for containers with a block I/O limit.
       BlkioDeviceWriteBps: [{ Path: device, Rate: 1e9 }],
       BlkioDeviceReadBps: [{ Path: device, Rate: 1e9 }],
     },
@@ -256,7 +256,7 @@ test('direct writes and reads are counted on their device', async (t) => {
   t.true(receiver.pointsOf(name, 'container.disk.operations').some(({ value }) => value >= 4));
 });
 
-test('network: bytes as the interface counts them; a sharer and the host have none of their own', async (t) => {
+test('network bytes are those of the interface; containers that share a network have no network metrics', async (t) => {
   const { until, latest, receiver } = await observe(t, {
     PORTLIGHT_METRICS_ENABLE: 'container.network.connections',
   });
@@ -299,7 +299,7 @@ test('network: bytes as the interface counts them; a sharer and the host have no
   t.deepEqual(receiver.pointsOf(host, 'container.network.io'), []);
 });
 
-test('state: paused, restarts, health, exit code', async (t) => {
+test('state metrics: paused, restarts, health, exit code', async (t) => {
   const { until } = await observe(t);
   const paused = uniqueName('paused');
   const container = await runContainer(t, { name: paused, script: 'while :; do sleep 0.1; done' });
@@ -346,7 +346,7 @@ test('state: paused, restarts, health, exit code', async (t) => {
   t.pass();
 });
 
-test('storage and the daemon: the writable layer, images, containers by status', async (t) => {
+test('storage metrics: the writable layer, images, containers by status', async (t) => {
   const name = uniqueName('storage');
   const container = await runContainer(t, {
     name,
@@ -365,27 +365,27 @@ test('storage and the daemon: the writable layer, images, containers by status',
     (value) => value >= 3 * MEBIBYTE && value < 4 * MEBIBYTE,
   );
   await until(name, 'container.filesystem.capacity', {}, (value) => value > 3 * MEBIBYTE);
-  const told = (metric: string, wanted: Values = {}) =>
+  const latestOf = (metric: string, wanted: Values = {}) =>
     receiver.points.findLast(
       ({ name: found, attributes }) =>
         found === metric && Object.entries(wanted).every(([key, value]) => attributes[key] === value),
     );
   await waitFor(
     'running containers',
-    () => (told('docker.containers', { 'container.status': 'running' })?.value ?? 0) >= 1,
+    () => (latestOf('docker.containers', { 'container.status': 'running' })?.value ?? 0) >= 1,
   );
-  t.true(told('docker.images', { 'docker.image.dangling': false })!.value >= 1);
-  t.is(told('docker.containers')!.resource['service.name'], 'portlight');
+  t.true(latestOf('docker.images', { 'docker.image.dangling': false })!.value >= 1);
+  t.is(latestOf('docker.containers')!.resource['service.name'], 'portlight');
   t.true((await container.inspect()).State.Running);
 });
 
-test("the host's own figures agree with /proc", async (t) => {
+test('host metrics agree with /proc', async (t) => {
   const { receiver } = await observe(t);
-  const told = (metric: string) => receiver.points.find(({ name }) => name === metric);
-  await waitFor('the host', () => told('system.uptime'));
+  const latestOf = (metric: string) => receiver.points.find(({ name }) => name === metric);
+  await waitFor('the host', () => latestOf('system.uptime'));
   const { totalmem, cpus } = await import('node:os');
-  t.is(told('system.memory.limit')!.value, totalmem());
-  t.is(told('system.cpu.logical.count')!.value, cpus().length);
+  t.is(latestOf('system.memory.limit')!.value, totalmem());
+  t.is(latestOf('system.cpu.logical.count')!.value, cpus().length);
   const modes = receiver.points
     .filter(({ name }) => name === 'system.cpu.time')
     .map(({ attributes }) => attributes['cpu.mode']);
@@ -393,7 +393,7 @@ test("the host's own figures agree with /proc", async (t) => {
   t.true(receiver.points.some(({ name, value }) => name === 'system.filesystem.usage' && value > 0));
 });
 
-test('processes, descriptors, sockets and states, on request', async (t) => {
+test('opt-in metrics: processes, descriptors, sockets and states', async (t) => {
   const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('processes');
   await runContainer(t, {
@@ -407,7 +407,7 @@ test('processes, descriptors, sockets and states, on request', async (t) => {
   t.pass();
 });
 
-test('metrics in the names of docker_stats, as deltas, of chosen containers with chosen labels', async (t) => {
+test('docker_stats names, deltas, and selected containers and labels', async (t) => {
   const chosen = uniqueName('chosen');
   const { until, latest, receiver } = await observe(t, {
     OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
@@ -432,7 +432,7 @@ test('metrics in the names of docker_stats, as deltas, of chosen containers with
   t.true(latest(chosen, 'container.memory.percent')!.value < 100);
   t.is(total.resource['container.label.com.example.team'], 'shop');
   t.is(total.resource['container.label.private'], undefined);
-  // What was added comes to what the kernel has counted, and not to more.
+  // The deltas add up to the kernel's counter.
   const totals = receiver.pointsOf(chosen, 'container.cpu.usage.total').map(({ value }) => value);
   const { Id } = await docker.getContainer(chosen).inspect();
   const { cpuUser, cpuSystem } = await kernelValues(Id);
@@ -444,7 +444,7 @@ test('metrics in the names of docker_stats, as deltas, of chosen containers with
   );
 });
 
-test("a custom --cgroup-parent, and processes in cgroups of the container's own making, are found", async (t) => {
+test('a custom --cgroup-parent, and cgroups that the container created, are found', async (t) => {
   const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('parent');
   const container = await runContainer(t, {
@@ -463,7 +463,7 @@ test("a custom --cgroup-parent, and processes in cgroups of the container's own 
   t.pass();
 });
 
-test('a thousand processes are a thousand: the kernel gives their list a page at a time', async (t) => {
+test('a thousand processes are counted, although the kernel returns their list a page at a time', async (t) => {
   const { until } = await observe(t, { PORTLIGHT_METRICS_ENABLE: 'process' });
   const name = uniqueName('many');
   await runContainer(t, {

@@ -1,4 +1,4 @@
-/** Which namespaces a container has, against what the kernel and the test's own set-up say. */
+/** The namespaces of containers, compared with the kernel and the setup of the test. */
 import { readlinkSync } from 'node:fs';
 import test from 'ava';
 import { portlight, startAgent } from '../support/agent.ts';
@@ -13,7 +13,7 @@ const TYPES = ['pid', 'net', 'ipc', 'mnt', 'uts', 'user', 'cgroup', 'time'];
 const inode = (pid: number, type: string) =>
   Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/${type}`))![1]);
 
-test('own, host and shared namespaces are told apart', async (t) => {
+test('own, host and shared namespaces are distinguished', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const names = { own: uniqueName('own'), host: uniqueName('host'), sharer: uniqueName('sharer') };
@@ -33,7 +33,7 @@ test('own, host and shared namespaces are told apart', async (t) => {
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const told = (name: string) =>
     receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces');
-  await waitFor('all three', () => Object.values(names).every(told));
+  await waitFor('all three containers', () => Object.values(names).every(told));
   const attributes: Record<string, Values> = {};
   for (const [key, container] of Object.entries({ own, host, sharer })) {
     const { State } = await container.inspect();
@@ -61,7 +61,7 @@ test('own, host and shared namespaces are told apart', async (t) => {
   t.is(row(names.sharer).namespaces.net!.inode, row(names.own).namespaces.net!.inode);
 });
 
-test('what is shared, and with whom, is told, measured and drawn', async (t) => {
+test('shared namespaces and their sharers are reported, measured and drawn', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const names = { web: uniqueName('web'), sidecar: uniqueName('sidecar') };
@@ -81,7 +81,7 @@ test('what is shared, and with whom, is told, measured and drawn', async (t) => 
   });
   const told = (name: string) =>
     receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes;
-  await waitFor('the first', () => told(names.web));
+  await waitFor('the first container', () => told(names.web));
   t.is(told(names.web)!['linux.namespace.net.relation'], 'private');
   t.is(told(names.web)!['linux.namespace.user.relation'], 'host');
   t.is(told(names.web)!['container.security.readonly_rootfs'], true);
@@ -94,7 +94,7 @@ test('what is shared, and with whom, is told, measured and drawn', async (t) => 
     script: 'sleep 600',
     host: { NetworkMode: of, PidMode: of, IpcMode: of },
   });
-  const beside = await waitFor('the second', () => told(names.sidecar));
+  const beside = await waitFor('the second container', () => told(names.sidecar));
   for (const type of ['net', 'pid', 'ipc']) {
     t.is(beside[`linux.namespace.${type}.relation`], 'shared', type);
     t.deepEqual(beside[`linux.namespace.${type}.shared_with`], [web.id], type);
@@ -103,7 +103,10 @@ test('what is shared, and with whom, is told, measured and drawn', async (t) => 
   const corrected = () =>
     receiver.of(names.web).findLast(({ eventName }) => eventName === 'portlight.container.namespaces')!
       .attributes;
-  await waitFor('the first to be told again', () => corrected()['linux.namespace.net.relation'] === 'shared');
+  await waitFor(
+    'a second report of the first container',
+    () => corrected()['linux.namespace.net.relation'] === 'shared',
+  );
   t.deepEqual(corrected()['linux.namespace.net.shared_with'], [sidecar.id]);
   t.true((beside['container.security.capabilities'] as string[]).includes('NET_BIND_SERVICE'));
   t.false((beside['container.security.capabilities'] as string[]).includes('SYS_ADMIN'));
@@ -147,7 +150,7 @@ test('what is shared, and with whom, is told, measured and drawn', async (t) => 
   } as never);
 });
 
-test('access beyond its bounds is warned of, once a run', async (t) => {
+test('elevated access is reported once per run', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
@@ -158,7 +161,7 @@ test('access beyond its bounds is warned of, once a run', async (t) => {
     await runContainer(t, { name, script: 'sleep 600', host });
     return name;
   };
-  /** A daemon that has few capabilities itself cannot give them on. */
+  /** A daemon with few capabilities cannot pass them on. */
   const runWhereAllowed = (purpose: string, host: object) =>
     run(purpose, host).catch((error: Error) => {
       if (!error.message.includes('apply caps')) throw error;
@@ -187,7 +190,7 @@ test('access beyond its bounds is warned of, once a run', async (t) => {
     t.is(warnings(name)[0]!.severityNumber, 13);
     t.deepEqual(warnings(name)[0]!.attributes['portlight.elevated.reasons'], reasons);
   }
-  await waitFor('the plain one', () =>
+  await waitFor('the container without elevated access', () =>
     receiver.of(plain).some(({ eventName }) => eventName === 'portlight.container.namespaces'),
   );
   t.is(warnings(plain).length, 0);
@@ -197,5 +200,5 @@ test('access beyond its bounds is warned of, once a run', async (t) => {
   await first.stop();
   await startAgent(t, options);
   await waitFor('metrics of the second agent', () => receiver.pointsOf(plain, 'container.uptime').length > 2);
-  for (const [name] of expected) t.is(warnings(name).length, 1, 'a restarted agent does not warn again');
+  for (const [name] of expected) t.is(warnings(name).length, 1, 'a restarted agent does not report again');
 });

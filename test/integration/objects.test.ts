@@ -1,4 +1,4 @@
-/** Images, volumes and networks: what there is, what becomes of it, and who runs what is out of date. */
+/** Images, volumes and networks: what exists, what changes, and which containers run an outdated image. */
 import test from 'ava';
 import { portlight, startAgent } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
@@ -7,7 +7,7 @@ import { ownDaemon } from '../support/dockerd.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
-test('objects are told of at start and on change, and a container of an old image is found', async (t) => {
+test('objects are reported at start and on change, and an outdated container is detected', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const { docker, host } = await ownDaemon(t);
@@ -59,7 +59,7 @@ test('objects are told of at start and on change, and a container of an old imag
   t.deepEqual(last('network', 'shop')!['docker.network.members'], [`web ${address}/24`]);
   t.deepEqual(last('network', 'shop')!['docker.network.subnets'], ['10.77.0.0/24']);
 
-  // The name moves on to another image.
+  // The reference now means another image.
   const outdated = () =>
     receiver.of('web').filter(({ eventName }) => eventName === 'portlight.container.image_outdated');
   const measured = () => receiver.pointsOf('web', 'container.image.outdated').at(-1)?.value;
@@ -67,14 +67,14 @@ test('objects are told of at start and on change, and a container of an old imag
   t.is(outdated().length, 0);
   const [repo = '', tag = ''] = IMAGE.split(':');
   const { Id: newId } = (await web.commit({ repo, tag })) as { Id: string };
-  await waitFor('it to be told', () => outdated().length === 1);
+  await waitFor('the event', () => outdated().length === 1);
   t.is(outdated()[0]!.severityNumber, 13);
   t.is(outdated()[0]!.attributes['docker.image.current_id'], newId);
-  await waitFor('it to be measured', () => measured() === 1);
+  await waitFor('the metric to be 1', () => measured() === 1);
   const images = JSON.parse((await portlight(t, ['images', '-o', 'json', '--docker-host', host])).stdout);
   t.deepEqual(images.find(({ id }: { id: string }) => id === Id).outdated, ['web']);
 
-  // What comes, changes and goes.
+  // New, changed and removed objects.
   await docker.createVolume({ Name: 'new' });
   await waitFor('a new volume', () => last('volume', 'new')?.['portlight.inventory.change'] === 'new');
   t.is(last('volume', 'new')!['docker.volume.used'], false, 'dangling');
@@ -95,7 +95,7 @@ test('objects are told of at start and on change, and a container of an old imag
   );
 });
 
-test('prunes and a reload are told, and nothing of the configuration', async (t) => {
+test('prunes and a reload are reported, without the configuration', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const { host, signal, docker } = await ownDaemon(t);
@@ -106,7 +106,7 @@ test('prunes and a reload are told, and nothing of the configuration', async (t)
   await dockerCommand(['system', 'prune', '--force', '--volumes'], host);
   signal('SIGHUP');
   const find = (event: string) => receiver.logs.find(({ eventName }) => eventName === `docker.${event}`);
-  // The image store of containerd tells of no prune.
+  // The containerd image store emits no prune event.
   const { DriverStatus } = await docker.info();
   const isContainerd = JSON.stringify(DriverStatus).includes('containerd');
   const types = ['container', 'network', 'volume', 'builder', ...(isContainerd ? [] : ['image'])];

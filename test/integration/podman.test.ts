@@ -1,4 +1,4 @@
-/** Podman answers to the same API, in a dialect of its own. */
+/** Podman serves the same API, with differences. */
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { execute } from '../support/docker.ts';
@@ -6,7 +6,7 @@ import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
-test("a container's story on Podman reads like one on Docker", async (t) => {
+test("a container's events on Podman are those of Docker", async (t) => {
   const { host, podman } = await startPodman(t);
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());

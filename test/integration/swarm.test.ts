@@ -1,4 +1,4 @@
-/** Swarm on a single node: who runs a task, and what becomes of services. */
+/** Swarm on a single node: the attributes of tasks, and events of services. */
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
@@ -7,7 +7,7 @@ import { ownDaemon } from '../support/dockerd.ts';
 import { Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
 
-test('a task bears its service and node, and changes of the service are told', async (t) => {
+test('a task has its service and node, and changes of the service are reported', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const { host } = await ownDaemon(t);

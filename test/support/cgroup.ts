@@ -1,9 +1,9 @@
-/** The kernel's own word on a container, read as plainly as can be: what exported values are held against. */
+/** The kernel's values of a container, read as simply as possible, to compare exported values with. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import { docker, uniqueName } from './docker.ts';
 
-/** A file of the container's cgroup, wherever this host keeps it. */
+/** A file of the container's cgroup, on cgroup v1 or v2. */
 export async function readCgroup(id: string, controller: string, file: string): Promise<string> {
   const { State } = await docker.getContainer(id).inspect();
   const lines = readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').trim().split('\n');
@@ -55,8 +55,8 @@ export async function kernelValues(id: string): Promise<KernelValues> {
 const V1_MEMORY = '/sys/fs/cgroup/memory';
 
 /**
- * A cgroup to put containers under, whose memory is limited as a whole.
- * @returns `--cgroup-parent` for it; undefined where there is no cgroup v1 to make it in
+ * Creates a parent cgroup with a memory limit for all containers in it.
+ * @returns its `--cgroup-parent`; undefined without cgroup v1
  */
 export function limitedParent(t: ExecutionContext, bytes: number): string | undefined {
   if (!existsSync(`${V1_MEMORY}/memory.limit_in_bytes`)) return undefined;
@@ -64,7 +64,7 @@ export function limitedParent(t: ExecutionContext, bytes: number): string | unde
   mkdirSync(V1_MEMORY + parent);
   writeFileSync(`${V1_MEMORY}${parent}/memory.limit_in_bytes`, String(bytes));
   t.teardown(() => {
-    // The daemon makes it in every other hierarchy.
+    // The daemon creates it in every other hierarchy.
     for (const controller of readdirSync('/sys/fs/cgroup')) {
       const directory = `/sys/fs/cgroup/${controller}${parent}`;
       if (existsSync(directory)) rmdirSync(directory);

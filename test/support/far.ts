@@ -1,4 +1,7 @@
-/** Ways to daemons on other hosts, as far as one machine can provide them: TLS with certificates, and ssh. */
+/**
+ * Connections to daemons on other hosts, as far as one machine can provide them: TLS with certificates, and
+ * ssh.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -138,10 +141,10 @@ export async function sshServer(t: ExecutionContext): Promise<string> {
       `UserKnownHostsFile ${at('known_hosts')}`,
     ].join('\n'),
   );
-  // The configuration that ssh reads from the user's home.
+  // The ssh configuration in the user's home directory.
   mkdirSync(at('bin'));
   writeFileSync(at('bin/ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F ${at('config')} "$@"\n`, { mode: 0o755 });
-  await waitFor('the server of ssh', () => said.includes('Server listening'));
+  await waitFor('the ssh server', () => said.includes('Server listening'));
   return `${at('bin')}:${process.env.PATH}`;
 }
 

@@ -1,4 +1,7 @@
-/** Runs processes as another user with chosen capabilities, with setpriv(1), in a mount namespace where that user can read the checkout. */
+/**
+ * Runs processes as another user with chosen capabilities, with setpriv(1), in a mount namespace where that
+ * user can read the checkout.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,7 +21,7 @@ export interface Identity {
   readonly overlaid?: Readonly<Record<string, string>>;
 }
 
-/** A user id that no machine uses. */
+/** A user id that is not in use on any machine. */
 export const SOMEBODY = 61_234;
 
 /** $1: number of mounts; then the mounts; then the command. Capabilities are dropped last. */
@@ -66,8 +69,8 @@ export function nodeAs(t: ExecutionContext, identity: Identity, root: string, sc
 const SUBORDINATE = `somebody:${2 ** 30}:65536\n`;
 
 /**
- * SOMEBODY as a user that this machine knows, with subordinate ids, for rootless programs. Nothing stays on the
- * machine.
+ * Makes SOMEBODY a known user of this machine, with subordinate ids, for rootless programs. Everything is
+ * removed at the end.
  */
 export function rootlessIdentity(t: ExecutionContext): Identity {
   const directory = temporaryDirectory(t);

@@ -1,5 +1,5 @@
-/** Points as a collector gives them, all of them each time. */
+/** A sink that keeps a collector's points and never repeats any. */
 import type { Point, PointSink } from '../../collectors/records/records.ts';
 
-export const takenPoints = (): Point[] & PointSink =>
+export const collectedPoints = (): Point[] & PointSink =>
   Object.assign([] as Point[], { repeatPrevious: () => false });

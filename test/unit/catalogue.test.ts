@@ -21,11 +21,11 @@ const set = (points: Point[], time = 1n, startTime = 0n): MetricSet => {
   return { resource: container.resource, container, startTime, time, points: Points.from(points) };
 };
 
-test('docs/metrics.md is what the catalogue says; npm run docs writes it', (t) => {
+test('docs/metrics.md is up to date with the catalogue (npm run docs)', (t) => {
   t.is(readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8'), referencePage());
 });
 
-test('names are unique, lower-case and dotted, and every row says where its value is from', (t) => {
+test('names are unique, lower-case and dotted, and every row has a source', (t) => {
   t.is(new Set(metrics.map(({ name }) => name)).size, metrics.length);
   for (const row of metrics) {
     t.regex(row.name, /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/);
@@ -34,8 +34,8 @@ test('names are unique, lower-case and dotted, and every row says where its valu
   }
 });
 
-/** The facts of the reference tables that dashboards were built on. */
-test("the docker_stats receiver's default metrics and cAdvisor's names are there", (t) => {
+/** Names, units and kinds of the reference tables that existing dashboards use. */
+test("the catalogue has the docker_stats receiver's default metrics and cAdvisor's names", (t) => {
   const docker = new Set(
     metrics.flatMap(({ dockerStats }) =>
       dockerStats.map(({ name, unit, kind }) => `${name} ${unit} ${kind}`),
@@ -119,7 +119,7 @@ test("the docker_stats receiver's default metrics and cAdvisor's names are there
   for (const wanted of ['machine_cpu_cores', 'machine_memory_bytes']) t.true(cadvisor.has(wanted), wanted);
 });
 
-test('a dialect renames, scales, and relabels points, and leaves out what it has no name for', (t) => {
+test('a dialect renames, scales and relabels points, and drops those without a name', (t) => {
   const read = { 'system.device': 'sda', 'linux.device.id': '8:0', 'disk.io.direction': 'read' };
   const given = set([
     { metric: catalogue.cpuTime, value: 1.5, attributes: { 'cpu.mode': 'user' } },
@@ -153,10 +153,10 @@ test('a dialect renames, scales, and relabels points, and leaves out what it has
       { metric: catalogue.cpuUsage, value: 2 },
     ]),
   ]);
-  t.is(count, 1, 'what only a dialect has a name for is not sent without it');
+  t.is(count, 1, 'a metric of dialects only is not exported otherwise');
 });
 
-test('deltas are what was added; a new run counts from 0; gauges stay', (t) => {
+test('a delta is the increase since the last round; a new run starts at 0; gauges stay as they are', (t) => {
   const deltas = new DeltaConversion(0n);
   const round = (value: number, time: bigint, startTime: bigint) => {
     const [converted] = deltas.convert([
@@ -173,20 +173,20 @@ test('deltas are what was added; a new run counts from 0; gauges stay', (t) => {
   };
   t.deepEqual(round(5, 10n, 1n), [1n, 5, 5]);
   t.deepEqual(round(7, 20n, 1n), [10n, 2, 7]);
-  t.deepEqual(round(3, 30n, 1n), [20n, 3, 3], 'a counter that goes back has begun anew');
+  t.deepEqual(round(3, 30n, 1n), [20n, 3, 3], 'a counter that decreases was reset');
   t.deepEqual(round(4, 40n, 35n), [35n, 4, 4]);
   const later = new DeltaConversion(5n);
   const points = (value: number, missing = false) =>
     [...later.convert([set(missing ? [] : [{ metric: catalogue.cpuTime, value }], 10n, 1n)])[0]!.points].map(
       (point) => point.value,
     );
-  t.deepEqual(points(5), [], 'what was counted before the agent began is not told again');
+  t.deepEqual(points(5), [], 'counts from before the agent started are not exported');
   t.deepEqual(points(7), [2]);
   t.deepEqual(points(0, true), []);
-  t.deepEqual(points(8), [1], 'a series that was missing in a round goes on');
+  t.deepEqual(points(8), [1], 'a series continues after a round in which it was missing');
 });
 
-test('selection: opt-in, names, groups and patterns; containers by name, image and label', (t) => {
+test('metrics are selected by name, group and pattern, containers by name, image and label', (t) => {
   const names = (enable: string[], disable: string[]) =>
     new Set(selectMetrics(enable, disable).map(({ name }) => name));
   t.false(names([], []).has('container.memory.slab'));
@@ -212,7 +212,7 @@ test('selection: opt-in, names, groups and patterns; containers by name, image a
   t.false(selected([], ['name=web-*']));
 });
 
-test("Prometheus names follow OpenTelemetry's rules, and text escapes what it must", (t) => {
+test("Prometheus names follow OpenTelemetry's rules, and help texts are escaped", (t) => {
   const named = (name: string, unit: string, kind: 'counter' | 'gauge') =>
     familyName({ name, unit, kind }).name;
   t.is(named('container.cpu.time', 's', 'counter'), 'container_cpu_time_seconds');

@@ -22,7 +22,7 @@ import { containerCgroup, parseMembership, parseMountinfo } from '../../collecto
 import { descriptorLimit, KernelFiles, kernelBuffer } from '../../collectors/shared/kernel-file.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
-import { takenPoints } from '../support/points.ts';
+import { collectedPoints } from '../support/points.ts';
 import { type Recording, replay } from '../support/recording.ts';
 import { isSameValue, singleFileMetrics } from '../support/single-file-metrics.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -31,7 +31,7 @@ const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
 const single = (text: string) => parseSingle(Buffer.from(text), text.length);
 
-test('a single value is a number; "max" and the "no limit" of cgroup v1 are none', (t) => {
+test('a single value is a number; "max" and the "no limit" of cgroup v1 are absent', (t) => {
   t.is(single('67108864\n'), 67_108_864);
   t.is(single('0\n'), 0);
   t.is(single('max\n'), Number.NaN);
@@ -40,7 +40,7 @@ test('a single value is a number; "max" and the "no limit" of cgroup v1 are none
   t.is(single('-1\n'), Number.NaN);
 });
 
-/** What a parser of the keys reads from each text in turn. */
+/** The values that one parser of the keys reads from each text in turn. */
 function flats(keys: string[], ...texts: string[]): number[][] {
   const parser = new FlatKeyedParser(keys.map((key, slot) => ({ key: Buffer.from(key), slot, scale: 1 })));
   return texts.map((text) => {
@@ -52,14 +52,14 @@ function flats(keys: string[], ...texts: string[]): number[][] {
 
 const flat = (text: string, ...keys: string[]): number[] => flats(keys, text)[0]!;
 
-test('a flat-keyed file gives the wanted keys, whole names only, in any order', (t) => {
+test('a flat-keyed file is read by whole key names, in any order', (t) => {
   const text = 'inactive_file 5\ntotal_inactive_file 7\nfile 3\nlast 1';
   t.deepEqual(flat(text, 'file', 'inactive_file', 'total_inactive_file', 'last'), [3, 5, 7, 1]);
   t.deepEqual(flat(text, 'inactive', 'missing'), [Number.NaN, Number.NaN]);
   t.deepEqual(flat('', 'file'), [Number.NaN]);
 });
 
-test('a parser that has learnt the order still reads a file that differs', (t) => {
+test('a parser that has learnt the order of keys still reads a file with another order', (t) => {
   const [first, same, longer, shorter, again] = flats(
     ['a', 'c'],
     'a 1\nb 2\nc 3\n',
@@ -80,7 +80,7 @@ test('a parser that has learnt the order still reads a file that differs', (t) =
   );
 });
 
-test('positions, pairs, words and lists are found where the kernel puts them', (t) => {
+test('positions, pairs, words and lists are parsed', (t) => {
   const bytes = (text: string) => [Buffer.from(text), text.length] as const;
   t.is(parsePosition(...bytes('50000 100000\n'), 0), 50_000);
   t.is(parsePosition(...bytes('50000 100000\n'), 1), 100_000);
@@ -100,7 +100,7 @@ test('positions, pairs, words and lists are found where the kernel puts them', (
   );
 });
 
-test('tables: a cell for each line that has the column', (t) => {
+test('a table has a cell for each line that has the column', (t) => {
   const io = '8:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=0\n7:0\n';
   t.deepEqual(parseTable(io, 'pairs', 'wbytes'), [
     { label: '8:0', value: 8192 },
@@ -119,29 +119,29 @@ test('tables: a cell for each line that has the column', (t) => {
 });
 
 /**
- * What a file's text says, read a second time with regular expressions: what the parsers are compared with. NaN and an
- * empty list are absent values.
+ * Parses a file's text with regular expressions, independently of the parsers: their results are compared
+ * with these. NaN and an empty list are absent values.
  */
-const plainly = {
+const oracle = {
   number: (text: string | undefined): number => {
     const digits = /^\d+/.exec(text ?? '')?.[0];
     return digits === undefined || BigInt(digits) >= 2n ** 62n ? Number.NaN : Number(digits);
   },
   lines: (text: string): string[] => text.split('\n'),
-  single: (text: string) => plainly.number(text),
-  position: (text: string, position: number) => plainly.number(plainly.lines(text)[0]!.split(' ')[position]),
+  single: (text: string) => oracle.number(text),
+  position: (text: string, position: number) => oracle.number(oracle.lines(text)[0]!.split(' ')[position]),
   /** Every value that the file has for the key. */
   flat: (text: string, key: string) =>
-    plainly
+    oracle
       .lines(text)
       .filter((line) => line.startsWith(`${key} `))
-      .map((line) => plainly.number(line.slice(key.length + 1))),
+      .map((line) => oracle.number(line.slice(key.length + 1))),
   pair: (text: string, word: string, key: string) => {
-    const line = plainly.lines(text).find((each) => each.startsWith(`${word} `));
-    return plainly.number(new RegExp(` ${key}=(\\d*)`).exec(line?.slice(word.length) ?? '')?.[1]);
+    const line = oracle.lines(text).find((each) => each.startsWith(`${word} `));
+    return oracle.number(new RegExp(` ${key}=(\\d*)`).exec(line?.slice(word.length) ?? '')?.[1]);
   },
   list: (text: string) => {
-    const line = plainly.lines(text)[0]!;
+    const line = oracle.lines(text)[0]!;
     if (!/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(line)) return Number.NaN;
     const ranges = line.split(',').map((range) => range.split('-').map(Number));
     const counts = ranges.map(([first = 0, last = first]) => last - first + 1);
@@ -149,7 +149,7 @@ const plainly = {
     return counts.some((count) => count < 1) ? Number.NaN : counts.reduce((sum, count) => sum + count, 0);
   },
   table: (text: string, format: TableReading['format'], column: string) => {
-    const lines = format === 'value' || format === 'cpus' ? [plainly.lines(text)[0]!] : plainly.lines(text);
+    const lines = format === 'value' || format === 'cpus' ? [oracle.lines(text)[0]!] : oracle.lines(text);
     const patterns: Record<TableReading['format'], RegExp> = {
       pairs: new RegExp(`^\\s*(?<label>\\S+)(?:\\s+(?!${column}=)\\S+)*\\s+${column}=(?<value>\\S*)`, 'g'),
       words: new RegExp(`^\\s*(?<label>\\S+)\\s+${column}\\s+(?<value>\\S+)`, 'g'),
@@ -168,11 +168,11 @@ const plainly = {
   },
 };
 
-/** Equal but for the rounding of numbers above 2^53; an absent value equals only an absent one. */
+/** Equal except for the rounding of numbers above 2^53. An absent value equals only another absent one. */
 const isSameNumber = (one: number, other: number): boolean =>
   Number.isNaN(one) ? Number.isNaN(other) : Math.abs(one - other) <= Math.abs(other) * 1e-12;
 
-/** Any bytes, and text of the pieces that kernel files are made of. */
+/** Any bytes, and text made of pieces of kernel files. */
 const fileContents = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
   fc
@@ -190,7 +190,7 @@ const fileContents = fc.oneof(
 
 const formats = ['pairs', 'words', 'keys', 'key', 'cpus', 'value'] as const;
 
-test('whatever a file holds, each parser returns what the file says, or nothing', (t) => {
+test('each parser returns the value that the file has, or none, whatever the file contains', (t) => {
   const key = Buffer.from('a');
   let present = 0;
   const isAsExpected = (value: number, expected: number): boolean => {
@@ -203,27 +203,29 @@ test('whatever a file holds, each parser returns what the file says, or nothing'
       const text = Buffer.from(bytes.subarray(0, used)).toString('latin1');
       const parser = new FlatKeyedParser([{ key, slot: 0, scale: 1 }]);
       const values = new Float64Array(1);
-      // The parser may have learnt the order of keys from another text, or from the same one.
+      // The parser may have learnt the order of keys from this text, or from another one.
       for (const [content, size] of [
         [before, before.length],
         [bytes, used],
         [bytes, used],
       ] as const) {
-        const said = plainly.flat(Buffer.from(content.subarray(0, size)).toString('latin1'), 'a');
+        const candidates = oracle.flat(Buffer.from(content.subarray(0, size)).toString('latin1'), 'a');
         values[0] = Number.NaN;
         parser.parse(content, size, values);
         t.true(
-          said.length === 0 ? Number.isNaN(values[0]) : said.some((each) => isSameNumber(values[0]!, each)),
+          candidates.length === 0
+            ? Number.isNaN(values[0])
+            : candidates.some((each) => isSameNumber(values[0]!, each)),
         );
       }
-      t.true(isAsExpected(parseSingle(bytes, used), plainly.single(text)), 'single');
-      t.true(isAsExpected(parsePosition(bytes, used, 1), plainly.position(text, 1)), 'position');
-      t.true(isAsExpected(parsePair(bytes, used, key, key), plainly.pair(text, 'a', 'a')), 'pair');
-      t.true(isAsExpected(parseList(bytes, used), plainly.list(text)), 'list');
+      t.true(isAsExpected(parseSingle(bytes, used), oracle.single(text)), 'single');
+      t.true(isAsExpected(parsePosition(bytes, used, 1), oracle.position(text, 1)), 'position');
+      t.true(isAsExpected(parsePair(bytes, used, key, key), oracle.pair(text, 'a', 'a')), 'pair');
+      t.true(isAsExpected(parseList(bytes, used), oracle.list(text)), 'list');
       t.is(parseText(bytes, used, key), text.startsWith('a\n') ? 1 : 0, 'text');
       for (const format of formats) {
         const cells = parseTable(text, format, 'a');
-        t.deepEqual(cells, plainly.table(text, format, 'a'), format);
+        t.deepEqual(cells, oracle.table(text, format, 'a'), format);
         present += cells.length;
       }
     }),
@@ -232,7 +234,7 @@ test('whatever a file holds, each parser returns what the file says, or nothing'
   t.true(present > 1000, `only ${present} values were compared`);
 });
 
-test('every key that a kernel prints is found again', (t) => {
+test('every key of a flat-keyed file is found', (t) => {
   const entries = fc.uniqueArray(fc.tuple(fc.stringMatching(/^[a-z_]{1,12}$/), fc.nat()), {
     selector: ([key]) => key,
     maxLength: 40,
@@ -256,7 +258,7 @@ const HYBRID = `31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=75
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 `;
 
-test('mounts of a hybrid host: each controller where it is, the widest of several mounts', (t) => {
+test('on a hybrid host each controller is found, on the widest of several mounts', (t) => {
   const { v1, v2 } = parseMountinfo(HYBRID);
   t.deepEqual(v1.get('cpuacct'), { root: '/', point: '/sys/fs/cgroup/cpu,cpuacct' });
   t.deepEqual(v1.get('memory'), { root: '/', point: '/sys/fs/cgroup/memory' });
@@ -265,14 +267,14 @@ test('mounts of a hybrid host: each controller where it is, the widest of severa
   t.deepEqual(parseMountinfo(only!).v1.get('memory'), { root: '/docker', point: '/elsewhere with spaces' });
 });
 
-test("the host's hierarchy is wider than our own, though a cgroup namespace calls our own the root", (t) => {
+test("the host's hierarchy is wider than the agent's own, although a cgroup namespace calls that the root", (t) => {
   const own = '812 795 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n';
   const hosts = '813 796 0:26 /../../.. /host/sys/fs/cgroup ro - cgroup2 cgroup2 rw\n';
   for (const text of [own + hosts, hosts + own])
     t.deepEqual(parseMountinfo(text).v2, { root: '/../../..', point: '/host/sys/fs/cgroup' });
 });
 
-test('the container is the part of the path that bears its id, whatever lies below and above', (t) => {
+test("the container's cgroup is the part of the path with its id, whatever is above and below", (t) => {
   t.is(containerCgroup(`/docker/${ID}`, ID), `/docker/${ID}`);
   t.is(containerCgroup(`/system.slice/docker-${ID}.scope`, ID), `/system.slice/docker-${ID}.scope`);
   t.is(containerCgroup(`/docker/${ID}/init.scope`, ID), `/docker/${ID}`);
@@ -281,7 +283,7 @@ test('the container is the part of the path that bears its id, whatever lies bel
     `/machine.slice/libpod-${ID}.scope`,
   );
   t.is(containerCgroup('/user.slice/session-1.scope', ID), undefined);
-  t.is(containerCgroup('/init.scope', ID, ID), '/', "the agent's own, from a cgroup namespace of its own");
+  t.is(containerCgroup('/init.scope', ID, ID), '/', "the agent's own container, in its own cgroup namespace");
   t.is(containerCgroup('/../user.slice', ID, ID), undefined);
   t.deepEqual(
     parseMembership(`3:cpu,cpuacct:/a:b\n0::/c\n`),
@@ -303,7 +305,7 @@ const rows: CatalogueEntry[] = [
   catalogue.pidsCount,
 ];
 
-/** A /proc and a cgroup tree of files; the collector reads them as it reads the kernel's. */
+/** A /proc and a cgroup tree of regular files, which the collector reads like the kernel's. */
 function host(
   t: ExecutionContext,
   mountinfo: (cgroupRoot: string) => string,
@@ -334,7 +336,7 @@ const named = (points: Point[]) =>
     ]),
   );
 
-test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
+test("cgroup v2: every metric is read from its file, in the metric's unit", (t) => {
   const scope = `system.slice/docker-${ID}.scope`;
   const { collector, container, write } = host(
     t,
@@ -349,7 +351,7 @@ test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
     },
   );
   collector.attachContainer(container);
-  const first = takenPoints();
+  const first = collectedPoints();
   collector.collectContainer(container, first);
   t.deepEqual(named(first), {
     'container.cpu.time user': 2,
@@ -363,15 +365,15 @@ test("cgroup v2: every metric from its file, in the metric's unit", (t) => {
   write(`cgroup/${scope}/memory.max`, 'max\n');
   collector.updateContainer(container);
   write(`cgroup/${scope}/cpu.stat`, 'usage_usec 4000000\nuser_usec 3000000\nsystem_usec 1000000\n');
-  const second = takenPoints();
+  const second = collectedPoints();
   collector.collectContainer(container, second);
   const values = named(second);
-  t.false('container.memory.limit' in values, 'no limit is absent');
+  t.false('container.memory.limit' in values, '"max" is absent');
   t.false('container.memory.available' in values);
   t.true(values['container.cpu.usage']! > 0);
 });
 
-test('cgroup v1: ticks, nanoseconds and totals; a file that is missing leaves its metrics absent', (t) => {
+test('cgroup v1: ticks, nanoseconds and totals are converted; a missing file makes its metrics absent', (t) => {
   const { collector, container } = host(
     t,
     (root) =>
@@ -384,7 +386,7 @@ test('cgroup v1: ticks, nanoseconds and totals; a file that is missing leaves it
     },
   );
   collector.attachContainer(container);
-  const points = takenPoints();
+  const points = collectedPoints();
   collector.collectContainer(container, points);
   t.deepEqual(named(points), {
     'container.cpu.time user': 2.5,
@@ -393,7 +395,7 @@ test('cgroup v1: ticks, nanoseconds and totals; a file that is missing leaves it
   });
 });
 
-test('of a container in which nothing happens, what only its processes change is read in every sixth round', (t) => {
+test('values that only processes change are read in every sixth round while a container is at rest', (t) => {
   const scope = `docker/${ID}`;
   const { collector, container, write } = host(
     t,
@@ -408,7 +410,7 @@ test('of a container in which nothing happens, what only its processes change is
   );
   collector.attachContainer(container);
   const round = () => {
-    const points = takenPoints();
+    const points = collectedPoints();
     collector.collectContainer(container, points);
     const values = named(points);
     return [
@@ -417,22 +419,22 @@ test('of a container in which nothing happens, what only its processes change is
       collector.isStill(container),
     ];
   };
-  t.deepEqual(round(), [1, 4000, false], 'all of it is read at first');
+  t.deepEqual(round(), [1, 4000, false], 'everything is read in the first round');
   write(`cgroup/${scope}/memory.stat`, 'inactive_file 1500\n');
-  t.deepEqual(round(), [1, 3500, false], 'the kernel may have added it up late');
+  t.deepEqual(round(), [1, 3500, false], 'the kernel may have updated the counter late');
   write(`cgroup/${scope}/pids.current`, '2\n');
   write(`cgroup/${scope}/memory.stat`, 'inactive_file 2000\n');
   for (let index = 2; index < 6; index++) t.deepEqual(round(), [1, 3500, true]);
-  t.deepEqual(round(), [2, 3000, true], 'its turn');
+  t.deepEqual(round(), [2, 3000, true], 'the sixth round');
   write(`cgroup/${scope}/pids.current`, '3\n');
   write(`cgroup/${scope}/cpu.stat`, 'usage_usec 101\nuser_usec 101\nsystem_usec 0\n');
-  t.deepEqual(round(), [3, 3000, false], 'it has run');
+  t.deepEqual(round(), [3, 3000, false], 'the container has run');
   write(`cgroup/${scope}/pids.current`, '4\n');
   write(`cgroup/${scope}/memory.current`, '6000\n');
-  t.deepEqual(round(), [4, 4000, false], 'it holds more memory');
+  t.deepEqual(round(), [4, 4000, false], 'its memory usage has changed');
 });
 
-test('what moves rarely is read once more when a container comes to rest', (t) => {
+test('rarely changing values are read once more when a container comes to rest', (t) => {
   const scope = `system.slice/docker-${ID}.scope`;
   const cpu = (usec: number) => `usage_usec ${usec}\nuser_usec ${usec}\nsystem_usec 0\n`;
   const { collector, container, write } = host(
@@ -448,19 +450,19 @@ test('what moves rarely is read once more when a container comes to rest', (t) =
   );
   collector.attachContainer(container);
   const highest = () => {
-    const points = takenPoints();
+    const points = collectedPoints();
     collector.collectContainer(container, points);
     return named(points)['container.memory.usage.max'];
   };
   t.is(highest(), 5000);
   write(`cgroup/${scope}/cpu.stat`, cpu(200));
   write(`cgroup/${scope}/memory.peak`, '9000\n');
-  t.is(highest(), 5000, 'it is not its turn');
-  t.is(highest(), 5000, 'nothing has happened in this round');
-  t.is(highest(), 9000, 'nor in the one before it');
+  t.is(highest(), 5000, 'not due yet');
+  t.is(highest(), 5000, 'the first round without activity');
+  t.is(highest(), 9000, 'the second round without activity');
 });
 
-test("of a process that is not the container's, nothing is told", (t) => {
+test("a process of something else is not measured as the container's", (t) => {
   const { collector, container } = host(
     t,
     (root) => `30 23 0:26 / ${root} rw - cgroup2 cgroup2 rw\n`,
@@ -468,20 +470,20 @@ test("of a process that is not the container's, nothing is told", (t) => {
     { 'user.slice/memory.current': '1\n' },
   );
   collector.attachContainer(container);
-  const points = takenPoints();
+  const points = collectedPoints();
   collector.collectContainer(container, points);
   t.is(points.length, 0);
 });
 
-test('beyond the budget of descriptors files are opened for each read, said once, with the same values', (t) => {
+test('beyond the budget of descriptors, files are opened for each read, with the same values, and reported once', (t) => {
   const directory = temporaryDirectory(t);
   const path = join(directory, 'value');
   writeFileSync(path, '1\n');
-  let told = 0;
-  // 512 are reserved: two can be kept.
-  const files = new KernelFiles(514, () => told++);
+  let reports = 0;
+  // 512 are reserved: two can stay open.
+  const files = new KernelFiles(514, () => reports++);
   const opened = [1, 2, 3, 4].map(() => files.open(path)!);
-  t.is(told, 1);
+  t.is(reports, 1);
   writeFileSync(path, '22\n');
   for (const file of opened) {
     t.is(file.read(), 3);
@@ -491,9 +493,9 @@ test('beyond the budget of descriptors files are opened for each read, said once
   t.is(files.open(join(directory, 'missing')), undefined);
   const again = files.open(path)!;
   rmSync(path);
-  t.is(again.read(), 3, 'a descriptor of its own outlives the name');
+  t.is(again.read(), 3, 'an open descriptor still reads a removed file');
   again.close();
-  t.is(told, 1);
+  t.is(reports, 1);
   t.is(descriptorLimit('Max open files            1024                 4096                 files\n'), 1024);
   t.is(
     descriptorLimit('Max open files            unlimited            unlimited            files\n'),
@@ -501,7 +503,7 @@ test('beyond the budget of descriptors files are opened for each read, said once
   );
 });
 
-test('an agent in a cgroup namespace of its own finds containers beside it', (t) => {
+test('an agent in its own cgroup namespace finds the containers beside it', (t) => {
   const scope = `system.slice/docker-${ID}.scope`;
   const { collector, container } = host(
     t,
@@ -514,12 +516,12 @@ test('an agent in a cgroup namespace of its own finds containers beside it', (t)
     },
   );
   collector.attachContainer(container);
-  const points = takenPoints();
+  const points = collectedPoints();
   collector.collectContainer(container, points);
   t.is(named(points)['container.memory.usage'], 7);
 });
 
-test('cgroups below the container, such as those of an init or of Docker inside it, belong to it', (t) => {
+test('cgroups below the container, of an init or of Docker inside it, belong to the container', (t) => {
   const inner = 'a'.repeat(64);
   const { collector, container } = host(
     t,
@@ -531,14 +533,14 @@ test('cgroups below the container, such as those of an init or of Docker inside 
     },
   );
   collector.attachContainer(container);
-  const points = takenPoints();
+  const points = collectedPoints();
   collector.collectContainer(container, points);
   t.is(named(points)['container.memory.usage'], 9);
 });
 
 const fixtures = join(import.meta.dirname, '../fixtures');
 for (const name of readdirSync(fixtures).filter((file) => file.startsWith('cgroup-'))) {
-  test(`${name}, recorded from a real host: each metric is what its file says`, (t) => {
+  test(`${name}, recorded on a real host: each metric has the value of its file`, (t) => {
     const recording = JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as Recording;
     const { procfs, pid, read, remove } = replay(recording);
     t.teardown(remove);
@@ -546,7 +548,7 @@ for (const name of readdirSync(fixtures).filter((file) => file.startsWith('cgrou
     t.teardown(() => collector.close());
     const container = fakeContainer({ id: recording.id, pid });
     collector.attachContainer(container);
-    const points = takenPoints();
+    const points = collectedPoints();
     collector.collectContainer(container, points);
     const version = recording.mountinfo.includes(' - cgroup ') ? 1 : 2;
     for (const { metric, controller, file, valueIn, attributes } of singleFileMetrics(version)) {
@@ -562,7 +564,7 @@ for (const name of readdirSync(fixtures).filter((file) => file.startsWith('cgrou
   });
 }
 
-test('what is taken over from the round before is what would have been read', async (t) => {
+test('values repeated from the previous round are those that the files have', async (t) => {
   const scope = `system.slice/docker-${ID}.scope`;
   const contents = {
     'cpu.stat': (n: number) => `usage_usec ${3 * n}\nuser_usec ${2 * n}\nsystem_usec ${n}\nnr_periods ${n}\n`,
@@ -573,7 +575,7 @@ test('what is taken over from the round before is what would have been read', as
     'io.stat': (n: number) => (n === 0 ? '' : `8:0 rbytes=${n} wbytes=${n} rios=1 wios=1\n`),
   };
   const names = Object.keys(contents) as (keyof typeof contents)[];
-  // Most rounds change nothing: those are what this is about.
+  // Most rounds change nothing: these are the ones that are repeated.
   const round = fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
     {
@@ -609,12 +611,12 @@ test('what is taken over from the round before is what would have been read', as
       let done = 0;
       for (const changes of rounds) {
         for (const [name, n] of changes) write(`cgroup/${scope}/${name}`, contents[name](n));
-        // Whatever a container does costs it CPU time.
+        // Any activity costs CPU time.
         if (changes.length > 0) write(`cgroup/${scope}/cpu.stat`, contents['cpu.stat'](++done));
-        const read = takenPoints();
+        const read = collectedPoints();
         plain.collectContainer(container, read);
         const [set] = await repeating.collect([container]);
-        // Rates are over the time between two rounds, which is not the same for both.
+        // Rates depend on the time between two rounds, which differs between the two collectors.
         const seen = (points: Iterable<Point>) =>
           [...points].map(({ metric, value, attributes }) => [
             metric.name,
@@ -628,5 +630,5 @@ test('what is taken over from the round before is what would have been read', as
     }),
     { numRuns: 50 },
   );
-  t.true(repeats > 100, `${repeats} were taken over`);
+  t.true(repeats > 100, `${repeats} were repeated`);
 });

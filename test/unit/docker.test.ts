@@ -21,7 +21,7 @@ import { parseImageReference, resourceAttributes } from '../../collectors/lifecy
 import { fakeDaemon } from '../support/fake-daemon.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-test('the daemon is found as the docker command finds it', (t) => {
+test('the daemon is found in the order of the docker command', (t) => {
   const home = temporaryDirectory(t);
   const id = createHash('sha256').update('lab').digest('hex');
   const meta = join(home, '.docker/contexts/meta', id);
@@ -47,7 +47,7 @@ test('the daemon is found as the docker command finds it', (t) => {
   t.is(findDaemonEndpoint(undefined, { HOME: '/nonexistent' }).host, 'unix:///var/run/docker.sock');
 });
 
-test('the client refuses to write before anything is sent', async (t) => {
+test('the client refuses to write, and sends nothing', async (t) => {
   const docker = connectToDaemon({ host: 'unix:///nonexistent.sock', origin: 'test' });
   for (const write of [
     () => docker.createContainer({ Image: 'x' }),
@@ -66,7 +66,7 @@ test('the client refuses to write before anything is sent', async (t) => {
   });
 });
 
-test("a socket proxy lets pass the agent's requests, and no others", (t) => {
+test("the socket proxy allows the agent's requests and no others", (t) => {
   const file = join(import.meta.dirname, '../../config/socket-proxy/haproxy.cfg');
   const allowed = [...readFileSync(file, 'utf8').matchAll(/^ *acl is_known path_reg (.*)$/gm)].map(
     ([, path]) => path,
@@ -75,7 +75,7 @@ test("a socket proxy lets pass the agent's requests, and no others", (t) => {
   t.deepEqual(allowed, versioned);
 });
 
-test.serial('a client goes where it is told to, whatever the environment says', (t) => {
+test.serial('a client connects to its endpoint, whatever DOCKER_HOST is', (t) => {
   const before = process.env.DOCKER_HOST;
   t.teardown(() => {
     if (before === undefined) delete process.env.DOCKER_HOST;
@@ -98,7 +98,7 @@ test.serial('a client goes where it is told to, whatever the environment says', 
   t.like(goesTo('http://x:80/'), { host: 'x', port: 80, protocol: 'http' });
 });
 
-test('the host of a daemon elsewhere is what that says of it', (t) => {
+test('the host attributes of a remote daemon come from its description', (t) => {
   const info = {
     Name: 'far',
     OSType: 'linux',
@@ -116,7 +116,7 @@ test('the host of a daemon elsewhere is what that says of it', (t) => {
     'os.version': '12',
     'os.description': 'Linux 6.1.0-18-arm64',
   });
-  // Older daemons and Podman leave things out.
+  // Older daemons and Podman leave fields out.
   t.deepEqual(hostOf({ Name: 'old', OperatingSystem: 'Alpine Linux v3.9' }), {
     'host.name': 'old',
     'os.name': 'Alpine Linux v3.9',
@@ -132,7 +132,7 @@ test('the host of a daemon elsewhere is what that says of it', (t) => {
   t.false(isThisHost(here, '/nonexistent', '/'));
 });
 
-/** Answers as a daemon does that speaks some versions of the Engine API: what it was asked. */
+/** A daemon that supports a range of API versions. @returns the paths of the requests, and a client */
 async function daemonOf(t: ExecutionContext, versions: { oldest: string; newest?: string | undefined }) {
   const paths: string[] = [];
   const minor = (version = '') => Number(version.split('.')[1]);
@@ -152,7 +152,7 @@ async function daemonOf(t: ExecutionContext, versions: { oldest: string; newest?
   return { paths, docker };
 }
 
-test('the newest version of the API that both speak is spoken, and asked for once', async (t) => {
+test('the newest API version that both support is used, and negotiated once', async (t) => {
   for (const [newest, spoken] of [
     ['1.41', '/v1.41'],
     ['1.9', '/v1.9'],
@@ -167,7 +167,7 @@ test('the newest version of the API that both speak is spoken, and asked for onc
   }
 });
 
-test('a daemon that was replaced is asked again; one that is too new is told with what helps', async (t) => {
+test('the version is negotiated again with a replaced daemon; an error about a too new one says what to do', async (t) => {
   const versions = { oldest: '1.24', newest: '1.48' };
   const { paths, docker } = await daemonOf(t, versions);
   await docker.version();
@@ -183,7 +183,7 @@ test('a daemon that was replaced is asked again; one that is too new is told wit
   );
 });
 
-test('a request that is given up is not kept by a daemon that does not tell its version', async (t) => {
+test('an aborted request does not wait for the negotiation of the version', async (t) => {
   const docker = await fakeDaemon(t, () => {});
   const giving = new AbortController();
   const asked: Promise<unknown> = docker.listContainers({ abortSignal: giving.signal });
@@ -191,14 +191,14 @@ test('a request that is given up is not kept by a daemon that does not tell its 
   await t.throwsAsync(asked, { message: 'given up' });
 });
 
-test('what is older than the agent reads is told', (t) => {
+test('an outdated API version is reported', (t) => {
   t.is(outdatedApiWarning('1.41'), undefined);
   t.is(outdatedApiWarning('1.100'), undefined);
   t.regex(outdatedApiWarning('1.40') ?? '', /^the Engine API 1.40 is older than 1.41/);
   t.regex(outdatedApiWarning('1.9') ?? '', /older/);
 });
 
-test('image references fall into name and tag', (t) => {
+test('image references are split into name and tag', (t) => {
   t.deepEqual(parseImageReference('nginx'), { name: 'nginx', tag: undefined });
   t.deepEqual(parseImageReference('nginx:1.25'), { name: 'nginx', tag: '1.25' });
   t.deepEqual(parseImageReference('registry:5000/team/app'), {
@@ -211,7 +211,7 @@ test('image references fall into name and tag', (t) => {
   });
 });
 
-test('a resource names the service as a person would, and holds no labels and no environment', (t) => {
+test("a resource has the service's name, and neither labels nor environment", (t) => {
   const labels = { 'com.docker.compose.service': 'web', 'com.docker.compose.project': 'shop', secret: 'x' };
   const known = { id: 'i', name: 'shop-web-1', image: 'nginx:1.25', imageId: 'sha256:ab', labels };
   t.deepEqual(
@@ -236,7 +236,7 @@ test('a resource names the service as a person would, and holds no labels and no
   t.is(bare['container.image.name'], 'nginx');
 });
 
-test('times are kept to the nanosecond both ways, and "never" is 0', (t) => {
+test('times keep their nanoseconds both ways, and "never" is 0', (t) => {
   t.is(parseTime('2026-11-24T05:43:03.5Z'), 1_795_498_983_500_000_000n);
   t.is(parseTime('2026-11-24T07:43:03.000000001+02:00'), 1_795_498_983_000_000_001n);
   t.is(parseTime('0001-01-01T00:00:00Z'), 0n);
@@ -244,7 +244,7 @@ test('times are kept to the nanosecond both ways, and "never" is 0', (t) => {
   t.is(formatSince(1_795_498_983_000_000_001n), '1795498983.000000001');
 });
 
-test('an event keeps its nanoseconds, says its exit code, and never an exec command', (t) => {
+test('an event has its nanoseconds and its exit code, and never an exec command', (t) => {
   const line =
     '{"Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"137","image":"i","name":"web"}},"scope":"local","time":1795498983,"timeNano":1795498983000000001}';
   const record = eventRecord(classifyEvent(parseEvent(line)), { container: 'web' });
@@ -263,7 +263,7 @@ test('an event keeps its nanoseconds, says its exit code, and never an exec comm
   );
 });
 
-test("labels stand among an event's attributes, and are never taken for its facts", (t) => {
+test("an event's labels are never mistaken for its attributes", (t) => {
   const event = (action: string, attributes: Record<string, string>) =>
     eventRecord(
       classifyEvent(

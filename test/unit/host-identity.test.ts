@@ -4,7 +4,7 @@ import test from 'ava';
 import { readHostAttributes } from '../../collectors/host/identity.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-test('in a container, the host is who its own files say', async (t) => {
+test("in a container, host attributes come from the host's own files", async (t) => {
   const rootfs = temporaryDirectory(t);
   mkdirSync(join(rootfs, 'etc'));
   writeFileSync(join(rootfs, 'etc/hostname'), 'node-7\n');
@@ -18,7 +18,7 @@ test('in a container, the host is who its own files say', async (t) => {
   t.is(attributes['os.type'], 'linux');
 });
 
-test('what a host does not tell is absent', async (t) => {
+test('an attribute that cannot be read is absent', async (t) => {
   const attributes = await readHostAttributes('/proc', temporaryDirectory(t));
   t.false('host.id' in attributes);
   t.false('os.name' in attributes);

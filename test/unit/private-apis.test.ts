@@ -1,6 +1,6 @@
 /**
- * The private APIs of dependencies that the agent relies on. docs/internals/private-apis.md lists each one with the test
- * that fails when it changes: the tests that have no better place are here.
+ * The private APIs of dependencies that the agent relies on. docs/internals/private-apis.md lists each one
+ * with the test that fails when it changes: the tests that have no better place are here.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
