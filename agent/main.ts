@@ -1,4 +1,4 @@
-/** The command line, with its errors told as lines and its exit codes. */
+/** Runs the command line: prints each error on a line, and sets the exit code. */
 import { errorMessage } from '../collectors/shared/error-message.ts';
 import { ConfigError } from '../config/load.ts';
 import { exitCodes } from './commands/exit-codes.ts';

@@ -142,7 +142,7 @@ async function startLocked(
     }));
     return createStatus(telemetry, exporters, daemons, startedAt);
   };
-  const sources = dashboardSources({ daemons: targets, status, telemetry });
+  const sources = dashboardSources({ targets, status, telemetry });
   const dashboard = await createDashboard(config, sources, telemetry);
   const isExcludedEvent = compileWildcards(...config.events.exclude);
   const pipeline = new Pipeline({

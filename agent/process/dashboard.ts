@@ -1,4 +1,4 @@
-/** Wires what the dashboard looks up to those who know it. */
+/** Connects the dashboard to the targets, which have the data that it looks up. */
 
 import { usableReferences } from '../../collectors/docker/objects/image-references.ts';
 import { readConfinement } from '../../collectors/namespaces/confinement.ts';
@@ -6,17 +6,17 @@ import type { Container } from '../../collectors/records/records.ts';
 import type { Confinement } from '../../exporters/dashboard/api.ts';
 import type { DataSources } from '../../exporters/dashboard/data-sources.ts';
 import type { Status } from '../../exporters/shared/status.ts';
-import type { Telemetry } from '../../exporters/shared/telemetry.ts';
+import type { OwnMetric, Telemetry } from '../../exporters/shared/telemetry.ts';
 import type { Target } from '../targets/target.ts';
 
-export interface DashboardParts {
-  /** Filled after the dashboard is made; the page's host is that of the first. */
-  readonly daemons: readonly Target[];
+export interface DashboardSourceOptions {
+  /** Filled after the dashboard is created. The dashboard shows the host of the first. */
+  readonly targets: readonly Target[];
   readonly status: () => Status;
   readonly telemetry: Telemetry;
 }
 
-const milliseconds = (time: string): number | null => {
+const epochMs = (time: string): number | null => {
   const parsed = Date.parse(time);
   return Number.isNaN(parsed) ? null : parsed;
 };
@@ -33,20 +33,20 @@ function confinementOf(procfs: string, { pid, privileged }: Container): Confinem
       readonlyRootfs: readonlyRoot,
     };
   } catch {
-    // It has ended, or we may not look at it.
+    // It has exited, or the agent lacks the privilege to read it.
     return null;
   }
 }
 
 /**
- * An image, from whichever daemon has it.
- * @throws what the last daemon says, where none has it and not all could be asked
+ * An image, from the first target that has it.
+ * @throws the last error, when no target has it and some failed
  */
-async function imageOf(daemons: readonly Target[], id: string) {
+async function findImage(targets: readonly Target[], id: string) {
   let failure: unknown;
-  for (const daemon of daemons) {
+  for (const target of targets) {
     try {
-      const found = await daemon.image(id);
+      const found = await target.image(id);
       if (found !== undefined) return found;
     } catch (error) {
       failure = error;
@@ -56,34 +56,34 @@ async function imageOf(daemons: readonly Target[], id: string) {
   return undefined;
 }
 
-/** The entries of all; of one daemon, as a rule, its own map. */
+/** The entries of all maps; a single map, the usual case, is returned as it is. */
 function merged<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<string, T> {
   return maps.length === 1 ? maps[0]! : new Map(maps.flatMap((map) => [...map]));
 }
 
-export function dashboardSources({ daemons, status, telemetry }: DashboardParts): DataSources {
-  const daemonOf = ({ id }: Container) => daemons.find(({ containers }) => containers.has(id));
+export function dashboardSources({ targets, status, telemetry }: DashboardSourceOptions): DataSources {
+  const targetOf = ({ id }: Container) => targets.find(({ containers }) => containers.has(id));
   return {
     get hostname() {
-      return String(daemons[0]?.recordAttributes['host.name'] ?? '');
+      return String(targets[0]?.recordAttributes['host.name'] ?? '');
     },
     get attributes() {
-      return daemons[0]?.recordAttributes ?? {};
+      return targets[0]?.recordAttributes ?? {};
     },
-    containers: () => merged(daemons.map(({ containers }) => containers)),
-    isConnected: () => daemons.every(({ connected }) => connected),
-    namespaces: () => merged(daemons.map(({ namespaces }) => namespaces)),
+    containers: () => merged(targets.map(({ containers }) => containers)),
+    isConnected: () => targets.every(({ connected }) => connected),
+    namespaces: () => merged(targets.map(({ namespaces }) => namespaces)),
     confinement(container) {
-      const procfs = daemonOf(container)?.procfs;
+      const procfs = targetOf(container)?.procfs;
       return procfs === undefined || container.pid === 0 ? null : confinementOf(procfs, container);
     },
     async images() {
-      // One that is away does not keep the others' from being shown.
-      const answers = await Promise.allSettled(daemons.map((daemon) => daemon.images()));
+      // A target that does not answer must not hide the images of the others.
+      const answers = await Promise.allSettled(targets.map((target) => target.images()));
       const given = answers.filter((answer) => answer.status === 'fulfilled');
       const [failed] = answers.filter((answer) => answer.status === 'rejected');
       if (given.length === 0 && failed !== undefined) throw failed.reason;
-      // The same image on several hosts is one.
+      // An image that several hosts have is shown once.
       const images = new Map(given.flatMap(({ value }) => value.map((image) => [image.Id, image])));
       return [...images.values()].map(({ Id, RepoTags, Created, Size }) => ({
         id: Id,
@@ -93,14 +93,14 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
       }));
     },
     async image(id) {
-      const found = await imageOf(daemons, id);
+      const found = await findImage(targets, id);
       if (found === undefined) return undefined;
       const { Id, RepoTags, RepoDigests, Created, Size, Os, Architecture } = found.inspect;
       return {
         id: Id,
         references: usableReferences(RepoTags),
         digests: usableReferences(RepoDigests),
-        createdAt: milliseconds(Created),
+        createdAt: epochMs(Created),
         size: Size,
         os: Os,
         architecture: Architecture,
@@ -113,16 +113,15 @@ export function dashboardSources({ daemons, status, telemetry }: DashboardParts)
     },
     status,
     collectors() {
-      const errors = new Map(
-        [...telemetry.counterSeries('portlight.collector.errors')].map(
-          ({ attributes: { collector = '' }, value }) => [collector, value],
-        ),
-      );
-      const seconds = new Map(
-        [...telemetry.counterSeries('portlight.collector.duration')].map(
-          ({ attributes: { collector = '' }, value }) => [collector, value],
-        ),
-      );
+      const byCollector = (metric: OwnMetric): Map<string, number> =>
+        new Map(
+          [...telemetry.counterSeries(metric)].map(({ attributes: { collector = '' }, value }) => [
+            collector,
+            value,
+          ]),
+        );
+      const errors = byCollector('portlight.collector.errors');
+      const seconds = byCollector('portlight.collector.duration');
       return [...new Set([...seconds.keys(), ...errors.keys()])].sort().map((name) => ({
         name,
         seconds: seconds.get(name) ?? 0,

@@ -1,25 +1,25 @@
 /**
- * The layout of the data directory, in its file `version`: an agent brings an older one up to date and leaves a newer one
- * alone, whose files it would misread. The mark is written last, so that an interrupted migration is begun again.
+ * The layout version of the data directory, in its file `version`. An agent migrates an older layout, and refuses a newer
+ * one, whose files it would misread. The version is written last, so that an interrupted migration starts again.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Brings the directory from its version to the next; it may meet what an interrupted one has left. */
+/** Migrates the directory from its version to the next. It may find what an interrupted migration has left. */
 export type Migration = (directory: string) => void;
 
-/** The first leads from version 1 to 2. What was kept by agents that wrote no mark (0.1.0) is version 1. */
+/** The first migrates version 1 to 2. A directory without a version, as 0.1.0 wrote it, has version 1. */
 const MIGRATIONS: readonly Migration[] = [];
 const UNMARKED = 1;
 
-/** Nobody may write there, or nothing fits: whoever needs the directory tells of it. */
+/** The directory is not writable or full. Those who need it report that. */
 const UNUSABLE = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
 
 const isUnusable = (error: unknown): boolean => UNUSABLE.has((error as NodeJS.ErrnoException).code ?? '');
 
 /**
- * The version that a directory is marked with; undefined where it has no mark.
- * @throws {Error} when it is newer than what this agent knows, or no version
+ * The layout version of a directory; undefined if it has none.
+ * @throws {Error} when it is newer than this agent supports, or not a version
  */
 export function readLayout(directory: string, newest = MIGRATIONS.length + 1): number | undefined {
   const path = join(directory, 'version');
@@ -32,16 +32,16 @@ export function readLayout(directory: string, newest = MIGRATIONS.length + 1): n
   }
   if (!/^[1-9]\d*$/.test(text))
     throw new Error(
-      `data_dir: ${path}: ${JSON.stringify(text.slice(0, 40))} is no version of a data directory; expected a whole number`,
+      `data_dir: ${path}: ${JSON.stringify(text.slice(0, 40))} is not a version of a data directory; expected a whole number`,
     );
   if (Number(text) > newest)
     throw new Error(
-      `data_dir: ${directory} has version ${text}, and this Portlight knows versions up to ${newest}: it was used by a newer one; install that again, or name another directory with --data-dir`,
+      `data_dir: ${directory} has version ${text}, but this Portlight supports versions up to ${newest}: a newer one has used it. Install that version again, or choose another directory with --data-dir`,
     );
   return Number(text);
 }
 
-/** The mark as a whole or not at all, whatever happens meanwhile. */
+/** Replaces the file at once, so that a crash leaves the old version or the new one. */
 function writeLayout(directory: string, version: number): void {
   const path = join(directory, 'version');
   const descriptor = openSync(`${path}.new`, 'w', 0o600);
@@ -55,8 +55,8 @@ function writeLayout(directory: string, version: number): void {
 }
 
 /**
- * Makes the directory one of this agent's layout. It has to be locked.
- * @throws {Error} when it is of a newer one, or a migration fails
+ * Migrates a locked directory to this agent's layout.
+ * @throws {Error} when its layout is newer, or a migration fails
  */
 export function migrateDirectory(directory: string, migrations = MIGRATIONS): void {
   const newest = migrations.length + 1;

@@ -1,4 +1,4 @@
-/** Loads the configuration with the checks of those who compile it: alert rules and templates. */
+/** Loads the configuration, and checks alert rules and templates with the code that compiles them. */
 import { type LoadedConfig, readConfig } from '../../config/load.ts';
 import type { Environment } from '../../config/template.ts';
 import { findTemplateMistake } from '../../exporters/alerts/text.ts';

@@ -1,8 +1,8 @@
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 
 /**
- * The agent's own log: JSON lines on standard error, so that standard output stays the console
- * exporter's; plain lines where a person watches.
+ * The agent's own log on standard error, because standard output belongs to the console exporter: JSON lines, or plain
+ * lines on a terminal.
  */
 export function createLogger(level: string): Logger {
   const options = {

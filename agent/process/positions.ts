@@ -1,7 +1,6 @@
 /**
- * How far each source was handed over, kept in the data directory so that a restarted agent goes on from
- * there. Positions are gathered in memory and written together: one lost with the process only means that
- * what came after it is read again.
+ * The position store: how far each source was delivered, so that a restarted agent continues there. Positions are collected
+ * in memory and written together. If the process dies before that, what follows the last written position is read again.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,27 +8,27 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { TextStore } from '../../collectors/records/collector.ts';
 
 const WRITE_AFTER_MS = 50;
-/** How long another process's lock is waited for. */
+/** How long a write waits for the lock of another process. */
 const BUSY_MS = 250;
 
 export class Positions implements TextStore {
-  private readonly onFault: (error: unknown) => void;
+  private readonly onError: (error: unknown) => void;
   private readonly database: DatabaseSync;
   private readonly upsert: StatementSync;
   private readonly remove: StatementSync;
   private readonly known: Map<string, string>;
-  /** Changes not yet written; undefined stands for a deletion. */
+  /** Changes that are not written yet; undefined for a deletion. */
   private readonly changed = new Map<string, string | undefined>();
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param onFault told when positions cannot be written for now
-   * @param directory the data directory, made when it is missing; undefined keeps positions in memory only
+   * @param directory the data directory, created if it is missing; undefined keeps positions in memory only
+   * @param onError called when positions cannot be written for now
    * @throws when the directory cannot be written
    */
-  constructor(directory: string | undefined, onFault: (error: unknown) => void) {
-    this.onFault = onFault;
+  constructor(directory: string | undefined, onError: (error: unknown) => void) {
+    this.onError = onError;
     if (directory !== undefined) mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.database = new DatabaseSync(directory === undefined ? ':memory:' : join(directory, 'positions.db'), {
       timeout: BUSY_MS,
@@ -50,7 +49,7 @@ export class Positions implements TextStore {
     this.known = new Map(rows.map(({ source, value }) => [source, value]));
   }
 
-  /** What follows `prefix` in the sources that there are. */
+  /** The sources that start with `prefix`, without it. */
   idsUnder(prefix: string): string[] {
     return [...this.known.keys()]
       .filter((source) => source.startsWith(prefix))
@@ -70,10 +69,10 @@ export class Positions implements TextStore {
     if (this.known.delete(source)) this.change(source, undefined);
   }
 
-  /** A part of its own. @param prefix of the sources in it */
+  /** A part of the store. @param prefix of its sources */
   section(prefix: string): TextStore {
     return {
-      idsUnder: (below) => this.idsUnder(prefix + below),
+      idsUnder: (inner) => this.idsUnder(prefix + inner),
       load: (source) => this.load(prefix + source),
       save: (source, value) => this.save(prefix + source, value),
       delete: (source) => this.delete(prefix + source),
@@ -82,7 +81,7 @@ export class Positions implements TextStore {
 
   close(): void {
     this.write();
-    // What is still told of afterwards is told again by whoever comes next.
+    // A change after this is lost: the next agent reads from the position before it.
     this.isClosed = true;
     clearTimeout(this.timer);
     this.database.close();
@@ -107,9 +106,9 @@ export class Positions implements TextStore {
       this.database.exec('COMMIT');
       this.changed.clear();
     } catch (error) {
-      // A full disk, or somebody else's lock: what could not be written is written with what comes next.
+      // A full disk, or another process's lock: the next write includes these changes.
       if (this.database.isTransaction) this.database.exec('ROLLBACK');
-      this.onFault(error);
+      this.onError(error);
     }
   }
 }

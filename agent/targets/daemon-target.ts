@@ -1,4 +1,4 @@
-/** One daemon that is observed: its collectors, wired for where it runs, and its part of each round. */
+/** One observed daemon: its collectors, which depend on where it runs, and its part of each round. */
 
 import type Docker from 'dockerode';
 import { StatsCollector } from '../../collectors/cgroup/stats/index.ts';
@@ -35,17 +35,18 @@ import {
   type TargetOptions,
 } from './target.ts';
 
-const LONGEST_WAIT_MS = 10_000;
+/** Longest time between two attempts to ask a daemon where it runs. */
+const MAX_BACKOFF_MS = 10_000;
 
 export interface DaemonTargetOptions extends NamedEndpoint, TargetOptions {
-  /** Whether there is no other. */
+  /** Whether it is the only target. */
   readonly isOnly: boolean;
-  /** Whether the figures of this host are its to tell: the first that runs here does. */
+  /** Returns true for the first target on this host, which then measures the host. */
   readonly claimHost: () => boolean;
   readonly scope: AgentScope;
 }
 
-/** What there is once it is known where the daemon runs. */
+/** What exists once it is known where the daemon runs. */
 interface Running {
   readonly docker: DockerCollector;
   readonly collectors: readonly Collector[];
@@ -54,7 +55,7 @@ interface Running {
   readonly round: Round;
 }
 
-/** Of the kernel's kills on another host nothing is known here. */
+/** Nothing here shows the OOM kills of another host's kernel. */
 const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
   lastMomentsOf: (container, since) => evidence.lastMomentsOf(container, since),
   oomReported: () => {},
@@ -62,7 +63,7 @@ const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
   isHostOutOfMemory: () => false,
 });
 
-/** Undefined where the agent does not trace itself. */
+/** Starts a span for each request to a daemon. @returns undefined where the agent does not trace itself */
 export function requestSpans({ host }: DaemonEndpoint, { tracer }: Telemetry): RequestObserver | undefined {
   if (tracer === undefined) return undefined;
   return (template, path) => {
@@ -85,13 +86,12 @@ export class DaemonTarget implements Target {
   readonly docker: Docker;
   private readonly options: DaemonTargetOptions;
   private readonly stopping = new AbortController();
-  /** Whether it runs on this host, so that the kernel tells of its containers. */
+  /** Whether it runs on this host, so that the kernel shows its containers. */
   private isHere: boolean;
-  /** What every record of it bears: where it is, and what the user wants. */
   recordAttributes: Attributes;
   private resource: Resource;
   private running: Running | undefined;
-  /** Whether what it has was compared with what was kept. */
+  /** Whether the existing containers are known. */
   private isReady = false;
 
   constructor(options: DaemonTargetOptions) {
@@ -116,7 +116,7 @@ export class DaemonTarget implements Target {
     return this.running?.docker.containers ?? new Map();
   }
 
-  /** What is about no container. */
+  /** The resource of records that belong to no container. */
   get host(): Resource {
     return this.resource;
   }
@@ -140,7 +140,7 @@ export class DaemonTarget implements Target {
     return isShown ? layeredImage(this.docker, id) : undefined;
   }
 
-  /** Of the containers that are observed. */
+  /** Images of the observed containers. */
   private imageIds(): string[] {
     return [...this.containers.values()].flatMap(({ resource }) => {
       const id = resource.attributes['container.image.id'];
@@ -171,9 +171,9 @@ export class DaemonTarget implements Target {
 
   async collectRound(): Promise<MetricSet[]> {
     if (this.running === undefined || !this.isReady) return [];
-    // Figures of a host are told by whoever is there for the host.
-    const about = this.options.scope.isHost ? this.resource : undefined;
-    const sets = await this.running.round.collect(this.containers.values(), about);
+    // An agent that observes only some containers leaves the host to another one.
+    const host = this.options.scope.isHost ? this.resource : undefined;
+    const sets = await this.running.round.collect(this.containers.values(), host);
     return this.isHere || this.options.isOnly ? sets : sets.map((set) => ({ ...set, isRemote: true }));
   }
 
@@ -183,12 +183,12 @@ export class DaemonTarget implements Target {
     await Promise.all(this.running?.collectors.map((collector) => collector.close?.()) ?? []);
   }
 
-  /** A daemon that is reached through the network may run here or elsewhere: it is asked before anything else is. */
+  /** Finds out whether a daemon that is reached through the network runs on this host. */
   private async locate(): Promise<void> {
     if (isLocal(this.endpoint)) return;
     const { settings, telemetry } = this.options;
     const { signal } = this.stopping;
-    const backoff = new Backoff(LONGEST_WAIT_MS, signal);
+    const backoff = new Backoff(MAX_BACKOFF_MS, signal);
     while (!signal.aborted) {
       try {
         this.isHere = await runsHere(this.docker, await infoOf(this.docker), settings);
@@ -200,7 +200,7 @@ export class DaemonTarget implements Target {
     }
   }
 
-  /** What every record of it bears; of a daemon elsewhere, what that says. */
+  /** Updates the attributes of every record: for a daemon on another host, with what the daemon says of that host. */
   private async identify(): Promise<Attributes> {
     if (!this.isHere) {
       const info = await infoOf(this.docker);
@@ -218,11 +218,13 @@ export class DaemonTarget implements Target {
     };
   }
 
-  private resourceOf(surroundings: Attributes): Resource {
-    return { attributes: { 'service.name': 'portlight', ...surroundings, ...this.options.agentAttributes } };
+  private resourceOf(recordAttributes: Attributes): Resource {
+    return {
+      attributes: { 'service.name': 'portlight', ...recordAttributes, ...this.options.agentAttributes },
+    };
   }
 
-  /** Whether the container's process can be seen from here, and with it its cgroup. */
+  /** Whether the container's process, and with it its cgroup, is visible from here. */
   private isVisible({ pid, id }: Container): boolean {
     return this.isHere && isContainerProcess(this.options.settings.procfs, pid, id);
   }
@@ -245,7 +247,7 @@ export class DaemonTarget implements Target {
       ? localCollectors(options, () => this.containers.values(), measuresHost ? this.resource : undefined)
       : undefined;
     const collectors: readonly Collector[] = [
-      // The state of a container is the daemon's to say, wherever that runs.
+      // The daemon knows the state of a container wherever it runs.
       ...(local?.collectors ?? [new StateCollector()]),
       new StatsCollector({
         docker,
@@ -299,7 +301,7 @@ export class DaemonTarget implements Target {
     return { docker: events, collectors, namespaces: local?.namespaces, storage, round };
   }
 
-  /** The containers that exist are known for the first time. */
+  /** Called once, when the existing containers are known. */
   private onContainersKnown(): void {
     const { store } = this.options;
     this.isReady = true;

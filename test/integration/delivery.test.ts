@@ -121,7 +121,7 @@ test('a second agent is kept from the data directory of the first', async (t) =>
   t.is(second.code, 1);
   t.is(
     second.stderr,
-    `portlight: data_dir: ${dataDirectory} is in use by another agent; expected a directory of its own\n`,
+    `portlight: data_dir: ${dataDirectory} is in use by another agent; expected a directory that no other agent uses\n`,
   );
   first.kill('SIGKILL');
   await first.exit;

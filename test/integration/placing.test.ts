@@ -268,7 +268,7 @@ test('an upgrade goes on from what 0.1.0 has left, and no agent touches what a n
   t.is(refused.code, 1);
   t.is(
     refused.stderr,
-    `portlight: data_dir: ${dataDirectory} has version 2, and this Portlight knows versions up to 1: it was used by a newer one; install that again, or name another directory with --data-dir\n`,
+    `portlight: data_dir: ${dataDirectory} has version 2, but this Portlight supports versions up to 1: a newer one has used it. Install that version again, or choose another directory with --data-dir\n`,
   );
   t.deepEqual(kept(), found);
   const checked = await portlight(t, ['check', '--data-dir', dataDirectory], variables);

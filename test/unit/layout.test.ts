@@ -55,11 +55,11 @@ test('a newer directory, and one whose mark says nothing, are left as they are',
   };
   t.is(
     refused('2\n'),
-    `data_dir: ${directory} has version 2, and this Portlight knows versions up to 1: it was used by a newer one; install that again, or name another directory with --data-dir`,
+    `data_dir: ${directory} has version 2, but this Portlight supports versions up to 1: a newer one has used it. Install that version again, or choose another directory with --data-dir`,
   );
   t.is(
     refused('soon'),
-    `data_dir: ${directory}/version: "soon" is no version of a data directory; expected a whole number`,
+    `data_dir: ${directory}/version: "soon" is not a version of a data directory; expected a whole number`,
   );
 });
 
