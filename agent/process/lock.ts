@@ -23,7 +23,11 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   const server = createServer((socket) => socket.destroy()).unref();
   await new Promise<void>((resolve, reject) => {
     server.once('error', () =>
-      reject(new Error(`data_dir: ${directory} is in use by another agent; expected a directory that no other agent uses`)),
+      reject(
+        new Error(
+          `data_dir: ${directory} is in use by another agent; expected a directory that no other agent uses`,
+        ),
+      ),
     );
     server.listen(name, resolve);
   });

@@ -236,8 +236,8 @@ test('where no cgroup can be read, the stats API says the same', async (t) => {
     t.true(metricsIn(stats).has(metric), metric);
   // A disk that has never been used is told by neither.
   t.is(metricsIn(stats).has('container.disk.io'), metricsIn(kernel).has('container.disk.io'));
-  await waitFor('it to be told', () =>
-    agent.stderr.includes(`container processes of container ${name} cannot be read`),
+  await waitFor('the warning', () =>
+    agent.stderr.includes(`Cannot read container processes of container ${name}`),
   );
 });
 

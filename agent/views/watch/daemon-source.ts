@@ -1,4 +1,4 @@
-/** The daemon and the kernel asked by ourselves, as the agent asks them, with nothing kept and nothing sent. */
+/** What commands show without a running agent: they read the daemon and the kernel with the agent's own collectors. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -35,21 +35,21 @@ import { type ContainerSeries, createViewState, insertEvent, type ViewSource } f
 
 /** Steps of the charts, ms. */
 const STEP_MS = 2000;
-/** How soon the log of a container that does not run is asked for again. */
-const AGAIN_MS = 1000;
-/** How long a fault is shown. */
-const FAULT_MS = 10_000;
+/** Time between two requests for the log of a container that does not run. */
+const RETRY_MS = 1000;
+/** How long an error is shown. */
+const ERROR_MS = 10_000;
 
-/** What is shown, and what is told of a container's end. */
-const WANTED = metrics.filter(
+/** Metrics of containers that are shown, and those of the exit events. */
+const CONTAINER_METRICS = metrics.filter(
   (row) => LIVE_METRICS.has(row) || row === catalogue.memoryRss || row === catalogue.memoryFile,
 );
-const WANTED_OF_HOST = metrics.filter(({ name }) => name.startsWith('system.'));
+const HOST_METRICS = metrics.filter(({ name }) => name.startsWith('system.'));
 
 const HOST: Resource = { attributes: {} };
 
-/** To the microsecond, as the agent gives it. */
-const milliseconds = (time: UnixNano): number => Number(time / 1000n) / 1000;
+/** Milliseconds since the epoch with microseconds, as the agent's API has them. */
+const epochMs = (time: UnixNano): number => Number(time / 1000n) / 1000;
 
 function entryOf(sequence: number, resource: Resource, event: EventRecord): EventEntry {
   const { 'container.id': id, 'container.name': name } = resource.attributes;
@@ -59,7 +59,7 @@ function entryOf(sequence: number, resource: Resource, event: EventRecord): Even
   ]);
   return {
     sequence,
-    time: milliseconds(event.time),
+    time: epochMs(event.time),
     name: event.eventName,
     severity: event.severity,
     body: event.body,
@@ -69,18 +69,18 @@ function entryOf(sequence: number, resource: Resource, event: EventRecord): Even
 }
 
 export interface DaemonSourceOptions {
-  /** From when on events are wanted, ms since the epoch; the daemon remembers the last 256. */
+  /** Events from this time on are shown, ms since the epoch. The daemon keeps the last 256. */
   readonly since: number;
-  /** Time from one look at the figures to the next, ms; undefined where only events are wanted. */
+  /** Time between two measurements, ms; undefined for events only. */
   readonly interval?: number;
-  /** Told of each event. */
+  /** Called with each event. */
   readonly onEvent?: (event: EventEntry) => void;
 }
 
 export class DaemonSource implements ViewSource {
   readonly origin: string;
   readonly state = createViewState();
-  /** Resolves when all that the daemon remembers was told. */
+  /** Resolves when the events that the daemon keeps were read. */
   readonly caughtUp: Promise<void>;
   private readonly daemon: Daemon;
   private readonly options: DaemonSourceOptions;
@@ -88,52 +88,51 @@ export class DaemonSource implements ViewSource {
   private readonly rounds: Round;
   private readonly collectors: CollectorSet;
   private readonly evidence: EvidenceStore;
-  private readonly figures = new Map<string, ContainerUsage>();
+  private readonly usage = new Map<string, ContainerUsage>();
   private readonly host = new HostUsage(STEP_MS);
   private timer: NodeJS.Timeout | undefined;
-  /** Whether the daemon's processes can be seen from here. */
+  /** Whether the containers' processes are visible from here. */
   private readonly isHere: boolean;
-  /** The last one, and when it was, ms since the epoch. */
-  private fault: { readonly text: string; readonly at: number } | undefined;
+  /** The last error, and its time in ms since the epoch. */
+  private lastError: { readonly text: string; readonly at: number } | undefined;
   private isCollecting = false;
-  /** Undefined where the host is not what is asked about. */
-  private readonly about: Resource | undefined;
-  /** How many events were told. */
-  private told = 0;
-  private changed: () => void = () => {};
+  /** The resource of the host's metrics; undefined where the scope is not the host. */
+  private readonly hostResource: Resource | undefined;
+  private eventCount = 0;
+  private onChange: () => void = () => {};
 
   constructor(config: Config, options: DaemonSourceOptions) {
     this.options = options;
     this.daemon = daemonOf(config);
     const { docker, endpoint } = this.daemon;
     this.origin = `daemon at ${endpoint.host}`;
-    const here = isLocal(endpoint);
-    // Faults are shown, and not logged across the screen.
+    const isHere = isLocal(endpoint);
+    // Errors are shown in the view: a log would be written across the screen.
     const write = (line: string) => {
-      this.fault = { text: (JSON.parse(line) as { msg: string }).msg, at: Date.now() };
+      this.lastError = { text: (JSON.parse(line) as { msg: string }).msg, at: Date.now() };
     };
     const telemetry = new Telemetry(pino({ level: 'warn' }, { write }));
     const files = new KernelFiles(descriptorLimit(), () => {});
     this.evidence = new EvidenceStore(config.procfs);
-    const metrics = new Set<Metric>([...WANTED, ...WANTED_OF_HOST]);
+    const metrics = new Set<Metric>([...CONTAINER_METRICS, ...HOST_METRICS]);
     const { procfs, rootfs } = config;
-    this.collectors = new CollectorSet('view', { procfs, rootfs, files, metrics, isHere: here });
-    this.isHere = here;
-    this.about = config.scope === 'host' ? HOST : undefined;
+    this.collectors = new CollectorSet('view', { procfs, rootfs, files, metrics, isHere });
+    this.isHere = isHere;
+    this.hostResource = config.scope === 'host' ? HOST : undefined;
     this.rounds = new Round(
       this.collectors.collectors,
       metrics,
       telemetry,
-      here ? readBootTime(config.procfs) : 0n,
+      isHere ? readBootTime(config.procfs) : 0n,
     );
     const sink: RecordSink = {
-      emitEvent: async (resource, event) => this.take(resource, event),
+      emitEvent: async (resource, event) => this.addEvent(resource, event),
       emitSpan: async () => {},
       openLog: () => undefined,
       reportError: (collector, error, container) => telemetry.reportError(collector, error, container?.name),
     };
-    const reached = Promise.withResolvers<void>();
-    this.caughtUp = reached.promise;
+    const reconciled = Promise.withResolvers<void>();
+    this.caughtUp = reconciled.promise;
     this.docker = new DockerCollector({
       docker,
       surroundings: async () => ({}),
@@ -145,27 +144,27 @@ export class DaemonSource implements ViewSource {
       store: new MemoryStore(),
       evidence: this.evidence,
       command: undefined,
-      reportsObjects: this.about !== undefined,
+      reportsObjects: this.hostResource !== undefined,
       onVersion: () => {},
       onObjectChanged: () => {},
-      onReconciled: reached.resolve,
+      onReconciled: reconciled.resolve,
       lifecycle: new CollectorDispatcher(this.collectors.collectors, telemetry),
-      // What is older explains what is told: how long it lasted, and whether it was asked for.
+      // Older events are read too: they explain how long a later one lasted, and whether somebody requested it.
       position: { load: () => 0n, save: () => {} },
     });
   }
 
-  async start(changed: () => void): Promise<void> {
+  async start(onChange: () => void): Promise<void> {
     await this.daemon.ask(this.daemon.docker.version());
     await this.daemon.scope();
-    this.changed = changed;
+    this.onChange = onChange;
     this.docker.start(() => {});
     await this.caughtUp;
-    this.show();
+    this.showAll();
     const { interval } = this.options;
     if (interval === undefined) return;
-    await this.look();
-    this.timer = setInterval(() => void this.look(), interval);
+    await this.measure();
+    this.timer = setInterval(() => void this.measure(), interval);
   }
 
   async close(): Promise<void> {
@@ -175,7 +174,7 @@ export class DaemonSource implements ViewSource {
   }
 
   async series(id: string, since: number): Promise<ContainerSeries> {
-    const history = this.figures.get(id)?.history;
+    const history = this.usage.get(id)?.history;
     const [from, to] = [Math.floor(since / STEP_MS), Math.floor(Date.now() / STEP_MS)];
     const values = containerMetrics.map((name, column) => [name, history?.column(column, from, to) ?? []]);
     return { step: STEP_MS, values: Object.fromEntries(values) };
@@ -187,72 +186,74 @@ export class DaemonSource implements ViewSource {
     const log = new DaemonLog(docker, inspected, signal);
     while (!signal.aborted) {
       yield* log.follow({ since: undefined, tail });
-      // It has ended, and may be started again.
-      await sleep(AGAIN_MS, undefined, { signal });
+      // The container has exited, and can be started again.
+      await sleep(RETRY_MS, undefined, { signal });
     }
   }
 
-  /** Looks at all containers once. */
-  private async look(): Promise<void> {
+  /** Measures all containers once. */
+  private async measure(): Promise<void> {
     if (this.isCollecting) return;
     this.isCollecting = true;
     try {
       const all = [...this.docker.containers.values()];
       const sets = await this.rounds.collect(
         all.filter(({ pid }) => pid !== 0),
-        this.about,
+        this.hostResource,
       );
       this.evidence.addRound(sets);
       for (const set of sets) {
         if (set.container === undefined) this.host.update(set);
-        else if (ContainerUsage.hasUsage(set)) this.figuresOf(set.container.id).update(set);
+        else if (ContainerUsage.hasUsage(set)) this.usageOf(set.container.id).update(set);
       }
-      for (const id of this.figures.keys()) if (!this.docker.containers.has(id)) this.figures.delete(id);
+      for (const id of this.usage.keys()) if (!this.docker.containers.has(id)) this.usage.delete(id);
       this.state.host = this.host.latest;
-      this.show();
-      this.state.problem = this.trouble();
+      this.showAll();
+      this.state.problem = this.problem();
     } catch (error) {
       this.state.problem = errorMessage(error);
     } finally {
       this.isCollecting = false;
     }
-    this.changed();
+    this.onChange();
   }
 
-  private trouble(): string | undefined {
-    const { fault } = this;
-    const isRecent = fault !== undefined && Date.now() - fault.at < FAULT_MS;
+  private problem(): string | undefined {
+    const { lastError } = this;
+    const isRecent = lastError !== undefined && Date.now() - lastError.at < ERROR_MS;
     if (!this.docker.connected)
-      return `the ${this.origin} does not answer${isRecent ? `: ${fault.text}` : ''}; reconnecting`;
-    if (isRecent) return fault.text;
-    return this.isHere ? undefined : 'the daemon is elsewhere: what its containers use is not seen from here';
+      return `the ${this.origin} does not answer${isRecent ? `: ${lastError.text}` : ''}; reconnecting`;
+    if (isRecent) return lastError.text;
+    return this.isHere
+      ? undefined
+      : 'the daemon runs on another host: the usage of its containers is not visible from here';
   }
 
-  private show(): void {
+  private showAll(): void {
     const { containers } = this.state;
     containers.clear();
-    for (const each of this.docker.containers.values()) this.showOne(each);
+    for (const container of this.docker.containers.values()) this.showOne(container);
   }
 
   private showOne(container: Container): void {
-    const figures = this.figures.get(container.id)?.latest;
-    this.state.containers.set(container.id, summarizeContainer(container, figures));
+    const usage = this.usage.get(container.id)?.latest;
+    this.state.containers.set(container.id, summarizeContainer(container, usage));
   }
 
-  private figuresOf(id: string): ContainerUsage {
-    const figures = this.figures.get(id) ?? new ContainerUsage(STEP_MS);
-    this.figures.set(id, figures);
-    return figures;
+  private usageOf(id: string): ContainerUsage {
+    const usage = this.usage.get(id) ?? new ContainerUsage(STEP_MS);
+    this.usage.set(id, usage);
+    return usage;
   }
 
-  private take(resource: Resource, event: EventRecord): void {
-    if (milliseconds(event.time) < this.options.since) return;
+  private addEvent(resource: Resource, event: EventRecord): void {
+    if (epochMs(event.time) < this.options.since) return;
     const { events } = this.state;
-    const entry = entryOf(++this.told, resource, event);
+    const entry = entryOf(++this.eventCount, resource, event);
     insertEvent(events, entry);
     this.options.onEvent?.(entry);
-    const about = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
-    if (about !== undefined) this.showOne(about);
-    this.changed();
+    const container = entry.container === null ? undefined : this.docker.containers.get(entry.container.id);
+    if (container !== undefined) this.showOne(container);
+    this.onChange();
   }
 }
