@@ -1,11 +1,11 @@
-/** The rules that are there without any configuration, written as a user writes them, with the reason for each threshold. */
+/** The built-in alert rules, as a user would write them, with the reason for each threshold. */
 import type { RuleDefinition } from './rule-options.ts';
 
 export interface BuiltinRule {
   readonly rule: RuleDefinition;
-  /** Why it says what it says. */
+  /** Why these thresholds and durations. */
   readonly reason: string;
-  /** Off unless asked for. */
+  /** Off by default. */
   readonly optIn?: boolean;
 }
 
@@ -24,7 +24,7 @@ export const builtinRules: readonly BuiltinRule[] = [
       annotations: summary('{{container.name}} uses {{value}} of its memory limit of {{limit}}'),
     },
     reason:
-      'The working set is what the kernel cannot take back without reclaiming active pages; at the limit it reclaims, then kills. The last tenth is a few seconds to minutes of warning. 30 s let a start or a request pass; 5 points of hysteresis keep an alert from coming and going with garbage collection. Page cache that is read again and again counts as in use: a container that lives on a file as large as its limit wants portlight.alert.memory=off.',
+      'The working set is memory that the kernel cannot free without reclaiming active pages. At the limit it reclaims, then kills. The last 10 % are a few seconds to minutes of warning. 30 s ignore a start or a large request. 5 points of hysteresis stop an alert from firing and resolving with each garbage collection. Page cache that is read repeatedly counts as in use: for a container that works on a file as large as its limit, set the label portlight.alert.memory=off.',
   },
   {
     rule: {
@@ -38,11 +38,11 @@ export const builtinRules: readonly BuiltinRule[] = [
       keep_firing_for: '5m',
       severity: 'warning',
       annotations: summary(
-        '{{container.name}} reaches its memory limit of {{limit}} in about {{value}} if it goes on as in the last 10 minutes',
+        '{{container.name}} will reach its memory limit of {{limit}} in about {{value}} if the trend of the last 10 minutes continues',
       ),
     },
     reason:
-      'A quarter of an hour is time for a person to act. The trend is that of the lowest values of the last 10 minutes, three quarters of which have to be known, so that the saw-tooth of a garbage collector has none; it has to be clear and to go on; and a level that was reached before, and left without a restart, is no news. docs/alerts.md has how often it is right.',
+      '15 minutes are enough for a person to act. The trend is that of the lowest values of the last 10 minutes, so that the saw-tooth of a garbage collector has none. 7.5 minutes must have been observed. The trend must be clear and must continue. A level that the container reached before, and left without a restart, does not count. See docs/alerts.md for the accuracy of the forecast.',
   },
   {
     rule: {
@@ -55,10 +55,10 @@ export const builtinRules: readonly BuiltinRule[] = [
       over: 'container.memory.limit',
       keep_firing_for: '10m',
       severity: 'critical',
-      annotations: summary('The kernel killed a process of {{container.name}} for want of memory'),
+      annotations: summary('OOM kill in {{container.name}}: the kernel killed a process'),
     },
     reason:
-      'One kill is a fault: a process was ended in the middle of its work. It carries what the memory was used for when it was last measured.',
+      'Every OOM kill is a failure: a process was killed in the middle of its work. The alert shows what the memory was used for at the last measurement.',
   },
   {
     rule: {
@@ -70,10 +70,12 @@ export const builtinRules: readonly BuiltinRule[] = [
       resolve: '< 15%',
       for: '5m',
       severity: 'warning',
-      annotations: summary('{{container.name}} was held back by its CPU quota in {{value}} of its periods'),
+      annotations: summary(
+        '{{container.name}} was throttled by its CPU limit in {{value}} of its CPU periods',
+      ),
     },
     reason:
-      'Short bursts are throttled in every container with a quota, and cost nothing that anybody notices. A quarter of all periods for 5 minutes means that every request waits: the quota is too small, or the work too much.',
+      'Short bursts are throttled in every container with a CPU limit, without noticeable effect. 25 % of all periods for 5 minutes mean that requests wait: the limit is too low, or the load too high.',
   },
   {
     rule: {
@@ -91,10 +93,10 @@ export const builtinRules: readonly BuiltinRule[] = [
         },
       ],
       severity: 'warning',
-      annotations: summary('No task of {{container.name}} got a CPU in {{value}} of the time'),
+      annotations: summary('{{container.name}} waited for CPU {{value}} of the time'),
     },
     reason:
-      'Full pressure is the time in which all tasks that could run waited: for other work on the host, for where it is the quota that they wait for, cpu_throttled tells. A quarter of the time for 5 minutes is work that gets nowhere, whatever the use of CPU looks like.',
+      'Full pressure is the time in which all runnable tasks waited for a CPU because of other work on the host. (Waiting because of the CPU limit is covered by cpu_throttled.) 25 % over 5 minutes mean that the container hardly makes progress, whatever its CPU usage is.',
   },
   {
     rule: {
@@ -105,10 +107,10 @@ export const builtinRules: readonly BuiltinRule[] = [
       condition: '>= 10%',
       resolve: '< 5%',
       severity: 'warning',
-      annotations: summary('All of {{container.name}} waited for memory in {{value}} of the time'),
+      annotations: summary('{{container.name}} waited for memory {{value}} of the time'),
     },
     reason:
-      'Tasks that all wait for memory at the same time are thrashing. A tenth of the time is far beyond what reclaim costs in passing, and often the last state before a kill, or a container that hangs without one.',
+      'If all tasks wait for memory at the same time, the container is thrashing. 10 % of the time is far more than normal reclaim takes. Often an OOM kill follows, or the container hangs.',
   },
   {
     rule: {
@@ -120,10 +122,10 @@ export const builtinRules: readonly BuiltinRule[] = [
       for: '30s',
       severity: 'warning',
       annotations: summary(
-        '{{container.name}} has {{value}} of the {{limit}} processes and threads that it may have',
+        '{{container.name}} uses {{value}} of its limit of {{limit}} processes and threads',
       ),
     },
-    reason: 'At the limit fork and new threads fail, which few programs survive.',
+    reason: 'At the limit, fork and thread creation fail. Few programs survive that.',
   },
   {
     rule: {
@@ -131,10 +133,10 @@ export const builtinRules: readonly BuiltinRule[] = [
       events: [{ name: 'portlight.container.restart_loop' }],
       keep_firing_for: '11m',
       severity: 'critical',
-      annotations: summary('{{container.name}} is started again and again, and ends each time'),
+      annotations: summary('{{container.name}} is in a restart loop'),
     },
     reason:
-      'The agent tells of a loop at the start after 3 ends within 10 minutes that nobody asked for, and tells it again every 10 minutes while it lasts: the alert ends when that stays away.',
+      'The agent reports a restart loop at the start that follows 3 unrequested exits within 10 minutes, and repeats the report every 10 minutes while the loop lasts. The alert is resolved once the reports stop.',
   },
   {
     rule: {
@@ -146,7 +148,7 @@ export const builtinRules: readonly BuiltinRule[] = [
       annotations: summary('{{container.name}} is unhealthy'),
     },
     reason:
-      'The health check has its own number of retries: when Docker says unhealthy, it has been asked often enough.',
+      'The health check has its own number of retries. Once Docker reports unhealthy, the check has failed often enough.',
   },
   {
     rule: {
@@ -156,10 +158,10 @@ export const builtinRules: readonly BuiltinRule[] = [
       ],
       keep_firing_for: '5m',
       severity: 'warning',
-      annotations: summary('{{container.name}} ended with exit code {{event.process.exit.code}}'),
+      annotations: summary('{{container.name}} exited with code {{event.process.exit.code}}'),
     },
     reason:
-      'An end by itself with an exit code other than 0, or by a signal that nobody sent through the daemon. Stops by command, whatever exit code they leave, and kills for want of memory (which have a rule of their own) are not meant.',
+      'The container exited by itself with a code other than 0, or because of a signal that was not sent through the daemon. Requested stops do not count, whatever their exit code is. OOM kills have their own rule.',
   },
   {
     rule: {
@@ -171,11 +173,11 @@ export const builtinRules: readonly BuiltinRule[] = [
       resolve: '> 8h',
       severity: 'warning',
       annotations: summary(
-        "{{container.name}} writes so much into its own layer that the daemon's disk is full in about {{value}}",
+        "The writable layer of {{container.name}} will fill the daemon's disk in about {{value}}",
       ),
     },
     reason:
-      'What grows in a writable layer is a log or a cache that nobody bounds, and a full disk stops every container of the host. Sizes are asked for every 5 minutes (metrics.storage_interval), and half an hour of them has to be known.',
+      'A writable layer that grows usually holds a log or a cache without a limit, and a full disk stops every container of the host. Sizes are read every 5 minutes (metrics.storage_interval). 45 minutes must have been observed.',
   },
   {
     rule: {
@@ -190,11 +192,11 @@ export const builtinRules: readonly BuiltinRule[] = [
       for: '1m',
       severity: 'info',
       annotations: summary(
-        '{{container.name}} has no memory limit and uses {{value}} of a host that has little left',
+        '{{container.name}} has no memory limit and uses {{value}} of the memory of a host that is short of it',
       ),
     },
     reason:
-      'On a host that is short of memory the kernel kills what it likes, and who has no limit is who can be the cause. Off by default: many hosts run without limits on purpose.',
+      'On a host that is short of memory, the kernel can kill any process, and a container without a limit can be the cause. Off by default, because many hosts run without limits on purpose.',
     optIn: true,
   },
   {
@@ -207,10 +209,10 @@ export const builtinRules: readonly BuiltinRule[] = [
       keep_firing_for: '5m',
       severity: 'info',
       annotations: summary(
-        'Lines of the log of {{container.name}} are withheld: it writes more than logs.rate_limit',
+        'Log lines of {{container.name}} are dropped: it writes more than logs.rate_limit allows',
       ),
     },
-    reason: 'Whoever set a limit wants to know that lines are missing, for as long as they are.',
+    reason: 'If you set a limit, you want to know when lines are missing.',
   },
   {
     rule: {
@@ -220,11 +222,9 @@ export const builtinRules: readonly BuiltinRule[] = [
       resolve: '< 80%',
       for: '1m',
       severity: 'warning',
-      annotations: summary(
-        'A process of {{container.name}} has {{value}} of the descriptors open that it may have',
-      ),
+      annotations: summary('A process of {{container.name}} uses {{value}} of its limit of open files'),
     },
     reason:
-      'At its soft limit (RLIMIT_NOFILE) a process can neither open a file nor accept a connection. A leak of descriptors grows slowly: the last tenth is time enough.',
+      'At its soft limit (RLIMIT_NOFILE) a process can neither open files nor accept connections. Descriptor leaks grow slowly: the last 10 % leave enough time.',
   },
 ];

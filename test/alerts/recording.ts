@@ -49,29 +49,27 @@ const pointsAt = (series: readonly RecordedSeries[], round: number): Point[] =>
   });
 
 /**
- * Plays a recording to the alert engine, in virtual time. After its end, the last round is repeated.
- * @param minutes how long to play
+ * Plays a recording to the alert engine with all built-in rules, in virtual time.
  * @returns by container, `firing memory`, … in the order of emission
  */
-export function replayAlerts(recording: AlertRecording, minutes: number): Map<string, string[]> {
+export function replayAlerts(recording: AlertRecording): Map<string, string[]> {
   const scene = new Scene({ enable: ['no_memory_limit'] }, undefined, recording.interval * 1000);
   const containers = recording.containers.map((recorded) => {
     const container = watchedContainer(recorded.name, recorded.labels);
     scene.existing.add(container.id);
     return { recorded, container };
   });
-  for (let round = 0; round * recording.interval < minutes * 60; round++) {
-    const at = Math.min(round, recording.rounds - 1);
+  for (let round = 0; round < recording.rounds; round++) {
     for (const { recorded, container } of containers) {
-      const run = recorded.runs[at]!;
+      const run = recorded.runs[round]!;
       container.pid = run;
       container.startedAt = BigInt(run);
       for (const event of recorded.events)
         if (event.round === round) scene.event(container, event.name, event.attributes);
     }
     scene.round(
-      containers.map(({ recorded, container }) => [container, pointsAt(recorded.series, at)] as const),
-      pointsAt(recording.host, at),
+      containers.map(({ recorded, container }) => [container, pointsAt(recorded.series, round)] as const),
+      pointsAt(recording.host, round),
     );
   }
   return new Map(

@@ -83,7 +83,7 @@ test('the rule warns of a leak, and not of memory that is filled and given back 
   // 3 MiB a minute.
   const left = (100 * 1024 ** 2 - alert!.evidence.series.at(-1)![1]) / ((3 * 1024 ** 2) / 60);
   t.true(near(alert!.value, left));
-  t.regex(alert!.annotations.summary!, /^web reaches its memory limit of 100 MiB in about \d+m/);
+  t.regex(alert!.annotations.summary!, /^web will reach its memory limit of 100 MiB in about \d+m/);
 
   // Teeth of 12 minutes look like a leak once: after the first one it is known that they come down again.
   const teeth = new Scene();

@@ -99,7 +99,7 @@ test('an event fires at once, is counted while it fires, and ends by itself', (t
   t.deepEqual(scene.story, []);
   die();
   t.deepEqual(scene.story, ['firing exit']);
-  t.is(scene.told[0]!.annotations.summary, 'web ended with exit code 3');
+  t.is(scene.told[0]!.annotations.summary, 'web exited with code 3');
   scene.now += 1000;
   die();
   // The container is gone: its end is told all the same, for as long as it is news.

@@ -1,40 +1,40 @@
-import type { AlertSeverity } from '../../../config/severity.ts';
 /**
- * The agent's built-in alert rules as Prometheus alerting rules, for either scrape page: what config/prometheus/
- * has. Thresholds are the built-in rules'; whatever has to be told differently to Prometheus says why.
+ * The built-in alert rules as Prometheus alerting rules, for both scrape endpoints (config/prometheus/). They use the
+ * thresholds of the built-in rules. `why` explains each difference.
  */
+import type { AlertSeverity } from '../../../config/severity.ts';
 
-/** The two scrape pages: /metrics and /metrics/cadvisor. */
-export type Page = 'portlight' | 'cadvisor';
+/** The scrape endpoints /metrics and /metrics/cadvisor. */
+export type ScrapeEndpoint = 'portlight' | 'cadvisor';
 
 export interface AlertRule {
-  /** The name of the agent's own rule. */
+  /** Name of the built-in rule. */
   readonly rule: string;
   readonly severity: AlertSeverity;
-  /** Duration for which the expression has to hold; fires at once without. */
-  readonly for?: Readonly<Partial<Record<Page, string>>>;
-  /** PromQL by page; the value is what the annotations tell. */
-  readonly expr: Readonly<Partial<Record<Page, string>>>;
-  /** Why the page cannot have the rule; said at the top of its file. */
-  readonly missing?: Readonly<Partial<Record<Page, string>>>;
-  /** What to know before one changes it. */
+  /** How long the expression has to hold; without it, the alert fires at once. */
+  readonly for?: Readonly<Partial<Record<ScrapeEndpoint, string>>>;
+  /** PromQL by endpoint. Its value is used in the annotations. */
+  readonly expr: Readonly<Partial<Record<ScrapeEndpoint, string>>>;
+  /** Why the rule is not possible with the endpoint's metrics; listed at the top of its file. */
+  readonly missing?: Readonly<Partial<Record<ScrapeEndpoint, string>>>;
+  /** Comment above the rule. */
   readonly why: string;
-  /** Template; CONTAINER is replaced by the page's label. */
+  /** Template; CONTAINER stands for the container's name. */
   readonly summary: string;
-  /** Template, likewise. */
+  /** Template, as `summary`. */
   readonly description: string;
 }
 
-/** Of cAdvisor's series, those of containers: its own daemon has some for cgroups and the machine, without a name. */
+/** Excludes series without a name: cAdvisor has some for cgroups and the machine. */
 const named = (metric: string): string => `${metric}{name!=""}`;
 
-/** cAdvisor itself says 0 where there is no limit. */
+/** cAdvisor reports 0 where there is no limit. */
 const limitOf = (metric: string): string => `(${named(metric)} > 0)`;
 
 /**
- * Seconds until `room` is used up, at most `horizon` of them: at the pace at which the lowest value of `use` rose from
- * the middle third of a window to its last third, and no slower from the first third to the middle one. Lowest values
- * do not rise where use goes up and down again (garbage collection, rotated files), and one step up is no trend.
+ * Seconds until `room` is used up, if that is within `horizonSeconds`. The rate is the rise of the minimum of `use` from the
+ * middle third of a window to the last third; the rise from the first third to the middle one must be fast enough as well.
+ * Minimums do not rise where use goes up and down again (garbage collection, rotated files), and a single step is no trend.
  */
 function until(room: string, use: string, thirdMinutes: number, horizonSeconds: number): string {
   const lowest = (thirdsAgo: number) =>
@@ -55,10 +55,10 @@ export const alertRules: readonly AlertRule[] = [
       portlight: 'container_memory_working_set_bytes / container_memory_limit_bytes >= 0.9',
       cadvisor: `${named('container_memory_working_set_bytes')} / ${limitOf('container_spec_memory_limit_bytes')} >= 0.9`,
     },
-    why: 'The working set leaves out the page cache that the kernel takes back first: what is left has to fit.',
+    why: 'The working set excludes page cache that the kernel frees first. The rest has to fit.',
     summary: 'CONTAINER uses {{ $value | humanizePercentage }} of its memory limit',
     description:
-      'The working set of container CONTAINER on {{ $labels.instance }} is {{ $value | humanizePercentage }} of its memory limit. At the limit the kernel kills a process of it.',
+      'The working set of container CONTAINER on {{ $labels.instance }} is {{ $value | humanizePercentage }} of its memory limit. At the limit, the kernel kills one of its processes.',
   },
   {
     rule: 'memory_forecast',
@@ -77,10 +77,10 @@ export const alertRules: readonly AlertRule[] = [
         900,
       ),
     },
-    why: 'The lowest use of each third of 15 minutes has to rise, twice, and fast enough to meet the limit within 15 minutes. A saw-tooth whose teeth are longer than the window looks like a leak.',
-    summary: 'CONTAINER reaches its memory limit in {{ $value | humanizeDuration }}',
+    why: 'The minimum of each third of 15 minutes has to rise, twice, and fast enough to reach the limit within 15 minutes. A saw-tooth with a period longer than the window looks like a leak.',
+    summary: 'CONTAINER will reach its memory limit in {{ $value | humanizeDuration }}',
     description:
-      'The memory of container CONTAINER on {{ $labels.instance }} has been rising for 15 minutes. At this pace it reaches its limit in {{ $value | humanizeDuration }}.',
+      'The memory of container CONTAINER on {{ $labels.instance }} has been rising for 15 minutes. At this rate it will reach its limit in {{ $value | humanizeDuration }}.',
   },
   {
     rule: 'oom_kill',
@@ -90,10 +90,10 @@ export const alertRules: readonly AlertRule[] = [
         'sum without (container_memory_event) (increase(container_memory_events_total{container_memory_event="oom_kill"}[5m])) > 0\nor\ncontainer_oom_killed == 1',
       cadvisor: `increase(${named('container_oom_events_total')}[5m]) > 0`,
     },
-    why: 'A container that dies of it takes its counter with it. One that is started again between two scrapes leaves no trace on the page; the event docker.container.oom has it.',
-    summary: 'The kernel killed a process of CONTAINER for want of memory',
+    why: 'A container that exits takes its counter with it. If it is restarted between two scrapes, the metrics show nothing; the event docker.container.oom does.',
+    summary: 'OOM kill in CONTAINER: the kernel killed a process',
     description:
-      'In container CONTAINER on {{ $labels.instance }} the kernel killed a process, because the container had reached its memory limit or the host had no memory left.',
+      'The kernel killed a process of container CONTAINER on {{ $labels.instance }}: the container reached its memory limit, or the host ran out of memory.',
   },
   {
     rule: 'cpu_throttled',
@@ -104,10 +104,10 @@ export const alertRules: readonly AlertRule[] = [
         'rate(container_cpu_throttling_throttled_periods_total[1m]) / rate(container_cpu_throttling_periods_total[1m]) >= 0.25',
       cadvisor: `rate(${named('container_cpu_cfs_throttled_periods_total')}[1m]) / rate(${named('container_cpu_cfs_periods_total')}[1m]) >= 0.25`,
     },
-    why: 'A request that meets a used-up quota waits for the rest of the period, up to 100 ms: a quarter of the periods is felt.',
+    why: 'A request that arrives when the quota is used up waits for the rest of the period, up to 100 ms. 25 % of all periods is noticeable.',
     summary: 'CONTAINER is throttled in {{ $value | humanizePercentage }} of its CPU periods',
     description:
-      'Container CONTAINER on {{ $labels.instance }} used up its CPU quota in {{ $value | humanizePercentage }} of the periods of the last minute.',
+      'Container CONTAINER on {{ $labels.instance }} used up its CPU limit in {{ $value | humanizePercentage }} of the CPU periods of the last minute.',
   },
   {
     rule: 'cpu_pressure',
@@ -117,10 +117,10 @@ export const alertRules: readonly AlertRule[] = [
       portlight: `rate(container_cpu_pressure_time_seconds_total${full}[1m]) >= 0.25`,
       cadvisor: `rate(${named('container_pressure_cpu_stalled_seconds_total')}[1m]) >= 0.25`,
     },
-    why: 'Wants metrics.enable: [pressure], and a kernel with PSI. Full: none of the tasks that could run did. The agent, which reads pressure every sixth round, takes the average of 5 minutes.',
-    summary: 'CONTAINER stood still for want of CPU {{ $value | humanizePercentage }} of the time',
+    why: 'Needs metrics.enable: [pressure] and a kernel with PSI. Full pressure: none of the runnable tasks ran. The built-in rule uses the average of 5 minutes, because the agent reads pressure every sixth round.',
+    summary: 'CONTAINER waited for CPU {{ $value | humanizePercentage }} of the time',
     description:
-      'For {{ $value | humanizePercentage }} of the last minute all tasks of container CONTAINER on {{ $labels.instance }} waited for CPU time.',
+      'All tasks of container CONTAINER on {{ $labels.instance }} waited for a CPU during {{ $value | humanizePercentage }} of the last minute.',
   },
   {
     rule: 'memory_pressure',
@@ -130,10 +130,10 @@ export const alertRules: readonly AlertRule[] = [
       portlight: `rate(container_memory_pressure_time_seconds_total${full}[1m]) >= 0.1`,
       cadvisor: `rate(${named('container_pressure_memory_stalled_seconds_total')}[1m]) >= 0.1`,
     },
-    why: 'Wants metrics.enable: [pressure], and a kernel with PSI. Full: all tasks waited for pages at once. The agent takes the average of 3 minutes.',
-    summary: 'CONTAINER stood still for want of memory {{ $value | humanizePercentage }} of the time',
+    why: 'Needs metrics.enable: [pressure] and a kernel with PSI. Full pressure: all tasks waited for memory at once. The built-in rule uses the average of 3 minutes.',
+    summary: 'CONTAINER waited for memory {{ $value | humanizePercentage }} of the time',
     description:
-      'For {{ $value | humanizePercentage }} of the last minute all tasks of container CONTAINER on {{ $labels.instance }} waited for memory.',
+      'All tasks of container CONTAINER on {{ $labels.instance }} waited for memory during {{ $value | humanizePercentage }} of the last minute.',
   },
   {
     rule: 'pids',
@@ -142,10 +142,10 @@ export const alertRules: readonly AlertRule[] = [
       portlight: 'container_pids_current / container_pids_limit >= 0.9',
       cadvisor: `${named('container_threads')} / ${limitOf('container_threads_max')} >= 0.9`,
     },
-    why: 'At the limit fork and pthread_create fail, which few programs expect.',
-    summary: 'CONTAINER has {{ $value | humanizePercentage }} of the processes and threads that it may have',
+    why: 'At the limit, fork and pthread_create fail, which few programs expect.',
+    summary: 'CONTAINER uses {{ $value | humanizePercentage }} of its limit of processes and threads',
     description:
-      'Container CONTAINER on {{ $labels.instance }} is at {{ $value | humanizePercentage }} of its pids limit. At the limit it can start no process and no thread.',
+      'Container CONTAINER on {{ $labels.instance }} is at {{ $value | humanizePercentage }} of its pids limit. At the limit, it cannot start processes or threads.',
   },
   {
     rule: 'restart_loop',
@@ -154,10 +154,10 @@ export const alertRules: readonly AlertRule[] = [
       portlight: 'container_restarts - min_over_time(container_restarts[10m]) >= 3',
       cadvisor: `changes(${named('container_start_time_seconds')}[10m]) >= 3`,
     },
-    why: 'The daemon counts restarts by its restart policy. cAdvisor has the time of the last start only: starts by hand count too, and of several between two scrapes one does.',
+    why: 'The daemon counts restarts by its restart policy. cAdvisor only has the time of the last start: manual starts count as well, and several starts between two scrapes count as one.',
     summary: 'CONTAINER was restarted {{ $value }} times within 10 minutes',
     description:
-      'Container CONTAINER on {{ $labels.instance }} ends soon after it is started: {{ $value }} restarts within 10 minutes.',
+      'Container CONTAINER on {{ $labels.instance }} exits soon after each start: {{ $value }} restarts within 10 minutes.',
   },
   {
     rule: 'unhealthy',
@@ -167,7 +167,7 @@ export const alertRules: readonly AlertRule[] = [
       portlight: 'container_health{container_health_status="unhealthy"} == 1',
       cadvisor: `${named('container_health_state')} == 0`,
     },
-    why: "The health check has its own patience (retries). cAdvisor's metric does not tell unhealthy from starting: 5 minutes let it start.",
+    why: "The health check has its own number of retries. cAdvisor's metric does not distinguish unhealthy from starting: 5 minutes leave time for the start.",
     summary: 'CONTAINER is unhealthy',
     description: 'The health check of container CONTAINER on {{ $labels.instance }} fails.',
   },
@@ -175,11 +175,11 @@ export const alertRules: readonly AlertRule[] = [
     rule: 'exit',
     severity: 'warning',
     expr: { portlight: 'container_exit_code > 0 != 137 != 143' },
-    missing: { cadvisor: 'of containers that have ended it has nothing' },
-    why: 'docker stop and docker kill end with 143 or 137; that a container was stopped by order is not on the page. An OOM kill is told by its own rule.',
-    summary: 'CONTAINER ended with exit code {{ $value }}',
+    missing: { cadvisor: 'it has no metrics of exited containers' },
+    why: 'docker stop and docker kill leave the codes 143 or 137; the metrics do not show that a stop was requested. OOM kills have their own rule.',
+    summary: 'CONTAINER exited with code {{ $value }}',
     description:
-      'Container CONTAINER on {{ $labels.instance }} ended with exit code {{ $value }}, and has not been started since.',
+      'Container CONTAINER on {{ $labels.instance }} exited with code {{ $value }} and was not started again.',
   },
   {
     rule: 'disk',
@@ -192,36 +192,35 @@ export const alertRules: readonly AlertRule[] = [
         14_400,
       ),
     },
-    missing: { cadvisor: 'it has the size of the file system, but not the space that is left' },
-    why: 'As the forecast of memory, over an hour: the daemon is asked for sizes every metrics.storage_interval.',
-    summary: 'CONTAINER fills the disk in {{ $value | humanizeDuration }}',
+    missing: { cadvisor: 'it has the size of the file system, but not its free space' },
+    why: 'As the forecast of memory, but over an hour: sizes are read every metrics.storage_interval.',
+    summary: 'CONTAINER will fill the disk in {{ $value | humanizeDuration }}',
     description:
-      'The writable layer of container CONTAINER on {{ $labels.instance }} has been growing for an hour. At this pace the file system that holds it is full in {{ $value | humanizeDuration }}.',
+      'The writable layer of container CONTAINER on {{ $labels.instance }} has been growing for an hour. At this rate its file system will be full in {{ $value | humanizeDuration }}.',
   },
   {
     rule: 'log_rate',
     severity: 'info',
     expr: { portlight: 'increase(container_log_dropped_total{reason="rate_limit"}[5m]) > 0' },
-    missing: { cadvisor: 'it has no logs' },
-    why: 'What the limit holds back is counted, and told in the log itself; here somebody is to see it.',
-    summary: 'Lines of the log of CONTAINER are withheld',
+    missing: { cadvisor: 'it has no metrics of logs' },
+    why: 'Lines beyond the limit are dropped and counted, and a record in the log says so.',
+    summary: 'Log lines of CONTAINER are dropped',
     description:
-      'Container CONTAINER on {{ $labels.instance }} logs faster than logs.rate_limit allows: {{ $value | printf "%.0f" }} lines were withheld within 5 minutes.',
+      'Container CONTAINER on {{ $labels.instance }} logs faster than logs.rate_limit allows: {{ $value | printf "%.0f" }} lines were dropped within 5 minutes.',
   },
   {
     rule: 'descriptors',
     severity: 'warning',
     expr: { portlight: 'container_process_open_file_descriptor_utilization_ratio >= 0.9' },
-    missing: { cadvisor: 'it has the number of open files, but not what each process may open' },
-    why: 'Wants metrics.enable: [process]. At its soft limit a process can neither open files nor accept connections.',
-    summary:
-      'A process of CONTAINER has {{ $value | humanizePercentage }} of the open files that it may have',
+    missing: { cadvisor: 'it has the number of open files, but not the limit of each process' },
+    why: 'Needs metrics.enable: [process]. At its soft limit, a process can neither open files nor accept connections.',
+    summary: 'A process of CONTAINER uses {{ $value | humanizePercentage }} of its limit of open files',
     description:
       'A process of container CONTAINER on {{ $labels.instance }} is at {{ $value | humanizePercentage }} of its soft limit of open files.',
   },
 ];
 
-/** Rules that are off in the agent too, and are in a file of their own. */
+/** Rules that are off by default in the agent; they are in a separate file. */
 export const optInRules: readonly AlertRule[] = [
   {
     rule: 'no_memory_limit',
@@ -233,10 +232,10 @@ export const optInRules: readonly AlertRule[] = [
         'and on (job, instance) system_memory_linux_available_bytes / system_memory_limit_bytes < 0.1',
       ].join('\n'),
     },
-    missing: { cadvisor: 'of the host it has the memory that there is, but not what is available' },
-    why: 'Not every container needs a limit: one without matters where the host is short, and it is one of the large ones.',
-    summary: "CONTAINER has no memory limit, and uses {{ $value | humanizePercentage }} of the host's memory",
+    missing: { cadvisor: 'it has the total memory of the host, but not the available memory' },
+    why: 'Not every container needs a limit. A large one without a limit matters on a host that is short of memory.',
+    summary: "CONTAINER has no memory limit and uses {{ $value | humanizePercentage }} of the host's memory",
     description:
-      "Container CONTAINER has no memory limit and uses {{ $value | humanizePercentage }} of the memory of {{ $labels.instance }}, of which less than 10% is available. The kernel may kill another container's process for it.",
+      'Container CONTAINER has no memory limit and uses {{ $value | humanizePercentage }} of the memory of {{ $labels.instance }}, of which less than 10% is available. The kernel may kill a process of another container.',
   },
 ];

@@ -1,13 +1,16 @@
-/** The table of alert rules as rule files of Prometheus: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/ */
+/** Writes the alert rules as Prometheus rule files: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/ */
 import { Document, type YAMLMap, type YAMLSeq } from 'yaml';
-import { type AlertRule, alertRules, optInRules, type Page } from './alert-rules.ts';
+import { type AlertRule, alertRules, optInRules, type ScrapeEndpoint } from './alert-rules.ts';
 
-const LABEL: Readonly<Record<Page, string>> = {
+const LABEL: Readonly<Record<ScrapeEndpoint, string>> = {
   portlight: '{{ $labels.container_name }}',
   cadvisor: '{{ $labels.name }}',
 };
 
-const PATH: Readonly<Record<Page, string>> = { portlight: '/metrics', cadvisor: '/metrics/cadvisor' };
+const PATH: Readonly<Record<ScrapeEndpoint, string>> = {
+  portlight: '/metrics',
+  cadvisor: '/metrics/cadvisor',
+};
 
 /** memory_forecast → PortlightMemoryForecast */
 const alertName = (rule: string): string =>
@@ -16,33 +19,35 @@ const alertName = (rule: string): string =>
 /** Comment lines of at most 110 characters. */
 const wrapped = (text: string): string => text.replaceAll(/(.{1,100})(?: |$)/g, ' $1\n').trimEnd();
 
-function header(page: Page, group: string, rules: readonly AlertRule[]): string {
+function header(endpoint: ScrapeEndpoint, group: string, rules: readonly AlertRule[]): string {
   const missing = rules.flatMap(({ rule, missing }) => {
-    const reason = missing?.[page];
+    const reason = missing?.[endpoint];
     return reason === undefined ? [] : [wrapped(`- ${alertName(rule)}: ${reason}`)];
   });
   return [
-    wrapped(`Alerting rules (${group}) for Portlight's scrape page ${PATH[page]}.`),
+    wrapped(`Alerting rules (${group}) for Portlight's scrape endpoint ${PATH[endpoint]}.`),
     wrapped('Generated from agent/setup/shipped/alert-rules.ts by npm run docs.'),
     '',
     wrapped(
-      'Windows are those of a scrape_interval of 15 s, and of 30 s at most. Load the files of one page only, or what both have is told twice.',
+      'The windows suit a scrape_interval of 15 s, and of 30 s at most. Load the files of one endpoint only: otherwise you get the alerts that both have twice.',
     ),
-    ...(missing.length === 0 ? [] : ['', wrapped('What this page cannot tell:'), ...missing]),
+    ...(missing.length === 0
+      ? []
+      : ['', wrapped('Rules that are not possible with this endpoint:'), ...missing]),
   ].join('\n');
 }
 
-function ruleFile(page: Page, group: string, all: readonly AlertRule[]): string {
-  const rules = all.filter(({ expr }) => expr[page] !== undefined);
-  const fill = (template: string) => template.replaceAll('CONTAINER', LABEL[page]);
+function ruleFile(endpoint: ScrapeEndpoint, group: string, all: readonly AlertRule[]): string {
+  const rules = all.filter(({ expr }) => expr[endpoint] !== undefined);
+  const fill = (template: string) => template.replaceAll('CONTAINER', LABEL[endpoint]);
   const document = new Document({
     groups: [
       {
         name: group,
         rules: rules.map((rule) => ({
           alert: alertName(rule.rule),
-          expr: rule.expr[page],
-          ...(rule.for?.[page] !== undefined && { for: rule.for[page] }),
+          expr: rule.expr[endpoint],
+          ...(rule.for?.[endpoint] !== undefined && { for: rule.for[endpoint] }),
           labels: { severity: rule.severity },
           annotations: { summary: fill(rule.summary), description: fill(rule.description) },
         })),
@@ -55,7 +60,7 @@ function ruleFile(page: Page, group: string, all: readonly AlertRule[]): string 
     item.commentBefore = wrapped(rule.why);
     item.spaceBefore = index > 0;
   }
-  document.commentBefore = header(page, group, all);
+  document.commentBefore = header(endpoint, group, all);
   return document.toString({ lineWidth: 0 });
 }
 
