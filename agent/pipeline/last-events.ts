@@ -1,4 +1,5 @@
 /** The last events of each container, one line each, for the context of its alerts. */
+import { isExecEvent } from '../../collectors/records/event-kinds.ts';
 import { type EventRecord, isoTime, type Resource } from '../../collectors/records/records.ts';
 import { BoundedMap } from '../../collectors/shared/bounded-map.ts';
 
@@ -8,8 +9,6 @@ const MAX_EVENTS = 20;
 const MAX_CONTAINERS = 2000;
 /** Removed containers among them: an alert about a removal can come after it. */
 const MAX_REMOVED = 100;
-/** The exec events of health checks would push out everything else. */
-const EXEC_EVENT = /^docker\.container\.exec_/;
 
 export class LastEvents {
   private readonly lines = new BoundedMap<string, string[]>(MAX_CONTAINERS);
@@ -17,7 +16,7 @@ export class LastEvents {
 
   add({ attributes }: Resource, { eventName, time, body }: EventRecord): void {
     const id = attributes['container.id'];
-    if (typeof id !== 'string' || EXEC_EVENT.test(eventName)) return;
+    if (typeof id !== 'string' || isExecEvent(eventName)) return;
     const lines = this.lines.get(id) ?? [];
     lines.push(`${isoTime(time)} ${eventName}: ${body}`);
     if (lines.length > MAX_EVENTS) lines.shift();

@@ -2,6 +2,7 @@
 
 import type { DockerEvent } from '../lifecycle/docker-event.ts';
 import { type UnixNano, unixNow } from '../records/records.ts';
+import { BoundedMap } from '../shared/bounded-map.ts';
 import { HighWaterMark } from './high-water-mark.ts';
 
 /** How far back a request asks: the daemon can send an event after others with a later time. */
@@ -25,7 +26,7 @@ export class EventCursor {
   /** Earlier events are reported already, or are before the first agent. */
   private readonly floor: UnixNano;
   private readonly processed: HighWaterMark;
-  private readonly seen = new Set<string>();
+  private readonly seen = new BoundedMap<string, true>(REMEMBERED);
   private lastTime: UnixNano;
   /** The last event received. A daemon that does not know it is another process. */
   private landmark: DockerEvent | undefined;
@@ -72,8 +73,7 @@ export class EventCursor {
   accept(event: DockerEvent): (() => void) | undefined {
     const key = keyOf(event);
     if (this.seen.has(key)) return undefined;
-    this.seen.add(key);
-    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value!);
+    this.seen.set(key, true);
     this.landmark = event;
     const time = BigInt(event.timeNano);
     if (time > this.lastTime) this.lastTime = time;

@@ -7,6 +7,7 @@ import {
   type SpanContext,
   type UnixNano,
 } from '../records/records.ts';
+import { BoundedMap } from '../shared/bounded-map.ts';
 import type { ClassifiedEvent } from './docker-event.ts';
 import type { Exit } from './exit-classifier.ts';
 import { exitSeverity, isRequestedExit } from './exit-reason.ts';
@@ -41,13 +42,14 @@ export class LifeTracer {
   private readonly sink: RecordSink;
   private readonly store: TextStore;
   /** The last life of each service or name. */
-  private readonly lives = new Map<string, SpanContext>();
+  private readonly lives: BoundedMap<string, SpanContext>;
   /** How and when images arrived on this host, by reference and by id. */
-  private readonly arrivals = new Map<string, Arrival>();
+  private readonly arrivals = new BoundedMap<string, Arrival>(MAX_ARRIVALS);
 
   constructor(sink: RecordSink, store: TextStore) {
     this.sink = sink;
     this.store = store;
+    this.lives = new BoundedMap(MAX_LIVES, (key) => store.delete(PREFIX + key));
     for (const [key, [, traceId = '', spanId = '']] of loadOldestFirst(store, PREFIX))
       this.lives.set(key, { traceId, spanId });
   }
@@ -57,10 +59,7 @@ export class LifeTracer {
     if (!ARRIVALS.has(action)) return;
     for (const reference of [id, source.Actor.Attributes.name]) {
       if (reference === undefined) continue;
-      const key = familiar(reference);
-      this.arrivals.delete(key);
-      this.arrivals.set(key, { action, time });
-      if (this.arrivals.size > MAX_ARRIVALS) this.arrivals.delete(this.arrivals.keys().next().value!);
+      this.arrivals.set(familiar(reference), { action, time });
     }
   }
 
@@ -142,13 +141,8 @@ export class LifeTracer {
   }
 
   private rememberLife(key: string, life: SpanContext, time: UnixNano): void {
-    this.lives.delete(key);
     this.lives.set(key, life);
     this.store.save(PREFIX + key, `${time} ${life.traceId} ${life.spanId}`);
-    if (this.lives.size <= MAX_LIVES) return;
-    const oldest = this.lives.keys().next().value!;
-    this.lives.delete(oldest);
-    this.store.delete(PREFIX + oldest);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Containers that are removed, to recognise what the daemon reports of them late. */
 import type { TextStore } from '../records/collector.ts';
 import type { UnixNano } from '../records/records.ts';
+import { BoundedMap } from '../shared/bounded-map.ts';
 import { loadOldestFirst } from './stored-order.ts';
 
 const MAX_REMOVED = 1024;
@@ -8,12 +9,13 @@ const MAX_REMOVED = 1024;
 const PREFIX = 'gone/';
 
 export class RemovedContainers {
-  private readonly ids = new Set<string>();
+  private readonly ids: BoundedMap<string, true>;
   private readonly store: TextStore;
 
   constructor(store: TextStore) {
     this.store = store;
-    for (const [id] of loadOldestFirst(store, PREFIX)) this.ids.add(id);
+    this.ids = new BoundedMap(MAX_REMOVED, (id) => store.delete(PREFIX + id));
+    for (const [id] of loadOldestFirst(store, PREFIX)) this.ids.set(id, true);
   }
 
   has(id: string): boolean {
@@ -21,12 +23,7 @@ export class RemovedContainers {
   }
 
   add(id: string): void {
-    this.ids.add(id);
-    while (this.ids.size > MAX_REMOVED) {
-      const oldest = this.ids.values().next().value!;
-      this.ids.delete(oldest);
-      this.store.delete(PREFIX + oldest);
-    }
+    this.ids.set(id, true);
   }
 
   /** Saves a removed container, unless it is no longer among the latest. */

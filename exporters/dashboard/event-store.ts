@@ -2,6 +2,7 @@
  * The last events, still encoded. Routine events are kept separately, so that they do not evict the others: those of
  * docker exec, of which health checks cause thousands, and the inventory that the agent finds at start.
  */
+import { isRoutineEvent } from '../../collectors/records/event-kinds.ts';
 import { decodeRecords, type JsonLogRecord } from '../otlp/wire/decode.ts';
 import type { EventEntry } from './api.ts';
 import { toEventEntry } from './decode-entries.ts';
@@ -13,11 +14,11 @@ export const MAX_EVENT_BYTES = 2 * 1024 * 1024;
 export const MAX_ROUTINE_EVENTS = 500;
 export const MAX_ROUTINE_BYTES = 256 * 1024;
 
-const EXEC = /^docker\.container\.exec_/;
-
 const isRoutine = ({ eventName = '', attributes = [] }: JsonLogRecord): boolean =>
-  EXEC.test(eventName) ||
-  attributes.some(({ key, value }) => key === 'portlight.inventory.change' && value.stringValue === 'found');
+  isRoutineEvent(
+    eventName,
+    attributes.find(({ key }) => key === 'portlight.inventory.change')?.value.stringValue,
+  );
 
 interface StoredEvent {
   readonly sequence: number;

@@ -1,10 +1,12 @@
 /** One container: usage with charts, log and events. */
+
+import { isExecEvent } from '../../../collectors/records/event-kinds.ts';
 import { pad, toSingleLine, truncate } from '../../../exporters/console/text.ts';
 import type { ContainerSummary } from '../../../exporters/dashboard/api.ts';
 import { rule } from '../terminal/draw.ts';
 import { eventLine } from '../terminal/event-line.ts';
 import type { Size } from '../terminal/screen.ts';
-import { type ContainerSeries, isExecEvent } from '../watch/view-source.ts';
+import type { ContainerSeries } from '../watch/view-source.ts';
 import { charts } from './charts.ts';
 import { describeState, formatTimeInState, isActive } from './columns.ts';
 import { LogPane } from './log-pane.ts';
@@ -90,7 +92,9 @@ export class ContainerDetail implements View {
         ? []
         : charts(this.context, container, this.series, state.host?.cpus ?? 1, { columns, rows: chartRows });
     const left = rows - head.length - drawn.length - 1;
-    const all = state.events.filter((event) => event.container?.id === container.id && !isExecEvent(event));
+    const all = state.events.filter(
+      (event) => event.container?.id === container.id && !isExecEvent(event.name),
+    );
     if (this.zoom === 'events')
       return [...head, rule('events', columns, unicode), ...this.events(all, columns, left - 1), foot];
     const eventRows = this.zoom === 'log' ? 0 : Math.min(all.length, rows >= 40 ? 8 : 3);

@@ -1,9 +1,10 @@
 /** The list of all containers, live. */
+
+import { isExecEvent } from '../../../collectors/records/event-kinds.ts';
 import { toSingleLine, truncate } from '../../../exporters/console/text.ts';
 import type { ContainerSummary, EventEntry } from '../../../exporters/dashboard/api.ts';
 import { eventLine } from '../terminal/event-line.ts';
 import type { Size } from '../terminal/screen.ts';
-import { isExecEvent } from '../watch/view-source.ts';
 import { describeState, isActive, orderBy, type Sort, sorts } from './columns.ts';
 import { renderHostHeader } from './host-header.ts';
 import { renderContainerTable } from './render-table.ts';
@@ -151,7 +152,7 @@ export class ContainerList implements View {
   private eventLines(columns: number, count: number): string[] {
     const { paint, source } = this.context;
     const isRelevant = (event: EventEntry) =>
-      !isExecEvent(event) && !event.name.startsWith('portlight.inventory');
+      !isExecEvent(event.name) && !event.name.startsWith('portlight.inventory');
     const latest = source.state.events.filter(isRelevant).slice(-count);
     return Array.from({ length: count }, (_, index) => {
       const event = latest[index - (count - latest.length)];

@@ -1,4 +1,5 @@
 /** Data source of the terminal views: a running agent or, without one, the daemon and the kernel. */
+import { isExecEvent } from '../../../collectors/records/event-kinds.ts';
 import type {
   ContainerMetric,
   ContainerSummary,
@@ -53,9 +54,6 @@ export interface ViewSource {
 /** Limit of events in the state. */
 export const MAX_VIEW_EVENTS = 2000;
 
-/** Whether an event belongs to docker exec; health checks cause thousands of these. */
-export const isExecEvent = ({ name }: EventEntry): boolean => name.startsWith('docker.container.exec_');
-
 /**
  * Inserts an event by time: events of different containers can arrive out of order. At the limit, events of docker exec
  * are dropped first.
@@ -64,5 +62,7 @@ export function insertEvent(events: EventEntry[], event: EventEntry): void {
   let at = events.length;
   while (at > 0 && events[at - 1]!.time > event.time) at--;
   events.splice(at, 0, event);
-  if (events.length > MAX_VIEW_EVENTS) events.splice(Math.max(0, events.findIndex(isExecEvent)), 1);
+  if (events.length <= MAX_VIEW_EVENTS) return;
+  const firstExec = events.findIndex(({ name }) => isExecEvent(name));
+  events.splice(Math.max(0, firstExec), 1);
 }

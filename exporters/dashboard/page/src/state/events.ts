@@ -3,17 +3,16 @@
  * which health checks cause thousands, and the inventory that the agent found at start.
  */
 import { type Signal, signal } from '@preact/signals';
+import { isExecEvent, isRoutineEvent } from '../../../../../collectors/records/event-kinds.ts';
 import type { EventEntry } from '../../../api.ts';
 
 export const MAX_EVENTS = 1000;
 const MAX_ROUTINE = 500;
 
-const EXEC = /^docker\.container\.exec_/;
+export const isExec = ({ name }: EventEntry): boolean => isExecEvent(name);
 
-export const isExec = ({ name }: EventEntry): boolean => EXEC.test(name);
-
-const isRoutine = (entry: EventEntry): boolean =>
-  isExec(entry) || entry.attributes['portlight.inventory.change'] === 'found';
+const isRoutine = ({ name, attributes }: EventEntry): boolean =>
+  isRoutineEvent(name, attributes['portlight.inventory.change']);
 
 /** Newest last. */
 export const events = signal<readonly EventEntry[]>([]);
