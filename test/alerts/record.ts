@@ -101,7 +101,7 @@ async function record(t: ExecutionContext, minutes: number): Promise<AlertRecord
       runs[round] = counter === undefined ? 1 : 1 + starts.indexOf(counter.startTime);
     }
     const events = receiver
-      .of(`${group}-${name}`)
+      .logsOf(`${group}-${name}`)
       .filter(({ eventName, attributes }) =>
         eventRules.some(
           (rule) =>

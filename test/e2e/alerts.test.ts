@@ -57,7 +57,7 @@ const isAlert = ({ eventName }: ReceivedLog): boolean => eventName.startsWith('p
 /** `firing memory`, … in the order that they were told. */
 const storyOf = (receiver: Receiver, name: string): string[] =>
   receiver
-    .of(name)
+    .logsOf(name)
     .filter(isAlert)
     .map(
       ({ eventName, attributes }) => `${eventName.split('.').at(-1)} ${attributes['portlight.alert.rule']}`,
@@ -313,7 +313,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
 
   const firing = (purpose: string) =>
     receiver
-      .of(names[purpose]!)
+      .logsOf(names[purpose]!)
       .find(
         ({ eventName, attributes }) =>
           eventName === 'portlight.alert.firing' && attributes['portlight.alert.rule'] !== 'cpu_pressure',
@@ -395,7 +395,7 @@ test('a killed agent tells nothing twice, and the end of what the one before it 
   await start();
   await waitFor('its end', () => storyOf(receiver, name).length > 1);
   t.deepEqual(storyOf(receiver, name), ['firing memory', 'resolved memory']);
-  const [firing, resolved] = receiver.of(name).filter(isAlert);
+  const [firing, resolved] = receiver.logsOf(name).filter(isAlert);
   t.is(firing!.attributes['portlight.alert.rule'], resolved!.attributes['portlight.alert.rule']);
   t.true(Number(resolved!.attributes['portlight.alert.duration']) > 1);
 });

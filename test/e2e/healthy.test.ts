@@ -30,7 +30,7 @@ test('healthy containers fire no alerts', async (t) => {
     await runContainer(t, { ...options, name: `${group}-${name}`, labels: { [group]: 'true' } });
   await sleep(MINUTES * 60_000);
   t.deepEqual(
-    Object.keys(healthyWorkloads).filter((name) => receiver.of(`${group}-${name}`).length === 0),
+    Object.keys(healthyWorkloads).filter((name) => receiver.logsOf(`${group}-${name}`).length === 0),
     [],
     'every container was observed',
   );

@@ -45,7 +45,7 @@ test('an agent that is there before its daemon, and outlives a restart of it, fo
     });
   const before = await create('before', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done');
   await before.start();
-  const lines = (name: string) => receiver.of(name).filter(({ scope }) => scope === 'portlight.logs');
+  const lines = (name: string) => receiver.logsOf(name).filter(({ scope }) => scope === 'portlight.logs');
   await waitFor(
     'lines and metrics',
     () => lines('before').length > 5 && receiver.pointsOf('before', 'container.cpu.usage').length > 0,

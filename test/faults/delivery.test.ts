@@ -1,4 +1,4 @@
-/** What happens to records when the receiver, the agent or the daemon fails. */
+/** Delivery while the receiver, the agent or the daemon fails. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -25,7 +25,7 @@ for (const { protocol, status } of [
   { protocol: 'http/protobuf', status: 429 },
   { protocol: 'grpc', status: 14 },
 ]) {
-  test(`a receiver that answers ${status} over ${protocol} for a while gets everything once and in order`, async (t) => {
+  test(`a receiver that answers ${status} over ${protocol} for a while gets everything once, in order`, async (t) => {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
     receiver.fault = () => ({ status, retryAfter: '1' });
@@ -43,12 +43,12 @@ for (const { protocol, status } of [
     await waitFor('the last line', () => bodiesOf(receiver, name).includes('end'), 60_000);
     t.deepEqual(bodiesOf(receiver, name), numbers(100));
     await waitFor('its events', () =>
-      receiver.of(name).some(({ eventName }) => eventName === 'docker.container.start'),
+      receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.start'),
     );
   });
 }
 
-test('what a receiver refuses for good is given up and counted, and the rest goes on', async (t) => {
+test('refused records are quarantined and counted, and later ones are delivered', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   receiver.fault = (signal) => (signal === 'logs' ? { status: 400 } : undefined);
@@ -63,11 +63,11 @@ test('what a receiver refuses for good is given up and counted, and the rest goe
     receiver.refused.some(({ resource, body }) => resource['container.name'] === name && body === 'lost'),
   );
   await waitFor('the warning', () => agent.stderr.includes('HTTP 400'));
-  const aside = join(dataDirectory, 'spool/otlp/aside');
-  await waitFor('what was refused to be kept for whoever wants to look at it', () =>
-    readdirSync(aside)
+  const quarantine = join(dataDirectory, 'spool/otlp/aside');
+  await waitFor('the refused request in aside/', () =>
+    readdirSync(quarantine)
       .filter((file) => file.endsWith('.logs.otlp'))
-      .some((file) => readFileSync(join(aside, file)).includes('lost')),
+      .some((file) => readFileSync(join(quarantine, file)).includes('lost')),
   );
   receiver.fault = () => undefined;
   await execute(container, 'echo kept > /proc/1/fd/1');
@@ -81,7 +81,7 @@ test('what a receiver refuses for good is given up and counted, and the rest goe
   t.deepEqual(bodiesOf(receiver, name), ['kept']);
 });
 
-/** How far events were handed over, in milliseconds since the epoch. */
+/** The stored position of the event stream, ms since the epoch. */
 function eventPosition(dataDirectory: string): number {
   const database = new DatabaseSync(join(dataDirectory, 'positions.db'), { readOnly: true });
   try {
@@ -92,22 +92,22 @@ function eventPosition(dataDirectory: string): number {
   }
 }
 
-test('killed with -9, the agent goes on from where it was', async (t) => {
+test('after kill -9 the agent continues from its position', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
   const first = await startAgent(t, { variables, dataDirectory });
   const name = uniqueName('killed');
-  // The rest is written when the second agent is there.
+  // The container writes the rest when the second agent runs.
   const script = counting(200).replace(
     'echo $i;',
     'echo $i; while [ $i = 100 ] && ! [ -e /on ]; do sleep 0.05; done;',
   );
   const container = await runContainer(t, { name, script });
-  await waitFor('a good part', () => bodiesOf(receiver, name).length > 50);
+  await waitFor('the first lines', () => bodiesOf(receiver, name).length > 50);
   const startedAt = Date.parse((await container.inspect()).State.StartedAt);
-  await waitFor('the position behind its start', () => eventPosition(dataDirectory) >= startedAt);
+  await waitFor('a position after its start', () => eventPosition(dataDirectory) >= startedAt);
   first.kill('SIGKILL');
   await first.exit;
   const before = new Set(bodiesOf(receiver, name)).size;
@@ -118,22 +118,22 @@ test('killed with -9, the agent goes on from where it was', async (t) => {
 
   const all = [...bodiesOf(receiver, name), ...bodiesOf(receiver, `${name}-renamed`)];
   t.deepEqual([...new Set(all)], numbers(200), 'nothing is lost');
-  t.true(bodiesOf(receiver, `${name}-renamed`).length < 201 - before + 60, 'and not all is sent again');
+  t.true(bodiesOf(receiver, `${name}-renamed`).length < 201 - before + 60, 'not everything is sent again');
   const renames = () =>
     receiver.logs.filter(
       ({ eventName, resource }) =>
         eventName === 'docker.container.rename' && resource['container.id'] === container.id,
     );
-  await waitFor('the event of the time between', () => renames().length > 0);
+  await waitFor('the event during the downtime', () => renames().length > 0);
   t.is(renames().length, 1);
   const starts = receiver.logs.filter(
     ({ eventName, resource }) =>
       eventName === 'docker.container.start' && resource['container.id'] === container.id,
   );
-  t.is(starts.length, 1, 'and those before are not repeated');
+  t.is(starts.length, 1, 'earlier events are not repeated');
 });
 
-test('a stopped agent has delivered what it read, and its successor repeats nothing', async (t) => {
+test('a stopped agent has delivered what it read, and the next one repeats nothing', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
@@ -150,7 +150,7 @@ test('a stopped agent has delivered what it read, and its successor repeats noth
   t.deepEqual(bodiesOf(receiver, name), numbers(300));
 });
 
-test('with a receiver that is down, SIGTERM ends the agent with 0, and what waits is on the disk', async (t) => {
+test('with an unavailable receiver SIGTERM exits with 0, and waiting records are on the disk', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   receiver.fault = () => ({ status: 503 });
@@ -159,7 +159,7 @@ test('with a receiver that is down, SIGTERM ends the agent with 0, and what wait
   const name = uniqueName('down');
   const agent = await startAgent(t, { variables, dataDirectory });
   await runContainer(t, { name, script: counting(50) });
-  await waitFor('the failure to be noticed', () => agent.stderr.includes('cannot send logs'));
+  await waitFor('the failure', () => agent.stderr.includes('cannot send logs'));
   await waitFor('the last line', async () => {
     const status = (await (await fetch(`${await listenUrl(agent)}/status`)).json()) as Status;
     return status.deliveries.some(({ signal, spooled }) => signal === 'logs' && spooled >= 51);
@@ -168,11 +168,11 @@ test('with a receiver that is down, SIGTERM ends the agent with 0, and what wait
   receiver.fault = () => undefined;
   t.deepEqual(bodiesOf(receiver, name), []);
   await startAgent(t, { variables, dataDirectory });
-  await waitFor('what waited', () => bodiesOf(receiver, name).includes('end'));
+  await waitFor('the waiting records', () => bodiesOf(receiver, name).includes('end'));
   t.deepEqual(bodiesOf(receiver, name), numbers(50));
 });
 
-test('with a receiver that never answers, SIGTERM ends the agent with 0, and a second signal at once', async (t) => {
+test('with a receiver that never answers SIGTERM exits with 0, and a second signal exits at once', async (t) => {
   const server = createServer(() => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => void server.close());
@@ -184,31 +184,31 @@ test('with a receiver that never answers, SIGTERM ends the agent with 0, and a s
   await runContainer(t, { script: 'while :; do echo tick; sleep 0.1; done' });
   const patient = await startAgent(t, { variables });
   await sleep(1000);
-  const begun = performance.now();
+  const started = performance.now();
   t.is((await patient.stop()).code, 0);
-  const patience = performance.now() - begun;
+  const patience = performance.now() - started;
 
   const hurried = await startAgent(t, { variables });
   await sleep(1000);
   hurried.kill('SIGINT');
-  await waitFor('the first signal to be heard', () => hurried.stderr.includes('stopping'));
+  await waitFor('the first signal', () => hurried.stderr.includes('stopping'));
   const again = performance.now();
   hurried.kill('SIGINT');
   t.is((await hurried.exit).code, 1);
   t.true(performance.now() - again < patience, 'the second signal does not wait');
 });
 
-test('a short-lived --rm container leaves all its events', async (t) => {
+test('a short-lived --rm container has all its events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('brief');
   await runContainer(t, { name, script: 'echo brief', host: { AutoRemove: true } });
   await waitFor('its removal', () =>
-    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.destroy'),
+    receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.destroy'),
   );
   const actions = receiver
-    .of(name)
+    .logsOf(name)
     .map(({ eventName }) => eventName)
     .filter((event) => event.startsWith('docker.'));
   t.deepEqual(
@@ -225,7 +225,7 @@ test('a short-lived --rm container leaves all its events', async (t) => {
   t.is((await docker.listContainers({ all: true, filters: { name: [name] } })).length, 0);
 });
 
-test('a last line without newline arrives', async (t) => {
+test('a last line without a newline arrives', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -235,7 +235,7 @@ test('a last line without newline arrives', async (t) => {
   t.deepEqual(bodiesOf(receiver, name), ['one', 'two']);
 });
 
-test('labels named like the facts of events do no harm', async (t) => {
+test('labels with the names of event attributes do not break events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -247,12 +247,13 @@ test('labels named like the facts of events do no harm', async (t) => {
   });
   const after = uniqueName('after');
   await runContainer(t, { name: after, script: 'exit 3' });
-  const die = (of: string) => receiver.of(of).find(({ eventName }) => eventName === 'docker.container.die');
+  const die = (of: string) =>
+    receiver.logsOf(of).find(({ eventName }) => eventName === 'docker.container.die');
   await waitFor('both ends', () => die(name) && die(after));
   t.is(die(after)!.attributes['process.exit.code'], 3);
 });
 
-test('a container that was restarted while the agent was down is measured all the same', async (t) => {
+test('a container that restarted while the agent was down has metrics', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
@@ -265,8 +266,8 @@ test('a container that was restarted while the agent was down is measured all th
   await container.restart({ t: 0 });
   const before = receiver.pointsOf(name, 'container.memory.usage').length;
   await startAgent(t, { variables, dataDirectory });
-  await waitFor('the events of the time between', () =>
-    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.restart'),
+  await waitFor('the events during the downtime', () =>
+    receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.restart'),
   );
   await waitFor(
     'more than the first rounds',
@@ -275,7 +276,7 @@ test('a container that was restarted while the agent was down is measured all th
   t.pass();
 });
 
-test('megabytes that wait for a receiver that is down do not keep the agent from stopping', async (t) => {
+test('a large backlog does not keep the agent from stopping', async (t) => {
   const variables = {
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
     OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
@@ -288,11 +289,11 @@ test('megabytes that wait for a receiver that is down do not keep the agent from
   });
   await waitFor('the log', async () => (await container.inspect()).State.Running);
   const agent = await startAgent(t, { variables });
-  await waitFor('the failure to be noticed', () => agent.stderr.includes('cannot send logs'));
+  await waitFor('the failure', () => agent.stderr.includes('cannot send logs'));
   t.is((await agent.stop()).code, 0);
 });
 
-test('a daemon that does not answer does not keep the agent from stopping', async (t) => {
+test('an unresponsive daemon does not keep the agent from stopping', async (t) => {
   const server = createServer(() => {});
   const socket = join(temporaryDirectory(t), 'docker.sock');
   await new Promise<void>((resolve) => server.listen(socket, resolve));
@@ -308,7 +309,7 @@ test('a daemon that does not answer does not keep the agent from stopping', asyn
   t.is((await agent.stop()).code, 0);
 });
 
-test('a reader of standard output that goes away ends the printing, not the agent', async (t) => {
+test('a closed standard output ends the printing, not the agent', async (t) => {
   const directory = temporaryDirectory(t);
   await runContainer(t, { script: 'while :; do echo tick; sleep 0.05; done' });
   const child = spawn(

@@ -86,7 +86,7 @@ test('a container at its memory limit: OOM kills are counted and reported as eve
   t.is(latest(name, 'container.memory.swap.limit')?.value ?? 0, 0);
   await waitFor('the event', () =>
     receiver
-      .of(name)
+      .logsOf(name)
       .some(({ eventName, severityNumber }) => eventName === 'docker.container.oom' && severityNumber === 17),
   );
   await until(
@@ -437,7 +437,7 @@ test('docker_stats names, deltas, and selected containers and labels', async (t)
   const { Id } = await docker.getContainer(chosen).inspect();
   const { cpuUser, cpuSystem } = await kernelValues(Id);
   t.true(totals.reduce((sum, value) => sum + value, 0) / 1e9 <= cpuUser + cpuSystem + 0.05);
-  t.deepEqual(receiver.of(other), []);
+  t.deepEqual(receiver.logsOf(other), []);
   t.deepEqual(
     receiver.points.filter(({ resource }) => resource['container.name'] === other),
     [],

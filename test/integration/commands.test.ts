@@ -37,7 +37,7 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
         .catch(() => {});
   });
   const ofContainer = (event: string) =>
-    receiver.of(name).filter(({ eventName }) => eventName === `docker.container.${event}`);
+    receiver.logsOf(name).filter(({ eventName }) => eventName === `docker.container.${event}`);
   const ofImage = (event: string) =>
     receiver.logs.filter(
       ({ eventName, attributes }) =>
@@ -85,7 +85,7 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
   // ps, logs
   const seen = JSON.parse((await portlight(t, ['ps', '-o', 'json'])).stdout) as { name: string }[];
   t.true(seen.some((row) => row.name === name));
-  await waitFor('its line', () => receiver.of(name).some(({ body }) => body === 'good morning'));
+  await waitFor('its line', () => receiver.logsOf(name).some(({ body }) => body === 'good morning'));
   t.is((await portlight(t, ['logs', name])).stdout, 'good morning\n');
   t.is((await portlight(t, ['logs', '--tail', '0', name])).stdout, '');
   const [line] = (await portlight(t, ['logs', '-o', 'json', name])).stdout.split('\n');
@@ -149,7 +149,9 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
   const destroy = await expectEvent('rm', () => ofContainer('destroy'));
   t.true(Number(destroy.attributes['docker.event.duration']) > 1, 'since its creation');
 
-  for (const event of receiver.of(name).filter(({ eventName }) => eventName.startsWith('docker.container.')))
+  for (const event of receiver
+    .logsOf(name)
+    .filter(({ eventName }) => eventName.startsWith('docker.container.')))
     t.is(event.resource['container.id'], start.resource['container.id']);
 });
 
@@ -253,10 +255,10 @@ test('events can be excluded by name', async (t) => {
   await dockerCommand(['exec', name, 'true']);
   await dockerCommand(['kill', name]);
   await waitFor('its end', () =>
-    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
+    receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.die'),
   );
   // Alerts of other containers cannot be excluded.
-  t.false(receiver.of(name).some(({ eventName }) => /exec_|^portlight/.test(eventName)));
+  t.false(receiver.logsOf(name).some(({ eventName }) => /exec_|^portlight/.test(eventName)));
 });
 
 test('a missing container or daemon is reported in one line', async (t) => {

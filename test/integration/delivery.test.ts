@@ -1,4 +1,4 @@
-/** Deliveries as their user steers and sees them: reload, status, several destinations, names that move. */
+/** Delivery as the user sees it: reload, status, several destinations, receivers that move. */
 import { spawn } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const fileFor = (t: ExecutionContext, content: string): string => {
   return path;
 };
 
-/** An agent that is configured by a file alone. */
+/** Starts an agent that is configured by a file only. */
 const startWith = (t: ExecutionContext, path: string, dataDirectory?: string): Promise<AgentProcess> =>
   startAgent(t, {
     args: ['--config', path],
@@ -38,7 +38,7 @@ const startWith = (t: ExecutionContext, path: string, dataDirectory?: string): P
 const statusOf = async (agent: AgentProcess): Promise<Status> =>
   (await (await fetch(`${await listenUrl(agent)}/status`)).json()) as Status;
 
-test('SIGHUP applies a changed file without losing or repeating a line', async (t) => {
+test('SIGHUP applies a changed file, and no line is lost or repeated', async (t) => {
   const [first, second] = [await receiverFor(t), await receiverFor(t)];
   const path = fileFor(t, `otlp: {endpoint: "${first.endpoint('http')}"}\n`);
   const agent = await startWith(t, path);
@@ -54,7 +54,7 @@ test('SIGHUP applies a changed file without losing or repeating a line', async (
   t.is((await agent.stop()).code, 0);
 });
 
-test('SIGHUP refuses what is wrong, says why, and all goes on as before', async (t) => {
+test('SIGHUP rejects an invalid file with the reason, and the agent continues', async (t) => {
   const receiver = await receiverFor(t);
   const good = `otlp: {endpoint: "${receiver.endpoint('http')}"}\n`;
   const path = fileFor(t, good);
@@ -68,7 +68,7 @@ test('SIGHUP refuses what is wrong, says why, and all goes on as before', async 
     agent.stderr.includes('invalid configuration, keeping the current one: '),
   );
   t.true(agent.stderr.includes('intervall: is not a known key; did you mean interval?'));
-  // What only shows when it is used, after another destination was found to be right.
+  // A mistake that shows only when the exporter is created, after another one was created.
   const more = 'destinations: {second: {endpoint: "http://127.0.0.1:9", headers_file: /nowhere}}';
   writeFileSync(path, `${good}${more}\n`);
   agent.kill('SIGHUP');
@@ -77,7 +77,7 @@ test('SIGHUP refuses what is wrong, says why, and all goes on as before', async 
   t.deepEqual(bodiesOf(receiver, name), numbered(200));
 });
 
-test('each destination gets what it is to get, and one that is away holds up no other', async (t) => {
+test('each destination gets its signals, and an unreachable one does not hold up the others', async (t) => {
   const [first, second] = [await receiverFor(t), await receiverFor(t)];
   const path = fileFor(
     t,
@@ -92,7 +92,7 @@ destinations:
   const agent = await startWith(t, path, dataDirectory);
   const name = uniqueName('two');
   await runContainer(t, { name, script: counting(100) });
-  await waitFor('all of it at the first', () => bodiesOf(first, name).includes('line 100'));
+  await waitFor('all lines at the first', () => bodiesOf(first, name).includes('line 100'));
   t.deepEqual(bodiesOf(second, name), []);
   t.deepEqual(readdirSync(join(dataDirectory, 'spool')).sort(), ['otlp', 'second']);
   const { destinations, deliveries } = await statusOf(agent);
@@ -105,13 +105,13 @@ destinations:
   )!;
   t.true(waiting.waitingBytes > 0 && waiting.retries > 0 && waiting.oldestAge! > 0);
   second.fault = () => undefined;
-  await waitFor('all of it at the second', () => bodiesOf(second, name).includes('line 100'), 60_000);
+  await waitFor('all lines at the second', () => bodiesOf(second, name).includes('line 100'), 60_000);
   t.deepEqual(bodiesOf(second, name), numbered(100));
   t.is(second.points.length, 0);
   t.true(first.pointsOf(name, 'container.memory.usage').length > 0);
 });
 
-test('a second agent is kept from the data directory of the first', async (t) => {
+test('a second agent refuses the data directory of the first', async (t) => {
   const receiver = await receiverFor(t);
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
@@ -129,7 +129,7 @@ test('a second agent is kept from the data directory of the first', async (t) =>
   t.pass();
 });
 
-test('portlight status tells a person how deliveries go', async (t) => {
+test('portlight status shows the deliveries', async (t) => {
   const receiver = await receiverFor(t);
   const name = uniqueName('status');
   const agent = await startAgent(t, {
@@ -163,7 +163,7 @@ test('portlight status tells a person how deliveries go', async (t) => {
   );
 });
 
-test('what the user wants every record to bear, it bears', async (t) => {
+test('every record has the configured resource attributes', async (t) => {
   const receiver = await receiverFor(t);
   const agent = await startAgent(t, {
     variables: {
@@ -177,7 +177,10 @@ test('what the user wants every record to bear, it bears', async (t) => {
   await waitFor('a line', () => bodiesOf(receiver, name).includes('line 5'));
   await waitFor('metrics', () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
   await agent.stop();
-  for (const { resource } of [...receiver.of(name), ...receiver.pointsOf(name, 'container.memory.usage')]) {
+  for (const { resource } of [
+    ...receiver.logsOf(name),
+    ...receiver.pointsOf(name, 'container.memory.usage'),
+  ]) {
     t.is(resource['deployment.environment.name'], 'prod eu');
     t.is(resource['service.name'], name);
   }
@@ -187,7 +190,7 @@ test('what the user wants every record to bear, it bears', async (t) => {
 });
 
 for (const protocol of ['http/protobuf', 'grpc']) {
-  test.serial(`a receiver whose name points elsewhere by now is found over ${protocol}`, async (t) => {
+  test.serial(`a receiver that moved to another address is found over ${protocol}`, async (t) => {
     const [first, second] = [await receiverFor(t), await receiverFor(t)];
     const directory = temporaryDirectory(t);
     const hosts = join(directory, 'hosts');
@@ -197,7 +200,7 @@ for (const protocol of ['http/protobuf', 'grpc']) {
     // The same port at another address of loopback.
     await second.listenAt('127.0.0.2', Number(port), kind);
     point('127.0.0.1');
-    // A view of its own of /etc/hosts.
+    // The agent gets its own /etc/hosts.
     const child = spawn(
       'unshare',
       [

@@ -9,7 +9,7 @@ import { waitFor } from '../support/wait.ts';
 test.before(ensureImage);
 
 const eventsOf = (receiver: Receiver, name: string, event: string): ReceivedLog[] =>
-  receiver.of(name).filter(({ eventName }) => eventName === event);
+  receiver.logsOf(name).filter(({ eventName }) => eventName === event);
 
 const dieOf = (receiver: Receiver, name: string): Promise<ReceivedLog> =>
   waitFor(`the end of ${name}`, () => eventsOf(receiver, name, 'docker.container.die')[0]);

@@ -63,7 +63,7 @@ test('what happened while the agent was away is told, more than the daemon remem
   }
   const of = (name: string) => containers.get(name)!;
   const first = await start();
-  await waitFor('all of them', () => names.every((name) => receiver.of(name).length > 0));
+  await waitFor('all of them', () => names.every((name) => receiver.logsOf(name).length > 0));
   // The reader's positions are on disk.
   const before = receiver.logs.length;
   await docker.createVolume({ Name: 'marker' });
@@ -225,7 +225,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     await once.start();
     await always.start();
     await start();
-    await waitFor('both', () => receiver.of('once').length > 0 && receiver.of('always').length > 0);
+    await waitFor('both', () => receiver.logsOf('once').length > 0 && receiver.logsOf('always').length > 0);
     await restart(signal);
     await waitFor('the second run', () => actions(story(receiver, always.id)).includes('start'), 60_000);
     await waitFor('the end of the first', () => actions(story(receiver, once.id)).includes('die'));

@@ -205,12 +205,12 @@ test('as nobody, without capabilities and on a root that is read-only, it observ
   });
   const bodies = () =>
     receiver
-      .of(name)
+      .logsOf(name)
       .filter(({ eventName }) => eventName === '')
       .map(({ body }) => body);
   await waitFor('its log', () => bodies().includes('one'));
   await waitFor('its start', () =>
-    receiver.of(name).some((record) => record.eventName === 'docker.container.start'),
+    receiver.logsOf(name).some((record) => record.eventName === 'docker.container.start'),
   );
   for (const metric of ['container.cpu.time', 'container.memory.usage'])
     await waitFor(metric, () => receiver.pointsOf(name, metric).some(({ value }) => value > 0));

@@ -51,7 +51,7 @@ for (const protocol of protocolNames) {
     });
     const lines = (stream: string) =>
       receiver
-        .of(name)
+        .logsOf(name)
         .filter(
           ({ scope, attributes }) => scope === 'portlight.logs' && attributes['log.iostream'] === stream,
         );
@@ -61,7 +61,7 @@ for (const protocol of protocolNames) {
     await container.kill();
     await container.wait();
     await container.remove();
-    const events = () => receiver.of(name).filter(({ eventName }) => eventName.startsWith('docker.'));
+    const events = () => receiver.logsOf(name).filter(({ eventName }) => eventName.startsWith('docker.'));
     await waitFor('the last event', () =>
       events().some(({ eventName }) => eventName === 'docker.container.destroy'),
     );
@@ -100,7 +100,7 @@ for (const protocol of protocolNames) {
     t.is(byAction.get('docker.container.die')!.attributes['portlight.exit.reason'], 'killed');
     t.is(byAction.get('docker.container.kill')!.attributes['docker.event.signal'], '9');
 
-    const records = receiver.of(name);
+    const records = receiver.logsOf(name);
     const { resource } = records.find(({ eventName }) => eventName === 'docker.container.start')!;
     t.is(resource['container.id'], container.id);
     t.is(resource['service.name'], name);
@@ -143,13 +143,13 @@ test('two containers never share a resource, and a round is one request', async 
   });
   await waitFor('both', () =>
     names.every(
-      (name) => receiver.of(name).length > 3 && receiver.pointsOf(name, 'container.cpu.usage').length > 1,
+      (name) => receiver.logsOf(name).length > 3 && receiver.pointsOf(name, 'container.cpu.usage').length > 1,
     ),
   );
   await agent.stop();
   names.forEach((name, index) => {
     const { id } = containers[index]!;
-    for (const { resource, body, scope } of receiver.of(name)) {
+    for (const { resource, body, scope } of receiver.logsOf(name)) {
       t.is(resource['container.id'], id);
       t.is(resource['service.name'], `service-${name}`);
       if (scope === 'portlight.logs')
@@ -168,12 +168,12 @@ test('a renamed container goes on under its new name, by the same id', async (t)
   const [before, after] = [uniqueName('before'), uniqueName('after')];
   const container = await runContainer(t, { name: before, script: 'while :; do echo tick; sleep 0.1; done' });
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
-  await waitFor('lines', () => receiver.of(before).length > 2);
+  await waitFor('lines', () => receiver.logsOf(before).length > 2);
   await container.rename({ name: after });
   await waitFor('lines under the new name', () =>
-    receiver.of(after).some(({ scope }) => scope === 'portlight.logs'),
+    receiver.logsOf(after).some(({ scope }) => scope === 'portlight.logs'),
   );
-  t.is(receiver.of(after)[0]!.resource['container.id'], container.id);
+  t.is(receiver.logsOf(after)[0]!.resource['container.id'], container.id);
 });
 
 test('a terminal is one stream, without its CR', async (t) => {
@@ -182,7 +182,7 @@ test('a terminal is one stream, without its CR', async (t) => {
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('tty');
   await runContainer(t, { name, tty: true, script: 'echo one; echo two >&2; sleep 600' });
-  const lines = () => receiver.of(name).filter(({ scope }) => scope === 'portlight.logs');
+  const lines = () => receiver.logsOf(name).filter(({ scope }) => scope === 'portlight.logs');
   await waitFor('both lines', () => lines().length === 2);
   t.deepEqual(
     lines().map(({ body, attributes }) => [body, attributes['log.iostream']]),
@@ -204,7 +204,7 @@ test('lines of any size and any bytes arrive whole', async (t) => {
   });
   const bodies = () =>
     receiver
-      .of(name)
+      .logsOf(name)
       .filter(({ scope }) => scope === 'portlight.logs')
       .map(({ body }) => body);
   await waitFor('the last line', () => bodies().includes('end'));
@@ -218,7 +218,7 @@ test('a container created before the agent and started after it is followed', as
   const container = await createContainer(t, { name, script: 'echo hello; sleep 600' });
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   await container.start();
-  await waitFor('its line', () => receiver.of(name).some(({ body }) => body === 'hello'));
+  await waitFor('its line', () => receiver.logsOf(name).some(({ body }) => body === 'hello'));
   t.pass();
 });
 
@@ -233,7 +233,7 @@ test('a restarted container is followed on, each line once', async (t) => {
   });
   const bodies = () =>
     receiver
-      .of(name)
+      .logsOf(name)
       .filter(({ scope }) => scope === 'portlight.logs')
       .map(({ body }) => body);
   await waitFor('the first run', () => bodies().length === 1);

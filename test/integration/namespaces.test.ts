@@ -32,7 +32,7 @@ test('own, host and shared namespaces are distinguished', async (t) => {
 
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const told = (name: string) =>
-    receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces');
+    receiver.logsOf(name).find(({ eventName }) => eventName === 'portlight.container.namespaces');
   await waitFor('all three containers', () => Object.values(names).every(told));
   const attributes: Record<string, Values> = {};
   for (const [key, container] of Object.entries({ own, host, sharer })) {
@@ -80,7 +80,7 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
     args: ['--metrics-enable', 'namespace', '--container-attributes', 'namespaces,security'],
   });
   const told = (name: string) =>
-    receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes;
+    receiver.logsOf(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes;
   await waitFor('the first container', () => told(names.web));
   t.is(told(names.web)!['linux.namespace.net.relation'], 'private');
   t.is(told(names.web)!['linux.namespace.user.relation'], 'host');
@@ -101,7 +101,7 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
   }
   t.is(beside['linux.namespace.mnt.relation'], 'private');
   const corrected = () =>
-    receiver.of(names.web).findLast(({ eventName }) => eventName === 'portlight.container.namespaces')!
+    receiver.logsOf(names.web).findLast(({ eventName }) => eventName === 'portlight.container.namespaces')!
       .attributes;
   await waitFor(
     'a second report of the first container',
@@ -122,7 +122,7 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
   const { State } = await sidecar.inspect();
   t.is(relation(names.sidecar, 'mnt')?.['linux.namespace.inode'], inode(State.Pid, 'mnt'));
   const { resource } = receiver
-    .of(names.sidecar)
+    .logsOf(names.sidecar)
     .find(({ eventName }) => eventName === 'docker.container.start')!;
   t.is(
     resource['linux.namespace.net.inode'],
@@ -177,7 +177,7 @@ test('elevated access is reported once per run', async (t) => {
   const admin = await runWhereAllowed('admin', { CapAdd: ['SYS_ADMIN'] });
   const plain = await run('plain', { Binds: [`${mounted}:/data`], NetworkMode: 'host' });
   const warnings = (name: string) =>
-    receiver.of(name).filter(({ eventName }) => eventName === 'portlight.container.elevated');
+    receiver.logsOf(name).filter(({ eventName }) => eventName === 'portlight.container.elevated');
   const expected = [
     [privileged, ['privileged']],
     [pid, ['host_pid']],
@@ -191,7 +191,7 @@ test('elevated access is reported once per run', async (t) => {
     t.deepEqual(warnings(name)[0]!.attributes['portlight.elevated.reasons'], reasons);
   }
   await waitFor('the container without elevated access', () =>
-    receiver.of(plain).some(({ eventName }) => eventName === 'portlight.container.namespaces'),
+    receiver.logsOf(plain).some(({ eventName }) => eventName === 'portlight.container.namespaces'),
   );
   t.is(warnings(plain).length, 0);
   const { stdout } = await portlight(t, ['namespaces']);

@@ -61,7 +61,7 @@ test('objects are reported at start and on change, and an outdated container is 
 
   // The reference now means another image.
   const outdated = () =>
-    receiver.of('web').filter(({ eventName }) => eventName === 'portlight.container.image_outdated');
+    receiver.logsOf('web').filter(({ eventName }) => eventName === 'portlight.container.image_outdated');
   const measured = () => receiver.pointsOf('web', 'container.image.outdated').at(-1)?.value;
   await waitFor('the metric', () => measured() === 0);
   t.is(outdated().length, 0);

@@ -77,7 +77,7 @@ test('run by Podman, the image tells what an agent on the host tells', async (t)
     const points = receiver.points.filter(
       (point) => point.resource['container.name'] === name && !point.name.startsWith('container.filesystem.'),
     );
-    const records = receiver.of(name);
+    const records = receiver.logsOf(name);
     return [
       ...records.map(({ eventName, body }) => (eventName === '' ? `log ${body}` : `event ${eventName}`)),
       ...points.map((point) => `metric ${point.name} ${Object.keys(point.attributes)}`),

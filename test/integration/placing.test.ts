@@ -118,9 +118,9 @@ function described(resource: Values): string {
 function told(receiver: Receiver, name: string, lasts: boolean): string[] {
   const isOf = ({ resource }: { resource: Values }) => resource['container.name'] === name;
   const points = lasts ? receiver.points.filter(isOf) : [];
-  const lines = receiver.of(name).filter(({ eventName }) => eventName === '');
+  const lines = receiver.logsOf(name).filter(({ eventName }) => eventName === '');
   const events = receiver
-    .of(name)
+    .logsOf(name)
     .filter(({ eventName }) => (lasts ? eventName !== '' : eventName.startsWith('docker.')));
   return [
     ...lines.map(({ body, attributes }) => `log ${body} ${'log.file.path' in attributes}`),
@@ -181,7 +181,7 @@ test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on 
   await dockerCommand(['wait', brief], daemon.host);
   await dockerCommand(['rm', brief], daemon.host);
   await waitFor('the end on the host', () =>
-    onHost.of(brief).some(({ eventName }) => eventName === 'docker.container.destroy'),
+    onHost.logsOf(brief).some(({ eventName }) => eventName === 'docker.container.destroy'),
   );
   const all = (receiver: Receiver) => [told(receiver, lasting, true), told(receiver, brief, false)];
   const expected = () => all(onHost);

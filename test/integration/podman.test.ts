@@ -24,7 +24,7 @@ test("a container's events on Podman are those of Docker", async (t) => {
   await container.start();
   const actions = () =>
     receiver
-      .of('podded')
+      .logsOf('podded')
       .map(({ eventName }) => eventName)
       .filter((name) => name.startsWith('docker.container.'))
       .map((name) => name.replace('docker.container.', ''));
@@ -41,10 +41,10 @@ test("a container's events on Podman are those of Docker", async (t) => {
     actions().filter((action) => wanted.includes(action)),
     wanted,
   );
-  const die = receiver.of('podded').find(({ eventName }) => eventName === 'docker.container.die')!;
+  const die = receiver.logsOf('podded').find(({ eventName }) => eventName === 'docker.container.die')!;
   t.is(die.attributes['process.exit.code'], 137);
   t.is(die.attributes['portlight.exit.reason'], 'killed');
-  const exec = receiver.of('podded').find(({ eventName }) => eventName === 'docker.container.exec_die')!;
+  const exec = receiver.logsOf('podded').find(({ eventName }) => eventName === 'docker.container.exec_die')!;
   t.is(exec.attributes['process.exit.code'], 5);
   t.is(die.resource['container.runtime.name'], 'podman');
   t.true(Number(die.attributes['docker.event.duration']) > 0);

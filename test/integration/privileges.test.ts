@@ -80,7 +80,7 @@ interface Row {
 /** What an agent has told of a thing, of one container. */
 const told: Readonly<Record<Feature, (receiver: Receiver, of: Observed) => boolean>> = {
   events: (receiver, { name }) =>
-    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.exec_start'),
+    receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.exec_start'),
   inventory: (receiver, { name }) => receiver.pointsOf(name, 'container.uptime').length > 1,
   cpu: (receiver, { name }) =>
     ['container.cpu.time', 'container.memory.usage', 'container.pids.current'].some(
@@ -105,7 +105,8 @@ const told: Readonly<Record<Feature, (receiver: Receiver, of: Observed) => boole
 };
 
 const namespacesOf = (receiver: Receiver, name: string) =>
-  receiver.of(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes ?? {};
+  receiver.logsOf(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes ??
+  {};
 
 /** Before Linux 6.2 descriptors can only be counted by listing them. */
 const isCounted = statSync('/proc/self/fd').size > 0;

@@ -43,7 +43,7 @@ async function observe(t: ExecutionContext, protocol: string, args: readonly str
     },
   });
   await runContainer(t, { name, script: 'echo hello; sleep 60' });
-  await waitFor('the line', () => receiver.of(name).some(({ body }) => body === 'hello'));
+  await waitFor('the line', () => receiver.logsOf(name).some(({ body }) => body === 'hello'));
   const imported = () => readFileSync(list, 'utf8').split('\n');
   return { agent, receiver, imported, name };
 }

@@ -35,10 +35,10 @@ const toldOf = (receiver: Receiver): string[] => [
 async function toldInFull(receiver: Receiver, container: Docker.Container, line: string): Promise<void> {
   const name = await nameOf(container);
   await waitFor(`figures of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
-  await waitFor(`the log of ${name}`, () => receiver.of(name).some(({ body }) => body === line));
+  await waitFor(`the log of ${name}`, () => receiver.logsOf(name).some(({ body }) => body === line));
   await container.kill();
   await waitFor(`the end of ${name}`, () =>
-    receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
+    receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.die'),
   );
 }
 
@@ -142,7 +142,7 @@ test.serial('scope pod: whoever shares the network, by whatever way, and nothing
   await toldInFull(receiver, last, 'begun');
   await toldInFull(receiver, shared, 'shares');
   // Its end would take the network with it.
-  await waitFor('the owner', () => receiver.of(owner).some(({ body }) => body === 'owns'));
+  await waitFor('the owner', () => receiver.logsOf(owner).some(({ body }) => body === 'owns'));
   for (const name of [owner, await nameOf(agent)])
     await waitFor(`figures of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
   t.deepEqual(toldOf(receiver).sort(), [owner, sharer, chained, await nameOf(agent)].sort());

@@ -87,7 +87,7 @@ for (const protocol of protocolNames) {
     t.is(run!.start, starting!.start, 'the check begins with the run');
     t.true(seconds(run!) > 1);
     for (const event of receiver
-      .of(name)
+      .logsOf(name)
       .filter(({ eventName }) => eventName.startsWith('docker.container.')))
       t.is(event.context, `${root!.traceId} ${root!.spanId}`, 'its events are part of it');
   });
@@ -145,7 +145,7 @@ test("traces are off by a switch, ours or OpenTelemetry's", async (t) => {
     const container = await runContainer(t, { name, script: 'exit 0' });
     await container.wait();
     await waitFor('its end', () =>
-      receiver.of(name).some(({ eventName }) => eventName === 'docker.container.die'),
+      receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.die'),
     );
     await agent.stop();
     t.is(receiver.requests.traces, 0);

@@ -152,7 +152,7 @@ for (const engine of engines) {
       [...log().matchAll(/GET \/v(\S+?)\/|request-url=\/v(\S+?)\//g)].map((match) => match[1] ?? match[2]),
     );
     t.deepEqual([...asked], [`1.${Math.min(minor, newest)}`]);
-    const { resource } = receiver.of('measured')[0]!;
+    const { resource } = receiver.logsOf('measured')[0]!;
     t.is(resource['container.runtime.name'], 'docker');
     t.is(resource['container.runtime.version'], Version);
     t.notRegex(agent.stderr, /"level":(40|50)/, 'nothing to complain of');
@@ -163,10 +163,10 @@ for (const engine of engines) {
   test.serial(`${engine.name}: events of health, exec, memory, images, networks and volumes`, async (t) => {
     const { docker, host } = await startEngine(t, engine);
     const { receiver } = await observe(t, host);
-    const names = (name: string) => receiver.of(name).map(({ eventName }) => eventName);
+    const names = (name: string) => receiver.logsOf(name).map(({ eventName }) => eventName);
     const told = (name: string, event: string) =>
       waitFor(`${event} of ${name}; so far: ${names(name)}`, () =>
-        receiver.of(name).find(({ eventName }) => eventName === `docker.${event}`),
+        receiver.logsOf(name).find(({ eventName }) => eventName === `docker.${event}`),
       );
     const healthy = await run(docker, {
       name: 'healthy',
@@ -179,7 +179,7 @@ for (const engine of engines) {
     await told('healthy', 'container.health_status.unhealthy');
     const died = await waitFor('the end of the exec', () =>
       receiver
-        .of('healthy')
+        .logsOf('healthy')
         .find(
           ({ eventName, attributes }) =>
             eventName === 'docker.container.exec_die' && attributes['process.exit.code'] === 3,
@@ -314,7 +314,7 @@ for (const engine of engines) {
     await finish(docker, await docker.getImage(repository).push({ tag: '1', authconfig: {} as never }));
     t.not(registry.digestOf('team/app', '1'), digest);
     const outdated = await waitFor('it to be outdated', () =>
-      receiver.of('tagged').find(({ eventName }) => eventName === 'portlight.container.image_outdated'),
+      receiver.logsOf('tagged').find(({ eventName }) => eventName === 'portlight.container.image_outdated'),
     );
     t.is(outdated.attributes['docker.image.current_id'], (committed as { Id: string }).Id);
     t.is(outdated.resource['container.image.id'], Id);

@@ -1,4 +1,4 @@
-/** A receiver that fails on command, in each of the ways that receivers and what is before them do. */
+/** A receiver that fails on command, in the ways that receivers and the proxies before them fail. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import {
@@ -24,9 +24,9 @@ export const faults = [
   'answers 429 with Retry-After',
   'answers 500',
   'answers 503 with Retry-After',
-  'rejects by partial success',
-  'takes, and cuts its answer',
-  'shows a wrong certificate',
+  'rejects records by partial success',
+  'accepts, and cuts off its answer',
+  'has an untrusted certificate',
   'accepts, and never answers',
 ] as const;
 export type FaultName = (typeof faults)[number];
@@ -34,13 +34,13 @@ export type FaultName = (typeof faults)[number];
 const LATE_MS = 700;
 
 export interface Certificates {
-  /** What the agent trusts. */
+  /** The authority that the agent trusts. */
   readonly ca: string;
   readonly good: { readonly cert: Buffer; readonly key: Buffer };
   readonly wrong: { readonly cert: Buffer; readonly key: Buffer };
 }
 
-/** Certificates for 127.0.0.1: one that is trusted, and one that is not. */
+/** Creates certificates for 127.0.0.1: one that is trusted, and one that is not. */
 export function makeCertificates(directory: string): Certificates {
   const make = (name: string) => {
     const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.pem`)];
@@ -67,15 +67,15 @@ export function makeCertificates(directory: string): Certificates {
 }
 
 export class HostileReceiver {
-  /** What has arrived. */
+  /** The accepted requests. */
   readonly receiver: Receiver;
-  /** What was taken as a request and rejected. */
+  /** The records that were rejected by a partial success. */
   readonly rejected: Receiver;
-  /** How many requests met each fault. */
-  readonly met = new Map<FaultName, number>();
-  /** When a request was last taken, ms since the epoch. */
-  lastTaken = 0;
-  /** What was done to it and others, with the time, for whoever has to find out what came of it. */
+  /** Number of requests during each fault. */
+  readonly requestsByFault = new Map<FaultName, number>();
+  /** When a request was last accepted, ms since the epoch. */
+  lastAcceptedAt = 0;
+  /** What the test did, with the time, to analyse a failure. */
   readonly journal: string[] = [];
   private fault: FaultName | undefined;
   private readonly server: Server | HttpsServer;
@@ -96,9 +96,9 @@ export class HostileReceiver {
       socket.on('close', () => this.sockets.delete(socket));
       socket.on('error', () => {});
       if (this.fault === 'resets connections') {
-        this.meet();
+        this.countRequest();
         socket.resetAndDestroy();
-      } else if (this.fault === 'shows a wrong certificate') this.meet();
+      } else if (this.fault === 'has an untrusted certificate') this.countRequest();
     });
     this.server.on('tlsClientError', () => {});
   }
@@ -120,33 +120,34 @@ export class HostileReceiver {
     await this.rejected.stop();
   }
 
-  /** From now on it fails in this way; undefined has it work. */
-  async set(fault: FaultName | undefined): Promise<void> {
+  /** Sets the fault; undefined ends it. */
+  async setFault(fault: FaultName | undefined): Promise<void> {
     const last = this.fault;
     this.fault = fault;
     this.note(fault ?? 'works');
     if (last === 'refuses connections') await this.listen();
-    if (last === 'shows a wrong certificate') this.show('good');
+    if (last === 'has an untrusted certificate') this.useCertificate('good');
     if (fault === 'refuses connections') await this.close();
-    else if (fault === 'shows a wrong certificate') this.show('wrong');
-    else if (fault === 'resets connections' || last !== undefined) this.drop();
+    else if (fault === 'has an untrusted certificate') this.useCertificate('wrong');
+    else if (fault === 'resets connections' || last !== undefined) this.closeConnections();
   }
 
   note(what: string): void {
     this.journal.push(`${Date.now()} ${what}`);
   }
 
-  private meet(): void {
-    if (this.fault !== undefined) this.met.set(this.fault, (this.met.get(this.fault) ?? 0) + 1);
+  private countRequest(): void {
+    if (this.fault !== undefined)
+      this.requestsByFault.set(this.fault, (this.requestsByFault.get(this.fault) ?? 0) + 1);
   }
 
-  private show(which: 'good' | 'wrong'): void {
+  private useCertificate(which: 'good' | 'wrong'): void {
     if (this.certificates !== undefined)
       (this.server as HttpsServer).setSecureContext(this.certificates[which]);
-    this.drop();
+    this.closeConnections();
   }
 
-  private drop(): void {
+  private closeConnections(): void {
     for (const socket of this.sockets) socket.destroy();
   }
 
@@ -162,13 +163,13 @@ export class HostileReceiver {
   private close(): Promise<void> {
     return new Promise((resolve) => {
       this.server.close(() => resolve());
-      this.drop();
+      this.closeConnections();
     });
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { fault } = this;
-    this.meet();
+    this.countRequest();
     const [, status, wait] = /^answers (\d+)( with Retry-After)?$/.exec(fault ?? '') ?? [];
     if (status !== undefined) {
       request.resume();
@@ -183,18 +184,18 @@ export class HostileReceiver {
       case 'accepts, and never answers':
         request.resume();
         return;
-      case 'rejects by partial success':
+      case 'rejects records by partial success':
         await this.reject(request, response);
         return;
-      case 'takes, and cuts its answer': {
+      case 'accepts, and cuts off its answer': {
         const [signal, message] = await this.read(request);
-        this.receiver.take(signal, message);
+        this.receiver.accept(signal, message);
         response.socket?.end('HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\nxx');
         return;
       }
     }
     await this.receiver.handle(request, response);
-    this.lastTaken = Date.now();
+    this.lastAcceptedAt = Date.now();
   }
 
   private async read(request: IncomingMessage): Promise<[Signal, ReturnType<Receiver['decode']>]> {
@@ -206,13 +207,13 @@ export class HostileReceiver {
     return [signal, this.receiver.decode(signal, bytes)];
   }
 
-  /** Takes the request, and none of what is in it. */
+  /** Accepts the request, and rejects all of its records. */
   private async reject(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [signal, message] = await this.read(request);
     const records = () =>
       this.rejected.logs.length + this.rejected.points.length + this.rejected.spans.length;
     const before = records();
-    this.rejected.take(signal, message);
+    this.rejected.accept(signal, message);
     response.writeHead(200, { 'content-type': 'application/x-protobuf' });
     response.end(this.receiver.encodeAnswer(signal, { status: 200, rejected: records() - before }));
   }

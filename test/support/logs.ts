@@ -3,7 +3,7 @@ import type { ReceivedLog, Receiver } from './receiver.ts';
 
 /** The log records of a container, in the order of arrival. */
 export const linesOf = (receiver: Receiver, name: string): ReceivedLog[] =>
-  receiver.of(name).filter(({ scope }) => scope === 'portlight.logs');
+  receiver.logsOf(name).filter(({ scope }) => scope === 'portlight.logs');
 
 export const bodiesOf = (receiver: Receiver, name: string): string[] =>
   linesOf(receiver, name).map(({ body }) => String(body));

@@ -1,6 +1,6 @@
 /**
- * An OTLP receiver: HTTP (protobuf and JSON) and gRPC on loopback. It decodes with code generated from the
- * public protocol definitions, and shares none with what encodes.
+ * An OTLP receiver: HTTP (protobuf and JSON) and gRPC on loopback. It decodes with code generated from the public
+ * protocol definitions, and shares no code with the encoders.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
@@ -40,7 +40,7 @@ export interface ReceivedLog {
   readonly attributes: Values;
   /** When it arrived, ms since the epoch. */
   readonly at: number;
-  /** `traceId spanId`; empty where it is part of no trace. */
+  /** `traceId spanId`; empty where the record is not part of a trace. */
   readonly context: string;
 }
 
@@ -56,7 +56,7 @@ export interface ReceivedPoint {
   readonly value: number;
   readonly isInteger: boolean;
   readonly attributes: Values;
-  /** Number of the request that brought it. */
+  /** Number of its request. */
   readonly request: number;
 }
 
@@ -70,18 +70,18 @@ export interface ReceivedSpan {
   readonly end: bigint;
   readonly attributes: Values;
   readonly isError: boolean;
-  /** `traceId spanId` of each. */
+  /** `traceId spanId` of each link. */
   readonly links: readonly string[];
 }
 
-/** What a fault makes of a request. */
+/** How a fault answers a request. */
 export interface Answer {
-  /** An HTTP status, or a gRPC one; 0 and 200 take the request. */
+  /** An HTTP or gRPC status; 0 and 200 accept the request. */
   readonly status: number;
   readonly retryAfter?: string;
-  /** gRPC's way to say that. */
+  /** The same for gRPC. */
   readonly retryDelayMs?: number;
-  /** Records that are rejected in a request that is taken otherwise. */
+  /** Records to reject in an accepted request. */
   readonly rejected?: number;
 }
 
@@ -105,7 +105,7 @@ function value(any: Message): Value {
 const values = (list: Message): Values =>
   Object.fromEntries((list ?? []).map((pair: Message) => [pair.key, value(pair.value)]));
 
-/** JSON has ids in hexadecimal; of protobuf, the decoder makes base64. */
+/** JSON has hexadecimal ids. The protobuf decoder returns base64. */
 const hexOf = (id: string | undefined): string =>
   /^([0-9a-f]{16}){1,2}$/.test(id ?? '') ? id! : Buffer.from(id ?? '', 'base64').toString('hex');
 
@@ -155,7 +155,7 @@ function readLogs(message: Message): ReceivedLog[] {
   return records;
 }
 
-/** The public definitions' names of what is rejected. */
+/** The field for rejected records, by signal. */
 const rejectedOf = {
   logs: 'rejectedLogRecords',
   metrics: 'rejectedDataPoints',
@@ -185,15 +185,15 @@ export class Receiver {
   readonly spans: ReceivedSpan[] = [];
   /** Log records of requests that a fault refused. */
   readonly refused: ReceivedLog[] = [];
-  /** Number of requests by signal, the refused ones included. */
+  /** Number of requests by signal, including refused ones. */
   readonly requests: Record<Signal, number> = { logs: 0, metrics: 0, traces: 0 };
-  /** Of the last request. */
+  /** Headers of the last request. */
   headers: IncomingHttpHeaders = {};
   /** Content types that arrived over HTTP. */
   readonly contentTypes = new Set<string>();
   fault: Fault = () => undefined;
   private readonly http = createServer((request, response) => {
-    // A sender that is killed in the middle of a request has sent nothing.
+    // An incomplete request of a killed sender counts as none.
     this.handle(request, response).catch(() => response.destroy());
   });
   private readonly grpc = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024 });
@@ -212,13 +212,13 @@ export class Receiver {
     return receiver;
   }
 
-  /** What OTEL_EXPORTER_OTLP_ENDPOINT is set to. */
+  /** A value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   endpoint(protocol: string): string {
     const port = protocol === 'grpc' ? this.grpcPort : (this.http.address() as AddressInfo).port;
     return `http://127.0.0.1:${port}`;
   }
 
-  /** Listens at another address, instead of its own for HTTP. */
+  /** Listens at another address: for HTTP instead of the first one, for gRPC in addition. */
   async listenAt(address: string, port: number, kind: 'http' | 'grpc'): Promise<void> {
     if (kind === 'http') {
       this.http.closeAllConnections();
@@ -240,7 +240,7 @@ export class Receiver {
   }
 
   /** Log records and events of a container, by its name. */
-  of(container: string): ReceivedLog[] {
+  logsOf(container: string): ReceivedLog[] {
     return this.logs.filter(({ resource }) => resource['container.name'] === container);
   }
 
@@ -254,7 +254,7 @@ export class Receiver {
     );
   }
 
-  /** Takes a request and answers it. */
+  /** Decodes a request and answers it. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -279,7 +279,7 @@ export class Receiver {
         .end();
       return;
     }
-    this.take(signal, message);
+    this.accept(signal, message);
     const answer = answerOf(signal, fault);
     response.writeHead(200, { 'content-type': contentType });
     response.end(isJson ? JSON.stringify(answer) : types[signal].response.encode(answer).finish());
@@ -311,7 +311,7 @@ export class Receiver {
             return;
           }
           this.headers = call.metadata.getMap() as IncomingHttpHeaders;
-          this.take(signal, call.request);
+          this.accept(signal, call.request);
           callback(null, answerOf(signal, fault));
         },
       },
@@ -327,13 +327,13 @@ export class Receiver {
     return request.toObject(request.decode(bytes), { longs: String, bytes: String, enums: Number });
   }
 
-  take(signal: Signal, message: Message): void {
+  accept(signal: Signal, message: Message): void {
     if (signal === 'logs') this.logs.push(...readLogs(message));
     else if (signal === 'traces') this.spans.push(...readSpans(message));
-    else this.takeMetrics(message);
+    else this.acceptMetrics(message);
   }
 
-  private takeMetrics(message: Message): void {
+  private acceptMetrics(message: Message): void {
     for (const { resource, scopeMetrics } of message.resourceMetrics ?? []) {
       for (const { metrics: list } of scopeMetrics ?? []) {
         for (const metric of list ?? []) {

@@ -1,17 +1,17 @@
-/** docs/reliability.md, of what a run found. */
+/** Renders docs/reliability.md from the results of a run. */
 import { cpus, release, totalmem } from 'node:os';
 
 export interface Outcome {
   readonly name: string;
   readonly seconds: number;
-  /** What containers wrote. */
+  /** Log lines that containers wrote. */
   readonly lines: number;
   readonly events: number;
   /** Data points of metrics. */
   readonly points: number;
-  /** What came once more, with the same `log.record.uid`. */
+  /** Records that arrived again, with the same `log.record.uid`. */
   readonly repeats: number;
-  /** Log records and events that the receiver refused for good: set aside, or rejected in a partial success. */
+  /** Log records and events that the receiver refused: quarantined by the agent, or rejected by a partial success. */
   readonly refused: number;
   readonly lost: number;
   /** Bytes. */
@@ -30,12 +30,14 @@ export function reliabilityPage(outcomes: readonly Outcome[]): string {
   const faults = outcomes.flatMap((outcome) => outcome.faults);
   return `# Reliability
 
-Made by \`npm run test:faults\` on ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}: a real Docker daemon,
-containers that write numbered lines (into files, and through the API), come and go and are measured every second, and
-a receiver that fails on command. Every line that the daemon wrote down is looked for among what the receiver took,
-what it refused for good (which the agent sets aside and counts), and what it rejected by a partial success.
+\`npm run test:faults\` generates this page. The last run was on ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Linux ${release()}, with a
+real Docker daemon and a receiver that fails on command. Containers write numbered lines, to files and through the API.
+Others start and end. Metrics are collected every second.
 
-| what was done | s | lines | events | points | refused for good | repeats, each with its uid | lost | memory |
+The test looks for every line in the daemon's own logs. Each one must be among the records that the receiver accepted,
+that it refused (the agent moves these to \`aside/\` and counts them), or that it rejected by a partial success.
+
+| scenario | duration, s | lines | events | points | refused | duplicates, with the same uid | lost | memory |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${outcomes
   .map((one) =>
@@ -53,9 +55,9 @@ ${outcomes
   )
   .join('\n')}
 
-A flipped bit is the one thing that loses lines: those of the batch that it is in, which is set aside as it is.
+Only a flipped bit loses lines: those of the damaged batch. Its bytes are moved to \`aside/\`.
 
-| fault of the receiver | requests that met it | longest until one was taken again, ms |
+| fault of the receiver | requests during it | longest recovery, ms |
 | --- | --- | --- |
 ${faults.map(({ name, requests, recoveryMs }) => row([name, number(requests), number(Math.round(recoveryMs))])).join('\n')}
 `;

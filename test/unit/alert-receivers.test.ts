@@ -1,4 +1,4 @@
-/** Alerts on their way to Alertmanagers and webhooks, real HTTP servers of the test. No daemon is needed. */
+/** Alerts to Alertmanagers and webhooks, which are HTTP servers of the test. No daemon is needed. */
 
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ interface Seen {
   readonly body: string;
 }
 
-/** A server that answers with the statuses that it is given, then with 200. */
+/** A server that answers with the given statuses, then with 200. */
 async function receiver(t: ExecutionContext, statuses: number[] = []) {
   const seen: Seen[] = [];
   const server = createServer(async (request, response) => {
@@ -84,7 +84,7 @@ const resolved = (alert: Alert): Alert => ({
   endsAt: alert.startsAt + 60_000_000_000n,
 });
 
-const told = (alert: Alert): Batch => ({
+const alertBatch = (alert: Alert): Batch => ({
   signal: 'logs',
   kind: 'event',
   resource: { attributes: alert.resource, subject: { name: 'web', image: 'web:1', labels: {} } },
@@ -98,27 +98,27 @@ async function webhookOf(text: Record<string, unknown>): Promise<Webhook> {
   return resolveWebhooks(config)[0]!;
 }
 
-test('a webhook gets each alert once, in order, whatever it answers before, and across a restart', async (t) => {
+test('a webhook gets each alert once, in order, after errors and across a restart', async (t) => {
   const { seen, url } = await receiver(t, [503, 500, 404]);
   const spool = temporaryDirectory(t);
   const { telemetry } = telemetryOf();
   const webhook = await webhookOf({ url: `${url}/hook` });
   const alert = alertOf();
 
-  // Nobody listens: it waits, and another process sends it.
+  // No server listens: the alert waits, and another process sends it.
   const away = await webhookOf({ url: 'http://127.0.0.1:1/hook' });
   const first = await WebhookExporter.create(away, spool, telemetry);
   first.start();
-  await first.export(told(alert));
+  await first.export(alertBatch(alert));
   await first.shutdown(AbortSignal.timeout(500));
 
   const second = await WebhookExporter.create(webhook, spool, telemetry);
   second.start();
-  void second.export(told(resolved(alert)));
-  await waitFor('two alerts to be taken', () => seen.length >= 4 || undefined);
+  void second.export(alertBatch(resolved(alert)));
+  await waitFor('two accepted alerts', () => seen.length >= 4 || undefined);
   await second.shutdown(AbortSignal.timeout(1000));
   const bodies = seen.map(({ body }) => JSON.parse(body) as { type: string; data: { uid: string } });
-  // What is the receiver's own fault is sent again; what it does not know is not, and does not hold up what follows.
+  // Errors of the receiver are retried. A refused alert is not, and does not hold up the next one.
   t.deepEqual(
     bodies.map(({ type }) => type),
     ['firing', 'firing', 'firing', 'resolved'].map((status) => `portlight.alert.${status}`),
@@ -127,7 +127,7 @@ test('a webhook gets each alert once, in order, whatever it answers before, and 
   t.not(seen[2]!.headers['webhook-id'], seen[3]!.headers['webhook-id']);
 });
 
-test('a webhook is told what it wants to be told', async (t) => {
+test('a webhook gets only the alerts that it selects', async (t) => {
   const { seen, url } = await receiver(t);
   const { telemetry } = telemetryOf();
   const webhook = await webhookOf({
@@ -140,19 +140,23 @@ test('a webhook is told what it wants to be told', async (t) => {
   exporter.start();
   const alert = alertOf();
   const other = {
-    ...told(alert),
+    ...alertBatch(alert),
     resource: { attributes: {}, subject: { name: 'wx', image: '', labels: {} } },
   };
-  for (const batch of [told(resolved(alert)), told(alertOf({ severity: 'info' })), other as Batch])
+  for (const batch of [
+    alertBatch(resolved(alert)),
+    alertBatch(alertOf({ severity: 'info' })),
+    other as Batch,
+  ])
     await exporter.export(batch);
   await exporter.export({ signal: 'alerts', alerts: [alert], count: 1 });
-  await exporter.export(told(alertOf({ severity: 'critical' })));
+  await exporter.export(alertBatch(alertOf({ severity: 'critical' })));
   await exporter.shutdown(AbortSignal.timeout(1000));
   t.is(seen.length, 1);
   t.true(seen[0]!.body.includes('"severity":"critical"'));
 });
 
-test('requests are signed as Standard Webhooks has it, with a secret that is read from a file', async (t) => {
+test('requests are signed as Standard Webhooks specifies, with a secret from a file', async (t) => {
   const { seen, url } = await receiver(t);
   const { telemetry } = telemetryOf();
   const key = Buffer.from('0123456789abcdef01234567');
@@ -164,7 +168,7 @@ test('requests are signed as Standard Webhooks has it, with a secret that is rea
     telemetry,
   );
   exporter.start();
-  await exporter.export(told(alertOf()));
+  await exporter.export(alertBatch(alertOf()));
   await exporter.shutdown(AbortSignal.timeout(1000));
   const [{ headers, body }] = seen as [Seen];
   const id = String(headers['webhook-id']);
@@ -179,7 +183,7 @@ test('requests are signed as Standard Webhooks has it, with a secret that is rea
   });
 });
 
-test('chats get what they take, and nothing in it is markup of others', (t) => {
+test('chat messages have the expected format, and no markup from containers', (t) => {
   const alert = alertToJson(alertOf());
   const of = (format: Webhook['format'], given = alert) =>
     JSON.parse(formatBody(given, { format, template: undefined })) as never;
@@ -204,7 +208,7 @@ test('chats get what they take, and nothing in it is markup of others', (t) => {
   t.true(JSON.stringify(of('discord', long)).length < 6000);
 });
 
-test("a webhook's own template is filled in as JSON", (t) => {
+test("a webhook's own template is rendered as JSON", (t) => {
   const template =
     '{"text": "{{summary}}: {{value}} of {{limit}} {{labels.team}}", "log": [{{#log}}"{{.}}",{{/log}} ""]}';
   const body = JSON.parse(formatBody(alertToJson(alertOf()), { format: 'json', template })) as object;
@@ -221,7 +225,7 @@ interface Posted {
   endsAt: string;
 }
 
-test('an Alertmanager is told what fires again and again, and the end once', async (t) => {
+test('firing alerts are resent to an Alertmanager, and their end is sent once', async (t) => {
   const { seen, url } = await receiver(t, [503]);
   const { telemetry } = telemetryOf();
   const { config } = await loadConfig({ 'alerts.alertmanager.urls': `${url}/prefix/` }, undefined, {});
@@ -232,7 +236,7 @@ test('an Alertmanager is told what fires again and again, and the end once', asy
   const state = (...alerts: Alert[]) => exporter.export({ signal: 'alerts', alerts, count: alerts.length });
   await state({ ...alert, status: 'pending' });
   await state(alert);
-  await waitFor('it to be posted over and over', () => seen.length >= 4 || undefined);
+  await waitFor('repeated posts', () => seen.length >= 4 || undefined);
   await state(resolved(alert));
   const posted = () => seen.flatMap(({ body }) => JSON.parse(body) as Posted[]);
   const end = await waitFor('its end', () =>
@@ -257,9 +261,9 @@ test('an Alertmanager is told what fires again and again, and the end once', asy
   t.is(first!.annotations.value, '95 %');
   t.true(first!.annotations.log!.includes('last "line"'));
 
-  // A container that was made anew under the same name fires: the end of the old one's would end it.
+  // A recreated container of the same name fires: the end of the old alert would resolve it.
   await state(resolved(alertOf({ key: 'memory/old' })), alertOf({ key: 'memory/new' }));
-  await waitFor('the new one', () => seen.length > count || undefined);
+  await waitFor('the new alert', () => seen.length > count || undefined);
   t.true(
     posted()
       .slice(count)
@@ -268,7 +272,7 @@ test('an Alertmanager is told what fires again and again, and the end once', asy
   await exporter.shutdown(AbortSignal.timeout(1000));
 });
 
-test('what an Alertmanager refuses is counted, and not sent over and over', async (t) => {
+test('an alert that an Alertmanager refuses is counted, and not sent again', async (t) => {
   const { seen, url } = await receiver(t, [400]);
   const { telemetry, lines } = telemetryOf();
   const { config } = await loadConfig({ 'alerts.alertmanager.urls': url }, undefined, {});
@@ -279,7 +283,7 @@ test('what an Alertmanager refuses is counted, and not sent over and over', asyn
   );
   exporter.start();
   await exporter.export({ signal: 'alerts', alerts: [alertOf()], count: 1 });
-  await waitFor('its answer', () => lines.length > 0 || undefined);
+  await waitFor('the warning', () => lines.length > 0 || undefined);
   await exporter.shutdown(AbortSignal.timeout(200));
   t.is(seen.length, 1);
   t.like([...telemetry.counterSeries('portlight.records.dropped')][0], {

@@ -20,7 +20,7 @@ class Memory extends Writable {
 
 const resource = { attributes: { 'container.name': 'web' } };
 
-test('numbers read as people write them', (t) => {
+test('numbers are formatted for people', (t) => {
   t.deepEqual([0, 1023, 1536, 67_108_864, 1.5 * 1024 ** 4].map(formatBytes), [
     '0 B',
     '1023 B',
@@ -33,7 +33,7 @@ test('numbers read as people write them', (t) => {
   t.deepEqual([0, 59, 60, 3725, 90_000].map(formatDuration), ['0s', '59s', '1m', '1h 2m', '1d 1h']);
 });
 
-test('a log line is printed with time and name, and cannot steer the terminal', async (t) => {
+test('a log line is printed with time and name, and cannot control the terminal', async (t) => {
   const out = new Memory();
   const writer = new Writer();
   const line = Buffer.from('\u001b[2Jhello');
@@ -43,7 +43,7 @@ test('a log line is printed with time and name, and cannot steer the terminal', 
   t.is(out.text, '00:00:00.001 web | hello\n');
 });
 
-test('a round is a table; what a host does not give is a dash', async (t) => {
+test('a round is printed as a table, with a dash for missing values', async (t) => {
   const out = new Memory();
   const container = fakeContainer({ name: 'web' });
   const points = [
@@ -97,7 +97,7 @@ test('a closed pipe ends the output, not the agent', async (t) => {
   t.is(writes, 1);
 });
 
-test('a batch that cannot be decoded is a rejection, which the pipeline counts, and no exception', async (t) => {
+test('a batch that cannot be decoded rejects, and does not throw synchronously', async (t) => {
   const exporter = new ConsoleExporter(new Memory());
   const exported = exporter.export(eventBatch(Buffer.from([0x0a, 0xff])));
   await t.throwsAsync(exported, { instanceOf: RangeError });

@@ -1,4 +1,4 @@
-/** Where records are sent, by OpenTelemetry's variables and by the file. */
+/** Destinations, from OpenTelemetry's variables and from the file. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ function file(t: ExecutionContext, content: string): string {
   return path;
 }
 
-test('the general endpoint is what the paths of signals follow, their own is taken as it is', async (t) => {
+test("the paths of signals are appended to the general endpoint, and a signal's own endpoint is unchanged", async (t) => {
   const { endpoints: targets } = await general({
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/otlp/',
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://traces.example/in',
@@ -43,7 +43,7 @@ test('the general endpoint is what the paths of signals follow, their own is tak
   t.is(targets.traces!.url.href, 'https://traces.example/in');
 });
 
-test("a signal's own variables count before the general ones", async (t) => {
+test("a signal's own variables take precedence over the general ones", async (t) => {
   const { endpoints: targets } = await general({
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
     OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%20b, X-Scope = general',
@@ -80,7 +80,7 @@ test("a signal's own variables count before the general ones", async (t) => {
   });
 });
 
-test('gRPC goes without a scheme too, with TLS unless it is told not to', async (t) => {
+test('gRPC endpoints need no scheme, and use TLS unless insecure is set', async (t) => {
   const urlOf = async (env: Environment) =>
     (await general({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', ...env })).endpoints.logs!.url.href;
   t.is(await urlOf({ PORTLIGHT_EXPORTER: 'otlp' }), 'http://localhost:4317/');
@@ -99,7 +99,7 @@ test('gRPC goes without a scheme too, with TLS unless it is told not to', async 
   );
 });
 
-test('where only some signals have a receiver, only they are sent', async (t) => {
+test('only signals with a receiver are sent', async (t) => {
   const { kinds, endpoints: targets } = await general({
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://logs:4318/v1/logs',
   });
@@ -112,7 +112,7 @@ test('where only some signals have a receiver, only they are sent', async (t) =>
   t.deepEqual((await general({ ...env, OTEL_TRACES_EXPORTER: 'none' })).kinds, ['logs', 'events', 'metrics']);
 });
 
-test('several destinations, each with its own', async (t) => {
+test('several destinations have their own settings', async (t) => {
   const path = file(
     t,
     `
@@ -145,7 +145,7 @@ destinations:
   t.deepEqual((await loadConfig({}, path, {})).config.exporter, ['otlp']);
 });
 
-test('each mistake names the variable, or the field of the destination', async (t) => {
+test('each mistake names the variable or the field of the destination', async (t) => {
   const wrong = async (name: string, value: string, more: Environment = {}) =>
     mistakesOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', ...more, [name]: value });
   const mistakes: [string, string, string][] = [
@@ -205,7 +205,7 @@ test('each mistake names the variable, or the field of the destination', async (
   );
 });
 
-test('hosts have their rounds at moments of their own, and always the same', (t) => {
+test('each host has its own constant offset of rounds', (t) => {
   const INTERVAL = 10_000;
   const moments = Array.from({ length: 1000 }, (_, index) => {
     const id = `host-${index}`;
@@ -222,7 +222,7 @@ test('hosts have their rounds at moments of their own, and always the same', (t)
   t.true(Math.max(...perSecond) < 150, `${perSecond}`);
 });
 
-test('no mistake shows a secret that is in what is wrong', async (t) => {
+test('messages about mistakes do not show secrets', async (t) => {
   const path = file(t, 'destinations: [{endpoint: "http://u:pw@x", headers: key=TOPSECRET}]');
   const [mistake = ''] = await mistakesOf({}, path);
   t.true(mistake.includes('[{"endpoint":"http://********@x","headers":"********"}] is not allowed'), mistake);

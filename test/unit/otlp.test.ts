@@ -33,7 +33,7 @@ const attributes = fc.dictionary(
   { maxKeys: 5 },
 );
 
-/** The public definitions' decoder, in the form of OTLP/JSON. */
+/** Decodes with the code generated from the public definitions, to OTLP/JSON. */
 const independent = (type: typeof logs.v1.ExportLogsServiceRequest, bytes: Uint8Array) =>
   JSON.parse(JSON.stringify(type.toObject(type.decode(bytes), json)));
 
@@ -45,7 +45,7 @@ function plain(value: AttributeValue): unknown {
   return { arrayValue: value.length === 0 ? {} : { values: value.map(plain) } };
 }
 
-test('events are decoded by the public definitions to what was written', (t) => {
+test('encoded events are decoded by the public definitions', (t) => {
   fc.assert(
     fc.property(
       attributes,
@@ -79,7 +79,7 @@ test('events are decoded by the public definitions to what was written', (t) => 
   );
 });
 
-test('our decoder reads the same as the public definitions, log lines of any bytes included', (t) => {
+test('our decoder agrees with the public definitions, for log lines of any bytes', (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 20_000 }), { minLength: 1, maxLength: 5 }),
@@ -113,7 +113,7 @@ test('our decoder reads the same as the public definitions, log lines of any byt
   );
 });
 
-test('a time is written exactly, from the epoch to the year 2500', (t) => {
+test('times are encoded exactly, from the epoch to the year 2500', (t) => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 16_725_225_600 }),
@@ -127,7 +127,7 @@ test('a time is written exactly, from the epoch to the year 2500', (t) => {
   );
 });
 
-test('a parsed record of whatever JSON can hold is what was written', (t) => {
+test('a parsed record of any JSON is encoded completely', (t) => {
   const object = fc.dictionary(text, fc.jsonValue({ maxDepth: 3 }));
   fc.assert(
     fc.property(object, fc.constantFrom('attributes' as const, 'body' as const), (fields, where) => {
@@ -150,7 +150,7 @@ test('a parsed record of whatever JSON can hold is what was written', (t) => {
   );
 });
 
-test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
+test('flat JSON is encoded to the same bytes as through objects', (t) => {
   const word = fc.stringMatching(/^[ -!#-[\]-~]{0,20}$/);
   const role = fc.constantFrom(
     'msg',
@@ -187,7 +187,7 @@ test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
       const [own, other] = [fast, slow].map((writer) => {
         const bytes = encodeRequest({ attributes: {} }, 'portlight.logs', writer.bytes());
         const [record] = decodeLogs(bytes).resourceLogs![0]!.scopeLogs![0]!.logRecords!;
-        // Objects put names that are numbers first.
+        // JavaScript objects list numeric names first.
         record!.attributes!.sort((one, two) => (one.key < two.key ? -1 : 1));
         return record;
       });
@@ -210,7 +210,7 @@ test('flat JSON from bytes to bytes is what it is by way of objects', (t) => {
   );
 });
 
-test('metrics keep kind, unit, number type and points', (t) => {
+test('encoded metrics keep kind, unit, number type and points', (t) => {
   fc.assert(
     fc.property(
       fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 }),
@@ -256,7 +256,7 @@ test('metrics keep kind, unit, number type and points', (t) => {
   );
 });
 
-test('containers that differ in their points, and in what they say, are each told as they are', (t) => {
+test('containers with different points and attributes are encoded correctly through shared templates', (t) => {
   const rows: Omit<Point, 'value'>[] = [
     { metric: catalogue.cpuTotal, attributes: undefined },
     { metric: catalogue.cpuTime, attributes: { 'cpu.mode': 'user' } },
@@ -297,7 +297,7 @@ test('containers that differ in their points, and in what they say, are each tol
         })),
       );
       const decoded = independent(metrics.v1.ExportMetricsServiceRequest, otlp);
-      const told = decoded.resourceMetrics.map(
+      const decodedSets = decoded.resourceMetrics.map(
         (resource: {
           scopeMetrics: { metrics?: Record<'sum' | 'gauge', { dataPoints: DataPoint[] }>[] }[];
         }) =>
@@ -317,14 +317,14 @@ test('containers that differ in their points, and in what they say, are each tol
             : [[values[index], String(startTime), String(time), Object.values(attributes ?? {})[0]]],
         ),
       );
-      t.deepEqual(told, wanted);
+      t.deepEqual(decodedSets, wanted);
       t.is(count, wanted.flat().length);
     }),
     { numRuns: 500 },
   );
 });
 
-test('a partial success is read, and bytes that are no protobuf are an error, never more', (t) => {
+test('a partial success is decoded, and malformed protobuf throws a RangeError only', (t) => {
   const response = logs.v1.ExportLogsServiceResponse.encode({
     partialSuccess: { rejectedLogRecords: 3, errorMessage: 'too old' },
   }).finish();
