@@ -21,18 +21,18 @@ const TITLES: Readonly<Record<string, string>> = {
   host: 'Host',
 };
 
-function placeOf({ file, location: place }: Field): string {
-  switch (place.at) {
+function formatField({ file, location }: Field): string {
+  switch (location.at) {
     case 'value':
     case 'list':
     case 'text':
       return file;
     case 'key':
-      return `${file}: ${place.key}`;
+      return `${file}: ${location.key}`;
     case 'position':
-      return `${file}: field ${place.position + 1}`;
+      return `${file}: field ${location.position + 1}`;
     case 'pair':
-      return `${file}: ${place.line} ${place.key}`;
+      return `${file}: ${location.line} ${location.key}`;
   }
 }
 
@@ -41,7 +41,7 @@ const tableOf = ({ file, column }: TableReading): string => (column === '' ? fil
 const distinct = (texts: readonly string[]): string => [...new Set(texts)].join(', ');
 
 const sourcesOf = (readings: readonly Reading[]): string[] =>
-  readings.flatMap(({ fields }) => fields.map(placeOf));
+  readings.flatMap(({ fields }) => fields.map(formatField));
 
 /** Controllers of cgroup v1 only: a table of theirs is a file of v1. */
 const V1_CONTROLLERS = new Set(['blkio', 'cpuacct']);

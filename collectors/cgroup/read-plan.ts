@@ -67,25 +67,25 @@ export function controllersOf(rows: readonly CatalogueEntry[]): Set<string> {
 }
 
 /** All but keys, which one parser reads together. */
-function parserOf(place: Exclude<ValueLocation, { at: 'key' }>, slot: number, scale: number): FileParser {
+function parserOf(location: Exclude<ValueLocation, { at: 'key' }>, slot: number, scale: number): FileParser {
   const store =
     (parse: (bytes: Uint8Array, length: number) => number): FileParser =>
     (bytes, length, values) => {
       values[slot] = parse(bytes, length) * scale;
     };
-  switch (place.at) {
+  switch (location.at) {
     case 'value':
       return store(parseSingle);
     case 'list':
       return store(parseList);
     case 'position':
-      return store((bytes, length) => parsePosition(bytes, length, place.position));
+      return store((bytes, length) => parsePosition(bytes, length, location.position));
     case 'text': {
-      const text = Buffer.from(place.text);
+      const text = Buffer.from(location.text);
       return store((bytes, length) => parseText(bytes, length, text));
     }
     case 'pair': {
-      const [line, key] = [Buffer.from(place.line), Buffer.from(place.key)];
+      const [line, key] = [Buffer.from(location.line), Buffer.from(location.key)];
       return store((bytes, length) => parsePair(bytes, length, line, key));
     }
   }
@@ -150,8 +150,8 @@ class SlotAllocator {
   }
 
   /** @param isRulesOnly whether the field is of a row that only rules use */
-  slotFor({ controller, file: name, location: place, scale, cadence }: Field, isRulesOnly: boolean): number {
-    const id = JSON.stringify([controller, name, place, scale]);
+  slotFor({ controller, file: name, location, scale, cadence }: Field, isRulesOnly: boolean): number {
+    const id = JSON.stringify([controller, name, location, scale]);
     const known = this.slots.get(id);
     if (known !== undefined) return known;
     const slot = this.slots.size;
@@ -160,8 +160,8 @@ class SlotAllocator {
     const file = this.fileFor(controller, name, wanted);
     file.slots.push(slot);
     if (file.cadence !== wanted) file.cadence = moreFrequent(file.cadence, wanted);
-    if (place.at === 'key') file.keys.push({ key: Buffer.from(place.key), slot, scale });
-    else file.parsers.push(parserOf(place, slot, scale));
+    if (location.at === 'key') file.keys.push({ key: Buffer.from(location.key), slot, scale });
+    else file.parsers.push(parserOf(location, slot, scale));
     return slot;
   }
 

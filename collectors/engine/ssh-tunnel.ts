@@ -35,10 +35,10 @@ const OPTIONS = [
 /** Directories of open tunnels. They are removed when the agent ends before ssh does. */
 const directories = new Set<string>();
 process.on('exit', () => {
-  for (const directory of directories) remove(directory);
+  for (const directory of directories) removeDirectory(directory);
 });
 
-function remove(directory: string): void {
+function removeDirectory(directory: string): void {
   directories.delete(directory);
   rmSync(directory, { recursive: true, force: true });
 }
@@ -106,7 +106,7 @@ class SshTunnel {
     });
     void ended.then(() => {
       onEnd();
-      remove(directory);
+      removeDirectory(directory);
     });
     // ssh does not keep the agent running.
     unref(child);
@@ -138,7 +138,7 @@ async function waitForFile(path: string): Promise<void> {
 const tunnels = new Map<string, SshTunnel>();
 
 /** @param host `ssh://…` */
-function tunnelTo(host: string): SshTunnel {
+function sharedTunnel(host: string): SshTunnel {
   const tunnel = tunnels.get(host) ?? new SshTunnel(new URL(host));
   tunnels.set(host, tunnel);
   return tunnel;
@@ -150,7 +150,7 @@ export class SshTunnelAgent extends http.Agent {
 
   constructor(host: string) {
     super();
-    this.tunnel = tunnelTo(host);
+    this.tunnel = sharedTunnel(host);
   }
 
   override createConnection(
