@@ -16,7 +16,7 @@ export function parseSingle(bytes: Uint8Array, length: number): number {
 }
 
 /** The n-th value of the first line, counted from 0. */
-export function parsePosition(bytes: Uint8Array, length: number, position: number): number {
+export function parseNthValue(bytes: Uint8Array, length: number, position: number): number {
   let start = 0;
   for (let passed = 0; passed < position; passed++) {
     while (start < length && bytes[start] !== SPACE && bytes[start] !== NEWLINE) start++;

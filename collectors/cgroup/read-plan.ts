@@ -14,7 +14,7 @@ import type {
 import { key, MICRO, NANO, value } from '../catalogue/entry.ts';
 import type { Attributes, Metric } from '../records/records.ts';
 import { FlatKeyedParser, type KeySlot } from './flat-keyed-parser.ts';
-import { parseList, parsePair, parsePosition, parseSingle, parseText } from './parse.ts';
+import { parseList, parseNthValue, parsePair, parseSingle, parseText } from './parse.ts';
 
 /** Fills the slots that a file's bytes hold values for. */
 type FileParser = (bytes: Uint8Array, length: number, values: Float64Array) => void;
@@ -79,7 +79,7 @@ function parserOf(location: Exclude<ValueLocation, { at: 'key' }>, slot: number,
     case 'list':
       return store(parseList);
     case 'position':
-      return store((bytes, length) => parsePosition(bytes, length, location.position));
+      return store((bytes, length) => parseNthValue(bytes, length, location.position));
     case 'text': {
       const text = Buffer.from(location.text);
       return store((bytes, length) => parseText(bytes, length, text));

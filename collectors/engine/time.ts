@@ -4,7 +4,7 @@ import type { UnixNano } from '../records/records.ts';
  * Parses the Engine API's RFC 3339 time, with up to nine fractional digits. Its zero value (year 1) means
  * "never", and is 0n here, as is anything that is not a time.
  */
-export function parseTime(text: string): UnixNano {
+export function parseEngineTime(text: string): UnixNano {
   const match = /^(.{19})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
   if (match === null || text.startsWith('0001-')) return 0n;
   const [, date, fraction = '', zone] = match;

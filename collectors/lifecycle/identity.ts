@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { ContainerInspectInfo, DockerVersion, ImageInspectInfo } from 'dockerode';
-import { parseTime } from '../engine/time.ts';
+import { parseEngineTime } from '../engine/time.ts';
 import type { Attributes, AttributeValue, Container } from '../records/records.ts';
 import { compileWildcards, type WildcardMatcher } from '../shared/wildcard.ts';
 import { DEFAULT_STOP_SIGNAL, signalName } from './exit-reason.ts';
@@ -116,9 +116,9 @@ export function fromInspect(
     labels: known.labels,
     resource: { attributes: resourceAttributes(known, details, surroundings, isWantedLabel), subject: known },
     pid: inspect.State.Running ? inspect.State.Pid : 0,
-    createdAt: parseTime(inspect.Created),
-    startedAt: parseTime(inspect.State.StartedAt),
-    finishedAt: parseTime(inspect.State.FinishedAt),
+    createdAt: parseEngineTime(inspect.Created),
+    startedAt: parseEngineTime(inspect.State.StartedAt),
+    finishedAt: parseEngineTime(inspect.State.FinishedAt),
     tty: inspect.Config.Tty,
     logDriver: inspect.HostConfig.LogConfig?.Type ?? '',
     logPath: inspect.LogPath,
@@ -130,7 +130,7 @@ export function fromInspect(
     restarts: inspect.RestartCount,
     exitCode: inspect.State.ExitCode,
     oomKilled: inspect.State.OOMKilled,
-    healthAt: parseTime(inspect.State.Health?.Log?.at(-1)?.End ?? ''),
+    healthAt: parseEngineTime(inspect.State.Health?.Log?.at(-1)?.End ?? ''),
     stopSignal: signalName(
       (inspect.Config as { StopSignal?: string | number }).StopSignal ?? DEFAULT_STOP_SIGNAL,
     ),
@@ -145,7 +145,7 @@ export function fromInspect(
     settings: settingsOf(inspect.HostConfig),
     memoryLimit: inspect.HostConfig.Memory ?? 0,
     cpuLimit: cpuLimitOf(inspect.HostConfig),
-    imageCreated: details === undefined ? 0n : parseTime(details.Created),
+    imageCreated: details === undefined ? 0n : parseEngineTime(details.Created),
   };
 }
 

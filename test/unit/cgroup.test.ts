@@ -10,8 +10,8 @@ import { FlatKeyedParser } from '../../collectors/cgroup/flat-keyed-parser.ts';
 import { CgroupCollector } from '../../collectors/cgroup/index.ts';
 import {
   parseList,
+  parseNthValue,
   parsePair,
-  parsePosition,
   parseSingle,
   parseText,
 } from '../../collectors/cgroup/parse.ts';
@@ -82,10 +82,10 @@ test('a parser that has learnt the order of keys still reads a file with another
 
 test('positions, pairs, words and lists are parsed', (t) => {
   const bytes = (text: string) => [Buffer.from(text), text.length] as const;
-  t.is(parsePosition(...bytes('50000 100000\n'), 0), 50_000);
-  t.is(parsePosition(...bytes('50000 100000\n'), 1), 100_000);
-  t.is(parsePosition(...bytes('max 100000\n'), 0), Number.NaN);
-  t.is(parsePosition(...bytes('50000\n'), 1), Number.NaN);
+  t.is(parseNthValue(...bytes('50000 100000\n'), 0), 50_000);
+  t.is(parseNthValue(...bytes('50000 100000\n'), 1), 100_000);
+  t.is(parseNthValue(...bytes('max 100000\n'), 0), Number.NaN);
+  t.is(parseNthValue(...bytes('50000\n'), 1), Number.NaN);
   const psi =
     'some avg10=0.01 avg60=7.35 avg300=10.44 total=712501368\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n';
   t.is(parsePair(...bytes(psi), Buffer.from('some'), Buffer.from('total')), 712_501_368);
@@ -219,7 +219,7 @@ test('each parser returns the value that the file has, or none, whatever the fil
         );
       }
       t.true(isAsExpected(parseSingle(bytes, used), oracle.single(text)), 'single');
-      t.true(isAsExpected(parsePosition(bytes, used, 1), oracle.position(text, 1)), 'position');
+      t.true(isAsExpected(parseNthValue(bytes, used, 1), oracle.position(text, 1)), 'position');
       t.true(isAsExpected(parsePair(bytes, used, key, key), oracle.pair(text, 'a', 'a')), 'pair');
       t.true(isAsExpected(parseList(bytes, used), oracle.list(text)), 'list');
       t.is(parseText(bytes, used, key), text.startsWith('a\n') ? 1 : 0, 'text');

@@ -13,7 +13,7 @@ import {
 } from '../../collectors/engine/client.ts';
 import { findDaemonEndpoint } from '../../collectors/engine/daemon-endpoint.ts';
 import { daemonRequests, requestPattern } from '../../collectors/engine/requests.ts';
-import { formatSince, parseTime } from '../../collectors/engine/time.ts';
+import { formatSince, parseEngineTime } from '../../collectors/engine/time.ts';
 import { nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import { classifyEvent } from '../../collectors/lifecycle/docker-event.ts';
 import { eventRecord } from '../../collectors/lifecycle/event-record.ts';
@@ -237,10 +237,10 @@ test("a resource has the service's name, and neither labels nor environment", (t
 });
 
 test('times keep their nanoseconds both ways, and "never" is 0', (t) => {
-  t.is(parseTime('2026-11-24T05:43:03.5Z'), 1_795_498_983_500_000_000n);
-  t.is(parseTime('2026-11-24T07:43:03.000000001+02:00'), 1_795_498_983_000_000_001n);
-  t.is(parseTime('0001-01-01T00:00:00Z'), 0n);
-  t.is(parseTime('nonsense'), 0n);
+  t.is(parseEngineTime('2026-11-24T05:43:03.5Z'), 1_795_498_983_500_000_000n);
+  t.is(parseEngineTime('2026-11-24T07:43:03.000000001+02:00'), 1_795_498_983_000_000_001n);
+  t.is(parseEngineTime('0001-01-01T00:00:00Z'), 0n);
+  t.is(parseEngineTime('nonsense'), 0n);
   t.is(formatSince(1_795_498_983_000_000_001n), '1795498983.000000001');
 });
 
