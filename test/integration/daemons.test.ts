@@ -1,4 +1,4 @@
-/** Several daemons: here, behind TLS, and at the other end of ssh; and containers whose cgroups cannot be read. */
+/** Several daemons: on this host, behind TLS and behind ssh. And containers whose cgroups cannot be read. */
 import { writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -83,7 +83,7 @@ async function observe(t: ExecutionContext): Promise<Scene> {
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
       PATH: path,
-      // What is configured is asked, whatever else is said.
+      // The configured daemons win over this variable.
       DOCKER_HOST: 'tcp://127.0.0.1:9',
     },
   });
@@ -102,7 +102,7 @@ const actionsOf = ({ logs }: Receiver, name: string) =>
 
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);
 
-test('three daemons, each with its own identity; one that goes away does not hurt the others', async (t) => {
+test('three daemons each have their own identity; when one stops, the others are not affected', async (t) => {
   t.timeout(180_000);
   const { receiver, agent, tls, ssh } = await observe(t);
   const places = { here: docker, tls: tls.docker, ssh: ssh.docker };
@@ -118,9 +118,9 @@ test('three daemons, each with its own identity; one that goes away does not hur
     receiver.points.filter(({ resource }) => resource['container.name'] === name);
   for (const [place, name] of Object.entries(names)) {
     const metricsOf = () => new Set(pointsOf(name).map((point) => point.name));
-    await waitFor(`the use of CPU of ${name}`, () => metricsOf().has('container.cpu.usage'));
+    await waitFor(`the CPU usage of ${name}`, () => metricsOf().has('container.cpu.usage'));
     await waitFor(`lines of ${name}`, () => linesOf(receiver, name).length > 20);
-    // A daemon in a network namespace of its own gives its containers a network all the same.
+    // A daemon in another network namespace gives its containers a network too.
     for (const metric of [
       'container.cpu.time',
       'container.cpu.limit',
@@ -154,22 +154,22 @@ test('three daemons, each with its own identity; one that goes away does not hur
   const system = receiver.points.filter(({ name }) => name === 'system.cpu.time');
   t.deepEqual(new Set(system.map(({ resource }) => resource['docker.daemon.name'])), new Set(['here']));
 
-  // One is killed: what the others' containers do is told all the same.
+  // One daemon is killed: events of the others' containers still arrive.
   await tls.restart('SIGTERM', async () => {
-    await waitFor('its absence', async () => !(await isConnected(agent, 'tls')));
+    await waitFor('the lost connection', async () => !(await isConnected(agent, 'tls')));
     const brief = uniqueName('meanwhile');
     await run(ssh.docker, brief, 'echo "line 1"; echo "line 2"');
-    await waitFor('a container that comes and goes elsewhere', () =>
+    await waitFor('a short-lived container on another daemon', () =>
       actionsOf(receiver, brief).includes('die'),
     );
     await waitFor('its lines', () => linesOf(receiver, brief).length === 2);
     const before = pointsOf(names.ssh!).length;
-    await waitFor('figures from elsewhere', () => pointsOf(names.ssh!).length > before);
+    await waitFor('metrics from the other daemon', () => pointsOf(names.ssh!).length > before);
     const beforeHere = pointsOf(names.here!).length;
-    await waitFor('figures from here', () => pointsOf(names.here!).length > beforeHere);
+    await waitFor('metrics from this host', () => pointsOf(names.here!).length > beforeHere);
   });
-  await waitFor('it to be back', () => isConnected(agent, 'tls'), 60_000);
-  await waitFor('its end to be told', () => actionsOf(receiver, names.tls!).includes('die'), 30_000);
+  await waitFor('the connection', () => isConnected(agent, 'tls'), 60_000);
+  await waitFor('the event of its exit', () => actionsOf(receiver, names.tls!).includes('die'), 30_000);
   for (const place of ['here', 'ssh']) {
     await waitFor(
       `the last line of ${place}`,
@@ -179,11 +179,11 @@ test('three daemons, each with its own identity; one that goes away does not hur
     t.deepEqual(linesOf(receiver, names[place]!), numbered(300), `${place}: each line once`);
   }
   const told = linesOf(receiver, names.tls!);
-  t.deepEqual(told, numbered(told.length), 'no line twice after the daemon was away');
+  t.deepEqual(told, numbered(told.length), 'no line twice after the outage of the daemon');
 
   const url = await listenUrl(agent);
-  // A daemon has news of a container once a second, which is not in every round.
-  const page = await waitFor('its figures on the page', async () => {
+  // A daemon updates the stats of a container once a second, which is not in every round.
+  const page = await waitFor('its metrics on /metrics', async () => {
     const lines = (await (await fetch(`${url}/metrics`)).text()).split('\n');
     const limit = lines.find((one) => one.startsWith('container_memory_limit') && one.includes(names.ssh!));
     return limit !== undefined && /docker_daemon_name="ssh"/.test(limit) && lines;
@@ -191,12 +191,12 @@ test('three daemons, each with its own identity; one that goes away does not hur
   t.true(page.some((one) => /^portlight_daemon_connected\{docker_daemon_name="tls"\} 1$/.test(one)));
 });
 
-test('where no cgroup can be read, the stats API says the same', async (t) => {
+test('where no cgroup can be read, the stats API has the same metrics', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('quiet');
   await runContainer(t, { name, script: 'head -c 4000000 /dev/zero > /tmp/x; exec sleep 600', host: LIMITS });
-  // Another directory than /proc has no process of the container.
+  // A directory without the container's process stands in for /proc.
   const blind = temporaryDirectory(t);
   const variables = {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
@@ -218,14 +218,14 @@ test('where no cgroup can be read, the stats API says the same', async (t) => {
   const [kernel, stats] = [lastOf('kernel'), lastOf('stats')];
   for (const [key, point] of stats) {
     const real = kernel.get(key);
-    t.truthy(real, `${key} is of the kernel too`);
+    t.truthy(real, `the kernel has ${key} too`);
     if (real === undefined) continue;
     t.deepEqual(
       [point.unit, point.kind, point.monotonic, point.isInteger],
       [real.unit, real.kind, real.monotonic, real.isInteger],
       key,
     );
-    // Rates and what was used in between differ; what is counted does not by much.
+    // Rates and peaks differ; counters differ little.
     if (key.startsWith('container.cpu.usage')) continue;
     const apart = Math.abs(point.value - real.value);
     t.true(apart <= 0.1 * Math.abs(real.value) + 0.05, `${key}: ${point.value} beside ${real.value}`);
@@ -234,14 +234,14 @@ test('where no cgroup can be read, the stats API says the same', async (t) => {
     new Set([...points.values()].map((point) => point.name));
   for (const metric of ['container.cpu.time', 'container.memory.rss', 'container.pids.current'])
     t.true(metricsIn(stats).has(metric), metric);
-  // A disk that has never been used is told by neither.
+  // A disk that was never used appears in neither.
   t.is(metricsIn(stats).has('container.disk.io'), metricsIn(kernel).has('container.disk.io'));
   await waitFor('the warning', () =>
     agent.stderr.includes(`Cannot read container processes of container ${name}`),
   );
 });
 
-test('a proxy on a port that does not let it ask for the host leads to this one all the same', async (t) => {
+test('a daemon behind a proxy that refuses /info is recognised as running on this host', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const proxy = createServer(({ url = '', method }, response) => {
@@ -275,8 +275,8 @@ test('a proxy on a port that does not let it ask for the host leads to this one 
         .filter(({ resource }) => resource['container.name'] === name)
         .map((point) => point.name),
     );
-  // The stats API does not have it.
-  await waitFor('what only the kernel tells', () => metrics().has('container.memory.events'));
+  // The stats API has no such metric.
+  await waitFor('a metric that only the kernel has', () => metrics().has('container.memory.events'));
   await waitFor('its line', () => linesOf(receiver, name).includes('hello'));
   t.regex(agent.stderr, /GET \/info is refused/);
 });

@@ -1,4 +1,4 @@
-/** Exported metrics against the kernel's files and against the stats API, on a container that works. */
+/** Compares exported metrics with the kernel's files and with the stats API, for a busy container. */
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { kernelValues } from '../support/cgroup.ts';
@@ -13,7 +13,7 @@ const CPUS = 0.5;
 
 test.before(ensureImage);
 
-test('a container burning CPU and holding memory: values agree with the kernel and with docker stats', async (t) => {
+test('metrics of a busy container equal the values of the kernel and of docker stats', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('busy');
@@ -70,8 +70,8 @@ test('a container burning CPU and holding memory: values agree with the kernel a
   t.is(points.limit.value, memory.limit);
   t.true(points.user.value + points.system.value <= cpu.cpu_usage.total_usage / 1e9 + 0.02);
 
-  // Use is the rate of the time that was exported beside it; how much of its share the container gets is
-  // the machine's affair, more than its share is not.
+  // Usage is the rate of the CPU time that is exported with it. The container can get less than its limit from a busy
+  // machine, but not more.
   const uses = receiver.pointsOf(name, 'container.cpu.usage').slice(-6);
   const timeAt = (time: bigint) =>
     receiver
@@ -84,13 +84,13 @@ test('a container burning CPU and holding memory: values agree with the kernel a
   const mean =
     uses.slice(1).reduce((sum, use, index) => sum + use.value * seconds(use.time, uses[index]!.time), 0) /
     span;
-  // The clock of the rate and that of the round lie apart by what the machine takes in between.
+  // The clocks of the rate and of the round differ by the time between the two readings.
   const slack = 0.03 * Number(process.env.PORTLIGHT_TEST_PATIENCE ?? 1);
   between(mean, rate - slack, rate + slack, 'CPU use beside CPU time');
   between(mean, 0.01, CPUS * 1.2, 'CPU use under --cpus 0.5');
 });
 
-test('kinds, units and times are those of the semantic conventions', async (t) => {
+test('kinds, units and times follow the semantic conventions', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('kinds');
@@ -124,7 +124,7 @@ test('kinds, units and times are those of the semantic conventions', async (t) =
   t.true(uptime.value >= age - 0.01 && uptime.value < age + 5, `${age} <= ${uptime.value}`);
 });
 
-test('a container without a limit has none, and a stopped one only its state', async (t) => {
+test('a container without a limit exports no limit, and a stopped one only its state', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('unlimited');

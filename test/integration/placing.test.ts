@@ -1,4 +1,4 @@
-/** Each way to place the agent, started as the page says it: it tells what an agent on the host itself tells. */
+/** Each deployment of docs/deployment.md, started as the page says: its records equal those of an agent on the host. */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ import { waitFor } from '../support/wait.ts';
 const run = promisify(execFile);
 const ways = ['docker run', 'Compose', 'Swarm', 'Kubernetes', 'systemd'] as const;
 
-/** What is shipped for all hosts, with what shows the most of privileges, sooner than by default. */
+/** The shipped configuration, with the options that need the most privileges, and a shorter interval. */
 const configuration = `${recipe('portlight.yaml')}
 interval: 1s
 metrics: {enable: [process, portlight.container.namespace]}
@@ -28,7 +28,7 @@ logs: {file_place: true}
 container_attributes: [namespaces, security]
 `;
 
-/** The shell command `line` by a shell. */
+/** Runs the shell command `line`. */
 const shell = (line: string, env: NodeJS.ProcessEnv, cwd?: string) =>
   run('sh', ['-c', line], { env: { ...process.env, ...env }, cwd });
 
@@ -38,11 +38,11 @@ const manifests = () =>
 interface Place {
   readonly t: ExecutionContext;
   readonly daemon: OwnDaemon;
-  /** Where its records are to go. */
+  /** Where it sends its records. */
   readonly gateway: string;
 }
 
-/** The daemon's socket in the place of the usual one, wherever that is named as the source of a mount. */
+/** Replaces the usual socket by the daemon's, wherever it is the source of a mount. */
 const withSocket = (text: string, { host }: OwnDaemon): string =>
   text.replace('/var/run/docker.sock:', `${new URL(host).pathname}:`);
 
@@ -53,7 +53,7 @@ const place = {
     t.true(shown.includes('http://collector:4318') && shown.endsWith(`portlight:${VERSION}`));
     const command = withSocket(shown, daemon)
       .replace('http://collector:4318', gateway)
-      // A daemon on cgroup v2 does that by itself.
+      // On cgroup v2 the daemon does this itself.
       .replace(/ (\S+)$/, ` --cgroupns private --volume ${directory}:/etc/portlight:ro $1`);
     await shell(command, { DOCKER_HOST: daemon.host });
   },
@@ -70,7 +70,7 @@ const place = {
     const env = { DOCKER_HOST: daemon.host, GATEWAY: gateway };
     await shell('docker stack deploy --compose-file stack.yaml portlight', env, join(directory, 'swarm'));
   },
-  /** What the kubelet would have the daemon run. */
+  /** The containers that the kubelet would run. */
   async Kubernetes({ t, daemon, gateway }: Place) {
     const { spec } = manifests().at(-1).spec.template;
     const values = { GATEWAY: gateway, NODE_NAME: 'node-7' };
@@ -108,13 +108,13 @@ const place = {
   },
 };
 
-/** Attributes in one order. */
+/** Attributes in a fixed order. */
 function described(resource: Values): string {
   const entries = Object.entries(resource).sort(([one], [other]) => one.localeCompare(other));
   return JSON.stringify(Object.fromEntries(entries));
 }
 
-/** All that is told of a container, each once; of one that does not last, what does not depend on who was how quick. */
+/** All records of a container, each once. For one that exits soon, only those that do not depend on timing. */
 function told(receiver: Receiver, name: string, lasts: boolean): string[] {
   const isOf = ({ resource }: { resource: Values }) => resource['container.name'] === name;
   const points = lasts ? receiver.points.filter(isOf) : [];
@@ -129,7 +129,7 @@ function told(receiver: Receiver, name: string, lasts: boolean): string[] {
     ),
     ...points.map((point) => `metric ${point.name} ${Object.keys(point.attributes)}`),
     ...receiver.spansOf(name).map((span) => `span ${span.name}`),
-    // The last one: all is known of it then.
+    // The last one has all attributes.
     ...points.slice(-1).map(({ resource }) => `resource ${described(resource)}`),
   ]
     .filter((record, index, all) => all.indexOf(record) === index)
@@ -141,7 +141,7 @@ test.before(async () => {
   await ensurePortlightImage();
 });
 
-test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on the host tells', async (t) => {
+test('docker run, Compose, Swarm, a pod and a unit: each sends the records that an agent on the host sends', async (t) => {
   t.timeout(240_000);
   const daemon = await ownDaemon(t, { ownMounts: true });
   await shell(`docker save ${PORTLIGHT_IMAGE} | docker --host ${daemon.host} load`, {});
@@ -180,7 +180,7 @@ test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on 
   await start(brief, 'echo here; exit 3');
   await dockerCommand(['wait', brief], daemon.host);
   await dockerCommand(['rm', brief], daemon.host);
-  await waitFor('the end on the host', () =>
+  await waitFor('the exit on the host', () =>
     onHost.logsOf(brief).some(({ eventName }) => eventName === 'docker.container.destroy'),
   );
   const all = (receiver: Receiver) => [told(receiver, lasting, true), told(receiver, brief, false)];
@@ -194,13 +194,13 @@ test('docker run, Compose, Swarm, a pod and a unit: each tells what an agent on 
   t.true(expected()[1]!.includes('log here true'));
   for (const [index, way] of ways.entries()) {
     const here = () => all(receivers[index]!);
-    await waitFor(`${way} to tell the same`, () => `${here()}` === `${expected()}`).catch(() => {});
+    await waitFor(`the same records by ${way}`, () => `${here()}` === `${expected()}`).catch(() => {});
     t.deepEqual(here(), expected(), way);
     t.true(receivers[index]!.pointsOf(lasting, 'container.processes').at(-1)!.value >= 2, way);
   }
 });
 
-test('the unit is what systemd takes, and exposes no more than docs/deployment.md says', async (t) => {
+test('systemd accepts the unit, and its exposure is at most what docs/deployment.md says', async (t) => {
   const directory = write(t, { portlight: '#!/bin/sh\n' });
   const unit = recipe('systemd/portlight.service').replace(/^ExecStart=portlight/m, 'ExecStart=/bin/true');
   const path = join(write(t, { 'portlight.service': unit }), 'portlight.service');
@@ -216,7 +216,7 @@ test('the unit is what systemd takes, and exposes no more than docs/deployment.m
   await t.throwsAsync(run('systemd-analyze', ['security', '--offline=true', '--threshold=1', path]));
 });
 
-test('the DaemonSet is what Kubernetes takes', async (t) => {
+test('the DaemonSet matches the Kubernetes schema', async (t) => {
   const [{ Namespace, ServiceAccount, ConfigMap }, { DaemonSet }] = await Promise.all([
     import('kubernetes-models/v1'),
     import('kubernetes-models/apps/v1'),
@@ -234,7 +234,7 @@ test('the DaemonSet is what Kubernetes takes', async (t) => {
   t.throws(() => new DaemonSet(wrong).validate());
 });
 
-test('an upgrade goes on from what 0.1.0 has left, and no agent touches what a newer one has', async (t) => {
+test('an upgrade continues from the data of 0.1.0, and an agent refuses the data of a newer one', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
@@ -244,19 +244,23 @@ test('an upgrade goes on from what 0.1.0 has left, and no agent touches what a n
   const script = 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done';
   await runContainer(t, { name, script });
   await waitFor('some lines', () => bodiesOf(receiver, name).length > 10);
-  // From now on all waits, and the old agent leaves it behind.
+  // From now on everything waits in the spool, and the old agent leaves it behind.
   receiver.fault = () => ({ status: 503 });
   const before = bodiesOf(receiver, name).length;
   await waitFor('lines to wait', () => receiver.refused.some(({ body }) => body === `line ${before + 10}`));
   t.is((await old.stop()).code, 0);
   const mark = join(dataDirectory, 'version');
   t.is(readFileSync(mark, 'utf8'), '1\n');
-  // That version had none.
+  // That version wrote no version file.
   rmSync(mark);
   receiver.fault = () => undefined;
   const upgraded = await startAgent(t, { variables, dataDirectory });
   t.is(readFileSync(mark, 'utf8'), '1\n');
-  await waitFor('what waited, and more', () => bodiesOf(receiver, name).length > before + 50, 60_000);
+  await waitFor(
+    'the lines that waited, and more',
+    () => bodiesOf(receiver, name).length > before + 50,
+    60_000,
+  );
   await upgraded.stop();
   const lines = bodiesOf(receiver, name);
   t.deepEqual(lines, numbered(lines.length), `each line once: ${old.stderr}${upgraded.stderr}`);

@@ -1,4 +1,4 @@
-/** The rows of docs/privileges.md: agents of many kinds, each of which tells what its row says, and what it misses. */
+/** The rows of docs/privileges.md: an agent with the privileges of each row exports what the row says, and warns of the rest. */
 
 import { chmodSync, existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { request } from 'node:http';
@@ -34,10 +34,10 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 const LINES = 100;
-/** Some of them at once, and the rest bit by bit: an agent comes in the middle. */
+/** Some lines at once, the rest over time: an agent starts in the middle. */
 const SCRIPT = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo line $i; [ $((i % 10)) -ne 0 ] || sleep 1; done; exec sleep 600`;
 
-// One after the other: each has agents and daemons enough. Thirteen of them begin at the same time.
+// The tests are serial: each has many agents and a daemon. Thirteen agents start at the same time.
 const PATIENCE_MS = 90_000;
 
 interface Observed {
@@ -45,7 +45,7 @@ interface Observed {
   readonly pid: number;
 }
 
-/** A container of root, and one of a user. */
+/** Starts a container of root and one of another user. */
 async function observed(docker: Docker, image: string, more: Docker.HostConfig = {}): Promise<Observed[]> {
   const all: Observed[] = [];
   for (const [name, User] of [
@@ -71,14 +71,14 @@ interface Row {
   readonly setting: Setting;
   readonly host: string;
   readonly as?: Identity;
-  /** What these containers do not have. */
+  /** Features that do not apply to these containers. */
   readonly not?: readonly Feature[];
-  /** Whether the agent is stopped in the middle of the logs, and another goes on. */
+  /** Whether the agent is restarted in the middle of the logs. */
   readonly restarts?: boolean;
 }
 
-/** What an agent has told of a thing, of one container. */
-const told: Readonly<Record<Feature, (receiver: Receiver, of: Observed) => boolean>> = {
+/** Whether the receiver has the records of a feature, of one container. */
+const isReported: Readonly<Record<Feature, (receiver: Receiver, of: Observed) => boolean>> = {
   events: (receiver, { name }) =>
     receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.exec_start'),
   inventory: (receiver, { name }) => receiver.pointsOf(name, 'container.uptime').length > 1,
@@ -111,17 +111,17 @@ const namespacesOf = (receiver: Receiver, name: string) =>
 /** Before Linux 6.2 descriptors can only be counted by listing them. */
 const isCounted = statSync('/proc/self/fd').size > 0;
 
-/** A row as it is on this kernel. */
-function here(setting: Setting): Setting {
+/** The row as it applies to this kernel. */
+function onThisKernel(setting: Setting): Setting {
   if (isCounted || setting === settings.reader) return setting;
-  const lacks = setting.failedChecks.flatMap((lack) =>
-    lack === 'open sockets' ? ['open descriptors', lack] : [lack],
+  const failedChecks = setting.failedChecks.flatMap((check) =>
+    check === 'open sockets' ? ['open descriptors', check] : [check],
   );
-  return { ...setting, failedChecks: lacks };
+  return { ...setting, failedChecks };
 }
 
-/** Has an agent observe the containers, and holds what it tells against its row. */
-async function holds(
+/** Runs an agent, and compares what it exports and warns of with its row. */
+async function checkRow(
   t: ExecutionContext,
   { setting, host, as, not = [], restarts = false }: Row,
   containers: readonly Observed[],
@@ -145,14 +145,14 @@ async function holds(
   }
   await act();
   const outcomes = Object.entries(outcomesOf(setting)) as [Feature, Outcome][];
-  const isTold = (outcome: Outcome, { name }: Observed) =>
+  const isExpected = (outcome: Outcome, { name }: Observed) =>
     outcome === "root's" ? name === 'of-root' : outcome !== false;
-  for (const [thing, outcome] of outcomes) {
-    if (not.includes(thing)) continue;
-    for (const container of containers.filter((one) => isTold(outcome, one)))
+  for (const [feature, outcome] of outcomes) {
+    if (not.includes(feature)) continue;
+    for (const container of containers.filter((one) => isExpected(outcome, one)))
       await waitFor(
-        `${setting.name}: ${thing} of ${container.name}; ${agent.stderr}`,
-        () => told[thing](receiver, container),
+        `${setting.name}: ${feature} of ${container.name}; ${agent.stderr}`,
+        () => isReported[feature](receiver, container),
         PATIENCE_MS,
       );
   }
@@ -164,22 +164,19 @@ async function holds(
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as { collector?: string; check?: string; msg: string })
       .filter(({ collector, check }) => collector !== undefined || check !== undefined);
-  await waitFor(
-    `${setting.name}: what is missing to be told`,
-    () => warnings().length >= setting.failedChecks.length,
-  );
-  for (const [thing, outcome] of outcomes)
-    for (const container of containers.filter((one) => !isTold(outcome, one)))
+  await waitFor(`${setting.name}: the warnings`, () => warnings().length >= setting.failedChecks.length);
+  for (const [feature, outcome] of outcomes)
+    for (const container of containers.filter((one) => !isExpected(outcome, one)))
       t.false(
-        told[thing](receiver, container),
-        `${setting.name}: no ${thing} of ${container.name}, and no zero`,
+        isReported[feature](receiver, container),
+        `${setting.name}: no ${feature} of ${container.name}, and no zero`,
       );
   t.deepEqual(
     warnings()
       .map(({ check, msg }) => check ?? msg)
       .sort(),
     [...setting.failedChecks].sort(),
-    `${setting.name}: each told once, and nothing else`,
+    `${setting.name}: one warning for each failed check, and no other`,
   );
 
   const { stdout } = await portlight(
@@ -200,8 +197,8 @@ async function holds(
   await agent.stop();
 }
 
-/** Has several agents observe the same containers at the same time. */
-async function allHold(
+/** Runs the agents of several rows on the same containers at the same time. */
+async function checkRows(
   t: ExecutionContext,
   docker: Docker,
   rows: readonly Row[],
@@ -210,21 +207,23 @@ async function allHold(
   const containers = await observed(docker, image, more);
   let ready = 0;
   let acted: Promise<unknown> | undefined;
-  // What is an event for all of them, once all are there.
+  // One exec for all agents, once all of them are ready.
   const act = async () => {
     ready++;
     await waitFor('all agents', () => ready === rows.length, PATIENCE_MS);
     acted ??= Promise.all(containers.map(({ name }) => execute(docker.getContainer(name), 'true')));
     await acted;
   };
-  await Promise.all(rows.map((row) => holds(t, { ...row, setting: here(row.setting) }, containers, act)));
+  await Promise.all(
+    rows.map((row) => checkRow(t, { ...row, setting: onThisKernel(row.setting) }, containers, act)),
+  );
 }
 
 const somebody = (more: Partial<Identity> = {}): Identity => ({ uid: SOMEBODY, gid: SOMEBODY, ...more });
 const [READ, TRACE] = ['dac_read_search', 'sys_ptrace'];
 const root = { uid: 0, gid: 0 };
 
-/** A daemon whose directory others may enter, as they may enter /var/lib and /run. */
+/** A daemon whose directory other users can enter, like /var/lib and /run. */
 async function reachableDaemon(t: ExecutionContext, options: Partial<DockerdOptions> = {}) {
   const daemon = await ownDaemon(t, options);
   const socket = new URL(daemon.host).pathname;
@@ -233,12 +232,12 @@ async function reachableDaemon(t: ExecutionContext, options: Partial<DockerdOpti
 }
 
 test.serial(
-  'root, a user in the group of the socket, a user behind a proxy: each with some capabilities',
+  'root, users in the group of the socket and users behind a proxy, with different capabilities',
   async (t) => {
     const { host, docker, group } = await reachableDaemon(t);
     const proxy = await socketProxy(t, host);
     const groups = [group];
-    await allHold(t, docker, [
+    await checkRows(t, docker, [
       { setting: settings.root, host },
       { setting: settings.powerless, host, as: { ...root, capabilities: [] } },
       { setting: settings.traced, host, as: { ...root, capabilities: [TRACE] } },
@@ -256,10 +255,10 @@ test.serial(
   },
 );
 
-test.serial('userns-remap: root, and users in the group of the socket', async (t) => {
+test.serial('userns-remap: root and users in the group of the socket', async (t) => {
   const { overlaid } = rootlessIdentity(t);
   const directory = temporaryDirectory(t);
-  // The daemon checks that its containers' root may enter.
+  // The daemon checks that the root user of its containers can enter.
   chmodSync(directory, 0o711);
   const { host, docker, group } = await reachableDaemon(t, {
     directory,
@@ -267,7 +266,7 @@ test.serial('userns-remap: root, and users in the group of the socket', async (t
     args: ['--userns-remap', 'somebody'],
   });
   const groups = [group];
-  await allHold(t, docker, [
+  await checkRows(t, docker, [
     { setting: settings.remapRoot, host },
     { setting: settings.remapGroup, host, as: somebody({ groups }) },
     { setting: settings.remapBoth, host, as: somebody({ groups, capabilities: [READ, TRACE] }) },
@@ -278,12 +277,12 @@ test.serial("rootless Docker: the daemon's user", async (t) => {
   const as = rootlessIdentity(t);
   const refused = rootlessRefused(as);
   if (refused !== undefined) {
-    t.log(`not tested: this kernel lets no user have a user namespace: ${refused}`);
+    t.log(`not tested: this kernel gives users no user namespace: ${refused}`);
     t.pass();
     return;
   }
   const directory = temporaryDirectory(t, as);
-  // As dockerd-rootless.sh does it, with a network namespace of its own instead of slirp4netns.
+  // Like dockerd-rootless.sh, with a new network namespace instead of slirp4netns.
   const rootless = [
     ['env', `HOME=${directory}`, `XDG_RUNTIME_DIR=${directory}`, `PATH=${process.env.PATH}:/usr/sbin:/sbin`],
     ['rootlesskit', '--net=host', '--copy-up=/etc', '--copy-up=/run', '--propagation=rslave'],
@@ -297,7 +296,7 @@ test.serial("rootless Docker: the daemon's user", async (t) => {
   });
   const { CgroupDriver } = await docker.info();
   if (CgroupDriver !== 'none') t.log(`not tested: this daemon has the cgroup driver ${CgroupDriver}`);
-  await allHold(t, docker, [
+  await checkRows(t, docker, [
     {
       setting: CgroupDriver === 'none' ? settings.rootless : { name: 'rootless', failedChecks: [] },
       host,
@@ -309,7 +308,7 @@ test.serial("rootless Docker: the daemon's user", async (t) => {
 test.serial("Podman: root, and rootless the service's user", async (t) => {
   const network = { NetworkMode: 'host', image: PODMAN_IMAGE };
   const asRoot = await startPodman(t);
-  await allHold(
+  await checkRows(
     t,
     asRoot.podman,
     [{ setting: settings.podman, host: asRoot.host, not: ['network'], restarts: true }],
@@ -318,7 +317,7 @@ test.serial("Podman: root, and rootless the service's user", async (t) => {
   const as = rootlessIdentity(t);
   const refused = rootlessRefused(as);
   if (refused !== undefined) {
-    t.log(`rootless is not tested: this kernel lets no user have a user namespace: ${refused}`);
+    t.log(`rootless is not tested: this kernel gives users no user namespace: ${refused}`);
     return;
   }
   if (existsSync('/sys/fs/cgroup/cgroup.controllers')) {
@@ -326,10 +325,10 @@ test.serial("Podman: root, and rootless the service's user", async (t) => {
     return;
   }
   const { host, podman } = await startPodman(t, as);
-  await allHold(t, podman, [{ setting: settings.podmanRootless, host, as, not: ['network'] }], network);
+  await checkRows(t, podman, [{ setting: settings.podmanRootless, host, as, not: ['network'] }], network);
 });
 
-/** The status that a request is answered with; its path is sent as it is. */
+/** The status of the answer to a request, whose path is sent as it is. */
 function statusOf(host: string, method: string, path: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath: new URL(host).pathname, method, path }, (response) => {
@@ -340,12 +339,12 @@ function statusOf(host: string, method: string, path: string): Promise<number | 
   });
 }
 
-/** What was asked, as the Engine API's reference writes it. */
+/** The requested path as the Engine API's reference writes it. */
 const pathsOf = (asked: readonly string[]) =>
   new Set(asked.map((line) => findRequest(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
 
 test.serial(
-  'all that the agent and its commands ask passes the socket proxy, and nothing else does',
+  'the socket proxy passes every request of the agent and its commands, and no other',
   async (t) => {
     const { host, docker } = await reachableDaemon(t);
     const proxy = await socketProxy(t, host);
@@ -371,7 +370,7 @@ test.serial(
       PORTLIGHT_LISTEN: '127.0.0.1:0',
     };
     const agent = await startAgent(t, { variables, as });
-    // One that sees no process asks for what the kernel would tell.
+    // An agent that sees no process requests what the kernel would show.
     const blind = await startAgent(t, { variables, as: somebody({ hidden: true }) });
     for (const name of ['driver-json-file', 'driver-none'])
       await waitFor(`lines of ${name}; ${agent.stderr}`, () => bodiesOf(receiver, name).includes('line'));
@@ -399,13 +398,13 @@ test.serial(
       t.is(code, 0, `${command}: ${stderr}`);
     }
     await connectToDaemon({ host: proxy.host, origin: 'test' }).ping();
-    await waitFor('its figures', () => proxy.asked().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
+    await waitFor('its stats', () => proxy.asked().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
     await Promise.all([agent.stop(), blind.stop()]);
     await waitFor('the end of its streams', () =>
       proxy.asked().some((line) => /^GET \S*\/events /.test(line)),
     );
     const asked = proxy.asked();
-    // What keeps no log says so with 501.
+    // A log driver that keeps no log answers with 501.
     t.deepEqual(
       asked.filter((line) => !/^GET .* (200|101|501)$/.test(line)),
       [],
@@ -413,7 +412,7 @@ test.serial(
     t.deepEqual(
       [...pathsOf(asked)].sort(),
       daemonRequests.map(({ path }) => path).sort(),
-      'nothing that is allowed is not asked',
+      'every allowed path is requested',
     );
     t.false(JSON.stringify(receiver.logs, (_, v) => (typeof v === 'bigint' ? `${v}` : v)).includes('hush'));
 
@@ -438,58 +437,69 @@ test.serial(
   },
 );
 
-test.serial('a proxy that lets less pass costs what it refuses, which is named', async (t) => {
-  const without =
-    (...paths: string[]) =>
-    (shipped: string) =>
-      shipped
-        .split('\n')
-        .filter((line) => !paths.some((path) => line.endsWith(`${path}$`)))
-        .join('\n');
-  const { host, docker } = await reachableDaemon(t);
-  await observed(docker, IMAGE);
-  const less = await socketProxy(t, host, without('/volumes', '/system/df'));
-  const as = somebody();
-  const receiver = await Receiver.start();
-  t.teardown(() => receiver.stop());
-  const variables = { DOCKER_HOST: less.host, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
-  const agent = await startAgent(t, { variables, as });
-  await waitFor(
-    'networks, rounds and lines',
-    () =>
-      receiver.logs.some(({ eventName }) => eventName === 'portlight.inventory.network') &&
-      receiver.pointsOf('of-user', 'container.cpu.time').length > 4 &&
-      bodiesOf(receiver, 'of-root').length === LINES,
-  );
-  // A volume that is new has them asked for again.
-  await docker.createVolume({ Name: 'new' });
-  await waitFor(
-    'it to be asked again',
-    () => less.asked().filter((line) => /^GET \S*\/volumes 403$/.test(line)).length > 2,
-  );
-  for (const text of ['GET /volumes is refused: no volumes', 'GET /system/df is refused: no disk use'])
-    t.is(agent.stderr.split(text).length - 1, 1, agent.stderr);
-  const options = ['check', '-o', 'json', '--data-dir', temporaryDirectory(t, as), '--listen', '127.0.0.1:0'];
-  const finding = async (host: string) => {
-    const { code, stdout } = await portlight(t, options, { ...variables, DOCKER_HOST: host }, as);
-    const findings = JSON.parse(stdout) as { check: string; status: string; found: string }[];
-    return { code, ...findings.find(({ check }) => check === 'engine API requests')! };
-  };
-  const found = await finding(less.host);
-  t.is(found.status, 'warn');
-  t.is(found.found, 'GET /volumes is refused: no volumes; GET /system/df is refused: no disk use');
-  t.is(found.code, 0);
-  const none = await finding((await socketProxy(t, host, without('/events'))).host);
-  t.is(none.status, 'fail');
-  t.is(none.found, 'GET /events is refused: the agent cannot work without it');
-  t.is(none.code, 1);
-  const uninformed = await finding((await socketProxy(t, host, without('/info'))).host);
-  t.is(uninformed.status, 'warn');
-  t.is(uninformed.code, 0);
-});
+test.serial(
+  'a proxy that refuses more requests costs only what they provide, and the agent names them',
+  async (t) => {
+    const without =
+      (...paths: string[]) =>
+      (shipped: string) =>
+        shipped
+          .split('\n')
+          .filter((line) => !paths.some((path) => line.endsWith(`${path}$`)))
+          .join('\n');
+    const { host, docker } = await reachableDaemon(t);
+    await observed(docker, IMAGE);
+    const less = await socketProxy(t, host, without('/volumes', '/system/df'));
+    const as = somebody();
+    const receiver = await Receiver.start();
+    t.teardown(() => receiver.stop());
+    const variables = { DOCKER_HOST: less.host, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
+    const agent = await startAgent(t, { variables, as });
+    await waitFor(
+      'networks, rounds and lines',
+      () =>
+        receiver.logs.some(({ eventName }) => eventName === 'portlight.inventory.network') &&
+        receiver.pointsOf('of-user', 'container.cpu.time').length > 4 &&
+        bodiesOf(receiver, 'of-root').length === LINES,
+    );
+    // A new volume causes another request.
+    await docker.createVolume({ Name: 'new' });
+    await waitFor(
+      'it to be asked again',
+      () => less.asked().filter((line) => /^GET \S*\/volumes 403$/.test(line)).length > 2,
+    );
+    for (const text of ['GET /volumes is refused: no volumes', 'GET /system/df is refused: no disk use'])
+      t.is(agent.stderr.split(text).length - 1, 1, agent.stderr);
+    const options = [
+      'check',
+      '-o',
+      'json',
+      '--data-dir',
+      temporaryDirectory(t, as),
+      '--listen',
+      '127.0.0.1:0',
+    ];
+    const finding = async (host: string) => {
+      const { code, stdout } = await portlight(t, options, { ...variables, DOCKER_HOST: host }, as);
+      const findings = JSON.parse(stdout) as { check: string; status: string; found: string }[];
+      return { code, ...findings.find(({ check }) => check === 'engine API requests')! };
+    };
+    const found = await finding(less.host);
+    t.is(found.status, 'warn');
+    t.is(found.found, 'GET /volumes is refused: no volumes; GET /system/df is refused: no disk use');
+    t.is(found.code, 0);
+    const none = await finding((await socketProxy(t, host, without('/events'))).host);
+    t.is(none.status, 'fail');
+    t.is(none.found, 'GET /events is refused: the agent cannot work without it');
+    t.is(none.code, 1);
+    const uninformed = await finding((await socketProxy(t, host, without('/info'))).host);
+    t.is(uninformed.status, 'warn');
+    t.is(uninformed.code, 0);
+  },
+);
 
 test.serial(
-  'capabilities that are added to a container are those of its root, and of no other user',
+  'capabilities that are added to a container apply to its root user and to no other',
   async (t) => {
     const effective = async (User: string) => {
       const container = await runContainer(t, {

@@ -1,4 +1,4 @@
-/** The agent in a container beside those that it is for. */
+/** The agent in a container beside the containers that it observes. */
 import { type AddressInfo, createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
@@ -21,7 +21,7 @@ test.before(ensureImage);
 
 const PROJECT = 'com.docker.compose.project';
 
-/** Names of the containers of which anything has arrived. */
+/** Names of the containers with any received record. */
 const toldOf = (receiver: Receiver): string[] => [
   ...new Set(
     [receiver.logs, receiver.points, receiver.spans]
@@ -31,18 +31,18 @@ const toldOf = (receiver: Receiver): string[] => [
   ),
 ];
 
-/** Waits until a container is told of in full: figures of its own cgroup, its line, and, once it is ended, that. */
+/** Waits for all records of a container: metrics of its cgroup, its log line and, once it has exited, its exit. */
 async function toldInFull(receiver: Receiver, container: Docker.Container, line: string): Promise<void> {
   const name = await nameOf(container);
-  await waitFor(`figures of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
+  await waitFor(`metrics of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
   await waitFor(`the log of ${name}`, () => receiver.logsOf(name).some(({ body }) => body === line));
   await container.kill();
-  await waitFor(`the end of ${name}`, () =>
+  await waitFor(`the exit of ${name}`, () =>
     receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.die'),
   );
 }
 
-/** What is about the host and not about a container of it. */
+/** Records about the host, not about a container. */
 const aboutHost = (receiver: Receiver): string[] => [
   ...receiver.points.filter(({ name }) => /^(system\.|docker\.)/.test(name)).map(({ name }) => name),
   ...receiver.logs
@@ -54,7 +54,7 @@ const SCRIPT = 'echo begun; sleep 600';
 
 type Variables = Record<string, string>;
 
-/** A receiver, and what has an agent send there that shares the host's network. */
+/** A receiver, and the variables with which an agent on the host's network sends to it. */
 async function receiverOnHost(t: ExecutionContext, scope: string) {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
@@ -75,7 +75,7 @@ const runs = (agent: Docker.Container) =>
 
 const nameOf = async (container: Docker.Container) => (await container.inspect()).Name.slice(1);
 
-test.serial('scope project: the own Compose project and nothing else', async (t) => {
+test.serial('scope project: an agent observes its own Compose project and nothing else', async (t) => {
   const { receiver, variables } = await receiverOnHost(t, 'project');
   const labels = { [PROJECT]: uniqueName('shop') };
   const agent = await startSidecar(t, { variables, labels, socket: true, host: privileges });
@@ -98,7 +98,7 @@ test.serial('scope project: the own Compose project and nothing else', async (t)
     [`portlight.inventory.volume volume ${volume}`],
   );
   t.deepEqual(toldOf(receiver).sort(), [inside, await nameOf(agent)].sort());
-  // What commands ask the daemon for is the same.
+  // Commands have the same scope.
   const { stdout: ps } = await execSidecar(agent, ['ps', '-o', 'json']);
   t.deepEqual(
     (JSON.parse(ps) as { name: string }[]).map(({ name }) => name),
@@ -106,8 +106,8 @@ test.serial('scope project: the own Compose project and nothing else', async (t)
   );
   t.regex((await execSidecar(agent, ['logs', outside])).stderr, /no such container/);
   t.is((await execSidecar(agent, ['logs', inside])).stdout, 'begun\n');
-  // The daemon remembers 256 events of everybody's.
-  await waitFor('its end among the events', async () => {
+  // The daemon keeps 256 events of all containers.
+  await waitFor('its exit among the events', async () => {
     await own.start();
     await own.kill();
     await own.wait();
@@ -117,39 +117,42 @@ test.serial('scope project: the own Compose project and nothing else', async (t)
   });
 });
 
-test.serial('scope pod: whoever shares the network, by whatever way, and nothing else', async (t) => {
-  const { receiver, network, endpoint } = await receiverOnNetwork(t);
-  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, PORTLIGHT_SCOPE: 'pod' };
-  const names = ['owner', 'sharer', 'chained', 'outside'].map((role) => uniqueName(role));
-  const [owner = '', sharer = '', chained = '', outside = ''] = names;
-  const on = (NetworkMode: string) => ({ NetworkMode });
-  await runContainer(t, { name: owner, script: 'echo owns; sleep 600', host: on(network) });
-  // A container on another's network has its /etc/hostname, which is all that tells who it is in a cgroup namespace.
-  const agent = await startSidecar(t, {
-    variables,
-    socket: true,
-    host: { ...privileges, ...on(`container:${owner}`), CgroupnsMode: 'private' },
-  });
-  await runs(agent);
-  const other = await runContainer(t, { name: outside, script: SCRIPT, host: on(network) });
-  const shared = await runContainer(t, {
-    name: sharer,
-    script: 'echo shares; sleep 600',
-    host: on(`container:${owner}`),
-  });
-  const last = await runContainer(t, { name: chained, script: SCRIPT, host: on(`container:${sharer}`) });
-  await other.kill();
-  await toldInFull(receiver, last, 'begun');
-  await toldInFull(receiver, shared, 'shares');
-  // Its end would take the network with it.
-  await waitFor('the owner', () => receiver.logsOf(owner).some(({ body }) => body === 'owns'));
-  for (const name of [owner, await nameOf(agent)])
-    await waitFor(`figures of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
-  t.deepEqual(toldOf(receiver).sort(), [owner, sharer, chained, await nameOf(agent)].sort());
-  t.deepEqual(aboutHost(receiver), []);
-});
+test.serial(
+  'scope pod: an agent observes the containers on its network, however they joined it, and nothing else',
+  async (t) => {
+    const { receiver, network, endpoint } = await receiverOnNetwork(t);
+    const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, PORTLIGHT_SCOPE: 'pod' };
+    const names = ['owner', 'sharer', 'chained', 'outside'].map((role) => uniqueName(role));
+    const [owner = '', sharer = '', chained = '', outside = ''] = names;
+    const on = (NetworkMode: string) => ({ NetworkMode });
+    await runContainer(t, { name: owner, script: 'echo owns; sleep 600', host: on(network) });
+    // A container on another's network has that one's /etc/hostname. In a cgroup namespace nothing else identifies it.
+    const agent = await startSidecar(t, {
+      variables,
+      socket: true,
+      host: { ...privileges, ...on(`container:${owner}`), CgroupnsMode: 'private' },
+    });
+    await runs(agent);
+    const other = await runContainer(t, { name: outside, script: SCRIPT, host: on(network) });
+    const shared = await runContainer(t, {
+      name: sharer,
+      script: 'echo shares; sleep 600',
+      host: on(`container:${owner}`),
+    });
+    const last = await runContainer(t, { name: chained, script: SCRIPT, host: on(`container:${sharer}`) });
+    await other.kill();
+    await toldInFull(receiver, last, 'begun');
+    await toldInFull(receiver, shared, 'shares');
+    // When the owner exits, the network is gone.
+    await waitFor('the owner', () => receiver.logsOf(owner).some(({ body }) => body === 'owns'));
+    for (const name of [owner, await nameOf(agent)])
+      await waitFor(`metrics of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
+    t.deepEqual(toldOf(receiver).sort(), [owner, sharer, chained, await nameOf(agent)].sort());
+    t.deepEqual(aboutHost(receiver), []);
+  },
+);
 
-test.serial('scope self: what its own label selects, and nothing else', async (t) => {
+test.serial('scope self: an agent observes what its own label selects and nothing else', async (t) => {
   const { receiver, variables } = await receiverOnHost(t, 'self');
   const [named, labelled, outside] = [uniqueName('named'), uniqueName('labelled'), uniqueName('outside')];
   const agent = await startSidecar(t, {
@@ -195,14 +198,14 @@ test.serial('an impossible scope ends the agent with one line that names the rea
   t.regex(noRule, /^portlight: scope: "self" .* has "web\*", which is no rule; expected [^\n]+$/);
 });
 
-/** What only a daemon tells of a container. */
+/** Metrics that only a daemon has. */
 const OF_DAEMON = /^container\.(restarts|filesystem\.|image\.)/;
 
 test.serial(
-  'without a socket, in a shared pid namespace, figures and life are those that the daemon tells of',
+  'without a socket, in a shared pid namespace, metrics and events equal those from the daemon',
   async (t) => {
     const { receiver, variables } = await receiverOnHost(t, 'self');
-    // Whoever asked a daemon would ask this one.
+    // An agent that used a daemon would use this one.
     let questions = 0;
     const daemon = createServer((socket) => {
       questions++;
@@ -265,7 +268,7 @@ test.serial(
         .sort();
     const event = (whose: string, action: string) =>
       by(whose).logs.find(({ eventName }) => eventName === `docker.container.${action}`);
-    /** What is told of its life, each once. */
+    /** The events of its life, each once. */
     const lifeBy = (whose: string) => {
       const told = by(whose).logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
       const once = new Map(
@@ -274,16 +277,16 @@ test.serial(
       return [...once.values()].map((name) => name.replace('docker.container.', ''));
     };
     const all = ['daemon', 'kernel', 'files'];
-    // Rates are there from the second round on.
+    // Rates exist from the second round on.
     for (const whose of all)
-      await waitFor(`figures by ${whose}; so far ${metricsBy(whose)}`, () =>
+      await waitFor(`metrics by ${whose}; so far ${metricsBy(whose)}`, () =>
         by(whose).points.some((point) => point.name === 'container.cpu.usage'),
       );
-    await waitFor('figures of all metrics', () => metricsBy('kernel').join() === metricsBy('daemon').join());
+    await waitFor('all metrics', () => metricsBy('kernel').join() === metricsBy('daemon').join());
     t.deepEqual(metricsBy('files'), metricsBy('daemon'));
     t.true(metricsBy('kernel').includes('container.memory.limit'));
     for (const whose of all) await waitFor(`the start by ${whose}`, () => event(whose, 'start'));
-    // Commands ask the agent, which has what it sees.
+    // Commands use the agent's data.
     const asked = async (index: number, args: readonly string[]) =>
       (await execSidecar(agents[index]!, args)).stdout;
     const short = app.id.slice(0, 12);
@@ -300,20 +303,20 @@ test.serial(
     ])
       t.regex(full!, new RegExp(`^OK +${check} `, 'm'));
     await app.kill({ signal: 'SIGKILL' });
-    for (const whose of all) await waitFor(`the end by ${whose}`, () => event(whose, 'die'));
+    for (const whose of all) await waitFor(`the exit by ${whose}`, () => event(whose, 'die'));
     await app.start();
     for (const whose of all)
       await waitFor(`another start by ${whose}`, () => lifeBy(whose).join().includes('die,start'));
     await app.remove({ force: true });
 
     await waitFor('its removal', () => event('files', 'destroy'));
-    await waitFor('its second end', () => lifeBy('kernel').length === 4);
+    await waitFor('its second exit', () => lifeBy('kernel').length === 4);
     t.deepEqual(lifeBy('kernel'), ['start', 'die', 'start', 'die']);
     t.deepEqual(lifeBy('files'), ['create', 'start', 'die', 'start', 'die', 'destroy']);
     for (const whose of ['kernel', 'files']) {
       t.is(event(whose, 'start')!.attributes['portlight.event.synthesized'], true);
       const { time } = event(whose, 'start')!;
-      // The kernel counts in hundredths of a second.
+      // The kernel's clock ticks are hundredths of a second.
       t.true(
         time > before - 20_000_000n && time < event('daemon', 'start')!.time + 20_000_000n,
         String(time),
@@ -323,7 +326,7 @@ test.serial(
     t.is(die.attributes['process.exit.code'], undefined, 'nobody has told it');
     t.is(die.resource['container.name'], app.id.slice(0, 12));
     t.is(die.resource['container.runtime.name'], 'docker');
-    // What it shares with the agent is not the host's.
+    // It shares a namespace with the agent, not with the host.
     t.false(by('kernel').logs.some(({ eventName }) => eventName === 'portlight.container.elevated'));
     const namespaces = by('kernel').logs.find(
       ({ eventName }) => eventName === 'portlight.container.namespaces',
@@ -332,7 +335,7 @@ test.serial(
     t.is(namespaces.attributes['linux.namespace.mnt.relation'], 'private');
     t.is(namespaces.attributes['container.security.privileged'], undefined);
     t.deepEqual(by('kernel').logs.filter(({ eventName }) => eventName === '').length, 0);
-    // What the daemon writes down has all but its answers.
+    // The daemon's files have everything but what only its API returns.
     const written = event('files', 'die')!;
     t.is(written.attributes['process.exit.code'], 137);
     t.is(written.resource['container.name'], name);
@@ -343,7 +346,7 @@ test.serial(
         .map(({ body, time, attributes }) => [body, time, attributes['log.record.uid']]);
     await waitFor('both lines', () => lines('files').length === 2);
     t.deepEqual(lines('files'), lines('daemon'));
-    // Of the host nothing is told.
+    // There are no records about the host.
     t.deepEqual(
       receiver.points.filter(
         ({ resource, name }) => resource.whose !== 'daemon' && /^(system|docker)\./.test(name),
@@ -354,7 +357,7 @@ test.serial(
   },
 );
 
-test.serial('the recipes tell of their own project, with the privileges that they have', async (t) => {
+test.serial('each recipe observes its own project, with the privileges that it grants', async (t) => {
   for (const file of ['compose.yaml', 'compose.socketless.yaml']) {
     const { receiver, endpoint } = await receiverOnNetwork(t);
     const containers = await startRecipe(t, file, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
@@ -363,7 +366,7 @@ test.serial('the recipes tell of their own project, with the privileges that the
       receiver.points.some(
         ({ resource, name }) => resource['container.id'] === id && name === 'container.memory.usage',
       );
-    await waitFor(`figures of ${file}`, () => told(idOf('web')));
+    await waitFor(`metrics of ${file}`, () => told(idOf('web')));
     await waitFor(`namespaces of ${file}`, () =>
       receiver.logs.some(
         ({ resource, eventName }) =>

@@ -1,4 +1,4 @@
-/** What is missing is named: once, and whatever else is missing is named beside it. */
+/** Access checks: each failure is reported once, and does not hide another. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,15 +17,15 @@ import { fakeContainer } from '../support/container.ts';
 
 const context = accessContext('/proc', '/', new Set());
 
-/** Of no cgroup that bears its id, and with none of Docker's shims above it. */
+/** Its process has no cgroup with its id, and no Docker shim as parent. */
 const foreign = (name: string) =>
   fakeContainer({ id: 'f'.repeat(64), name, pid: process.pid, logDriver: 'local' });
 
-test('docs/privileges.md is what the code says (npm run docs)', (t) => {
+test('docs/privileges.md is up to date (npm run docs)', (t) => {
   t.is(readFileSync(join(import.meta.dirname, '../../docs/privileges.md'), 'utf8'), privilegesPage());
 });
 
-test('a row names only what there is, and what it lacks costs something', (t) => {
+test('every failed check of a row exists and changes an outcome', (t) => {
   const names = accessChecks.map(({ name }) => name);
   for (const setting of Object.values(settings)) {
     for (const check of setting.failedChecks) {
@@ -39,14 +39,14 @@ test('a row names only what there is, and what it lacks costs something', (t) =>
   }
 });
 
-test('where a process cannot be seen, nothing that follows from it is named besides', (t) => {
+test('where a process is not visible, the checks that depend on it are not reported', (t) => {
   const [lack, ...others] = failedAccessChecks(foreign('a'), context);
   t.is(lack!.check.name, 'container processes');
   t.is(lack!.reason, `process ${process.pid} does not belong to the container`);
   t.deepEqual(others, []);
 });
 
-test('each thing is told once, however many containers it is of; of what has ended, nothing is', async (t) => {
+test('each failed check is reported once for all containers, and not for a container that has exited', async (t) => {
   const lines: string[] = [];
   const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
   const watch = new AccessMonitor(context, telemetry);
@@ -64,7 +64,7 @@ test('each thing is told once, however many containers it is of; of what has end
   );
 });
 
-test('what is refused is logged once, and counted always', (t) => {
+test('a refused request is logged once and counted each time', (t) => {
   const lines: string[] = [];
   const telemetry = new Telemetry(pino({}, { write: (line: string) => void lines.push(line) }));
   const volumes = daemonRequests.find(({ path }) => path === '/volumes')!;
@@ -74,7 +74,7 @@ test('what is refused is logged once, and counted always', (t) => {
   t.is([...telemetry.counterSeries('portlight.collector.errors')][0]!.value, 3);
 });
 
-test('a request is known by its path', (t) => {
+test('a request is recognised by its path', (t) => {
   t.is(findRequest('/containers/json?all=1')?.path, '/containers/json');
   t.is(findRequest('/containers/abc/json?')?.path, '/containers/{id}/json');
   t.is(findRequest('/images/team/app:1/json')?.path, '/images/{name}/json');

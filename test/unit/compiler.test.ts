@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import test from 'ava';
 
-/** Whether a function was optimized after so many calls, with and without work in between. */
+/** Prints whether a function was optimized after 2000 calls, and after more work. */
 const SCRIPT = `
 import { delayOptimization } from ${JSON.stringify(new URL('../../agent/process/compiler.ts', import.meta.url).href)};
 delayOptimization({ startMs: 0 });
@@ -18,7 +18,7 @@ while (!isOptimized() && performance.now() < until) {
 console.log(JSON.stringify({ idle, busy: isOptimized() }));
 `;
 
-test('code is optimized once there is work, and not before', async (t) => {
+test('code is optimized once the agent is busy, and not before', async (t) => {
   const child = spawn(
     process.execPath,
     ['--allow-natives-syntax', '--no-warnings', '--input-type=module', '--eval', SCRIPT],

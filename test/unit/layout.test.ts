@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const versionOf = (directory: string) => readFileSync(join(directory, 'version'), 'utf8');
 
-test('a directory without a mark is what 0.1.0 kept, and is marked; an empty one too', (t) => {
+test('a directory without a version, as 0.1.0 wrote it, and an empty one get version 1', (t) => {
   const old = temporaryDirectory(t);
   const positions = new Positions(old, () => t.fail());
   positions.save('logs/a', '1');
@@ -23,7 +23,7 @@ test('a directory without a mark is what 0.1.0 kept, and is marked; an empty one
   again.close();
 });
 
-test('each migration runs once, in order, and an interrupted one again', (t) => {
+test('each migration runs once, in order; an interrupted one runs again', (t) => {
   const directory = temporaryDirectory(t);
   const path = join(directory, 'positions');
   writeFileSync(path, 'one');
@@ -44,7 +44,7 @@ test('each migration runs once, in order, and an interrupted one again', (t) => 
   t.is(versionOf(directory), '3\n');
 });
 
-test('a newer directory, and one whose mark says nothing, are left as they are', (t) => {
+test('a directory with a newer or an invalid version is refused and left unchanged', (t) => {
   const directory = temporaryDirectory(t);
   const refused = (mark: string) => {
     writeFileSync(join(directory, 'version'), mark);
@@ -63,7 +63,7 @@ test('a newer directory, and one whose mark says nothing, are left as they are',
   );
 });
 
-test('a directory that cannot be had is for others to tell of', (t) => {
+test('a directory that is not available is no error of the migration', (t) => {
   const file = join(temporaryDirectory(t), 'file');
   writeFileSync(file, '');
   t.notThrows(() => migrateDirectory(join(file, 'below')));

@@ -2,10 +2,12 @@
 import test from 'ava';
 import { pino } from 'pino';
 import { COLLECTOR_ORDER, inOrder } from '../../agent/rounds/collector-order.ts';
+import { CollectorSet, type CollectorSetOptions, type Purpose } from '../../agent/rounds/collector-set.ts';
 import { Round } from '../../agent/rounds/round.ts';
-import { catalogue } from '../../collectors/catalogue/index.ts';
+import { catalogue, metrics } from '../../collectors/catalogue/index.ts';
 import type { Collector } from '../../collectors/records/collector.ts';
 import type { PointSink } from '../../collectors/records/records.ts';
+import { KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../support/container.ts';
 
@@ -114,4 +116,22 @@ test('an order with a cycle is refused', (t) => {
     { collector: 'b', after: ['a'], reason: '' },
   ];
   t.throws(() => inOrder([{ name: 'a' }, { name: 'b' }], rules), { message: /cycle at a/ });
+});
+
+test('each purpose has the collectors of its row', (t) => {
+  const files = new KernelFiles(100, () => {});
+  const namesOf = (purpose: Purpose, more: Partial<CollectorSetOptions> = {}) => {
+    const set = new CollectorSet(purpose, {
+      ...{ procfs: '/proc', rootfs: '/', files, metrics: new Set(metrics) },
+      ...more,
+    });
+    return set.collectors.map(({ name }) => name);
+  };
+  t.deepEqual(namesOf('export'), ['cgroup', 'network', 'processes', 'state', 'host']);
+  t.deepEqual(namesOf('export', { withHost: false }), ['cgroup', 'network', 'processes', 'state']);
+  t.deepEqual(namesOf('export', { isHere: false }), ['state'], 'the kernel shows nothing of another host');
+  t.deepEqual(namesOf('live'), ['cgroup', 'network', 'host']);
+  t.deepEqual(namesOf('view', { isHere: false }), []);
+  t.deepEqual(namesOf('evaluation'), ['cgroup', 'processes', 'state', 'host']);
+  t.deepEqual(namesOf('list'), ['cgroup', 'state']);
 });

@@ -6,15 +6,12 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observable } from '@opentelemetry/api';
 import { pino } from 'pino';
+import { CollectorSet } from '../../../agent/rounds/collector-set.ts';
 import { Round } from '../../../agent/rounds/round.ts';
 import { selectMetrics } from '../../../collectors/catalogue/selection.ts';
-import { CgroupCollector } from '../../../collectors/cgroup/index.ts';
-import { NetworkCollector } from '../../../collectors/network/index.ts';
-import { ProcessCollector } from '../../../collectors/processes/index.ts';
 import type { MetricSet } from '../../../collectors/records/points.ts';
-import type { Container, Metric } from '../../../collectors/records/records.ts';
+import type { Metric } from '../../../collectors/records/records.ts';
 import { descriptorLimit, type KernelFile, KernelFiles } from '../../../collectors/shared/kernel-file.ts';
-import { StateCollector } from '../../../collectors/state.ts';
 import type { Batch } from '../../../exporters/shared/batch.ts';
 import { Telemetry } from '../../../exporters/shared/telemetry.ts';
 import { fakeContainer } from '../../support/container.ts';
@@ -49,18 +46,15 @@ class ListedFiles extends KernelFiles {
 
 const files = new ListedFiles(descriptorLimit(), () => {});
 const telemetry = new Telemetry(pino({ level: 'silent' }));
-const cgroup = new CgroupCollector('/proc', rows, files);
-const isStill = (container: Container) => cgroup.isStill(container);
-const collectors = [
-  cgroup,
-  new NetworkCollector('/proc', enabled, files, isStill),
-  new ProcessCollector('/proc', enabled, undefined, isStill),
-  new StateCollector(),
-];
+const set = new CollectorSet('export', {
+  ...{ procfs: '/proc', rootfs: '/', files, metrics: enabled },
+  withHost: false,
+});
 for (const container of containers)
-  for (const collector of collectors)
-    if ('attachContainer' in collector) collector.attachContainer(container);
-const rounds = new Round(collectors, enabled, telemetry);
+  set.attach(container, (_, error) => {
+    throw error;
+  });
+const rounds = new Round(set.collectors, enabled, telemetry);
 let points = 0;
 
 /** The agent's way: the pipeline encodes, and an exporter receives the batch. */
