@@ -15,8 +15,8 @@ interface ExporterContext {
 
 interface ExporterKind {
   /**
-   * One function for each exporter of this kind that the configuration asks for. Each imports its module when it is
-   * called, so that an unused exporter costs no memory.
+   * One function for each exporter of this kind that the configuration asks for. Each imports its module when
+   * it is called, so that an unused exporter costs no memory.
    * @throws {Error} naming the mistake in the configuration
    */
   readonly creators: (context: ExporterContext) => readonly (() => Promise<Exporter>)[];

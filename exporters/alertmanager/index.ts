@@ -1,6 +1,6 @@
 /**
- * Posts alerts to one Alertmanager, as Prometheus does: it resends firing alerts until it has sent that they are resolved.
- * The agent keeps the state of alerts, so nothing is spooled.
+ * Posts alerts to one Alertmanager, as Prometheus does: it resends firing alerts until it has sent that they
+ * are resolved. The agent keeps the state of alerts, so nothing is spooled.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -141,8 +141,8 @@ export class AlertmanagerExporter implements Exporter {
 
   private async post(due: readonly Alert[]): Promise<void> {
     const messages = this.formatAll(due);
-    // An alert of a container that replaces another of the same name has the labels of the old one's: the end of the old
-    // one would resolve it.
+    // An alert of a container that replaces another of the same name has the labels of the old one's: the end
+    // of the old one would resolve it.
     const firing = new Set(
       this.alerts.filter(({ status }) => status === 'firing').map((alert) => JSON.stringify(labelsOf(alert))),
     );

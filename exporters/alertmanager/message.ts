@@ -15,8 +15,8 @@ export interface PostableAlert {
 }
 
 /**
- * The labels that an Alertmanager groups and routes by. The container's id is not among them, so that a container that
- * replaces another has the same alert.
+ * The labels that an Alertmanager groups and routes by. The container's id is not among them, so that a
+ * container that replaces another has the same alert.
  */
 export function labelsOf({ rule, severity, container, resource, labels }: Alert): Record<string, string> {
   const text = (name: string) => (resource[name] === undefined ? undefined : String(resource[name]));

@@ -10,7 +10,10 @@ export type MeasuredSeries = Pick<AlertEvidence, 'series' | 'seriesUnit' | 'seri
 
 /** What the agent knew when the alert fired. */
 export interface AlertEvidence {
-  /** The last 10 minutes of the metric that the rule evaluates, or shows with an event, oldest first; can be empty. */
+  /**
+   * The last 10 minutes of the metric that the rule evaluates, or shows with an event, oldest first; can be
+   * empty.
+   */
   readonly series: readonly Sample[];
   /** UCUM unit of the series: that of the alert, or for a forecast that of the metric. */
   readonly seriesUnit: string;
@@ -26,7 +29,9 @@ export interface AlertEvidence {
 
 /** One period in which a rule was met. */
 export interface Alert {
-  /** The same each time the rule fires for this container: `<rule>/<container id>`, or `<rule>/` for the host. */
+  /**
+   * The same each time the rule fires for this container: `<rule>/<container id>`, or `<rule>/` for the host.
+   */
   readonly key: string;
   /** Name of the rule. */
   readonly rule: string;
@@ -41,7 +46,10 @@ export interface Alert {
   readonly resource: Attributes;
   /** Undefined for the host. */
   readonly container: { readonly id: string; readonly name: string; readonly image: string } | undefined;
-  /** The last value: a ratio (0.93 is 93 %) if the rule compares with a limit; the number of events for an event rule. */
+  /**
+   * The last value: a ratio (0.93 is 93 %) if the rule compares with a limit; the number of events for an
+   * event rule.
+   */
   readonly value: number;
   /** UCUM unit of `value`; `1` for a ratio. */
   readonly unit: string;

@@ -3,8 +3,8 @@ import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 
 /**
- * Characters to remove after the escape sequences: control characters, including C1, which some terminals interpret as
- * sequences; line separators; and characters that change the direction of text.
+ * Characters to remove after the escape sequences: control characters, including C1, which some terminals
+ * interpret as sequences; line separators; and characters that change the direction of text.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern is meant to match them
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

@@ -7,6 +7,8 @@ const decoders: Readonly<Record<Signal, (request: Uint8Array) => unknown>> = {
   traces: decodeTraces,
 };
 
-/** Converts a request to OTLP/JSON when it is sent: records are encoded once, as protobuf, for all protocols. */
+/**
+ * Converts a request to OTLP/JSON when it is sent: records are encoded once, as protobuf, for all protocols.
+ */
 export const requestToJson = (signal: Signal, request: Uint8Array): Buffer =>
   Buffer.from(JSON.stringify(decoders[signal](request)));

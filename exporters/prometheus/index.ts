@@ -96,8 +96,8 @@ export interface ScrapeResponse {
 }
 
 /**
- * The scrape endpoint: the last round with OpenTelemetry's names at /metrics, and with cAdvisor's at /metrics/cadvisor.
- * The text is rendered for each request, and costs nothing in between.
+ * The scrape endpoint: the last round with OpenTelemetry's names at /metrics, and with cAdvisor's at
+ * /metrics/cadvisor. The text is rendered for each request, and costs nothing in between.
  */
 export class PrometheusExporter implements Exporter {
   readonly name = 'prometheus';

@@ -3,8 +3,8 @@ const MIN_OUTAGE_MS = 10_000;
 const MIN_PAUSE_MS = 500;
 
 /**
- * Limits how fast the backlog of an outage is sent: at a bounded rate, with pauses between requests that differ from agent
- * to agent. Batches that were added after the outage are not limited.
+ * Limits how fast the backlog of an outage is sent: at a bounded rate, with pauses between requests that
+ * differ from agent to agent. Batches that were added after the outage are not limited.
  */
 export class BacklogRateLimiter {
   private readonly bytesPerMs: number;

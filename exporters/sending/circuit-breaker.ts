@@ -11,8 +11,8 @@ export interface Permit {
 }
 
 /**
- * Stops requests to a receiver that does not answer. All signals to a receiver share one: while the receiver is
- * unreachable, it gets one request at a time, after waits that grow and that differ from agent to agent.
+ * Stops requests to a receiver that does not answer. All signals to a receiver share one: while the receiver
+ * is unreachable, it gets one request at a time, after waits that grow and that differ from agent to agent.
  */
 export class CircuitBreaker {
   private readonly signal: AbortSignal;
@@ -70,7 +70,9 @@ export class CircuitBreaker {
     return outageMs;
   }
 
-  /** Records that the receiver did not answer. Of several requests that fail at once, only the first counts. */
+  /**
+   * Records that the receiver did not answer. Of several requests that fail at once, only the first counts.
+   */
   recordFailure(permit: Permit): void {
     this.unreachableSince ??= performance.now();
     if (this.nextProbe !== undefined && !permit.isProbe) return;
@@ -107,8 +109,8 @@ export class SignalThrottle {
   }
 
   /**
-   * Waits for the backoff, and at least for what the receiver asks. That time is lengthened at random: agents that are
-   * told the same time must not return at the same moment.
+   * Waits for the backoff, and at least for what the receiver asks. That time is lengthened at random: agents
+   * that are told the same time must not return at the same moment.
    * @param afterMs undefined where the receiver gave no time
    */
   async wait(afterMs: number | undefined): Promise<void> {

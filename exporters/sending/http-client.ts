@@ -1,6 +1,7 @@
 /**
- * POST requests to one URL, and the classification of responses. It uses Node's own client: fetch supports neither client
- * certificates nor a deadline for the whole request, which a receiver could escape by sending one byte at a time.
+ * POST requests to one URL, and the classification of responses. It uses Node's own client: fetch supports
+ * neither client certificates nor a deadline for the whole request, which a receiver could escape by sending
+ * one byte at a time.
  */
 
 import type { IncomingMessage } from 'node:http';
@@ -35,7 +36,9 @@ export interface HttpClient {
   close(): void;
 }
 
-/** `Retry-After` is in seconds, or a date. Source: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after */
+/**
+ * `Retry-After` is in seconds, or a date. Source: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+ */
 function retryAfterMs(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d+$/.test(header.trim())) return Number(header) * 1000;

@@ -2,8 +2,8 @@ import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { type Transport, unreachable } from './send-result.ts';
 
 /**
- * A transport reconnects after this time. By then a name can have another address, a certificate or a secret can be
- * renewed, and a load balancer can have more receivers.
+ * A transport reconnects after this time. By then a name can have another address, a certificate or a secret
+ * can be renewed, and a load balancer can have more receivers.
  */
 const MAX_CONNECTION_AGE_MS = 5 * 60_000;
 

@@ -12,7 +12,9 @@ export type SendResult =
   | { readonly kind: 'unreachable'; readonly message: string }
   /** The receiver asks for a retry, not before `afterMs` where it gave a time. */
   | { readonly kind: 'retry'; readonly message: string; readonly afterMs: number | undefined }
-  /** The receiver refused the request for good. `isContent` is true where one of its records can be the cause. */
+  /**
+   * The receiver refused the request for good. `isContent` is true where one of its records can be the cause.
+   */
   | { readonly kind: 'refused'; readonly isContent: boolean; readonly message: string }
   /** The receiver refused the request for its size. */
   | { readonly kind: 'too_large'; readonly message: string };

@@ -44,8 +44,8 @@ export interface SenderOptions {
 }
 
 /**
- * Sends the batches of one lane, one request at a time. It retries a request until the receiver accepts it, and halves a
- * refused one to find the records that the receiver never accepts.
+ * Sends the batches of one lane, one request at a time. It retries a request until the receiver accepts it,
+ * and halves a refused one to find the records that the receiver never accepts.
  */
 export class Sender {
   private readonly options: SenderOptions;
@@ -133,7 +133,8 @@ export class Sender {
         isTrusted = true;
         this.joinBytes = Math.min(this.maxJoinBytes, this.joinBytes + (this.joinBytes >> 3));
       } else if (result.kind === 'unreachable' || result.kind === 'retry') {
-        // A later part is retried on its own: sending the whole request again would repeat the accepted parts.
+        // A later part is retried on its own: sending the whole request again would repeat the accepted
+        // parts.
         if (isFirst) return false;
         parts.unshift(part);
       } else {

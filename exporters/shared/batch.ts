@@ -1,4 +1,7 @@
-/** The batches that exporters get: OTLP bytes, and the records they were encoded from where an exporter needs them. */
+/**
+ * The batches that exporters get: OTLP bytes, and the records they were encoded from where an exporter needs
+ * them.
+ */
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Resource } from '../../collectors/records/records.ts';
 import type { Alert } from '../alerts/alert.ts';

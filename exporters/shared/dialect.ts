@@ -23,8 +23,8 @@ interface Translation {
 }
 
 /**
- * Translates points to the names of a dialect, which the catalogue lists. It caches the translation of each metric with
- * its attributes.
+ * Translates points to the names of a dialect, which the catalogue lists. It caches the translation of each
+ * metric with its attributes.
  */
 export class Translator {
   private readonly dialect: Dialect;

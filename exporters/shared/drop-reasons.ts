@@ -1,6 +1,6 @@
 /**
- * Why records are dropped: every value of `reason` in `portlight.records.dropped`. docs/delivery.md lists them, and a
- * test compares the two.
+ * Why records are dropped: every value of `reason` in `portlight.records.dropped`. docs/delivery.md lists
+ * them, and a test compares the two.
  */
 export const dropReasons = {
   filter: 'The configuration does not want the record',

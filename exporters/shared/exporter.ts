@@ -6,14 +6,18 @@ export interface Exporter {
   /** Starts background work. Called once, when the whole agent is set up. */
   start?(): void;
   /**
-   * Resolves when the batch no longer needs its source: it survives a crash, was delivered, or was dropped and counted.
-   * Batches of one kind are delivered in their order, except for metrics that had to wait. If it rejects or throws, the
-   * pipeline counts the batch as dropped with the reason `exporter_error`; the exporter still gets the next batches.
+   * Resolves when the batch no longer needs its source: it survives a crash, was delivered, or was dropped
+   * and counted. Batches of one kind are delivered in their order, except for metrics that had to wait. If it
+   * rejects or throws, the pipeline counts the batch as dropped with the reason `exporter_error`; the
+   * exporter still gets the next batches.
    */
   export(batch: Batch): Promise<void>;
   /** The state of the destination; absent for exporters without one. */
   status?(): DestinationStatus;
-  /** Delivers what waits until `deadline` aborts, then leaves it on the disk or drops it. Called once, at the end. */
+  /**
+   * Delivers what waits until `deadline` aborts, then leaves it on the disk or drops it. Called once, at the
+   * end.
+   */
   shutdown(deadline: AbortSignal): Promise<void>;
 }
 

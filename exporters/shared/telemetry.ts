@@ -1,4 +1,7 @@
-/** The agent's own metrics: counters by name and attributes, gauges, and errors that are logged at a bounded rate. */
+/**
+ * The agent's own metrics: counters by name and attributes, gauges, and errors that are logged at a bounded
+ * rate.
+ */
 import type { Logger } from 'pino';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { PermanentError } from '../../collectors/shared/permanent-error.ts';
@@ -44,8 +47,8 @@ interface Warning {
 }
 
 /**
- * Identifies a series by its attributes, in whatever order they come: two callers that count the same thing count in the
- * same series.
+ * Identifies a series by its attributes, in whatever order they come: two callers that count the same thing
+ * count in the same series.
  */
 function seriesKey(attributes: OwnAttributes): string {
   let key = '';
@@ -98,8 +101,8 @@ export class Telemetry {
   }
 
   /**
-   * Counts a collector's error and logs it: at once, then once a minute while it lasts. A permanent error is logged only
-   * once.
+   * Counts a collector's error and logs it: at once, then once a minute while it lasts. A permanent error is
+   * logged only once.
    */
   reportError(collector: string, error: unknown, container?: string): void {
     this.count('portlight.collector.errors', 1, { collector });

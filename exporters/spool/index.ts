@@ -6,7 +6,10 @@ import { Quarantine } from './quarantine.ts';
 export const laneNames = ['metrics', 'traces', 'logs', 'events'] as const;
 export type LaneName = (typeof laneNames)[number];
 
-/** A segment covers at most this fraction of `maxAgeMs`, because expired batches are deleted with their segment. */
+/**
+ * A segment covers at most this fraction of `maxAgeMs`, because expired batches are deleted with their
+ * segment.
+ */
 const SEGMENTS_PER_MAX_AGE = 24;
 const EXPIRE_EVERY_MS = 30_000;
 /** What may wait in memory when the disk is full. For logs, the pipeline limits what is under way. */
@@ -112,8 +115,8 @@ export class Spool {
   }
 
   /**
-   * The lanes whose batches are dropped to make space for a lane's, in this order. Logs that can wait are dropped only for
-   * events that would have to be dropped otherwise.
+   * The lanes whose batches are dropped to make space for a lane's, in this order. Logs that can wait are
+   * dropped only for events that would have to be dropped otherwise.
    */
   private lanesToDropFrom(name: LaneName, isMemoryPressed: boolean): readonly LaneName[] {
     if (name === 'metrics') return ['metrics'];

@@ -31,9 +31,13 @@ export interface LaneOptions extends Omit<SegmentStoreOptions, 'onAbandoned'> {
    * @returns whether there is space for `bytes` now
    */
   readonly freeSpace: (bytes: number, isDiskFull: boolean, isMemoryPressed: boolean) => boolean;
-  /** Whether a batch that is lost with the process is read again from its source, which waits for the batch. */
+  /**
+   * Whether a batch that is lost with the process is read again from its source, which waits for the batch.
+   */
   readonly isReplayable: boolean;
-  /** Whether a batch is dropped when the spool is full. Otherwise it waits in memory, and its source with it. */
+  /**
+   * Whether a batch is dropped when the spool is full. Otherwise it waits in memory, and its source with it.
+   */
   readonly dropsWhenFull: boolean;
   readonly onDropped: (count: number, reason: SpoolDropReason) => void;
 }
@@ -58,9 +62,10 @@ interface InFlight {
 }
 
 /**
- * The batches of one signal on their way to one destination. A batch waits in `MemoryQueue`, is written to a segment of
- * `SegmentStore`, and stays in `WrittenBatches` until it is durable or delivered. `SyncSchedule` decides when the lane is
- * synced. With a receiver that keeps up nothing is read back, and batches of a replayable source are not even written.
+ * The batches of one signal on their way to one destination. A batch waits in `MemoryQueue`, is written to a
+ * segment of `SegmentStore`, and stays in `WrittenBatches` until it is durable or delivered. `SyncSchedule`
+ * decides when the lane is synced. With a receiver that keeps up nothing is read back, and batches of a
+ * replayable source are not even written.
  */
 export class Lane {
   private readonly options: LaneOptions;
@@ -170,8 +175,8 @@ export class Lane {
   }
 
   /**
-   * Joins the next batches into a request of at most `maxBytes`, or of one batch. The caller then calls `acknowledge` or
-   * `requeue`, before it asks for the next request.
+   * Joins the next batches into a request of at most `maxBytes`, or of one batch. The caller then calls
+   * `acknowledge` or `requeue`, before it asks for the next request.
    * @throws what reading throws
    */
   dequeue(maxBytes: number): OutgoingRequest | undefined {
@@ -365,8 +370,8 @@ export class Lane {
   private writeToDisk(): void {
     const { freeSpace, dropsWhenFull, order } = this.options;
     const isSentFromMemory = this.inFlight !== undefined && this.inFlight.request.segment === undefined;
-    // Batches can be written while they are sent if they are removed from the start of their segment later. The newest
-    // are removed from its end, where others could follow them meanwhile.
+    // Batches can be written while they are sent if they are removed from the start of their segment later.
+    // The newest are removed from its end, where others could follow them meanwhile.
     if (!this.store.isPersistent || (isSentFromMemory && order === 'newest')) return;
     for (let batch = this.memory.oldest; batch !== undefined; batch = this.memory.oldest) {
       if (freeSpace(batch.otlp.length, false, this.isMemoryPressed)) {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Keeps what cannot be delivered for diagnosis: requests that a receiver refused for good, and damaged bytes of the spool.
- * The oldest files are deleted first when the directory is full.
+ * Keeps what cannot be delivered for diagnosis: requests that a receiver refused for good, and damaged bytes
+ * of the spool. The oldest files are deleted first when the directory is full.
  */
 export class Quarantine {
   private readonly directory: string | undefined;

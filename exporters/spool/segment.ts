@@ -26,9 +26,9 @@ export type OnDamage = (bytes: Buffer) => void;
 const scanBuffer = new ReusableBuffer();
 
 /**
- * A file of the spool: batches one after the other, which are removed from its start or from its end. The file starts with
- * a preamble: `PLS1`, the offset of the first batch that was not removed, and the CRC-32 of both, little-endian.
- * docs/internals/on-disk-format.md describes the format.
+ * A file of the spool: batches one after the other, which are removed from its start or from its end. The
+ * file starts with a preamble: `PLS1`, the offset of the first batch that was not removed, and the CRC-32 of
+ * both, little-endian. docs/internals/on-disk-format.md describes the format.
  */
 export class Segment {
   readonly path: string;

@@ -1,6 +1,6 @@
 /**
- * How long and how many bytes may wait before they are made durable. Batches that are delivered by then need no sync: while
- * the receiver accepts one request after the other, they get more time.
+ * How long and how many bytes may wait before they are made durable. Batches that are delivered by then need
+ * no sync: while the receiver accepts one request after the other, they get more time.
  */
 const LIMITS = {
   waiting: { ms: 100, bytes: 1024 * 1024 },
@@ -12,7 +12,10 @@ const FLOWING_MS = 250;
 export interface SyncScheduleOptions {
   /** Bytes that are not durable; 0 where nothing can be made durable. */
   readonly unsyncedBytes: () => number;
-  /** When the oldest batch that is not durable was added, ms of performance.now(); undefined when there is none. */
+  /**
+   * When the oldest batch that is not durable was added, ms of performance.now(); undefined when there is
+   * none.
+   */
   readonly oldestUnsyncedAt: () => number | undefined;
   /** Makes everything durable. */
   readonly sync: () => void;

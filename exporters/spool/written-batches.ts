@@ -3,8 +3,8 @@ import type { PendingBatch } from './pending-batch.ts';
 import type { Segment } from './segment.ts';
 
 /**
- * The batches of a lane that are on the disk, and whose bytes are still in memory: they are sent from there, and their
- * sources wait for them to be durable.
+ * The batches of a lane that are on the disk, and whose bytes are still in memory: they are sent from there,
+ * and their sources wait for them to be durable.
  */
 export class WrittenBatches {
   private readonly batches = new Map<Frame, PendingBatch>();

@@ -61,7 +61,10 @@ function toMessage(alert: AlertJson): Message {
   };
 }
 
-/** Escapes the characters that Slack interprets as markup. Source: https://docs.slack.dev/messaging/formatting-message-text#escaping */
+/**
+ * Escapes the characters that Slack interprets as markup. Source:
+ * https://docs.slack.dev/messaging/formatting-message-text#escaping
+ */
 const slackText = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 

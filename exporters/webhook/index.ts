@@ -57,7 +57,10 @@ export class WebhookExporter implements Exporter {
     this.delivery = delivery;
   }
 
-  /** Name of the exporter and its spool. The dot keeps it distinct from OTLP destinations, whose names have none. */
+  /**
+   * Name of the exporter and its spool. The dot keeps it distinct from OTLP destinations, whose names have
+   * none.
+   */
   static nameOf(webhook: string): string {
     return `webhook.${webhook}`;
   }

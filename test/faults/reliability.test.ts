@@ -1,7 +1,7 @@
 /**
- * Faults of the receiver, the agent and its disk, under a steady load of numbered lines, events and metrics. Nothing may be
- * lost, and duplicates must have the same uid. `npm run test:faults` runs it for twenty minutes and writes
- * docs/reliability.md. In `npm test` each fault is short.
+ * Faults of the receiver, the agent and its disk, under a steady load of numbered lines, events and metrics.
+ * Nothing may be lost, and duplicates must have the same uid. `npm run test:faults` runs it for twenty
+ * minutes and writes docs/reliability.md. In `npm test` each fault is short.
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';

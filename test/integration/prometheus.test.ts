@@ -1,4 +1,6 @@
-/** A real Prometheus scrapes both endpoints, and the queries of common dashboards return the right containers. */
+/**
+ * A real Prometheus scrapes both endpoints, and the queries of common dashboards return the right containers.
+ */
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { listenUrl, startAgent } from '../support/agent.ts';

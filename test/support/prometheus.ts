@@ -22,7 +22,8 @@ export interface Prometheus {
 }
 
 /**
- * Starts a Prometheus that scrapes the agent every second, and waits for the first scrape. It ends with the test.
+ * Starts a Prometheus that scrapes the agent every second, and waits for the first scrape. It ends with the
+ * test.
  * @param agentUrl where the agent listens
  * @param ruleFiles paths of rule files, evaluated every second
  */

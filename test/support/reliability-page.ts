@@ -11,7 +11,10 @@ export interface Outcome {
   readonly points: number;
   /** Records that arrived again, with the same `log.record.uid`. */
   readonly repeats: number;
-  /** Log records and events that the receiver refused: quarantined by the agent, or rejected by a partial success. */
+  /**
+   * Log records and events that the receiver refused: quarantined by the agent, or rejected by a partial
+   * success.
+   */
   readonly refused: number;
   readonly lost: number;
   /** Bytes. */

@@ -1,6 +1,6 @@
 /**
- * OTLP protobuf → the objects of OTLP/JSON. The HTTP/JSON transport, the console and the dashboard use it to look
- * into an encoded batch.
+ * OTLP protobuf → the objects of OTLP/JSON. The HTTP/JSON transport, the console and the dashboard use it to
+ * look into an encoded batch.
  * Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding (64-bit integers are strings,
  * enums are numbers, trace and span ids are hexadecimal).
  */

@@ -17,7 +17,10 @@ export class DeltaConversion {
   private readonly since: bigint;
   private counters = new Map<string, ContainerCounters>();
 
-  /** @param since counters that started earlier were reported by an earlier agent, so their first value is left out */
+  /**
+   * @param since counters that started earlier were reported by an earlier agent, so their first value is
+   * left out
+   */
   constructor(since: bigint) {
     this.since = since;
   }

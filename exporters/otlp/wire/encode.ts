@@ -78,8 +78,8 @@ export function encodeMetrics(
 }
 
 /**
- * Buffers of delivered requests, for reuse. A round over a thousand containers fills megabytes, and V8 would free them
- * only once there are 64 MB.
+ * Buffers of delivered requests, for reuse. A round over a thousand containers fills megabytes, and V8 would
+ * free them only once there are 64 MB.
  */
 const spare: Buffer[] = [];
 const MAX_SPARE = 16;
@@ -92,7 +92,9 @@ function copyOut(bytes: Buffer): Buffer {
   return backing.subarray(0, bytes.length);
 }
 
-/** Returns the buffer of a request that was encoded here for reuse. Nothing may read the request afterwards. */
+/**
+ * Returns the buffer of a request that was encoded here for reuse. Nothing may read the request afterwards.
+ */
 export function recycle(request: Buffer): void {
   if (spare.length < MAX_SPARE) spare.push(Buffer.from(request.buffer));
 }

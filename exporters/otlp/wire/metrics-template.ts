@@ -1,7 +1,8 @@
 /**
- * Points → `Metric` messages (`metrics/v1/metrics.proto`). A container has the same points in every round, and most
- * containers have the same points as others. Only values and times differ, and protobuf encodes these in fields of fixed
- * size. Everything else is encoded once, as a template, and each round writes its values and times into it.
+ * Points → `Metric` messages (`metrics/v1/metrics.proto`). A container has the same points in every round,
+ * and most containers have the same points as others. Only values and times differ, and protobuf encodes
+ * these in fields of fixed size. Everything else is encoded once, as a template, and each round writes its
+ * values and times into it.
  */
 import type { Points } from '../../../collectors/records/points.ts';
 import type { Attributes, Metric, Resource, UnixNano } from '../../../collectors/records/records.ts';
@@ -93,7 +94,10 @@ export class MetricsTemplate {
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
   }
 
-  /** Whether the template is for points like these: the same metrics with the same attributes, in the same order. */
+  /**
+   * Whether the template is for points like these: the same metrics with the same attributes, in the same
+   * order.
+   */
   matches({ metrics, attributes: labels, length }: Points): boolean {
     if (length !== this.metrics.length) return false;
     for (let index = 0; index < length; index++)

@@ -1,6 +1,6 @@
 /**
- * Takes encoded requests apart without decoding records. Requests of all signals have one shape: resources, each with
- * scopes, each with records (log records, metrics or spans).
+ * Takes encoded requests apart without decoding records. Requests of all signals have one shape: resources,
+ * each with scopes, each with records (log records, metrics or spans).
  */
 import { FIELDS } from './fields.ts';
 import { ProtobufReader, WIRE_TYPE } from './reader.ts';
@@ -27,7 +27,10 @@ function nextField(reader: ProtobufReader): boolean {
   return isThere;
 }
 
-/** @throws {RangeError} when the bytes are cut short or have a field that is not length-delimited: no request has one */
+/**
+ * @throws {RangeError} when the bytes are cut short or have a field that is not length-delimited: no request
+ * has one
+ */
 function readFields(bytes: Buffer): Field[] {
   const fields: Field[] = [];
   const reader = new ProtobufReader(bytes);
@@ -70,8 +73,8 @@ function readFirst(bytes: Buffer, number: number): { content: Buffer; rest: Buff
 }
 
 /**
- * The encoded records of a request that has one resource and one scope, in the order in which `encodeRequest` writes
- * them: resource, scope, records.
+ * The encoded records of a request that has one resource and one scope, in the order in which `encodeRequest`
+ * writes them: resource, scope, records.
  * @throws {RangeError} when the bytes are not such a request
  */
 export function extractRecords(request: Buffer): Buffer {
@@ -80,7 +83,10 @@ export function extractRecords(request: Buffer): Buffer {
   return readFirst(scopes, ScopeGroup.scope).rest;
 }
 
-/** Splits encoded records into one buffer each. @throws {RangeError} when the bytes are not encoded records */
+/**
+ * Splits encoded records into one buffer each.
+ * @throws {RangeError} when the bytes are not encoded records
+ */
 export const splitRecords = (records: Buffer): Buffer[] => readFields(records).map(({ bytes }) => bytes);
 
 /** A request of the records from index `from` to before index `to`. */

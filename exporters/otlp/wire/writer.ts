@@ -21,8 +21,9 @@ export const halves = { low: 0, high: 0 };
 const split = { seconds: -1, low: 0, high: 0 };
 
 /**
- * Splits nanoseconds since the epoch into `halves` of 32 bits. It works without a BigInt because the log path calls it
- * for every line. Most lines are of the same second as the line before, so that second is remembered.
+ * Splits nanoseconds since the epoch into `halves` of 32 bits. It works without a BigInt because the log path
+ * calls it for every line. Most lines are of the same second as the line before, so that second is
+ * remembered.
  */
 export function splitNanos(seconds: number, nanos: number): void {
   if (seconds !== split.seconds) {
@@ -46,8 +47,8 @@ const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
  * Writes Protocol Buffers wire format into one growing buffer.
  * Source: https://protobuf.dev/programming-guides/encoding/
  *
- * The length of a nested message is not known when the message is opened. The writer keeps one byte free for it. The few
- * messages of 128 bytes or more are moved up when they are closed, so lengths are always minimal.
+ * The length of a nested message is not known when the message is opened. The writer keeps one byte free for
+ * it. The few messages of 128 bytes or more are moved up when they are closed, so lengths are always minimal.
  */
 export class Writer {
   private buffer: Buffer;
@@ -64,7 +65,10 @@ export class Writer {
     return this.buffer.subarray(0, this.position);
   }
 
-  /** A copy of the bytes written so far, outside of Node's buffer pool: each copy there would keep 64 KiB alive. */
+  /**
+   * A copy of the bytes written so far, outside of Node's buffer pool: each copy there would keep 64 KiB
+   * alive.
+   */
   copyBytes(): Buffer {
     const copy = Buffer.allocUnsafeSlow(this.position);
     this.buffer.copy(copy, 0, 0, this.position);
@@ -135,7 +139,10 @@ export class Writer {
     this.position += 8;
   }
 
-  /** Writes a time as `fixed64` nanoseconds since the epoch, without a BigInt: the log path calls it for every line. */
+  /**
+   * Writes a time as `fixed64` nanoseconds since the epoch, without a BigInt: the log path calls it for every
+   * line.
+   */
   unixNano(field: number, seconds: number, nanos: number): void {
     this.reserve(9);
     splitNanos(seconds, nanos);
@@ -177,7 +184,9 @@ export class Writer {
     this.varint(size);
   }
 
-  /** Writes a time as `fixed64`, from the halves that `splitNanos` made. The caller has reserved space for it. */
+  /**
+   * Writes a time as `fixed64`, from the halves that `splitNanos` made. The caller has reserved space for it.
+   */
   fixedNanos(field: number, low: number, high: number): void {
     this.buffer[this.position++] = field * 8 + 1;
     this.view.setUint32(this.position, low, true);
@@ -185,7 +194,10 @@ export class Writer {
     this.position += 8;
   }
 
-  /** Writes a 32-bit number as eight lower-case hexadecimal digits, without a tag. The caller has reserved space. */
+  /**
+   * Writes a 32-bit number as eight lower-case hexadecimal digits, without a tag. The caller has reserved
+   * space.
+   */
   hex(value: number): void {
     const { view, position } = this;
     view.setUint16(position, HEX[value >>> 24]!);
