@@ -1,5 +1,6 @@
 /** Wires targets, pipeline and exporters, and starts and stops them in order. */
 
+import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { readHostAttributes } from '../../collectors/host/identity.ts';
 import type { Resource } from '../../collectors/records/records.ts';
@@ -17,6 +18,7 @@ import { PrometheusExporter } from '../../exporters/prometheus/index.ts';
 import { AccessControl } from '../../exporters/server/access.ts';
 import { browserUrlOf, urlOf } from '../../exporters/server/index.ts';
 import { requiredToken } from '../../exporters/server/token.ts';
+import type { Exporter } from '../../exporters/shared/exporter.ts';
 import { createStatus, type Status } from '../../exporters/shared/status.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { AlertEngine } from '../alerts/engine.ts';
@@ -24,12 +26,12 @@ import { LogDropCounters } from '../logs/drop-counters.ts';
 import { logProcessingFor } from '../logs/processing-for-container.ts';
 import { EvidenceStore } from '../pipeline/evidence-store.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
-import { LIVE_INTERVAL_MS, LiveSamplers } from '../rounds/live-sampler.ts';
+import { LIVE_INTERVAL_MS, LiveSamplers, type LiveSamplersOptions } from '../rounds/live-sampler.ts';
 import { metricSelection } from '../rounds/metric-selection.ts';
 import { runMetricsRound } from '../rounds/metrics-round.ts';
 import { RoundScheduler } from '../rounds/round-scheduler.ts';
 import { createTargets } from '../targets/create-targets.ts';
-import { configuredEndpoints } from '../targets/endpoints.ts';
+import { configuredEndpoints, type NamedEndpoint } from '../targets/endpoints.ts';
 import { connectScope } from '../targets/scope.ts';
 import type { Target } from '../targets/target.ts';
 import { targetSettings } from '../targets/target-settings.ts';
@@ -39,6 +41,7 @@ import { migrateDirectory } from './layout.ts';
 import { lockDirectory } from './lock.ts';
 import { observeGauges } from './own-gauges.ts';
 import { OwnMetricsReporter } from './own-metrics-reporter.ts';
+import type { OwnTraces, OwnTracesOptions } from './own-traces.ts';
 import { Positions } from './positions.ts';
 import { configuredAttributes } from './record-attributes.ts';
 import { startTracing, stopTracing } from './self-tracing.ts';
@@ -80,6 +83,91 @@ async function createDashboard(
   if (!config.dashboard.enabled) return undefined;
   const { DashboardExporter } = await import('../../exporters/dashboard/index.ts');
   return new DashboardExporter(sources, config.interval, telemetry);
+}
+
+/** @returns undefined where nobody can watch, or where the exported rounds are as frequent */
+function connectLiveSamplers(
+  intervalMs: number,
+  dashboard: DashboardExporter | undefined,
+  options: Omit<LiveSamplersOptions, 'isWatched' | 'onSample'>,
+): LiveSamplers | undefined {
+  if (dashboard === undefined || intervalMs <= LIVE_INTERVAL_MS) return undefined;
+  const samplers = new LiveSamplers({
+    ...options,
+    isWatched: () => dashboard.hasViewers,
+    onSample: (sets) => dashboard.addLiveSample(sets),
+  });
+  dashboard.onViewerConnected = () => samplers.start();
+  return samplers;
+}
+
+/** @returns undefined where the agent does not trace itself */
+async function traceItself(
+  isWanted: boolean,
+  hasReceiver: boolean,
+  logger: Logger,
+  telemetry: Telemetry,
+  options: OwnTracesOptions,
+): Promise<OwnTraces | undefined> {
+  if (!isWanted) return undefined;
+  if (hasReceiver) return startTracing(telemetry, options);
+  logger.warn('telemetry.traces: no OTLP destination receives traces; the agent does not trace itself');
+  return undefined;
+}
+
+function logStart(logger: Logger, config: Config, endpoints: readonly NamedEndpoint[], server: Server): void {
+  if (patternEngine !== 'v8')
+    logger.warn(
+      `this Node (${process.version}) has no linear engine for regular expressions: log patterns use ${patternEngine}, which costs more CPU. To fix: use the Node version of the image`,
+    );
+  logger.info(
+    {
+      version: VERSION,
+      daemon: endpoints.map(({ endpoint }) => endpoint.host).join(', '),
+      origin: endpoints.map(({ endpoint }) => endpoint.origin).join(', '),
+      exporters: config.exporter,
+      listen: urlOf(server),
+    },
+    config.dashboard.enabled ? `portlight runs; its page is ${browserUrlOf(server)}/` : 'portlight runs',
+  );
+}
+
+/** What a running agent has to stop. */
+interface AgentParts {
+  readonly telemetry: Telemetry;
+  readonly server: Server;
+  readonly rounds: RoundScheduler;
+  readonly targets: readonly Target[];
+  readonly pipeline: Pipeline;
+  readonly exporters: readonly Exporter[];
+  readonly dashboard: DashboardExporter | undefined;
+  readonly ownMetrics: OwnMetricsReporter;
+  readonly ownTraces: OwnTraces | undefined;
+  readonly positions: Positions;
+  readonly unlock: () => Promise<void>;
+}
+
+/** Stops what collects, then delivers what is left, then closes what both need. */
+async function stopAgent(parts: AgentParts): Promise<void> {
+  const { telemetry, server, rounds, targets, pipeline, exporters, ownMetrics, positions } = parts;
+  const deadline = AbortSignal.timeout(FLUSH_MS);
+  const stopped = rounds.stop();
+  await closeEndpoint(server);
+  await stopped;
+  await Promise.all(targets.map((target) => target.stop()));
+  pipeline.flush();
+  await ownMetrics.report();
+  await stopTracing(telemetry, parts.ownTraces);
+  const ended = await Promise.allSettled([
+    ...exporters.map((exporter) => exporter.shutdown(deadline)),
+    parts.dashboard?.shutdown(),
+    ownMetrics.shutdown(),
+  ]);
+  for (const end of ended) if (end.status === 'rejected') telemetry.reportError('exporters', end.reason);
+  // Acknowledgements that arrive in this turn of the event loop become positions.
+  await new Promise((resolve) => setImmediate(resolve));
+  positions.close();
+  await parts.unlock();
 }
 
 /**
@@ -174,28 +262,22 @@ async function startLocked(
     isDaemonUnreachable: (id) => targets.some((target) => target.isUnreachable && target.exists(id)),
     warn: (message) => telemetry.warn(message),
   });
-  if (config.telemetry.traces && !sendsTraces)
-    logger.warn('telemetry.traces: no OTLP destination receives traces; the agent does not trace itself');
-  const ownTraces =
-    config.telemetry.traces && sendsTraces
-      ? await startTracing(telemetry, {
-          resource: agentResource.attributes,
-          emit: (otlp, count) => pipeline.emitOwnSpans(agentResource, otlp, count),
-        })
-      : undefined;
+  const ownTraces = await traceItself(config.telemetry.traces, sendsTraces, logger, telemetry, {
+    resource: agentResource.attributes,
+    emit: (otlp, count) => pipeline.emitOwnSpans(agentResource, otlp, count),
+  });
 
   const files = openKernelFiles(telemetry);
   const metrics = metricSelection(config, alerts.metrics);
   const { procfs, rootfs } = config;
-  const liveSamplers =
-    dashboard === undefined || config.interval <= LIVE_INTERVAL_MS
-      ? undefined
-      : new LiveSamplers({
-          ...{ procfs, rootfs, files, telemetry, rows: metrics.rows },
-          isWatched: () => dashboard.hasViewers,
-          onSample: (sets) => dashboard.addLiveSample(sets),
-        });
-  if (dashboard !== undefined) dashboard.onViewerConnected = () => liveSamplers?.start();
+  const { rows } = metrics;
+  const liveSamplers = connectLiveSamplers(config.interval, dashboard, {
+    procfs,
+    rootfs,
+    files,
+    telemetry,
+    rows,
+  });
   targets.push(
     ...createTargets(endpoints, scope, {
       settings: targetSettings(config),
@@ -220,21 +302,7 @@ async function startLocked(
     positions.close();
     throw error;
   });
-  if (patternEngine !== 'v8')
-    logger.warn(
-      `this Node (${process.version}) has no linear engine for regular expressions: log patterns use ${patternEngine}, which costs more CPU. To fix: use the Node version of the image`,
-    );
-  logger.info(
-    {
-      version: VERSION,
-      daemon: endpoints.map(({ endpoint }) => endpoint.host).join(', '),
-      origin: endpoints.map(({ endpoint }) => endpoint.origin).join(', '),
-      exporters: config.exporter,
-      listen: urlOf(server),
-    },
-    dashboard === undefined ? 'portlight runs' : `portlight runs; its page is ${browserUrlOf(server)}/`,
-  );
-
+  logStart(logger, config, endpoints, server);
   observeGauges(telemetry, exporters, targets);
   const ownMetrics = new OwnMetricsReporter(destinations.length > 0, {
     ...{ telemetry, baseline, temporality },
@@ -259,26 +327,9 @@ async function startLocked(
   for (const exporter of exporters) exporter.start?.();
   for (const target of targets) target.start(() => rounds.start());
 
-  return {
-    async stop() {
-      const deadline = AbortSignal.timeout(FLUSH_MS);
-      const stopped = rounds.stop();
-      await closeEndpoint(server);
-      await stopped;
-      await Promise.all(targets.map((target) => target.stop()));
-      pipeline.flush();
-      await ownMetrics.report();
-      await stopTracing(telemetry, ownTraces);
-      const ended = await Promise.allSettled([
-        ...exporters.map((exporter) => exporter.shutdown(deadline)),
-        dashboard?.shutdown(),
-        ownMetrics.shutdown(),
-      ]);
-      for (const end of ended) if (end.status === 'rejected') telemetry.reportError('exporters', end.reason);
-      // Acknowledgements that arrive in this turn of the event loop become positions.
-      await new Promise((resolve) => setImmediate(resolve));
-      positions.close();
-      await unlock();
-    },
+  const parts = {
+    ...{ telemetry, server, rounds, targets, pipeline, exporters, dashboard },
+    ...{ ownMetrics, ownTraces, positions, unlock },
   };
+  return { stop: () => stopAgent(parts) };
 }

@@ -178,8 +178,8 @@ test('three daemons each have their own identity; when one stops, the others are
     );
     t.deepEqual(linesOf(receiver, names[place]!), numbered(300), `${place}: each line once`);
   }
-  const told = linesOf(receiver, names.tls!);
-  t.deepEqual(told, numbered(told.length), 'no line twice after the outage of the daemon');
+  const lines = linesOf(receiver, names.tls!);
+  t.deepEqual(lines, numbered(lines.length), 'no line twice after the outage of the daemon');
 
   const url = await listenUrl(agent);
   // A daemon updates the stats of a container once a second, which is not in every round.
@@ -196,7 +196,7 @@ test('where no cgroup can be read, the stats API has the same metrics', async (t
   t.teardown(() => receiver.stop());
   const name = uniqueName('quiet');
   await runContainer(t, { name, script: 'head -c 4000000 /dev/zero > /tmp/x; exec sleep 600', host: LIMITS });
-  // A directory without the container's process stands in for /proc.
+  // A directory without the container's process replaces /proc.
   const blind = temporaryDirectory(t);
   const variables = {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),

@@ -115,7 +115,7 @@ function described(resource: Values): string {
 }
 
 /** All records of a container, each once. For one that exits soon, only those that do not depend on timing. */
-function told(receiver: Receiver, name: string, lasts: boolean): string[] {
+function recordsOf(receiver: Receiver, name: string, lasts: boolean): string[] {
   const isOf = ({ resource }: { resource: Values }) => resource['container.name'] === name;
   const points = lasts ? receiver.points.filter(isOf) : [];
   const lines = receiver.logsOf(name).filter(({ eventName }) => eventName === '');
@@ -183,7 +183,7 @@ test('docker run, Compose, Swarm, a pod and a unit: each sends the records that 
   await waitFor('the exit on the host', () =>
     onHost.logsOf(brief).some(({ eventName }) => eventName === 'docker.container.destroy'),
   );
-  const all = (receiver: Receiver) => [told(receiver, lasting, true), told(receiver, brief, false)];
+  const all = (receiver: Receiver) => [recordsOf(receiver, lasting, true), recordsOf(receiver, brief, false)];
   const expected = () => all(onHost);
   await waitFor(
     'three rounds on the host',

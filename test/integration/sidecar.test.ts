@@ -22,7 +22,7 @@ test.before(ensureImage);
 const PROJECT = 'com.docker.compose.project';
 
 /** Names of the containers with any received record. */
-const toldOf = (receiver: Receiver): string[] => [
+const observedNames = (receiver: Receiver): string[] => [
   ...new Set(
     [receiver.logs, receiver.points, receiver.spans]
       .flat()
@@ -32,7 +32,11 @@ const toldOf = (receiver: Receiver): string[] => [
 ];
 
 /** Waits for all records of a container: metrics of its cgroup, its log line and, once it has exited, its exit. */
-async function toldInFull(receiver: Receiver, container: Docker.Container, line: string): Promise<void> {
+async function waitForAllRecords(
+  receiver: Receiver,
+  container: Docker.Container,
+  line: string,
+): Promise<void> {
   const name = await nameOf(container);
   await waitFor(`metrics of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
   await waitFor(`the log of ${name}`, () => receiver.logsOf(name).some(({ body }) => body === line));
@@ -91,13 +95,13 @@ test.serial('scope project: an agent observes its own Compose project and nothin
   const other = await runContainer(t, { name: outside, script: SCRIPT, labels: { [PROJECT]: 'other' } });
   const own = await runContainer(t, { name: inside, script: SCRIPT, labels });
   await other.kill();
-  await toldInFull(receiver, own, 'begun');
+  await waitForAllRecords(receiver, own, 'begun');
   await waitFor('the volume', () => aboutHost(receiver).length > 0);
   t.deepEqual(
-    aboutHost(receiver).map((told) => told.replace(/ (found|new)$/, '')),
+    aboutHost(receiver).map((record) => record.replace(/ (found|new)$/, '')),
     [`portlight.inventory.volume volume ${volume}`],
   );
-  t.deepEqual(toldOf(receiver).sort(), [inside, await nameOf(agent)].sort());
+  t.deepEqual(observedNames(receiver).sort(), [inside, await nameOf(agent)].sort());
   // Commands have the same scope.
   const { stdout: ps } = await execSidecar(agent, ['ps', '-o', 'json']);
   t.deepEqual(
@@ -141,13 +145,13 @@ test.serial(
     });
     const last = await runContainer(t, { name: chained, script: SCRIPT, host: on(`container:${sharer}`) });
     await other.kill();
-    await toldInFull(receiver, last, 'begun');
-    await toldInFull(receiver, shared, 'shares');
+    await waitForAllRecords(receiver, last, 'begun');
+    await waitForAllRecords(receiver, shared, 'shares');
     // When the owner exits, the network is gone.
     await waitFor('the owner', () => receiver.logsOf(owner).some(({ body }) => body === 'owns'));
     for (const name of [owner, await nameOf(agent)])
       await waitFor(`metrics of ${name}`, () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
-    t.deepEqual(toldOf(receiver).sort(), [owner, sharer, chained, await nameOf(agent)].sort());
+    t.deepEqual(observedNames(receiver).sort(), [owner, sharer, chained, await nameOf(agent)].sort());
     t.deepEqual(aboutHost(receiver), []);
   },
 );
@@ -166,8 +170,8 @@ test.serial('scope self: an agent observes what its own label selects and nothin
   const first = await runContainer(t, { name: named, script: SCRIPT });
   const second = await runContainer(t, { name: labelled, script: SCRIPT, labels: { team: labelled } });
   await other.kill();
-  for (const container of [first, second]) await toldInFull(receiver, container, 'begun');
-  t.deepEqual(toldOf(receiver).sort(), [named, labelled].sort());
+  for (const container of [first, second]) await waitForAllRecords(receiver, container, 'begun');
+  t.deepEqual(observedNames(receiver).sort(), [named, labelled].sort());
   t.deepEqual(aboutHost(receiver), []);
 });
 
@@ -270,9 +274,9 @@ test.serial(
       by(whose).logs.find(({ eventName }) => eventName === `docker.container.${action}`);
     /** The events of its life, each once. */
     const lifeBy = (whose: string) => {
-      const told = by(whose).logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
+      const events = by(whose).logs.filter(({ eventName }) => eventName.startsWith('docker.container.'));
       const once = new Map(
-        told.map(({ eventName, attributes }) => [attributes['log.record.uid'], eventName]),
+        events.map(({ eventName, attributes }) => [attributes['log.record.uid'], eventName]),
       );
       return [...once.values()].map((name) => name.replace('docker.container.', ''));
     };
@@ -323,7 +327,7 @@ test.serial(
       );
     }
     const die = event('kernel', 'die')!;
-    t.is(die.attributes['process.exit.code'], undefined, 'nobody has told it');
+    t.is(die.attributes['process.exit.code'], undefined, 'the exit code is unknown');
     t.is(die.resource['container.name'], app.id.slice(0, 12));
     t.is(die.resource['container.runtime.name'], 'docker');
     // It shares a namespace with the agent, not with the host.
@@ -362,11 +366,11 @@ test.serial('each recipe observes its own project, with the privileges that it g
     const { receiver, endpoint } = await receiverOnNetwork(t);
     const containers = await startRecipe(t, file, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
     const idOf = (service: string) => containers.get(service)!.id;
-    const told = (id: string) =>
+    const isMeasured = (id: string) =>
       receiver.points.some(
         ({ resource, name }) => resource['container.id'] === id && name === 'container.memory.usage',
       );
-    await waitFor(`metrics of ${file}`, () => told(idOf('web')));
+    await waitFor(`metrics of ${file}`, () => isMeasured(idOf('web')));
     await waitFor(`namespaces of ${file}`, () =>
       receiver.logs.some(
         ({ resource, eventName }) =>
@@ -380,7 +384,7 @@ test.serial('each recipe observes its own project, with the privileges that it g
       [],
       file,
     );
-    const ofHost = aboutHost(receiver).filter((told) => !told.startsWith('portlight.inventory.'));
+    const ofHost = aboutHost(receiver).filter((record) => !record.startsWith('portlight.inventory.'));
     t.deepEqual(ofHost, [], file);
   }
 });
