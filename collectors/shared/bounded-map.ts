@@ -5,6 +5,11 @@
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   private readonly capacity: number;
   private readonly onEvict: ((key: Key, value: Value) => void) | undefined;
+  /**
+   * The oldest key comes next: those before it were evicted, and a key that is set again moves behind all
+   * others. A new iterator would have to skip the holes of all evicted entries each time.
+   */
+  private readonly oldestKeys: MapIterator<Key>;
 
   /**
    * @param capacity largest number of entries, at least 1
@@ -15,6 +20,7 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
     super();
     this.capacity = capacity;
     this.onEvict = onEvict;
+    this.oldestKeys = this.keys();
   }
 
   override set(key: Key, value: Value): this {
@@ -25,7 +31,8 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
   }
 
   private evictOldest(): void {
-    const [key, value] = this.entries().next().value!;
+    const key = this.oldestKeys.next().value!;
+    const value = this.get(key)!;
     this.delete(key);
     this.onEvict?.(key, value);
   }

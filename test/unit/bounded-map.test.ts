@@ -58,3 +58,25 @@ test('the map holds the last keys that were set, whatever the sequence', (t) => 
     ),
   );
 });
+
+test('the map stays within its capacity while keys are set, deleted and cleared in any order', (t) => {
+  const step = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ kind: fc.constant('set'), key: fc.nat(6) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete'), key: fc.nat(6) }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'clear', key: 0 }) },
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60 }), (capacity, steps) => {
+      const map = new BoundedMap<number, number>(capacity);
+      let expected: number[] = [];
+      for (const { kind, key } of steps) {
+        expected = kind === 'clear' ? [] : expected.filter((each) => each !== key);
+        if (kind === 'set') expected = [...expected, key].slice(-capacity);
+        if (kind === 'set') map.set(key, key);
+        else if (kind === 'delete') map.delete(key);
+        else map.clear();
+        t.deepEqual([...map.keys()], expected);
+      }
+    }),
+  );
+});
