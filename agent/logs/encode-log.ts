@@ -1,6 +1,7 @@
 /** Encodes log lines as OTLP log records (`logs/v1/logs.proto`). */
 import { isUtf8 } from 'node:buffer';
 import type { AttributeValue, IoStream, LogLine } from '../../collectors/records/records.ts';
+import { BoundedMap } from '../../collectors/shared/bounded-map.ts';
 import { writeAnyValue, writeKeyValue } from '../../exporters/otlp/wire/encode-value.ts';
 import { FIELDS } from '../../exporters/otlp/wire/fields.ts';
 import {
@@ -143,14 +144,14 @@ function jsonValue(writer: Writer, field: number, value: unknown): void {
 }
 
 /** Encodings of keys, which recur. The limit is above what programs use, and bounds what an attacker can fill. */
-const keys = new Map<string, Buffer>();
 const MAX_KEYS = 4096;
+const keys = new BoundedMap<string, Buffer>(MAX_KEYS);
 
 function keyField(key: string): Buffer {
   let bytes = keys.get(key);
   if (bytes === undefined) {
     bytes = encodeFields((writer) => writer.string(KEY, key));
-    if (keys.size < MAX_KEYS) keys.set(key, bytes);
+    keys.set(key, bytes);
   }
   return bytes;
 }
