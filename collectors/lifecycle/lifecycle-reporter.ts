@@ -254,9 +254,12 @@ export class LifecycleReporter {
     // A run ends once, however late the daemon reports an end that was concluded.
     const isOver = state.status === 'exited' && state.isEndConcluded;
     const repeatsEnd = action === 'die' && isOver && startedAt <= state.startedAt;
+    // A container is created once. The daemon can report it after the agent concluded it and later events.
+    const repeatsCreation =
+      action === 'create' && state.lastEventAt !== 0n && state.lastTimes.create !== undefined;
     const { concluded } = state;
     const distance = concluded?.action === action ? time - concluded.time : SAME_EVENT_WINDOW;
     const repeatsConcluded = distance < SAME_EVENT_WINDOW && distance > -SAME_EVENT_WINDOW;
-    return this.states.isReportedEarlier(id, time) || repeatsEnd || repeatsConcluded;
+    return this.states.isReportedEarlier(id, time) || repeatsEnd || repeatsCreation || repeatsConcluded;
   }
 }

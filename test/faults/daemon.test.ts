@@ -1,4 +1,4 @@
-/** A daemon that is late, or restarted, on daemons of the test's own. */
+/** A daemon that starts late, or restarts. */
 import test from 'ava';
 import { clientOf, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
@@ -7,7 +7,7 @@ import { Receiver } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
-test('an agent that is there before its daemon, and outlives a restart of it, follows it all the same', async (t) => {
+test('an agent that starts before its daemon observes it, also after a restart of the daemon', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const directory = temporaryDirectory(t);
@@ -34,7 +34,7 @@ test('an agent that is there before its daemon, and outlives a restart of it, fo
   let dockerd = await startDockerd({ ownNetwork: true, directory });
   t.teardown(() => dockerd.stop());
   const docker = clientOf(dockerd.host);
-  await waitFor('the agent to find it', ready, 60_000);
+  await waitFor('the agent to connect', ready, 60_000);
   await importBusybox(docker, 'portlight-test', 'busybox');
   const create = (name: string, script: string) =>
     docker.createContainer({
@@ -52,7 +52,7 @@ test('an agent that is there before its daemon, and outlives a restart of it, fo
   );
 
   dockerd.kill('SIGKILL');
-  await waitFor('the agent to notice', async () => !(await ready()));
+  await waitFor('the agent to be disconnected', async () => !(await ready()));
   const counted = lines('before').length;
   dockerd = await startDockerd({ ownNetwork: true, directory });
   await waitFor('the agent to be back', ready, 60_000);
@@ -61,6 +61,6 @@ test('an agent that is there before its daemon, and outlives a restart of it, fo
   await waitFor('the new container', () => lines('after').length === 1);
   await waitFor('the old one again', () => lines('before').length > counted + 5);
   const bodies = lines('before').map(({ time }) => time);
-  t.is(new Set(bodies).size, bodies.length, 'no line comes twice');
+  t.is(new Set(bodies).size, bodies.length, 'no line arrives twice');
   t.is((await agent.stop()).code, 0);
 });

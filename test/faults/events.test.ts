@@ -40,17 +40,20 @@ const REMOVED = /^create( start die)? destroy$/;
 /** What can be left of a container if nothing remembers its creation and its removal. */
 const FRAGMENT = /^(create( start( die)?)?( destroy)?)?$/;
 
-/** Receipts of events that were received before: when the event was first received, and its uid. */
-function repeats(receiver: Receiver): { first: number; uid: string }[] {
-  const first = new Map<string, number>();
-  return receiver.logs.flatMap(({ eventName, attributes, at }) => {
-    if (!eventName.startsWith('docker.container.')) return [];
-    const uid = String(attributes['log.record.uid']);
-    const before = first.get(uid);
-    if (before === undefined) first.set(uid, at);
-    return before === undefined ? [] : [{ first: before, uid }];
+/** Events that were received before, with the first receipt. */
+function repeats(receiver: Receiver): { first: ReceivedLog; again: ReceivedLog }[] {
+  const received = new Map<string, ReceivedLog>();
+  return receiver.logs.flatMap((event) => {
+    if (!event.eventName.startsWith('docker.container.')) return [];
+    const uid = String(event.attributes['log.record.uid']);
+    const first = received.get(uid);
+    if (first === undefined) received.set(uid, event);
+    return first === undefined ? [] : [{ first, again: event }];
   });
 }
+
+const receiptOf = ({ at, observedTime, attributes }: ReceivedLog): string =>
+  `at ${at}, observed at ${observedTime}, ${attributes['portlight.event.time'] ?? 'sent by the daemon'}`;
 
 test.serial(
   'daemon and agent are killed ten times each: every history is whole that one of them can know',
@@ -160,10 +163,13 @@ test.serial(
     t.true(unknowable < created / 2, 'most of the storm has to be known');
     const unexplained = repeated.filter(
       ({ first }) =>
-        !outages.agentKills.some((kill) => first > kill - AT_RISK_MS && first < kill + IN_FLIGHT_MS),
+        !outages.agentKills.some((kill) => first.at > kill - AT_RISK_MS && first.at < kill + IN_FLIGHT_MS),
     );
     t.deepEqual(
-      unexplained.map(({ first, uid }) => `${uid} first received at ${first}`),
+      unexplained.map(
+        ({ first, again }) =>
+          `${first.attributes['log.record.uid']}: ${receiptOf(first)}; again ${receiptOf(again)}`,
+      ),
       [],
       `agents killed at ${outages.agentKills.join(' ')}`,
     );

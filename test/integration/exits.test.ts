@@ -1,4 +1,4 @@
-/** Why containers end: each reason brought about, and told with the evidence. */
+/** Exit reasons: each one is provoked, and reported with its evidence. */
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
 import { limitedParent } from '../support/cgroup.ts';
@@ -14,7 +14,7 @@ const eventsOf = (receiver: Receiver, name: string, event: string): ReceivedLog[
 const dieOf = (receiver: Receiver, name: string): Promise<ReceivedLog> =>
   waitFor(`the end of ${name}`, () => eventsOf(receiver, name, 'docker.container.die')[0]);
 
-test('each reason of an end is told apart', async (t) => {
+test('each exit reason is recognised', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -66,7 +66,7 @@ test('each reason of an end is told apart', async (t) => {
 
 const EAT = 'x=$(yes | head -c 100000000)';
 
-test('an end for want of memory bears the limit, what was used and the last words', async (t) => {
+test('an OOM kill is reported with the limit, the memory usage and the last log lines', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, {
@@ -90,12 +90,12 @@ test('an end for want of memory bears the limit, what was used and the last word
   t.is(lines.length, 10, 'the last ten');
   t.true(lines.includes('line 15'));
   t.true(lines.includes('password=[redacted]'), 'what is redacted in the log is redacted here');
-  // The daemon can tell the end first.
+  // The daemon can report the exit before the OOM kill.
   const oom = await waitFor('the kill', () => eventsOf(receiver, name, 'docker.container.oom')[0]);
   t.is(oom.severityNumber, 17);
 });
 
-test('the last words of a container that ends at once are on its end', async (t) => {
+test('a container that exits at once is reported with its last log lines', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -111,7 +111,7 @@ test('the last words of a container that ends at once are on its end', async (t)
   }
 });
 
-test('throttling before the end is told', async (t) => {
+test('an exit is reported with the CPU throttling before it', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, {
@@ -129,7 +129,7 @@ test('throttling before the end is told', async (t) => {
   t.true(share > 0.3 && share <= 1, `${share}`);
 });
 
-test('a container that restarts over and over is a loop, once', async (t) => {
+test('a restart loop is reported once', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -142,7 +142,7 @@ test('a container that restarts over and over is a loop, once', async (t) => {
   t.is(loops[0]!.attributes['portlight.restart_loop.ends'], 3);
 });
 
-test('health that comes and goes is flapping, once', async (t) => {
+test('flapping health is reported once', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -160,17 +160,17 @@ test('health that comes and goes is flapping, once', async (t) => {
       },
     },
   });
-  const told = () => eventsOf(receiver, name, 'portlight.container.health_flapping');
-  await waitFor('flapping', () => told().length > 0, 60_000);
+  const flapping = () => eventsOf(receiver, name, 'portlight.container.health_flapping');
+  await waitFor('flapping', () => flapping().length > 0, 60_000);
   const unhealthy = () => eventsOf(receiver, name, 'docker.container.health_status.unhealthy');
   const before = unhealthy().length;
   await waitFor('it to flap on', () => unhealthy().length > before + 1, 60_000);
-  t.is(told().length, 1);
+  t.is(flapping().length, 1);
   t.is(unhealthy()[0]!.severityNumber, 13);
   t.true(Number(unhealthy()[0]!.attributes['docker.event.duration']) > 0);
 });
 
-test('a process killed at a limit above the container is not blamed on its own', async (t) => {
+test("an OOM kill at a parent cgroup is not attributed to the container's own limit", async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const parent = limitedParent(t, 24 * 1024 * 1024);
@@ -179,7 +179,7 @@ test('a process killed at a limit above the container is not blamed on its own',
     return;
   }
   const name = uniqueName('squeezed');
-  // What other tests' containers tell is none of this one's.
+  // The agent observes only this container, so that other tests' OOM kills do not count.
   await startAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--containers-include', `name=${name}`],

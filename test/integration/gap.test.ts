@@ -1,4 +1,4 @@
-/** What happens while the agent or the daemon is away is told afterwards, once, and as what it is. */
+/** What happens while the agent or the daemon is away is reported afterwards, once, and correctly. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -12,13 +12,13 @@ import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** Positions are written together; by then they are. */
-const SOON_KEPT_MS = 500;
+/** Positions are written in groups: after this time they are on disk. */
+const SAVED_MS = 500;
 const VANISHED_MS = 1500;
 
 type Start = () => Promise<AgentProcess>;
 
-/** Starts agents one after the other, on one data directory. */
+/** Starts agents, one after the other, on one data directory. */
 function agents(t: ExecutionContext, host: string, receiver: Receiver, data = temporaryDirectory(t)): Start {
   return async () => {
     const agent = new AgentProcess(
@@ -40,16 +40,16 @@ const create = (
   more: Docker.ContainerCreateOptions = {},
 ) => docker.createContainer({ name, Image: IMAGE, Cmd: ['sh', '-c', script], ...more });
 
-const story = (receiver: Receiver, id: string): ReceivedLog[] =>
+const eventsOf = (receiver: Receiver, id: string): ReceivedLog[] =>
   receiver.logs.filter(
     ({ resource, eventName }) => resource['container.id'] === id && eventName.startsWith('docker.container.'),
   );
 const actions = (events: readonly ReceivedLog[]) =>
   events.map(({ eventName }) => eventName.replace('docker.container.', ''));
-const isMadeUp = ({ attributes }: ReceivedLog) => attributes['portlight.event.synthesized'] === true;
+const isConcluded = ({ attributes }: ReceivedLog) => attributes['portlight.event.synthesized'] === true;
 const time = (text: string) => BigInt(Date.parse(text)) * 1_000_000n;
 
-test('what happened while the agent was away is told, more than the daemon remembers', async (t) => {
+test('events missed during downtime are reported, also those that the daemon no longer remembers', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const { docker, host } = await ownDaemon(t);
@@ -64,11 +64,11 @@ test('what happened while the agent was away is told, more than the daemon remem
   const of = (name: string) => containers.get(name)!;
   const first = await start();
   await waitFor('all of them', () => names.every((name) => receiver.logsOf(name).length > 0));
-  // The reader's positions are on disk.
+  // Wait until the positions are on disk.
   const before = receiver.logs.length;
   await docker.createVolume({ Name: 'marker' });
   await waitFor('the marker', () => receiver.logs.length > before);
-  await sleep(SOON_KEPT_MS);
+  await sleep(SAVED_MS);
   first.kill('SIGKILL');
   await first.exit;
 
@@ -81,13 +81,13 @@ test('what happened while the agent was away is told, more than the daemon remem
   const brandNew = await create(docker, 'new');
   await brandNew.start();
   containers.set('new', brandNew);
-  // 300 events of something else: the daemon forgets all of the above.
+  // 300 other events: the daemon forgets all of the above.
   for (let index = 0; index < 150; index++) {
     const { name } = await docker.createVolume({ Name: `flood${index}` });
     await docker.getVolume(name).remove();
   }
   const second = await start();
-  const told = (name: string) => story(receiver, of(name).id);
+  const reported = (name: string) => eventsOf(receiver, of(name).id);
   const expected: Record<string, string[]> = {
     removed: ['die', 'destroy'],
     restarted: ['die', 'start'],
@@ -99,37 +99,37 @@ test('what happened while the agent was away is told, more than the daemon remem
     new: ['create', 'start'],
   };
   for (const [name, wanted] of Object.entries(expected)) {
-    await waitFor(`what happened to ${name}`, () => told(name).length >= wanted.length);
-    t.deepEqual(actions(told(name)), wanted, name);
-    t.true(told(name).every(isMadeUp), name);
+    await waitFor(`what happened to ${name}`, () => reported(name).length >= wanted.length);
+    t.deepEqual(actions(reported(name)), wanted, name);
+    t.true(reported(name).every(isConcluded), name);
   }
   const ended = (await of('ended').inspect()).State;
-  const [die] = told('ended');
-  t.is(die!.time / 1_000_000n, time(ended.FinishedAt) / 1_000_000n, 'at the time that the daemon says');
+  const [die] = reported('ended');
+  t.is(die!.time / 1_000_000n, time(ended.FinishedAt) / 1_000_000n, 'at the time that the daemon shows');
   t.is(die!.attributes['process.exit.code'], 137);
   t.is(die!.attributes['portlight.event.time'], 'known');
   t.is(die!.resource['container.name'], 'ended');
   const restarted = (await of('restarted').inspect()).State;
-  t.is(told('restarted')[1]!.time / 1_000_000n, time(restarted.StartedAt) / 1_000_000n);
-  t.is(told('removed')[0]!.resource['container.name'], 'removed', 'its identity is remembered');
-  t.is(told('removed')[0]!.attributes['portlight.exit.reason'], 'unknown');
-  t.is(told('renamed')[0]!.attributes['docker.container.previous_name'], '/renamed');
+  t.is(reported('restarted')[1]!.time / 1_000_000n, time(restarted.StartedAt) / 1_000_000n);
+  t.is(reported('removed')[0]!.resource['container.name'], 'removed', 'the identity is remembered');
+  t.is(reported('removed')[0]!.attributes['portlight.exit.reason'], 'unknown');
+  t.is(reported('renamed')[0]!.attributes['docker.container.previous_name'], '/renamed');
 
-  // Nothing of it is told again.
-  const madeUp = () => receiver.logs.filter(isMadeUp).map(({ body }) => body);
-  const count = madeUp();
+  // Nothing of it is reported again.
+  const concluded = () => receiver.logs.filter(isConcluded).map(({ body }) => body);
+  const count = concluded();
   await second.stop();
   const third = await start();
   await of('untouched').kill();
   await waitFor('an event of now', () =>
-    told('untouched').some(({ eventName }) => eventName.endsWith('.die')),
+    reported('untouched').some(({ eventName }) => eventName.endsWith('.die')),
   );
-  t.deepEqual(madeUp(), count);
-  t.false(told('untouched').some(isMadeUp));
+  t.deepEqual(concluded(), count);
+  t.false(reported('untouched').some(isConcluded));
   await third.stop();
 });
 
-/** A way to a daemon that is gone for a while as soon as it is asked for something. */
+/** A proxy to a daemon that disappears for a while at a certain request. */
 async function vanishing(t: ExecutionContext, host: string, asked: string) {
   const path = join(temporaryDirectory(t), 'docker.sock');
   const open = new Set<Socket>();
@@ -159,7 +159,7 @@ async function vanishing(t: ExecutionContext, host: string, asked: string) {
   return { host: `unix://${path}`, hasVanished: () => hasVanished };
 }
 
-test('a daemon that is gone before it has said of what it told an event is waited for', async (t) => {
+test('an event waits for the next daemon if its daemon disappears before it describes the container', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const daemon = await ownDaemon(t);
@@ -167,32 +167,32 @@ test('a daemon that is gone before it has said of what it told an event is waite
   const first = await agents(t, daemon.host, receiver, data)();
   const container = await create(daemon.docker, 'ended', 'trap exit TERM; while :; do sleep 1 & wait; done');
   const way = await vanishing(t, daemon.host, `/containers/${container.id}/json`);
-  await waitFor('its creation', () => story(receiver, container.id).length === 1);
+  await waitFor('its creation', () => eventsOf(receiver, container.id).length === 1);
   await first.stop();
   await container.start();
   const { StartedAt } = (await container.inspect()).State;
-  // The next daemon ends it, and knows of no start.
+  // The next daemon stops it, and does not remember the start.
   await daemon.restart('SIGKILL');
   await agents(t, way.host, receiver, data)();
-  await waitFor('its end', () => actions(story(receiver, container.id)).includes('die'));
+  await waitFor('its end', () => actions(eventsOf(receiver, container.id)).includes('die'));
   t.true(way.hasVanished());
-  const told = story(receiver, container.id).filter(({ eventName }) =>
+  const lifecycle = eventsOf(receiver, container.id).filter(({ eventName }) =>
     /\.(create|start|die)$/.test(eventName),
   );
-  t.deepEqual(actions(told), ['create', 'start', 'die']);
-  t.is(told[1]!.attributes['portlight.event.time'], 'known');
-  t.is(told[1]!.time / 1_000_000n, time(StartedAt) / 1_000_000n);
-  t.false(isMadeUp(told[2]!));
+  t.deepEqual(actions(lifecycle), ['create', 'start', 'die']);
+  t.is(lifecycle[1]!.attributes['portlight.event.time'], 'known');
+  t.is(lifecycle[1]!.time / 1_000_000n, time(StartedAt) / 1_000_000n);
+  t.false(isConcluded(lifecycle[2]!));
 });
 
-test('events that the daemon still remembers are told as they were', async (t) => {
+test('events that the daemon remembers are reported as it sent them', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const { docker, host } = await ownDaemon(t);
   const start = agents(t, host, receiver);
   const first = await start();
   const before = await create(docker, 'before');
-  await waitFor('its creation', () => story(receiver, before.id).length === 1);
+  await waitFor('its creation', () => eventsOf(receiver, before.id).length === 1);
   await first.stop();
   await before.start();
   await before.kill();
@@ -202,17 +202,17 @@ test('events that the daemon still remembers are told as they were', async (t) =
   await during.wait();
   await during.remove();
   await start();
-  await waitFor('the last of them', () => actions(story(receiver, during.id)).includes('destroy'));
-  t.deepEqual(actions(story(receiver, before.id)), ['create', 'start', 'kill', 'die']);
-  t.deepEqual(actions(story(receiver, during.id)), ['create', 'start', 'die', 'destroy']);
-  t.false(receiver.logs.some(isMadeUp));
-  const die = story(receiver, during.id)[2]!;
+  await waitFor('the last of them', () => actions(eventsOf(receiver, during.id)).includes('destroy'));
+  t.deepEqual(actions(eventsOf(receiver, before.id)), ['create', 'start', 'kill', 'die']);
+  t.deepEqual(actions(eventsOf(receiver, during.id)), ['create', 'start', 'die', 'destroy']);
+  t.false(receiver.logs.some(isConcluded));
+  const die = eventsOf(receiver, during.id)[2]!;
   t.is(die.attributes['process.exit.code'], 4);
-  t.true(Number(die.attributes['docker.event.duration']) > 0, 'it knows since when');
+  t.true(Number(die.attributes['docker.event.duration']) > 0, 'the start time is known');
 });
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-  test(`a daemon that ends by ${signal} and comes back: its containers' story goes on without a gap`, async (t) => {
+  test(`the events of containers have no gap when the daemon ends by ${signal} and comes back`, async (t) => {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
     const { docker, host, restart } = await ownDaemon(t);
@@ -227,27 +227,27 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     await start();
     await waitFor('both', () => receiver.logsOf('once').length > 0 && receiver.logsOf('always').length > 0);
     await restart(signal);
-    await waitFor('the second run', () => actions(story(receiver, always.id)).includes('start'), 60_000);
-    await waitFor('the end of the first', () => actions(story(receiver, once.id)).includes('die'));
+    await waitFor('the second run', () => actions(eventsOf(receiver, always.id)).includes('start'), 60_000);
+    await waitFor('the end of the first', () => actions(eventsOf(receiver, once.id)).includes('die'));
     const ends = (id: string) =>
-      actions(story(receiver, id)).filter((action) => ['die', 'start'].includes(action));
+      actions(eventsOf(receiver, id)).filter((action) => ['die', 'start'].includes(action));
     t.deepEqual(ends(once.id), ['die']);
     t.deepEqual(ends(always.id), ['die', 'start']);
-    const { attributes } = story(receiver, once.id).find(({ eventName }) => eventName.endsWith('.die'))!;
-    // A daemon that is told to end tells its containers to end while it still answers.
+    const { attributes } = eventsOf(receiver, once.id).find(({ eventName }) => eventName.endsWith('.die'))!;
+    // A daemon that is asked to stop stops its containers while it still answers.
     t.is(attributes['portlight.exit.reason'], signal === 'SIGKILL' ? 'daemon_restart' : 'stopped');
-    const explained = () =>
+    const explanations = () =>
       receiver.logs.filter(({ eventName }) => eventName === 'portlight.container.stopped_by_daemon');
     if (signal === 'SIGTERM') {
-      await waitFor('it to be explained', () => explained().length === 2);
+      await waitFor('the explanation', () => explanations().length === 2);
       t.deepEqual(
-        explained()
+        explanations()
           .map(({ resource }) => resource['container.name'])
           .sort(),
         ['always', 'once'],
       );
-    } else t.is(explained().length, 0);
+    } else t.is(explanations().length, 0);
     const uids = receiver.logs.map(({ attributes: { 'log.record.uid': uid } }) => uid).filter(Boolean);
-    t.is(new Set(uids).size, uids.length, 'nothing twice');
+    t.is(new Set(uids).size, uids.length, 'no event twice');
   });
 }

@@ -1,4 +1,4 @@
-/** The main job: one container's whole story arrives at a receiver, by each protocol. */
+/** All records of one container's life arrive at a receiver, by each protocol. */
 import test from 'ava';
 import { protocolNames } from '../../config/receiver-options.ts';
 import { startAgent } from '../support/agent.ts';
@@ -43,7 +43,7 @@ for (const protocol of protocolNames) {
       },
     });
 
-    const name = uniqueName('story');
+    const name = uniqueName('life');
     const container = await runContainer(t, {
       name,
       script: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; [ $((i % 10)) = 0 ] && echo "error $i" >&2; done; sleep 600`,
@@ -88,7 +88,7 @@ for (const protocol of protocolNames) {
       'times have nanoseconds',
     );
 
-    // Whether the network is left before or after the end is told depends on the Engine.
+    // The network's disconnect comes before or after the exit, depending on the Engine.
     for (const type of ['docker.container.', 'docker.network.']) {
       const isOfType = (event: string) => event.startsWith(type);
       const names = events().map(({ eventName }) => eventName);
@@ -111,7 +111,8 @@ for (const protocol of protocolNames) {
     t.is(resource['os.type'], 'linux');
     t.is(resource['container.runtime.name'], 'docker');
     t.is(resource['container.runtime.version'], (await docker.version()).Version);
-    for (const record of records) t.deepEqual(record.resource, resource, 'logs and events bear one resource');
+    for (const record of records)
+      t.deepEqual(record.resource, resource, 'logs and events have the same resource');
     for (const point of receiver.points) {
       if (point.resource['container.name'] === name)
         t.deepEqual(point.resource, resource, 'and so do metrics');
@@ -122,13 +123,13 @@ for (const protocol of protocolNames) {
     const own = receiver.points.filter(({ name: metric }) => metric === 'portlight.records.collected');
     t.true(
       own.some(({ attributes, value }) => attributes.signal === 'logs' && value >= LINES),
-      'the agent tells of itself',
+      'the agent reports its own metrics',
     );
     t.is(own[0]!.resource['service.name'], 'portlight');
   });
 }
 
-test('two containers never share a resource, and a round is one request', async (t) => {
+test('each container has its own resource, and a round is one request', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const names = [uniqueName('one'), uniqueName('two')];
@@ -162,7 +163,7 @@ test('two containers never share a resource, and a round is one request', async 
   t.deepEqual(requests[0], requests[1], 'both containers come in the same requests');
 });
 
-test('a renamed container goes on under its new name, by the same id', async (t) => {
+test('a renamed container keeps its id, and its records get the new name', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const [before, after] = [uniqueName('before'), uniqueName('after')];
@@ -176,7 +177,7 @@ test('a renamed container goes on under its new name, by the same id', async (t)
   t.is(receiver.logsOf(after)[0]!.resource['container.id'], container.id);
 });
 
-test('a terminal is one stream, without its CR', async (t) => {
+test('the log of a terminal is one stream, without carriage returns', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -193,7 +194,7 @@ test('a terminal is one stream, without its CR', async (t) => {
   );
 });
 
-test('lines of any size and any bytes arrive whole', async (t) => {
+test('log lines of any size and any bytes arrive whole', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -211,7 +212,7 @@ test('lines of any size and any bytes arrive whole', async (t) => {
   t.deepEqual(bodies(), ['ä', '', 'x'.repeat(100_000), 'end']);
 });
 
-test('a container created before the agent and started after it is followed', async (t) => {
+test('a container created before the agent and started after it is observed', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('created');
@@ -222,7 +223,7 @@ test('a container created before the agent and started after it is followed', as
   t.pass();
 });
 
-test('a restarted container is followed on, each line once', async (t) => {
+test('the log of a restarted container arrives, each line once', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -250,7 +251,7 @@ test('a restarted container is followed on, each line once', async (t) => {
   });
 });
 
-test('events that are about no container bear the host', async (t) => {
+test('events that are about no container have the resource of the host', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });

@@ -14,7 +14,7 @@ const OBEDIENT = 'trap exit TERM; while :; do sleep 0.05; done';
 const seconds = ({ start, end }: ReceivedSpan): number => Number(end - start) / 1e9;
 
 for (const protocol of protocolNames) {
-  test(`a life from creation to its end is one trace over ${protocol}`, async (t) => {
+  test(`a container's life from creation to exit is one trace over ${protocol}`, async (t) => {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
     await startAgent(t, {
@@ -93,7 +93,7 @@ for (const protocol of protocolNames) {
   });
 }
 
-test('a run links to the one before it, of the same container, name or Compose service', async (t) => {
+test('a life links to the previous one of the same container, name or Compose service', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -120,7 +120,7 @@ test('a run links to the one before it, of the same container, name or Compose s
   t.true(two!.isError);
 });
 
-test('one that does not end when it is told to is seen to be killed after its grace', async (t) => {
+test('a container that ignores the stop signal is killed after the stop timeout', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
@@ -134,7 +134,7 @@ test('one that does not end when it is told to is seen to be killed after its gr
   t.true(seconds(stop()!) >= 0.9, 'it shows how long was waited');
 });
 
-test("traces are off by a switch, ours or OpenTelemetry's", async (t) => {
+test('an option of Portlight or of OpenTelemetry disables traces', async (t) => {
   for (const variables of [{ PORTLIGHT_TRACES_ENABLED: 'false' }, { OTEL_TRACES_EXPORTER: 'none' }]) {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());

@@ -1,4 +1,4 @@
-/** An hour on the made host: what its containers wrote, what happened to them, and the alerts that came of it. */
+/** A synthetic hour on a synthetic host: log lines, events and alerts of its containers. */
 
 import { Severity } from '../../collectors/records/records.ts';
 import type { AlertSeverity } from '../../config/severity.ts';
@@ -15,7 +15,7 @@ const checkout = (order: number): string[] => [
   JSON.stringify({ level: 'info', msg: 'payment accepted', order: 48_000 + order, provider: 'stripe' }),
 ];
 
-/** Lines of checkout in the last minutes, with a bad patch. */
+/** Log lines of checkout in the last minutes, with some warnings and errors. */
 function checkoutLog(now: number): [number, string][] {
   const lines: [number, string][] = [];
   for (let order = 0; order < 160; order++) {
@@ -105,37 +105,32 @@ export async function startDemoHour(): Promise<Feed> {
   const now = Date.now();
   const ago = (minutes: number) => now - minutes * MINUTE;
   const { WARN, ERROR } = Severity;
-  const tell = feed.event.bind(feed);
-  await tell('shop-migrate-1', 'docker.container.start', 'container shop-migrate-1 started', {
+  const emit = feed.event.bind(feed);
+  await emit('shop-migrate-1', 'docker.container.start', 'container shop-migrate-1 started', {
     time: ago(26),
   });
-  await tell('shop-migrate-1', 'docker.container.die', 'container shop-migrate-1 ended: exit code 0', {
+  await emit('shop-migrate-1', 'docker.container.die', 'container shop-migrate-1 exited with code 0', {
     time: ago(25),
   });
-  await tell(
-    'nightly-backup',
-    'docker.container.die',
-    'container nightly-backup ended: failed with exit code 1',
-    {
-      time: ago(25),
-      severity: ERROR,
-      attributes: {
-        'portlight.exit.reason': 'error',
-        'portlight.exit.log': ['opening repository', 'Fatal: repository is already locked by PID 71'],
-      },
+  await emit('nightly-backup', 'docker.container.die', 'container nightly-backup exited with code 1', {
+    time: ago(25),
+    severity: ERROR,
+    attributes: {
+      'portlight.exit.reason': 'error',
+      'portlight.exit.log': ['opening repository', 'Fatal: repository is already locked by PID 71'],
     },
-  );
+  });
   for (const [minutes, reason] of [
-    [44, 'killed at its memory limit'],
-    [21, 'killed at its memory limit'],
+    [44, 'OOM-killed at its memory limit (exit code 137)'],
+    [21, 'OOM-killed at its memory limit (exit code 137)'],
   ] as const) {
-    await tell(
+    await emit(
       'shop-checkout-1',
       'docker.container.oom',
-      'container shop-checkout-1: a process was killed, its memory limit is used up',
+      'container shop-checkout-1 had a process OOM-killed',
       { time: ago(minutes), severity: ERROR },
     );
-    await tell('shop-checkout-1', 'docker.container.die', `container shop-checkout-1 ended: ${reason}`, {
+    await emit('shop-checkout-1', 'docker.container.die', `container shop-checkout-1 ${reason}`, {
       time: ago(minutes) + 300,
       severity: ERROR,
       attributes: {
@@ -144,21 +139,26 @@ export async function startDemoHour(): Promise<Feed> {
         'portlight.exit.log': ['payment is slow', 'allocation failed'],
       },
     });
-    await tell('shop-checkout-1', 'docker.container.start', 'container shop-checkout-1 started', {
+    await emit('shop-checkout-1', 'docker.container.start', 'container shop-checkout-1 started', {
       time: ago(minutes) + 1400,
     });
-    await tell('shop-checkout-1', 'docker.container.health_status', 'container shop-checkout-1 is healthy', {
-      time: ago(minutes) + 31_000,
-    });
+    await emit(
+      'shop-checkout-1',
+      'docker.container.health_status',
+      'container shop-checkout-1 became healthy',
+      {
+        time: ago(minutes) + 31_000,
+      },
+    );
   }
-  await tell('shop-search-1', 'docker.container.health_status', 'container shop-search-1 is unhealthy', {
+  await emit('shop-search-1', 'docker.container.health_status', 'container shop-search-1 became unhealthy', {
     time: ago(6),
     severity: WARN,
   });
-  await tell('shop-worker-2', 'docker.container.update', 'container shop-worker-2 updated', {
+  await emit('shop-worker-2', 'docker.container.update', 'container shop-worker-2 updated', {
     time: ago(14),
   });
-  await tell('shop-web-1', 'docker.container.restart', 'container shop-web-1 restarted', { time: ago(33) });
+  await emit('shop-web-1', 'docker.container.restart', 'container shop-web-1 restarted', { time: ago(33) });
   const lines = checkoutLog(now);
   for (let from = 0; from < lines.length; from += 40)
     feed.log('shop-checkout-1', lines.slice(from, from + 40));

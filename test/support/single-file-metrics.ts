@@ -1,4 +1,4 @@
-/** Where the kernel has the value of each metric: what is exported is held against a plain reading of it. */
+/** The kernel file of each metric that is one number in one file, to compare exported values with it. */
 import type { Values } from './receiver.ts';
 
 type Row = readonly [metric: string, file: string, pattern: RegExp, factor?: number, attributes?: Values];
@@ -93,10 +93,10 @@ const V1: readonly Row[] = [
 export interface SingleFileMetric {
   readonly metric: string;
   readonly attributes: Values;
-  /** `unified` are cgroup v2's own files. */
+  /** `unified` means cgroup v2's own files. */
   readonly controller: string;
   readonly file: string;
-  /** The value in the metric's unit; undefined where the file has none, such as `max`. */
+  /** The value in the metric's unit; undefined if the file has none, such as `max`. */
   valueIn(text: string): number | undefined;
 }
 
@@ -111,6 +111,6 @@ export const singleFileMetrics = (version: 1 | 2): SingleFileMetric[] =>
     return { metric, attributes, controller, file, valueIn };
   });
 
-/** Whether both are absent, or equal but for rounding. */
+/** Whether both are absent, or equal except for rounding. */
 export const isSameValue = (seen: number | undefined, expected: number | undefined): boolean =>
   expected === undefined ? seen === undefined : Math.abs((seen ?? Number.NaN) - expected) < 1e-6;

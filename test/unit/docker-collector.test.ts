@@ -1,6 +1,6 @@
 /**
- * What a real daemon does in moments that no test can choose: answers that overtake events, and lines that are
- * none. The daemon here is a script.
+ * What a real daemon does at moments that no test can choose: answers that overtake events, and lines that are no
+ * events. The daemon here is a script.
  */
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
@@ -27,14 +27,14 @@ const iso = (offset = 0): string => new Date(Date.now() + offset).toISOString();
 
 class Daemon extends EventEmitter {
   readonly states = new Map<string, State>();
-  /** What GET /events has told, and tells again when it is asked for the past. */
+  /** Lines that GET /events has sent, and sends again for a past time. */
   readonly lines: string[] = [];
   private readonly streams = new Set<PassThrough>();
-  /** How many of the next lists the daemon does not answer. */
+  /** How many of the next list requests fail. */
   failures = 0;
-  /** What happens while the list of containers is made, after it was made. */
+  /** Called after the list of containers is made, before it is sent. */
   whileListing: (() => void) | undefined;
-  /** What happens while a container is described, after that was written down. */
+  /** Called after a container's description is made, before it is sent. */
   whileDescribing: ((id: string) => void) | undefined;
 
   emitEvent(action: string, id: string, time: bigint, attributes: Record<string, string> = {}): void {
@@ -129,14 +129,14 @@ class Daemon extends EventEmitter {
   }
 }
 
-/** @param since up to when another agent has told */
+/** @param since up to when an earlier agent reported events */
 async function observed(
   t: ExecutionContext,
   daemon: Daemon,
   kept = new Map<string, string>(),
   { since, kernelKills = false }: { since?: bigint; kernelKills?: boolean } = {},
 ) {
-  const told: string[] = [];
+  const reported: string[] = [];
   const ends: unknown[] = [];
   const faults: unknown[] = [];
   const saved: bigint[] = [];
@@ -153,8 +153,8 @@ async function observed(
       emitEvent: async ({ attributes }, { eventName, attributes: own }) => {
         if (!eventName.startsWith('docker.container.')) return;
         if (eventName.endsWith('.die')) ends.push(own['portlight.exit.reason']);
-        const made = own['portlight.event.synthesized'] === true ? '*' : '';
-        told.push(`${attributes['container.name']} ${eventName.replace('docker.container.', '')}${made}`);
+        const mark = own['portlight.event.synthesized'] === true ? '*' : '';
+        reported.push(`${attributes['container.name']} ${eventName.replace('docker.container.', '')}${mark}`);
       },
       emitSpan: async () => {},
       openLog: () => undefined,
@@ -183,83 +183,83 @@ async function observed(
   collector.start(nothing);
   t.teardown(() => collector.close());
   await waitFor('the inventory', () => collector.connected);
-  return { told, ends, faults, saved, collector };
+  return { reported, ends, faults, saved, collector };
 }
 
-/** Until what seems to be missing is concluded. */
+/** Waits until missing events are concluded. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 2500));
-const BEGUN = () => new Map([['told', 'yes']]);
+const WITH_BASELINE = () => new Map([['told', 'yes']]);
 
-test('a container that is created while the list is made is not told to be gone', async (t) => {
+test('a container created while the daemon lists containers is not reported as removed', async (t) => {
   const daemon = new Daemon();
   daemon.whileListing = () => {
     daemon.whileListing = undefined;
     daemon.add('new', { startedAt: NEVER, pid: 0, status: 'created' });
     daemon.emitEvent('create', 'new', at(iso()));
   };
-  const { told, collector } = await observed(t, daemon, BEGUN());
+  const { reported, collector } = await observed(t, daemon, WITH_BASELINE());
   await settled();
-  t.deepEqual(told, ['new create']);
+  t.deepEqual(reported, ['new create']);
   t.true(collector.containers.has('new'));
 });
 
-test('what the daemon shows before it tells it is told once, and as it was', async (t) => {
+test('a change that the daemon shows before its event is reported once, by the event', async (t) => {
   const daemon = new Daemon();
   daemon.add('web');
-  const { told } = await observed(t, daemon);
+  const { reported } = await observed(t, daemon);
   const state = daemon.states.get('web')!;
-  // Another agent's start finds it ended; the event is still on its way.
+  // Another agent finds it exited at start; the event is still on its way.
   Object.assign(state, { pid: 0, status: 'exited', finishedAt: iso(), exitCode: 3 });
-  const second = await observed(t, daemon, BEGUN());
+  const second = await observed(t, daemon, WITH_BASELINE());
   daemon.emitEvent('die', 'web', at(iso()), { exitCode: '3' });
   await settled();
-  t.deepEqual(told, ['web die']);
+  t.deepEqual(reported, ['web die']);
   t.deepEqual(
-    second.told,
+    second.reported,
     ['web create*', 'web start*', 'web die'],
-    'what the second never saw is concluded',
+    'the second agent concludes what it never received',
   );
 });
 
-test('what nobody tells is concluded, and the next run is told as it was', async (t) => {
+test('a run that ended and started without events is concluded, and later events are reported as sent', async (t) => {
   const daemon = new Daemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
   await first.collector.close();
   Object.assign(daemon.states.get('web')!, { startedAt: iso(-5000), finishedAt: iso(-6000) });
-  const { told } = await observed(t, daemon, kept);
-  await waitFor('it to be concluded', () => told.length === 2);
-  t.deepEqual(told, ['web die*', 'web start*']);
+  const { reported } = await observed(t, daemon, kept);
+  await waitFor('the conclusion', () => reported.length === 2);
+  t.deepEqual(reported, ['web die*', 'web start*']);
   Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt: iso() });
   daemon.emitEvent('die', 'web', at(iso()), { exitCode: '3' });
-  await waitFor('the end', () => told.length === 3);
+  await waitFor('the end', () => reported.length === 3);
   await settled();
-  t.deepEqual(told, ['web die*', 'web start*', 'web die']);
+  t.deepEqual(reported, ['web die*', 'web start*', 'web die']);
 });
 
-test('from when on the first agent of all tells is kept before it tells anything', async (t) => {
+test('the first agent saves its start time before it reports anything', async (t) => {
   const begun = BigInt(Date.now() - 1) * 1_000_000n;
-  const { told, saved } = await observed(t, new Daemon());
-  t.deepEqual(told, []);
+  const { reported, saved } = await observed(t, new Daemon());
+  t.deepEqual(reported, []);
   t.true(saved[0]! >= begun && saved[0]! <= BigInt(Date.now() + 1) * 1_000_000n);
 });
 
-test('a daemon that does not answer in time is asked once more what is missing', async (t) => {
+test('a comparison that the daemon does not answer in time is repeated', async (t) => {
   const daemon = new Daemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
   await first.collector.close();
   daemon.states.delete('web');
-  const { told, faults } = await observed(t, daemon, kept);
+  const { reported, faults } = await observed(t, daemon, kept);
   daemon.failures = 1;
-  await waitFor('the conclusion', () => told.length === 2);
-  t.deepEqual(told, ['web die*', 'web destroy*']);
+  await waitFor('the conclusion', () => reported.length === 2);
+  t.deepEqual(reported, ['web die*', 'web destroy*']);
   t.is(faults.length, 1);
 });
 
-test('a container that is removed while it is described leaves nothing behind', async (t) => {
+test('a container removed while it is inspected leaves nothing behind', async (t) => {
   const daemon = new Daemon();
   daemon.add('web');
   const kept = new Map<string, string>();
@@ -270,25 +270,25 @@ test('a container that is removed while it is described leaves nothing behind', 
     daemon.states.delete(id);
     daemon.emitEvent('destroy', id, at(iso()));
   };
-  const { told, collector, faults } = await observed(t, daemon, kept);
+  const { reported, collector, faults } = await observed(t, daemon, kept);
   await settled();
-  t.deepEqual(told, ['web die*', 'web destroy']);
+  t.deepEqual(reported, ['web die*', 'web destroy']);
   t.is(collector.containers.size, 0);
   t.deepEqual(faults, []);
 });
 
-test('lines that are no events are passed over, and said', async (t) => {
+test('lines that are no events are skipped and reported as errors', async (t) => {
   const daemon = new Daemon();
   daemon.add('web');
-  const { told, faults, collector } = await observed(t, daemon);
+  const { reported, faults, collector } = await observed(t, daemon);
   for (const line of ['{}', 'null', '{"Type":"container","Action":"die"}', 'nonsense']) daemon.write(line);
   daemon.emitEvent('kill', 'web', at(iso()), { signal: '1' });
-  await waitFor('the event behind them', () => told.length === 1);
+  await waitFor('the event after them', () => reported.length === 1);
   t.true(collector.connected);
   t.is(faults.length, 4);
 });
 
-/** An agent that told of a run, and was away while the next one began. */
+/** An agent reported a run, and was away while the next run started. */
 async function restartedUnseen(t: ExecutionContext, act: (daemon: Daemon) => void): Promise<string[]> {
   const daemon = new Daemon();
   daemon.add('web');
@@ -296,13 +296,13 @@ async function restartedUnseen(t: ExecutionContext, act: (daemon: Daemon) => voi
   const first = await observed(t, daemon, kept);
   await first.collector.close();
   Object.assign(daemon.states.get('web')!, { startedAt: iso(-5000), finishedAt: iso(-6000) });
-  const { told } = await observed(t, daemon, kept);
+  const { reported } = await observed(t, daemon, kept);
   act(daemon);
   await settled();
-  return told;
+  return reported;
 }
 
-test('an event of a run that nobody told of brings its beginning with it', async (t) => {
+test('an event of an unreported run reports the start of that run first', async (t) => {
   const end = (daemon: Daemon) => {
     const finishedAt = iso(-1);
     Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt, exitCode: 3 });
@@ -316,21 +316,21 @@ test('an event of a run that nobody told of brings its beginning with it', async
   t.deepEqual(await restartedUnseen(t, pause), ['web die*', 'web start*', 'web pause']);
 });
 
-test('what is missing is concluded of a container that is busy with other things', async (t) => {
+test('missing events are concluded also of a container with constant other events', async (t) => {
   const daemon = new Daemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
   await first.collector.close();
   daemon.states.get('web')!.name = 'web2';
-  const { told } = await observed(t, daemon, kept);
+  const { reported } = await observed(t, daemon, kept);
   const timer = setInterval(() => daemon.emitEvent('top', 'web', at(iso())), 300);
   t.teardown(() => clearInterval(timer));
-  await waitFor('it to be concluded', () => told.includes('web2 rename*'));
-  t.is(told.filter((event) => event === 'web2 rename*').length, 1);
+  await waitFor('the conclusion', () => reported.includes('web2 rename*'));
+  t.is(reported.filter((event) => event === 'web2 rename*').length, 1);
 });
 
-test('the first agent of all tells what happens from then on, and nothing of before', async (t) => {
+test('the first agent reports what happens after its start, and nothing before', async (t) => {
   const daemon = new Daemon();
   daemon.add('old', { startedAt: iso(-86_400_000) });
   daemon.add('done', {
@@ -345,57 +345,57 @@ test('the first agent of all tells what happens from then on, and nothing of bef
     daemon.emitEvent('top', 'old', at(iso(1)));
     daemon.emitEvent('archive-path', 'done', at(iso(2)));
   };
-  const { told } = await observed(t, daemon);
+  const { reported } = await observed(t, daemon);
   await settled();
-  t.deepEqual(told.sort(), ['done archive-path', 'old top']);
+  t.deepEqual(reported.sort(), ['done archive-path', 'old top']);
 });
 
 for (const kernelKills of [false, true]) {
-  const late = kernelKills ? 'well after the end' : 'just after it';
-  test(`an end at the memory limit is one, also where the daemon tells of the kill ${late}`, async (t) => {
+  const late = kernelKills ? 'well after the exit' : 'right after the exit';
+  test(`an OOM kill that the daemon reports ${late} explains the exit`, async (t) => {
     const daemon = new Daemon();
     daemon.add('web', { memoryLimit: 1 << 24 });
-    const { told, ends } = await observed(t, daemon, BEGUN(), { kernelKills });
-    await waitFor('it to be known', () => told.length > 0);
+    const { reported, ends } = await observed(t, daemon, WITH_BASELINE(), { kernelKills });
+    await waitFor('the baseline', () => reported.length > 0);
     Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt: iso(), exitCode: 137 });
     daemon.emitEvent('die', 'web', at(iso()), { exitCode: '137' });
     await new Promise((resolve) => setTimeout(resolve, kernelKills ? 500 : 20));
     daemon.emitEvent('oom', 'web', at(iso()));
-    await waitFor('both', () => told.includes('web oom'));
-    t.deepEqual(told.slice(-2), ['web die', 'web oom']);
+    await waitFor('both', () => reported.includes('web oom'));
+    t.deepEqual(reported.slice(-2), ['web die', 'web oom']);
     t.deepEqual(ends, ['oom_killed']);
   });
 }
 
-test('a kill that is told after the next start is of the run before, and of that alone', async (t) => {
+test('an OOM kill reported after the next start explains the previous run only', async (t) => {
   const daemon = new Daemon();
   daemon.add('web', { memoryLimit: 1 << 24 });
-  const { told, ends } = await observed(t, daemon, BEGUN(), { kernelKills: true });
-  await waitFor('it to be known', () => told.length > 0);
+  const { reported, ends } = await observed(t, daemon, WITH_BASELINE(), { kernelKills: true });
+  await waitFor('the baseline', () => reported.length > 0);
   daemon.emitEvent('die', 'web', at(iso()), { exitCode: '137' });
   await new Promise((resolve) => setTimeout(resolve, 50));
   daemon.states.get('web')!.startedAt = iso();
   daemon.emitEvent('start', 'web', at(iso()));
   await new Promise((resolve) => setTimeout(resolve, 300));
   daemon.emitEvent('oom', 'web', at(iso()));
-  await waitFor('the kill', () => told.includes('web oom'));
-  t.deepEqual(told.slice(-3), ['web die', 'web start', 'web oom']);
+  await waitFor('the kill', () => reported.includes('web oom'));
+  t.deepEqual(reported.slice(-3), ['web die', 'web start', 'web oom']);
   daemon.emitEvent('die', 'web', at(iso()), { exitCode: '1' });
   await waitFor('both ends', () => ends.length === 2);
   t.deepEqual(ends, ['oom_killed', 'error']);
 });
 
-test('a kill for want of memory is of the run in which it was, and not of the one that ended before', async (t) => {
+test('an OOM kill explains the exit of its own run, not the exit before', async (t) => {
   const daemon = new Daemon();
   daemon.add('web', { memoryLimit: 1 << 24, startedAt: iso(-1000) });
   const begun = BigInt(Date.now() - 10_000) * 1_000_000n;
   const second = 1_000_000_000n;
-  // All of it is there when the agent comes.
+  // All of it happened before the agent starts.
   daemon.emitEvent('die', 'web', begun, { exitCode: '137' });
   daemon.emitEvent('start', 'web', begun + second / 10n);
   daemon.emitEvent('oom', 'web', begun + second);
   daemon.emitEvent('die', 'web', begun + second + 1000n, { exitCode: '137' });
-  const { ends } = await observed(t, daemon, BEGUN(), { since: begun - second });
+  const { ends } = await observed(t, daemon, WITH_BASELINE(), { since: begun - second });
   await waitFor('both ends', () => ends.length === 2);
   t.deepEqual(ends, ['signal', 'oom_killed']);
 });

@@ -1,4 +1,4 @@
-/** What is told of containers, without a daemon: tables, reasons, what was missed, and what is kept. */
+/** Reporting events without a daemon: tables, exit reasons, missed events, and what is kept. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -32,11 +32,11 @@ import { storeOn } from '../support/store.ts';
 
 const SECOND = 1_000_000_000n;
 
-test('docs/events.md is what the tables say; npm run docs writes it', (t) => {
+test('docs/events.md is generated from the tables (npm run docs)', (t) => {
   t.is(readFileSync(join(import.meta.dirname, '../../docs/events.md'), 'utf8'), eventsPage());
 });
 
-test('every action that the Engine documents has a row, and refers to others that have one', (t) => {
+test('every action that Docker documents has a row, and refers to rows that exist', (t) => {
   // https://docs.docker.com/reference/cli/docker/system/events/
   const documented: Readonly<Record<string, string>> = {
     container:
@@ -71,7 +71,7 @@ const event = (
   more: Partial<DockerEvent> = {},
 ) => classifyEvent({ Type, Action, Actor: { ID: 'c1', Attributes }, timeNano: 7n, ...more });
 
-test('an action that nobody knows yet is told with what all have', (t) => {
+test('an unknown action is reported with the attributes that all events have', (t) => {
   const record = eventRecord(event('teapot', 'boil', { name: 'pot', secret: 'x' }));
   t.is(record.eventName, 'docker.teapot.boil');
   t.deepEqual(Object.keys(record.attributes), [
@@ -83,7 +83,7 @@ test('an action that nobody knows yet is told with what all have', (t) => {
   ]);
 });
 
-test('a uid is the same whenever an event is told, and another for another', (t) => {
+test('an event has the same uid whenever it is reported, and different events have different ones', (t) => {
   const uids = [
     event('container', 'start', {}),
     event('container', 'start', {}, { timeNano: 8n }),
@@ -99,11 +99,11 @@ test('a uid is the same whenever an event is told, and another for another', (t)
   t.is(once(1n), once(2n), 'a container is destroyed once');
   const estimated = (timeNano: bigint) =>
     uidOf(event('container', 'die', {}, { timeNano, synthesized: 'estimated', after: 5n }));
-  t.is(estimated(100n), estimated(200n), 'whenever it is concluded');
-  const told = event('container', 'die', {}, { timeNano: 9n });
+  t.is(estimated(100n), estimated(200n), 'whenever the event is concluded');
+  const reported = event('container', 'die', {}, { timeNano: 9n });
   const concluded = event('container', 'die', {}, { timeNano: 20n, synthesized: 'estimated', after: 5n });
-  t.is(uidOf(told, 3n), uidOf(concluded, 3n), 'a run ends once, whoever tells it');
-  t.not(uidOf(told, 3n), uidOf(told, 12n));
+  t.is(uidOf(reported, 3n), uidOf(concluded, 3n), 'a run ends once, reported or concluded');
+  t.not(uidOf(reported, 3n), uidOf(reported, 12n));
 });
 
 const facts = (given: Partial<ExitFacts>): ExitFacts => ({
@@ -119,7 +119,7 @@ const facts = (given: Partial<ExitFacts>): ExitFacts => ({
   ...given,
 });
 
-test('reasons of an end', (t) => {
+test('exit reasons', (t) => {
   const at = 999n * SECOND;
   const cases: [Partial<ExitFacts>, string][] = [
     [{}, 'completed'],
@@ -134,9 +134,9 @@ test('reasons of an end', (t) => {
     [{ exitCode: 143, signals: [{ signal: 'SIGTERM', at }] }, 'stopped'],
     [{ exitCode: 0, signals: [{ signal: 'SIGTERM', at }] }, 'stopped'],
     [{ exitCode: 0, stopSignal: 'SIGUSR1', signals: [{ signal: 'SIGUSR1', at }] }, 'stopped'],
-    // A signal to reload its configuration ends nothing.
+    // A signal to reload the configuration ends nothing.
     [{ exitCode: 1, signals: [{ signal: 'SIGHUP', at }] }, 'error'],
-    // One that it survived for a day is not what it died of.
+    // A signal that it survived for a day is not the cause.
     [{ time: 100_000n * SECOND, exitCode: 1, signals: [{ signal: 'SIGTERM', at }] }, 'error'],
     [{ exitCode: 137, signals: [{ signal: 'SIGKILL', at }] }, 'killed'],
     [
@@ -151,18 +151,18 @@ test('reasons of an end', (t) => {
     ],
     [{ exitCode: 137, oomAt: at, isLimited: true }, 'oom_killed'],
     [{ exitCode: 137, oomAt: at }, 'oom_killed_by_host'],
-    // A thread dump was asked for, and it went on; then it crashed.
+    // A thread dump was requested; later the container crashed.
     [{ exitCode: 139, signals: [{ signal: 'SIGQUIT', at }] }, 'signal'],
     [{ exitCode: 139, signals: [{ signal: 'SIGTERM', at }] }, 'signal'],
-    // What was short an hour ago is not what it dies of now.
+    // An OOM kill an hour ago is not the cause.
     [{ exitCode: 137, oomAt: 1n, isLimited: true }, 'signal'],
     [{ exitCode: 0, oomAt: at, isLimited: true }, 'completed'],
     [{ exitCode: 137, signals: [{ signal: '', at }] }, 'killed'],
     [{ exitCode: 129, signals: [{ signal: 'SIGHUP', at }] }, 'killed'],
     [{ exitCode: 143, signals: [{ signal: '', at }] }, 'stopped'],
-    // The process that was killed was a child; its parent gave up.
+    // The OOM-killed process was a child; its parent exited.
     [{ exitCode: 1, oomAt: at, isLimited: true }, 'oom_killed'],
-    // It lived on for a long time, and was then killed by command.
+    // It survived the OOM kill, and was then killed on request.
     [{ exitCode: 137, oomAt: at, isLimited: true, signals: [{ signal: 'SIGKILL', at: at + 1n }] }, 'killed'],
     [{ exitCode: 137, isHostOutOfMemory: true }, 'oom_killed_by_host'],
     [{ exitCode: 1, isHostOutOfMemory: true }, 'error'],
@@ -187,9 +187,9 @@ const exited = (more: Partial<Container> = {}): Container =>
 const shown = (events: readonly DockerEvent[]) =>
   events.map(({ Action, timeNano, synthesized }) => `${Action} ${timeNano} ${synthesized}`);
 
-test('what was missed is the difference between what was told and what there is', (t) => {
-  const missed = (told: ReportedState | undefined, found: Container | undefined) =>
-    shown(missedEvents('c', told, found, 99n));
+test('missed events are the difference between the reported state and what was found', (t) => {
+  const missed = (state: ReportedState | undefined, found: Container | undefined) =>
+    shown(missedEvents('c', state, found, 99n));
   const cases: [ReportedState | undefined, Container | undefined, string[]][] = [
     [reportedStateOf(running()), running(), []],
     [reportedStateOf(exited()), exited(), []],
@@ -204,7 +204,7 @@ test('what was missed is the difference between what was told and what there is'
       running({ startedAt: 50n, finishedAt: 40n }),
       ['die 40 known', 'start 50 known'],
     ],
-    // It ended twice and runs no more: the daemon remembers only the second end.
+    // It exited twice: the daemon keeps only the second end.
     [
       reportedStateOf(running()),
       exited({ startedAt: 50n, finishedAt: 60n }),
@@ -222,12 +222,12 @@ test('what was missed is the difference between what was told and what there is'
     ],
     [reportedStateOf(running({ health: 'healthy' })), running({ health: 'starting' }), []],
   ];
-  for (const [told, found, expected] of cases) t.deepEqual(missed(told, found), expected);
+  for (const [state, found, expected] of cases) t.deepEqual(missed(state, found), expected);
 });
 
-test('what must have happened before an event is told before it', (t) => {
-  const implied = (told: ReportedState | undefined, action: string, container = exited(), time = 30n) =>
-    shown(impliedEvents(told, container, action, time));
+test('an event implies what must have happened before it', (t) => {
+  const implied = (state: ReportedState | undefined, action: string, container = exited(), time = 30n) =>
+    shown(impliedEvents(state, container, action, time));
   const created = reportedStateOf(running({ startedAt: 0n, pid: 0 }));
   t.deepEqual(implied(created, 'die'), ['start 20 known']);
   t.deepEqual(implied(undefined, 'die'), ['create 10 known', 'start 20 known']);
@@ -240,21 +240,21 @@ test('what must have happened before an event is told before it', (t) => {
   t.deepEqual(implied(created, 'destroy', exited(), 40n), ['start 20 known', 'die 30 known']);
   t.deepEqual(implied(reportedStateOf(running()), 'destroy', running(), 40n), ['die 40 estimated']);
   t.deepEqual(implied(reportedStateOf(exited()), 'destroy', exited(), 40n), []);
-  // What is known by now can be of a later run.
+  // The inspection can already show a later run.
   t.deepEqual(implied(created, 'die', exited({ startedAt: 40n }), 30n), ['start 30 estimated']);
 });
 
-test('what was told survives being written down', (t) => {
-  const told = reportedStateOf(
+test('the reported state survives being stored', (t) => {
+  const state = reportedStateOf(
     running({ health: 'healthy', healthAt: 25n, attributes: { 'container.name': '5n' } } as never),
   );
-  told.signals.push({ signal: 'SIGTERM', at: 1_795_498_983_000_000_001n });
-  told.execs.e1 = { at: 3n, isCheck: false };
-  t.deepEqual({ ...initialState(running()), ...parseReportedState(formatReportedState(told)) }, told);
+  state.signals.push({ signal: 'SIGTERM', at: 1_795_498_983_000_000_001n });
+  state.execs.e1 = { at: 3n, isCheck: false };
+  t.deepEqual({ ...initialState(running()), ...parseReportedState(formatReportedState(state)) }, state);
   t.is(parseReportedState('{"name":'), undefined);
 });
 
-test('the text that earlier agents kept is read, and is written with the same keys', (t) => {
+test('the stored text of earlier agents is read, and written with the same keys', (t) => {
   const text =
     '{"name":"web","resource":{"container.name":"web"},"status":"running","health":"healthy","settings":5,"startedAt":"\\u000020","last":"\\u000031","lastOfAny":"\\u000032","madeUp":{"action":"pause","time":"\\u000033"},"exit":"error","isEndConcluded":false,"at":{"create":"\\u000010","start":"\\u000020","health_status.healthy":"\\u000025"},"execs":{"e1":{"at":"\\u000030","isCheck":false}},"signals":[{"signal":"SIGTERM","at":"\\u00001795498983000000001"}],"oomAt":"\\u000034","crashes":["\\u000035"],"healthChanges":["\\u000036"],"patterns":{"portlight.container.restart_loop":"\\u000037"},"life":{"traceId":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","spanId":"bbbbbbbbbbbbbbbb"},"lifeSince":"\\u000038"}';
   const state = parseReportedState(text)!;
@@ -283,11 +283,11 @@ test('the text that earlier agents kept is read, and is written with the same ke
   t.is(formatReportedState(state), text);
 });
 
-/** A story with everything that it told, and a store that can be given to the next one. */
-function storyOf(kept = new Map<string, string>()) {
+/** A reporter with all that it emitted, and a store that the next reporter can use. */
+function reporterOf(kept = new Map<string, string>()) {
   const events: EventRecord[] = [];
   const spans: Span[] = [];
-  const story = new LifecycleReporter({
+  const reporter = new LifecycleReporter({
     sink: {
       emitEvent: async (_, record) => void events.push(record),
       emitSpan: async (_, span) => void spans.push(span),
@@ -303,8 +303,8 @@ function storyOf(kept = new Map<string, string>()) {
     },
     command: undefined,
   });
-  const tell = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
-    story.reportEvent(
+  const report = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
+    reporter.reportEvent(
       fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }),
       event('container', action, attributes, {
         timeNano: BigInt(seconds) * SECOND,
@@ -312,59 +312,59 @@ function storyOf(kept = new Map<string, string>()) {
       }),
       false,
     );
-  return { story, events, spans, kept, tell };
+  return { reporter, events, spans, kept, report };
 }
 const names = (events: readonly EventRecord[]) =>
   events.map(({ eventName }) => eventName.replace(/^docker\.container\./, ''));
 
-test('three ends that nobody asked for within ten minutes are a loop; ends that were asked for are none', async (t) => {
-  const { events, tell } = storyOf();
-  await tell('create', 1);
+test('three unrequested exits within ten minutes are a restart loop; requested ones are not', async (t) => {
+  const { events, report } = reporterOf();
+  await report('create', 1);
   for (let run = 0; run < 4; run++) {
-    await tell('start', 10 + run * 10);
-    await tell('die', 15 + run * 10, { exitCode: '1' });
+    await report('start', 10 + run * 10);
+    await report('die', 15 + run * 10, { exitCode: '1' });
   }
   const loop = agentEvents.restartLoop.name;
   t.is(names(events).filter((name) => name === loop).length, 1);
   t.is(
     names(events).indexOf(loop),
     names(events).lastIndexOf('start') + 1,
-    'with the start after the third end',
+    'with the start after the third exit',
   );
 
-  const calm = storyOf();
-  await calm.tell('create', 1);
+  const calm = reporterOf();
+  await calm.report('create', 1);
   for (let run = 0; run < 6; run++) {
-    await calm.tell('start', 10 + run * 10);
-    await calm.tell('kill', 14 + run * 10, { signal: '15' });
-    await calm.tell('die', 15 + run * 10, { exitCode: '143' });
+    await calm.report('start', 10 + run * 10);
+    await calm.report('kill', 14 + run * 10, { signal: '15' });
+    await calm.report('die', 15 + run * 10, { exitCode: '143' });
   }
   t.false(names(calm.events).includes(loop));
 
-  const slow = storyOf();
-  await slow.tell('create', 1);
+  const slow = reporterOf();
+  await slow.report('create', 1);
   for (let run = 0; run < 6; run++) {
-    await slow.tell('start', 10 + run * 400);
-    await slow.tell('die', 15 + run * 400, { exitCode: '1' });
+    await slow.report('start', 10 + run * 400);
+    await slow.report('die', 15 + run * 400, { exitCode: '1' });
   }
-  t.false(names(slow.events).includes(loop), 'far apart is no loop');
+  t.false(names(slow.events).includes(loop), 'exits far apart are no loop');
 });
 
-test('a job that is run over and over by hand is no loop; a new beginning is no change of health', async (t) => {
-  const { events, tell } = storyOf();
-  await tell('create', 1);
+test('a job that is run repeatedly is no restart loop; the first health of a run is no change', async (t) => {
+  const { events, report } = reporterOf();
+  await report('create', 1);
   for (let run = 0; run < 6; run++) {
-    await tell('start', 10 + run * 10);
-    await tell('health_status: healthy', 12 + run * 10);
-    await tell('die', 15 + run * 10, { exitCode: '0' });
+    await report('start', 10 + run * 10);
+    await report('health_status: healthy', 12 + run * 10);
+    await report('die', 15 + run * 10, { exitCode: '0' });
   }
   t.false(names(events).some((name) => name.startsWith('portlight.')));
 });
 
-test('what is remembered of those that are gone is bounded, and is the latest', async (t) => {
-  const { story, kept, events } = storyOf();
-  const act = (tale: typeof story, id: string, action: string, seconds: number) =>
-    tale.reportEvent(
+test('the latest removed containers are remembered, up to a limit', async (t) => {
+  const { reporter, kept, events } = reporterOf();
+  const act = (reporter: LifecycleReporter, id: string, action: string, seconds: number) =>
+    reporter.reportEvent(
       fakeContainer({ id, name: id, createdAt: 0n, startedAt: 0n }),
       event(
         'container',
@@ -375,16 +375,16 @@ test('what is remembered of those that are gone is bounded, and is the latest', 
       false,
     );
   for (let index = 0; index < 1500; index++) {
-    await act(story, `c${index}`, 'create', index + 1);
-    await act(story, `c${index}`, 'destroy', index + 1);
+    await act(reporter, `c${index}`, 'create', index + 1);
+    await act(reporter, `c${index}`, 'destroy', index + 1);
   }
   t.is([...kept.keys()].filter((key) => key.startsWith('gone/')).length, 1024);
-  const next = storyOf(kept);
-  await act(next.story, 'other', 'create', 2000);
-  await act(next.story, 'other', 'destroy', 2000);
+  const next = reporterOf(kept);
+  await act(next.reporter, 'other', 'create', 2000);
+  await act(next.reporter, 'other', 'destroy', 2000);
   const before = next.events.length;
-  await act(next.story, 'c1499', 'destroy', 1500);
-  t.is(next.events.length, before, 'the last of them is remembered');
+  await act(next.reporter, 'c1499', 'destroy', 1500);
+  t.is(next.events.length, before, 'the last one is remembered');
   t.is(events.length, 3000);
 });
 
@@ -392,24 +392,24 @@ test('a start has the same uid, whether the daemon reports it or a later agent c
   const startedAt = 9n * SECOND;
   const container = fakeContainer({ id: 'c', name: 'web', createdAt: SECOND, startedAt, pid: 7 });
   const own = { Actor: { ID: 'c', Attributes: {} } };
-  const reported = storyOf();
-  await reported.tell('create', 1);
+  const reported = reporterOf();
+  await reported.report('create', 1);
   const start = event('container', 'start', {}, { ...own, timeNano: startedAt + 5n });
-  await reported.story.reportEvent(container, start, false);
+  await reported.reporter.reportEvent(container, start, false);
   // The first agent was killed before it kept the start.
-  const concluded = storyOf();
-  await concluded.tell('create', 1);
-  const missed = missedEvents('c', concluded.story.stateOf('c'), container, 20n * SECOND);
-  await concluded.story.reportConcluded(container, missed);
+  const concluded = reporterOf();
+  await concluded.report('create', 1);
+  const missed = missedEvents('c', concluded.reporter.stateOf('c'), container, 20n * SECOND);
+  await concluded.reporter.reportConcluded(container, missed);
   const end = event('container', 'die', { exitCode: '1' }, { ...own, timeNano: 15n * SECOND });
-  await reported.story.reportEvent(container, end, false);
-  await concluded.story.reportEvent(container, end, false);
+  await reported.reporter.reportEvent(container, end, false);
+  await concluded.reporter.reportEvent(container, end, false);
   const uids = ({ events }: { events: readonly EventRecord[] }) =>
     events.map(({ attributes }) => attributes['log.record.uid']);
   t.deepEqual(names(concluded.events), ['create', 'start', 'die']);
   t.deepEqual(uids(concluded), uids(reported));
   // The daemon could not describe the container when it started again.
-  await reported.story.reportEvent(
+  await reported.reporter.reportEvent(
     container,
     event('container', 'start', {}, { ...own, timeNano: 16n * SECOND }),
     false,
@@ -417,49 +417,57 @@ test('a start has the same uid, whether the daemon reports it or a later agent c
   t.is(new Set(uids(reported)).size, 4);
 });
 
-test('an agent that begins anew knows since when, and does not tell again what the daemon repeats', async (t) => {
-  const first = storyOf();
-  await first.tell('create', 1);
-  await first.tell('start', 2);
-  const second = storyOf(first.kept);
-  await second.tell('start', 2);
+test("a creation is reported once, also if the daemon's event comes after the conclusion", async (t) => {
+  const { reporter, events, report } = reporterOf();
+  const found = fakeContainer({ id: 'c', name: 'web', createdAt: SECOND, startedAt: 2n * SECOND, pid: 7 });
+  await reporter.reportConcluded(found, missedEvents('c', undefined, found, 9n * SECOND));
+  await report('create', 1);
+  t.deepEqual(names(events), ['create', 'start']);
+});
+
+test('a restarted agent keeps durations, and does not report again what the daemon repeats', async (t) => {
+  const first = reporterOf();
+  await first.report('create', 1);
+  await first.report('start', 2);
+  const second = reporterOf(first.kept);
+  await second.report('start', 2);
   t.is(second.events.length, 0);
-  await second.tell('die', 5, { exitCode: '0' });
+  await second.report('die', 5, { exitCode: '0' });
   t.is(second.events[0]!.attributes['docker.event.duration'], 3);
   t.deepEqual(
     second.spans.map(({ name, start, end }) => `${name} ${start / SECOND} ${end / SECOND}`),
     ['container.run 2 5', 'container 1 5'],
   );
   t.is(second.spans[1]!.context.traceId, first.spans[0]!.context.traceId, 'in the same trace');
-  await second.tell('destroy', 6);
-  const third = storyOf(second.kept);
-  await third.tell('die', 5, { exitCode: '0' });
+  await second.report('destroy', 6);
+  const third = reporterOf(second.kept);
+  await third.report('die', 5, { exitCode: '0' });
   t.is(third.events.length, 0, 'nothing of one that is gone');
 });
 
-test("the health check's own commands are no spans, and a label is no exec", async (t) => {
-  const { spans, events, story } = storyOf();
+test("the health check's commands are no spans, and a label is no exec", async (t) => {
+  const { spans, events, reporter } = reporterOf();
   const container = fakeContainer({
     id: 'c',
     createdAt: 0n,
     startedAt: 0n,
     healthCommand: '/bin/sh -c check',
   });
-  const tell = (action: string, seconds: number, attributes: Record<string, string>) =>
-    story.reportEvent(
+  const report = (action: string, seconds: number, attributes: Record<string, string>) =>
+    reporter.reportEvent(
       container,
       event('container', action, attributes, { timeNano: BigInt(seconds) * SECOND }),
       false,
     );
-  await tell('create', 1, {});
-  await tell('start', 2, { execID: 'a label' });
+  await report('create', 1, {});
+  await report('start', 2, { execID: 'a label' });
   for (const [id, command] of [
     ['e1', '/bin/sh -c check'],
     ['e2', 'sh'],
   ] as const) {
-    await tell(`exec_create: ${command}`, 3, { execID: id });
-    await tell(`exec_start: ${command}`, 4, { execID: id });
-    await tell('exec_die', 6, { execID: id, exitCode: '0' });
+    await report(`exec_create: ${command}`, 3, { execID: id });
+    await report(`exec_start: ${command}`, 4, { execID: id });
+    await report('exec_die', 6, { execID: id, exitCode: '0' });
   }
   t.deepEqual(
     spans
@@ -470,36 +478,36 @@ test("the health check's own commands are no spans, and a label is no exec", asy
   t.is(events.filter(({ eventName }) => eventName.endsWith('exec_die')).length, 2);
   t.false(
     JSON.stringify(events, (_, v) => (typeof v === 'bigint' ? `${v}` : v)).includes('check'),
-    'commands are not told',
+    'commands are not exported by default',
   );
 });
 
-test('an image that arrived right before is the beginning of the life', async (t) => {
-  const { spans, story } = storyOf();
+test('an image that arrived right before the creation begins the life', async (t) => {
+  const { spans, reporter } = reporterOf();
   const pull = event(
     'image',
     'pull',
     { name: 'shop/web' },
     { Actor: { ID: 'shop/web:1', Attributes: {} }, timeNano: 5n * SECOND },
   );
-  story.anticipateEvent(pull);
+  reporter.anticipateEvent(pull);
   const container = fakeContainer({ id: 'c', image: 'shop/web:1', createdAt: 0n, startedAt: 0n });
-  const tell = (action: string, seconds: number) =>
-    story.reportEvent(
+  const report = (action: string, seconds: number) =>
+    reporter.reportEvent(
       container,
       event('container', action, {}, { timeNano: BigInt(seconds) * SECOND }),
       false,
     );
-  await tell('create', 8);
-  await tell('start', 9);
-  await tell('die', 20);
+  await report('create', 8);
+  await report('start', 9);
+  await report('die', 20);
   t.deepEqual(
     spans.map(({ name, start, end }) => `${name} ${start / SECOND} ${end / SECOND}`),
     ['image.pull 5 5', 'container.start 8 9', 'container.run 9 20', 'container 5 20'],
   );
 });
 
-test('the last ten lines are kept, however they came, as they were sent', (t) => {
+test('the last ten lines are kept as they were sent, in whatever batches', (t) => {
   const records = (...lines: string[]) => {
     const writer = new Writer(64);
     for (const body of lines)
@@ -546,7 +554,7 @@ test('the last ten lines are kept, however they came, as they were sent', (t) =>
   t.deepEqual(kept.linesSince('a', 0n), []);
 });
 
-test('what the daemon sends that is no event is said, and passed over', (t) => {
+test('a line that is no event throws', (t) => {
   for (const line of [
     '{}',
     'null',
@@ -561,7 +569,7 @@ test('what the daemon sends that is no event is said, and passed over', (t) => {
   t.deepEqual(bare.Actor.Attributes, {});
 });
 
-test('what is secret in a command is redacted', (t) => {
+test('secrets in a command are redacted', (t) => {
   const redact = compileCommandRedaction(['email']);
   t.is(redact('mysql --password hunter2 -u root'), 'mysql --password [redacted] -u root');
   t.is(redact('login --api-key=abc --user me@example.com'), 'login --api-key=[redacted] --user [redacted]');
@@ -581,7 +589,7 @@ test('what is secret in a command is redacted', (t) => {
     t.is(redact(plain), plain);
 });
 
-test('capabilities by their numbers, and what of a container reaches beyond it', (t) => {
+test('capabilities are read from their bits, and elevated access is detected', (t) => {
   t.deepEqual(capabilityNames('00000000a80425fb'), [
     ...[
       'CHOWN',
@@ -629,7 +637,7 @@ test('capabilities by their numbers, and what of a container reaches beyond it',
   t.deepEqual(reasons({ securityOptions: ['seccomp=unconfined'] }), ['seccomp_unconfined']);
 });
 
-test("a container's image as the daemon lists images", (t) => {
+test("a container's image reference is normalized as the daemon lists images", (t) => {
   t.is(listedReference('web'), 'web:latest');
   t.is(listedReference('docker.io/library/web'), 'web:latest');
   t.is(listedReference('docker.io/shop/web:2'), 'shop/web:2');
@@ -639,10 +647,10 @@ test("a container's image as the daemon lists images", (t) => {
   t.is(listedReference('sha256:abc'), undefined);
 });
 
-test('a run ends once: what the daemon says of it late is no second end', async (t) => {
-  const { story, events, tell } = storyOf();
-  await tell('create', 1);
-  await tell('start', 2);
+test('a run ends once: a late event of the daemon is no second end', async (t) => {
+  const { reporter, events, report } = reporterOf();
+  await report('create', 1);
+  await report('start', 2);
   const concluded = event(
     'container',
     'die',
@@ -654,42 +662,42 @@ test('a run ends once: what the daemon says of it late is no second end', async 
       after: 2n * SECOND,
     },
   );
-  await story.reportEvent(
+  await reporter.reportEvent(
     fakeContainer({ id: 'c', name: 'web', createdAt: 0n, startedAt: 0n }),
     concluded,
     false,
   );
-  await tell('die', 60, { exitCode: '1' });
+  await report('die', 60, { exitCode: '1' });
   t.deepEqual(names(events), ['create', 'start', 'die']);
-  await tell('start', 70);
-  await tell('die', 80, { exitCode: '1' });
+  await report('start', 70);
+  await report('die', 80, { exitCode: '1' });
   t.deepEqual(names(events), ['create', 'start', 'die', 'start', 'die']);
 });
 
-test('of containers that come and go the last events are kept of the latest, and of those that stay', (t) => {
+test('last events are kept of containers that exist and of the latest removed ones', (t) => {
   const events = new LastEvents();
-  const tell = (id: string, action: string) =>
+  const add = (id: string, action: string) =>
     events.add(
       { attributes: { 'container.id': id } },
       { eventName: `docker.container.${action}`, time: 0n, severity: 9, body: action, attributes: {} },
     );
-  tell('stays', 'start');
+  add('stays', 'start');
   for (let index = 0; index < 150; index++)
-    for (const action of ['create', 'die', 'destroy']) tell(`${index}`, action);
+    for (const action of ['create', 'die', 'destroy']) add(`${index}`, action);
   t.is(events.linesOf('149').length, 3);
   t.is(events.linesOf('50').length, 3);
   t.deepEqual(events.linesOf('49'), []);
   t.is(events.linesOf('stays').length, 1);
 });
 
-test('a kill for want of memory is of its own run, however late it is told, until it was', async (t) => {
+test('an OOM kill belongs to its own run, however late it is reported, until it is consumed', async (t) => {
   const kills = new KillSignals();
   kills.recordStart('a', 10n);
   kills.recordKill('a', 15n);
   t.is(kills.lastKillIn('a', 10n, 20n), 15n);
-  t.is(kills.lastKillIn('a', 10n, 12n), 12n, 'told later than the end');
-  t.is(kills.lastKillIn('a', 1n, 9n), undefined, 'of a later run it is not');
-  t.is(kills.lastKillIn('a', 30n, 40n), undefined, 'nor of an earlier one');
+  t.is(kills.lastKillIn('a', 10n, 12n), 12n, 'reported later than the exit');
+  t.is(kills.lastKillIn('a', 1n, 9n), undefined, 'not of a later run');
+  t.is(kills.lastKillIn('a', 30n, 40n), undefined, 'not of an earlier run');
   t.is(kills.lastKillIn('b', 10n, 20n), undefined);
   kills.recordStart('a', 30n);
   kills.recordKill('a', 31n);
@@ -701,14 +709,14 @@ test('a kill for want of memory is of its own run, however late it is told, unti
   t.is(kills.lastKillIn('a', 30n, 40n), undefined);
 });
 
-test('an end that waits for a kill takes the next one, though another run has begun', async (t) => {
+test('an exit that waits for an OOM kill gets the next one, even after the next start', async (t) => {
   const kills = new KillSignals();
   kills.recordStart('a', 10n);
-  const heard = kills.waitForKill('a', 60_000);
+  const kill = kills.waitForKill('a', 60_000);
   kills.recordStart('a', 21n);
   kills.recordKill('a', 22n);
   kills.recordKill('a', 23n);
-  t.is(await heard, 22n);
+  t.is(await kill, 22n);
   t.true(kills.consumeKill('a', 22n));
   t.false(kills.consumeKill('a', 23n));
   t.is(await kills.waitForKill('a', 1), undefined);

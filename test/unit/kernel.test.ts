@@ -1,4 +1,4 @@
-/** Containers by the kernel alone, in moments that no test can choose: a /proc that is written here. */
+/** The kernel collector at moments that no test on a host can choose: /proc is a directory of the test. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,34 +13,34 @@ import { waitFor } from '../support/wait.ts';
 
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
-test('the name of a cgroup tells the container, and who runs it', (t) => {
+test('a cgroup name shows the container and its runtime', (t) => {
   const of = (path: string) => containerOf(`4:memory:${path}\n0::/\n`);
   const found = (runtime: string | undefined) => ({ id: ID, runtime });
   t.deepEqual(of(`/docker/${ID}`), found('docker'));
   t.deepEqual(of(`/docker/${ID}/init.scope`), found('docker'));
   t.deepEqual(of(`/system.slice/docker-${ID}.scope`), found('docker'));
-  t.deepEqual(of(`/../${ID}`), found(undefined), 'from a cgroup namespace of its own');
+  t.deepEqual(of(`/../${ID}`), found(undefined), 'in a private cgroup namespace');
   t.deepEqual(of(`/libpod_parent/libpod-${ID}`), found('podman'));
   t.deepEqual(of(`/machine.slice/libpod-${ID}.scope/container`), found('podman'));
   t.deepEqual(of(`/kubepods/besteffort/pod1/${ID}`), found(undefined));
   t.deepEqual(of(`/kubepods.slice/kubepods-pod1.slice/cri-containerd-${ID}.scope`), found('containerd'));
   t.deepEqual(of(`/system.slice/kubepods-pod1.slice:cri-containerd:${ID}`), found('containerd'));
   t.deepEqual(of(`/kubepods.slice/crio-${ID}.scope`), found('cri-o'));
-  t.is(of(`/machine.slice/libpod-conmon-${ID}.scope`), undefined, 'what watches over it is outside');
+  t.is(of(`/machine.slice/libpod-conmon-${ID}.scope`), undefined, 'conmon is outside of the container');
   t.is(of('/user.slice/user-0.slice/session-1.scope'), undefined);
   const inner = ID.replaceAll('d', 'e');
-  t.deepEqual(of(`/docker/${ID}/docker/${inner}`)?.id, inner, "a container's container is one of its own");
+  t.deepEqual(of(`/docker/${ID}/docker/${inner}`)?.id, inner, 'a nested container has its own id');
 });
 
 interface Process {
-  /** Hundredths of a second since the host was started. */
+  /** Hundredths of a second since the host's boot. */
   readonly ticks: number;
   readonly state?: string;
   readonly name?: string;
   readonly cgroup?: string;
 }
 
-/** A host that was started 1000 s ago. */
+/** A host that booted 1000 s ago. */
 class Proc {
   readonly directory: string;
 
@@ -65,7 +65,7 @@ class Proc {
   }
 }
 
-test('the oldest process is the init, until that ends; what is left of a run is no other one', (t) => {
+test('the oldest process is the init until it ends; leftover processes are no new run', (t) => {
   const proc = new Proc(t);
   const table = new ProcessTable(proc.directory);
   const init = () => table.scan().get(ID)?.pid;
@@ -73,26 +73,26 @@ test('the oldest process is the init, until that ends; what is left of a run is 
   proc.run(12, { ticks: 20, name: 'exec) S 1' });
   proc.run(5, { ticks: 5, name: 'runc:[2:INIT]' });
   proc.run(6, { ticks: 99_980 });
-  t.is(init(), 9, 'what has come into being just now may be the runtime');
+  t.is(init(), 9, 'a process that was just created can be the runtime');
   proc.run(3, { ticks: 1, cgroup: '/' });
   t.is(init(), 9);
   proc.run(9, { ticks: 10, state: 'Z' });
-  t.is(init(), undefined, 'what nobody has waited for has ended all the same');
-  t.is(init(), undefined, 'docker exec goes on for a moment');
+  t.is(init(), undefined, 'a zombie has ended');
+  t.is(init(), undefined, 'a process of docker exec outlives the init');
   proc.run(20, { ticks: 40 });
   t.is(init(), 20);
   proc.end(20);
   t.is(init(), undefined);
-  // The runtime moves a process into its cgroup after it has begun.
+  // The runtime moves a process into its cgroup after its creation.
   proc.run(30, { ticks: 50, cgroup: '/system.slice/docker.service' });
   t.is(init(), undefined);
   proc.run(30, { ticks: 50 });
   t.is(init(), 30);
 });
 
-/** Looks until `isSeen`, and ends; what was told meanwhile. */
-async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) => Promise<unknown>) {
-  const told: EventRecord[] = [];
+/** Runs a collector while `act` runs; returns the reported actions. */
+async function watch(proc: Proc, store: MemoryStore, act: (reported: EventRecord[]) => Promise<unknown>) {
+  const reported: EventRecord[] = [];
   const nothing = () => {};
   const collector = new KernelCollector({
     procfs: proc.directory,
@@ -103,7 +103,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
     selects: () => true,
     describe: () => ({}),
     sink: {
-      emitEvent: async (_, event) => void told.push(event),
+      emitEvent: async (_, event) => void reported.push(event),
       emitSpan: async () => {},
       openLog: () => undefined,
       reportError: (_, error) => {
@@ -127,28 +127,32 @@ async function watch(proc: Proc, store: MemoryStore, act: (told: EventRecord[]) 
     },
   });
   await new Promise<void>((resolve) => collector.start(resolve));
-  await act(told);
+  await act(reported);
   await collector.close();
-  return told.map(({ eventName }) => eventName.replace('docker.container.', ''));
+  return reported.map(({ eventName }) => eventName.replace('docker.container.', ''));
 }
 
-test('a run is told once, whichever agent sees it, and its end by the next one where it was not seen', async (t) => {
+test('a run is reported once across agents; the next agent reports an end that none saw', async (t) => {
   const proc = new Proc(t);
   const store = new MemoryStore();
-  const isTold = (told: EventRecord[], event: string) =>
-    waitFor(event, () => told.some(({ eventName }) => eventName === `docker.container.${event}`));
+  const isReported = (reported: EventRecord[], event: string) =>
+    waitFor(event, () => reported.some(({ eventName }) => eventName === `docker.container.${event}`));
   let started = 0n;
-  const first = await watch(proc, store, async (told) => {
+  const first = await watch(proc, store, async (reported) => {
     proc.run(9, { ticks: 10 });
-    await isTold(told, 'start');
-    started = told[0]!.time;
+    await isReported(reported, 'start');
+    started = reported[0]!.time;
   });
   t.deepEqual(first, ['start']);
   const age = BigInt(Date.now()) * 1_000_000n - started;
-  t.true(age > 999_000_000_000n && age < 1_100_000_000_000n, 'by the age of the host');
+  t.true(age > 999_000_000_000n && age < 1_100_000_000_000n, "computed from the host's uptime");
   t.deepEqual(await watch(proc, store, () => sleep(1500)), [], 'the same run');
   proc.run(9, { ticks: 5000 });
-  t.deepEqual(await watch(proc, store, (told) => isTold(told, 'start')), ['die', 'start'], 'another one');
+  t.deepEqual(
+    await watch(proc, store, (reported) => isReported(reported, 'start')),
+    ['die', 'start'],
+    'another one',
+  );
   proc.end(9);
-  t.deepEqual(await watch(proc, store, (told) => isTold(told, 'die')), ['die']);
+  t.deepEqual(await watch(proc, store, (reported) => isReported(reported, 'die')), ['die']);
 });
