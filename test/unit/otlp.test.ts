@@ -9,6 +9,7 @@ import { Points } from '../../collectors/records/points.ts';
 import { type AttributeValue, type Point, Severity } from '../../collectors/records/records.ts';
 import { decodeLogs, decodeMetrics, decodeResponse } from '../../exporters/otlp/wire/decode.ts';
 import { encodeEvent, encodeMetrics, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
+import { ProtobufReader } from '../../exporters/otlp/wire/reader.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
 import { fakeContainer } from '../support/container.ts';
 import { logLine } from '../support/log-line.ts';
@@ -341,4 +342,26 @@ test('a partial success is decoded, and malformed protobuf throws a RangeError o
     { numRuns: 2000 },
   );
   t.pass();
+});
+
+test('the protobuf reader finds fields of every length, and throws a RangeError for a truncated one', (t) => {
+  for (const length of [0, 1, 127, 128, 16_383, 16_384, 70_000]) {
+    for (const number of [1, 15, 16, 3000]) {
+      const writer = new Writer();
+      writer.slice(number, Buffer.alloc(length, 'x'), 0, length);
+      writer.uint(2, 300);
+      const bytes = Buffer.from(writer.bytes());
+      const reader = new ProtobufReader(bytes);
+      t.true(reader.next());
+      t.is(reader.field, number);
+      t.is(reader.valueBytes.length, length);
+      t.true(reader.valueBytes.every((byte) => byte === 0x78));
+      t.is(reader.fieldBytes.length, bytes.length - 3);
+      t.true(reader.next());
+      t.deepEqual([reader.field, reader.number, reader.bigint], [2, 300, 300n]);
+      t.false(reader.next());
+      const cut = new ProtobufReader(bytes.subarray(0, bytes.length - 4));
+      t.throws(() => cut.next(), { instanceOf: RangeError });
+    }
+  }
 });

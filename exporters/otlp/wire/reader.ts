@@ -1,8 +1,14 @@
 /** Wire types. Source: https://protobuf.dev/programming-guides/encoding/#structure */
 export const WIRE_TYPE = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 } as const;
 
-/** A varint has ten bytes at most. */
-const MAX_VARINT_SHIFT = 63;
+/** Bytes of values that have no length in front of them; those of a varint are not known before. */
+const FIXED_LENGTHS: Readonly<Record<number, number>> = {
+  [WIRE_TYPE.varint]: 0,
+  [WIRE_TYPE.fixed64]: 8,
+  [WIRE_TYPE.fixed32]: 4,
+};
+
+const MAX_VARINT_BYTES = 10;
 
 /**
  * Walks the fields of one protobuf message, without copying and without decoding values that nobody asks for.
@@ -45,33 +51,38 @@ export class ProtobufReader {
    * @throws {RangeError} when the bytes are not well-formed protobuf
    */
   next(): boolean {
-    if (this.position >= this.end) return false;
-    this.fieldStart = this.position;
+    const { buffer, position, end } = this;
+    if (position >= end) return false;
+    this.fieldStart = position;
+    const tag = buffer[position]!;
+    const length = buffer[position + 1]!;
+    // Nearly all fields of a request are like this: a short tag, and a length of one or two bytes.
+    if (tag < 0x80 && (tag & 7) === WIRE_TYPE.lengthDelimited && position + 2 < end) {
+      const next = buffer[position + 2]!;
+      if (length < 0x80) this.valueStart = position + 2;
+      else if (next < 0x80) this.valueStart = position + 3;
+      else return this.nextOfAnyKind();
+      const valueEnd = this.valueStart + (length < 0x80 ? length : (length & 0x7f) | (next << 7));
+      if (valueEnd > end) throw new RangeError('protobuf: a field is cut short');
+      this.field = tag >>> 3;
+      this.wireType = WIRE_TYPE.lengthDelimited;
+      this.valueEnd = valueEnd;
+      this.position = valueEnd;
+      return true;
+    }
+    return this.nextOfAnyKind();
+  }
+
+  private nextOfAnyKind(): boolean {
     const tag = this.readVarint();
     this.field = Math.floor(tag / 8);
     this.wireType = tag % 8;
-    switch (this.wireType) {
-      case WIRE_TYPE.varint:
-        this.valueStart = this.position;
-        this.readVarint();
-        break;
-      case WIRE_TYPE.lengthDelimited: {
-        const length = this.readVarint();
-        this.valueStart = this.position;
-        this.position += length;
-        break;
-      }
-      case WIRE_TYPE.fixed64:
-        this.valueStart = this.position;
-        this.position += 8;
-        break;
-      case WIRE_TYPE.fixed32:
-        this.valueStart = this.position;
-        this.position += 4;
-        break;
-      default:
-        throw new RangeError(`protobuf: unknown wire type ${this.wireType}`);
-    }
+    const length =
+      this.wireType === WIRE_TYPE.lengthDelimited ? this.readVarint() : FIXED_LENGTHS[this.wireType];
+    if (length === undefined) throw new RangeError(`protobuf: unknown wire type ${this.wireType}`);
+    this.valueStart = this.position;
+    if (this.wireType === WIRE_TYPE.varint) this.readVarint();
+    else this.position += length;
     if (this.position > this.end) throw new RangeError('protobuf: a field is cut short');
     this.valueEnd = this.position;
     return true;
@@ -112,10 +123,12 @@ export class ProtobufReader {
   private readVarint(): number {
     const { buffer, end } = this;
     let value = 0;
-    for (let shift = 0; shift <= MAX_VARINT_SHIFT && this.position < end; shift += 7) {
+    let scale = 1;
+    for (let bytes = 0; bytes < MAX_VARINT_BYTES && this.position < end; bytes++) {
       const byte = buffer[this.position++]!;
-      value += (byte & 0x7f) * 2 ** shift;
+      value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
+      scale *= 128;
     }
     throw new RangeError('protobuf: bad varint');
   }
