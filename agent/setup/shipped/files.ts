@@ -1,4 +1,4 @@
-/** What config/ ships and is generated: text by path from the root of the project. */
+/** The generated files of config/: text by path from the root of the project. */
 import { jsonSchema } from '../../../config/json-schema.ts';
 import { container } from './dashboards/container.ts';
 import { hosts } from './dashboards/hosts.ts';

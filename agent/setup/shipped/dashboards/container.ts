@@ -1,4 +1,4 @@
-/** One container: what it uses beside what it may use, what happened to it, and what it says. */
+/** The dashboard of one container: usage against limits, events, log. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
@@ -24,7 +24,7 @@ const metric = (name: string, labels = ''): string =>
   `${name}{${CONTAINER}${labels === '' ? '' : `, ${labels}`}}`;
 const rate = (name: string, labels = ''): string => `rate(${metric(name, labels)}${RATE})`;
 
-/** The status, health and the like that is 1, as a number that has a text. */
+/** The state whose series is 1 (status, health), as a number that maps to a text. */
 function state(name: string, label: string, states: Readonly<Record<string, string>>) {
   const names = Object.keys(states);
   const expr = names.map((state, index) => `${index} * ${metric(name, `${label}="${state}"`)}`);
@@ -60,14 +60,14 @@ export const container = (): Dashboard =>
     dashboard(
       'portlight-container',
       'Portlight: container',
-      'One container beside its limits, with its events and its log',
+      'Usage of one container against its limits, with its events and log',
     )
       .variables([...dataSources, ...hostVariables, containerVariable])
       .annotations(eventAnnotations(EVENTS))
       .withRow(new RowBuilder('State'))
       .withPanel(stat('Status', status.query, { texts: status.texts }))
       .withPanel(
-        stat('Health', health.query, { texts: health.texts, description: 'Nothing without a health check.' }),
+        stat('Health', health.query, { texts: health.texts, description: 'Empty without a health check.' }),
       )
       .withPanel(stat('Up', prom(`max(${metric('container_uptime_seconds')})`, ''), { unit: 's' }))
       .withPanel(
@@ -76,16 +76,14 @@ export const container = (): Dashboard =>
       .withPanel(
         stat('Exit code', prom(`max(${metric('container_exit_code')})`, ''), {
           levels: { red: 1 },
-          description: 'Of the last run; nothing while the container runs.',
+          description: 'Of the last run. Empty while the container runs.',
         }),
       )
-      .withPanel(
-        stat('Age of the image', prom(`max(${metric('container_image_age_seconds')})`, ''), { unit: 's' }),
-      )
+      .withPanel(stat('Image age', prom(`max(${metric('container_image_age_seconds')})`, ''), { unit: 's' }))
       .withRow(new RowBuilder('CPU'))
       .withPanel(
         timeSeries(
-          'CPUs in use',
+          'CPU usage (CPUs)',
           [
             prom(rate('container_cpu_time_seconds_total'), '{{cpu_mode}}'),
             prom(metric('container_cpu_limit'), 'limit'),
@@ -95,7 +93,7 @@ export const container = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Periods throttled',
+          'Throttled CPU periods',
           [
             prom(
               `${rate('container_cpu_throttling_throttled_periods_total')} / ${rate('container_cpu_throttling_periods_total')}`,
@@ -107,7 +105,7 @@ export const container = (): Dashboard =>
             unit: 'percentunit',
             max: 1,
             levels: { orange: 0.25 },
-            description: 'Share of the CPU periods in which the quota was used up. Nothing without a quota.',
+            description: 'Share of the CPU periods in which the quota was used up. Empty without a quota.',
           },
         ),
       )
@@ -133,7 +131,7 @@ export const container = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Working set, of the limit',
+          'Working set, share of the limit',
           [
             prom(
               `${metric('container_memory_working_set_bytes')} / ${metric('container_memory_limit_bytes')}`,
@@ -145,14 +143,14 @@ export const container = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Times that the limit was met',
+          'Memory events (limit reached)',
           [prom(`increase(${metric('container_memory_events_total')}${RATE})`, '{{container_memory_event}}')],
           { span: 8, levels: { red: 1 } },
         ),
       )
       .withPanel(
         timeSeries(
-          'Page faults that had to be read, and pages read again',
+          'Major page faults and refaults',
           [
             prom(rate('container_paging_faults_total', 'system_paging_fault_type="major"'), 'major faults'),
             prom(rate('container_memory_refaults_total'), 'refaults {{container_memory_type}}'),
@@ -160,7 +158,8 @@ export const container = (): Dashboard =>
           {
             span: 8,
             unit: 'ops',
-            description: 'Many of them, and the memory is too small for what is in use.',
+            description:
+              'Pages read from disk. High values mean that the memory is too small for the working set.',
           },
         ),
       )
@@ -188,7 +187,7 @@ export const container = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Open file descriptors, of the limit',
+          'Open file descriptors, share of the limit',
           [prom(metric('container_process_open_file_descriptor_utilization_ratio'), 'the fullest process')],
           {
             span: 8,
@@ -225,7 +224,7 @@ export const container = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Writable layer, and the room that is left',
+          'Writable layer and free space',
           [
             prom(metric('container_filesystem_usage_bytes'), 'in use'),
             prom(
@@ -245,12 +244,12 @@ export const container = (): Dashboard =>
               '{{network_io_direction}}',
             ),
           ],
-          { unit: 'Bps', description: 'Nothing on the network of the host or of another container.' },
+          { unit: 'Bps', description: 'Empty on the network of the host or of another container.' },
         ),
       )
       .withPanel(
         timeSeries(
-          'Packets dropped and in error',
+          'Dropped packets and errors',
           [
             prom(
               `sum by (network_io_direction) (${rate('container_network_packet_dropped_total')})`,
@@ -264,7 +263,7 @@ export const container = (): Dashboard =>
           { unit: 'pps' },
         ),
       )
-      .withRow(new RowBuilder('What happened, and what it says'))
+      .withRow(new RowBuilder('Events and log'))
       .withPanel(logs('Events', EVENTS, 8))
       .withPanel(logs('Log', LOGS, 16)),
   );

@@ -1,4 +1,4 @@
-/** All hosts at a glance, and what their containers use. */
+/** The dashboard of all hosts and their largest containers. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
@@ -23,7 +23,7 @@ const CONTAINER = `${HOST}, container_name=~"$container"`;
 const NAME = '{{container_name}}';
 const RATE = '[$__rate_interval]';
 
-/** The ten largest now; a ranking at every step of the range would name dozens. */
+/** The ten largest at each step of the range. */
 const top = (expr: string) => prom(`topk(10, ${expr})`, NAME);
 
 const TABLE_COLUMNS: readonly (readonly [expr: string, name: string, unit: string])[] = [
@@ -66,7 +66,7 @@ function containerTable(): TablePanel {
       id: 'links',
       value: [
         {
-          title: 'Look at the container',
+          title: 'Open the container',
           // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of Grafana's
           url: '/d/portlight-container?var-container=${__value.raw}&${__url_time_range}&${host:queryparam}&${prometheus:queryparam}&${loki:queryparam}',
         },
@@ -77,10 +77,10 @@ function containerTable(): TablePanel {
 
 export const hosts = (): Dashboard =>
   built(
-    dashboard('portlight-hosts', 'Portlight: hosts', 'Docker hosts and what their containers use')
+    dashboard('portlight-hosts', 'Portlight: hosts', 'Docker hosts and the usage of their containers')
       .variables([...dataSources, ...hostVariables, containersVariable])
       .annotations(eventAnnotations(ALL_EVENTS))
-      .withRow(new RowBuilder('At a glance'))
+      .withRow(new RowBuilder('Overview'))
       .withPanel(stat('Hosts', prom(`count(system_uptime_seconds{${HOST}})`, '')))
       .withPanel(
         stat('Containers running', prom(`sum(docker_containers{${HOST}, container_status="running"})`, '')),
@@ -120,14 +120,14 @@ export const hosts = (): Dashboard =>
           ),
           {
             levels: { red: 1 },
-            description: 'While the container lives on; one that ends of it is in the events.',
+            description: 'Only of containers that survive the kill. For the others, see the events.',
           },
         ),
       )
       .withRow(new RowBuilder('Hosts'))
       .withPanel(
         timeSeries(
-          'CPU in use',
+          'CPU usage',
           [
             prom(
               `sum by (instance, cpu_mode) (rate(system_cpu_time_seconds_total{${HOST}, cpu_mode!~"idle|iowait"}${RATE})) / on (instance) group_left () system_cpu_logical{${HOST}}`,
@@ -167,7 +167,7 @@ export const hosts = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'File systems in use',
+          'File system usage',
           [
             prom(
               `1 - sum by (instance, system_filesystem_mountpoint) (system_filesystem_usage_bytes{${HOST}, system_filesystem_state="free"}) / sum by (instance, system_filesystem_mountpoint) (system_filesystem_usage_bytes{${HOST}})`,
@@ -178,7 +178,7 @@ export const hosts = (): Dashboard =>
             unit: 'percentunit',
             max: 1,
             levels: { orange: 0.8, red: 0.9 },
-            description: 'What is reserved for root counts as used.',
+            description: 'Space reserved for root counts as used.',
           },
         ),
       )
@@ -206,8 +206,8 @@ export const hosts = (): Dashboard =>
           { unit: 'Bps' },
         ),
       )
-      .withRow(new RowBuilder('The largest containers'))
-      .withPanel(timeSeries('CPUs in use', [top(`container_cpu_usage{${CONTAINER}}`)], { unit: 'none' }))
+      .withRow(new RowBuilder('Largest containers'))
+      .withPanel(timeSeries('CPU usage (CPUs)', [top(`container_cpu_usage{${CONTAINER}}`)], { unit: 'none' }))
       .withPanel(
         timeSeries('Memory (working set)', [top(`container_memory_working_set_bytes{${CONTAINER}}`)], {
           unit: 'bytes',
@@ -215,7 +215,7 @@ export const hosts = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Memory, of the limit',
+          'Memory, share of the limit',
           [
             top(
               `container_memory_working_set_bytes{${CONTAINER}} / container_memory_limit_bytes{${CONTAINER}}`,
@@ -226,7 +226,7 @@ export const hosts = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'CPU periods throttled',
+          'Throttled CPU periods',
           [
             top(
               `rate(container_cpu_throttling_throttled_periods_total{${CONTAINER}}${RATE}) / rate(container_cpu_throttling_periods_total{${CONTAINER}}${RATE})`,
@@ -268,7 +268,7 @@ export const hosts = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Disk in use',
+          'Disk usage',
           [
             prom(`sum(docker_images_size_bytes{${HOST}})`, 'images'),
             prom(`sum(docker_volumes_size_bytes{${HOST}})`, 'volumes'),
@@ -280,7 +280,7 @@ export const hosts = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Time that the daemon takes to answer',
+          'Response time of the daemon',
           [prom(`docker_api_duration_seconds{${HOST}}`, '{{instance}}')],
           {
             span: 8,
@@ -288,7 +288,7 @@ export const hosts = (): Dashboard =>
           },
         ),
       )
-      .withRow(new RowBuilder('The agent'))
+      .withRow(new RowBuilder('Agent'))
       .withPanel(
         timeSeries(
           'Records collected',
@@ -298,26 +298,26 @@ export const hosts = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Records given up',
+          'Dropped records',
           [
             prom(
               `sum by (reason, signal) (rate(portlight_records_dropped_total{${HOST}}${RATE}))`,
               '{{signal}} {{reason}}',
             ),
           ],
-          { span: 8, unit: 'rps', description: 'Nothing is shown as long as none was.' },
+          { span: 8, unit: 'rps', description: 'Empty until a record is dropped.' },
         ),
       )
       .withPanel(
         timeSeries(
-          'Waiting for destinations',
+          'Backlog by destination',
           [
             prom(
               `sum by (instance, destination) (portlight_spool_size_bytes{${HOST}})`,
               '{{instance}} {{destination}}',
             ),
           ],
-          { span: 8, unit: 'bytes', description: 'Needs a destination of OTLP.' },
+          { span: 8, unit: 'bytes', description: 'Needs an OTLP destination.' },
         ),
       ),
   );

@@ -1,4 +1,4 @@
-/** The logs of all containers and the events of all hosts, to search in. */
+/** The dashboard of all logs and events, with search. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
@@ -22,11 +22,7 @@ const FOUND = `${LOGS} |~ \`$search\``;
 
 export const logsAndEvents = (): Dashboard =>
   built(
-    dashboard(
-      'portlight-logs-events',
-      'Portlight: logs and events',
-      'The logs of containers and the events of hosts',
-    )
+    dashboard('portlight-logs-events', 'Portlight: logs and events', 'Logs of containers and events of hosts')
       .variables([...dataSources, ...hostVariables, containersVariable, searchVariable])
       .annotations(eventAnnotations(ALL_EVENTS))
       .withRow(new RowBuilder('Logs'))
@@ -54,14 +50,14 @@ export const logsAndEvents = (): Dashboard =>
       )
       .withPanel(
         timeSeries(
-          'Lines withheld',
+          'Dropped lines',
           [
             prom(
               `sum by (container_name, reason) (rate(container_log_dropped_total{${CONTAINER}}[$__rate_interval]))`,
               '{{container_name}} {{reason}}',
             ),
           ],
-          { unit: 'cps', description: 'By the rate limit, a filter or the lowest severity that is wanted.' },
+          { unit: 'cps', description: 'Dropped by the rate limit, a filter or the minimum severity.' },
         ),
       )
       .withPanel(logs('Log', FOUND, 16))
@@ -75,7 +71,7 @@ export const logsAndEvents = (): Dashboard =>
       )
       .withPanel(
         counts(
-          'Ends, OOM kills and failed health checks by container',
+          'Exits, OOM kills and failed health checks by container',
           `sum by (container_name, docker_event_action) (count_over_time(${ALL_EVENTS} | docker_event_action=~"die|oom|health_status.unhealthy" [$__interval]))`,
           '{{container_name}} {{docker_event_action}}',
         ),

@@ -1,4 +1,4 @@
-/** What the dashboards are put together from: data sources, variables, queries and panels, in Grafana's own builders. */
+/** Parts of the dashboards: data sources, variables, queries and panels, with Grafana's builders. */
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
 import {
   GraphThresholdsStyleConfigBuilder,
@@ -60,7 +60,7 @@ function promVariable(name: string, label: string, query: string): QueryVariable
     .sort(VariableSort.AlphabeticalCaseInsensitiveAsc);
 }
 
-/** Of a variable that may be several: any that is not empty, so that series of others do not match. */
+/** Allows several values. "All" matches any value except empty, so that other series do not match. */
 const anyOf = (variable: QueryVariableBuilder): QueryVariableBuilder =>
   variable
     .multi(true)
@@ -68,7 +68,7 @@ const anyOf = (variable: QueryVariableBuilder): QueryVariableBuilder =>
     .allValue('.+')
     .current({ selected: true, text: 'All', value: '$__all' });
 
-/** The host by its name, and the scrape target that it is behind, by which metrics know it. */
+/** The host by name, and the hidden variable with its scrape target, which metrics have as a label. */
 export const hostVariables = [
   anyOf(promVariable('host', 'Host', 'label_values(target_info{container_id=""}, host_name)')),
   anyOf(
@@ -87,18 +87,18 @@ export const searchVariable = new TextBoxVariableBuilder('search')
   .label('Search (regular expression)')
   .defaultValue('');
 
-/** Loki makes labels of service.name and container.name, and structured metadata of everything else. */
+/** Loki turns service.name and container.name into labels, and all other attributes into structured metadata. */
 const stream = '{container_name=~"$container"} | host_name=~"$host"';
 export const LOGS = `${stream} | scope_name="portlight.logs"`;
-/** By the scope and its attributes: Loki does not keep the name of an event. */
+/** Selected by scope and attributes, because Loki does not store the name of an event. */
 export const EVENTS = `${stream} | scope_name="portlight.events"`;
-/** Events of the host bear no container's name. */
+/** Includes events of the host, which have no container name. */
 export const ALL_EVENTS =
   '{service_name=~".+"} | host_name=~"$host" | scope_name="portlight.events" | container_name=~"$container|"';
 
 export const prom = (expr: string, legend: string) =>
   new PromQuery().datasource(PROMETHEUS).expr(expr).legendFormat(legend).range();
-/** The values of now, as rows of a table. */
+/** Current values, as rows of a table. */
 export const promTable = (expr: string) =>
   new PromQuery().datasource(PROMETHEUS).expr(expr).format(PromQueryFormat.Table).instant();
 const loki = (expr: string, legend = '') =>
@@ -106,7 +106,7 @@ const loki = (expr: string, legend = '') =>
 
 const REF_IDS = 'ABCDEFGHIJ';
 
-/** Values from which on a panel turns orange and red. */
+/** Thresholds at which a panel turns orange and red. */
 export interface Levels {
   readonly orange?: number;
   readonly red?: number;
@@ -120,9 +120,9 @@ function thresholds({ orange, red }: Levels): ThresholdsConfigBuilder {
 }
 
 export interface PanelOptions {
-  /** What the panel shows, and what it needs, for whoever looks at it. */
+  /** What the panel shows and needs; shown as a tooltip. */
   readonly description?: string;
-  /** Columns of 24. */
+  /** Width in columns of 24. */
   readonly span?: number;
   /** Unit by Grafana's name: https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/ */
   readonly unit?: string;
@@ -139,7 +139,7 @@ interface QueryPanel<P> {
   datasource(source: DataSourceRef): P;
 }
 
-/** Gives each query of a panel its letter, and the panel the data source of its queries. */
+/** Sets the letter of each query, and the panel's data source to that of its queries. */
 function withQueries<P extends QueryPanel<P>>(panel: P, source: DataSourceRef, queries: Queries): P {
   return queries.reduce(
     (builder, query, index) =>
@@ -148,7 +148,7 @@ function withQueries<P extends QueryPanel<P>>(panel: P, source: DataSourceRef, q
   );
 }
 
-/** Lines over time. A series that is called "limit …" is a dashed line. */
+/** Lines over time. A series named "limit …" is dashed. */
 function lines(
   title: string,
   source: DataSourceRef,
@@ -192,7 +192,7 @@ function lines(
 export const timeSeries = (title: string, queries: Queries, options: PanelOptions = {}): TimeSeriesPanel =>
   lines(title, PROMETHEUS, queries, options);
 
-/** How many records, over time. */
+/** Number of records over time. */
 export const counts = (
   title: string,
   expr: string,
@@ -215,7 +215,7 @@ export function stat(title: string, query: Builder<Dataquery>, options: PanelOpt
   return withQueries(panel, PROMETHEUS, [query]);
 }
 
-/** Lines of a log, the newest first. */
+/** Log lines, newest first. */
 export function logs(title: string, expr: string, height = 12, span = WIDTH): LogsPanel {
   const panel = new LogsPanel()
     .title(title)
@@ -233,7 +233,7 @@ export function texts(options: Readonly<Record<string, { text: string; color: st
   return { type: MappingType.ValueToText, options };
 }
 
-/** Events as marks in every panel; Grafana has these properties of Loki's annotations, its builders do not. */
+/** Marks events in every panel. Grafana's builders lack these properties of Loki annotations. */
 function annotation(name: string, color: string, expr: string): Builder<AnnotationQuery> {
   const query = new AnnotationQueryBuilder()
     .name(name)
@@ -264,7 +264,7 @@ export const eventAnnotations = (events: string) => [
 
 const TAG = 'portlight';
 
-/** A dashboard with what all of them have; `uid` is its name in links. */
+/** A dashboard with the common settings. @param uid its name in links */
 export function dashboard(uid: string, title: string, description: string): DashboardBuilder {
   return new DashboardBuilder(title)
     .uid(uid)
@@ -285,7 +285,7 @@ export function dashboard(uid: string, title: string, description: string): Dash
     );
 }
 
-/** The dashboard, with a number for each of its panels: links and annotations name panels by it. */
+/** Builds the dashboard and numbers its panels: links and annotations refer to these numbers. */
 export function built(builder: DashboardBuilder): Dashboard {
   const made = builder.build();
   return { ...made, panels: made.panels?.map((panel, index) => ({ ...panel, id: index + 1 })) };
