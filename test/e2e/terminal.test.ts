@@ -296,7 +296,7 @@ const UNPRIVILEGED = [
     };
     t.regex(
       (await ask(['images'], '127.0.0.1:1')).stderr,
-      /^portlight: unix:.* EACCES .*; run as root or as/,
+      /^portlight: unix:.* EACCES .*\. To fix: run as root or as/,
     );
     const log = await waitFor('its lines', async () => {
       const answer = await ask(['logs', '-t', name]);
