@@ -120,7 +120,7 @@ test('without a daemon, ps and check exit with 1 and a message', async (t) => {
   t.is(ps.code, 1);
   t.regex(
     ps.stderr,
-    /^portlight: unix:\/\/\/nonexistent\/docker\.sock \(docker_host\): .*ENOENT.*; is it running\?.*\n$/,
+    /^portlight: unix:\/\/\/nonexistent\/docker\.sock \(docker_host\): .*ENOENT.*\. Check that the daemon is running.*\n$/,
   );
   const junk = await portlight(t, ['ps'], { DOCKER_HOST: 'junk' });
   t.is(junk.code, 1);
@@ -232,7 +232,7 @@ test('an address in use is one line and exit code 1', async (t) => {
   t.regex(
     stderr,
     new RegExp(
-      `^portlight: listen: 127\\.0\\.0\\.1:${port}: .*EADDRINUSE.*; choose another with --listen\\n$`,
+      `^portlight: listen: 127\\.0\\.0\\.1:${port}: .*EADDRINUSE.*; choose another address with --listen\\n$`,
     ),
   );
 });

@@ -270,5 +270,5 @@ test('a missing container or daemon is reported in one line', async (t) => {
   t.regex(since.stderr, /^portlight: --since: "yesterday" is not allowed; expected .*\n$/);
   const away = await portlight(t, ['images', '--docker-host', 'unix:///nowhere.sock']);
   t.is(away.code, 1);
-  t.regex(away.stderr, /^portlight: unix:\/\/\/nowhere\.sock .*is it running\?.*\n$/);
+  t.regex(away.stderr, /^portlight: unix:\/\/\/nowhere\.sock .*Check that the daemon is running.*\n$/);
 });
