@@ -12,9 +12,14 @@ import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { Command } from 'commander';
 import Mustache from 'mustache';
+import { pino } from 'pino';
 import { isVisible } from '../../agent/commands/command-help.ts';
+import { startOwnMetrics } from '../../agent/process/own-metrics.ts';
+import { startOwnTraces } from '../../agent/process/own-traces.ts';
 import { connectToDaemon } from '../../collectors/engine/client.ts';
 import { readHostAttributes } from '../../collectors/host/identity.ts';
+import { decodeMetrics, decodeTraces } from '../../exporters/otlp/wire/decode.ts';
+import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeDaemon } from '../support/fake-daemon.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -181,4 +186,33 @@ test('the pipes of a child process do not keep the agent alive', async (t) => {
   t.true(performance.now() - started < 15_000);
   const { stdin } = spawn('true', { stdio: ['pipe', 'ignore', 'ignore'] });
   t.is(typeof (stdin as unknown as Socket).unref, 'function');
+});
+
+test.serial("otlp-transformer encodes the agent's own metrics and spans", async (t) => {
+  const telemetry = new Telemetry(pino({ level: 'silent' }));
+  telemetry.count('portlight.records.sent', 3, { signal: 'logs' });
+  let encoded: Buffer = Buffer.alloc(0);
+  const own = await startOwnMetrics({
+    telemetry,
+    baseline: new Map(),
+    resource: { 'service.name': 'portlight' },
+    temporality: 'cumulative',
+    emit: (otlp) => {
+      encoded = otlp;
+    },
+  });
+  await own.collect();
+  await own.shutdown();
+  const metrics = JSON.stringify(decodeMetrics(encoded));
+  t.regex(metrics, /"name":"portlight\.records\.sent".*"asDouble":3\b/);
+  let traces: Buffer = Buffer.alloc(0);
+  const { tracer, shutdown } = startOwnTraces({
+    resource: { 'service.name': 'portlight' },
+    emit: (otlp) => {
+      traces = otlp;
+    },
+  });
+  tracer.startSpan('round', 'internal').end();
+  await shutdown();
+  t.regex(JSON.stringify(decodeTraces(traces)), /"name":"round"/);
 });
