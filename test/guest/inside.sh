@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs in the guest, as its only service: the given tests, on a daemon of each cgroup driver, and then the
-# guest ends. What is printed goes to the console, which the host reads.
+# The guest's only service: runs the given tests with a daemon for each cgroup driver, then powers the guest off.
+# The output goes to the console, which the host reads.
 export PATH=/work/node/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NODE_ENV=test
 export PORTLIGHT_TEST_PATIENCE=8 PORTLIGHT_TEST_CLI=/work/dist/agent/cli.js
 export DOCKER_HOST=unix:///run/test.sock

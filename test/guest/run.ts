@@ -1,7 +1,7 @@
 /**
- * `npm run test:v2`: the integration tests of metrics on a real cgroup v2 host, a virtual machine with
- * Debian's kernel, systemd and Docker, with the cgroup drivers systemd and cgroupfs in turn. As root on
- * Debian; the machine is emulated, and takes minutes.
+ * `npm run test:v2`: runs the integration tests of metrics on a real cgroup v2 host: an emulated virtual machine with
+ * Debian's kernel, systemd and Docker, first with the cgroup driver systemd, then with cgroupfs. Needs root on Debian, and
+ * minutes.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import {
@@ -41,17 +41,17 @@ const say = (text: string) => console.error(`portlight test:v2: ${text}`);
 const run = (command: string, ...args: string[]) =>
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 
-/** A Debian with what the guest needs; made once, and kept in the cache. */
+/** The guest's Debian system, which is made once and cached. */
 function guestSystem(): string {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'portlight');
   const system = join(cache, 'guest');
   if (existsSync(system)) return system;
-  say(`making the guest's system in ${system}`);
+  say(`creating the guest's system in ${system}`);
   mkdirSync(cache, { recursive: true });
   const unfinished = mkdtempSync(join(cache, 'unfinished-'));
   run('debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', unfinished);
   const units = join(unfinished, 'etc/systemd/system');
-  // The console is for the tests, and daemons are theirs to start.
+  // The console belongs to the tests, and they start the daemons.
   for (const unit of [
     'serial-getty@ttyS0.service',
     'docker.service',
@@ -82,7 +82,7 @@ ExecStopPost=/bin/systemctl poweroff --force --force
   return system;
 }
 
-/** The checkout as the tests need it, with the Node that runs now. */
+/** Copies the checkout and the running Node for the guest. */
 function workDirectory(directory: string): string {
   const work = join(directory, 'work');
   mkdirSync(join(work, 'node/bin'), { recursive: true });
@@ -104,7 +104,7 @@ function workDirectory(directory: string): string {
   return work;
 }
 
-/** What the guest recorded of its cgroups becomes the fixtures of the unit tests. */
+/** Writes the guest's cgroup recordings as fixtures of the unit tests. */
 function keepRecordings(output: string): void {
   const found = output.matchAll(/^guest: recording (\S+)\s+^([\s\S]*?)^guest: end of recording/gm);
   for (const [, name, encoded = ''] of found) {
@@ -114,7 +114,7 @@ function keepRecordings(output: string): void {
   }
 }
 
-/** @returns whether the guest said that no test failed */
+/** @returns whether the guest reported no failed test */
 async function boot(system: string, directory: string): Promise<boolean> {
   const file = (prefix: string) =>
     join(system, 'boot', readdirSync(join(system, 'boot')).find((name) => name.startsWith(prefix))!);

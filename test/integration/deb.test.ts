@@ -1,4 +1,4 @@
-/** The Debian package: installed into a root of its own, upgraded, and removed. */
+/** The Debian package: installed into a separate root, upgraded, and removed. */
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -16,7 +16,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 
-test('npm run deb: the command, the unit and the configuration are put in place, and changes to it are kept', (t) => {
+test('npm run deb: installs command, unit and configuration; an upgrade keeps changes to the configuration', (t) => {
   t.timeout(240_000);
   const directory = temporaryDirectory(t);
   const run = (command: string, ...args: string[]) =>

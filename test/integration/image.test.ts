@@ -1,4 +1,4 @@
-/** The container image: what is in it, and that it does its work without privileges. */
+/** The container image: its contents, and its work without privileges. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -17,13 +17,13 @@ const MAX_BYTES_ABOVE_NODE = 60e6;
 const NODE = 'usr/local/bin/node';
 
 interface Content {
-  /** Of every file and directory, by its path without the leading slash. */
+  /** Every file and directory, by path without the leading slash. */
   readonly headers: ReadonlyMap<string, Header>;
-  /** Of what is JSON. */
+  /** Content of JSON files, parsed. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
-/** All that a container of the image would see as its root. */
+/** The root file system of a container of the image. */
 async function contentOf(image: string): Promise<Content> {
   const container = await docker.createContainer({ Image: image, Labels: { [LABEL]: 'true' } });
   try {
@@ -56,7 +56,7 @@ test.before(async (t) => {
 const pathsWith = (probe: (path: string, header: Header) => boolean): string[] =>
   [...content.headers].filter(([path, header]) => probe(path, header)).map(([path]) => path);
 
-test('the image says what it is, who it runs as, and how its health is asked', async (t) => {
+test('the image has labels, a user and a health check', async (t) => {
   const { Config: config } = await docker.getImage(PORTLIGHT_IMAGE).inspect();
   t.regex(config.User, /^[1-9]\d*:[1-9]\d*$/);
   t.deepEqual(config.Healthcheck?.Test, ['CMD', 'portlight', 'check', '--live']);
@@ -72,7 +72,7 @@ test('the image says what it is, who it runs as, and how its health is asked', a
   t.is(`${label('revision')} ${label('created')}`.trim(), stdout.trim());
 });
 
-test('it has nothing that gives a privilege, and nothing that anybody may change', (t) => {
+test('the image has no setuid files and no world-writable files', (t) => {
   t.deepEqual(
     pathsWith((_, { type, mode }) => type !== 'symlink' && type !== 'directory' && (mode! & 0o6000) !== 0),
     [],
@@ -84,18 +84,18 @@ test('it has nothing that gives a privilege, and nothing that anybody may change
       return type !== 'symlink' && (mode! & 0o002) !== 0 && !isSticky;
     }),
     [],
-    'nothing that everybody may write to, but directories like /tmp',
+    'nothing world-writable except directories like /tmp',
   );
   const { uid, mode } = content.headers.get('var/lib/portlight')!;
   t.is(mode! & 0o777, 0o700, 'what waits for a receiver is for nobody else');
   t.deepEqual(
     pathsWith((_, header) => header.uid === uid),
     ['var/lib/portlight'],
-    'the agent owns its data, and not its own code',
+    'the agent owns its data directory but not its code',
   );
 });
 
-test('it has Node and the agent, and nothing to build or to intrude with', (t) => {
+test('the image has Node and the agent, but no shell and no build tools', (t) => {
   t.deepEqual(
     pathsWith(
       (path, { type }) => /^(?!portlight\/).*\bs?bin\/[^/]+$/.test(path) && type !== 'directory',
@@ -120,13 +120,13 @@ test('it has Node and the agent, and nothing to build or to intrude with', (t) =
   t.deepEqual(
     development.filter((name) => content.headers.has(`portlight/node_modules/${name}`)),
     [],
-    'no dependencies of development',
+    'no development dependencies',
   );
   for (const name of Object.keys(manifest.dependencies))
     t.true(content.headers.has(`portlight/node_modules/${name}`), name);
 });
 
-test('its SBOM lists what is in it, and nothing else', (t) => {
+test('the SBOM lists exactly the packages in the image', (t) => {
   const sbom = JSON.parse(content.texts.get('portlight/sbom.cdx.json')!);
   t.is(sbom.bomFormat, 'CycloneDX');
   t.is(sbom.metadata.component.purl, `pkg:npm/portlight@${manifest.version}`);
@@ -140,7 +140,7 @@ test('its SBOM lists what is in it, and nothing else', (t) => {
   t.deepEqual([...new Set(listed)].sort(), [...new Set(installed)].sort());
 });
 
-test('it is at most 60 MB larger than what it begins with and Node', async (t) => {
+test('the image is at most 60 MB larger than its base with Node', async (t) => {
   const history = (await docker.getImage(PORTLIGHT_IMAGE).history()) as { Size: number }[];
   const node = content.headers.get(NODE)!.size!;
   const above = history.slice(
@@ -152,7 +152,7 @@ test('it is at most 60 MB larger than what it begins with and Node', async (t) =
   t.true(bytes > 0 && bytes <= MAX_BYTES_ABOVE_NODE, `${bytes} bytes`);
 });
 
-test('as nobody, without capabilities and on a root that is read-only, it observes what runs', async (t) => {
+test('the image observes containers as nobody, without capabilities, on a read-only root', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const volume = uniqueName('data');
@@ -208,8 +208,8 @@ test('as nobody, without capabilities and on a root that is read-only, it observ
       .logsOf(name)
       .filter(({ eventName }) => eventName === '')
       .map(({ body }) => body);
-  await waitFor('its log', () => bodies().includes('one'));
-  await waitFor('its start', () =>
+  await waitFor('the log line', () => bodies().includes('one'));
+  await waitFor('the start event', () =>
     receiver.logsOf(name).some((record) => record.eventName === 'docker.container.start'),
   );
   for (const metric of ['container.cpu.time', 'container.memory.usage'])
@@ -221,6 +221,6 @@ test('as nobody, without capabilities and on a root that is read-only, it observ
   await agent.start();
   await healthy();
   await execute(container, 'touch /more');
-  await waitFor('what came after', () => bodies().includes('two'));
+  await waitFor('the later line', () => bodies().includes('two'));
   t.deepEqual(bodies(), ['one', 'two'], 'what was read before is known from the volume');
 });

@@ -1,4 +1,4 @@
-/** The published package: what is in it, and that it works once installed. */
+/** The npm package: its contents, and its work once installed. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,7 +32,7 @@ test.before(async () => {
 
 test.after.always(() => rmSync(directory, { recursive: true, force: true }));
 
-test('npm pack takes built JavaScript, types, documents and configuration, and nothing else', (t) => {
+test('npm pack includes only built JavaScript, types, documentation and configuration', (t) => {
   t.true(paths.includes('dist/agent/cli.js'));
   for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/licenses.md', 'dist/page/licenses.md'])
     t.true(paths.includes(path), path);
@@ -52,7 +52,7 @@ test('npm pack takes built JavaScript, types, documents and configuration, and n
   );
 });
 
-test('what is built into the page is named with its licence', (t) => {
+test('the licences of libraries in the page are listed', (t) => {
   const text = run(
     'tar',
     ['--extract', '--to-stdout', '--file', tarball, 'package/dist/page/licenses.md'],
@@ -78,7 +78,7 @@ test('npm install -g: the command works', async (t) => {
   t.regex(run(portlight, ['ps'], directory), new RegExp(`^${name} `, 'm'));
 });
 
-test('npm install, npx portlight: the command works, and its types are understood', (t) => {
+test('npm install, npx portlight: the command works, and its types resolve', (t) => {
   const project = temporaryDirectory(t);
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }\n');
   run('npm', [...INSTALL, tarball], project);

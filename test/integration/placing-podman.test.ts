@@ -1,4 +1,4 @@
-/** The image on a host of Podman: it tells what an agent on that host tells. */
+/** The image on a Podman host reports the same as an agent on that host. */
 import { spawn } from 'node:child_process';
 import test from 'ava';
 import { AgentProcess } from '../support/agent.ts';
@@ -15,7 +15,7 @@ test.before(async (t) => {
   await ensurePortlightImage();
 });
 
-test('run by Podman, the image tells what an agent on the host tells', async (t) => {
+test('the image, run by Podman, reports the same as an agent on the host', async (t) => {
   t.timeout(180_000);
   const { host, podman } = await startPodman(t);
   const save = spawn('docker', ['save', PORTLIGHT_IMAGE], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -41,7 +41,7 @@ test('run by Podman, the image tells what an agent on the host tells', async (t)
     User: '0:0',
     Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     HostConfig: {
-      // The receiver is on the host's loopback.
+      // The receiver listens on the host's loopback.
       NetworkMode: 'host',
       CapDrop: ['ALL'],
       CapAdd: ['SYS_PTRACE'],
@@ -73,7 +73,7 @@ test('run by Podman, the image tells what an agent on the host tells', async (t)
   });
   await observed.start();
   const told = (receiver: Receiver) => {
-    // Disk use is what it was when each of them asked for it last.
+    // Each agent has the disk usage of its own last request.
     const points = receiver.points.filter(
       (point) => point.resource['container.name'] === name && !point.name.startsWith('container.filesystem.'),
     );
@@ -88,7 +88,7 @@ test('run by Podman, the image tells what an agent on the host tells', async (t)
   };
   await waitFor('rates on the host', () => onHost.pointsOf(name, 'container.cpu.usage').length > 1);
   await waitFor('its lines on the host', () => told(onHost).includes('log down'));
-  await waitFor('the same', () => `${told(placed)}` === `${told(onHost)}`).catch(() => {});
+  await waitFor('equal records', () => `${told(placed)}` === `${told(onHost)}`).catch(() => {});
   t.deepEqual(told(placed), told(onHost));
   t.true(told(placed).includes('event docker.container.start'));
 });

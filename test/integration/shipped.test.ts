@@ -1,4 +1,4 @@
-/** The rules and dashboards that config/ ships, on what a real agent serves and a real Prometheus has of it. */
+/** The shipped rules and dashboards, against the data of a real agent in a real Prometheus. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -33,7 +33,7 @@ const rules = (): Rule[] =>
     ),
   );
 
-/** What a PromQL expression selects: metrics by their names, or with what their labels are to be. */
+/** The selectors of a PromQL expression: metric names with their label matchers. */
 function selected(expr: string, what: 'Identifier' | 'VectorSelector'): string[] {
   const found: string[] = [];
   promQL.parse(expr).iterate({
@@ -50,7 +50,7 @@ function labelValues(query: string) {
   return { expr, legend: [label] };
 }
 
-/** The labels that a LogQL expression asks for. */
+/** The labels in a LogQL expression. */
 function labelsOf(expr: string): string[] {
   const found: string[] = [];
   logQL.parse(expr.replaceAll('$__interval', '1m')).iterate({
@@ -61,10 +61,10 @@ function labelsOf(expr: string): string[] {
   return found;
 }
 
-/** What Loki makes of an attribute's name: https://grafana.com/docs/loki/latest/send-data/otel/#format-considerations */
+/** Loki's label for an attribute: https://grafana.com/docs/loki/latest/send-data/otel/#format-considerations */
 const lokiName = (key: string): string => key.replaceAll(/[^a-zA-Z0-9_]/g, '_');
 
-/** What variables of dashboards are filled from. */
+/** The queries of dashboard variables. */
 const variableQueries = () =>
   dashboards().flatMap(({ uid, templating }) =>
     templating.list
@@ -78,7 +78,7 @@ const variableQueries = () =>
 
 test.before(ensureImage);
 
-test('promtool takes the rules, and each fires and resolves where it has to', (t) => {
+test('promtool accepts the rules, and each fires and resolves as tested', (t) => {
   t.is(files('.rules.yaml').length, files('.test.yaml').length, 'each file has its tests');
   execFileSync('promtool', ['check', 'rules', ...files('.rules.yaml')]);
   execFileSync('promtool', ['test', 'rules', ...files('.test.yaml')]);
@@ -88,7 +88,7 @@ test('promtool takes the rules, and each fires and resolves where it has to', (t
   for (const { alert } of rules()) t.regex(tested, new RegExp(`alertname: ${alert}\n *exp_alerts:\n`), alert);
 });
 
-test('what rules and dashboards ask for is there', async (t) => {
+test('every query of rules and dashboards has data', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const busy = uniqueName('shipped-busy');
@@ -110,9 +110,9 @@ test('what rules and dashboards ask for is there', async (t) => {
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${busy},name=${ended}`,
       PORTLIGHT_METRICS_ENABLE: 'process,pressure',
       PORTLIGHT_METRICS_STORAGE_INTERVAL: '10s',
-      // So that lines are withheld.
+      // Makes the rate limit drop lines.
       PORTLIGHT_LOGS_RATE_LIMIT: '1',
-      // What is left out is counted as given up: a panel shows that.
+      // Filtered lines count as dropped, which a panel shows.
       PORTLIGHT_EVENTS_EXCLUDE: 'docker.container.exec_*',
     },
   });
@@ -128,7 +128,7 @@ test('what rules and dashboards ask for is there', async (t) => {
   }));
   t.true(asked.length > 60);
 
-  // Of rules not what they find, which is to be nothing, but what they look at.
+  // A rule's expression finds nothing here; its selectors must.
   const looked = rules().flatMap(({ alert, expr }) =>
     selected(expr, 'VectorSelector').map((selector) => ({ alert, expr: selector, legend: [] })),
   );
@@ -160,7 +160,7 @@ test('what rules and dashboards ask for is there', async (t) => {
     );
   const records = [await recordWith('log.iostream'), await recordWith('docker.event.action')];
   const known = new Set([
-    // Fields of every record, and what Loki finds out itself.
+    // Fields of every record, and those that Loki adds.
     ...['scope_name', 'severity_number', 'detected_level'],
     ...records.flatMap(({ resource, attributes }) =>
       Object.keys({ ...resource, ...attributes }).map(lokiName),
@@ -174,7 +174,7 @@ test('what rules and dashboards ask for is there', async (t) => {
   );
 });
 
-test('Prometheus takes its part of the Grafana stack', (t) => {
+test('Prometheus accepts its configuration of the Grafana stack', (t) => {
   const config = join(directory, '..');
   const there = temporaryDirectory(t);
   for (const file of ['grafana-stack/portlight-hosts.yaml', 'prometheus/portlight.rules.yaml'])

@@ -1,4 +1,4 @@
-/** Alertmanager has what fires, groups it as it is told to, and lets go of it when it is over. */
+/** A real Alertmanager receives firing alerts, groups them as configured, and drops them once resolved. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -90,7 +90,7 @@ function configOf(directory: string, url: string, names: readonly string[]): str
       alertmanager: { urls: [url], resend: '1s' },
     },
   };
-  // JSON is YAML.
+  // JSON is valid YAML.
   writeFileSync(path, JSON.stringify(config));
   return path;
 }

@@ -1,4 +1,4 @@
-/** The OpenTelemetry Collector takes every signal over every transport, and tells the same of containers as its own receivers. */
+/** A real OpenTelemetry Collector receives every signal over every transport, and agrees with its own receivers about containers. */
 import test from 'ava';
 import { listenUrl, startAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
@@ -66,7 +66,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
   }
 }
 
-test('the shipped gateway keeps what it has taken, killed while its back end is away', async (t) => {
+test('the shipped gateway, killed while its back end is away, keeps the data that it acknowledged', async (t) => {
   const backend = await freePort();
   const gateway = await startGateway(t, `http://127.0.0.1:${backend}`);
   const first = await gateway.start();
@@ -80,7 +80,7 @@ test('the shipped gateway keeps what it has taken, killed while its back end is 
   const script = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 1; exit 3`;
   const container = await runContainer(t, { name, script });
   await container.wait();
-  // What the agent had taken from it, it does not send again.
+  // The agent does not send acknowledged data again.
   t.is((await agent.stop()).code, 0);
   await first.kill();
   const collector = await startCollector(t, { port: backend });
@@ -93,7 +93,7 @@ test('the shipped gateway keeps what it has taken, killed while its back end is 
     await waitFor(signal, () => resourcesOf(collector.file(signal), name).length > 0);
 });
 
-test('the filelog receiver reads the same lines of the same times from the file of the log', async (t) => {
+test('the filelog receiver reads the same lines and times from the log file', async (t) => {
   const name = uniqueName('filelog');
   const script = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 600`;
   const container = await runContainer(t, { name, script });
@@ -119,7 +119,7 @@ test('the filelog receiver reads the same lines of the same times from the file 
     recordsOf(collector.file(file), name)
       .filter(({ eventName }) => !eventName)
       .map(({ body, timeUnixNano, attributes }) => ({
-        // The receiver leaves the end of the line in it.
+        // The receiver keeps the newline.
         body: body?.stringValue?.replace(/\n$/, ''),
         timeUnixNano,
         stream: valuesOf(attributes)['log.iostream'],
@@ -128,7 +128,7 @@ test('the filelog receiver reads the same lines of the same times from the file 
   t.deepEqual(lines('logs'), lines('own'));
 });
 
-test("the Collector's prometheus exporter has the names that the agent serves itself", async (t) => {
+test("the Collector's prometheus exporter produces the same names as the agent's /metrics", async (t) => {
   const port = await freePort();
   const name = uniqueName('exported');
   const collector = await startCollector(t, {
@@ -162,13 +162,13 @@ test("the Collector's prometheus exporter has the names that the agent serves it
 });
 
 const INTERVAL_S = 1;
-/** The daemon answers with two looks, a second apart. */
+/** The daemon takes two samples, a second apart. */
 const ANSWER_MS = 2000;
 
-/** cgroup v1 tells the same I/O once more, as synchronous or not and in sum; v2 and the agent tell reads and writes. */
+/** cgroup v1 also reports the same I/O as synchronous, asynchronous and total; v2 and the agent report reads and writes. */
 const isOfVersion1 = (key: string): boolean => /"operation","(sync|async|total)"/.test(key);
 
-test('the docker_stats dialect is what the docker_stats receiver tells of the same container', async (t) => {
+test('the docker_stats dialect matches what the docker_stats receiver reports for the same container', async (t) => {
   const name = uniqueName('stats');
   await runContainer(t, {
     name,
@@ -212,7 +212,7 @@ test('the docker_stats dialect is what the docker_stats receiver tells of the sa
         differences.push(`${metric} ${key}: there are ${[...own.series.keys()].join(' ')}`);
         continue;
       }
-      // What one saw lies within what the other saw around it, and one interval's change. Its time is that of the question.
+      // One's value lies between the other's values around it, plus one interval's change. Its time is that of the request.
       const changes = same.slice(1).map(({ value }, index) => Math.abs(value - same[index]!.value));
       const change = Math.max(0, ...changes);
       for (const { time, value } of values) {

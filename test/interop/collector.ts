@@ -1,4 +1,4 @@
-/** A real OpenTelemetry Collector: one that writes what it gets into files, and the gateway that is shipped. */
+/** Starts a real OpenTelemetry Collector: one that writes into files, or the shipped gateway. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -10,10 +10,10 @@ import { pathOf } from './peers.ts';
 const GATEWAY = join(import.meta.dirname, '../../config/collector/gateway.yaml');
 const program = () => pathOf('collector')!;
 
-/** As the file exporter writes it: OTLP's JSON, a request a line. */
+/** The format of the file exporter: OTLP/JSON, one request a line. */
 interface Attribute {
   readonly key: string;
-  /** One of those that OTLP has for scalars. */
+  /** An OTLP scalar. */
   readonly value: Readonly<Record<string, unknown>>;
 }
 
@@ -34,7 +34,7 @@ interface Metric {
 interface LogRecord {
   readonly timeUnixNano?: string;
   readonly body?: { readonly stringValue?: string };
-  /** Empty or absent where it is a line of a log. */
+  /** Empty or absent for a log line. */
   readonly eventName?: string;
   readonly attributes?: readonly Attribute[];
 }
@@ -46,11 +46,11 @@ interface Resource {
   readonly scopeSpans?: readonly { readonly spans: readonly { readonly name: string }[] }[];
 }
 
-/** By key, as text. */
+/** Attributes as text, by key. */
 export const valuesOf = (attributes: readonly Attribute[] = []): Record<string, string> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, String(Object.values(value)[0])]));
 
-/** What a file has of one container; a line that is still being written waits. */
+/** The requests in a file; an incomplete last line is skipped. */
 export function resourcesOf(path: string, container: string): Resource[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
@@ -59,19 +59,19 @@ export function resourcesOf(path: string, container: string): Resource[] {
     .filter(({ resource }) => valuesOf(resource.attributes)['container.name'] === container);
 }
 
-/** Log records of one container. */
+/** The log records of a container. */
 export const recordsOf = (path: string, container: string): LogRecord[] =>
   resourcesOf(path, container).flatMap(({ scopeLogs = [] }) =>
     scopeLogs.flatMap(({ logRecords }) => logRecords),
   );
 
-/** What a series was at a time, ms since the epoch. */
+/** A value of a series at a time, ms since the epoch. */
 export interface Moment {
   readonly time: number;
   readonly value: number;
 }
 
-/** By name: the unit, the kind, and series by their attributes, in the order of their times. */
+/** Unit, kind and series of each metric, by name. Series are keyed by attributes and ordered by time. */
 export function metricsOf(path: string, container: string) {
   const found = new Map<string, { unit: string; kind: string; series: Map<string, Moment[]> }>();
   for (const { scopeMetrics = [] } of resourcesOf(path, container)) {
@@ -96,22 +96,22 @@ export function metricsOf(path: string, container: string) {
 export interface Collector extends Running {
   readonly grpc: string;
   readonly http: string;
-  /** The path of what it wrote: of a signal that was sent to it, or `own` of what its own receivers have. */
+  /** Path of the file for a signal that it received, or `own` for the data of its own receivers. */
   file(pipeline: string): string;
 }
 
 interface CollectorOptions {
   readonly tls?: object | undefined;
-  /** Where it takes OTLP over HTTP. */
+  /** URL of its OTLP/HTTP receiver. */
   readonly port?: number;
-  /** Receivers of its own, and of which signal they are. */
+  /** Its own receivers, with their signal. */
   readonly receivers?: Readonly<Record<string, object>>;
   readonly signal?: 'logs' | 'metrics';
-  /** Of metrics that are sent to it, besides its file. */
+  /** Exporters for received metrics, besides the file. */
   readonly exporters?: Readonly<Record<string, object>>;
 }
 
-/** Starts one on loopback that writes all it gets into files. */
+/** Starts a Collector on loopback that writes everything it receives into files. */
 export async function startCollector(
   t: ExecutionContext,
   { tls, port, receivers = {}, signal = 'metrics', exporters = {} }: CollectorOptions = {},
@@ -144,7 +144,7 @@ export async function startCollector(
   return { ...running, grpc: `${scheme}://127.0.0.1:${grpc}`, http: `${scheme}://127.0.0.1:${http}`, file };
 }
 
-/** The gateway that is shipped, on ports of its own. */
+/** Starts the shipped gateway on free ports. */
 export async function startGateway(t: ExecutionContext, backend: string) {
   const directory = temporaryDirectory(t);
   const path = join(directory, 'gateway.yaml');

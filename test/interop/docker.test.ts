@@ -1,6 +1,6 @@
 /**
- * Engines of today and of yesterday tell the same: Debian's, the newest with the image store of containerd, which new
- * installations have, and with the one that upgraded ones keep; and images that went through a registry.
+ * Old and new Docker Engines give the same results: Debian's; the newest with containerd's image store, as after a new
+ * installation; and the newest with the image store that an upgrade keeps. Also images that went through a registry.
  */
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -20,17 +20,17 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 import { pathOf } from './peers.ts';
 
-/** Where the programs of the newest Engine are. */
+/** Directory with the programs of the newest Engine. */
 const NEWEST = pathOf('docker');
 
 interface Engine {
   readonly name: string;
-  /** Where its programs are; those of the machine otherwise. */
+  /** Directory of its programs; default: PATH. */
   readonly programs?: string;
   readonly args?: readonly string[];
-  /** What its local driver is told: following what rotates, 20.10 repeats lines and leaves some out. */
+  /** Options of its local log driver: when following a rotated log, 20.10 repeats and skips lines. */
   readonly local?: Readonly<Record<string, string>>;
-  /** Whether an image's id is the digest that a registry calls it by. */
+  /** Whether an image's id is its digest in a registry. */
   readonly manifests?: boolean;
 }
 
@@ -48,7 +48,7 @@ const engines: readonly Engine[] = [
       ]),
 ];
 
-/** Its requests are in its own log. */
+/** The requests that the daemon logged. */
 async function startEngine(t: ExecutionContext, { programs, args = [] }: Engine) {
   const directory = temporaryDirectory(t);
   const path = [...(programs === undefined ? [] : [programs]), process.env.PATH].join(delimiter);
@@ -93,14 +93,14 @@ async function run(docker: Docker, { name, script, image = IMAGE, host, create }
   return container;
 }
 
-/** To the end of what it answers. */
+/** Reads a response to its end. */
 const finish = (docker: Docker, progress: NodeJS.ReadableStream): Promise<void> =>
   new Promise((resolve, reject) =>
     docker.modem.followProgress(progress, (error) => (error === null ? resolve() : reject(error))),
   );
 
 for (const engine of engines) {
-  test.serial(`${engine.name}: figures are those of the stats API`, async (t) => {
+  test.serial(`${engine.name}: metrics match the stats API`, async (t) => {
     const { docker, host, log } = await startEngine(t, engine);
     const { Version, ApiVersion } = await docker.version();
     t.log(`Docker ${Version}, API ${ApiVersion}`);
@@ -119,7 +119,7 @@ for (const engine of engines) {
     const rounds = () => receiver.pointsOf('measured', 'container.uptime').length;
     const done = rounds();
     await waitFor('three rounds', () => rounds() >= done + 3);
-    // It sleeps: what the daemon tells now is what it told then.
+    // The container sleeps, so a later answer of the daemon is still valid.
     const stats = await docker.getContainer(container.id).stats({ stream: false });
     const last = (metric: string) => {
       const points = receiver.pointsOf('measured', metric);
@@ -127,7 +127,7 @@ for (const engine of engines) {
       return points.filter((point) => point.time === time).reduce((sum, { value }) => sum + value, 0);
     };
     const { cpu_stats: cpu, memory_stats: memory, pids_stats: pids = {}, networks } = stats;
-    // v1 has user and system time in ticks of 10 ms.
+    // cgroup v1 counts user and system time in ticks of 10 ms.
     const apart = Math.abs(last('container.cpu.time') - cpu.cpu_usage.total_usage / 1e9);
     t.true(apart < 0.02, `CPU time: ${apart} s apart`);
     t.is(last('container.memory.usage'), memory.usage);
@@ -145,7 +145,7 @@ for (const engine of engines) {
     t.is(network('transmit'), networks.eth0!.tx_bytes);
     t.true(Math.abs(network('receive') - networks.eth0!.rx_bytes) < 1024, 'multicast goes on arriving');
 
-    // What it speaks, and is told to speak.
+    // The API version that it supports, and the one that the agent requests.
     const [, minor = 0] = ApiVersion.split('.').map(Number);
     const [, newest = 0] = NEWEST_API.split('.').map(Number);
     const asked = new Set(
@@ -193,7 +193,7 @@ for (const engine of engines) {
     t.is(end.attributes['portlight.exit.reason'], 'oom_killed');
     t.is(end.attributes['process.exit.code'], 137);
 
-    // To the nanosecond, as the daemon itself tells it in its newest version.
+    // To the nanosecond; the newest daemon reports it too.
     const since = Math.floor(Date.now() / 1000) - 60;
     const filters = { container: ['greedy'], event: ['die'] };
     const past = await docker.getEvents({ since, until: since + 61, filters });
@@ -220,30 +220,33 @@ for (const engine of engines) {
     t.false(receiver.logs.some(({ attributes }) => attributes['portlight.event.synthesized'] === true));
   });
 
-  test.serial(`${engine.name}: an agent that has joined a network knows its own container`, async (t) => {
-    const { docker } = await startEngine(t, engine);
-    const script = 'exec sleep 600';
-    const application = await run(docker, { name: 'application', script });
-    const joined = { NetworkMode: `container:${application.id}` };
-    const agent = await run(docker, { name: 'agent', script, host: joined });
-    for (const own of [application, agent]) {
-      const { State } = await own.inspect();
-      const layer = upperLayer(readFileSync(`/proc/${State.Pid}/mountinfo`, 'utf8'));
-      t.truthy(layer);
-      // The id is that of the mounted /etc/hostname.
-      const found = await findOwnContainer(docker, application.id, layer, Date.parse(State.StartedAt) + 50);
-      t.is(found?.Id, own.id);
-    }
-  });
+  test.serial(
+    `${engine.name}: an agent that joined another container's network finds its own container`,
+    async (t) => {
+      const { docker } = await startEngine(t, engine);
+      const script = 'exec sleep 600';
+      const application = await run(docker, { name: 'application', script });
+      const joined = { NetworkMode: `container:${application.id}` };
+      const agent = await run(docker, { name: 'agent', script, host: joined });
+      for (const own of [application, agent]) {
+        const { State } = await own.inspect();
+        const layer = upperLayer(readFileSync(`/proc/${State.Pid}/mountinfo`, 'utf8'));
+        t.truthy(layer);
+        // The id comes from the mounted /etc/hostname.
+        const found = await findOwnContainer(docker, application.id, layer, Date.parse(State.StartedAt) + 50);
+        t.is(found?.Id, own.id);
+      }
+    },
+  );
 
   test.serial(`${engine.name}: each line once, across rotation, restarts and both drivers`, async (t) => {
     const { docker, host } = await startEngine(t, engine);
     const data = temporaryDirectory(t);
     const { receiver, start, agent } = await observe(t, host, data);
     const LINES = 3000;
-    // Each of its runs goes on where the one before it ended.
+    // Each run continues where the previous one ended.
     const script = `i=0; [ -e /n ] && i=$(cat /n); n=$((i + ${LINES})); echo $n > /n; while [ $i -lt $n ]; do i=$((i+1)); echo "line $i"; [ $((i % 200)) -eq 0 ] && sleep 0.1; done; exec sleep 600`;
-    // As many files as it takes to keep all while the agent is away.
+    // Enough files to keep every line while the agent is away.
     const drivers = {
       'json-file': { 'max-size': '100k', 'max-file': '9', compress: 'true' },
       local: engine.local ?? { 'max-size': '100k', 'max-file': '9' },
@@ -267,7 +270,7 @@ for (const engine of engines) {
       t.deepEqual(bodiesOf(receiver, `in-${driver}`), numbered(2 * LINES), driver);
   });
 
-  test.serial(`${engine.name}: where an image is from, when a registry had it`, async (t) => {
+  test.serial(`${engine.name}: digest and reference of an image after a push and a pull`, async (t) => {
     const { docker, host, pid } = await startEngine(t, engine);
     const registry = await startRegistry(t, pid);
     const { receiver } = await observe(t, host);
@@ -309,7 +312,7 @@ for (const engine of engines) {
     });
     t.is(pinned['container.image.tags'], undefined, 'it was asked for by none');
 
-    // The tag moves on; who runs what it meant before goes on being told so.
+    // The tag moves. A container of the old image keeps the old identity.
     const committed = await docker.getContainer('tagged').commit({ repo: repository, tag: '1' });
     await finish(docker, await docker.getImage(repository).push({ tag: '1', authconfig: {} as never }));
     t.not(registry.digestOf('team/app', '1'), digest);
@@ -321,7 +324,7 @@ for (const engine of engines) {
   });
 }
 
-test.serial('Podman: where an image is from, when a registry had it', async (t) => {
+test.serial('Podman: digest and reference of an image after a push and a pull', async (t) => {
   const { host, podman } = await startPodman(t);
   const registry = await startRegistry(t);
   const { receiver } = await observe(t, host);
@@ -331,7 +334,7 @@ test.serial('Podman: where an image is from, when a registry had it', async (t) 
   await finish(podman, await podman.getImage(image).push());
   const digest = registry.digestOf('team/app', '1');
   t.regex(digest, /^sha256:[0-9a-f]{64}$/);
-  // What it has made itself has another digest than what it pushes, which it compresses.
+  // Podman compresses on push, so the digest in the registry differs from the local one.
   const made = await podman.getImage(image).inspect();
   await podman.getImage(made.Id).remove({ force: true });
   await finish(podman, await podman.pull(image));

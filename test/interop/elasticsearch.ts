@@ -1,4 +1,4 @@
-/** A real Elasticsearch, and the Collector before it with the configuration that users get. */
+/** Starts a real Elasticsearch and, in front of it, a Collector with the shipped configuration. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,25 +9,25 @@ import { templates } from './elasticsearch/templates.ts';
 import { onLoopback, type Running, startPeer, withoutOwnMetrics } from './peer.ts';
 
 const GATEWAY = join(import.meta.dirname, '../../config/elastic/gateway.yaml');
-/** Whom it runs as: it refuses to run as root. */
+/** The user it runs as: Elasticsearch refuses to run as root. */
 const USER = 'nobody';
 const START_MS = 180_000;
 
-/** Fields by their whole names, with what they are in the document as values. */
+/** The values of a document's fields, by full name. */
 export type Fields = Readonly<Record<string, readonly unknown[]>>;
 
 export interface Elasticsearch {
-  /** Where an agent sends to. */
+  /** URL for an agent's OTLP exporter. */
   readonly gateway: string;
-  /** What the Collector says. */
+  /** Output of the Collector. */
   readonly log: Running['log'];
-  /** Fields of what is found in a data stream; none where there is no such stream yet. */
+  /** Fields of the documents in a data stream; none if the stream does not exist yet. */
   search(stream: string, query: object): Promise<readonly Fields[]>;
   /** Type of a field in a data stream's mapping. */
   typeOf(stream: string, field: string): Promise<string | undefined>;
 }
 
-/** Starts both on loopback; ended, and the data deleted, when the test ends. */
+/** Starts both on loopback. They stop, and their data is deleted, when the test ends. */
 export async function startElasticsearch(t: ExecutionContext, programs: string): Promise<Elasticsearch> {
   const url = await startServer(t, programs);
   const ask = async (path: string, body?: object, method = 'POST') => {
@@ -98,7 +98,7 @@ async function startGateway(t: ExecutionContext, program: string, elasticsearch:
   const variables = {
     STORAGE: join(directory, 'queue'),
     ELASTICSEARCH: elasticsearch,
-    // Of a server that asks for none, any will do.
+    // The server needs no credentials; any will do.
     ELASTIC_API_KEY: Buffer.from('id:key').toString('base64'),
   };
   const command = [program, '--config', config];

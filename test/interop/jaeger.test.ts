@@ -1,4 +1,4 @@
-/** Containers' lives in a real Jaeger: found by service, with what happened in them, and each linked to the one before it. */
+/** The lives of containers in a real Jaeger: found by service, with their events, each linked to the previous one. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -11,7 +11,7 @@ import { pathOf } from './peers.ts';
 
 const SHIPPED = join(import.meta.dirname, '../../config/jaeger');
 
-/** As `/api/traces` answers: https://www.jaegertracing.io/docs/latest/architecture/apis/ */
+/** Response of `/api/traces`: https://www.jaegertracing.io/docs/latest/architecture/apis/ */
 interface Span {
   readonly traceID: string;
   readonly spanID: string;
@@ -21,7 +21,7 @@ interface Span {
     readonly traceID: string;
     readonly spanID: string;
   }[];
-  /** µs since the epoch, and µs. */
+  /** Start, µs since the epoch, and duration, µs. */
   readonly startTime: number;
   readonly duration: number;
   readonly tags: readonly { readonly key: string; readonly value: unknown }[];
@@ -54,7 +54,7 @@ async function startJaeger(t: ExecutionContext, program: string): Promise<Jaeger
     log,
     async traces(query) {
       const answer = await fetch(`${url}/api/traces?${new URLSearchParams({ limit: '100', ...query })}`);
-      // A service that it does not know yet is an error to it.
+      // Jaeger reports an unknown service as an error.
       return ((await answer.json()) as { data: Trace[] | null }).data ?? [];
     },
   };
@@ -65,7 +65,7 @@ const tagOf = ({ tags }: Pick<Span, 'tags'>, key: string): unknown =>
 
 test.before(ensureImage);
 
-test('the lives of a container are found by service and by what they bear, and are linked', async (t) => {
+test('the lives of a container are found by service and by tags, and are linked', async (t) => {
   const jaeger = await startJaeger(t, pathOf('jaeger')!);
   const service = uniqueName('life');
   await startAgent(t, {
@@ -134,7 +134,7 @@ test('the lives of a container are found by service and by what they bear, and a
     killed.map(({ traceID }) => traceID),
     [second!.traceID],
   );
-  // Built from its module it has no page of its own, and says so before it begins.
+  // Built from its module, Jaeger has no user interface and logs that at start.
   const [, since] = jaeger.log().split('Everything is ready');
   t.notRegex(since!, /\t(warn|error)\t/);
 });

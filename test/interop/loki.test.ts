@@ -1,4 +1,4 @@
-/** Logs and events in a real Loki: found by container, service, severity and trace, and by what the dashboards ask. */
+/** Logs and events in a real Loki: found by container, service, severity and trace, and by the dashboards' queries. */
 import { join } from 'node:path';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';

@@ -1,4 +1,4 @@
-/** A real Loki, with the configuration that users get. */
+/** Starts a real Loki with the shipped configuration. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -7,10 +7,10 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { replaced, startPeer } from './peer.ts';
 
 const CONFIG = join(import.meta.dirname, '../../config/grafana-stack/loki.yaml');
-/** It says that it is ready 15 s after it is. */
+/** Loki reports ready 15 s after it is. */
 const START_MS = 90_000;
 
-/** A stream and its lines, or a series and its values, each with its time. */
+/** A stream with its lines, or a series with its values, each with a time. */
 export interface Result {
   /** Labels and structured metadata of lines. */
   readonly stream?: Readonly<Record<string, string>>;
@@ -20,16 +20,16 @@ export interface Result {
 }
 
 export interface Loki {
-  /** Where the agent sends to. */
+  /** URL for the agent's OTLP exporter. */
   readonly endpoint: string;
   /**
-   * What LogQL finds in the last hour.
-   * @throws {Error} with what Loki says of an expression that it does not take
+   * Evaluates LogQL over the last hour.
+   * @throws {Error} with Loki's message about an invalid expression
    */
   query(expression: string): Promise<readonly Result[]>;
 }
 
-/** Starts one on loopback; ended, and its data deleted, when the test ends. */
+/** Starts Loki on loopback. It stops, and its data is deleted, when the test ends. */
 export async function startLoki(t: ExecutionContext, program: string): Promise<Loki> {
   const directory = temporaryDirectory(t);
   const port = await freePort();

@@ -1,4 +1,4 @@
-/** How peers are built from Go modules, and what they say of themselves. */
+/** Builds peers from Go modules and reads their versions. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -7,8 +7,8 @@ const run = promisify(execFile);
 export type Obtained = { readonly path: string; readonly version: string } | { readonly absent: string };
 
 /**
- * `go build` beside a go.mod, at a low priority.
- * @throws {Error} where there is no Go, or it does not build
+ * Runs `go build` beside a go.mod, with low priority.
+ * @throws {Error} if Go is missing or the build fails
  */
 export async function goBuild(directory: string, args: readonly string[]): Promise<void> {
   await run('go', ['version']).catch(() => {
@@ -20,13 +20,13 @@ export async function goBuild(directory: string, args: readonly string[]): Promi
   });
 }
 
-/** The version of the module that a package is from, by the go.mod there: what is built so need not know it itself. */
+/** Version of a package's module, from the go.mod: a program that is built this way may not know its own. */
 export async function moduleVersionOf(directory: string, what: string): Promise<string> {
   const { stdout } = await run('go', ['list', '-f', '{{.Module.Version}}', what], { cwd: directory });
   return stdout.trim().replace(/^v/, '');
 }
 
-/** What a program says of its version. */
+/** The version that a program prints. */
 export async function versionOf(path: string): Promise<string> {
   const { stdout, stderr } = await run(path, ['--version']);
   return /\d+\.\d+(\.\d+\S*)?/.exec(stdout + stderr)?.[0].replace(/,$/, '') ?? 'of no known version';

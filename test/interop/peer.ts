@@ -1,27 +1,27 @@
-/** A peer's process, for one test. */
+/** Starts a peer for one test. */
 import { spawn } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import { freePort } from '../support/port.ts';
 import { waitFor } from '../support/wait.ts';
 
 export interface Running {
-  /** What it said of itself so far. */
+  /** Output so far. */
   log(): string;
-  /** Ends it as kill -9 does. */
+  /** Kills it with SIGKILL. */
   kill(): Promise<unknown>;
 }
 
 interface PeerOptions {
-  /** How long it may take to be ready, ms. */
+  /** Time limit until it is ready, ms. */
   readonly within?: number;
   readonly cwd?: string;
-  /** Of its environment, beside ours. */
+  /** Environment variables, added to the test's. */
   readonly variables?: Readonly<Record<string, string>>;
 }
 
 /**
- * Starts a peer and waits until it answers; killed when the test ends.
- * @param ready a URL that answers with 200 once the peer can be used
+ * Starts a peer and waits until it is ready; killed when the test ends.
+ * @param ready URL that responds with 200 once the peer is ready
  */
 export async function startPeer(
   t: ExecutionContext,
@@ -53,7 +53,7 @@ export async function startPeer(
   return { log: () => log, kill };
 }
 
-/** A file that is shipped, with what a test needs otherwise in the place of what it says. */
+/** A shipped file with some texts replaced for a test. */
 export function replaced(text: string, replacements: Readonly<Record<string, string>>): string {
   let result = text;
   for (const [from, to] of Object.entries(replacements)) {
@@ -64,8 +64,8 @@ export function replaced(text: string, replacements: Readonly<Record<string, str
 }
 
 /**
- * A file that is shipped, with free ports of loopback in the place of those that it listens on everywhere.
- * @returns `own` tells what a port of it has become
+ * A shipped file that listens on free ports of loopback instead of on every address.
+ * @returns `own` maps a port of the file to its replacement
  */
 export async function onLoopback(
   text: string,
@@ -77,6 +77,6 @@ export async function onLoopback(
   return { text: replaced(text, Object.fromEntries(places)), own: (port) => found.get(port)! };
 }
 
-/** A Collector's or Jaeger's configuration without the port on which it serves metrics of its own. */
+/** Removes the metrics port from a configuration of the Collector or of Jaeger. */
 export const withoutOwnMetrics = (text: string): string =>
   replaced(text, { 'service:': 'service:\n  telemetry: {metrics: {level: none}}' });

@@ -1,4 +1,4 @@
-/** Real back ends, each built or installed at the version that is pinned, so that a run can be repeated. */
+/** Real back ends, each at a pinned version, so that a run is reproducible. */
 import { join } from 'node:path';
 import { installPackages } from '../setup.ts';
 import { obtainDocker } from './docker/build.ts';
@@ -6,15 +6,15 @@ import { obtainElasticsearch } from './elasticsearch/build.ts';
 import { goBuild, moduleVersionOf, type Obtained, versionOf } from './obtain.ts';
 
 export interface Peer {
-  /** What PORTLIGHT_PEER_<NAME> tells the path of, in upper case; tests of it are `<name>.test.ts`. */
+  /** PORTLIGHT_PEER_<NAME>, in upper case, holds its path; its tests are `<name>.test.ts`. */
   readonly name: string;
   /**
-   * @param directory where what is built goes
+   * @param directory for the built program
    */
   obtain(directory: string): Promise<Obtained>;
 }
 
-/** Where a peer is, for its tests; undefined where it could not be had. */
+/** Path of a peer for its tests; undefined if it is absent. */
 export const pathOf = (name: string): string | undefined => process.env[variableOf(name)];
 
 export const variableOf = (name: string): string =>
@@ -25,7 +25,7 @@ const reasonOf = (error: unknown): string => {
   return (stderr || message).trim().split('\n').at(-1)!;
 };
 
-/** A program of a Debian package. */
+/** Installs a program from a Debian package. */
 async function debian(name: string): Promise<Obtained> {
   installPackages([name]);
   const path = `/usr/bin/${name}`;
@@ -33,8 +33,8 @@ async function debian(name: string): Promise<Obtained> {
 }
 
 /**
- * A program built from Go modules, beside whose go.mod it is.
- * @param what the package of another module to build; our own otherwise
+ * Builds a program from Go modules, in the directory of its go.mod.
+ * @param what package of another module; default: the module in that directory
  */
 async function goProgram(folder: string, path: string, what?: string): Promise<Obtained> {
   const directory = join(import.meta.dirname, folder);
@@ -42,7 +42,7 @@ async function goProgram(folder: string, path: string, what?: string): Promise<O
   return { path, version: await (what === undefined ? versionOf(path) : moduleVersionOf(directory, what)) };
 }
 
-/** A peer that could not be had is one that is absent, whatever the reason. */
+/** A peer that cannot be built or installed counts as absent. */
 const peer = (name: string, obtain: Peer['obtain']): Peer => ({
   name,
   obtain: (directory) => obtain(directory).catch((error) => ({ absent: reasonOf(error) })),

@@ -1,4 +1,4 @@
-/** A current Prometheus is pushed to by OTLP, and has the container's attributes as labels. */
+/** A current Prometheus receives OTLP and has the container's attributes as labels. */
 import { join } from 'node:path';
 import test from 'ava';
 import { startAgent } from '../support/agent.ts';
@@ -19,7 +19,7 @@ interface Result {
 
 test.before(ensureImage);
 
-test('what is pushed by OTLP is found by the attributes that are promoted', async (t) => {
+test('metrics pushed by OTLP are found by the promoted attributes', async (t) => {
   const url = `http://127.0.0.1:${await freePort()}`;
   const command = [
     pathOf('prometheus')!,

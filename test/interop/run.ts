@@ -1,6 +1,6 @@
 /**
- * `npm run test:interop [-- peer …]`: real back ends are built or installed, the agent sends real containers into them, and
- * what it sent is queried back. A peer that cannot be had is told with the reason, and its tests are left out.
+ * `npm run test:interop [-- peer …]`: builds or installs real back ends, sends the data of real containers into them, and
+ * queries it back. Reports each peer that is absent, with the reason, and skips its tests.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ async function main(names: readonly string[]): Promise<boolean> {
   const summary: string[] = [];
   const had: { name: string; version: string }[] = [];
   const variables: Record<string, string> = {};
-  // One after the other: a build takes all cores.
+  // One at a time: a build uses all cores.
   for (const { name, obtain } of wanted) {
     say(`obtaining ${name}`);
     const found = await obtain(directory);
