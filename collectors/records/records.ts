@@ -129,7 +129,8 @@ export interface Point {
 export interface PointSink {
   push(point: Point): void;
   /**
-   * Repeats the points that the collector pushed for the same container in the previous round.
+   * Repeats the points that the collector pushed for the same container in the previous round. They replace what it has
+   * pushed in this round, and what it pushes afterwards is ignored.
    * @returns false where they are not known: then the collector has to push its points
    */
   repeatPrevious(): boolean;
