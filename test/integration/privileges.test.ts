@@ -40,14 +40,18 @@ const SCRIPT = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo line $i; [ $
 // The tests are serial: each has many agents and a daemon. Thirteen agents start at the same time.
 const PATIENCE_MS = 90_000;
 
-interface Observed {
+interface StartedContainer {
   readonly name: string;
   readonly pid: number;
 }
 
 /** Starts a container of root and one of another user. */
-async function observed(docker: Docker, image: string, more: Docker.HostConfig = {}): Promise<Observed[]> {
-  const all: Observed[] = [];
+async function startContainers(
+  docker: Docker,
+  image: string,
+  more: Docker.HostConfig = {},
+): Promise<StartedContainer[]> {
+  const all: StartedContainer[] = [];
   for (const [name, User] of [
     ['of-root', ''],
     ['of-user', '1000'],
@@ -78,7 +82,7 @@ interface Row {
 }
 
 /** Whether the receiver has the records of a feature, of one container. */
-const isReported: Readonly<Record<Feature, (receiver: Receiver, of: Observed) => boolean>> = {
+const isReported: Readonly<Record<Feature, (receiver: Receiver, container: StartedContainer) => boolean>> = {
   events: (receiver, { name }) =>
     receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.exec_start'),
   inventory: (receiver, { name }) => receiver.pointsOf(name, 'container.uptime').length > 1,
@@ -124,7 +128,7 @@ function onThisKernel(setting: Setting): Setting {
 async function checkRow(
   t: ExecutionContext,
   { setting, host, as, not = [], restarts = false }: Row,
-  containers: readonly Observed[],
+  containers: readonly StartedContainer[],
   act: () => Promise<void>,
 ): Promise<void> {
   const receiver = await Receiver.start();
@@ -145,7 +149,7 @@ async function checkRow(
   }
   await act();
   const outcomes = Object.entries(outcomesOf(setting)) as [Feature, Outcome][];
-  const isExpected = (outcome: Outcome, { name }: Observed) =>
+  const isExpected = (outcome: Outcome, { name }: StartedContainer) =>
     outcome === "root's" ? name === 'of-root' : outcome !== false;
   for (const [feature, outcome] of outcomes) {
     if (not.includes(feature)) continue;
@@ -204,7 +208,7 @@ async function checkRows(
   rows: readonly Row[],
   { image = IMAGE, ...more }: Docker.HostConfig & { image?: string } = {},
 ): Promise<void> {
-  const containers = await observed(docker, image, more);
+  const containers = await startContainers(docker, image, more);
   let ready = 0;
   let acted: Promise<unknown> | undefined;
   // One exec for all agents, once all of them are ready.
@@ -448,7 +452,7 @@ test.serial(
           .filter((line) => !paths.some((path) => line.endsWith(`${path}$`)))
           .join('\n');
     const { host, docker } = await reachableDaemon(t);
-    await observed(docker, IMAGE);
+    await startContainers(docker, IMAGE);
     const less = await socketProxy(t, host, without('/volumes', '/system/df'));
     const as = somebody();
     const receiver = await Receiver.start();
