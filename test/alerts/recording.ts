@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { metrics } from '../../collectors/catalogue/index.ts';
 import type { Attributes, Metric, Point } from '../../collectors/records/records.ts';
-import { Scene, watchedContainer } from '../support/alerts.ts';
+import { AlertSimulation, alertContainer } from '../support/alerts.ts';
 
 export const RECORDING = join(import.meta.dirname, '../fixtures/alerts/workloads.json');
 
@@ -53,10 +53,10 @@ const pointsAt = (series: readonly RecordedSeries[], round: number): Point[] =>
  * @returns by container, `firing memory`, … in the order of emission
  */
 export function replayAlerts(recording: AlertRecording): Map<string, string[]> {
-  const scene = new Scene({ enable: ['no_memory_limit'] }, undefined, recording.interval * 1000);
+  const scene = new AlertSimulation({ enable: ['no_memory_limit'] }, undefined, recording.interval * 1000);
   const containers = recording.containers.map((recorded) => {
-    const container = watchedContainer(recorded.name, recorded.labels);
-    scene.existing.add(container.id);
+    const container = alertContainer(recorded.name, recorded.labels);
+    scene.existingIds.add(container.id);
     return { recorded, container };
   });
   for (let round = 0; round < recording.rounds; round++) {
@@ -65,9 +65,9 @@ export function replayAlerts(recording: AlertRecording): Map<string, string[]> {
       container.pid = run;
       container.startedAt = BigInt(run);
       for (const event of recorded.events)
-        if (event.round === round) scene.event(container, event.name, event.attributes);
+        if (event.round === round) scene.playEvent(container, event.name, event.attributes);
     }
-    scene.round(
+    scene.playRound(
       containers.map(({ recorded, container }) => [container, pointsAt(recorded.series, round)] as const),
       pointsAt(recording.host, round),
     );
@@ -75,7 +75,7 @@ export function replayAlerts(recording: AlertRecording): Map<string, string[]> {
   return new Map(
     containers.map(({ container }) => [
       container.name,
-      scene.told
+      scene.emitted
         .filter((alert) => alert.container?.id === container.id)
         .map(({ status, rule }) => `${status} ${rule}`),
     ]),

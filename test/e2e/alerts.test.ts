@@ -1,4 +1,4 @@
-/** Real containers that misbehave, one a rule, and one that does not: what fires, and what does not. */
+/** Real containers: one failing container per rule, and healthy ones. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -25,7 +25,7 @@ const MIB = 1024 ** 2;
 
 test.before(ensureImage);
 
-/** The built-in rules with less patience; their thresholds are what they are. */
+/** The built-in rules with shorter durations and unchanged thresholds. */
 const RULES = [
   { name: 'memory', for: '2s' },
   {
@@ -49,13 +49,13 @@ const RULES = [
   { name: 'wrong', metric: 'container.memory.usge', condition: '> 1' },
 ];
 
-/** Those that burn what they get. */
+/** Containers that use all the CPU time they get. */
 const BUSY = new Set(['throttled', 'thrasher']);
 
 const isAlert = ({ eventName }: ReceivedLog): boolean => eventName.startsWith('portlight.alert.');
 
-/** `firing memory`, … in the order that they were told. */
-const storyOf = (receiver: Receiver, name: string): string[] =>
+/** `firing memory`, … in the order of emission. */
+const emissionsOf = (receiver: Receiver, name: string): string[] =>
   receiver
     .logsOf(name)
     .filter(isAlert)
@@ -69,7 +69,7 @@ interface Notification {
   readonly alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
 }
 
-/** A server that keeps what it is posted. */
+/** A server that stores the bodies of POST requests. */
 async function receiverOf<T>(t: ExecutionContext): Promise<{ url: string; posted: T[] }> {
   const posted: T[] = [];
   const server = createServer(async (request, response) => {
@@ -88,8 +88,10 @@ async function receiverOf<T>(t: ExecutionContext): Promise<{ url: string; posted
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, posted };
 }
 
-/** Debian's Alertmanager, which tells what it would tell a person. */
-async function startAlertmanager(t: ExecutionContext): Promise<{ url: string; told: Notification[] }> {
+/** Debian's Alertmanager, with a webhook in place of a person. */
+async function startAlertmanager(
+  t: ExecutionContext,
+): Promise<{ url: string; notifications: Notification[] }> {
   const person = await receiverOf<Notification>(t);
   const port = await freePort();
   const directory = temporaryDirectory(t);
@@ -125,7 +127,7 @@ async function startAlertmanager(t: ExecutionContext): Promise<{ url: string; to
       () => false,
     ),
   );
-  return { url, told: person.posted };
+  return { url, notifications: person.posted };
 }
 
 async function configure(t: ExecutionContext, alerts: object): Promise<string> {
@@ -134,7 +136,7 @@ async function configure(t: ExecutionContext, alerts: object): Promise<string> {
   return path;
 }
 
-test('each rule fires for the container that is meant, ends, and fires for no other', async (t) => {
+test('each rule fires for its container only, and resolves', async (t) => {
   t.timeout(300_000);
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
@@ -174,7 +176,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   const HOLD = 'while :; do sleep 0.2; done';
   const limited = { Memory: 60 * MIB, ShmSize: 64 * MIB, MemorySwap: 60 * MIB };
   const fill = (mib: number, name: string) => `head -c ${mib}m /dev/zero > /dev/shm/${name}`;
-  // All at once: each of them takes its time.
+  // All at once, because each takes a while.
   const [full, , , forker, throttled, , , unhealthy, , , opener, thrasher] = await Promise.all([
     run('full', { script: `sleep 10; ${fill(56, 'a')}; ${HOLD}`, host: limited }),
     run('leak', {
@@ -210,7 +212,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
     run('thrasher', {
       script: `head -c 60m /dev/zero > /tmp/large; while :; do cat /tmp/large > /dev/null; done`,
       host: { Memory: 6 * MIB, MemorySwap: 6 * MIB, CpuShares: 64 },
-      // The page cache that it fights for counts as in use by turns.
+      // Its page cache counts as in use at times.
       labels: { 'portlight.alert.memory': 'off', 'portlight.alert.memory_forecast': 'off' },
     }),
     run('writer', {
@@ -230,23 +232,23 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
 
   const fires = (purpose: string, rule: string) =>
     waitFor(
-      `${rule} of ${purpose}; so far: ${storyOf(receiver, names[purpose]!)}`,
-      () => storyOf(receiver, names[purpose]!).includes(`firing ${rule}`),
+      `${rule} of ${purpose}; so far: ${emissionsOf(receiver, names[purpose]!)}`,
+      () => emissionsOf(receiver, names[purpose]!).includes(`firing ${rule}`),
       150_000,
     );
-  const ends = (purpose: string, rule: string) =>
+  const resolves = (purpose: string, rule: string) =>
     waitFor(
-      `the end of ${rule} of ${purpose}; so far: ${storyOf(receiver, names[purpose]!)}`,
-      () => storyOf(receiver, names[purpose]!).includes(`resolved ${rule}`),
+      `${rule} to be resolved of ${purpose}; so far: ${emissionsOf(receiver, names[purpose]!)}`,
+      () => emissionsOf(receiver, names[purpose]!).includes(`resolved ${rule}`),
       150_000,
     );
-  const cures: [purpose: string, rule: string, cure: () => Promise<unknown>][] = [
+  const recoveries: [purpose: string, rule: string, recover: () => Promise<unknown>][] = [
     ['full', 'memory', () => execute(full!, 'rm /dev/shm/a')],
-    // Its growth ends by itself.
+    // Its growth stops by itself.
     ['leak', 'memory_forecast', async () => {}],
     ['forker', 'pids', () => forker!.kill({ signal: 'SIGUSR1' })],
     ['throttled', 'cpu_throttled', () => throttled!.update({ NanoCpus: 2e9 })],
-    // On a machine that is busy with other tests it would want a CPU whatever it is given: it is over when it ends.
+    // On a machine that is busy with other tests, it waits for a CPU until it exits.
     [
       'starved',
       'cpu_pressure',
@@ -261,10 +263,10 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
     ['crasher', 'exit', async () => {}],
     ['looper', 'restart_loop', () => docker.getContainer(names.looper!).stop({ t: 0 })],
   ];
-  const untold = (status: string) =>
-    cures.filter(
+  const missingNotifications = (status: string) =>
+    recoveries.filter(
       ([purpose, rule]) =>
-        !alertmanager.told.some(({ groupLabels, alerts }) =>
+        !alertmanager.notifications.some(({ groupLabels, alerts }) =>
           alerts.some(
             ({ labels, ...alert }) =>
               alert.status === status &&
@@ -276,39 +278,39 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
         ),
     );
   await Promise.all(
-    cures.map(async ([purpose, rule, cure]) => {
+    recoveries.map(async ([purpose, rule, recover]) => {
       await fires(purpose, rule);
-      // What has ended before an Alertmanager has told of it is told to nobody.
+      // An Alertmanager does not report alerts that are resolved before it notified.
       await waitFor(
-        `the Alertmanager to tell of ${rule}`,
-        () => !untold('firing').some(([one]) => one === purpose),
+        `the Alertmanager to report ${rule}`,
+        () => !missingNotifications('firing').some(([one]) => one === purpose),
       );
-      await cure();
-      await ends(purpose, rule);
-      // Other tests want the CPUs too.
+      await recover();
+      await resolves(purpose, rule);
+      // Frees the CPUs for other tests.
       if (BUSY.has(purpose)) await docker.getContainer(names[purpose]!).kill();
     }),
   );
-  await ends('looper', 'exit');
+  await resolves('looper', 'exit');
 
-  for (const [purpose, rule] of cures) {
-    // A container that restarts over and over ends over and over. On a busy machine all wait for a CPU now and then.
+  for (const [purpose, rule] of recoveries) {
+    // A restart loop contains exits. On a busy machine, any container can wait for a CPU.
     const beside = ['cpu_pressure', ...(purpose === 'looper' ? ['exit'] : [])];
-    const others = storyOf(receiver, names[purpose]!).filter(
-      (told) => ![rule, ...beside].includes(told.split(' ')[1]!),
+    const others = emissionsOf(receiver, names[purpose]!).filter(
+      (emission) => ![rule, ...beside].includes(emission.split(' ')[1]!),
     );
     t.deepEqual(others, [], purpose);
   }
   for (const purpose of ['sawtooth', 'mute', 'quiet', 'stopped'])
     t.deepEqual(
-      storyOf(receiver, names[purpose]!).filter((told) => !told.endsWith('cpu_pressure')),
+      emissionsOf(receiver, names[purpose]!).filter((emission) => !emission.endsWith('cpu_pressure')),
       [],
       purpose,
     );
   t.deepEqual(
-    storyOf(receiver, names.full!).filter((told) => told.endsWith(' memory')),
+    emissionsOf(receiver, names.full!).filter((emission) => emission.endsWith(' memory')),
     ['firing memory', 'resolved memory'],
-    'once, and not again',
+    'only once',
   );
 
   const firing = (purpose: string) =>
@@ -334,13 +336,14 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   const all = (await (await fetch(`${url}/alerts`)).json()) as AlertJson[];
   t.true(all.some(({ rule, status }) => rule === 'memory' && status === 'resolved'));
 
-  // The person behind the Alertmanager hears of both, in groups by alert.
-  await waitFor('the Alertmanager to tell of each end', () => untold('resolved').length === 0).catch(
-    () => {},
-  );
+  // The webhook behind the Alertmanager receives both, grouped by alert.
+  await waitFor(
+    'the Alertmanager to report every resolved alert',
+    () => missingNotifications('resolved').length === 0,
+  ).catch(() => {});
   for (const status of ['firing', 'resolved'])
     t.deepEqual(
-      untold(status).map(([purpose]) => purpose),
+      missingNotifications(status).map(([purpose]) => purpose),
       [],
       status,
     );
@@ -351,7 +354,7 @@ test('each rule fires for the container that is meant, ends, and fires for no ot
   t.is(hooked.filter((one) => one.includes(names.full!)).length, 2);
 });
 
-test('a killed agent tells nothing twice, and the end of what the one before it told', async (t) => {
+test('after a kill, the agent repeats no alert, and resolves those of its predecessor', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const name = uniqueName('survivor');
@@ -372,29 +375,29 @@ test('a killed agent tells nothing twice, and the end of what the one before it 
       },
     });
   const first = await start();
-  await waitFor('it to fire', () => storyOf(receiver, name).length > 0);
+  await waitFor('the alert to fire', () => emissionsOf(receiver, name).length > 0);
   const asked = async (listen: string) => {
     const { stdout } = await portlight(t, ['alerts', '-o', 'json'], { PORTLIGHT_LISTEN: listen });
     return (JSON.parse(stdout) as AlertJson[]).filter((alert) => alert.container?.name === name);
   };
   t.like((await asked(new URL(await listenUrl(first)).host))[0], { rule: 'memory', status: 'firing' });
   const alone = (await asked('127.0.0.1:1')).find(({ rule }) => rule === 'memory');
-  t.is(alone?.status, 'pending', 'nobody has seen for how long');
-  // What the receiver has may not be acknowledged yet.
+  t.is(alone?.status, 'pending', 'the duration is unknown without an agent');
+  // Leaves time for the receiver's acknowledgement.
   await new Promise((resolve) => setTimeout(resolve, 500));
   first.kill('SIGKILL');
   await first.exit;
   const second = await start();
   await waitFor('a round', () => receiver.pointsOf(name, 'container.memory.usage').length > 3);
   await new Promise((resolve) => setTimeout(resolve, 2000));
-  t.deepEqual(storyOf(receiver, name), ['firing memory']);
+  t.deepEqual(emissionsOf(receiver, name), ['firing memory']);
   second.kill('SIGKILL');
   await second.exit;
-  // It ends while nobody looks.
+  // The condition ends while no agent runs.
   await execute(container, 'rm /dev/shm/a');
   await start();
-  await waitFor('its end', () => storyOf(receiver, name).length > 1);
-  t.deepEqual(storyOf(receiver, name), ['firing memory', 'resolved memory']);
+  await waitFor('the alert to be resolved', () => emissionsOf(receiver, name).length > 1);
+  t.deepEqual(emissionsOf(receiver, name), ['firing memory', 'resolved memory']);
   const [firing, resolved] = receiver.logsOf(name).filter(isAlert);
   t.is(firing!.attributes['portlight.alert.rule'], resolved!.attributes['portlight.alert.rule']);
   t.true(Number(resolved!.attributes['portlight.alert.duration']) > 1);

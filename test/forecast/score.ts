@@ -1,6 +1,6 @@
 /** The accuracy of the rule `memory_forecast` on recorded series, with the real alert engine. */
 import { catalogue } from '../../collectors/catalogue/index.ts';
-import { Scene, watchedContainer } from '../support/alerts.ts';
+import { AlertSimulation, alertContainer } from '../support/alerts.ts';
 import { readSeries, type Series } from './series.ts';
 
 const RULE = 'memory_forecast';
@@ -27,8 +27,8 @@ export interface Scored {
 }
 
 function warningsOf({ name, interval, values, limit, startedAt }: Series): { from: number; to: number }[] {
-  const scene = new Scene({}, undefined, interval * 1000);
-  const container = watchedContainer(name);
+  const scene = new AlertSimulation({}, undefined, interval * 1000);
+  const container = alertContainer(name);
   const warnings: { from: number; to: number }[] = [];
   let told = 0;
   values.forEach((value, index) => {
@@ -43,8 +43,8 @@ function warningsOf({ name, interval, values, limit, startedAt }: Series): { fro
             { metric: catalogue.memoryWorkingSet, value },
             { metric: catalogue.memoryLimit, value: limit },
           ];
-    scene.round([[container, points]]);
-    for (const alert of scene.told.slice(told)) {
+    scene.playRound([[container, points]]);
+    for (const alert of scene.emitted.slice(told)) {
       told++;
       if (alert.rule !== RULE) continue;
       if (alert.status === 'firing') warnings.push({ from: time, to: Number.POSITIVE_INFINITY });

@@ -1,4 +1,4 @@
-/** The engine of alerts with a clock that a test moves, and containers that are what it says. */
+/** The alert engine in virtual time, on the points and events that a test plays. */
 
 import { AlertEngine } from '../../agent/alerts/engine.ts';
 import { catalogue } from '../../collectors/catalogue/index.ts';
@@ -10,7 +10,7 @@ import type { Alert } from '../../exporters/alerts/alert.ts';
 import { fakeContainer } from './container.ts';
 import { storeOn } from './store.ts';
 
-export const alertConfig = (facts: Partial<Config['alerts']> = {}): Config['alerts'] => ({
+export const alertConfig = (overrides: Partial<Config['alerts']> = {}): Config['alerts'] => ({
   enabled: true,
   enable: [],
   disable: [],
@@ -27,54 +27,57 @@ export const alertConfig = (facts: Partial<Config['alerts']> = {}): Config['aler
     client_key: undefined,
   },
   webhooks: {},
-  ...facts,
+  ...overrides,
 });
 
 export const INTERVAL_MS = 10_000;
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
-export class Scene {
-  readonly told: Alert[] = [];
-  /** Ids of containers that the daemon has, whether a round has them or not. */
-  readonly existing = new Set<string>();
+export class AlertSimulation {
+  readonly emitted: Alert[] = [];
+  /** Ids of containers that exist, whether or not a round has points of them. */
+  readonly existingIds = new Set<string>();
   readonly warnings: string[] = [];
-  readonly kept: Map<string, string>;
-  state: readonly Alert[] = [];
+  readonly stored: Map<string, string>;
+  states: readonly Alert[] = [];
   now: number;
-  private back = 0;
-  /** Whether exporters take charge of what they are told. */
-  delivers = true;
+  private setBackMs = 0;
+  /** Whether exporters accept alerts. */
+  isAccepting = true;
   private readonly engine: AlertEngine;
 
   private readonly interval: number;
 
-  constructor(config: Partial<Config['alerts']> = {}, before?: Scene, interval = INTERVAL_MS) {
+  constructor(config: Partial<Config['alerts']> = {}, predecessor?: AlertSimulation, interval = INTERVAL_MS) {
     this.interval = interval;
-    this.kept = before?.kept ?? new Map();
-    this.now = before?.now ?? 0;
+    this.stored = predecessor?.stored ?? new Map();
+    this.now = predecessor?.now ?? 0;
     this.engine = new AlertEngine({
       config: alertConfig(config),
       interval,
       sink: {
         emitAlert: (_resource, alert) => {
-          this.told.push(alert);
-          return this.delivers ? Promise.resolve() : new Promise(() => {});
+          this.emitted.push(alert);
+          return this.isAccepting ? Promise.resolve() : new Promise(() => {});
         },
         emitAlertStates: (all) => {
-          this.state = all;
+          this.states = all;
         },
       },
-      store: storeOn(this.kept),
+      store: storeOn(this.stored),
       evidenceOf: (id) => ({ log: [`last line of ${id}`], events: [], memory: { anon: 1 } }),
-      hasContainer: (id) => this.existing.has(id),
+      hasContainer: (id) => this.existingIds.has(id),
       isDaemonUnreachable: () => false,
       warn: (message) => this.warnings.push(message),
       clock: { monotonicMs: () => this.now, epochMs: () => this.wall },
     });
   }
 
-  /** One round, an interval after the last. @param points of each container, and of the host */
-  round(containers: readonly (readonly [Container, readonly Point[]])[], host: readonly Point[] = []): void {
+  /** Plays a round, one interval after the last. */
+  playRound(
+    containers: readonly (readonly [Container, readonly Point[]])[],
+    host: readonly Point[] = [],
+  ): void {
     this.now += this.interval;
     const time = BigInt(this.wall) * 1_000_000n;
     const sets: MetricSet[] = containers.map(([container, points]) => ({
@@ -86,11 +89,16 @@ export class Scene {
     }));
     const resource = { attributes: { 'host.name': 'h' } };
     sets.push({ container: undefined, resource, startTime: 1n, time, points: Points.from(host) });
-    // At one go: there are less than a hundred containers.
+    // Synchronous, because there are less than 100 containers.
     void this.engine.evaluateRound(sets);
   }
 
-  event(container: Container, eventName: string, attributes: EventRecord['attributes'] = {}, ago = 0): void {
+  playEvent(
+    container: Container,
+    eventName: string,
+    attributes: EventRecord['attributes'] = {},
+    ago = 0,
+  ): void {
     const time = BigInt(this.wall - ago) * 1_000_000n;
     this.engine.handleEvent(container.resource, {
       eventName,
@@ -101,23 +109,23 @@ export class Scene {
     });
   }
 
-  /** Somebody sets the clock. @param ms */
-  setBack(ms: number): void {
-    this.back += ms;
+  /** Sets the system clock back. */
+  setClockBack(ms: number): void {
+    this.setBackMs += ms;
   }
 
   private get wall(): number {
-    return EPOCH_MS + this.now - this.back;
+    return EPOCH_MS + this.now - this.setBackMs;
   }
 
-  /** `firing memory`, … in the order that they were told. */
-  get story(): string[] {
-    return this.told.map(({ status, rule }) => `${status} ${rule}`);
+  /** `firing memory`, … in the order of emission. */
+  get emissions(): string[] {
+    return this.emitted.map(({ status, rule }) => `${status} ${rule}`);
   }
 }
 
-/** A container with a resource, as the collectors make it. */
-export function watchedContainer(name: string, labels: Record<string, string> = {}): Container {
+/** A container with a resource, as collectors build it. */
+export function alertContainer(name: string, labels: Record<string, string> = {}): Container {
   const container = fakeContainer({ id: `id-of-${name}`, name, image: 'web:1', labels });
   container.resource = {
     attributes: { 'container.id': container.id, 'container.name': name },
@@ -128,7 +136,7 @@ export function watchedContainer(name: string, labels: Record<string, string> = 
 
 export const MIB = 1024 ** 2;
 
-/** Memory in MiB. */
+/** Points of memory. @param used, limit in MiB */
 export const memory = (used: number, limit = 100): Point[] => [
   { metric: catalogue.memoryWorkingSet, value: used * MIB },
   { metric: catalogue.memoryLimit, value: limit * MIB },

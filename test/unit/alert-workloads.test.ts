@@ -9,7 +9,7 @@ import { builtinRules } from '../../config/builtin-rules.ts';
 import { readRecording, replayAlerts } from '../alerts/recording.ts';
 import { failingWorkloads, healthyWorkloads } from '../alerts/workloads.ts';
 import { readSeries, type Series } from '../forecast/series.ts';
-import { Scene, watchedContainer } from '../support/alerts.ts';
+import { AlertSimulation, alertContainer } from '../support/alerts.ts';
 
 const recording = readRecording();
 const emitted = replayAlerts(recording);
@@ -61,9 +61,9 @@ interface Emission {
 
 /** Plays an hour of memory, with an event for each recorded OOM kill. */
 function replayMemory({ name, interval, values, limit, startedAt, oomAt }: Series): Emission[] {
-  const scene = new Scene({}, undefined, interval * 1000);
-  const container = watchedContainer(name);
-  scene.existing.add(container.id);
+  const scene = new AlertSimulation({}, undefined, interval * 1000);
+  const container = alertContainer(name);
+  scene.existingIds.add(container.id);
   const emissions: Emission[] = [];
   values.forEach((value, index) => {
     const at = index * interval;
@@ -71,13 +71,13 @@ function replayMemory({ name, interval, values, limit, startedAt, oomAt }: Serie
     container.startedAt = BigInt(run);
     container.pid = value === null ? 0 : run;
     for (const kill of oomAt)
-      if (kill > at - interval && kill <= at) scene.event(container, 'docker.container.oom');
+      if (kill > at - interval && kill <= at) scene.playEvent(container, 'docker.container.oom');
     const points = [
       { metric: catalogue.memoryWorkingSet, value: value ?? 0 },
       { metric: catalogue.memoryLimit, value: limit },
     ];
-    scene.round([[container, value === null ? [] : points]]);
-    for (const { status, rule } of scene.told.splice(0)) emissions.push({ at, status, rule });
+    scene.playRound([[container, value === null ? [] : points]]);
+    for (const { status, rule } of scene.emitted.splice(0)) emissions.push({ at, status, rule });
   });
   return emissions;
 }

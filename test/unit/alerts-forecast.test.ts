@@ -5,7 +5,7 @@ import { timeToReach } from '../../agent/alerts/forecast.ts';
 import { SampleRing } from '../../agent/alerts/sample-ring.ts';
 import { alertsPage } from '../../agent/setup/alerts-page.ts';
 import { score, scoreSection } from '../forecast/score.ts';
-import { memory, Scene, watchedContainer } from '../support/alerts.ts';
+import { AlertSimulation, alertContainer, memory } from '../support/alerts.ts';
 
 const MINUTE = 60_000;
 
@@ -74,11 +74,11 @@ test('gaps do not count as zeros', (t) => {
 });
 
 test('the rule fires for a leak, and at most once for a saw-tooth', (t) => {
-  const web = watchedContainer('web');
-  const leak = new Scene();
-  for (let index = 0; index < 90; index++) leak.round([[web, memory(30 + index * 0.5)]]);
-  t.deepEqual(leak.story, ['firing memory_forecast']);
-  const [alert] = leak.told;
+  const web = alertContainer('web');
+  const leak = new AlertSimulation();
+  for (let index = 0; index < 90; index++) leak.playRound([[web, memory(30 + index * 0.5)]]);
+  t.deepEqual(leak.emissions, ['firing memory_forecast']);
+  const [alert] = leak.emitted;
   t.is(alert!.unit, 's');
   // 3 MiB a minute.
   const left = (100 * 1024 ** 2 - alert!.evidence.series.at(-1)![1]) / ((3 * 1024 ** 2) / 60);
@@ -86,9 +86,9 @@ test('the rule fires for a leak, and at most once for a saw-tooth', (t) => {
   t.regex(alert!.annotations.summary!, /^web will reach its memory limit of 100 MiB in about \d+m/);
 
   // A period of 12 minutes looks like a leak once. After the first fall, the level was reached before.
-  const teeth = new Scene();
-  for (let index = 0; index < 5 * 72; index++) teeth.round([[web, memory(20 + (index % 72))]]);
-  t.is(teeth.story.filter((one) => one === 'firing memory_forecast').length, 1);
+  const teeth = new AlertSimulation();
+  for (let index = 0; index < 5 * 72; index++) teeth.playRound([[web, memory(20 + (index % 72))]]);
+  t.is(teeth.emissions.filter((one) => one === 'firing memory_forecast').length, 1);
 });
 
 test('the accuracy on recordings is as docs/alerts.md says', (t) => {

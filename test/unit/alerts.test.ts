@@ -4,26 +4,26 @@ import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Point } from '../../collectors/records/records.ts';
 import { toEventRecord } from '../../exporters/alerts/record.ts';
 import { formatValue } from '../../exporters/alerts/text.ts';
-import { alertConfig, INTERVAL_MS, MIB, memory, Scene, watchedContainer } from '../support/alerts.ts';
+import { AlertSimulation, alertConfig, alertContainer, INTERVAL_MS, MIB, memory } from '../support/alerts.ts';
 
-const web = watchedContainer('web');
+const web = alertContainer('web');
 
-test('a rule fires when it has held for its time, once, with its evidence, and ends with hysteresis', async (t) => {
-  const scene = new Scene();
+test('a rule fires once after its "for", with evidence, and resolves with hysteresis', async (t) => {
+  const scene = new AlertSimulation();
   const rounds = (used: number, count: number) => {
-    for (let round = 0; round < count; round++) scene.round([[web, memory(used)]]);
+    for (let round = 0; round < count; round++) scene.playRound([[web, memory(used)]]);
   };
   rounds(50, 3);
-  t.deepEqual(scene.state, []);
+  t.deepEqual(scene.states, []);
   rounds(91, 3);
   t.deepEqual(
-    scene.state.map(({ status }) => status),
+    scene.states.map(({ status }) => status),
     ['pending'],
   );
-  t.deepEqual(scene.story, []);
+  t.deepEqual(scene.emissions, []);
   rounds(92, 1);
-  t.deepEqual(scene.story, ['firing memory']);
-  const [alert] = scene.told;
+  t.deepEqual(scene.emissions, ['firing memory']);
+  const [alert] = scene.emitted;
   t.is(alert!.value, 0.92);
   t.is(alert!.limit, 100 * MIB);
   t.is(alert!.threshold, 0.9);
@@ -37,28 +37,28 @@ test('a rule fires when it has held for its time, once, with its evidence, and e
   t.deepEqual(alert!.container, { id: 'id-of-web', name: 'web', image: 'web:1' });
 
   rounds(88, 10);
-  t.deepEqual(scene.story, ['firing memory']);
+  t.deepEqual(scene.emissions, ['firing memory']);
   rounds(84, 1);
-  t.deepEqual(scene.story, ['firing memory', 'resolved memory']);
-  t.true(scene.told[1]!.endsAt! > scene.told[1]!.startsAt);
+  t.deepEqual(scene.emissions, ['firing memory', 'resolved memory']);
+  t.true(scene.emitted[1]!.endsAt! > scene.emitted[1]!.startsAt);
   await undefined;
   rounds(50, 89);
-  t.is(scene.state.length, 1);
+  t.is(scene.states.length, 1);
   rounds(50, 2);
-  t.is(scene.state.length, 0);
-  t.is([...scene.kept.keys()].length, 0);
+  t.is(scene.states.length, 0);
+  t.is([...scene.stored.keys()].length, 0);
 });
 
-test('what holds for too short a time is forgotten', (t) => {
-  const scene = new Scene();
-  for (const used of [95, 95, 95, 50, 95, 95, 95, 50]) scene.round([[web, memory(used)]]);
-  t.deepEqual(scene.story, []);
+test('a condition met for less than "for" fires nothing', (t) => {
+  const scene = new AlertSimulation();
+  for (const used of [95, 95, 95, 50, 95, 95, 95, 50]) scene.playRound([[web, memory(used)]]);
+  t.deepEqual(scene.emissions, []);
 });
 
-test('a counter is looked at as its change; periods that did not pass are no share', (t) => {
-  const scene = new Scene();
+test('a counter is evaluated as its increase; a ratio of no periods is unknown', (t) => {
+  const scene = new AlertSimulation();
   const round = (periods: number, throttled: number) =>
-    scene.round([
+    scene.playRound([
       [
         web,
         [
@@ -68,99 +68,102 @@ test('a counter is looked at as its change; periods that did not pass are no sha
       ],
     ]);
   for (let at = 0; at < 40; at++) round(at * 100, at * 20);
-  t.deepEqual(scene.story, []);
+  t.deepEqual(scene.emissions, []);
   let throttled = 800;
   let at = 40;
   const held = () => {
     throttled += 30;
     round(at++ * 100, throttled);
   };
-  // A minute until its share of the last minute is a quarter at the latest, and five that it has to last.
+  // At most one minute until the ratio of the last minute is 25 %, and 5 minutes of "for".
   for (let count = 0; count < 30; count++) held();
-  t.deepEqual(scene.story, []);
+  t.deepEqual(scene.emissions, []);
   for (let count = 0; count < 7; count++) held();
-  t.deepEqual(scene.story, ['firing cpu_throttled']);
+  t.deepEqual(scene.emissions, ['firing cpu_throttled']);
   for (let count = 0; count < 10; count++) round((at - 1) * 100, throttled);
-  t.deepEqual(scene.story, ['firing cpu_throttled', 'resolved cpu_throttled']);
+  t.deepEqual(scene.emissions, ['firing cpu_throttled', 'resolved cpu_throttled']);
 });
 
-test('an event fires at once, is counted while it fires, and ends by itself', (t) => {
-  const scene = new Scene();
+test('an event fires at once, further events are counted, and the alert resolves by itself', (t) => {
+  const scene = new AlertSimulation();
   const die = (ago = 0) =>
-    scene.event(
+    scene.playEvent(
       web,
       'docker.container.die',
       { 'portlight.exit.reason': 'error', 'process.exit.code': 3 },
       ago,
     );
-  scene.round([[web, []]]);
-  scene.event(web, 'docker.container.die', { 'portlight.exit.reason': 'stopped', 'process.exit.code': 137 });
-  scene.event(web, 'docker.container.start');
-  t.deepEqual(scene.story, []);
+  scene.playRound([[web, []]]);
+  scene.playEvent(web, 'docker.container.die', {
+    'portlight.exit.reason': 'stopped',
+    'process.exit.code': 137,
+  });
+  scene.playEvent(web, 'docker.container.start');
+  t.deepEqual(scene.emissions, []);
   die();
-  t.deepEqual(scene.story, ['firing exit']);
-  t.is(scene.told[0]!.annotations.summary, 'web exited with code 3');
+  t.deepEqual(scene.emissions, ['firing exit']);
+  t.is(scene.emitted[0]!.annotations.summary, 'web exited with code 3');
   scene.now += 1000;
   die();
-  // The container is gone: its end is told all the same, for as long as it is news.
-  for (let count = 0; count < 29; count++) scene.round([]);
-  t.deepEqual(scene.story, ['firing exit']);
-  t.is(scene.state[0]!.value, 2);
-  scene.round([]);
-  scene.round([]);
-  t.deepEqual(scene.story, ['firing exit', 'resolved exit']);
-  // What the daemon repeats is no news.
+  // The container is gone. The alert of its exit keeps firing for 5 minutes.
+  for (let count = 0; count < 29; count++) scene.playRound([]);
+  t.deepEqual(scene.emissions, ['firing exit']);
+  t.is(scene.states[0]!.value, 2);
+  scene.playRound([]);
+  scene.playRound([]);
+  t.deepEqual(scene.emissions, ['firing exit', 'resolved exit']);
+  // Events that the daemon repeats are ignored.
   die(310_000);
   die(301_000);
-  t.is(scene.told.length, 2);
+  t.is(scene.emitted.length, 2);
 });
 
-test('a restarted agent tells nothing twice, and ends what it told', async (t) => {
-  const before = new Scene();
-  for (let count = 0; count < 5; count++) before.round([[web, memory(95)]]);
-  before.event(web, 'docker.container.oom');
+test('a restarted agent repeats no alert, and resolves those of its predecessor', async (t) => {
+  const before = new AlertSimulation();
+  for (let count = 0; count < 5; count++) before.playRound([[web, memory(95)]]);
+  before.playEvent(web, 'docker.container.oom');
   await undefined;
-  t.deepEqual(before.story, ['firing memory', 'firing oom_kill']);
+  t.deepEqual(before.emissions, ['firing memory', 'firing oom_kill']);
 
-  const after = new Scene({}, before);
-  for (let count = 0; count < 5; count++) after.round([[web, memory(95)]]);
-  t.deepEqual(after.story, []);
+  const after = new AlertSimulation({}, before);
+  for (let count = 0; count < 5; count++) after.playRound([[web, memory(95)]]);
+  t.deepEqual(after.emissions, []);
   t.deepEqual(
-    after.state.map(({ rule, status }) => `${rule} ${status}`),
+    after.states.map(({ rule, status }) => `${rule} ${status}`),
     ['memory firing', 'oom_kill firing'],
   );
-  t.deepEqual(after.state[0]!.evidence, before.told[0]!.evidence);
-  after.round([[web, memory(50)]]);
-  t.deepEqual(after.story, ['resolved memory']);
+  t.deepEqual(after.states[0]!.evidence, before.emitted[0]!.evidence);
+  after.playRound([[web, memory(50)]]);
+  t.deepEqual(after.emissions, ['resolved memory']);
   await undefined;
 
-  // A rule that was taken out, and a container that was removed meanwhile.
-  const without = new Scene({ disable: ['oom_kill'] }, after);
-  without.round([[web, memory(50)]]);
-  t.deepEqual(without.story, ['resolved oom_kill']);
+  // The rule was disabled meanwhile.
+  const without = new AlertSimulation({ disable: ['oom_kill'] }, after);
+  without.playRound([[web, memory(50)]]);
+  t.deepEqual(without.emissions, ['resolved oom_kill']);
 });
 
-test('what exporters had not taken charge of is told again, with the same uid', (t) => {
-  const before = new Scene();
-  before.delivers = false;
-  for (let count = 0; count < 5; count++) before.round([[web, memory(95)]]);
-  t.deepEqual(before.story, ['firing memory']);
-  const after = new Scene({}, before);
-  after.round([[web, memory(95)]]);
-  t.deepEqual(after.story, ['firing memory']);
-  const uid = (scene: Scene) => toEventRecord(scene.told[0]!).attributes['log.record.uid'];
+test('an alert that exporters did not accept is emitted again after a restart, with the same uid', (t) => {
+  const before = new AlertSimulation();
+  before.isAccepting = false;
+  for (let count = 0; count < 5; count++) before.playRound([[web, memory(95)]]);
+  t.deepEqual(before.emissions, ['firing memory']);
+  const after = new AlertSimulation({}, before);
+  after.playRound([[web, memory(95)]]);
+  t.deepEqual(after.emissions, ['firing memory']);
+  const uid = (scene: AlertSimulation) => toEventRecord(scene.emitted[0]!).attributes['log.record.uid'];
   t.is(uid(after), uid(before));
 });
 
-test('a time that a rule has held goes on across a restart', (t) => {
-  const before = new Scene();
-  for (let count = 0; count < 3; count++) before.round([[web, memory(95)]]);
-  const after = new Scene({}, before);
-  after.round([[web, memory(95)]]);
-  t.deepEqual(after.story, ['firing memory']);
+test('"for" continues across a restart', (t) => {
+  const before = new AlertSimulation();
+  for (let count = 0; count < 3; count++) before.playRound([[web, memory(95)]]);
+  const after = new AlertSimulation({}, before);
+  after.playRound([[web, memory(95)]]);
+  t.deepEqual(after.emissions, ['firing memory']);
 });
 
-test('a firing rule that needs a history waits for it after a restart, and not for a container that has ended', async (t) => {
+test('after a restart, a firing rule waits for its history, but not for an exited container', async (t) => {
   const rules = [
     { name: 'cpu_throttled', for: '0s' },
     { name: 'memory', for: '0s' },
@@ -170,57 +173,57 @@ test('a firing rule that needs a history waits for it after a restart, and not f
     { metric: catalogue.cpuThrottledPeriods, value: at * 100 },
     ...memory(95),
   ];
-  const before = new Scene({ rules });
-  for (let at = 0; at < 10; at++) before.round([[web, throttled(at)]]);
-  t.deepEqual(before.story.sort(), ['firing cpu_throttled', 'firing memory']);
+  const before = new AlertSimulation({ rules });
+  for (let at = 0; at < 10; at++) before.playRound([[web, throttled(at)]]);
+  t.deepEqual(before.emissions.sort(), ['firing cpu_throttled', 'firing memory']);
   await undefined;
-  const after = new Scene({ rules }, before);
-  after.round([[web, throttled(10)]]);
-  t.deepEqual(after.story, []);
-  after.round([[{ ...web, pid: 0 }, []]]);
-  t.deepEqual(after.story.sort(), ['resolved cpu_throttled', 'resolved memory']);
+  const after = new AlertSimulation({ rules }, before);
+  after.playRound([[web, throttled(10)]]);
+  t.deepEqual(after.emissions, []);
+  after.playRound([[{ ...web, pid: 0 }, []]]);
+  t.deepEqual(after.emissions.sort(), ['resolved cpu_throttled', 'resolved memory']);
 });
 
-test('a container that is gone has no alerts of its figures left', (t) => {
-  const scene = new Scene();
-  for (let count = 0; count < 5; count++) scene.round([[web, memory(95)]]);
-  scene.round([]);
-  t.deepEqual(scene.story, ['firing memory', 'resolved memory']);
+test('metric alerts of a removed container are resolved', (t) => {
+  const scene = new AlertSimulation();
+  for (let count = 0; count < 5; count++) scene.playRound([[web, memory(95)]]);
+  scene.playRound([]);
+  t.deepEqual(scene.emissions, ['firing memory', 'resolved memory']);
 });
 
-test("a container's labels change its rules", (t) => {
-  const scene = new Scene();
-  const relaxed = watchedContainer('relaxed', { 'portlight.alert.memory': '98% for 10s' });
-  const mute = watchedContainer('mute', { 'portlight.alert.memory': 'off', 'portlight.alert.exit': 'off' });
-  const wrong = watchedContainer('wrong', { 'portlight.alert.memory': '9x', 'portlight.alert.memry': '9%' });
+test('container labels override rules', (t) => {
+  const scene = new AlertSimulation();
+  const relaxed = alertContainer('relaxed', { 'portlight.alert.memory': '98% for 10s' });
+  const mute = alertContainer('mute', { 'portlight.alert.memory': 'off', 'portlight.alert.exit': 'off' });
+  const wrong = alertContainer('wrong', { 'portlight.alert.memory': '9x', 'portlight.alert.memry': '9%' });
   const round = (used: number) =>
-    scene.round([relaxed, mute, wrong].map((container) => [container, memory(used)] as const));
+    scene.playRound([relaxed, mute, wrong].map((container) => [container, memory(used)] as const));
   for (let count = 0; count < 6; count++) round(95);
-  scene.event(mute, 'docker.container.die', { 'portlight.exit.reason': 'error' });
+  scene.playEvent(mute, 'docker.container.die', { 'portlight.exit.reason': 'error' });
   t.deepEqual(
-    scene.told.map(({ container }) => container!.name),
+    scene.emitted.map(({ container }) => container!.name),
     ['wrong'],
   );
   round(99);
   round(99);
   t.deepEqual(
-    scene.told.map(({ container }) => container!.name),
+    scene.emitted.map(({ container }) => container!.name),
     ['wrong', 'relaxed'],
   );
-  t.is(scene.told[1]!.threshold, 0.98);
-  // The distance between the two thresholds goes with them.
+  t.is(scene.emitted[1]!.threshold, 0.98);
+  // The resolve threshold changes in proportion.
   round(93);
-  t.is(scene.told.length, 2);
+  t.is(scene.emitted.length, 2);
   round(92);
-  t.is(scene.told.at(-1)!.status, 'resolved');
+  t.is(scene.emitted.at(-1)!.status, 'resolved');
   t.deepEqual(scene.warnings, [
     'container wrong: label portlight.alert.memory: "9x" is not allowed; expected off, or a percentage such as 90%, optionally with an operator before it and "for 5m" after it',
     `container wrong: label portlight.alert.memry: there is no such rule; expected one of ${[...parseRules(alertConfig()).rules.map(({ name }) => name), 'no_memory_limit'].join(', ')}`,
   ]);
 });
 
-test('rules of a user: scope, ratio, rate, the host, what else has to hold, labels and texts', (t) => {
-  const scene = new Scene({
+test('custom rules: containers, ratio, rate, host, preconditions, labels and texts', (t) => {
+  const scene = new AlertSimulation({
     labels: 'team=shop',
     enable: ['no_memory_limit'],
     rules: [
@@ -257,13 +260,13 @@ test('rules of a user: scope, ratio, rate, the host, what else has to hold, labe
       attributes: { 'network.io.direction': 'transmit', 'network.interface.name': name },
     })),
   ];
-  const other = watchedContainer('other');
+  const other = alertContainer('other');
   const host = (available: number): Point[] => [
     { metric: catalogue.systemMemoryLimit, value: 1000 * MIB },
     { metric: catalogue.systemMemoryAvailable, value: available * MIB },
   ];
   for (let at = 0; at < 6; at++) {
-    scene.round(
+    scene.playRound(
       [
         [web, sent(at * 20)],
         [other, [...sent(at * 20), { metric: catalogue.memoryWorkingSet, value: 200 * MIB }]],
@@ -271,18 +274,18 @@ test('rules of a user: scope, ratio, rate, the host, what else has to hold, labe
       host(500),
     );
   }
-  t.deepEqual(scene.story, ['firing sends']);
-  const [alert] = scene.told;
+  t.deepEqual(scene.emissions, ['firing sends']);
+  const [alert] = scene.emitted;
   t.is(alert!.unit, 'By/s');
   t.is(alert!.value, 2 * MIB);
   t.deepEqual(alert!.labels, { team: 'shop', page: 'no' });
   t.is(alert!.annotations.summary, 'web sends 2 MiB/s, more than 1 MiB/s: no');
 
-  scene.told.length = 0;
-  const limited = watchedContainer('limited');
+  scene.emitted.length = 0;
+  const limited = alertContainer('limited');
   const large: Point = { metric: catalogue.memoryWorkingSet, value: 200 * MIB };
   for (let at = 0; at < 10; at++) {
-    scene.round(
+    scene.playRound(
       [
         [other, [large]],
         [limited, [large, { metric: catalogue.memoryLimit, value: 500 * MIB }]],
@@ -291,12 +294,12 @@ test('rules of a user: scope, ratio, rate, the host, what else has to hold, labe
     );
   }
   t.deepEqual(
-    scene.told.map(({ rule, container, status }) => `${status} ${rule} ${container?.name ?? 'host'}`),
+    scene.emitted.map(({ rule, container, status }) => `${status} ${rule} ${container?.name ?? 'host'}`),
     ['firing host_memory host', 'resolved sends web', 'firing no_memory_limit other'],
   );
 });
 
-test('a rule that is wrong is named, with what would be right, and the others are there', (t) => {
+test('an invalid rule is reported with what is expected, and the others work', (t) => {
   const { rules, problems } = parseRules(
     alertConfig({
       rules: [
@@ -365,10 +368,10 @@ test('a rule that is wrong is named, with what would be right, and the others ar
   t.true(rules.some(({ name }) => name === 'good'));
 });
 
-test('the record bears the evidence when it fires, and how long it was when it ends', (t) => {
-  const scene = new Scene();
-  for (const used of [95, 95, 95, 95, 50]) scene.round([[web, memory(used)]]);
-  const [firing, resolved] = scene.told.map(toEventRecord);
+test('the firing record contains evidence, the resolved one the duration', (t) => {
+  const scene = new AlertSimulation();
+  for (const used of [95, 95, 95, 95, 50]) scene.playRound([[web, memory(used)]]);
+  const [firing, resolved] = scene.emitted.map(toEventRecord);
   t.is(firing!.eventName, 'portlight.alert.firing');
   t.is(firing!.severity, 13);
   t.is(firing!.body, 'alert memory: web uses 95 % of its memory limit of 100 MiB');
@@ -388,38 +391,38 @@ test('the record bears the evidence when it fires, and how long it was when it e
   t.false('portlight.alert.series' in resolved!.attributes);
 });
 
-test('a forecast that ends is told with a number, and survives a restart', async (t) => {
-  const before = new Scene();
-  for (let index = 0; index < 70; index++) before.round([[web, memory(40 + index * 0.7)]]);
-  t.deepEqual(before.story, ['firing memory_forecast']);
-  for (let index = 0; index < 90; index++) before.round([[web, memory(60)]]);
-  t.deepEqual(before.story, ['firing memory_forecast', 'resolved memory_forecast']);
-  t.true(before.told.every(({ value }) => Number.isFinite(value)));
-  t.notThrows(() => before.told.map(toEventRecord));
+test('a resolved forecast has a finite value, also after a restart', async (t) => {
+  const before = new AlertSimulation();
+  for (let index = 0; index < 70; index++) before.playRound([[web, memory(40 + index * 0.7)]]);
+  t.deepEqual(before.emissions, ['firing memory_forecast']);
+  for (let index = 0; index < 90; index++) before.playRound([[web, memory(60)]]);
+  t.deepEqual(before.emissions, ['firing memory_forecast', 'resolved memory_forecast']);
+  t.true(before.emitted.every(({ value }) => Number.isFinite(value)));
+  t.notThrows(() => before.emitted.map(toEventRecord));
   await undefined;
-  const after = new Scene({}, before);
-  after.round([[web, memory(60)]]);
-  t.true(after.state.every(({ value }) => Number.isFinite(value)));
+  const after = new AlertSimulation({}, before);
+  after.playRound([[web, memory(60)]]);
+  t.true(after.states.every(({ value }) => Number.isFinite(value)));
 });
 
-test('a full disk is not the fault of who does not write to it', (t) => {
-  const scene = new Scene();
+test('the disk rule fires only for the container that writes', (t) => {
+  const scene = new AlertSimulation();
   const layer = (usage: number, available: number): Point[] => [
     { metric: catalogue.filesystemUsage, value: usage },
     { metric: catalogue.filesystemAvailable, value: available },
   ];
-  const writer = watchedContainer('writer');
+  const writer = alertContainer('writer');
   for (let index = 0; index < 400; index++) {
     const available = Math.max(0, 400 - index) * MIB;
-    scene.round([
+    scene.playRound([
       [web, layer(4096, available)],
       [writer, layer(index * MIB, available)],
     ]);
   }
-  t.deepEqual([...new Set(scene.told.map(({ container }) => container!.name))], ['writer']);
+  t.deepEqual([...new Set(scene.emitted.map(({ container }) => container!.name))], ['writer']);
 });
 
-test('a trend over a day takes no other one its history', (t) => {
+test('a forecast with a long window does not affect the history of others', (t) => {
   const long = {
     name: 'year',
     metric: 'container.memory.usage',
@@ -427,9 +430,9 @@ test('a trend over a day takes no other one its history', (t) => {
     forecast: '24h',
     window: '24h',
   };
-  const scene = new Scene({ rules: [long] });
+  const scene = new AlertSimulation({ rules: [long] });
   for (let index = 0; index < 400; index++)
-    scene.round([
+    scene.playRound([
       [
         web,
         [
@@ -438,22 +441,22 @@ test('a trend over a day takes no other one its history', (t) => {
         ],
       ],
     ]);
-  t.deepEqual(scene.story, ['firing disk']);
+  t.deepEqual(scene.emissions, ['firing disk']);
 });
 
-test('figures that are missing for a moment are no end', (t) => {
-  const scene = new Scene();
-  for (let count = 0; count < 20; count++) scene.round([[web, memory(95)]]);
-  scene.round([[web, []]]);
-  scene.existing.add(web.id);
-  scene.round([]);
-  scene.round([[web, memory(95)]]);
-  t.deepEqual(scene.story, ['firing memory']);
-  for (let count = 0; count < 5; count++) scene.round([[web, []]]);
-  t.deepEqual(scene.story, ['firing memory', 'resolved memory']);
+test('values missing for a few rounds do not resolve an alert', (t) => {
+  const scene = new AlertSimulation();
+  for (let count = 0; count < 20; count++) scene.playRound([[web, memory(95)]]);
+  scene.playRound([[web, []]]);
+  scene.existingIds.add(web.id);
+  scene.playRound([]);
+  scene.playRound([[web, memory(95)]]);
+  t.deepEqual(scene.emissions, ['firing memory']);
+  for (let count = 0; count < 5; count++) scene.playRound([[web, []]]);
+  t.deepEqual(scene.emissions, ['firing memory', 'resolved memory']);
 });
 
-test('what is throttled by its quota is not told to lack a CPU besides', (t) => {
+test('a throttled container does not fire cpu_pressure as well', (t) => {
   const pressed = (at: number, throttled: number): Point[] => [
     { metric: catalogue.cpuPeriods, value: at * 100 },
     { metric: catalogue.cpuThrottledPeriods, value: at * throttled },
@@ -468,15 +471,15 @@ test('what is throttled by its quota is not told to lack a CPU besides', (t) => 
       attributes: { 'container.pressure.stall': 'some' },
     },
   ];
-  const scene = new Scene();
-  const starved = watchedContainer('starved');
+  const scene = new AlertSimulation();
+  const starved = alertContainer('starved');
   for (let at = 0; at < 60; at++)
-    scene.round([
+    scene.playRound([
       [web, pressed(at, 60)],
       [starved, pressed(at, 0)],
     ]);
   t.deepEqual(
-    scene.told.map(({ rule, container, value }) => [rule, container!.name, Number(value.toFixed(2))]),
+    scene.emitted.map(({ rule, container, value }) => [rule, container!.name, Number(value.toFixed(2))]),
     [
       ['cpu_pressure', 'starved', 0.6],
       ['cpu_throttled', 'web', 0.6],
@@ -484,45 +487,45 @@ test('what is throttled by its quota is not told to lack a CPU besides', (t) => 
   );
 });
 
-test('a kill that two events tell counts once; one after a clock was set back is another', (t) => {
-  const scene = new Scene();
-  for (let count = 0; count < 10; count++) scene.round([[web, memory(70)]]);
-  scene.event(web, 'docker.container.oom');
-  scene.event(web, 'docker.container.die', { 'portlight.exit.reason': 'oom_killed' }, -500);
-  t.is(scene.state.at(-1)!.value, 1);
-  t.is(scene.told[0]!.limit, 100 * MIB);
-  t.is(scene.told[0]!.evidence.series.length, 10);
-  for (let count = 0; count < 70; count++) scene.round([[web, memory(70)]]);
-  t.deepEqual(scene.story, ['firing oom_kill', 'resolved oom_kill']);
-  scene.event(web, 'docker.container.oom', {}, 700_000);
-  t.is(scene.told.length, 2);
-  scene.setBack(3_600_000);
-  scene.event(web, 'docker.container.oom');
-  t.deepEqual(scene.story, ['firing oom_kill', 'resolved oom_kill', 'firing oom_kill']);
+test('two events of one OOM kill count once; an event after the clock was set back counts again', (t) => {
+  const scene = new AlertSimulation();
+  for (let count = 0; count < 10; count++) scene.playRound([[web, memory(70)]]);
+  scene.playEvent(web, 'docker.container.oom');
+  scene.playEvent(web, 'docker.container.die', { 'portlight.exit.reason': 'oom_killed' }, -500);
+  t.is(scene.states.at(-1)!.value, 1);
+  t.is(scene.emitted[0]!.limit, 100 * MIB);
+  t.is(scene.emitted[0]!.evidence.series.length, 10);
+  for (let count = 0; count < 70; count++) scene.playRound([[web, memory(70)]]);
+  t.deepEqual(scene.emissions, ['firing oom_kill', 'resolved oom_kill']);
+  scene.playEvent(web, 'docker.container.oom', {}, 700_000);
+  t.is(scene.emitted.length, 2);
+  scene.setClockBack(3_600_000);
+  scene.playEvent(web, 'docker.container.oom');
+  t.deepEqual(scene.emissions, ['firing oom_kill', 'resolved oom_kill', 'firing oom_kill']);
 });
 
-test('a threshold from a label is what it is meant to be', (t) => {
-  const scene = new Scene({ rules: [{ name: 'log_rate', resolve: '<= 0' }] });
+test('thresholds of labels are applied, also with another operator', (t) => {
+  const scene = new AlertSimulation({ rules: [{ name: 'log_rate', resolve: '<= 0' }] });
   const labels = { 'portlight.alert.memory': '95', 'portlight.alert.log_rate': '5' };
-  const other = watchedContainer('other', labels);
-  const down = watchedContainer('down', { 'portlight.alert.memory': '< 50% for 0s' });
+  const other = alertContainer('other', labels);
+  const down = alertContainer('down', { 'portlight.alert.memory': '< 50% for 0s' });
   const lost = (value: number): Point => ({
     metric: catalogue.logDropped,
     value,
     attributes: { reason: 'rate_limit' },
   });
   for (let at = 0; at < 20; at++)
-    scene.round([
+    scene.playRound([
       [other, [lost(at * 100)]],
       [down, memory(40)],
     ]);
-  t.deepEqual(scene.story, ['firing memory', 'firing log_rate']);
+  t.deepEqual(scene.emissions, ['firing memory', 'firing log_rate']);
   for (let at = 0; at < 60; at++)
-    scene.round([
+    scene.playRound([
       [other, [lost(2000)]],
       [down, memory(60)],
     ]);
-  t.deepEqual(scene.story.slice(2).sort(), ['resolved log_rate', 'resolved memory']);
+  t.deepEqual(scene.emissions.slice(2).sort(), ['resolved log_rate', 'resolved memory']);
   t.is(scene.warnings.length, 1);
   t.regex(
     scene.warnings[0]!,
@@ -530,7 +533,7 @@ test('a threshold from a label is what it is meant to be', (t) => {
   );
 });
 
-test('numbers are written as a person reads them', (t) => {
+test('values are formatted for people', (t) => {
   t.is(formatValue(0.934, '1'), '93 %');
   t.is(formatValue(0.0123, '1'), '1.2 %');
   t.is(formatValue(1536 * 1024, 'By'), '1.5 MiB');

@@ -4,7 +4,7 @@ import { AlertEngine } from '../../../agent/alerts/engine.ts';
 import { selectMetrics } from '../../../collectors/catalogue/selection.ts';
 import type { MetricSet } from '../../../collectors/records/points.ts';
 import { Points } from '../../../collectors/records/points.ts';
-import { alertConfig, INTERVAL_MS, watchedContainer } from '../../support/alerts.ts';
+import { alertConfig, alertContainer, INTERVAL_MS } from '../../support/alerts.ts';
 import { storeOn } from '../../support/store.ts';
 import { type Bench, quantile } from '../bench.ts';
 
@@ -24,7 +24,7 @@ const own = [
 const config = alertConfig({ enable: ['no_memory_limit'], rules: own });
 
 const rows = selectMetrics(['pressure', 'container.process.open_file_descriptor.utilization'], []);
-const containers = Array.from({ length: CONTAINERS }, (_, index) => watchedContainer(`c${index}`));
+const containers = Array.from({ length: CONTAINERS }, (_, index) => alertContainer(`c${index}`));
 let now = 0;
 const alerts = new AlertEngine({
   config,
