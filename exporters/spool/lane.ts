@@ -146,10 +146,14 @@ export class Lane {
       return Promise.resolve();
     }
     return new Promise((release) => {
-      const [addedAt, addedAtMonotonic] = [Date.now(), performance.now()];
       this.memory.push({
-        ...{ otlp, count, addedAt, addedAtMonotonic, release },
-        ...{ location: undefined, isDurable: false },
+        otlp,
+        count,
+        addedAt: Date.now(),
+        addedAtMonotonic: performance.now(),
+        location: undefined,
+        isDurable: false,
+        release,
       });
       if (!this.options.isReplayable || this.isMemoryPressed) this.writeToDisk();
       this.schedule.update();

@@ -310,3 +310,31 @@ test('an alert that cannot be formatted does not hold up the others', async (t) 
   );
   t.is(lines.length, 1);
 });
+
+test('a webhook whose template throws drops the alert, counts it, and continues', async (t) => {
+  const { seen, url } = await receiver(t);
+  const { telemetry } = telemetryOf();
+  const webhook = await webhookOf({ url });
+  let isBroken = true;
+  const exporter = await WebhookExporter.create(
+    {
+      ...webhook,
+      get template() {
+        return isBroken ? '{{#log}}' : undefined;
+      },
+    },
+    undefined,
+    telemetry,
+  );
+  exporter.start();
+  await exporter.export(alertBatch(alertOf()));
+  isBroken = false;
+  await exporter.export(alertBatch(resolved(alertOf())));
+  await waitFor('the other alert', () => seen.length > 0 || undefined);
+  await exporter.shutdown(AbortSignal.timeout(1000));
+  t.is(seen.length, 1);
+  t.like(
+    [...telemetry.counterSeries('portlight.records.dropped')],
+    [{ value: 1, attributes: { signal: 'alerts', reason: 'refused' } }],
+  );
+});
