@@ -57,7 +57,7 @@ export class CgroupCollector implements Collector {
     this.hierarchies ??= readHierarchies(this.procfs);
     const { pid, id } = container;
     const directories = locateCgroups(this.procfs, this.hierarchies, pid, id, this.controllers);
-    // The container has no cgroup of its own, or none that is mounted here.
+    // The container has no own cgroup, or none that is mounted here.
     if (directories.size === 0) return;
     container.cgroupPath = [...directories.values()][0]!.cgroup;
     const plan = this.planFor(directories);

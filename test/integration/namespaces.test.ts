@@ -31,13 +31,13 @@ test('own, host and shared namespaces are distinguished', async (t) => {
   });
 
   await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
-  const told = (name: string) =>
+  const eventOf = (name: string) =>
     receiver.logsOf(name).find(({ eventName }) => eventName === 'portlight.container.namespaces');
-  await waitFor('all three containers', () => Object.values(names).every(told));
+  await waitFor('all three containers', () => Object.values(names).every(eventOf));
   const attributes: Record<string, Values> = {};
   for (const [key, container] of Object.entries({ own, host, sharer })) {
     const { State } = await container.inspect();
-    attributes[key] = told(names[key as keyof typeof names])!.attributes;
+    attributes[key] = eventOf(names[key as keyof typeof names])!.attributes;
     for (const type of TYPES)
       t.is(attributes[key]![`linux.namespace.${type}.inode`], inode(State.Pid, type), `${key} ${type}`);
   }
@@ -79,14 +79,14 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--metrics-enable', 'namespace', '--container-attributes', 'namespaces,security'],
   });
-  const told = (name: string) =>
+  const attributesOf = (name: string) =>
     receiver.logsOf(name).find(({ eventName }) => eventName === 'portlight.container.namespaces')?.attributes;
-  await waitFor('the first container', () => told(names.web));
-  t.is(told(names.web)!['linux.namespace.net.relation'], 'private');
-  t.is(told(names.web)!['linux.namespace.user.relation'], 'host');
-  t.is(told(names.web)!['container.security.readonly_rootfs'], true);
-  t.is(told(names.web)!['container.security.no_new_privileges'], true);
-  t.deepEqual(told(names.web)!['container.security.capabilities'], []);
+  await waitFor('the first container', () => attributesOf(names.web));
+  t.is(attributesOf(names.web)!['linux.namespace.net.relation'], 'private');
+  t.is(attributesOf(names.web)!['linux.namespace.user.relation'], 'host');
+  t.is(attributesOf(names.web)!['container.security.readonly_rootfs'], true);
+  t.is(attributesOf(names.web)!['container.security.no_new_privileges'], true);
+  t.deepEqual(attributesOf(names.web)!['container.security.capabilities'], []);
 
   const of = `container:${web.id}`;
   const sidecar = await runContainer(t, {
@@ -94,7 +94,7 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
     script: 'sleep 600',
     host: { NetworkMode: of, PidMode: of, IpcMode: of },
   });
-  const beside = await waitFor('the second container', () => told(names.sidecar));
+  const beside = await waitFor('the second container', () => attributesOf(names.sidecar));
   for (const type of ['net', 'pid', 'ipc']) {
     t.is(beside[`linux.namespace.${type}.relation`], 'shared', type);
     t.deepEqual(beside[`linux.namespace.${type}.shared_with`], [web.id], type);

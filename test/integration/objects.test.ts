@@ -27,7 +27,7 @@ test('objects are reported at start and on change, and an outdated container is 
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--docker-host', host],
   });
-  const told = (kind: string, name: string) =>
+  const reported = (kind: string, name: string) =>
     receiver.logs
       .filter(
         ({ eventName, attributes }) =>
@@ -39,7 +39,7 @@ test('objects are reported at start and on change, and an outdated container is 
           ].includes(name),
       )
       .map(({ attributes }) => attributes);
-  const last = (kind: string, name: string) => told(kind, name).at(-1);
+  const last = (kind: string, name: string) => reported(kind, name).at(-1);
   await waitFor(
     'the inventory',
     () => last('image', IMAGE) && last('volume', 'kept') && last('network', 'shop'),

@@ -58,7 +58,7 @@ test('a task has its service and node, and changes of the service are reported',
   await docker('config', 'rm', 'settings');
   await docker('secret', 'rm', 'key');
   await docker('service', 'rm', 'web');
-  const told = (event: string) => receiver.logs.some(({ eventName }) => eventName === `docker.${event}`);
+  const reported = (event: string) => receiver.logs.some(({ eventName }) => eventName === `docker.${event}`);
   for (const event of [
     'service.create',
     'service.remove',
@@ -68,6 +68,6 @@ test('a task has its service and node, and changes of the service are reported',
     'secret.create',
     'secret.remove',
   ])
-    await waitFor(event, () => told(event));
+    await waitFor(event, () => reported(event));
   t.pass();
 });

@@ -124,9 +124,9 @@ export async function sshServer(t: ExecutionContext): Promise<string> {
   const sshd = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  let said = '';
+  let output = '';
   sshd.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    output += text;
   });
   t.teardown(() => void sshd.kill());
   const hostKey = execFileSync('ssh-keygen', ['-y', '-f', at('host')], { encoding: 'utf8' });
@@ -144,7 +144,7 @@ export async function sshServer(t: ExecutionContext): Promise<string> {
   // The ssh configuration in the user's home directory.
   mkdirSync(at('bin'));
   writeFileSync(at('bin/ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F ${at('config')} "$@"\n`, { mode: 0o755 });
-  await waitFor('the ssh server', () => said.includes('Server listening'));
+  await waitFor('the ssh server', () => output.includes('Server listening'));
   return `${at('bin')}:${process.env.PATH}`;
 }
 

@@ -25,7 +25,7 @@ import { fakeDaemon } from '../support/fake-daemon.ts';
 const root = join(import.meta.dirname, '../..');
 const urlOf = (path: string): string => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
 
-/** What a module prints that a Node of its own evaluates. */
+/** The output of a module that another Node process evaluates. */
 async function evaluate(script: string): Promise<string> {
   const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '--eval', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -121,7 +121,7 @@ test("an error of docker-modem has the status code and the daemon's message", as
   t.is((error as unknown as { statusCode: number }).statusCode, 500);
 });
 
-test('a file of systeminformation alone tells the distribution', async (t) => {
+test('one file of systeminformation is enough for the distribution', async (t) => {
   const attributes = await readHostAttributes('/proc', '/');
   t.regex(String(attributes['os.name']), /^\w/);
   const loaded: string[] = JSON.parse(
@@ -159,7 +159,7 @@ test('a tag of a parsed mustache template is its type, name, place and children'
   ]);
 });
 
-test('readline waits no longer for the rest of an escape sequence than it is told to', async (t) => {
+test('readline waits for the rest of an escape sequence only as long as the option says', async (t) => {
   const pressEscape = (options: object): Promise<string> => {
     const input = new PassThrough();
     emitKeypressEvents(input, options as Interface);
