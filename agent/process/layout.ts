@@ -8,9 +8,10 @@ import { join } from 'node:path';
 /** Migrates the directory from its version to the next. It may find what an interrupted migration has left. */
 export type Migration = (directory: string) => void;
 
-/** The first migrates version 1 to 2. A directory without a version, as 0.1.0 wrote it, has version 1. */
+/** The first migrates version 1 to 2. */
 const MIGRATIONS: readonly Migration[] = [];
-const UNMARKED = 1;
+/** Of a directory without the file, as 0.1.0 wrote it. */
+const FIRST_VERSION = 1;
 
 /** The directory is not writable or full. Those who need it report that. */
 const UNUSABLE = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
@@ -62,12 +63,12 @@ export function migrateDirectory(directory: string, migrations = MIGRATIONS): vo
   const newest = migrations.length + 1;
   const found = readLayout(directory, newest);
   try {
-    if (found === undefined) writeLayout(directory, UNMARKED);
+    if (found === undefined) writeLayout(directory, FIRST_VERSION);
   } catch (error) {
     if (!isUnusable(error)) throw error;
     return;
   }
-  for (let version = found ?? UNMARKED; version < newest; version++) {
+  for (let version = found ?? FIRST_VERSION; version < newest; version++) {
     migrations[version - 1]!(directory);
     writeLayout(directory, version + 1);
   }

@@ -16,7 +16,7 @@ export class Positions implements TextStore {
   private readonly database: DatabaseSync;
   private readonly upsert: StatementSync;
   private readonly remove: StatementSync;
-  private readonly known: Map<string, string>;
+  private readonly values: Map<string, string>;
   /** Changes that are not written yet; undefined for a deletion. */
   private readonly changed = new Map<string, string | undefined>();
   private isClosed = false;
@@ -46,27 +46,27 @@ export class Positions implements TextStore {
       source: string;
       value: string;
     }[];
-    this.known = new Map(rows.map(({ source, value }) => [source, value]));
+    this.values = new Map(rows.map(({ source, value }) => [source, value]));
   }
 
   /** The sources that start with `prefix`, without it. */
   idsUnder(prefix: string): string[] {
-    return [...this.known.keys()]
+    return [...this.values.keys()]
       .filter((source) => source.startsWith(prefix))
       .map((source) => source.slice(prefix.length));
   }
 
   load(source: string): string | undefined {
-    return this.known.get(source);
+    return this.values.get(source);
   }
 
   save(source: string, value: string): void {
-    this.known.set(source, value);
+    this.values.set(source, value);
     this.change(source, value);
   }
 
   delete(source: string): void {
-    if (this.known.delete(source)) this.change(source, undefined);
+    if (this.values.delete(source)) this.change(source, undefined);
   }
 
   /** A part of the store. @param prefix of its sources */
