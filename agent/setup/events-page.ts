@@ -24,7 +24,7 @@ const severityName = (severity: number): string =>
 
 const code = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
 
-function actionRow({ type, action, description, severity, attributes, since, span }: Action): string {
+function tableRow({ type, action, description, severity, attributes, since, span }: Action): string {
   const level = action === 'die' ? 'by exit reason' : severityName(severity);
   const cells = [
     `\`docker.${type}.${action}\``,
@@ -43,7 +43,7 @@ function section(type: string): string[] {
     '',
     '| event | what happened | severity | own attributes | duration since | span |',
     '| --- | --- | --- | --- | --- | --- |',
-    ...actions.filter((action) => action.type === type).map(actionRow),
+    ...actions.filter((action) => action.type === type).map(tableRow),
     '',
   ];
 }

@@ -267,11 +267,11 @@ export class DaemonTarget implements Target {
       isWantedLabel: settings.isWantedLabel,
       selects: (container) => settings.isSelected(container) && scope.includes(container),
       reportsObjects: scope.isHost,
-      describe: (container) => (isHere ? optionalAttributes(container, options) : {}),
+      optionalAttributes: (container) => (isHere ? optionalAttributes(container, options) : {}),
       sink,
       store,
       evidence: isHere ? evidence : withoutKernelKills(evidence),
-      command: settings.redactCommand,
+      redactCommand: settings.redactCommand,
       onVersion: ({ ApiVersion }) => {
         const warning = outdatedApiWarning(ApiVersion);
         if (warning !== undefined) telemetry.warn(`docker: ${this.endpoint.host}: ${warning}`);

@@ -63,11 +63,11 @@ export class KernelTarget implements Target {
       surroundings: this.recordAttributes,
       isWantedLabel: settings.isWantedLabel,
       selects: settings.isSelected,
-      describe: (container) => optionalAttributes(container, options),
+      optionalAttributes: (container) => optionalAttributes(container, options),
       sink,
       store,
       evidence,
-      command: undefined,
+      redactCommand: undefined,
       lifecycle: new CollectorDispatcher(this.collectors, telemetry),
     });
     this.round = new Round(this.collectors, metrics.exported, telemetry, 0n, metrics.ruleOnly);

@@ -17,7 +17,7 @@ export interface ContainerRegistryOptions {
   /** Whether a container is observed. For a container of which only an event is left, it must answer at once. */
   readonly selects: (container: Container) => boolean | Promise<boolean>;
   /** Further resource attributes of a running container. */
-  readonly describe: (container: Container) => Attributes;
+  readonly optionalAttributes: (container: Container) => Attributes;
   /** Whether the container was reported as removed: an earlier answer of the daemon comes too late. */
   readonly isRemoved: (id: string) => boolean;
   readonly onRemoved: (container: Container) => void;
@@ -98,7 +98,7 @@ export class ContainerRegistry {
   }
 
   private async request(id: string): Promise<Container | undefined> {
-    const { docker, isWantedLabel, describe } = this.options;
+    const { docker, isWantedLabel, optionalAttributes } = this.options;
     let inspect: ContainerInspectInfo;
     try {
       const abortSignal = AbortSignal.any([this.options.signal, AbortSignal.timeout(ANSWER_MS)]);
@@ -108,7 +108,7 @@ export class ContainerRegistry {
       throw error;
     }
     const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, isWantedLabel);
-    const more = describe(fresh);
+    const more = optionalAttributes(fresh);
     if (Object.keys(more).length > 0)
       fresh.resource = { ...fresh.resource, attributes: { ...fresh.resource.attributes, ...more } };
     return fresh;

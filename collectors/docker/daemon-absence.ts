@@ -5,7 +5,7 @@ import type { ReportedState } from '../lifecycle/reported-state.ts';
 import { type Container, type UnixNano, unixNow } from '../records/records.ts';
 import { isConnectionRefused } from './daemon-errors.ts';
 import type { EventCursor } from './event-cursor.ts';
-import type { Past } from './event-stream.ts';
+import type { RememberedEvents } from './event-stream.ts';
 
 /** How long before the daemon is lost it can have stopped containers because it was stopped itself. */
 const SHUTDOWN: UnixNano = 20_000_000_000n;
@@ -49,7 +49,7 @@ export class DaemonAbsence {
    * The daemon is back. One that does not remember the last event is another process.
    * @returns the containers that the daemon stopped because it was stopped itself
    */
-  end({ events, isComplete }: Past, cursor: EventCursor): readonly Container[] {
+  end({ events, isComplete }: RememberedEvents, cursor: EventCursor): readonly Container[] {
     const { last } = this;
     if (last === undefined || last.to !== undefined) return [];
     last.to = unixNow();

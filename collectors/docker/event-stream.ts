@@ -83,7 +83,7 @@ export const readEvents = (
 /** How many events the daemon remembers. */
 const REMEMBERED = 256;
 
-export interface Past {
+export interface RememberedEvents {
   readonly events: readonly DockerEvent[];
   /** Whether these are all: the daemon remembers a limited number, and can be late. */
   readonly isComplete: boolean;
@@ -93,13 +93,13 @@ export interface Past {
  * The events of a past time that the daemon remembers: at most its last 256.
  * @throws when the daemon cannot be reached
  */
-export async function pastEvents(
+export async function readRememberedEvents(
   docker: Docker,
   since: UnixNano,
   until: UnixNano,
   signal: AbortSignal,
   onMalformed: OnMalformed,
-): Promise<Past> {
+): Promise<RememberedEvents> {
   const timeout = AbortSignal.timeout(PAST_MS);
   const events: DockerEvent[] = [];
   try {

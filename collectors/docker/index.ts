@@ -25,7 +25,7 @@ import { ContainerRegistry, type ContainerRegistryOptions } from './container-re
 import { DaemonAbsence } from './daemon-absence.ts';
 import { EventCursor, type EventPosition } from './event-cursor.ts';
 import { EventHandler } from './event-handler.ts';
-import { type Past, pastEvents } from './event-stream.ts';
+import { type RememberedEvents, readRememberedEvents } from './event-stream.ts';
 import { Inventory } from './inventory.ts';
 import { ObjectQueue } from './object-queue.ts';
 import { Reconciler } from './reconciler.ts';
@@ -37,7 +37,7 @@ const CLOSE_MS = 500;
 const RECONCILE_MS = 300_000;
 
 export interface DockerCollectorOptions
-  extends Pick<ContainerRegistryOptions, 'docker' | 'isWantedLabel' | 'selects' | 'describe'>,
+  extends Pick<ContainerRegistryOptions, 'docker' | 'isWantedLabel' | 'selects' | 'optionalAttributes'>,
     LifecycleReporterOptions {
   readonly docker: Docker;
   /** Attributes of the host and the daemon that every container has; requested after each connect. */
@@ -167,26 +167,26 @@ export class DockerCollector {
     const [version, attributes] = await Promise.all([docker.version(), surroundings()]);
     onVersion(version);
     this.registry.setDaemon(version, attributes);
-    const past = await this.readPast(cursor.landmarkTime);
-    for (const container of absence.end(past, cursor)) reporter.reportStoppedByDaemon(container);
-    const newest = past.events.at(-1);
+    const remembered = await this.readRemembered(cursor.landmarkTime);
+    for (const container of absence.end(remembered, cursor)) reporter.reportStoppedByDaemon(container);
+    const newest = remembered.events.at(-1);
     if (newest !== undefined) cursor.setLandmark(newest);
-    for (const event of past.events) if (BigInt(event.timeNano) >= since) this.handler.receive(event);
+    for (const event of remembered.events) if (BigInt(event.timeNano) >= since) this.handler.receive(event);
     // An event can wait for the next daemon, which is on the other side of another connection.
     await Promise.race([queue.whenIdle(), lost]);
     await this.reconciler.reconcile();
   }
 
   private async processEventsSince(time: UnixNano): Promise<void> {
-    const { events } = await this.readPast(this.cursor.overlapping(time));
+    const { events } = await this.readRemembered(this.cursor.overlapping(time));
     for (const event of events) this.handler.receive(event);
     await this.queue.whenIdle();
   }
 
   /** What the daemon remembers of the time since `time`. */
-  private readPast(time: UnixNano): Promise<Past> {
+  private readRemembered(time: UnixNano): Promise<RememberedEvents> {
     const onMalformed = (error: unknown) => this.reportError(error);
-    return pastEvents(this.options.docker, time, unixNow(), this.stopping.signal, onMalformed);
+    return readRememberedEvents(this.options.docker, time, unixNow(), this.stopping.signal, onMalformed);
   }
 
   private reportError(error: unknown): void {

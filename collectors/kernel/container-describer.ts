@@ -34,7 +34,7 @@ export interface ContainerDescriberOptions {
   /** Whether a container label becomes a resource attribute. */
   readonly isWantedLabel: WildcardMatcher;
   /** Further resource attributes of a running container. */
-  readonly describe: (container: Container) => Attributes;
+  readonly optionalAttributes: (container: Container) => Attributes;
   readonly store: TextStore;
 }
 
@@ -54,7 +54,7 @@ export class ContainerDescriber {
 
   describeRunning(init: Init): Container {
     const { id, pid, runtime } = init;
-    const { surroundings, isWantedLabel, describe } = this.options;
+    const { surroundings, isWantedLabel, optionalAttributes } = this.options;
     const inspect = this.daemonFiles.inspect(id);
     const runtimeName = runtime ?? (inspect === undefined ? undefined : 'docker');
     const shared =
@@ -67,7 +67,7 @@ export class ContainerDescriber {
     container.startedAt = this.startOf(init);
     if (container.status !== 'paused') container.status = 'running';
     container.networkMode = this.networkModeOf(container);
-    const attributes = { ...container.resource.attributes, ...describe(container) };
+    const attributes = { ...container.resource.attributes, ...optionalAttributes(container) };
     container.resource = { ...container.resource, attributes };
     return container;
   }

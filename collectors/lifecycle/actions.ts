@@ -191,7 +191,7 @@ export const actions: readonly Action[] = [
 
 const actionsByName = new Map(actions.map((action) => [`${action.type}.${action.action}`, action]));
 
-export const actionOf = (type: string, action: string): Action =>
+export const actionRow = (type: string, action: string): Action =>
   actionsByName.get(`${type}.${action}`) ?? row(type, action, action, '');
 
 /** Podman's names of actions that Docker names differently. */

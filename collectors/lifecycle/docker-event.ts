@@ -1,6 +1,6 @@
 /** Events of the daemon, and the one place that decides what kind of event each of them is. */
 import type { UnixNano } from '../records/records.ts';
-import { type Action, actionOf, commandOf, nameOfAction } from './actions.ts';
+import { type Action, actionRow, commandOf, nameOfAction } from './actions.ts';
 import { signalName, UNKNOWN_SIGNAL } from './exit-reason.ts';
 
 /** A message of GET /events. */
@@ -62,7 +62,7 @@ export function classifyEvent(source: DockerEvent): ClassifiedEvent {
     time: BigInt(source.timeNano),
     type,
     action,
-    row: actionOf(type, action),
+    row: actionRow(type, action),
     id,
     isOfContainer: isContainer && id !== '',
     memberId: isMember ? actor.container : undefined,

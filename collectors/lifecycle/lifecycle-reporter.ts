@@ -27,7 +27,7 @@ export interface LifecycleReporterOptions {
   readonly store: TextStore;
   readonly evidence: ExitEvidence;
   /** Redacts the command line of an exec; undefined if commands are not wanted. */
-  readonly command: ((text: string) => string) | undefined;
+  readonly redactCommand: ((text: string) => string) | undefined;
 }
 
 /** Actions that change what the inventory is compared with. */
@@ -213,9 +213,9 @@ export class LifecycleReporter {
     exit: Exit | undefined,
   ): EventRecord {
     const attributes: Record<string, AttributeValue> = { ...exit?.attributes };
-    const { command } = this.options;
-    if (event.command !== undefined && command !== undefined)
-      attributes['process.command_line'] = command(event.command);
+    const { redactCommand } = this.options;
+    if (event.command !== undefined && redactCommand !== undefined)
+      attributes['process.command_line'] = redactCommand(event.command);
     return eventRecord(event, {
       container: container.name,
       run: event.action === 'start' ? describedStart(state, container, event.time) : runId(state),

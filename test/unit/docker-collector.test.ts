@@ -148,7 +148,7 @@ async function observed(
     isWantedLabel: () => false,
     reportsObjects: true,
     selects: () => true,
-    describe: () => ({}),
+    optionalAttributes: () => ({}),
     sink: {
       emitEvent: async ({ attributes }, { eventName, attributes: own }) => {
         if (!eventName.startsWith('docker.container.')) return;
@@ -178,7 +178,7 @@ async function observed(
       hasKernelKilled: () => kernelKills,
       isHostOutOfMemory: () => kernelKills,
     },
-    command: undefined,
+    redactCommand: undefined,
   });
   collector.start(nothing);
   t.teardown(() => collector.close());

@@ -8,7 +8,7 @@ import { LastEvents } from '../../agent/pipeline/last-events.ts';
 import { eventsPage } from '../../agent/setup/events-page.ts';
 import { parseEvent } from '../../collectors/docker/event-stream.ts';
 import { listedReference } from '../../collectors/docker/objects/image-references.ts';
-import { actionOf, actions, nameOfAction } from '../../collectors/lifecycle/actions.ts';
+import { actionRow, actions, nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import { classifyEvent, type DockerEvent } from '../../collectors/lifecycle/docker-event.ts';
 import { eventRecord, uidOf } from '../../collectors/lifecycle/event-record.ts';
 import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/lifecycle/exit-reason.ts';
@@ -53,10 +53,10 @@ test('every action that Docker documents has a row, and refers to rows that exis
     config: 'create remove update',
   };
   for (const [type, list] of Object.entries(documented)) {
-    for (const action of list.split(' ')) t.not(actionOf(type, action).description, '', `${type} ${action}`);
+    for (const action of list.split(' ')) t.not(actionRow(type, action).description, '', `${type} ${action}`);
   }
   for (const { type, since } of actions)
-    for (const action of since) t.not(actionOf(type, action).description, '', `${type} ${action}`);
+    for (const action of since) t.not(actionRow(type, action).description, '', `${type} ${action}`);
   const names = actions.map(({ type, action }) => `${type}.${action}`);
   t.is(new Set(names).size, names.length);
   t.is(nameOfAction('container', 'remove'), 'destroy');
@@ -301,7 +301,7 @@ function reporterOf(kept = new Map<string, string>()) {
       hasKernelKilled: () => false,
       isHostOutOfMemory: () => false,
     },
-    command: undefined,
+    redactCommand: undefined,
   });
   const report = (action: string, seconds: number, attributes: Record<string, string> = {}) =>
     reporter.reportEvent(

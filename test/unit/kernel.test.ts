@@ -101,7 +101,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (reported: EventRecord
     surroundings: {},
     isWantedLabel: () => false,
     selects: () => true,
-    describe: () => ({}),
+    optionalAttributes: () => ({}),
     sink: {
       emitEvent: async (_, event) => void reported.push(event),
       emitSpan: async () => {},
@@ -117,7 +117,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (reported: EventRecord
       hasKernelKilled: () => false,
       isHostOutOfMemory: () => false,
     },
-    command: undefined,
+    redactCommand: undefined,
     lifecycle: {
       containerStarting: nothing,
       containerStarted: nothing,
