@@ -153,7 +153,7 @@ export class AlertmanagerExporter implements Exporter {
     const result = sent.length === 0 ? undefined : await this.transport.send(body);
     if (result?.kind === 'refused' && due.length > 1) {
       // One alert is the cause: the others are posted without it.
-      for (const one of due) await this.post([one]);
+      for (const { alert } of messages) await this.post([alert]);
       return;
     }
     const labels = { signal: 'alerts', destination: this.name };

@@ -77,12 +77,12 @@ function acceptedResult(answer: Buffer | undefined): SendResult {
 }
 
 /** @throws {Error} when a file of the endpoint cannot be read */
-export function createGrpcTransport(target: SignalEndpoint): Transport {
-  const { url, signal, timeoutMs, compression } = target;
-  const { ca, cert, key } = readTlsFiles(target);
+export function createGrpcTransport(endpoint: SignalEndpoint): Transport {
+  const { url, signal, timeoutMs, compression } = endpoint;
+  const { ca, cert, key } = readTlsFiles(endpoint);
   const isSecure = url.protocol === 'https:';
   const metadata = new Metadata();
-  for (const [name, value] of Object.entries(readHeaders(target))) metadata.set(name, value);
+  for (const [name, value] of Object.entries(readHeaders(endpoint))) metadata.set(name, value);
   const inFlight = new Set<ClientUnaryCall>();
   const client = new Client(
     `${url.hostname}:${url.port || (isSecure ? 443 : 80)}`,

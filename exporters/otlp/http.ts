@@ -33,9 +33,9 @@ function toSendResult(response: HttpResponse): SendResult {
 }
 
 /** OTLP over HTTP. @throws {Error} when a file of the endpoint cannot be read */
-export function createHttpTransport(target: SignalEndpoint): Transport {
-  const { protocol, signal, compression } = target;
-  const client = createHttpClient(target);
+export function createHttpTransport(endpoint: SignalEndpoint): Transport {
+  const { protocol, signal, compression } = endpoint;
+  const client = createHttpClient(endpoint);
   const isJson = protocol === 'http/json';
   const headers = {
     'content-type': isJson ? 'application/json' : 'application/x-protobuf',

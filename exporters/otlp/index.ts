@@ -67,17 +67,17 @@ export class OtlpExporter implements Exporter {
     logsWait: boolean,
     telemetry: Telemetry,
   ): Promise<OtlpExporter> {
-    const { name, kinds, endpoints: targets, maxBytes, maxAgeMs, metricsOrder, backlogRate } = destination;
+    const { name, kinds, endpoints, maxBytes, maxAgeMs, metricsOrder, backlogRate } = destination;
     // The transports can fail, so they come first: an open spool is always sent.
     const routes: LaneRoute[] = [];
     try {
       for (const lane of kinds) {
-        const target = targets[signalOfKind(lane)]!;
+        const endpoint = endpoints[signalOfKind(lane)]!;
         routes.push({
           lane,
           signal: lane,
-          transport: await createTransport(target),
-          origin: target.url.origin,
+          transport: await createTransport(endpoint),
+          origin: endpoint.url.origin,
           halve,
           countRecords: lane === 'metrics' ? countPoints : countRecords,
           ...(lane === 'traces' && { isSelfTrace }),
@@ -90,7 +90,7 @@ export class OtlpExporter implements Exporter {
     const bounds = { maxBytes, maxAgeMs, logsWait, metricsOrder, backlogRate };
     return new OtlpExporter(
       destination,
-      new SpooledDelivery({ name, directory, routes: routes, telemetry, ...bounds }),
+      new SpooledDelivery({ name, directory, routes, telemetry, ...bounds }),
     );
   }
 

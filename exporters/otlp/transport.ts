@@ -6,8 +6,8 @@ import type { Transport } from '../sending/send-result.ts';
  * Creates the transport for an endpoint's protocol, and imports only that one.
  * @throws {Error} when a file of the endpoint cannot be read
  */
-export const createTransport = (target: SignalEndpoint): Promise<Transport> =>
+export const createTransport = (endpoint: SignalEndpoint): Promise<Transport> =>
   createRenewingTransport(async () => {
-    if (target.protocol === 'grpc') return (await import('./grpc.ts')).createGrpcTransport(target);
-    return (await import('./http.ts')).createHttpTransport(target);
+    if (endpoint.protocol === 'grpc') return (await import('./grpc.ts')).createGrpcTransport(endpoint);
+    return (await import('./http.ts')).createHttpTransport(endpoint);
   });
