@@ -1,9 +1,11 @@
 /**
  * Containers that alert rules are tested on: healthy ones, and for most built-in rules one that must fire it.
  */
-import { type ContainerOptions, FLOOD } from '../support/docker.ts';
+import type { ContainerOptions } from '../support/docker.ts';
 
 const MIB = 1024 ** 2;
+/** `FLOOD` of test/support/docker.ts, which unit tests cannot import: it needs a daemon. */
+const FLOOD = 'portlight.test.flood';
 
 export interface Workload extends Omit<ContainerOptions, 'name'> {
   /** Rules that the workload must fire, and no others; none for a healthy one. */

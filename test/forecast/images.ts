@@ -1,4 +1,4 @@
-/** Images of the workloads, made from what this machine has. */
+/** Images of the workloads, built from this machine's binaries. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,13 +12,13 @@ export const NODE = `${REPOSITORY}:node`;
 
 const PROGRAMS = join(import.meta.dirname, 'programs');
 
-/** Paths of the shared libraries that a binary needs, its loader included. */
+/** Paths of the shared libraries that a binary needs, including its loader. */
 function librariesOf(binary: string): string[] {
   const output = execFileSync('ldd', [binary], { encoding: 'utf8' });
   return [...output.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!);
 }
 
-/** The Node that runs this, and the programs of `programs/`. */
+/** This process's Node, and the programs of `programs/`. */
 async function importNode(docker: Docker): Promise<void> {
   const layer = pack();
   layer.entry({ name: 'bin/node', mode: 0o755 }, readFileSync(process.execPath));
@@ -31,7 +31,7 @@ async function importNode(docker: Docker): Promise<void> {
   await importLayer(docker, layer, REPOSITORY, 'node');
 }
 
-/** Anew each time: the programs may have changed. It also leaves their files in the page cache, charged to no workload. */
+/** Always imports again: the programs may have changed. This also loads their files into the page cache, charged to no workload. */
 export async function importImages(docker: Docker): Promise<void> {
   await importBusybox(docker, REPOSITORY, 'busybox');
   await importNode(docker);

@@ -1,6 +1,6 @@
 /**
- * `node test/forecast/record.ts`: runs all workloads at the same time on the daemon that `docker` would take, samples
- * what their cgroups say for an hour, and writes a series per workload to test/fixtures/forecast/. To try a workload:
+ * `node test/forecast/record.ts`: runs all workloads at the same time on the daemon that the docker command uses, samples
+ * their cgroups for an hour, and writes one series per workload to test/fixtures/forecast/. To try a workload:
  * `--only <part of its name> --minutes 5 --to <directory>`.
  */
 
@@ -15,7 +15,7 @@ import { Recorder } from './recorder.ts';
 import { DIRECTORY } from './series.ts';
 import { ENVIRONMENT, MIB, type Workload, workloads } from './workloads.ts';
 
-/** Value of our containers' label, beside those of tests. */
+/** Label value of these containers; tests use others. */
 const PURPOSE = 'forecast';
 const LABELLED = { label: [`${LABEL}=${PURPOSE}`] };
 
@@ -26,12 +26,12 @@ function create(docker: Docker, { name, limit, image, command, host }: Workload)
     Cmd: [...command],
     Env: [...ENVIRONMENT],
     Labels: { [LABEL]: PURPOSE },
-    // Without swap, so that the limit is where the kernel kills.
+    // Without swap, so that the kernel kills at the limit.
     HostConfig: { Memory: limit * MIB, MemorySwap: limit * MIB, NetworkMode: 'none', ...host },
   });
 }
 
-/** Those of a recording that was killed included. */
+/** Includes those that a killed recording left. */
 async function removeContainers(docker: Docker): Promise<void> {
   const ours = await docker.listContainers({ all: true, filters: LABELLED });
   await Promise.all(ours.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
@@ -75,12 +75,14 @@ async function main(): Promise<void> {
     },
   });
   const minutes = Number(values.minutes);
-  if (!(minutes > 0)) throw new Error(`--minutes: "${values.minutes}" is no number above 0`);
+  if (!(minutes > 0)) throw new Error(`--minutes: "${values.minutes}" is not a number above 0`);
   const chosen = workloads.filter(({ name }) => name.includes(values.only));
-  if (chosen.length === 0) throw new Error(`--only: no workload has "${values.only}" in its name`);
+  if (chosen.length === 0) throw new Error(`--only: no workload name contains "${values.only}"`);
   const endpoint = findDaemonEndpoint(undefined);
   if (!isLocal(endpoint))
-    throw new Error(`${endpoint.origin}: ${endpoint.host} is not on this host, whose cgroups are read`);
+    throw new Error(
+      `${endpoint.origin}: ${endpoint.host} is not on this host; recording reads the host's cgroups`,
+    );
 
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());

@@ -1,4 +1,4 @@
-/** Writes down what the kernel says of the workloads' memory, and when they began and were killed. */
+/** Records the memory of the workloads from their cgroups, their starts and their OOM kills. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,14 +18,14 @@ import type { Series } from './series.ts';
 import { MIB, type Workload } from './workloads.ts';
 
 const INTERVAL_S = 10;
-/** An exit code of 128 and the signal's number, SIGKILL. Nobody but the kernel sends one here. */
+/** 128 and the number of SIGKILL. Only the kernel sends it here. */
 const KILLED = '137';
-/** The kernel's notice of an OOM kill and the daemon's of the end that it led to are so close. */
+/** Maximum time between the OOM event and the exit of the same kill. */
 const SAME_KILL_S = 2;
 
 const metrics = [catalogue.memoryWorkingSet, catalogue.memoryLimit];
 
-/** @throws {Error} when the kernel's limit is another than the workload's */
+/** @throws {Error} when the kernel's limit is not the workload's */
 function valueIn(set: MetricSet | undefined, { name, limit }: Series): number | null {
   const points = [...(set?.points ?? [])];
   const of = (metric: unknown) => points.find((point) => point.metric === metric)?.value;
@@ -48,7 +48,7 @@ export class Recorder {
   private readonly series: ReadonlyMap<string, Series & { values: (number | null)[] }>;
   private readonly running = new Map<string, Container>();
   /** Milliseconds since the epoch. */
-  private readonly begun = Date.now();
+  private readonly startedMs = Date.now();
 
   constructor(docker: Docker, workloads: readonly Workload[]) {
     this.docker = docker;
@@ -69,21 +69,21 @@ export class Recorder {
   }
 
   /**
-   * Follows starts and ends.
-   * @param events the daemon's answer, a line each
-   * @throws {Error} when it ends
+   * Follows starts and exits.
+   * @param events the daemon's response, one event per line
+   * @throws {Error} when the response ends
    */
   async follow(events: NodeJS.ReadableStream): Promise<never> {
     for await (const line of createInterface({ input: events })) {
       const { Action, Actor, timeNano } = JSON.parse(line);
       const series = this.series.get(Actor.Attributes.name);
       if (series === undefined) continue;
-      const seconds = Number(((timeNano / 1e6 - this.begun) / 1000).toFixed(1));
+      const seconds = Number(((timeNano / 1e6 - this.startedMs) / 1000).toFixed(1));
       if (Action === 'start') await this.started(series, Actor.ID, seconds);
       if (Action === 'die') this.ended(series.name);
       if (Action === 'oom' || Actor.Attributes.exitCode === KILLED) this.killed(series, seconds);
     }
-    throw new Error('the daemon ended its events');
+    throw new Error('the daemon closed its event stream');
   }
 
   private async started({ name, startedAt }: Series, id: string, seconds: number): Promise<void> {
@@ -113,7 +113,7 @@ export class Recorder {
   /** Samples every series at the same moments. */
   async sample(minutes: number, signal: AbortSignal): Promise<void> {
     for (let second = 0; second < minutes * 60; second += INTERVAL_S) {
-      await sleep(Math.max(0, this.begun + second * 1000 - Date.now()), undefined, { signal });
+      await sleep(Math.max(0, this.startedMs + second * 1000 - Date.now()), undefined, { signal });
       const sets = await this.round.collect([...this.running.values()]);
       for (const [name, series] of this.series) {
         const set = sets.find(({ container }) => container?.name === name);

@@ -30,7 +30,7 @@ function warningsOf({ name, interval, values, limit, startedAt }: Series): { fro
   const scene = new AlertSimulation({}, undefined, interval * 1000);
   const container = alertContainer(name);
   const warnings: { from: number; to: number }[] = [];
-  let told = 0;
+  let emittedCount = 0;
   values.forEach((value, index) => {
     const time = index * interval;
     const run = startedAt.filter((at) => at <= time).length;
@@ -44,8 +44,8 @@ function warningsOf({ name, interval, values, limit, startedAt }: Series): { fro
             { metric: catalogue.memoryLimit, value: limit },
           ];
     scene.playRound([[container, points]]);
-    for (const alert of scene.emitted.slice(told)) {
-      told++;
+    for (const alert of scene.emitted.slice(emittedCount)) {
+      emittedCount++;
       if (alert.rule !== RULE) continue;
       if (alert.status === 'firing') warnings.push({ from: time, to: Number.POSITIVE_INFINITY });
       else warnings.at(-1)!.to = time;

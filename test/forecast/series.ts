@@ -1,22 +1,22 @@
-/** A container's memory as it was recorded. */
+/** A recording of a container's memory. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const DIRECTORY = join(import.meta.dirname, '../fixtures/forecast');
 
-/** All times are seconds since the recording began. */
+/** All times are seconds since the start of the recording. */
 export interface Series {
   readonly name: string;
   readonly description: string;
   /** Bytes. */
   readonly limit: number;
-  /** Seconds from one value to the next; the first is of second 0. */
+  /** Seconds between values; the first value is at second 0. */
   readonly interval: number;
-  /** When a run began. */
+  /** Start times of runs. */
   readonly startedAt: number[];
-  /** When the kernel killed it, or a process of it, at its limit. */
+  /** Times of OOM kills. */
   readonly oomAt: number[];
-  /** Working set in bytes; null where the container does not run. */
+  /** Working set in bytes; null while the container does not run. */
   readonly values: readonly (number | null)[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * `node test/forecast/show.ts [directory]`: every recorded series as a line of up to 60 characters, each of them the
- * most of its span, from empty to the limit.
+ * `node test/forecast/show.ts [directory]`: prints every series as a line of up to 60 characters. Each character is the
+ * maximum of its time span, from empty to the limit.
  */
 import { readSeries } from './series.ts';
 

@@ -1,4 +1,4 @@
-/** What runs in the containers whose memory is recorded: real programs, about half of which leak. */
+/** The workloads whose memory is recorded: real programs, about half of which leak. */
 import type Docker from 'dockerode';
 import { BUSYBOX, NODE } from './images.ts';
 
@@ -14,12 +14,12 @@ export interface Workload {
   readonly host?: Docker.HostConfig;
 }
 
-/** glibc gives a block of at least this size back to the kernel as soon as it is freed. */
+/** glibc returns blocks of at least this size to the kernel as soon as they are freed. */
 export const ENVIRONMENT: readonly string[] = ['MALLOC_MMAP_THRESHOLD_=65536'];
 
 /**
- * A program of `programs/<file>.mjs`. V8's own limit is set beyond the container's, so that the kernel's is the one
- * that is met; its young generation is small, so that what is seen is the program's memory.
+ * A program of `programs/<file>.mjs`. V8's own limit is above the container's, so that the kernel's limit is reached. The
+ * young generation is small, so that the recording shows the program's memory.
  */
 function program(file: 'leaks' | 'harmless', name: string, flags: readonly string[] = []) {
   const all = ['--max-old-space-size=1024', '--max-semi-space-size=1', ...flags];
@@ -30,11 +30,11 @@ const leak = (name: string, flags?: readonly string[]) => program('leaks', name,
 const harmless = (name: string, flags?: readonly string[]) => program('harmless', name, flags);
 const shell = (script: string) => ({ image: BUSYBOX, command: ['sh', '-c', script] });
 
-/** awk that keeps `kibibytes` more every other second, `rounds` times. */
+/** awk that allocates `kibibytes` more every 2 s, `rounds` times. */
 const hoard = (kibibytes: number, rounds: number): string =>
   `awk 'BEGIN { for (r = 0; r < ${rounds}; r++) { for (i = 0; i < ${kibibytes}; i++) kept[n++] = sprintf("%960d", n); system("sleep 2") } }'`;
 
-const EVER = 1e9;
+const FOREVER = 1e9;
 
 export const workloads: readonly Workload[] = [
   { name: 'leak-steady', description: 'A steady leak', limit: 96, ...leak('steady') },
@@ -42,7 +42,7 @@ export const workloads: readonly Workload[] = [
   { name: 'leak-fast', description: 'A fast, steady leak', limit: 128, ...leak('fast') },
   {
     name: 'leak-noisy',
-    description: 'A leak under requests that need up to 16 MiB for some seconds',
+    description: 'A leak below requests that need up to 16 MiB for some seconds',
     limit: 96,
     ...leak('noisy'),
   },
@@ -55,31 +55,31 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'leak-under-gc',
-    description: 'A leak under the saw-tooth of garbage outside the heap',
+    description: 'A leak below a saw-tooth of garbage outside the heap',
     limit: 128,
     ...leak('underGc'),
   },
   {
     name: 'leak-under-heap-gc',
-    description: 'A leak under the saw-tooth of old garbage in the heap',
+    description: 'A leak below a saw-tooth of old garbage in the heap',
     limit: 128,
     ...leak('underHeapGc', ['--heap-growing-percent=300']),
   },
   {
     name: 'leak-after-calm',
-    description: 'A leak that begins after 17 min of calm',
+    description: 'A leak that starts after 17 min',
     limit: 96,
     ...leak('afterCalm'),
   },
   {
     name: 'leak-after-warm-up',
-    description: 'A leak that a cache hides while it fills',
+    description: 'A leak hidden by a cache that fills up',
     limit: 128,
     ...leak('afterWarmUp'),
   },
   {
     name: 'leak-accelerating',
-    description: 'A leak whose rate grows with time',
+    description: 'A leak whose rate increases',
     limit: 128,
     ...leak('accelerating'),
   },
@@ -91,65 +91,65 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'leak-slowing',
-    description: 'A leak whose rate falls with time, and that still reaches the limit',
+    description: 'A leak whose rate decreases, and that still reaches the limit',
     limit: 96,
     ...leak('slowing'),
   },
   {
     name: 'leak-with-load',
-    description: 'A leak in proportion to a load that comes in waves of 8 min',
+    description: 'A leak in proportion to a load with waves of 8 min',
     limit: 96,
     ...leak('withLoad'),
   },
   {
     name: 'leak-restarts',
-    description: 'A leak that is restarted whenever it was killed',
+    description: 'A leak that is restarted after each kill',
     limit: 64,
     ...leak('untilRestart'),
     host: { RestartPolicy: { Name: 'always' } },
   },
   {
     name: 'leak-processes',
-    description: 'Three processes that leak together; one that was killed is started again',
+    description: 'Three processes that leak; a killed one is restarted',
     limit: 64,
-    ...shell(`for worker in 1 2 3; do (while :; do ${hoard(25, EVER)}; done) & done; wait`),
+    ...shell(`for worker in 1 2 3; do (while :; do ${hoard(25, FOREVER)}; done) & done; wait`),
   },
   {
     name: 'leak-tmpfs',
-    description: 'Files in /dev/shm that nobody deletes',
+    description: 'Files in /dev/shm that are never deleted',
     limit: 64,
     ...shell('while dd if=/dev/zero bs=1k count=200 2>/dev/null >>/dev/shm/files; do sleep 5; done'),
     host: { ShmSize: 1024 ** 3 },
   },
-  { name: 'constant', description: 'Much data, and never more', limit: 96, ...harmless('constant') },
+  { name: 'constant', description: 'A large constant amount of data', limit: 96, ...harmless('constant') },
   {
     name: 'gc-short',
-    description: 'The saw-tooth of garbage, collected every 10 s',
+    description: 'Saw-tooth of garbage, collected every 10 s',
     limit: 128,
     ...harmless('gcShort'),
   },
   {
     name: 'gc-middle',
-    description: 'The saw-tooth of garbage, collected every 2 to 3 min',
+    description: 'Saw-tooth of garbage, collected every 2 to 3 min',
     limit: 96,
     ...harmless('gcMiddle'),
   },
   {
     name: 'gc-young',
-    description: 'The saw-tooth of garbage, collected whenever the young generation is full',
+    description: 'Saw-tooth of garbage, collected when the young generation is full',
     limit: 96,
     ...harmless('gcYoung'),
   },
   {
     name: 'gc-long',
-    description: 'The saw-tooth of garbage, collected every 10 to 15 min',
+    description: 'Saw-tooth of garbage, collected every 10 to 15 min',
     limit: 88,
     // The young generation does not fill up in that time: its collection would free the garbage early.
     ...harmless('gcLong', ['--min-semi-space-size=16', '--max-semi-space-size=16']),
   },
   {
     name: 'gc-heap-long',
-    description: 'The saw-tooth of old garbage in the heap, collected every 10 to 15 min',
+    description: 'Saw-tooth of old garbage in the heap, collected every 10 to 15 min',
     limit: 128,
     ...harmless('heapGcLong', ['--heap-growing-percent=350']),
   },
@@ -173,7 +173,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'slow-growth',
-    description: 'Growth that would need 9 h up to the limit',
+    description: 'Growth that would reach the limit after 9 h',
     limit: 128,
     ...harmless('slowGrowth'),
   },
@@ -191,13 +191,13 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'two-levels',
-    description: '15 min of little load, 15 min of much',
+    description: '15 min of low load, 15 min of high load',
     limit: 128,
     ...harmless('twoLevels'),
   },
   {
     name: 'sessions',
-    description: 'Sessions that begin and end at random',
+    description: 'Sessions that start and end at random',
     limit: 96,
     ...harmless('sessions'),
   },

@@ -1,4 +1,4 @@
-/** Programs that never reach their limit, however their memory looks for a while. */
+/** Programs that never reach their limit, although their memory looks like a leak at times. */
 import {
   block,
   Cache,
@@ -14,7 +14,7 @@ import {
   wait,
 } from './memory.mjs';
 
-/** What the program has loaded at its start. */
+/** Data that the program loads at its start. */
 const loaded = (/** @type {number} */ bytes) => objects(bytes);
 
 export async function constant() {
@@ -24,7 +24,7 @@ export async function constant() {
   });
 }
 
-/** @param {number} bytes become garbage in a second; V8 collects once there are 64 MiB of it */
+/** @param {number} bytes of garbage per second; V8 collects once there are 64 MiB */
 const garbage = (bytes) =>
   eachSecond(() => {
     for (let left = bytes; left > 0; left -= 64 * KIB) block(Math.min(left, 64 * KIB));
@@ -92,7 +92,7 @@ export async function spikes() {
   }
 }
 
-/** Every five minutes reads its input for 80 s, works on it for 20 s, and is done. */
+/** Every five minutes, reads its input for 80 s and processes it for 20 s. */
 export async function batch() {
   const input = new Pool();
   for (;;) {
@@ -139,9 +139,9 @@ export async function twoLevels() {
   }
 }
 
-/** Sessions come at random, one every three seconds, and last four minutes on average. */
+/** Sessions start at random, one every three seconds, and last four minutes on average. */
 export async function sessions() {
-  /** @type {Map<ArrayBuffer, number>} when each one ends */
+  /** @type {Map<ArrayBuffer, number>} by session, its end */
   const open = new Map();
   await eachSecond((elapsed) => {
     if (random(3) < 1) open.set(block(512 * KIB), elapsed - Math.log(1 - Math.random()) * 4 * MINUTE);

@@ -1,4 +1,4 @@
-/** Programs whose memory grows until the kernel ends them. */
+/** Programs whose memory grows until the kernel kills them. */
 import {
   block,
   Cache,
@@ -50,7 +50,7 @@ export async function bursts() {
   }
 }
 
-/** Bodies of requests become garbage, which V8 collects once there are 64 MiB of it; some are kept. */
+/** Request bodies become garbage, which V8 collects once there are 64 MiB; some are kept. */
 export const underGc = () =>
   eachSecond(() => {
     for (let count = 0; count < 7; count++) block(64 * KIB);
@@ -82,7 +82,7 @@ export async function afterWarmUp() {
   });
 }
 
-/** Each request waits for what all before it have left behind, and leaves more of its own. */
+/** Each request takes longer, because of the data that earlier requests left, and leaves more. */
 export const accelerating = () => eachSecond((elapsed) => leak(elapsed * 55));
 
 export async function slowThenFast() {
@@ -90,13 +90,13 @@ export async function slowThenFast() {
   await eachSecond(() => leak(131 * KIB));
 }
 
-/** Of what it leaks, ever more is leaked already. */
+/** The more has leaked already, the slower it leaks: the size is proportional to the square root of time. */
 export async function slowing() {
   const pool = new Pool();
   await eachSecond((elapsed) => pool.resize(84 * MIB * Math.sqrt(elapsed / (40 * MINUTE))));
 }
 
-/** Leaks at each request, and requests come in waves. */
+/** Leaks at each request; requests come in waves. */
 export const withLoad = () =>
   eachSecond((elapsed) => leak(45 * KIB * (1 + Math.sin((2 * Math.PI * elapsed) / (8 * MINUTE)))));
 

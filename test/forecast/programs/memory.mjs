@@ -1,4 +1,4 @@
-/** What the programs hold memory with. */
+/** Ways of the programs to allocate memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const KIB = 1024;
@@ -8,7 +8,7 @@ export const MINUTE = 60;
 const KIB_OF_NUMBERS = 124;
 
 /**
- * Objects in V8's heap: what a request leaves behind that nobody forgets. The garbage collector frees them.
+ * Objects in V8's heap, as requests leave them behind. The garbage collector frees them.
  *
  * @param {number} bytes
  */
@@ -19,21 +19,21 @@ export function objects(bytes) {
 }
 
 /**
- * One large object in V8's heap. Its pages go back to the kernel when it is collected; V8 keeps those of small objects.
+ * One large object in V8's heap. V8 returns its pages to the kernel when it is collected, unlike those of small objects.
  *
  * @param {number} bytes
  */
 export const table = (bytes) => Array.from({ length: Math.round(bytes / 8) }, () => Math.random());
 
 /**
- * Memory outside V8's heap, every page of it written. The garbage collector frees it, or `release`.
+ * Memory outside V8's heap, with every page written. The garbage collector or `release` frees it.
  *
  * @param {number} bytes
  */
 export const block = (bytes) => new Uint8Array(Math.round(bytes)).fill(1).buffer;
 
 /**
- * Gives a block's memory back at once, as native code does.
+ * Frees a block's memory at once, as native code does.
  *
  * @param {ArrayBuffer} memory
  */
@@ -45,11 +45,11 @@ export const random = (below) => Math.random() * below;
 /** @param {number} seconds */
 export const wait = (seconds) => sleep(seconds * 1000);
 
-/** Seconds since the program began. */
+/** Seconds since the start of the program. */
 export const elapsed = () => performance.now() / 1000;
 
 /**
- * Does something once a second, for ever or for so many seconds.
+ * Calls `step` once per second, for `seconds` or forever.
  *
  * @param {(elapsed: number) => void} step
  * @param {number} [seconds]
@@ -58,7 +58,7 @@ export async function eachSecond(step, seconds = Number.POSITIVE_INFINITY) {
   for (const end = elapsed() + seconds; elapsed() < end; await wait(1)) step(elapsed());
 }
 
-/** Blocks that are held up to a wanted size: workers, connections or pages that come and go with the load. */
+/** Blocks up to a given total size: workers, connections or pages that come and go with the load. */
 export class Pool {
   static BLOCK = 256 * KIB;
   /** @type {ArrayBuffer[]} */
@@ -72,7 +72,7 @@ export class Pool {
   }
 }
 
-/** A cache of at most `bytes`, asked for random entries: it fills fast at first, then ever more slowly. */
+/** A cache of at most `bytes` with random lookups: it fills fast at first, then more slowly. */
 export class Cache {
   static ENTRY = 32 * KIB;
   /** @type {Map<number, unknown>} */
@@ -88,7 +88,7 @@ export class Cache {
     this.due = 0;
   }
 
-  /** One second's worth of look-ups. */
+  /** The lookups of one second. */
   step() {
     for (this.due += this.perSecond; this.due >= 1; this.due--) {
       const key = Math.floor(random(this.size));
