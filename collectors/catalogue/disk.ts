@@ -4,7 +4,7 @@ import { cadvisorName, type DialectName, dockerName, MICRO, row, type TableReadi
 
 type Direction = 'read' | 'write' | 'discard';
 
-const direction = (of: Direction): Attributes => ({ 'disk.io.direction': of });
+const inDirection = (direction: Direction): Attributes => ({ 'disk.io.direction': direction });
 
 /** The BFQ scheduler has its own counters; without it, the throttling policy counts everything. */
 const V1_POLICIES = ['blkio.bfq', 'blkio.throttle'];
@@ -15,24 +15,24 @@ function tables(v1File: string, v2Columns: Readonly<Record<Direction, string>>):
   return [
     ...V1_POLICIES.flatMap((policy) =>
       directions.map(
-        (of): TableReading => ({
+        (direction): TableReading => ({
           ...common,
           controller: 'blkio',
           file: `${policy}.${v1File}_recursive`,
           format: 'words',
-          column: of[0]!.toUpperCase() + of.slice(1),
-          attributes: direction(of),
+          column: direction[0]!.toUpperCase() + direction.slice(1),
+          attributes: inDirection(direction),
         }),
       ),
     ),
     ...directions.map(
-      (of): TableReading => ({
+      (direction): TableReading => ({
         ...common,
         controller: 'io',
         file: 'io.stat',
         format: 'pairs',
-        column: v2Columns[of],
-        attributes: direction(of),
+        column: v2Columns[direction],
+        attributes: inDirection(direction),
       }),
     ),
   ];
@@ -43,10 +43,12 @@ function blockAttributes(attributes: Attributes): Attributes {
   return { device_major: major, device_minor: minor, operation: String(attributes['disk.io.direction']) };
 }
 
-const device = (attributes: Attributes): Attributes => ({ device: `/dev/${attributes['system.device']}` });
+const deviceLabel = (attributes: Attributes): Attributes => ({
+  device: `/dev/${attributes['system.device']}`,
+});
 
-const cadvisorDisk = (name: string, of: Direction): DialectName =>
-  cadvisorName(name, { when: direction(of), attributes: device });
+const cadvisorDisk = (name: string, direction: Direction): DialectName =>
+  cadvisorName(name, { when: inDirection(direction), attributes: deviceLabel });
 
 export const disk = {
   diskIo: row('disk', 'container.disk.io', 'counter', 'By', 'Bytes read, written and discarded, by device', {
@@ -59,7 +61,7 @@ export const disk = {
       cadvisorDisk('container_fs_writes_bytes_total', 'write'),
       cadvisorName('container_blkio_device_usage_total', {
         attributes: (attributes) => ({
-          ...device(attributes),
+          ...deviceLabel(attributes),
           operation: String(attributes['disk.io.direction']).replace(/^./, (first) => first.toUpperCase()),
         }),
       }),

@@ -4,23 +4,26 @@ import { cadvisorName, type DialectName, dockerName, row } from './entry.ts';
 
 type Direction = 'receive' | 'transmit';
 
-const direction = (of: Direction): Attributes => ({ 'network.io.direction': of });
-const named = (attributes: Attributes): Attributes => ({
+const inDirection = (direction: Direction): Attributes => ({ 'network.io.direction': direction });
+const interfaceLabel = (attributes: Attributes): Attributes => ({
   interface: String(attributes['network.interface.name']),
 });
 const SHORT = { receive: 'rx', transmit: 'tx' } as const;
-const both: readonly Direction[] = ['receive', 'transmit'];
+const directions: readonly Direction[] = ['receive', 'transmit'];
 
 const dockerNames = (what: string, unit: string): DialectName[] =>
-  both.map((of) =>
-    dockerName(`network.io.usage.${SHORT[of]}_${what}`, unit, 'counter', {
-      when: direction(of),
-      attributes: named,
+  directions.map((direction) =>
+    dockerName(`network.io.usage.${SHORT[direction]}_${what}`, unit, 'counter', {
+      when: inDirection(direction),
+      attributes: interfaceLabel,
     }),
   );
 const cadvisorNames = (what: string): DialectName[] =>
-  both.map((of) =>
-    cadvisorName(`container_network_${of}_${what}_total`, { when: direction(of), attributes: named }),
+  directions.map((direction) =>
+    cadvisorName(`container_network_${direction}_${what}_total`, {
+      when: inDirection(direction),
+      attributes: interfaceLabel,
+    }),
   );
 
 const PER_INTERFACE = '/proc/<pid>/net/dev';
