@@ -191,7 +191,7 @@ test('with a receiver that never answers SIGTERM exits with 0, and a second sign
   const hurried = await startAgent(t, { variables });
   await sleep(1000);
   hurried.kill('SIGINT');
-  await waitFor('the first signal', () => hurried.stderr.includes('stopping'));
+  await waitFor('the first signal', () => hurried.stderr.includes('shutting down'));
   const again = performance.now();
   hurried.kill('SIGINT');
   t.is((await hurried.exit).code, 1);
