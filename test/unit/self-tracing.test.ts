@@ -1,11 +1,12 @@
 /** Spans of the agent's own work: what starts one, how they are encoded, and what is not traced. */
 import test, { type ExecutionContext } from 'ava';
 import { pino } from 'pino';
+import { loadConfig } from '../../agent/process/load-config.ts';
 import { startTracing, stopTracing } from '../../agent/process/self-tracing.ts';
 import { runMetricsRound } from '../../agent/rounds/metrics-round.ts';
 import { requestSpans } from '../../agent/targets/daemon-target.ts';
 import type { Resource } from '../../collectors/records/records.ts';
-import type { SignalEndpoint } from '../../config/destinations.ts';
+import { resolveDestinations, type SignalEndpoint } from '../../config/destinations.ts';
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
 import { decodeTraces } from '../../exporters/otlp/wire/decode.ts';
 import { encodeEvent, encodeRequest, encodeSpan } from '../../exporters/otlp/wire/encode.ts';
@@ -292,4 +293,15 @@ test('each request to the daemon is a span named for its path', async (t) => {
 
 test('without a tracer nothing observes the requests to the daemon', (t) => {
   t.is(requestSpans({ host: 'unix:///run/docker.sock', origin: 'test' }, quietTelemetry()), undefined);
+});
+
+test('destinations receive traces where containers or the agent itself are traced', async (t) => {
+  const receivesTraces = async (variables: Record<string, string>) => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', ...variables };
+    const { config } = await loadConfig({}, undefined, env);
+    return resolveDestinations(config)[0]!.kinds.includes('traces');
+  };
+  t.true(await receivesTraces({}));
+  t.false(await receivesTraces({ PORTLIGHT_TRACES_ENABLED: 'false' }));
+  t.true(await receivesTraces({ PORTLIGHT_TRACES_ENABLED: 'false', PORTLIGHT_TELEMETRY_TRACES: 'true' }));
 });
