@@ -103,7 +103,10 @@ test.serial(
     const words = (id: string) => events(id).map(actionOf).join(' ');
     const details = (id: string) =>
       events(id)
-        .map((event) => `${actionOf(event)} ${event.attributes['log.record.uid']} received at ${event.at}`)
+        .map(
+          (event) =>
+            `${actionOf(event)} ${event.attributes['log.record.uid']} observed at ${event.observedTime / 1_000_000n}, received at ${Math.round(event.at)}`,
+        )
         .join('; ');
     const hasStarted = (id: string) => !(found.get(id)?.State.StartedAt ?? '0001').startsWith('0001');
     /** Whether nothing can be known of a container: its creation and its removal are in times that nothing remembers. */
@@ -130,6 +133,7 @@ test.serial(
     await waitFor('the last events', () => allWrong().length === 0, 90_000).catch(() => {});
     const byName = new Map(storm.deeds.map((deed) => [deed.name, deed]));
     const timeline = [
+      `agents killed at ${outages.agentKills.join(' ')}`,
       ...blind.map(({ from, to }) => `${from} to ${to}: blind`),
       ...allWrong().flatMap((text) => {
         const deed = byName.get(text.split(':')[0]!)!;

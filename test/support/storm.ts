@@ -152,22 +152,22 @@ export class Outages {
 
   /**
    * The times of which neither agent nor daemon remembers the events: at the end of each daemon's life, from the
-   * last moment that an agent has certainly kept.
+   * last moment that an agent has certainly kept, and between two agents, if the daemon has forgotten events by then.
    */
   blindIntervals(deeds: readonly Deed[]): Interval[] {
-    return this.daemonKills.map((killedAt, index) => {
+    return this.daemonKills.flatMap((killedAt, index) => {
       const bornAt = this.daemonKills[index - 1] ?? 0;
       const watches = this.watches.filter(({ from }) => from > bornAt && from < killedAt);
-      const safe = watches.flatMap((watch, at) => {
-        const until = watch.to - AT_RISK_MS;
+      const blind: Interval[] = [];
+      let safeUntil = bornAt;
+      for (const watch of watches) {
+        const gap = { from: safeUntil, to: watch.from };
+        if (eventsIn(deeds, gap) > REMEMBERED) blind.push(gap);
         // An agent that is killed right after it caught up has kept nothing of that.
-        if (watch.endedByAgent && until < watch.from) return [];
-        // The daemon has forgotten the oldest events by the time that it is asked again.
-        const next = watches[at + 1];
-        const missed = next === undefined ? 0 : eventsIn(deeds, { from: until, to: next.from });
-        return missed > REMEMBERED ? [] : [until];
-      });
-      return { from: Math.max(bornAt, ...safe), to: killedAt };
+        const until = watch.to - AT_RISK_MS;
+        if (!watch.endedByAgent || until > watch.from) safeUntil = Math.max(safeUntil, until);
+      }
+      return [...blind, { from: safeUntil, to: killedAt }];
     });
   }
 
