@@ -1,4 +1,4 @@
-/** The daemon as a command meets it: found, connected, and its faults told with what can be done. */
+/** The daemon as commands use it: its connection, its scope, and errors with a hint. */
 
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
@@ -11,11 +11,11 @@ import { mainEndpoint } from '../../targets/endpoints.ts';
 import { type AgentScope, resolveScope } from '../../targets/scope.ts';
 import { type AgentClient, findAgent } from './agent-client.ts';
 
-/** A daemon that does not answer, and what can be done about it. */
+/** The message for a daemon that does not answer, with a hint. */
 export const unanswered = ({ host, origin }: DaemonEndpoint, error: unknown): string =>
   `${host} (${origin}): ${errorMessage(error)}${accessHint(error)}`;
 
-/** The daemon cannot be asked: it does not run, or not by us. */
+/** The daemon does not answer, or access to it is denied. */
 export class Unanswered extends Error {
   override readonly name = 'Unanswered';
 }
@@ -23,9 +23,9 @@ export class Unanswered extends Error {
 export interface Daemon {
   readonly docker: Docker;
   readonly endpoint: DaemonEndpoint;
-  /** @throws {Unanswered} that names the daemon, and says what can be done, where it does not answer */
+  /** Waits for a request to the daemon. @throws {Unanswered} with a hint, if it fails */
   ask<T>(question: Promise<T>): Promise<T>;
-  /** @throws as `ask`, and {ConfigError} where the scope cannot be had */
+  /** @throws as `ask`, and {ConfigError} if the scope cannot be resolved */
   scope(): Promise<AgentScope>;
   /**
    * The running containers of the scope, newest first.
@@ -35,8 +35,8 @@ export interface Daemon {
 }
 
 /**
- * What the daemon and the kernel answer, who have all of it; or, where they cannot be asked, what the running agent has.
- * @throws {Unanswered} where neither can be asked
+ * Queries the daemon and the kernel, which have all data; without access to them, a running agent.
+ * @throws {Unanswered} if neither answers
  */
 export async function daemonOrAgent<T>(
   config: Config,
@@ -52,12 +52,12 @@ export async function daemonOrAgent<T>(
   }
 }
 
-/** @throws {Unanswered} where no daemon is to be asked */
+/** @throws {Unanswered} if docker_host is none */
 export function daemonOf(config: Config): Daemon {
   const endpoint = mainEndpoint(config);
   if (isNoDaemon(endpoint))
     throw new Unanswered(
-      `docker_host is none: only a running agent can be asked, and none answers at ${config.listen.host}:${config.listen.port}`,
+      `docker_host is none, and no running agent answers at ${config.listen.host}:${config.listen.port}`,
     );
   const docker = connectToDaemon(endpoint);
   const ask = <T>(question: Promise<T>) =>

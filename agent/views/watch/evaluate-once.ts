@@ -15,7 +15,7 @@ import { Round } from '../../rounds/round.ts';
 import { daemonOf } from './daemon.ts';
 import { MemoryStore } from './memory-store.ts';
 
-/** @throws {Error} when the daemon does not answer */
+/** @throws {Error} if the daemon does not answer */
 export async function evaluateRulesOnce(config: Config): Promise<Alert[]> {
   const containers = (await daemonOf(config).running()).map((inspect) => fromInspect(inspect, undefined, {}));
   const telemetry = new Telemetry(createLogger(config.log_level));
