@@ -12,7 +12,7 @@ const checks = {
 /**
  * @param flags values by option path, as the command line gave them
  * @param file `--config`
- * @throws {ConfigError} naming every mistake
+ * @throws {ConfigError} naming every problem
  */
 export const loadConfig = (
   flags?: Readonly<Record<string, unknown>>,
