@@ -346,8 +346,9 @@ test('a full spool drops metrics first, then traces, then logs for events; logs 
   t.is(sum(dropped, 'metrics spool_full'), 6);
   t.is(sum(dropped, 'traces spool_full'), 6);
   t.is(sum(dropped, 'logs spool_full'), 0);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  t.true(written >= 15 && written < 20, `${written} logs are on the disk, the others wait`);
+  await waitFor('the first logs to be durable', () => written >= 15);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.true(written < 20, `${written} logs are on the disk, the others wait`);
   for (let index = 0; index < 8; index++) void events.add(MEGABYTE, 1);
   t.is(sum(dropped, 'logs spool_full'), 0, 'events wait in memory while it has space');
   for (let index = 0; index < 3; index++) void events.add(MEGABYTE, 1);
