@@ -90,7 +90,11 @@ export class EventHandler {
     const acknowledge = cursor.accept(source);
     if (acknowledge === undefined) return;
     const event = classifyEvent(source);
-    this.anticipate(event);
+    try {
+      this.anticipate(event);
+    } catch (error) {
+      onError(error);
+    }
     // A network's event that names a container keeps its place among the container's events.
     const objectIds = [event.id, event.memberId ?? ''].filter((id) => id !== '');
     queue.run(objectIds, async () => {
@@ -98,7 +102,7 @@ export class EventHandler {
         const { accepted } = event.isOfContainer
           ? await this.handleContainerEvent(event)
           : this.handleObjectEvent(event);
-        void accepted.then(acknowledge);
+        accepted.catch(onError).then(acknowledge).catch(onError);
       } catch (error) {
         // The next agent reports what this one leaves when it stops.
         if (signal.aborted) return;
@@ -177,8 +181,8 @@ export class EventHandler {
     event: ClassifiedEvent,
     container: Container,
   ): Promise<ExitSnapshot | undefined> {
-    const { lifecycle, reporter, absence } = this.options;
-    const logRead = lifecycle.containerStopped(container);
+    const { lifecycle, reporter, absence, onError } = this.options;
+    const logRead = lifecycle.containerStopped(container).catch(onError);
     // Most logs are read to their end at once.
     if (event.exitCode !== 0) await Promise.race([logRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
     return reporter.awaitOomKill(container, event, absence.includes(event.time));

@@ -133,7 +133,7 @@ export class DockerCollector {
    */
   start(onReady: () => void): void {
     this.onReady = onReady;
-    this.running = this.subscription.run();
+    this.running = this.subscription.run().catch((error) => this.reportError(error));
     this.reconcileTimer = setInterval(() => {
       if (this.connected) this.reconciler.reconcile().catch((error) => this.reportError(error));
     }, RECONCILE_MS).unref();
@@ -168,7 +168,8 @@ export class DockerCollector {
     onVersion(version);
     this.registry.setDaemon(version, attributes);
     const remembered = await this.readRemembered(cursor.landmarkTime);
-    for (const container of absence.end(remembered, cursor)) reporter.reportStoppedByDaemon(container);
+    for (const container of absence.end(remembered, cursor))
+      reporter.reportStoppedByDaemon(container).catch((error) => this.reportError(error));
     const newest = remembered.events.at(-1);
     if (newest !== undefined) cursor.setLandmark(newest);
     for (const event of remembered.events) if (BigInt(event.timeNano) >= since) this.handler.receive(event);

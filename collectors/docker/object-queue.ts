@@ -14,9 +14,11 @@ export class ObjectQueue {
       .then(task)
       .catch(this.onError);
     for (const id of objectIds) this.last.set(id, done);
-    void done.then(() => {
-      for (const id of objectIds) if (this.last.get(id) === done) this.last.delete(id);
-    });
+    done
+      .then(() => {
+        for (const id of objectIds) if (this.last.get(id) === done) this.last.delete(id);
+      })
+      .catch(this.onError);
   }
 
   /** Resolves when all tasks that were queued by now are done. */

@@ -15,9 +15,9 @@ import type { ObjectQueue } from './object-queue.ts';
  * What seems to be missing is concluded only if it still is after this time, and nothing else of the container was
  * reported meanwhile: the daemon shows some changes before it sends their events.
  */
-const SETTLE_MS = 2000;
+const CONFIRM_AFTER_MS = 2000;
 /** How often a container of which other events keep coming is compared again. */
-const SETTLE_ROUNDS = 3;
+const MAX_CONFIRMATIONS = 3;
 
 export interface ReconcilerOptions {
   readonly registry: ContainerRegistry;
@@ -31,6 +31,8 @@ export interface ReconcilerOptions {
   readonly isConnected: () => boolean;
   readonly onReconciled: () => void;
   readonly onError: (error: unknown) => void;
+  /** `CONFIRM_AFTER_MS` by default. */
+  readonly confirmAfterMs?: number;
 }
 
 /** Containers of which events seem to be missing, and how many events were reported of each. */
@@ -67,36 +69,38 @@ export class Reconciler {
     }
     await queue.whenIdle();
     reporter.keepBaseline();
-    this.settleLater(suspects, SETTLE_ROUNDS);
+    this.confirmLater(suspects, MAX_CONFIRMATIONS);
     this.options.onReconciled();
   }
 
-  private settleLater(suspects: Suspects, rounds: number): void {
+  /** Compares the suspects once more, after the daemon had time to send the missing events. */
+  private confirmLater(suspects: Suspects, rounds: number): void {
     if (suspects.size === 0 || rounds === 0) return;
-    const { isConnected, onError } = this.options;
+    const { isConnected, onError, confirmAfterMs = CONFIRM_AFTER_MS } = this.options;
     const onFailed = (error: unknown) => {
       onError(error);
       // A daemon that did not answer in time is asked again. After a reconnect, everything is compared anyway.
-      if (isConnected()) this.settleLater(suspects, rounds);
+      if (isConnected()) this.confirmLater(suspects, rounds);
     };
-    setTimeout(() => this.settle(suspects, rounds).catch(onFailed), SETTLE_MS).unref();
+    setTimeout(() => this.confirm(suspects, rounds).catch(onFailed), confirmAfterMs).unref();
   }
 
-  private async settle(suspects: Suspects, rounds: number): Promise<void> {
+  /** Concludes what is still missing. Suspects of which other events were reported meanwhile are confirmed later. */
+  private async confirm(suspects: Suspects, rounds: number): Promise<void> {
     const { inventory, reporter, queue, isConnected } = this.options;
     if (!isConnected()) return;
     const began = unixNow();
     const { ids, found } = await inventory.takePartialSnapshot((id) => suspects.has(id));
     await this.options.processEventsSince(began);
-    const unsettled = new Map<string, number>();
+    const unconfirmed = new Map<string, number>();
     for (const [id, count] of suspects) {
       queue.run([id], async () => {
-        if (reporter.eventCountOf(id) !== count) unsettled.set(id, reporter.eventCountOf(id));
+        if (reporter.eventCountOf(id) !== count) unconfirmed.set(id, reporter.eventCountOf(id));
         else if (found.has(id) || !ids.has(id)) this.concludeMissed(id, found.get(id));
       });
     }
     await queue.whenIdle();
-    this.settleLater(unsettled, rounds - 1);
+    this.confirmLater(unconfirmed, rounds - 1);
   }
 
   /**
@@ -105,7 +109,7 @@ export class Reconciler {
    * @returns whether events seem to be missing
    */
   private seemsIncomplete(id: string, found: Container | undefined, exists: boolean): boolean {
-    const { registry, reporter, lifecycle } = this.options;
+    const { registry, reporter, lifecycle, onError } = this.options;
     const container = registry.known.get(id);
     const isReported = reporter.stateOf(id) !== undefined;
     if (found === undefined) {
@@ -118,21 +122,21 @@ export class Reconciler {
     this.undescribed.delete(id);
     if (container.startedAt !== 0n) {
       lifecycle.containerStarted(container);
-      if (container.pid === 0) void lifecycle.containerStopped(container);
+      if (container.pid === 0) lifecycle.containerStopped(container).catch(onError);
     }
     return missedEvents(id, reporter.stateOf(id), found, unixNow()).length > 0;
   }
 
   /** @param found undefined if the container no longer exists */
   private concludeMissed(id: string, found: Container | undefined): void {
-    const { registry, reporter, absence } = this.options;
+    const { registry, reporter, absence, onError } = this.options;
     const container = registry.known.get(id);
     const state = reporter.stateOf(id);
     const events = missedEvents(id, state, found, unixNow());
     const actor = events[0]?.Actor.Attributes ?? {};
     const subject = container ?? (events.length > 0 ? registry.fromMemory(id, actor, state) : undefined);
     if (subject !== undefined)
-      void reporter.reportConcluded(subject, events, (time) => absence.includes(time));
+      reporter.reportConcluded(subject, events, (time) => absence.includes(time)).catch(onError);
     if (found === undefined && container !== undefined) registry.remove(container);
   }
 }

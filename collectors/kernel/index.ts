@@ -140,8 +140,10 @@ export class KernelCollector {
       return;
     }
     const container = Object.assign(known?.container ?? fresh, fresh);
+    const onError = (error: unknown) => this.reportError(error, container);
     // The container exited and started between two scans.
-    if (known?.init !== undefined && !isSameRun) void lifecycle.containerStopped({ ...container, pid: 0 });
+    if (known?.init !== undefined && !isSameRun)
+      lifecycle.containerStopped({ ...container, pid: 0 }).catch(onError);
     this.known.set(id, { container, init, writtenAt, waitingScans: 0, endedAt: 0 });
     this.containers.set(id, container);
     // Before the first scan of all, containers that run were not reported, and are not new.
@@ -149,7 +151,7 @@ export class KernelCollector {
       this.reporter.adoptContainer(container);
     lifecycle.containerStarted(container);
     if (isSameRun) lifecycle.containerChanged(container);
-    void this.reportMissed(container, container);
+    this.reportMissed(container, container).catch(onError);
   }
 
   /**
@@ -187,7 +189,8 @@ export class KernelCollector {
       oomKilled: end?.oomKilled,
       finishedAt: end !== undefined && end.finishedAt > container.startedAt ? end.finishedAt : 0n,
     });
-    const logRead = this.options.lifecycle.containerStopped(container);
+    const onError = (error: unknown) => this.reportError(error, container);
+    const logRead = this.options.lifecycle.containerStopped(container).catch(onError);
     await Promise.race([logRead, sleep(LAST_LINES_MS, undefined, { ref: false })]);
     await this.reportMissed(container, container);
   }

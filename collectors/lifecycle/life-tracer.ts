@@ -4,6 +4,7 @@ import {
   type AttributeValue,
   type Container,
   Severity,
+  type Span,
   type SpanContext,
   type UnixNano,
 } from '../records/records.ts';
@@ -126,12 +127,17 @@ export class LifeTracer {
     if (runStart !== undefined)
       this.emitChild(life, container, { name, start: runStart, end, attributes, error, links });
     const whole = { name: 'container', start: state.lifeStart, end, attributes, error, links };
-    void this.sink.emitSpan(container.resource, rootSpan(life, whole));
+    this.emitSpan(container, rootSpan(life, whole));
     this.rememberLife(key, life, end);
   }
 
-  private emitChild(life: SpanContext, { resource }: Container, phase: Phase): void {
-    void this.sink.emitSpan(resource, childSpan(life, phase));
+  private emitChild(life: SpanContext, container: Container, phase: Phase): void {
+    this.emitSpan(container, childSpan(life, phase));
+  }
+
+  private emitSpan(container: Container, span: Span): void {
+    const onError = (error: unknown) => this.sink.reportError('lifecycle', error, container);
+    this.sink.emitSpan(container.resource, span).catch(onError);
   }
 
   private arrivalOf({ image, resource }: Container): Arrival | undefined {

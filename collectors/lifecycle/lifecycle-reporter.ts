@@ -122,26 +122,29 @@ export class LifecycleReporter {
   }
 
   /** The container's exit looked requested, but the daemon stopped it because it was stopped itself. */
-  reportStoppedByDaemon(container: Container): void {
+  reportStoppedByDaemon(container: Container): Promise<void> {
     const state = this.states.get(container.id);
-    if (state?.lastTimes.die === undefined) return;
-    void this.emitAgentEvent(state, container, state.lastTimes.die, {
+    if (state?.lastTimes.die === undefined) return Promise.resolve();
+    return this.emitAgentEvent(state, container, state.lastTimes.die, {
       event: agentEvents.daemonStopped,
       body: `container ${container.name} was stopped by the daemon, which was shutting down`,
       attributes: { 'portlight.exit.reason': 'daemon_restart' },
     });
   }
 
-  /** Reports events that were concluded, in order; resolves as `reportEvent`. */
-  async reportConcluded(
+  /**
+   * Reports events that were concluded, in order; resolves as `reportEvent`. An error of one event is thrown, not
+   * returned as a rejection: the events after it are not reported.
+   */
+  reportConcluded(
     container: Container,
     events: readonly DockerEvent[],
     isDaemonAway: (time: UnixNano) => boolean = () => false,
   ): Promise<void> {
-    const classified = events.map(classifyEvent);
-    await Promise.all(
-      classified.map((event) => this.reportEvent(container, event, isDaemonAway(event.time))),
-    );
+    const accepted = events
+      .map(classifyEvent)
+      .map((event) => this.reportEvent(container, event, isDaemonAway(event.time)));
+    return Promise.all(accepted).then(() => {});
   }
 
   /**
@@ -162,8 +165,9 @@ export class LifecycleReporter {
     const isKillReported = action === 'oom' && this.exits.consumeKill(id, time);
     if (this.isAlreadyReported(container, event)) return Promise.resolve();
 
-    for (const implied of this.impliedEvents(container, event))
-      void this.reportEvent(container, classifyEvent(implied), isDaemonAway);
+    const accepted = this.impliedEvents(container, event).map((implied) =>
+      this.reportEvent(container, classifyEvent(implied), isDaemonAway),
+    );
     const state = this.stateFor(container, action);
     if (COMPARED.test(action)) this.eventCounts.set(id, this.eventCountOf(id) + 1);
     this.tracer.beginLife(state, container, event);
@@ -172,7 +176,7 @@ export class LifecycleReporter {
     const exit =
       action === 'die' ? this.exits.classifyExit(state, container, event, isDaemonAway, snapshot) : undefined;
     const record = this.recordOf(state, container, event, began, exit);
-    const accepted = [this.options.sink.emitEvent(container.resource, record)];
+    accepted.push(this.options.sink.emitEvent(container.resource, record));
     // A receiver that accepts no traces must not delay the state of the events.
     this.tracer.emitSpans(state, container, event, began, exit);
 

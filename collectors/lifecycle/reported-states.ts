@@ -67,11 +67,14 @@ export class ReportedStates {
   }
 
   private writeAfter(id: string, accepted: readonly Promise<void>[], write: () => void): Promise<void> {
-    const written = Promise.all([this.pendingWrites.get(id), ...accepted]).then(() => {
-      write();
-      if (this.pendingWrites.get(id) === written) this.pendingWrites.delete(id);
-    });
-    this.pendingWrites.set(id, written);
+    const written = Promise.all([this.pendingWrites.get(id), ...accepted]).then(write);
+    // A write that failed is reported by its caller, and does not prevent the next.
+    const done = written
+      .catch(() => {})
+      .then(() => {
+        if (this.pendingWrites.get(id) === done) this.pendingWrites.delete(id);
+      });
+    this.pendingWrites.set(id, done);
     return written;
   }
 }
