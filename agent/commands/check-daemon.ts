@@ -21,7 +21,7 @@ import { compileContainerFilter } from '../../collectors/shared/container-filter
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { Config } from '../../config/schema.ts';
 import { accessChecks, accessContext, failedAccessChecks, LOG_FILES } from '../targets/access-checks.ts';
-import { daemonOf, unanswered } from '../views/watch/daemon.ts';
+import { daemonOf, unavailableMessage } from '../views/watch/daemon.ts';
 import { type CheckResult, checkResult } from './check-result.ts';
 
 const NOT_CHECKED = 'not checked: no running container';
@@ -54,7 +54,7 @@ async function checkDaemon(
     };
   } catch (error) {
     return {
-      findings: [checkResult('docker daemon', 'fail', unanswered(endpoint, error))],
+      findings: [checkResult('docker daemon', 'fail', unavailableMessage(endpoint, error))],
       isHere: false,
     };
   }
@@ -165,12 +165,12 @@ async function checkAccess(
 /** For a scope other than the whole host. */
 async function checkScope(config: Config, isHere: boolean): Promise<CheckResult[]> {
   try {
-    const { running: inspectRunning } = daemonOf(config);
-    const running = await inspectRunning();
+    const { runningContainers } = daemonOf(config);
+    const running = await runningContainers();
     const names = running.map(({ Name }) => Name.replace(/^\//, '')).join(', ');
     return [
       checkResult('scope', 'ok', `${config.scope}: ${names || 'no running container'}`),
-      ...(await checkAccess(config, inspectRunning, isHere)),
+      ...(await checkAccess(config, runningContainers, isHere)),
     ];
   } catch (error) {
     return [checkResult('scope', 'fail', errorMessage(error))];

@@ -142,10 +142,10 @@ export async function printEvents(
   };
   // The reader of a pipe has closed it (`| head`).
   process.stdout.on('error', () => process.exit());
-  const question = { names, since, follow: options.follow ?? false, print };
+  const query = { names, since, follow: options.follow ?? false, print };
   const client = await findAgent(config);
-  if (client !== undefined) await fromAgent(client, config, question);
-  else await fromDaemon(config, question);
+  if (client !== undefined) await fromAgent(client, config, query);
+  else await fromDaemon(config, query);
 }
 
 /** The JSON form of an event. */

@@ -29,11 +29,11 @@ interface Row {
 const shortId = (id: string): string => id.replace('sha256:', '').slice(0, 12);
 
 async function fromDaemon(daemon: Daemon): Promise<Row[]> {
-  const { docker, endpoint, ask } = daemon;
+  const { docker, endpoint, request } = daemon;
   // The container list has an id in place of a reference that now names another image.
-  const listing = daemon.running().then(async (found) => {
+  const listing = daemon.runningContainers().then(async (found) => {
     const used = found.map(({ Image }) => Image);
-    const all = await ask(listImages(docker, used));
+    const all = await request(listImages(docker, used));
     const { isHost } = await daemon.scope();
     return { running: found, all, listed: isHost ? all : all.filter(({ Id }) => used.includes(Id)) };
   });

@@ -39,10 +39,10 @@ interface Info {
   };
 }
 
-async function fromDaemon({ docker, endpoint, ask }: Daemon): Promise<Facts> {
+async function fromDaemon({ docker, endpoint, request }: Daemon): Promise<Facts> {
   const [version, given, volumes, networks] = await withProgress(
     () => `reading information from ${endpoint.host}`,
-    ask(Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()])),
+    request(Promise.all([docker.version(), docker.info(), docker.listVolumes(), docker.listNetworks()])),
   );
   const info = given as Info;
   const swarm = info.Swarm?.LocalNodeState ?? 'inactive';

@@ -109,14 +109,14 @@ const drained = (out: NodeJS.WritableStream): Promise<void> =>
 
 /** The logs of the named containers, each once. */
 async function logsOf(
-  { docker, ask, scope }: Daemon,
+  { docker, request, scope }: Daemon,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<DaemonLog[]> {
   const { includes: selects } = await scope();
   const inspected = await Promise.all(
     names.map(async (name) => {
-      const found = await ask(
+      const found = await request(
         docker
           .getContainer(name)
           .inspect()

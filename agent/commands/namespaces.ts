@@ -18,7 +18,7 @@ import {
 } from '../../collectors/shared/namespaces.ts';
 import type { NamespaceMap } from '../../exporters/dashboard/api.ts';
 import type { AgentClient } from '../views/watch/agent-client.ts';
-import { type Daemon, daemonOrAgent, Unanswered } from '../views/watch/daemon.ts';
+import { type Daemon, DaemonUnavailable, daemonOrAgent } from '../views/watch/daemon.ts';
 import { loadCommandConfig } from './config-flags.ts';
 import { fitTerminal, print, printAs, printTable, type Rows } from './output.ts';
 import { withProgress } from './progress.ts';
@@ -164,13 +164,13 @@ function facts(containers: readonly NamespacedContainer[]): object[] {
 async function fromDaemon(daemon: Daemon, procfs: string): Promise<NamespacedContainer[]> {
   const running = await withProgress(
     () => `inspecting containers of ${daemon.endpoint.host}`,
-    daemon.running(),
+    daemon.runningContainers(),
   );
   const problems: string[] = [];
   const found = running.flatMap(
     (inspect) => inspectNamespaces(procfs, inspect, (problem) => problems.push(problem)) ?? [],
   );
-  if (found.length === 0 && problems.length > 0) throw new Unanswered(problems.join('; '));
+  if (found.length === 0 && problems.length > 0) throw new DaemonUnavailable(problems.join('; '));
   for (const problem of problems) console.error(`portlight: ${problem}`);
   return found;
 }

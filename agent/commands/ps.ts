@@ -60,8 +60,8 @@ interface Row extends Partial<ResourceUsage> {
 
 /** Lists the daemon's containers and measures them. */
 async function fromDaemon(config: Config): Promise<Row[]> {
-  const { endpoint, running: ask } = daemonOf(config);
-  const running = await withProgress(() => `inspecting containers of ${endpoint.host}`, ask());
+  const { endpoint, runningContainers } = daemonOf(config);
+  const running = await withProgress(() => `inspecting containers of ${endpoint.host}`, runningContainers());
   const containers = running.map((inspect) => fromInspect(inspect, undefined, {}));
 
   const rootfs = isLocal(endpoint) ? config.rootfs : undefined;

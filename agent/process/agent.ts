@@ -128,7 +128,7 @@ function logStart(logger: Logger, config: Config, endpoints: readonly NamedEndpo
       exporters: config.exporter,
       listen: urlOf(server),
     },
-    config.dashboard.enabled ? `portlight runs; its page is ${browserUrlOf(server)}/` : 'portlight runs',
+    config.dashboard.enabled ? `portlight started; dashboard: ${browserUrlOf(server)}/` : 'portlight started',
   );
 }
 
@@ -151,10 +151,10 @@ interface AgentParts {
 async function stopAgent(parts: AgentParts): Promise<void> {
   const { telemetry, server, rounds, targets, pipeline, exporters, ownMetrics, positions } = parts;
   const deadline = AbortSignal.timeout(FLUSH_MS);
-  const stopped = rounds.stop();
+  const stopped = rounds.close();
   await closeEndpoint(server);
   await stopped;
-  await Promise.all(targets.map((target) => target.stop()));
+  await Promise.all(targets.map((target) => target.close()));
   pipeline.flush();
   await ownMetrics.report();
   await stopTracing(telemetry, parts.ownTraces);

@@ -4,8 +4,8 @@ import { untilIntervalOffset } from './interval-offset.ts';
 
 /** Time from the first round, which runs at once, to the second: rates need two rounds. */
 const FIRST_INTERVAL_MS = 1000;
-/** How long `stop` waits for a running round. */
-const STOP_MS = 500;
+/** How long `close` waits for a running round. */
+const CLOSE_MS = 500;
 /** How long a round waits for what it has to request. */
 const MAX_PREPARATION_MS = 5000;
 
@@ -13,7 +13,7 @@ export class RoundScheduler {
   private readonly hostId: string;
   private readonly intervalMs: number;
   private readonly runRound: (deadline: AbortSignal) => Promise<void>;
-  private readonly stopping = new AbortController();
+  private readonly closing = new AbortController();
   private running: Promise<void> | undefined;
 
   /**
@@ -33,15 +33,15 @@ export class RoundScheduler {
   }
 
   /** Resolves when no round runs any longer, after 500 ms at most. */
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await Promise.race([this.running, sleep(STOP_MS, undefined, { ref: false })]);
+  async close(): Promise<void> {
+    this.closing.abort();
+    await Promise.race([this.running, sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 
-  /** @throws when `stop` aborts the wait for the next round */
+  /** @throws when `close` aborts the wait for the next round */
   private async run(): Promise<void> {
     const { intervalMs } = this;
-    const { signal } = this.stopping;
+    const { signal } = this.closing;
     const round = () => {
       const timeout = AbortSignal.timeout(Math.min(intervalMs / 2, MAX_PREPARATION_MS));
       return this.runRound(AbortSignal.any([signal, timeout]));

@@ -35,7 +35,7 @@ import {
   type TargetOptions,
 } from './target.ts';
 
-/** Longest time between two attempts to ask a daemon where it runs. */
+/** Longest wait between two attempts to find out where a daemon runs. */
 const MAX_BACKOFF_MS = 10_000;
 
 export interface DaemonTargetOptions extends NamedEndpoint, TargetOptions {
@@ -85,7 +85,7 @@ export class DaemonTarget implements Target {
   readonly endpoint: DaemonEndpoint;
   readonly docker: Docker;
   private readonly options: DaemonTargetOptions;
-  private readonly stopping = new AbortController();
+  private readonly closing = new AbortController();
   /** Whether it runs on this host, so that the kernel shows its containers. */
   private isHere: boolean;
   recordAttributes: Attributes;
@@ -154,7 +154,7 @@ export class DaemonTarget implements Target {
 
   start(ready: () => void): void {
     void this.locate().then(() => {
-      if (this.stopping.signal.aborted) return;
+      if (this.closing.signal.aborted) return;
       this.running = this.startCollectors();
       this.running.docker.start(() => {
         this.onContainersKnown();
@@ -177,8 +177,8 @@ export class DaemonTarget implements Target {
     return this.isHere || this.options.isOnly ? sets : sets.map((set) => ({ ...set, isRemote: true }));
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
+  async close(): Promise<void> {
+    this.closing.abort();
     await this.running?.docker.close();
     await Promise.all(this.running?.collectors.map((collector) => collector.close?.()) ?? []);
   }
@@ -187,7 +187,7 @@ export class DaemonTarget implements Target {
   private async locate(): Promise<void> {
     if (isLocal(this.endpoint)) return;
     const { settings, telemetry } = this.options;
-    const { signal } = this.stopping;
+    const { signal } = this.closing;
     const backoff = new Backoff(MAX_BACKOFF_MS, signal);
     while (!signal.aborted) {
       try {

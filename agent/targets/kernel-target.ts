@@ -114,7 +114,7 @@ export class KernelTarget implements Target {
     return this.connected ? this.round.collect(this.containers.values()) : Promise.resolve([]);
   }
 
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     await this.kernel.close();
     await Promise.all(this.collectors.map((collector) => collector.close?.()));
   }

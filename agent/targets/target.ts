@@ -65,14 +65,14 @@ export interface Target {
   /** Whether the container exists, observed or not. */
   exists(id: string): boolean;
   /**
-   * Observes until `stop`.
+   * Observes until `close`.
    * @param ready called once, when the containers that exist are known
    */
   start(ready: () => void): void;
   /** Requests what the next round cannot read synchronously. */
   prepareRound(signal: AbortSignal): Promise<void>;
   collectRound(): Promise<MetricSet[]>;
-  stop(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** The collectors that need no daemon. */

@@ -8,18 +8,14 @@ import { OWN_SPAN_SCOPE } from '../shared/own-tracer.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import type { LaneName } from '../spool/index.ts';
 import { createTransport } from './transport.ts';
-import { decodeMetrics, decodeTraces } from './wire/decode.ts';
-import { countRecords, halve, selectResources } from './wire/split.ts';
+import { decodeMetrics } from './wire/decode.ts';
+import { countRecords, halve, hasOnlyScope, selectResources } from './wire/split.ts';
 
 /** The batches that have OTLP bytes. An alert is sent as its event, its state is not. */
 type OtlpBatch = Exclude<Batch, AlertBatch>;
 
 const laneOf = (batch: OtlpBatch): LaneName =>
   batch.signal !== 'logs' ? batch.signal : batch.kind === 'event' ? 'events' : 'logs';
-
-interface Traces {
-  resourceSpans?: { scopeSpans?: { scope?: { name?: string } }[] }[];
-}
 
 interface Metrics {
   resourceMetrics?: {
@@ -35,12 +31,7 @@ function countPoints(otlp: Buffer): number {
 }
 
 /** Whether a request has only spans of the agent's own work. */
-function isSelfTrace(otlp: Buffer): boolean {
-  const { resourceSpans = [] } = decodeTraces(otlp) as Traces;
-  return resourceSpans
-    .flatMap(({ scopeSpans = [] }) => scopeSpans)
-    .every(({ scope }) => scope?.name === OWN_SPAN_SCOPE);
-}
+const isSelfTrace = (request: Buffer): boolean => hasOnlyScope(request, OWN_SPAN_SCOPE);
 
 /** Sends logs, events, metrics and traces to one OTLP destination. */
 export class OtlpExporter implements Exporter {

@@ -1,3 +1,4 @@
+import { errorMessage } from '../../collectors/shared/error-message.ts';
 import type { OwnTracer } from '../shared/own-tracer.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import type { SendResult, Transport } from './send-result.ts';
@@ -18,10 +19,18 @@ async function sendInSpan(
     'portlight.destination': destination,
     'portlight.request.size': request.length,
   });
-  const result = await transport.send(request, span);
-  span.setAttribute('portlight.request.outcome', result.kind);
-  span.end(result.kind === 'accepted' ? undefined : result.message);
-  return result;
+  let failure: string | undefined;
+  try {
+    const result = await transport.send(request, span);
+    span.setAttribute('portlight.request.outcome', result.kind);
+    if (result.kind !== 'accepted') failure = result.message;
+    return result;
+  } catch (error) {
+    failure = errorMessage(error);
+    throw error;
+  } finally {
+    span.end(failure);
+  }
 }
 
 /**

@@ -325,7 +325,7 @@ test('a closed standard output ends the printing, not the agent', async (t) => {
     errors += text;
   });
   t.teardown(() => spawn('pkill', ['-KILL', '-f', directory]));
-  await waitFor('the agent', () => errors.includes('portlight runs'));
+  await waitFor('the agent', () => errors.includes('portlight started'));
   await sleep(2000);
   t.false(errors.includes('EPIPE'), errors);
 });

@@ -75,7 +75,7 @@ const privileges = {
 
 /** Waits until the agent runs. */
 const runs = (agent: Docker.Container) =>
-  waitFor('the agent', async () => (await outputOf(agent)).stderr.includes('portlight runs'), 60_000);
+  waitFor('the agent', async () => (await outputOf(agent)).stderr.includes('portlight started'), 60_000);
 
 const nameOf = async (container: Docker.Container) => (await container.inspect()).Name.slice(1);
 

@@ -52,7 +52,7 @@ test('npm start observes an existing daemon, and stops on Ctrl-C', async (t) => 
   const started = npmStart(t, ['--data-dir', data], {});
   await waitFor(
     `the agent; so far: ${started.output()}`,
-    () => started.output().includes('portlight runs'),
+    () => started.output().includes('portlight started'),
     60_000,
   );
   t.true(started.output().includes(process.env.DOCKER_HOST!));

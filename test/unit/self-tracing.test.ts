@@ -10,7 +10,9 @@ import { resolveDestinations, type SignalEndpoint } from '../../config/destinati
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
 import { decodeTraces } from '../../exporters/otlp/wire/decode.ts';
 import { encodeEvent, encodeRequest, encodeSpan } from '../../exporters/otlp/wire/encode.ts';
+import { hasOnlyScope } from '../../exporters/otlp/wire/split.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
+import { createTracingTransport } from '../../exporters/sending/tracing-transport.ts';
 import type { OwnSpan, OwnSpanAttributes, OwnTracer } from '../../exporters/shared/own-tracer.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { fakeDaemon } from '../support/fake-daemon.ts';
@@ -268,6 +270,40 @@ test.serial(
     );
   },
 );
+
+const requestOfScopes = (...scopes: Parameters<typeof encodeRequest>[1][]): Buffer =>
+  Buffer.concat(scopes.map((scope) => encodeRequest(RESOURCE, scope, Buffer.alloc(0))));
+
+test('a request has only one scope if each of its scopes has that name', (t) => {
+  const hasOnlyTraces = (request: Buffer) => hasOnlyScope(request, 'portlight.traces');
+  t.true(hasOnlyTraces(requestOfScopes('portlight.traces')));
+  t.true(hasOnlyTraces(requestOfScopes('portlight.traces', 'portlight.traces')));
+  t.false(hasOnlyTraces(requestOfScopes('portlight.logs')));
+  t.false(hasOnlyTraces(requestOfScopes('portlight.traces', 'portlight.logs')));
+  t.false(hasOnlyTraces(requestOfScopes('portlight.logs', 'portlight.traces')));
+  t.false(hasOnlyScope(requestOfScopes('portlight.traces'), 'portlight.trace'));
+});
+
+test('malformed bytes do not have only one scope, wherever a request is cut short', (t) => {
+  const request = requestOfScopes('portlight.traces');
+  for (let length = 1; length < request.length; length++)
+    t.false(hasOnlyScope(request.subarray(0, length), 'portlight.traces'), String(length));
+  t.false(hasOnlyScope(Buffer.from('no protobuf'), 'portlight.traces'));
+});
+
+test('a request whose transport fails ends its span with the error', async (t) => {
+  const { telemetry, tracer } = tracedTelemetry();
+  const broken = {
+    send: () => Promise.reject(new Error('no socket')),
+    close() {},
+  };
+  const transport = createTracingTransport(broken, telemetry, { signal: 'logs', destination: 'test' });
+  await t.throwsAsync(transport.send(Buffer.alloc(3)), { message: 'no socket' });
+  t.deepEqual(
+    tracer.spans.map(({ name, error, isEnded }) => ({ name, error, isEnded })),
+    [{ name: 'export logs', error: 'no socket', isEnded: true }],
+  );
+});
 
 test('each request to the daemon is a span named for its path', async (t) => {
   const { telemetry, tracer } = tracedTelemetry();

@@ -155,7 +155,7 @@ export class DaemonSource implements ViewSource {
   }
 
   async start(onChange: () => void): Promise<void> {
-    await this.daemon.ask(this.daemon.docker.version());
+    await this.daemon.request(this.daemon.docker.version());
     await this.daemon.scope();
     this.onChange = onChange;
     this.docker.start(() => {});
@@ -181,8 +181,8 @@ export class DaemonSource implements ViewSource {
   }
 
   async *readLog(id: string, tail: number, signal: AbortSignal): AsyncGenerator<DisplayLine> {
-    const { docker, ask } = this.daemon;
-    const inspected = await ask(docker.getContainer(id).inspect());
+    const { docker, request } = this.daemon;
+    const inspected = await request(docker.getContainer(id).inspect());
     const log = new DaemonLog(docker, inspected, signal);
     while (!signal.aborted) {
       yield* log.follow({ since: undefined, tail });

@@ -1,4 +1,4 @@
-/** The daemon as commands use it: its connection, its scope, and errors with a hint. */
+/** Connects commands to the daemon: requests, the agent's scope, and errors with a hint. */
 
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
@@ -11,74 +11,71 @@ import { mainEndpoint } from '../../targets/endpoints.ts';
 import { type AgentScope, resolveScope } from '../../targets/scope.ts';
 import { type AgentClient, findAgent } from './agent-client.ts';
 
-/** The message for a daemon that does not answer, with a hint. */
-export const unanswered = ({ host, origin }: DaemonEndpoint, error: unknown): string =>
+/** The message of a failed request: which daemon, why, and what to do. */
+export const unavailableMessage = ({ host, origin }: DaemonEndpoint, error: unknown): string =>
   `${host} (${origin}): ${errorMessage(error)}${accessHint(error)}`;
 
-/** The daemon does not answer, or access to it is denied. */
-export class Unanswered extends Error {
-  override readonly name = 'Unanswered';
+/** The daemon does not answer, denies access, or is not configured. */
+export class DaemonUnavailable extends Error {
+  override readonly name = 'DaemonUnavailable';
 }
 
 export interface Daemon {
   readonly docker: Docker;
   readonly endpoint: DaemonEndpoint;
-  /** Waits for a request to the daemon. @throws {Unanswered} with a hint, if it fails */
-  ask<T>(question: Promise<T>): Promise<T>;
-  /** @throws as `ask`, and {ConfigError} if the scope cannot be resolved */
+  /** Awaits the response to a request. @throws {DaemonUnavailable} when the request fails */
+  request<T>(response: Promise<T>): Promise<T>;
+  /** @throws {DaemonUnavailable} as `request`, or {ConfigError} when the scope cannot be resolved */
   scope(): Promise<AgentScope>;
-  /**
-   * The running containers of the scope, newest first.
-   * @throws as `scope`
-   */
-  running(): Promise<ContainerInspectInfo[]>;
+  /** The running containers of the scope, newest first. @throws as `scope` */
+  runningContainers(): Promise<ContainerInspectInfo[]>;
 }
 
 /**
- * Queries the daemon and the kernel, which have all data; without access to them, a running agent.
- * @throws {Unanswered} if neither answers
+ * Gets data from the daemon, which knows every container. If the daemon is not available, gets it from a running agent.
+ * @throws {DaemonUnavailable} when neither answers
  */
 export async function daemonOrAgent<T>(
   config: Config,
-  askDaemon: (daemon: Daemon) => Promise<T>,
-  askAgent: (agent: AgentClient) => Promise<T>,
+  fromDaemon: (daemon: Daemon) => Promise<T>,
+  fromAgent: (agent: AgentClient) => Promise<T>,
 ): Promise<T> {
   try {
-    return await askDaemon(daemonOf(config));
+    return await fromDaemon(daemonOf(config));
   } catch (error) {
-    const agent = error instanceof Unanswered ? await findAgent(config) : undefined;
+    const agent = error instanceof DaemonUnavailable ? await findAgent(config) : undefined;
     if (agent === undefined) throw error;
-    return askAgent(agent);
+    return fromAgent(agent);
   }
 }
 
-/** @throws {Unanswered} if docker_host is none */
+/** @throws {DaemonUnavailable} when `docker_host` is `none` */
 export function daemonOf(config: Config): Daemon {
   const endpoint = mainEndpoint(config);
   if (isNoDaemon(endpoint))
-    throw new Unanswered(
+    throw new DaemonUnavailable(
       `docker_host is none, and no running agent answers at ${config.listen.host}:${config.listen.port}`,
     );
   const docker = connectToDaemon(endpoint);
-  const ask = <T>(question: Promise<T>) =>
-    question.catch((error) => {
-      throw new Unanswered(unanswered(endpoint, error));
+  const request = <T>(response: Promise<T>) =>
+    response.catch((error) => {
+      throw new DaemonUnavailable(unavailableMessage(endpoint, error));
     });
-  let found: Promise<AgentScope> | undefined;
+  let resolved: Promise<AgentScope> | undefined;
   const scope = async () => {
-    if (config.scope !== 'host') await ask(docker.version());
-    found ??= resolveScope(config.scope, docker, endpoint.host);
-    return found;
+    if (config.scope !== 'host') await request(docker.version());
+    resolved ??= resolveScope(config.scope, docker, endpoint.host);
+    return resolved;
   };
   return {
     docker,
     endpoint,
-    ask,
+    request,
     scope,
-    async running() {
-      const { includes: selects } = await scope();
-      const all = await ask(inspectRunningContainers(docker));
-      const wanted = await Promise.all(all.map((inspect) => selects(fromInspect(inspect, undefined, {}))));
+    async runningContainers() {
+      const { includes } = await scope();
+      const all = await request(inspectRunningContainers(docker));
+      const wanted = await Promise.all(all.map((inspect) => includes(fromInspect(inspect, undefined, {}))));
       return all.filter((_, index) => wanted[index]);
     },
   };

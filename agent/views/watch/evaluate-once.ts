@@ -17,7 +17,9 @@ import { MemoryStore } from './memory-store.ts';
 
 /** @throws {Error} if the daemon does not answer */
 export async function evaluateRulesOnce(config: Config): Promise<Alert[]> {
-  const containers = (await daemonOf(config).running()).map((inspect) => fromInspect(inspect, undefined, {}));
+  const containers = (await daemonOf(config).runningContainers()).map((inspect) =>
+    fromInspect(inspect, undefined, {}),
+  );
   const telemetry = new Telemetry(createLogger(config.log_level));
   const alerts = new AlertEngine({
     config: config.alerts,

@@ -32,12 +32,12 @@ export class FileWatch {
       this.isLocal = LOCAL.has(statfsSync(this.path).type);
       return true;
     } catch {
-      this.stop();
+      this.close();
       return false;
     }
   }
 
-  stop(): void {
+  close(): void {
     this.watcher?.close();
     this.watcher = undefined;
   }

@@ -156,7 +156,7 @@ export class FileTail implements Follower {
     this.enter('closed');
     this.file?.close();
     this.file = undefined;
-    this.fileWatch.stop();
+    this.fileWatch.close();
     this.closeEarly();
     this.resolveFinished();
   }
@@ -184,7 +184,7 @@ export class FileTail implements Follower {
   private wake(byKernel = false): void {
     this.lastDataAt = performance.now();
     this.isNameCheckDue = true;
-    this.fileWatch.stop();
+    this.fileWatch.close();
     this.onReadable(byKernel);
   }
 

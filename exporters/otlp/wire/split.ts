@@ -62,6 +62,37 @@ export function countRecords(request: Buffer): number {
   return count;
 }
 
+/** Whether a ScopeLogs, ScopeMetrics or ScopeSpans has a scope of this name. */
+function hasScopeName(group: ProtobufReader, name: Buffer): boolean {
+  while (nextField(group)) {
+    if (group.field !== ScopeGroup.scope) continue;
+    const scope = group.nested();
+    while (scope.next())
+      if (scope.field === FIELDS.InstrumentationScope.name) return scope.valueBytes.equals(name);
+    return false;
+  }
+  return false;
+}
+
+/**
+ * Whether all records of a request belong to the scope of this name. Decodes no record. Never throws: false when the
+ * bytes are not a request.
+ */
+export function hasOnlyScope(request: Buffer, name: string): boolean {
+  const expected = Buffer.from(name);
+  try {
+    const resources = new ProtobufReader(request);
+    while (nextField(resources)) {
+      const groups = resources.nested();
+      while (nextField(groups))
+        if (groups.field === ResourceGroup.scopes && !hasScopeName(groups.nested(), expected)) return false;
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Reads the first field and the bytes after it.
  * @throws {RangeError} when the first field has another number
