@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DropReason } from '../shared/drop-reasons.ts';
-import type { Lane, OutgoingRequest } from '../spool/lane.ts';
+import type { Lane } from '../spool/lane.ts';
+import type { OutgoingRequest } from '../spool/outgoing-request.ts';
 import type { BacklogRateLimiter } from './backlog-rate-limiter.ts';
 import type { CircuitBreaker, Permit, SignalThrottle } from './circuit-breaker.ts';
 import type { SendResult, Transport } from './send-result.ts';

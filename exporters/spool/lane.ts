@@ -1,8 +1,11 @@
 import type { DropReason } from '../shared/drop-reasons.ts';
+import { BatchSync } from './batch-sync.ts';
+import { DiskWriter, type SpacePolicy } from './disk-writer.ts';
 import type { Frame } from './frame.ts';
 import { MemoryQueue } from './memory-queue.ts';
+import type { OutgoingRequest, RequestInFlight } from './outgoing-request.ts';
 import type { PendingBatch } from './pending-batch.ts';
-import { ReusableBuffer } from './reusable-buffer.ts';
+import { RequestBuilder } from './request-builder.ts';
 import type { Segment } from './segment.ts';
 import { SegmentStore, type SegmentStoreOptions, type SendOrder } from './segment-store.ts';
 import { SyncSchedule } from './sync-schedule.ts';
@@ -10,62 +13,25 @@ import { WrittenBatches } from './written-batches.ts';
 
 export type { SendOrder };
 
-/** How often writing to a full disk is retried. */
-const RETRY_WRITE_AFTER_MS = 1000;
-/** Error codes of a full disk. */
-const NO_SPACE = new Set(['ENOSPC', 'EDQUOT']);
-
 /** Why the spool drops records. */
 export type SpoolDropReason = Extract<
   DropReason,
   'spool_full' | 'disk_full' | 'memory_full' | 'expired' | 'damaged' | 'shutdown'
 >;
 
-export interface LaneOptions extends Omit<SegmentStoreOptions, 'onAbandoned'> {
-  /** Bytes of batches that could not be written and may wait in memory. Above it the oldest is dropped. */
-  readonly maxMemoryBytes: number;
-  /**
-   * Frees disk space.
-   * @param isDiskFull whether the disk is full, and not only the spool's share of it
-   * @param isMemoryPressed whether memory is running short too
-   * @returns whether there is space for `bytes` now
-   */
-  readonly freeSpace: (bytes: number, isDiskFull: boolean, isMemoryPressed: boolean) => boolean;
+export interface LaneOptions extends Omit<SegmentStoreOptions, 'onAbandoned'>, SpacePolicy {
   /**
    * Whether a batch that is lost with the process is read again from its source, which waits for the batch.
    */
   readonly isReplayable: boolean;
-  /**
-   * Whether a batch is dropped when the spool is full. Otherwise it waits in memory, and its source with it.
-   */
-  readonly dropsWhenFull: boolean;
   readonly onDropped: (count: number, reason: SpoolDropReason) => void;
 }
 
-/** Batches that are being sent as one request. */
-export interface OutgoingRequest {
-  /** The batches, joined into one request. */
-  readonly otlp: Buffer;
-  /** Number of records. */
-  readonly count: number;
-  /** When the oldest batch was added, ms since the epoch. */
-  readonly addedAt: number;
-  /** The segment that has the batches; undefined for batches that are in memory only. */
-  readonly segment: Segment | undefined;
-  readonly batchCount: number;
-}
-
-interface InFlight {
-  readonly request: OutgoingRequest;
-  /** Those of its batches that are in memory. */
-  readonly batches: ReadonlySet<PendingBatch>;
-}
-
 /**
- * The batches of one signal on their way to one destination. A batch waits in `MemoryQueue`, is written to a
- * segment of `SegmentStore`, and stays in `WrittenBatches` until it is durable or delivered. `SyncSchedule`
- * decides when the lane is synced. With a receiver that keeps up nothing is read back, and batches of a
- * replayable source are not even written.
+ * The batches of one signal on their way to one destination. A batch waits in `MemoryQueue`. `DiskWriter` moves
+ * it to a segment of `SegmentStore`; it stays in `WrittenBatches` until it is durable or delivered.
+ * `RequestBuilder` selects what is sent next. `SyncSchedule` decides when `BatchSync` runs. With a receiver that
+ * keeps up nothing is read back, and batches of a replayable source are not even written.
  */
 export class Lane {
   private readonly options: LaneOptions;
@@ -73,12 +39,10 @@ export class Lane {
   private readonly written = new WrittenBatches();
   private readonly store: SegmentStore;
   private readonly schedule: SyncSchedule;
-  private inFlight: InFlight | undefined;
-  private readonly joinBuffer = new ReusableBuffer();
-  private readonly readBuffer = new ReusableBuffer();
-  private syncing: Promise<void> | undefined;
-  /** Set while a full disk is waited for. */
-  private retryTimer: NodeJS.Timeout | undefined;
+  private readonly writer: DiskWriter;
+  private readonly batchSync: BatchSync;
+  private readonly requestBuilder: RequestBuilder;
+  private inFlight: RequestInFlight | undefined;
   private wakeReader: (() => void) | undefined;
   private isClosed = false;
 
@@ -86,6 +50,16 @@ export class Lane {
   constructor(options: LaneOptions) {
     this.options = options;
     this.store = new SegmentStore({ ...options, onAbandoned: () => options.onDropped(1, 'damaged') });
+    const parts = {
+      memory: this.memory,
+      written: this.written,
+      store: this.store,
+      inFlight: () => this.inFlight,
+      unloadIfIdle: (segment: Segment) => this.unloadIfIdle(segment),
+    };
+    this.requestBuilder = new RequestBuilder({ ...options, ...parts });
+    this.writer = new DiskWriter({ ...options, ...parts, onRetried: () => this.schedule.update() });
+    this.batchSync = new BatchSync({ ...options, ...parts, onSynced: () => this.schedule.update() });
     this.schedule = new SyncSchedule({
       unsyncedBytes: () => (this.store.isPersistent ? this.written.unsyncedBytes + this.memory.bytes : 0),
       oldestUnsyncedAt: () => {
@@ -96,8 +70,9 @@ export class Lane {
       },
       sync: () => {
         // Writing to a full disk is retried at its own time.
-        if (this.retryTimer === undefined) this.writeToDisk();
-        void this.sync();
+        if (!this.writer.isWaitingForSpace) this.writer.write();
+        this.schedule.cancel();
+        void this.batchSync.sync();
       },
     });
   }
@@ -128,13 +103,7 @@ export class Lane {
 
   /** When the batch that is sent next was added, ms since the epoch; undefined when none waits. */
   get nextAddedAt(): number | undefined {
-    const isNewestFirst = this.options.order === 'newest';
-    const inMemory = isNewestFirst ? this.memory.newest : this.memory.oldest;
-    if (isNewestFirst && inMemory !== undefined) return inMemory.addedAt;
-    const segment = this.store.next;
-    if (segment === undefined) return inMemory?.addedAt;
-    const frames = this.store.readFrames(segment);
-    return (isNewestFirst ? frames.at(-1) : frames[0])?.addedAt ?? segment.lastAddedAt;
+    return this.requestBuilder.nextAddedAt;
   }
 
   /** Resolves when the batch is durable, was delivered, or was dropped. */
@@ -155,7 +124,7 @@ export class Lane {
         isDurable: false,
         release,
       });
-      if (!this.options.isReplayable || this.isMemoryPressed) this.writeToDisk();
+      if (!this.options.isReplayable || this.writer.isMemoryPressed) this.writer.write();
       this.schedule.update();
       const reason = this.store.isPersistent ? 'disk_full' : 'memory_full';
       while (this.memory.bytes > this.options.maxMemoryBytes && this.dropOldestInMemory(reason));
@@ -184,14 +153,8 @@ export class Lane {
    * @throws what reading throws
    */
   dequeue(maxBytes: number): OutgoingRequest | undefined {
-    if (this.options.order === 'newest' && !this.memory.isEmpty) return this.dequeueFromMemory(maxBytes);
-    for (;;) {
-      const segment = this.store.next;
-      if (segment === undefined) return this.dequeueFromMemory(maxBytes);
-      const request = this.dequeueFrom(segment, maxBytes);
-      if (request !== undefined) return request;
-      this.store.deleteIfSpent(segment);
-    }
+    this.inFlight = this.requestBuilder.build(maxBytes);
+    return this.inFlight?.request;
   }
 
   /** Removes the batches of the last request: they were delivered or dropped. */
@@ -212,7 +175,7 @@ export class Lane {
       this.memory.remove(inMemory);
       for (const { release } of inMemory) release();
     }
-    if (this.retryTimer !== undefined) this.writeToDisk();
+    if (this.writer.isWaitingForSpace) this.writer.write();
     this.schedule.update();
   }
 
@@ -228,12 +191,9 @@ export class Lane {
       this.store.unseal(request.segment);
       this.unloadIfIdle(request.segment);
     }
-    if (mayBeInFlight) {
-      this.joinBuffer.replace();
-      this.readBuffer.replace();
-    }
+    if (mayBeInFlight) this.requestBuilder.replaceBuffers();
     for (const batch of batches) if (batch.isDurable) this.written.release(batch);
-    if (this.retryTimer !== undefined) this.writeToDisk();
+    if (this.writer.isWaitingForSpace) this.writer.write();
     this.schedule.update();
   }
 
@@ -242,7 +202,7 @@ export class Lane {
    * @returns whether there was one
    */
   dropOldestSegment(reason: SpoolDropReason): boolean {
-    const segment = this.store.segments.find((one) => !this.isInFlight(one));
+    const segment = this.store.segments.find((one) => this.inFlight?.isFrom(one) !== true);
     if (segment === undefined) return false;
     let frames: readonly Frame[] = [];
     try {
@@ -267,7 +227,7 @@ export class Lane {
    */
   dropExpired(time: number): void {
     for (const segment of [...this.store.segments]) {
-      if (this.isInFlight(segment) || segment.isEmpty) continue;
+      if (this.inFlight?.isFrom(segment) === true || segment.isEmpty) continue;
       if (segment.lastAddedAt >= time) return;
       this.dropOldestSegment('expired');
     }
@@ -284,183 +244,18 @@ export class Lane {
    */
   async close(): Promise<number> {
     this.schedule.close();
-    this.writeToDisk();
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
+    this.writer.write();
+    this.writer.close();
     this.isClosed = true;
     // Durable batches no longer need their source, whatever the result of the last request is.
     const { inFlight } = this;
     this.inFlight = undefined;
     for (const batch of inFlight?.batches ?? []) if (batch.isDurable) this.written.release(batch);
     // A sync that is running does not include what was just written.
-    await this.syncing;
-    await this.sync();
+    await this.batchSync.running;
+    await this.batchSync.sync();
     this.store.close();
     return this.memory.recordCount;
-  }
-
-  private dequeueFrom(segment: Segment, maxBytes: number): OutgoingRequest | undefined {
-    const all = this.store.readFrames(segment);
-    if (all.length === 0) return undefined;
-    const frames = this.select(all, maxBytes);
-    const batches = frames.map((frame) => this.written.get(frame));
-    const parts = batches.includes(undefined)
-      ? this.store.readBatches(segment, frames, this.readBuffer)
-      : batches.map((batch) => batch!.otlp);
-    const intact = frames.filter((frame, index) => {
-      if (parts[index] !== undefined) return true;
-      this.options.onDamage(segment.readRaw(frame), frame.count);
-      return false;
-    });
-    if (this.options.order === 'newest') this.store.seal(segment);
-    const request: OutgoingRequest = {
-      otlp: this.join(parts.filter((part) => part !== undefined)),
-      count: intact.reduce((sum, { count }) => sum + count, 0),
-      addedAt: frames[0]!.addedAt,
-      segment,
-      batchCount: frames.length,
-    };
-    this.inFlight = { request, batches: new Set(batches.filter((batch) => batch !== undefined)) };
-    return request;
-  }
-
-  private dequeueFromMemory(maxBytes: number): OutgoingRequest | undefined {
-    if (this.memory.isEmpty) return undefined;
-    const sizes = this.memory.all().map((batch) => ({ batch, bytes: batch.otlp.length }));
-    const batches = this.select(sizes, maxBytes).map(({ batch }) => batch);
-    const request: OutgoingRequest = {
-      otlp: this.join(batches.map(({ otlp }) => otlp)),
-      count: batches.reduce((sum, { count }) => sum + count, 0),
-      addedAt: batches[0]!.addedAt,
-      segment: undefined,
-      batchCount: batches.length,
-    };
-    this.inFlight = { request, batches: new Set(batches) };
-    return request;
-  }
-
-  /** Selects the oldest or the newest, as many as fit into `maxBytes`, but at least one. */
-  private select<T extends { readonly bytes: number }>(all: readonly T[], maxBytes: number): readonly T[] {
-    let size = 0;
-    if (this.options.order === 'oldest') {
-      const end = all.findIndex(({ bytes }, index) => {
-        size += bytes;
-        return index > 0 && size > maxBytes;
-      });
-      return end === -1 ? all.slice() : all.slice(0, end);
-    }
-    const before = all.findLastIndex(({ bytes }, index) => {
-      size += bytes;
-      return index < all.length - 1 && size > maxBytes;
-    });
-    return all.slice(before + 1);
-  }
-
-  /** One request of several, valid until the next call. */
-  private join(parts: readonly Buffer[]): Buffer {
-    if (parts.length === 1) return parts[0]!;
-    const size = parts.reduce((sum, { length }) => sum + length, 0);
-    const joined = this.joinBuffer.reserve(size);
-    let position = 0;
-    for (const part of parts) position += part.copy(joined, position);
-    return joined;
-  }
-
-  private get isMemoryPressed(): boolean {
-    return this.memory.bytes > this.options.maxMemoryBytes / 2;
-  }
-
-  /** Writes the batches that are in memory only, as long as there is space. */
-  private writeToDisk(): void {
-    const { freeSpace, dropsWhenFull, order } = this.options;
-    const isSentFromMemory = this.inFlight !== undefined && this.inFlight.request.segment === undefined;
-    // Batches can be written while they are sent if they are removed from the start of their segment later.
-    // The newest are removed from its end, where others could follow them meanwhile.
-    if (!this.store.isPersistent || (isSentFromMemory && order === 'newest')) return;
-    for (let batch = this.memory.oldest; batch !== undefined; batch = this.memory.oldest) {
-      if (freeSpace(batch.otlp.length, false, this.isMemoryPressed)) {
-        if (!this.writeBatch(batch)) {
-          this.retryWriteLater();
-          return;
-        }
-        this.memory.removeOldest();
-      } else {
-        if (!dropsWhenFull || this.inFlight?.batches.has(batch) === true) {
-          this.retryWriteLater();
-          return;
-        }
-        this.options.onDropped(batch.count, 'spool_full');
-        this.memory.removeOldest();
-        batch.release();
-      }
-    }
-  }
-
-  /** @returns whether the batch is on the disk */
-  private writeBatch(batch: PendingBatch): boolean {
-    const { otlp, count, addedAt } = batch;
-    for (let attempt = 1; ; attempt++) {
-      const { activeSegment } = this.store;
-      try {
-        batch.location = this.store.append(otlp, count, addedAt);
-        this.written.add(batch);
-        return true;
-      } catch (error) {
-        this.options.onError(error);
-        const { code = '' } = error as NodeJS.ErrnoException;
-        if (code === 'ENOENT') this.store.createDirectory();
-        else if (!NO_SPACE.has(code) || !this.options.freeSpace(otlp.length, true, this.isMemoryPressed))
-          return false;
-        if (attempt > 1) return false;
-      } finally {
-        if (activeSegment !== undefined) this.unloadIfIdle(activeSegment);
-      }
-    }
-  }
-
-  private retryWriteLater(): void {
-    this.retryTimer ??= setTimeout(() => {
-      this.retryTimer = undefined;
-      this.writeToDisk();
-      this.schedule.update();
-    }, RETRY_WRITE_AFTER_MS);
-  }
-
-  /** Makes written batches durable. One sync runs at a time. */
-  private sync(): Promise<void> {
-    this.schedule.cancel();
-    if (this.written.unsyncedBytes === 0) return this.syncing ?? Promise.resolve();
-    this.syncing ??= this.syncWritten().finally(() => {
-      this.syncing = undefined;
-      this.schedule.update();
-    });
-    return this.syncing;
-  }
-
-  private async syncWritten(): Promise<void> {
-    const batches = this.written.unsynced();
-    try {
-      await this.store.sync(new Set(batches.map(({ location }) => location!.segment)));
-    } catch (error) {
-      this.options.onError(error);
-      return;
-    }
-    for (const batch of batches) {
-      // Some were delivered or dropped meanwhile.
-      if (!this.written.includes(batch)) continue;
-      this.written.markDurable(batch);
-      if (this.inFlight?.batches.has(batch) !== true) this.written.release(batch);
-    }
-    for (const { location } of batches) this.unloadIfIdle(location!.segment);
-  }
-
-  /** Whether a batch of the segment is being sent. */
-  private isInFlight(segment: Segment): boolean {
-    if (this.inFlight === undefined) return false;
-    const { request, batches } = this.inFlight;
-    if (request.segment !== undefined) return request.segment === segment;
-    for (const { location } of batches) if (location?.segment === segment) return true;
-    return false;
   }
 
   /** Removes batches that were sent from their segment, and releases them. */
@@ -472,7 +267,7 @@ export class Lane {
 
   /** Frees the memory of a segment that only waits to be sent. */
   private unloadIfIdle(segment: Segment): void {
-    if (segment === this.store.activeSegment || this.isInFlight(segment)) return;
+    if (segment === this.store.activeSegment || this.inFlight?.isFrom(segment) === true) return;
     if (!this.written.hasAnyIn(segment)) segment.unload();
   }
 
