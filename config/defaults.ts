@@ -1,8 +1,8 @@
 /** Defaults that depend on the environment, or on other options. */
 import { join } from 'node:path';
 import { homeDirectory } from '../collectors/engine/home-directory.ts';
+import type { Environment } from '../collectors/shared/environment.ts';
 import type { SettingValues } from './setting.ts';
-import type { Environment } from './template.ts';
 
 /** `otlp` where an OTLP endpoint is configured. */
 export function defaultExporters(_env: Environment, settings: SettingValues): string[] {

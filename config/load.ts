@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import * as v from 'valibot';
+import type { Environment } from '../collectors/shared/environment.ts';
 import { resolveAlertmanagers, resolveWebhooks } from './alert-receivers.ts';
 import { findDaemonProblem } from './daemon-options.ts';
 import { resolveDestinations } from './destinations.ts';
@@ -11,7 +12,6 @@ import { readEnvironment } from './read-environment.ts';
 import { readConfigFile } from './read-file.ts';
 import { type Config, options, schema } from './schema.ts';
 import type { Settings } from './setting.ts';
-import type { Environment } from './template.ts';
 import { formatIssues, withOrigin } from './validation-problem.ts';
 
 export interface LoadedConfig {

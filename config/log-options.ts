@@ -25,10 +25,10 @@ export const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
 export type ParserName = (typeof parserNames)[number];
 
 /** Languages whose stack traces are joined. */
-export const multilinePresets = ['indent', 'java', 'python', 'go', 'node', 'ruby', 'dotnet'] as const;
-export type MultilinePreset = (typeof multilinePresets)[number];
+export const multilinePresetNames = ['indent', 'java', 'python', 'go', 'node', 'ruby', 'dotnet'] as const;
+export type MultilinePreset = (typeof multilinePresetNames)[number];
 
-const multilineNames = ['none', ...multilinePresets] as const;
+const multilineNames = ['none', ...multilinePresetNames] as const;
 const severityNames = [
   'none',
   ...severityRanges.map((name) => name.toLowerCase() as Lowercase<typeof name>),

@@ -1,10 +1,10 @@
 /** Building blocks of the schema: options with their metadata, and the types of their values. */
 import * as v from 'valibot';
 import { CONTAINER_SELECTOR } from '../collectors/shared/container-filter.ts';
+import type { Environment } from '../collectors/shared/environment.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import type { SettingValues } from './setting.ts';
 import { parseSize, SIZE } from './size.ts';
-import type { Environment } from './template.ts';
 
 /**
  * What is known of an option besides the type of its value. Validation, flags, help and JSON Schema derive

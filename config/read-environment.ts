@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
+import type { Environment } from '../collectors/shared/environment.ts';
 import { findNearest } from './invalid-value.ts';
 import { options } from './schema.ts';
 import type { Settings } from './setting.ts';
-import type { Environment } from './template.ts';
 
 /** Reads OpenTelemetry's variables, then those of PORTLIGHT_*. Empty variables count as not set. */
 export function readEnvironment(env: Environment, settings: Settings, problems: string[]): void {

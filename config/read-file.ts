@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
+import type { Environment } from '../collectors/shared/environment.ts';
 import { findNearest, formatSuggestion } from './invalid-value.ts';
 import { formatMasked } from './mask-secrets.ts';
 import { options } from './schema.ts';
 import type { Settings } from './setting.ts';
-import { type Environment, hasVariables, substituteVariables } from './template.ts';
+import { hasVariables, substituteVariables } from './template.ts';
 
 const paths = new Set(options.map(({ path }) => path));
 

@@ -5,7 +5,7 @@
  * Source:
  * https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
  */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from '../collectors/shared/environment.ts';
 
 const REFERENCE = /\$\$|\$\{([^}\n]*)\}/g;
 const NAME = /^(?:env:)?([A-Za-z_]\w*)(?::-(.*))?$/s;

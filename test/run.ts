@@ -11,11 +11,11 @@ import {
   checkSources,
   conclude,
   installPackages,
-  type Outcome,
   onDaemon,
   root,
   runAva,
-  withDaemon,
+  type TestCounts,
+  withTestDaemon,
 } from './setup.ts';
 import { browserPackages } from './support/browser.ts';
 import { imageBuildPackages } from './support/image.ts';
@@ -78,13 +78,13 @@ async function main(args: readonly string[]): Promise<boolean> {
   const isClean = checkSources();
   installPackages([...imagePackages, ...imageBuildPackages, ...PEERS, ...browserPackages]);
   const cli = build();
-  return withDaemon(async (host) => {
+  return withTestDaemon(async (host) => {
     // In Debian 13 the client is a separate package.
     if (spawnSync('docker', ['--version']).error !== undefined) installPackages(['docker-cli']);
-    const outcomes: Outcome[] = [];
+    const outcomes: TestCounts[] = [];
     for (const stage of args.length === 0 ? stages() : [[args]])
       outcomes.push(...(await Promise.all(stage.map((run) => runAva(run, onDaemon(host, cli))))));
-    const sum = (which: keyof Outcome) => outcomes.reduce((total, outcome) => total + outcome[which], 0);
+    const sum = (which: keyof TestCounts) => outcomes.reduce((total, outcome) => total + outcome[which], 0);
     console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
     return sum('failed') === 0 && isClean;
   });

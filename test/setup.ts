@@ -43,7 +43,7 @@ async function findDaemon(): Promise<{ host: string; own?: PrivateDockerd }> {
 }
 
 /** Runs `work` with a daemon; stops the daemon afterwards if it was started here. */
-export async function withDaemon<T>(work: (host: string) => Promise<T>): Promise<T> {
+export async function withTestDaemon<T>(work: (host: string) => Promise<T>): Promise<T> {
   const { host, own } = await findDaemon();
   try {
     return await work(host);
@@ -68,7 +68,7 @@ export function conclude(main: (args: readonly string[]) => Promise<boolean>): v
   );
 }
 
-export interface Outcome {
+export interface TestCounts {
   readonly passed: number;
   readonly failed: number;
 }
@@ -100,7 +100,7 @@ export const onDaemon = (host: string, cli: string): Readonly<Record<string, str
 export async function runAva(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
-): Promise<Outcome> {
+): Promise<TestCounts> {
   const child = spawn(process.execPath, [bin('ava'), ...args], {
     cwd: root,
     env: { ...process.env, NODE_ENV: 'test', ...variables },

@@ -21,7 +21,7 @@ import { parseRules } from './parse-rules.ts';
 import type { Rule } from './rule.ts';
 import { RuleResolver } from './rule-resolver.ts';
 import { SampleHistory } from './sample-history.ts';
-import { type Outcome, transition } from './transition.ts';
+import { type EvaluationOutcome, transition } from './transition.ts';
 
 /** Containers that are evaluated without a pause; takes a few milliseconds. */
 const SLICE_SIZE = 100;
@@ -164,7 +164,7 @@ export class AlertEngine {
       const { wasEvaluated, lifecycle } = state;
       state.wasEvaluated = false;
       const rule = this.rules.get(state.alert.rule);
-      let outcome: Outcome = 'unmet';
+      let outcome: EvaluationOutcome = 'unmet';
       if (lifecycle.status !== 'resolved' && rule?.kind !== 'event') {
         if (wasEvaluated) continue;
         // A container that exists and could not be read just now is not gone.

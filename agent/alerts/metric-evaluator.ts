@@ -8,7 +8,7 @@ import type { SampleViews } from './expression.ts';
 import type { MetricRule } from './rule.ts';
 import { arePreconditionsMet, type CompiledRule } from './rule-resolver.ts';
 import type { SampleHistory } from './sample-history.ts';
-import { type Outcome, transition } from './transition.ts';
+import { type EvaluationOutcome, transition } from './transition.ts';
 
 /** Rounds without a value after which it counts as gone: one failed read must not resolve an alert. */
 export const MAX_MISSED_ROUNDS = 3;
@@ -75,7 +75,7 @@ export class MetricEvaluator {
     value: number,
     holds: boolean,
     views: SampleViews,
-  ): Outcome {
+  ): EvaluationOutcome {
     const { rule } = compiled;
     if (Number.isNaN(value)) return this.isValueExpected(rule, history, state) ? 'unknown' : 'unmet';
     if (state.lifecycle.status === 'pending' || rule.resolve === undefined) return holds ? 'met' : 'unmet';

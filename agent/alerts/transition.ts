@@ -26,7 +26,7 @@ export interface Lifecycle {
  * - `gone`: the container or the rule no longer exists.
  * - `event`: an event of the rule happened.
  */
-export type Outcome = 'met' | 'unmet' | 'unknown' | 'gone' | 'event';
+export type EvaluationOutcome = 'met' | 'unmet' | 'unknown' | 'gone' | 'event';
 
 export interface Timing {
   /** How long the condition has to be met before the alert fires, ms. */
@@ -65,7 +65,7 @@ const resolve = (current: Lifecycle, clearedAt: number | undefined, now: number)
  */
 export function transition(
   current: Lifecycle | undefined,
-  outcome: Outcome,
+  outcome: EvaluationOutcome,
   { forMs, keepMs }: Timing,
   now: number,
 ): Transition {

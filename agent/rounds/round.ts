@@ -47,18 +47,18 @@ const timed = (collectors: readonly Collector[]): TimedCollectors => ({
   spent: new Float64Array(collectors.length),
 });
 
-type Destination = 'points' | 'unsent';
-type Destinations = ReadonlyMap<Metric, Destination>;
+type PointDestination = 'points' | 'unsent';
+type PointDestinations = ReadonlyMap<Metric, PointDestination>;
 
 /** After a repetition nothing else is accepted from the same collector. */
-const NO_DESTINATION: Destinations = new Map();
+const NO_DESTINATION: PointDestinations = new Map();
 
 /** Sorts the points of one resource, which the collectors add one after another. */
 class PointSorter implements PointSink {
   /** Points dropped because the limit was reached. */
   excess = 0;
-  private readonly allDestinations: Destinations;
-  private destinations: Destinations;
+  private readonly allDestinations: PointDestinations;
+  private destinations: PointDestinations;
   private current!: ResourcePoints;
   private previous!: ResourcePoints;
   private collector = 0;

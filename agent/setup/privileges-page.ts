@@ -35,18 +35,18 @@ const columnHeads: Readonly<Record<Feature, string>> = {
 };
 
 /** Logs come from files or through the API; some features work for containers of root only. */
-export type Outcome = boolean | 'files' | 'API' | "root's";
+export type FeatureOutcome = boolean | 'files' | 'API' | "root's";
 
-export interface Setting {
+export interface PrivilegeSetting {
   readonly name: string;
   /** Names of the access checks that fail, in `portlight check` and in the agent's log. */
   readonly failedChecks: readonly string[];
   /** Outcomes that differ for another reason. */
-  readonly exceptions?: Partial<Record<Feature, Outcome>>;
+  readonly exceptions?: Partial<Record<Feature, FeatureOutcome>>;
 }
 
 /** Outcomes that change when an access check fails. */
-const effects: Readonly<Record<string, Partial<Record<Feature, Outcome>>>> = {
+const effects: Readonly<Record<string, Partial<Record<Feature, FeatureOutcome>>>> = {
   'log files': { logs: 'API' },
   'container processes': {
     cpu: 'API',
@@ -68,9 +68,12 @@ const effects: Readonly<Record<string, Partial<Record<Feature, Outcome>>>> = {
 export function outcomesOf({
   failedChecks: lacks,
   exceptions: otherwise,
-}: Setting): Readonly<Record<Feature, Outcome>> {
+}: PrivilegeSetting): Readonly<Record<Feature, FeatureOutcome>> {
   const all = Object.fromEntries(features.map((thing) => [thing, thing === 'logs' ? 'files' : true]));
-  return Object.assign(all, ...lacks.map((lack) => effects[lack]), otherwise) as Record<Feature, Outcome>;
+  return Object.assign(all, ...lacks.map((lack) => effects[lack]), otherwise) as Record<
+    Feature,
+    FeatureOutcome
+  >;
 }
 
 /** test/integration/privileges.test.ts sets up each of them, and expects these outcomes. */
@@ -127,17 +130,18 @@ export const settings = {
     failedChecks: ['container cgroups', 'open sockets'],
     exceptions: { logs: 'API' },
   },
-} satisfies Record<string, Setting>;
+} satisfies Record<string, PrivilegeSetting>;
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
 const tableOf = (head: readonly string[], rows: readonly (readonly string[])[]): string[] =>
   [head, head.map(() => '---'), ...rows].map(line);
 
-const cellOf = (outcome: Outcome): string => (outcome === true ? 'yes' : outcome === false ? '–' : outcome);
+const cellOf = (outcome: FeatureOutcome): string =>
+  outcome === true ? 'yes' : outcome === false ? '–' : outcome;
 
 const settingRows = (): string[][] =>
-  Object.values(settings as Record<string, Setting>).map((setting) => {
+  Object.values(settings as Record<string, PrivilegeSetting>).map((setting) => {
     const outcomes = outcomesOf(setting);
     return [setting.name, ...features.map((feature) => cellOf(outcomes[feature]))];
   });

@@ -29,10 +29,10 @@ import type { AgentScope } from './scope.ts';
 import {
   deleteRemoved,
   localCollectors,
-  logOptions,
   optionalAttributes,
   type Target,
   type TargetOptions,
+  targetLogOptions,
 } from './target.ts';
 
 /** Longest wait between two attempts to find out where a daemon runs. */
@@ -258,7 +258,7 @@ export class DaemonTarget implements Target {
       ...options.sharedCollectors,
       storage,
       objects,
-      new LogCollector({ ...logOptions(options), docker, rootfs, ownId: scope.ownId }),
+      new LogCollector({ ...targetLogOptions(options), docker, rootfs, ownId: scope.ownId }),
     ];
     const events = new DockerCollector({
       docker,

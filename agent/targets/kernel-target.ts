@@ -14,10 +14,10 @@ import { CollectorDispatcher } from './collector-dispatcher.ts';
 import {
   deleteRemoved,
   localCollectors,
-  logOptions,
   optionalAttributes,
   type Target,
   type TargetOptions,
+  targetLogOptions,
 } from './target.ts';
 
 export class KernelTarget implements Target {
@@ -46,7 +46,7 @@ export class KernelTarget implements Target {
       ...collectors,
       ...options.sharedCollectors,
       new LogCollector({
-        ...logOptions(options),
+        ...targetLogOptions(options),
         docker: undefined,
         rootfs,
         ownId: ownContainerIdFromCgroup(),

@@ -124,7 +124,7 @@ export function localCollectors(
 }
 
 /** What the log collector needs of either kind of target. */
-export const logOptions = ({
+export const targetLogOptions = ({
   settings,
   sink,
   evidence,

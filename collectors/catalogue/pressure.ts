@@ -4,9 +4,9 @@
  */
 import { cadvisorName, type Field, fromField, MICRO, row } from './entry.ts';
 
-type Resource = 'cpu' | 'memory' | 'io';
+type PressureResource = 'cpu' | 'memory' | 'io';
 
-const total = (resource: Resource, line: string): Field => ({
+const total = (resource: PressureResource, line: string): Field => ({
   controller: 'unified',
   file: `${resource}.pressure`,
   location: { at: 'pair', line, key: 'total' },
@@ -16,7 +16,7 @@ const total = (resource: Resource, line: string): Field => ({
 const some = { 'container.pressure.stall': 'some' };
 const full = { 'container.pressure.stall': 'full' };
 
-const pressure = (resource: Resource) =>
+const pressure = (resource: PressureResource) =>
   row(
     'pressure',
     `container.${resource}.pressure.time`,

@@ -1,7 +1,7 @@
 /** Searches and reads bytes in place: no string and no allocation on the hot path. */
 
-export const NEWLINE = 0x0a;
-export const SPACE = 0x20;
+import { NEWLINE } from '../shared/ascii.ts';
+
 const ZERO = 0x30;
 /** Above any real amount of memory or number of processes, below every "no limit" of cgroup v1. */
 const NO_LIMIT = 2 ** 62;

@@ -1,4 +1,5 @@
-import { hasWordAt, nextLine, parseNumber, SPACE } from './bytes.ts';
+import { SPACE } from '../shared/ascii.ts';
+import { hasWordAt, nextLine, parseNumber } from './bytes.ts';
 
 /** A wanted key, and where its value goes. */
 export interface KeySlot {

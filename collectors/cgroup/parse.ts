@@ -2,7 +2,8 @@
  * Parses one value out of a cgroup file's bytes. A value that is missing or not a number ("max") is NaN.
  * Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, "Format".
  */
-import { hasWordAt, NEWLINE, nextLine, parseNumber, SPACE } from './bytes.ts';
+import { NEWLINE, SPACE } from '../shared/ascii.ts';
+import { hasWordAt, nextLine, parseNumber } from './bytes.ts';
 
 const COMMA = 0x2c;
 const DASH = 0x2d;

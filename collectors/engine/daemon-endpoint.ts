@@ -3,9 +3,11 @@
  * context, the default socket, and then the socket of a rootless daemon.
  * Source: https://docs.docker.com/engine/context/working-with-contexts/ and docker(1).
  */
+
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Environment } from '../shared/environment.ts';
 import { homeDirectory } from './home-directory.ts';
 
 export interface DaemonEndpoint {
@@ -15,8 +17,6 @@ export interface DaemonEndpoint {
   readonly origin: string;
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_SOCKET = '/var/run/docker.sock';
 

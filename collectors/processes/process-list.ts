@@ -2,12 +2,13 @@
  * Which processes a container has.
  * Source: cgroups(7).
  */
+
 import { type Dirent, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { NEWLINE } from '../shared/ascii.ts';
 import { type KernelFile, kernelBuffer, readSmallFile } from '../shared/kernel-file.ts';
 import { unlessFailed } from './vanishing.ts';
 
-const NEWLINE = 0x0a;
 const CONTAINER_ID = /[0-9a-f]{64}/;
 /** Links of a cgroup's directory that has no directory below it. */
 const LINKS_WITHOUT_CHILDREN = 2;

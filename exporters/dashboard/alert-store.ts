@@ -4,7 +4,7 @@ import type { UnixNano } from '../../collectors/records/records.ts';
 import type { Alert } from '../alerts/alert.ts';
 import type { AlertBatch } from '../shared/batch.ts';
 import type { AlertEntry, AlertMark } from './api.ts';
-import { HOUR_MS } from './usage-history.ts';
+import { HISTORY_MS } from './usage-history.ts';
 
 /** Limit of resolved alerts. */
 export const MAX_RESOLVED_ALERTS = 200;
@@ -46,7 +46,7 @@ export class AlertStore {
         this.resolved.set(key, { ...alert, status: 'resolved', endsAt: BigInt(now) * 1_000_000n });
     }
     for (const [key, { endsAt = 0n }] of this.resolved) {
-      if (this.resolved.size > MAX_RESOLVED_ALERTS || now - milliseconds(endsAt) > HOUR_MS)
+      if (this.resolved.size > MAX_RESOLVED_ALERTS || now - milliseconds(endsAt) > HISTORY_MS)
         this.resolved.delete(key);
     }
     this.marks = new Map();

@@ -2,7 +2,7 @@
 import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import type { ContainerUsage } from './usage.ts';
-import { HOUR_MS } from './usage-history.ts';
+import { HISTORY_MS } from './usage-history.ts';
 
 /** How many removed containers are shown, each for an hour at most. */
 export const MAX_REMOVED_CONTAINERS = 50;
@@ -91,7 +91,7 @@ export class ContainerTable {
     }
     removed.sort((a, b) => b.removedAt! - a.removedAt!);
     removed.forEach(({ container, removedAt }, index) => {
-      if (index < MAX_REMOVED_CONTAINERS && now - removedAt! < HOUR_MS) return;
+      if (index < MAX_REMOVED_CONTAINERS && now - removedAt! < HISTORY_MS) return;
       this.rows.delete(container.id);
       this.onForgotten(container.id);
     });

@@ -16,7 +16,7 @@ import type { RecordFilter } from './record-filter.ts';
 export const MAX_CONTAINER_LOG_BYTES = 2 * 1024 * 1024;
 export const MAX_LOG_BYTES = 12 * 1024 * 1024;
 /** The unit of eviction. */
-interface Segment {
+interface LogChunk {
   readonly buffer: Buffer;
   /** Bytes in use; 0 once the segment is evicted. */
   length: number;
@@ -25,7 +25,7 @@ interface Segment {
 }
 
 interface ContainerLog {
-  readonly segments: Segment[];
+  readonly segments: LogChunk[];
   bytes: number;
 }
 

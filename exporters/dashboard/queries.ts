@@ -12,7 +12,7 @@ import { MAX_EVENT_BYTES, MAX_ROUTINE_BYTES } from './event-store.ts';
 import { MAX_LOG_BYTES } from './log-store.ts';
 import { compareNames, containerNamespaces, namespaceMap } from './namespaces.ts';
 import type { DashboardStore } from './store.ts';
-import { HOUR_MS, UsageHistory } from './usage-history.ts';
+import { HISTORY_MS, UsageHistory } from './usage-history.ts';
 
 const formatAttribute = (value: AttributeValue): string =>
   Array.isArray(value) ? value.join(', ') : String(value);
@@ -89,7 +89,7 @@ export class DashboardQueries {
     const names: readonly string[] = containers === undefined ? hostMetrics : containerMetrics;
     const selected = metrics.length === 0 ? names : names.filter((name) => metrics.includes(name));
     const now = Date.now();
-    const first = Math.floor(Math.max(since, now - HOUR_MS) / step);
+    const first = Math.floor(Math.max(since, now - HISTORY_MS) / step);
     const end = Math.floor(now / step) + 1;
     const columnsOf = (history: UsageHistory | undefined) =>
       Object.fromEntries(

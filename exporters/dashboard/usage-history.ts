@@ -1,6 +1,6 @@
 /** The last hour of usage in steps of equal length, as columns. Its size is fixed at creation. */
 
-export const HOUR_MS = 3_600_000;
+export const HISTORY_MS = 3_600_000;
 /** Shorter steps would be narrower than a pixel on a chart of an hour. */
 const MIN_STEP_MS = 10_000;
 /** Live samples arrive more often than the rounds, so longer steps would hide them. */
@@ -25,13 +25,13 @@ export class UsageHistory {
   /** @param columns number of columns */
   constructor(columns: number, step: number) {
     this.step = step;
-    this.slots = Math.ceil(HOUR_MS / step);
+    this.slots = Math.ceil(HISTORY_MS / step);
     this.values = new Float32Array(columns * this.slots).fill(Number.NaN);
   }
 
   /** Size of a history, bytes. */
   static sizeOf(columns: number, step: number): number {
-    return columns * Math.ceil(HOUR_MS / step) * Float32Array.BYTES_PER_ELEMENT;
+    return columns * Math.ceil(HISTORY_MS / step) * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /**

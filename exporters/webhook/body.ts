@@ -13,7 +13,7 @@ const COLOURS = { critical: '#d32f2f', warning: '#f9a825', info: '#1976d2', reso
 /** Looks like a backtick, but does not end a code block. */
 const BACKTICK_LOOKALIKE = '\u02cb';
 
-interface Message {
+interface WebhookMessage {
   readonly title: string;
   readonly text: string;
   readonly facts: readonly (readonly [name: string, value: string])[];
@@ -21,7 +21,7 @@ interface Message {
   readonly colour: string;
 }
 
-function toMessage(alert: AlertJson): Message {
+function toMessage(alert: AlertJson): WebhookMessage {
   const { rule, severity, status, container, resource, annotations, evidence, value, unit, labels } = alert;
   const isResolved = status === 'resolved';
   const name = container?.name ?? String(resource['host.name'] ?? 'host');

@@ -9,13 +9,13 @@ import type { ExecutionContext } from 'ava';
 import { AlertEngine } from '../../agent/alerts/engine.ts';
 import { parseRules } from '../../agent/alerts/parse-rules.ts';
 import type { Attributes } from '../../collectors/records/records.ts';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { alertConfig } from '../support/alerts.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedPoint, Receiver } from '../support/receiver.ts';
 import { storeOn } from '../support/store.ts';
+import { failingWorkloads, healthyWorkloads } from './alert-workloads.ts';
 import { type AlertRecording, RECORDING, type RecordedContainer, type RecordedSeries } from './recording.ts';
-import { failingWorkloads, healthyWorkloads } from './workloads.ts';
 
 const INTERVAL_S = 10;
 const STOP_AFTER_MS = 60_000;
@@ -60,7 +60,7 @@ async function record(t: ExecutionContext, minutes: number): Promise<AlertRecord
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const group = uniqueName('record');
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--interval', `${INTERVAL_S}s`],
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { clientOf, type PrivateDockerd, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
-import type { Setting } from './bench.ts';
+import type { BenchInput } from './bench.ts';
 import { type CountingReceiver, startReceiver } from './receiver.ts';
 
-export const IMAGE = 'portlight-bench:busybox';
+export const BENCH_IMAGE = 'portlight-bench:busybox';
 
 /** Node's flags to write CPU and heap profiles into a directory when the process ends. */
 export function profiling(profiles: string | undefined, name: string): string[] {
@@ -40,8 +40,8 @@ export interface Observer {
   readonly flags?: readonly string[];
 }
 
-export function startAgent(
-  { cli, profiles }: Setting,
+export function spawnObserver(
+  { cli, profiles }: BenchInput,
   { endpoint, dockerHost, interval = '10s', name, args = [], env = {}, flags = [] }: Observer,
 ): ChildProcess {
   const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
@@ -71,7 +71,7 @@ export function startAgent(
 }
 
 /** A Docker daemon that ends with the bench, however the bench ends. */
-export async function withDaemon<T>(
+export async function withBenchDaemon<T>(
   work: (dockerd: PrivateDockerd, docker: Docker) => Promise<T>,
 ): Promise<T> {
   const dockerd = await startDockerd({ ownNetwork: true });
@@ -87,15 +87,15 @@ export async function withDaemon<T>(
   }
 }
 
-export interface Host {
+export interface BenchHost {
   readonly dockerd: PrivateDockerd;
   readonly docker: Docker;
   readonly receiver: CountingReceiver;
 }
 
 /** A Docker daemon for the bench, and a receiver that counts. */
-export const withHost = <T>(work: (host: Host) => Promise<T>, what?: 'counts' | 'ages'): Promise<T> =>
-  withDaemon(async (dockerd, docker) => {
+export const withHost = <T>(work: (host: BenchHost) => Promise<T>, what?: 'counts' | 'ages'): Promise<T> =>
+  withBenchDaemon(async (dockerd, docker) => {
     const receiver = await startReceiver(what);
     try {
       return await work({ dockerd, docker, receiver });
@@ -110,7 +110,7 @@ export async function startContainers(docker: Docker, count: number, from = 0): 
   for (let index = from; index < count; index++) {
     const container = await docker.createContainer({
       name: `bench-${index}`,
-      Image: IMAGE,
+      Image: BENCH_IMAGE,
       Cmd: ['sh', '-c', 'trap exit TERM; while :; do sleep 3600 & wait; done'],
       HostConfig: { Memory: 64 * 1024 * 1024 },
     });

@@ -2,7 +2,7 @@
 import type { PeerSearch } from './peers/peer.ts';
 
 /** The target of a figure. */
-export interface Target {
+export interface FigureTarget {
   readonly most?: number;
   readonly least?: number;
   /** Factor by which the figure must be better than each peer's, by peer. */
@@ -10,7 +10,7 @@ export interface Target {
 }
 
 /** One line of a bench's table. */
-export interface Measured {
+export interface Figure {
   readonly what: string;
   readonly value: number;
   /** '' for a count. */
@@ -18,7 +18,7 @@ export interface Measured {
   /** The same figure of each peer, measured in the same run. */
   readonly beside?: Readonly<Record<string, number>>;
   readonly moreIsBetter?: boolean;
-  readonly target?: Target;
+  readonly target?: FigureTarget;
 }
 
 export interface Curve {
@@ -36,12 +36,12 @@ export interface Plot {
 }
 
 export interface Findings {
-  readonly rows: readonly Measured[];
+  readonly rows: readonly Figure[];
   readonly plot?: Plot;
 }
 
 /** The input of a bench. */
-export interface Setting {
+export interface BenchInput {
   /** Path of the built command line. */
   readonly cli: string;
   /** Programs of peers, by the peer's name. */
@@ -59,7 +59,7 @@ export interface Bench {
   readonly about: string;
   /** Whether peers take part: the page then lists their versions, and which are missing. */
   readonly runsPeers?: boolean;
-  run(setting: Setting): Promise<Findings>;
+  run(setting: BenchInput): Promise<Findings>;
 }
 
 /** The quantile of values. @param part 0.5 for the median */
@@ -69,11 +69,11 @@ export function quantile(values: readonly number[], part: number): number {
 }
 
 /** Factor by which a figure is better than another value. */
-export const advantage = ({ value, moreIsBetter }: Measured, other: number): number =>
+export const advantage = ({ value, moreIsBetter }: Figure, other: number): number =>
   moreIsBetter ? value / other : other / value;
 
 /** How far a figure misses its target, one text for each part; empty where the target is met. */
-export function missed(measured: Measured): string[] {
+export function missed(measured: Figure): string[] {
   const { value, target = {}, beside = {} } = measured;
   const by = (ratio: number) => `${Math.ceil((ratio - 1) * 100)} %`;
   return [

@@ -15,7 +15,7 @@ const AROUND = Buffer.byteLength(entry('', 0));
 const STACK = 10;
 
 /** Records in `lines` lines: for peers the message is a record by itself; for the agent it is part of the trace. */
-export const recordsOf = (format: LogFormat, lines: number): { ours: number; theirs: number } =>
+export const recordCounts = (format: LogFormat, lines: number): { ours: number; theirs: number } =>
   format === 'multiline'
     ? { ours: lines / STACK, theirs: (2 * lines) / STACK }
     : { ours: lines, theirs: lines };
@@ -23,7 +23,7 @@ export const recordsOf = (format: LogFormat, lines: number): { ours: number; the
 /** The texts of a file by line number; `size` is that of an entry where the format does not fix it. */
 type Texts = (file: number, size: number) => (index: number) => string;
 
-export const texts: Readonly<Record<LogFormat, Texts>> = {
+export const lineTexts: Readonly<Record<LogFormat, Texts>> = {
   plain: (file, size) => (index) =>
     `10.0.${file}.${index % 256} - - 'GET /api/items/${String(index).padStart(8, '0')} HTTP/1.1' 200 `.padEnd(
       size - AROUND,

@@ -33,7 +33,7 @@ export function treeOf(pid: number): number[] {
 }
 
 /** The processes of a daemon: itself and containerd, without the containers' shims. */
-export function daemonOf(pid: number): number[] {
+export function daemonProcesses(pid: number): number[] {
   return treeOf(pid).filter((each) => {
     const name = attempt(() => readFileSync(`/proc/${each}/comm`, 'latin1').trim());
     return name === 'dockerd' || name === 'containerd';

@@ -5,25 +5,25 @@ import { formatTable } from '../../exporters/console/table.ts';
 
 const MOST = 15;
 
-interface Frame {
+interface CallFrame {
   readonly functionName: string;
   readonly url: string;
   readonly lineNumber: number;
 }
 
 interface CpuProfile {
-  readonly nodes: readonly { readonly id: number; readonly callFrame: Frame }[];
+  readonly nodes: readonly { readonly id: number; readonly callFrame: CallFrame }[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 }
 
 interface HeapNode {
-  readonly callFrame: Frame;
+  readonly callFrame: CallFrame;
   readonly selfSize: number;
   readonly children: readonly HeapNode[];
 }
 
-const place = ({ functionName, url, lineNumber }: Frame): string =>
+const place = ({ functionName, url, lineNumber }: CallFrame): string =>
   `${functionName || '(anonymous)'} ${url.replace(/^.*\/(?=(node_modules|dist|agent|collectors|exporters)\/)/, '')}:${lineNumber + 1}`;
 
 function ranked(sums: ReadonlyMap<string, number>): [string, number][] {

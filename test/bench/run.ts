@@ -10,7 +10,7 @@ import { Argument, Command, InvalidArgumentError } from 'commander';
 import { buildAgent } from './agent.ts';
 import type { Bench } from './bench.ts';
 import { type Name, names } from './names.ts';
-import { peers as known } from './peers/index.ts';
+import { benchPeers as known } from './peers/index.ts';
 import { digest } from './profile.ts';
 import { keepResult, writePage } from './results.ts';
 import { terminalTable } from './table.ts';

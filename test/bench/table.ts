@@ -1,13 +1,13 @@
 /** Formats figures as a table, for the terminal and for docs/performance.md. */
 import { formatTable } from '../../exporters/console/table.ts';
-import { advantage, type Measured, missed } from './bench.ts';
+import { advantage, type Figure, missed } from './bench.ts';
 
 const rounded = (value: number): string =>
   Number(value.toPrecision(3)).toLocaleString('en-US', { maximumSignificantDigits: 3 });
 
 const withUnit = (value: number, unit: string): string => `${rounded(value)} ${unit}`.trim();
 
-function targetOf(measured: Measured): string {
+function targetOf(measured: Figure): string {
   const { most, least, times = {} } = measured.target ?? {};
   const parts = [
     ...(most === undefined ? [] : [`≤ ${withUnit(most, measured.unit)}`]),
@@ -20,7 +20,7 @@ function targetOf(measured: Measured): string {
 }
 
 /** The head, and a row for each figure. Each peer with a figure has a column. */
-function cellsOf(rows: readonly Measured[]): { head: string[]; cells: string[][] } {
+function cellsOf(rows: readonly Figure[]): { head: string[]; cells: string[][] } {
   const others = [...new Set(rows.flatMap(({ beside = {} }) => Object.keys(beside)))];
   const cells = rows.map((measured) => [
     measured.what,
@@ -36,13 +36,13 @@ function cellsOf(rows: readonly Measured[]): { head: string[]; cells: string[][]
 }
 
 /** A table for a terminal. */
-export function terminalTable(rows: readonly Measured[]): string {
+export function terminalTable(rows: readonly Figure[]): string {
   const { head, cells } = cellsOf(rows);
   return formatTable(head, cells, head.slice(1, -1)).join('\n');
 }
 
 /** A table in Markdown. */
-export function markdownTable(rows: readonly Measured[]): string[] {
+export function markdownTable(rows: readonly Figure[]): string[] {
   const { head, cells } = cellsOf(rows);
   return [head, head.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`);
 }

@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import test from 'ava';
-import { AgentProcess, listenUrl, startAgent } from '../support/agent.ts';
+import { AgentProcess, listenUrl, spawnAgent } from '../support/agent.ts';
 import { closeBrowser, openPage } from '../support/page.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -33,7 +33,7 @@ function ask(url: string, headers: Record<string, string> = {}, method = 'GET'):
 const PATHS = ['/api/containers', '/api/stream', '/metrics', '/metrics/cadvisor', '/status', '/api/agent'];
 
 test('on loopback no token is required, and other sites get no data', async (t) => {
-  const url = await listenUrl(await startAgent(t));
+  const url = await listenUrl(await spawnAgent(t));
   const { port } = new URL(url);
   t.is((await ask(`${url}/api/containers`)).status, 200);
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'app.localhost'])
@@ -61,7 +61,7 @@ test('on loopback no token is required, and other sites get no data', async (t) 
 });
 
 test('only GET and HEAD are allowed, and the security headers allow no foreign scripts', async (t) => {
-  const url = await listenUrl(await startAgent(t));
+  const url = await listenUrl(await spawnAgent(t));
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
     t.is((await ask(`${url}/api/containers`, {}, method)).status, 405, method);
   t.is((await ask(`${url}/api/containers`, {}, 'HEAD')).body, '');
@@ -87,7 +87,7 @@ test('only GET and HEAD are allowed, and the security headers allow no foreign s
 test('beyond loopback a token is generated, logged once and required; browsers log in with a form', async (t) => {
   const dataDirectory = temporaryDirectory(t);
   const beyond = ['--listen', '0.0.0.0:0', '--log-level', 'info'];
-  const agent = await startAgent(t, { args: beyond, dataDirectory });
+  const agent = await spawnAgent(t, { args: beyond, dataDirectory });
   const url = (await listenUrl(agent)).replace('0.0.0.0', '127.0.0.1');
   const path = join(dataDirectory, 'token');
   const token = readFileSync(path, 'utf8').trim();
@@ -137,7 +137,7 @@ test('beyond loopback a token is generated, logged once and required; browsers l
   t.false(other.url().includes(token), 'removed from the address');
 
   await agent.stop();
-  const next = await startAgent(t, { args: beyond, dataDirectory });
+  const next = await spawnAgent(t, { args: beyond, dataDirectory });
   const nextUrl = (await listenUrl(next)).replace('0.0.0.0', '127.0.0.1');
   t.false(next.stderr.includes(token), 'not logged again');
   t.is((await ask(`${nextUrl}/api/containers`, bearer(token))).status, 200);
@@ -156,14 +156,14 @@ test('a token that is too short is refused', async (t) => {
 });
 
 test('dashboard.hosts allows further host names', async (t) => {
-  const agent = await startAgent(t, { variables: { PORTLIGHT_DASHBOARD_HOSTS: 'docker-1.example' } });
+  const agent = await spawnAgent(t, { variables: { PORTLIGHT_DASHBOARD_HOSTS: 'docker-1.example' } });
   const url = await listenUrl(agent);
   t.is((await ask(`${url}/api/containers`, { host: 'docker-1.example' })).status, 200);
   t.is((await ask(`${url}/api/containers`, { host: 'docker-2.example' })).status, 403);
 });
 
 test('the dashboard can be disabled', async (t) => {
-  const url = await listenUrl(await startAgent(t, { variables: { PORTLIGHT_DASHBOARD_ENABLED: 'false' } }));
+  const url = await listenUrl(await spawnAgent(t, { variables: { PORTLIGHT_DASHBOARD_ENABLED: 'false' } }));
   t.is((await ask(`${url}/`)).status, 404);
   t.is((await ask(`${url}/api/containers`)).status, 404);
   t.is((await ask(`${url}/metrics`)).status, 200);

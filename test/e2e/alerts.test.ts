@@ -1,4 +1,5 @@
 /** Real containers: one failing container per rule, and healthy ones. */
+
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -6,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { AlertJson } from '../../exporters/alerts/alert.ts';
-import { listenUrl, portlight, startAgent } from '../support/agent.ts';
+import { listenUrl, portlight, spawnAgent } from '../support/agent.ts';
 import {
   type ContainerOptions,
   docker,
@@ -19,9 +20,8 @@ import {
 import { freePort } from '../support/port.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
-
-const MIB = 1024 ** 2;
 
 test.before(ensureImage);
 
@@ -149,7 +149,7 @@ test('each rule fires for its container only, and resolves', async (t) => {
     alertmanager: { urls: [alertmanager.url], resend: '1s' },
     webhooks: { hook: { url: hook.url } },
   });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--config', config],
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
@@ -174,7 +174,7 @@ test('each rule fires for its container only, and resolves', async (t) => {
     });
   };
   const HOLD = 'while :; do sleep 0.2; done';
-  const limited = { Memory: 60 * MIB, ShmSize: 64 * MIB, MemorySwap: 60 * MIB };
+  const limited = { Memory: 60 * MEBIBYTE, ShmSize: 64 * MEBIBYTE, MemorySwap: 60 * MEBIBYTE };
   const fill = (mib: number, name: string) => `head -c ${mib}m /dev/zero > /dev/shm/${name}`;
   // All at once, because each takes a while.
   const [full, , , forker, throttled, , , unhealthy, , , opener, thrasher] = await Promise.all([
@@ -200,7 +200,10 @@ test('each rule fires for its container only, and resolves', async (t) => {
         Healthcheck: { Test: ['CMD-SHELL', 'test ! -e /tmp/sick'], Interval: 5e8, Timeout: 5e9, Retries: 1 },
       },
     }),
-    run('eater', { script: 'sleep 10; tail /dev/zero', host: { Memory: 20 * MIB, MemorySwap: 20 * MIB } }),
+    run('eater', {
+      script: 'sleep 10; tail /dev/zero',
+      host: { Memory: 20 * MEBIBYTE, MemorySwap: 20 * MEBIBYTE },
+    }),
     run('talker', {
       script: `i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i + 1)); sleep 0.02; done; ${HOLD}`,
       labels: { 'portlight.logs.rate_limit': '5', [FLOOD]: 'true' },
@@ -211,7 +214,7 @@ test('each rule fires for its container only, and resolves', async (t) => {
     }),
     run('thrasher', {
       script: `head -c 60m /dev/zero > /tmp/large; while :; do cat /tmp/large > /dev/null; done`,
-      host: { Memory: 6 * MIB, MemorySwap: 6 * MIB, CpuShares: 64 },
+      host: { Memory: 6 * MEBIBYTE, MemorySwap: 6 * MEBIBYTE, CpuShares: 64 },
       // Its page cache counts as in use at times.
       labels: { 'portlight.alert.memory': 'off', 'portlight.alert.memory_forecast': 'off' },
     }),
@@ -255,7 +258,11 @@ test('each rule fires for its container only, and resolves', async (t) => {
       () => Promise.all(['starved', 'hog'].map((one) => docker.getContainer(names[one]!).kill())),
     ],
     ['unhealthy', 'unhealthy', () => execute(unhealthy!, 'rm /tmp/sick')],
-    ['thrasher', 'memory_pressure', () => thrasher!.update({ Memory: 256 * MIB, MemorySwap: 256 * MIB })],
+    [
+      'thrasher',
+      'memory_pressure',
+      () => thrasher!.update({ Memory: 256 * MEBIBYTE, MemorySwap: 256 * MEBIBYTE }),
+    ],
     ['writer', 'disk', async () => {}],
     ['eater', 'oom_kill', async () => {}],
     ['talker', 'log_rate', async () => {}],
@@ -322,9 +329,9 @@ test('each rule fires for its container only, and resolves', async (t) => {
       )!;
   const ofFull = firing('full');
   t.true(Number(ofFull.attributes['portlight.alert.value']) >= 0.9);
-  t.is(ofFull.attributes['portlight.alert.limit'], 60 * MIB);
+  t.is(ofFull.attributes['portlight.alert.limit'], 60 * MEBIBYTE);
   t.true((JSON.parse(String(ofFull.attributes['portlight.alert.series'])) as unknown[]).length >= 3);
-  t.true(Number(ofFull.attributes['portlight.alert.memory.shmem']) > 50 * MIB);
+  t.true(Number(ofFull.attributes['portlight.alert.memory.shmem']) > 50 * MEBIBYTE);
   t.is(ofFull.attributes['portlight.alert.label.team'], 'test');
   const ofCrasher = firing('crasher');
   t.deepEqual(ofCrasher.attributes['portlight.alert.log'], ['about to fail']);
@@ -362,11 +369,11 @@ test('after a kill, the agent repeats no alert, and resolves those of its predec
   const container = await runContainer(t, {
     name,
     script: 'head -c 56m /dev/zero > /dev/shm/a; while :; do sleep 0.2; done',
-    host: { Memory: 60 * MIB, ShmSize: 64 * MIB, MemorySwap: 60 * MIB },
+    host: { Memory: 60 * MEBIBYTE, ShmSize: 64 * MEBIBYTE, MemorySwap: 60 * MEBIBYTE },
   });
   const dataDirectory = temporaryDirectory(t);
   const start = () =>
-    startAgent(t, {
+    spawnAgent(t, {
       dataDirectory,
       args: ['--config', config],
       variables: {

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, spawnAgent } from '../support/agent.ts';
 import { ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
 import { closeBrowser, openPage } from '../support/page.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -15,7 +15,7 @@ const PRODUCTS = ['apples', 'bread', 'cheese'];
 
 test('a new container appears with its log, which can be searched, and its exit is on the timeline', async (t) => {
   const name = uniqueName('seen');
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     // All measurements are live samples.
     args: ['--interval', '1h'],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` },
@@ -100,7 +100,7 @@ test('containers are grouped by their Compose project, sorted and filtered', asy
       labels: { 'com.docker.compose.project': project!, 'com.docker.compose.service': service! },
       host: { NanoCpus: 2e8 },
     });
-  const agent = await startAgent(t, { variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` } });
+  const agent = await spawnAgent(t, { variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` } });
   const { page, complaints } = await openPage(t, await listenUrl(agent));
   await page.getByRole('button', { name: /^till 2 of 2/ }).waitFor();
   const names = () => page.locator('.rows .row .cell.name a').allInnerTexts();
@@ -133,7 +133,7 @@ END
       head -c 1000000 /dev/zero | tr '\\0' 'm'; echo; echo last; sleep 600`,
     labels: { 'com.docker.compose.project': evil, 'com.docker.compose.service': `\u202e${evil}` },
   });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*`, PORTLIGHT_LOGS_FIRST_SIGHT: 'start' },
   });
   const url = await listenUrl(agent);
@@ -171,14 +171,14 @@ END
 test('the page reconnects after a restart of the agent, and shows what it missed', async (t) => {
   const name = uniqueName('again');
   const variables = { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` };
-  const first = await startAgent(t, { variables });
+  const first = await spawnAgent(t, { variables });
   const url = await listenUrl(first);
   const { page } = await openPage(t, url);
   await page.getByText('live', { exact: true }).waitFor();
   await first.stop();
   await page.getByText(/^no answer for/).waitFor();
   await runContainer(t, { name, script: 'sleep 600' });
-  await startAgent(t, { variables, args: ['--listen', new URL(url).host] });
+  await spawnAgent(t, { variables, args: ['--listen', new URL(url).host] });
   await page.getByRole('link', { name }).waitFor();
   await page.getByText('live', { exact: true }).waitFor();
   t.is(await page.getByText(/^no answer for/).count(), 0);
@@ -188,7 +188,7 @@ test('a container near its memory limit has an alert with evidence, until it rec
   const name = uniqueName('full');
   const config = join(temporaryDirectory(t), 'portlight.yaml');
   writeFileSync(config, 'alerts: {rules: [{name: memory, for: 1s}]}\n');
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--config', config],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` },
   });

@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { healthyWorkloads } from '../alerts/workloads.ts';
-import { startAgent } from '../support/agent.ts';
+import { healthyWorkloads } from '../alerts/alert-workloads.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { Receiver } from '../support/receiver.ts';
 
@@ -19,7 +19,7 @@ test('healthy containers fire no alerts', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const group = uniqueName('healthy');
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--interval', '1s'],
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),

@@ -3,10 +3,10 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { LIVE_INTERVAL_MS } from '../../agent/rounds/live-sampler.ts';
-import { crowd } from '../support/cast.ts';
 import { startDemoHour } from '../support/demo-hour.ts';
-import { Feed } from '../support/feed.ts';
 import { closeBrowser, openPage, violations } from '../support/page.ts';
+import { SimulatedHost } from '../support/simulated-host.ts';
+import { crowd } from '../support/synthetic-containers.ts';
 import { waitFor } from '../support/wait.ts';
 
 test.after.always(closeBrowser);
@@ -53,7 +53,7 @@ test.serial('the page is 150 KB at most, compressed', (t) => {
 
 // Serial: other pages would cost frames.
 test.serial('of 500 containers only visible ones are rendered, and the list scrolls smoothly', async (t) => {
-  const feed = await Feed.start(crowd(500));
+  const feed = await SimulatedHost.start(crowd(500));
   t.teardown(() => feed.stop());
   await feed.past(600_000);
   const { page, complaints } = await openPage(t, feed.url);

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
-import { AgentProcess, CLI, listenUrl, portlight, startAgent } from '../support/agent.ts';
+import { AgentProcess, CLI, listenUrl, portlight, spawnAgent } from '../support/agent.ts';
 import { docker, ensureImage, IMAGE, runContainer, uniqueName } from '../support/docker.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { portlightLine, Terminal } from '../support/terminal.ts';
@@ -91,7 +91,7 @@ test('every list is available as table, JSON and YAML', async (t) => {
     t.deepEqual(shapeOf(one), shapeOf(other), view);
     t.is((await portlight(t, [view, '-o', 'table'], ALONE)).code, 0);
   }
-  const agent = await startAgent(t);
+  const agent = await spawnAgent(t);
   const listen = new URL(await listenUrl(agent)).host;
   const status = await portlight(t, ['status', '--listen', listen, '-o', 'yaml']);
   t.is((parse(status.stdout) as { pid: number }).pid, agent.pid);
@@ -230,7 +230,7 @@ test('with a running agent, ps and events show its data', async (t) => {
   const name = uniqueName('agent');
   const before = uniqueName('before');
   await (await runContainer(t, { name: before, script: 'exit 4' })).wait();
-  const agent = await startAgent(t);
+  const agent = await spawnAgent(t);
   const variables = { PORTLIGHT_LISTEN: new URL(await listenUrl(agent)).host };
   const container = await runContainer(t, {
     name,
@@ -261,7 +261,7 @@ test('with a running agent, ps and events show its data', async (t) => {
 
 test('beyond loopback the commands send the token', async (t) => {
   const dataDirectory = temporaryDirectory(t);
-  const agent = await startAgent(t, { dataDirectory, args: ['--listen', '0.0.0.0:0'] });
+  const agent = await spawnAgent(t, { dataDirectory, args: ['--listen', '0.0.0.0:0'] });
   const listen = new URL(await listenUrl(agent)).host;
   const known = await portlight(t, ['status', '--listen', listen, '--data-dir', dataDirectory]);
   t.is(known.code, 0, known.stderr);
@@ -284,7 +284,7 @@ const UNPRIVILEGED = [
   'without access to the daemon, commands use the agent',
   async (t) => {
     const name = uniqueName('unprivileged');
-    const agent = await startAgent(t);
+    const agent = await spawnAgent(t);
     const listen = new URL(await listenUrl(agent)).host;
     await runContainer(t, { name, script: 'echo hello; echo "ERROR: no" >&2; sleep 600' });
     const ask = async (args: readonly string[], at = listen) => {

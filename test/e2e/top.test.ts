@@ -2,7 +2,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, spawnAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { portlightLine, Terminal, type TerminalOptions } from '../support/terminal.ts';
@@ -193,7 +193,7 @@ test('without colours the cursor is still visible', async (t) => {
 
 test('with a running agent, top shows its data', async (t) => {
   const name = uniqueName('shared');
-  const agent = await startAgent(t);
+  const agent = await spawnAgent(t);
   const variables = { PORTLIGHT_LISTEN: new URL(await listenUrl(agent)).host };
   const container = await runContainer(t, { name, script: 'while :; do echo tick; sleep 0.2; done' });
   const terminal = await startTop(t, ['--all', '--filter', name.slice(-12)], { ...LARGE, variables });

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Status } from '../../exporters/shared/status.ts';
-import { AgentProcess, CLI, listenUrl, startAgent } from '../support/agent.ts';
+import { AgentProcess, CLI, listenUrl, spawnAgent } from '../support/agent.ts';
 import { docker, ensureImage, execute, FLOOD, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -29,7 +29,7 @@ for (const { protocol, status } of [
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
     receiver.fault = () => ({ status, retryAfter: '1' });
-    await startAgent(t, {
+    await spawnAgent(t, {
       variables: {
         OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint(protocol),
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
@@ -53,7 +53,7 @@ test('refused records are quarantined and counted, and later ones are delivered'
   t.teardown(() => receiver.stop());
   receiver.fault = (signal) => (signal === 'logs' ? { status: 400 } : undefined);
   const dataDirectory = temporaryDirectory(t);
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     dataDirectory,
   });
@@ -97,7 +97,7 @@ test('after kill -9 the agent continues from its position', async (t) => {
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
-  const first = await startAgent(t, { variables, dataDirectory });
+  const first = await spawnAgent(t, { variables, dataDirectory });
   const name = uniqueName('killed');
   // The container writes the rest when the second agent runs.
   const script = counting(200).replace(
@@ -112,7 +112,7 @@ test('after kill -9 the agent continues from its position', async (t) => {
   await first.exit;
   const before = new Set(bodiesOf(receiver, name)).size;
   await container.rename({ name: `${name}-renamed` });
-  await startAgent(t, { variables, dataDirectory });
+  await spawnAgent(t, { variables, dataDirectory });
   await execute(container, 'touch /on');
   await waitFor('the last line', () => bodiesOf(receiver, `${name}-renamed`).includes('end'));
 
@@ -139,12 +139,12 @@ test('a stopped agent has delivered what it read, and the next one repeats nothi
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
   const name = uniqueName('stopped');
-  let agent = await startAgent(t, { variables, dataDirectory });
+  let agent = await spawnAgent(t, { variables, dataDirectory });
   await runContainer(t, { name, script: counting(300) });
   for (let stop = 1; stop <= 3; stop++) {
     await waitFor('some lines', () => bodiesOf(receiver, name).length > stop * 40);
     t.is((await agent.stop()).code, 0);
-    agent = await startAgent(t, { variables, dataDirectory });
+    agent = await spawnAgent(t, { variables, dataDirectory });
   }
   await waitFor('the last line', () => bodiesOf(receiver, name).includes('end'));
   t.deepEqual(bodiesOf(receiver, name), numbers(300));
@@ -157,7 +157,7 @@ test('with an unavailable receiver SIGTERM exits with 0, and waiting records are
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
   const name = uniqueName('down');
-  const agent = await startAgent(t, { variables, dataDirectory });
+  const agent = await spawnAgent(t, { variables, dataDirectory });
   await runContainer(t, { name, script: counting(50) });
   await waitFor('the failure', () => agent.stderr.includes('cannot send logs'));
   await waitFor('the last line', async () => {
@@ -167,7 +167,7 @@ test('with an unavailable receiver SIGTERM exits with 0, and waiting records are
   t.is((await agent.stop()).code, 0);
   receiver.fault = () => undefined;
   t.deepEqual(bodiesOf(receiver, name), []);
-  await startAgent(t, { variables, dataDirectory });
+  await spawnAgent(t, { variables, dataDirectory });
   await waitFor('the waiting records', () => bodiesOf(receiver, name).includes('end'));
   t.deepEqual(bodiesOf(receiver, name), numbers(50));
 });
@@ -182,13 +182,13 @@ test('with a receiver that never answers SIGTERM exits with 0, and a second sign
     OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
   };
   await runContainer(t, { script: 'while :; do echo tick; sleep 0.1; done' });
-  const patient = await startAgent(t, { variables });
+  const patient = await spawnAgent(t, { variables });
   await sleep(1000);
   const started = performance.now();
   t.is((await patient.stop()).code, 0);
   const patience = performance.now() - started;
 
-  const hurried = await startAgent(t, { variables });
+  const hurried = await spawnAgent(t, { variables });
   await sleep(1000);
   hurried.kill('SIGINT');
   await waitFor('the first signal', () => hurried.stderr.includes('shutting down'));
@@ -201,7 +201,7 @@ test('with a receiver that never answers SIGTERM exits with 0, and a second sign
 test('a short-lived --rm container has all its events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('brief');
   await runContainer(t, { name, script: 'echo brief', host: { AutoRemove: true } });
   await waitFor('its removal', () =>
@@ -228,7 +228,7 @@ test('a short-lived --rm container has all its events', async (t) => {
 test('a last line without a newline arrives', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('unfinished');
   await runContainer(t, { name, script: 'echo one; sleep 0.5; printf two' });
   await waitFor('the last line', () => bodiesOf(receiver, name).length === 2);
@@ -238,7 +238,7 @@ test('a last line without a newline arrives', async (t) => {
 test('labels with the names of event attributes do not break events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('labels');
   await runContainer(t, {
     name,
@@ -259,13 +259,13 @@ test('a container that restarted while the agent was down has metrics', async (t
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
   const name = uniqueName('meanwhile');
-  const first = await startAgent(t, { variables, dataDirectory });
+  const first = await spawnAgent(t, { variables, dataDirectory });
   const container = await runContainer(t, { name, script: 'sleep 600' });
   await waitFor('metrics', () => receiver.pointsOf(name, 'container.memory.usage').length > 0);
   t.is((await first.stop()).code, 0);
   await container.restart({ t: 0 });
   const before = receiver.pointsOf(name, 'container.memory.usage').length;
-  await startAgent(t, { variables, dataDirectory });
+  await spawnAgent(t, { variables, dataDirectory });
   await waitFor('the events during the downtime', () =>
     receiver.logsOf(name).some(({ eventName }) => eventName === 'docker.container.restart'),
   );
@@ -288,7 +288,7 @@ test('a large backlog does not keep the agent from stopping', async (t) => {
     script: 'yes 0123456789012345678901234567890123456789 | head -c 60000000; sleep 600',
   });
   await waitFor('the log', async () => (await container.inspect()).State.Running);
-  const agent = await startAgent(t, { variables });
+  const agent = await spawnAgent(t, { variables });
   await waitFor('the failure', () => agent.stderr.includes('cannot send logs'));
   t.is((await agent.stop()).code, 0);
 });

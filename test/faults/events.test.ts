@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type Docker from 'dockerode';
 import { importBusybox } from '../../agent/setup/images.ts';
-import { AgentProcess, listenUrl, startAgent } from '../support/agent.ts';
+import { AgentProcess, listenUrl, spawnAgent } from '../support/agent.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
 import { AT_RISK_MS, type Deed, isBlind, Outages, Storm } from '../support/storm.ts';
@@ -185,7 +185,7 @@ test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
   t.teardown(() => receiver.stop());
   // Of its own: a daemon remembers 256 events, which others' tests need.
   const { docker, host } = await ownDaemon(t);
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--docker-host', host],
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
   });

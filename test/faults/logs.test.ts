@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import {
   docker,
   ensureImage,
@@ -53,7 +53,7 @@ const observe = async (t: ExecutionContext, variables: Record<string, string> = 
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
   const start = () =>
-    startAgent(t, {
+    spawnAgent(t, {
       variables: {
         OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
         PORTLIGHT_METRICS_DISABLE: 'cpu,memory,network,host,state,pids,disk,filesystem,daemon',

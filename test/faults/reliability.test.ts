@@ -3,20 +3,22 @@
  * Nothing may be lost, and duplicates must have the same uid. `npm run test:faults` runs it for twenty
  * minutes and writes docs/reliability.md. In `npm test` each fault is short.
  */
+
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
+import type { Signal } from '../../config/destinations.ts';
 import type { Status } from '../../exporters/shared/status.ts';
 import { AgentProcess, listenUrl } from '../support/agent.ts';
 import { IMAGE } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
-import { type FaultName, faults, HostileReceiver, makeCertificates } from '../support/hostile.ts';
+import { type FaultName, FaultyReceiver, faults, makeCertificates } from '../support/faulty-receiver.ts';
 import { Random } from '../support/random.ts';
-import { type ReceivedLog, type ReceivedPoint, Receiver, type Signal } from '../support/receiver.ts';
-import { type Outcome, reliabilityPage } from '../support/reliability-page.ts';
+import { type ReceivedLog, type ReceivedPoint, Receiver } from '../support/receiver.ts';
+import { type CampaignResult, reliabilityPage } from '../support/reliability-page.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -32,7 +34,7 @@ const MAX_RSS = 200 * 1024 * 1024;
 /** Time to deliver everything that waits. A backoff is up to half a minute. */
 const DRAIN_MS = 90_000;
 
-const outcomes: Outcome[] = [];
+const outcomes: CampaignResult[] = [];
 
 /** Prints one number in each line, and continues from the last one after a restart. */
 const COUNTING =
@@ -123,7 +125,7 @@ interface CampaignOptions {
 
 /** An agent, a receiver that fails on command, and a load. */
 class Campaign {
-  readonly hostile: HostileReceiver;
+  readonly faultyReceiver: FaultyReceiver;
   readonly daemon: OwnDaemon;
   readonly load: Load;
   readonly dataDirectory: string;
@@ -139,13 +141,13 @@ class Campaign {
 
   private constructor(
     t: ExecutionContext,
-    hostile: HostileReceiver,
+    faultyReceiver: FaultyReceiver,
     daemon: OwnDaemon,
     dataDirectory: string,
     variables: Record<string, string>,
   ) {
     this.t = t;
-    this.hostile = hostile;
+    this.faultyReceiver = faultyReceiver;
     this.daemon = daemon;
     this.load = new Load(daemon.docker);
     this.dataDirectory = dataDirectory;
@@ -154,15 +156,15 @@ class Campaign {
 
   static async start(t: ExecutionContext, options: CampaignOptions = {}): Promise<Campaign> {
     const certificates = options.tls === true ? makeCertificates(temporaryDirectory(t)) : undefined;
-    const hostile = await HostileReceiver.start(certificates);
-    t.teardown(() => hostile.stop());
+    const faultyReceiver = await FaultyReceiver.start(certificates);
+    t.teardown(() => faultyReceiver.stop());
     const campaign = new Campaign(
       t,
-      hostile,
+      faultyReceiver,
       await ownDaemon(t),
       options.dataDirectory ?? temporaryDirectory(t),
       {
-        OTEL_EXPORTER_OTLP_ENDPOINT: hostile.endpoint,
+        OTEL_EXPORTER_OTLP_ENDPOINT: faultyReceiver.endpoint,
         OTEL_EXPORTER_OTLP_TIMEOUT: '1500',
         ...(certificates !== undefined && { OTEL_EXPORTER_OTLP_CERTIFICATE: certificates.ca }),
         ...options.variables,
@@ -193,7 +195,7 @@ class Campaign {
   async killAgent(): Promise<void> {
     const from = Date.now();
     this.agent!.kill('SIGKILL');
-    this.hostile.note('kill -9');
+    this.faultyReceiver.note('kill -9');
     this.earlierStderr += (await this.agent!.exit).stderr;
     await this.startAgent();
     const url = await listenUrl(this.agent!);
@@ -239,7 +241,7 @@ class Campaign {
 
   /** Ends the load, and waits until everything is delivered. */
   async finish(): Promise<void> {
-    await this.hostile.setFault(undefined);
+    await this.faultyReceiver.setFault(undefined);
     await this.load.finish();
     const { t } = this;
     await waitFor(
@@ -260,7 +262,7 @@ class Campaign {
   }
 
   private get all(): readonly Receiver[] {
-    return [this.hostile.receiver, this.hostile.rejected, this.readQuarantine()];
+    return [this.faultyReceiver.receiver, this.faultyReceiver.rejected, this.readQuarantine()];
   }
 
   /** Lines of a container that did not arrive. */
@@ -295,7 +297,7 @@ class Campaign {
   }
 
   /** Checks that nothing was lost, and that duplicates have the same uid. @returns what arrived */
-  async check(): Promise<Omit<Outcome, 'name' | 'seconds' | 'faults'>> {
+  async check(): Promise<Omit<CampaignResult, 'name' | 'seconds' | 'faults'>> {
     const { t } = this;
     const logs = this.logs();
     let lines = 0;
@@ -338,7 +340,7 @@ class Campaign {
           `events of ${id}:`,
           ...history,
           'actions of the test:',
-          ...this.hostile.journal,
+          ...this.faultyReceiver.journal,
           this.earlierStderr,
           this.stderr,
         ].join('\n'),
@@ -350,7 +352,7 @@ class Campaign {
       events: eventUids.size,
       points: this.all.reduce((sum, { points }) => sum + points.length, 0),
       repeats,
-      refused: this.readQuarantine().logs.length + this.hostile.rejected.logs.length,
+      refused: this.readQuarantine().logs.length + this.faultyReceiver.rejected.logs.length,
       lost: 0,
       maxRss: this.maxRss,
     };
@@ -377,25 +379,25 @@ test.serial(
     t.timeout(LONGEST_MS);
     const started = Date.now();
     const campaign = await Campaign.start(t, { tls: true });
-    const { hostile } = campaign;
+    const { faultyReceiver } = campaign;
     const recovery = new Map<FaultName, number>();
     const runFault = async (fault: FaultName, ms: number) => {
-      await hostile.setFault(fault);
+      await faultyReceiver.setFault(fault);
       await sleep(ms);
-      await hostile.setFault(undefined);
+      await faultyReceiver.setFault(undefined);
       const over = Date.now();
       await waitFor(
         `the first request after the fault "${fault}"`,
-        () => hostile.lastAcceptedAt > over,
+        () => faultyReceiver.lastAcceptedAt > over,
         60_000,
       );
       recovery.set(fault, Math.max(recovery.get(fault) ?? 0, Date.now() - over));
     };
-    await waitFor('the first request', () => hostile.lastAcceptedAt > 0, 60_000);
+    await waitFor('the first request', () => faultyReceiver.lastAcceptedAt > 0, 60_000);
     for (const fault of faults) {
       await runFault(fault, FAULT_MS);
       await sleep(CALM_MS);
-      t.true((hostile.requestsByFault.get(fault) ?? 0) > 0 || fault === 'refuses connections', fault);
+      t.true((faultyReceiver.requestsByFault.get(fault) ?? 0) > 0 || fault === 'refuses connections', fault);
     }
     const random = new Random(SEED);
     const kills = Array.from({ length: KILLS }, () => random.below(RANDOM_MS)).sort(
@@ -408,9 +410,9 @@ test.serial(
       while (kills.length > 0 && Date.now() - start > kills[0]!) {
         kills.shift();
         // Kill during a fault as well as between faults.
-        if (random.below(2) === 0) await hostile.setFault(faults[random.below(faults.length)]);
+        if (random.below(2) === 0) await faultyReceiver.setFault(faults[random.below(faults.length)]);
         await campaign.killAgent();
-        await hostile.setFault(undefined);
+        await faultyReceiver.setFault(undefined);
       }
       if (daemons > 0 && Date.now() - start > RANDOM_MS / (daemons + 1)) {
         daemons--;
@@ -426,7 +428,7 @@ test.serial(
       ...found,
       faults: faults.map((fault) => ({
         name: fault,
-        requests: hostile.requestsByFault.get(fault) ?? 0,
+        requests: faultyReceiver.requestsByFault.get(fault) ?? 0,
         recoveryMs: recovery.get(fault) ?? 0,
       })),
     });
@@ -441,9 +443,9 @@ test.serial('with a full disk sources wait, nothing is lost, and delivery resume
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'portlight-test', dataDirectory]);
   t.teardown(() => execFileSync('umount', ['--lazy', dataDirectory]));
   const campaign = await Campaign.start(t, { dataDirectory });
-  const { hostile } = campaign;
-  await waitFor('the first request', () => hostile.lastAcceptedAt > 0, 60_000);
-  await hostile.setFault('answers 503 with Retry-After');
+  const { faultyReceiver } = campaign;
+  await waitFor('the first request', () => faultyReceiver.lastAcceptedAt > 0, 60_000);
+  await faultyReceiver.setFault('answers 503 with Retry-After');
   const LINES = 60_000;
   const flood = await campaign.daemon.docker.createContainer({
     name: 'flood',
@@ -457,9 +459,9 @@ test.serial('with a full disk sources wait, nothing is lost, and delivery resume
   await flood.start();
   await waitFor('the disk to be full', () => /ENOSPC|no space left/i.test(campaign.stderr), 60_000);
   await sleep(3000);
-  await hostile.setFault(undefined);
+  await faultyReceiver.setFault(undefined);
   const numbersOf = () =>
-    hostile.receiver.logs
+    faultyReceiver.receiver.logs
       .filter(isLineOf('flood'))
       .map(({ body }) => Number(/^flood (\d+)/.exec(String(body))?.[1]));
   await waitFor('the last line', () => numbersOf().at(-1) === LINES, 120_000);
@@ -468,7 +470,9 @@ test.serial('with a full disk sources wait, nothing is lost, and delivery resume
   await campaign.finish();
   const { dropped } = (await campaign.status()).deliveries.find(({ signal }) => signal === 'logs')!;
   t.deepEqual(dropped, {}, 'no log is dropped for lack of space');
-  const events = hostile.receiver.logs.filter(({ eventName }) => eventName === 'docker.container.destroy');
+  const events = faultyReceiver.receiver.logs.filter(
+    ({ eventName }) => eventName === 'docker.container.destroy',
+  );
   t.true(campaign.load.brief.every((id) => events.some(({ resource }) => resource['container.id'] === id)));
   for (const name of ['files', 'api']) t.deepEqual(await campaign.missing(name), []);
   outcomes.push({
@@ -476,7 +480,7 @@ test.serial('with a full disk sources wait, nothing is lost, and delivery resume
     seconds: (Date.now() - started) / 1000,
     lines: LINES,
     events: events.length,
-    points: hostile.receiver.points.length,
+    points: faultyReceiver.receiver.points.length,
     repeats: numbersOf().length - LINES,
     refused: 0,
     lost: 0,
@@ -489,9 +493,9 @@ test.serial('a flipped bit in the spool costs one batch, which is quarantined an
   t.timeout(LONGEST_MS);
   const started = Date.now();
   const campaign = await Campaign.start(t);
-  const { hostile } = campaign;
-  await waitFor('the first request', () => hostile.lastAcceptedAt > 0, 60_000);
-  await hostile.setFault('answers 503 with Retry-After');
+  const { faultyReceiver } = campaign;
+  await waitFor('the first request', () => faultyReceiver.lastAcceptedAt > 0, 60_000);
+  await faultyReceiver.setFault('answers 503 with Retry-After');
   await sleep(4000);
   const lane = join(campaign.dataDirectory, 'spool/otlp/logs');
   await waitFor('files', () => readdirSync(lane).length > 0).catch((error) =>
@@ -506,7 +510,7 @@ test.serial('a flipped bit in the spool costs one batch, which is quarantined an
     writeSync(file, byte, 0, 1, 2000);
     closeSync(file);
   });
-  await hostile.setFault(undefined);
+  await faultyReceiver.setFault(undefined);
   await waitFor('the damage to be found', async () =>
     (await campaign.status()).deliveries.some(
       ({ signal, dropped }) => signal === 'logs' && dropped.damaged === 1,
@@ -529,7 +533,7 @@ test.serial('a flipped bit in the spool costs one batch, which is quarantined an
     seconds: (Date.now() - started) / 1000,
     lines: written.length,
     events: 0,
-    points: hostile.receiver.points.length,
+    points: faultyReceiver.receiver.points.length,
     repeats: 0,
     refused: 0,
     lost: missing.length,
@@ -554,21 +558,23 @@ test.serial('setting the clock an hour ahead and back loses and repeats nothing'
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
   });
-  const { hostile } = campaign;
-  await waitFor('the first request', () => hostile.lastAcceptedAt > 0, 60_000);
+  const { faultyReceiver } = campaign;
+  await waitFor('the first request', () => faultyReceiver.lastAcceptedAt > 0, 60_000);
   for (const offset of ['+3600', '-3600', '+0']) {
     writeFileSync(clock, offset);
     await sleep(2000);
-    await hostile.setFault('answers 503 with Retry-After');
+    await faultyReceiver.setFault('answers 503 with Retry-After');
     await sleep(1500);
-    await hostile.setFault(undefined);
+    await faultyReceiver.setFault(undefined);
     await sleep(1500);
   }
   // The points have the times of the changed clock: gaps cannot be measured.
   campaign.absences.push({ from: 0, to: Number.MAX_SAFE_INTEGER });
   await campaign.finish();
   const hours = new Set(
-    hostile.receiver.points.map(({ time }) => Math.round((Number(time / 1_000_000n) - started) / 3_600_000)),
+    faultyReceiver.receiver.points.map(({ time }) =>
+      Math.round((Number(time / 1_000_000n) - started) / 3_600_000),
+    ),
   );
   t.deepEqual([...hours].sort(), [-1, 0, 1], 'the clock was set');
   const found = await campaign.check();

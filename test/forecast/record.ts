@@ -10,16 +10,20 @@ import { clientOf } from '../../agent/setup/dockerd.ts';
 import { findDaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { errorMessage } from '../../collectors/shared/error-message.ts';
 import { LABEL } from '../support/docker.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { importImages, removeImages } from './images.ts';
+import { ENVIRONMENT, type MemoryWorkload, workloads } from './memory-workloads.ts';
 import { Recorder } from './recorder.ts';
 import { DIRECTORY } from './series.ts';
-import { ENVIRONMENT, MIB, type Workload, workloads } from './workloads.ts';
 
 /** Label value of these containers; tests use others. */
 const PURPOSE = 'forecast';
 const LABELLED = { label: [`${LABEL}=${PURPOSE}`] };
 
-function create(docker: Docker, { name, limit, image, command, host }: Workload): Promise<Docker.Container> {
+function create(
+  docker: Docker,
+  { name, limit, image, command, host }: MemoryWorkload,
+): Promise<Docker.Container> {
   return docker.createContainer({
     name,
     Image: image,
@@ -27,7 +31,7 @@ function create(docker: Docker, { name, limit, image, command, host }: Workload)
     Env: [...ENVIRONMENT],
     Labels: { [LABEL]: PURPOSE },
     // Without swap, so that the kernel kills at the limit.
-    HostConfig: { Memory: limit * MIB, MemorySwap: limit * MIB, NetworkMode: 'none', ...host },
+    HostConfig: { Memory: limit * MEBIBYTE, MemorySwap: limit * MEBIBYTE, NetworkMode: 'none', ...host },
   });
 }
 
@@ -39,7 +43,7 @@ async function removeContainers(docker: Docker): Promise<void> {
 
 async function record(
   docker: Docker,
-  chosen: readonly Workload[],
+  chosen: readonly MemoryWorkload[],
   minutes: number,
   stopping: AbortSignal,
 ): Promise<Recorder> {

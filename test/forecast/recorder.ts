@@ -14,8 +14,9 @@ import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Container } from '../../collectors/records/records.ts';
 import { descriptorLimit, KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
+import { MEBIBYTE } from '../support/units.ts';
+import type { MemoryWorkload } from './memory-workloads.ts';
 import type { Series } from './series.ts';
-import { MIB, type Workload } from './workloads.ts';
 
 const INTERVAL_S = 10;
 /** 128 and the number of SIGKILL. Only the kernel sends it here. */
@@ -50,7 +51,7 @@ export class Recorder {
   /** Milliseconds since the epoch. */
   private readonly startedMs = Date.now();
 
-  constructor(docker: Docker, workloads: readonly Workload[]) {
+  constructor(docker: Docker, workloads: readonly MemoryWorkload[]) {
     this.docker = docker;
     this.series = new Map(
       workloads.map(({ name, description, limit }) => [
@@ -58,7 +59,7 @@ export class Recorder {
         {
           name,
           description,
-          limit: limit * MIB,
+          limit: limit * MEBIBYTE,
           interval: INTERVAL_S,
           startedAt: [],
           oomAt: [],

@@ -1,16 +1,16 @@
 /** Metrics of the catalogue under workloads that change them, compared with values from other sources. */
+
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { isV2, kernelValues, readCgroup } from '../support/cgroup.ts';
 import { docker, ensureImage, execute, pause, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedPoint, Receiver, type Values } from '../support/receiver.ts';
 import { record } from '../support/recording.ts';
 import { isSameValue, singleFileMetrics } from '../support/single-file-metrics.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
-
-const MEBIBYTE = 1024 * 1024;
 
 test.before(ensureImage);
 
@@ -26,10 +26,10 @@ function moveIntoSubCgroup(pid: number): void {
 }
 
 /** An agent with a receiver, and the last point that it received of a metric. */
-async function observe(t: Parameters<typeof startAgent>[0], variables: Record<string, string> = {}) {
+async function observe(t: Parameters<typeof spawnAgent>[0], variables: Record<string, string> = {}) {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'), ...variables },
   });
   const fits = (attributes: Values, wanted: Values) =>

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
 import manifest from '../../package.json' with { type: 'json' };
-import { AgentProcess, listenUrl, portlight, startAgent } from '../support/agent.ts';
+import { AgentProcess, listenUrl, portlight, spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { Receiver } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -134,7 +134,7 @@ test('without a daemon, ps and check exit with 1 and a message', async (t) => {
 });
 
 test('check --live fails for a hanging and a stopped agent', async (t) => {
-  const agent = await startAgent(t);
+  const agent = await spawnAgent(t);
   const { host } = new URL(await listenUrl(agent));
   const live = () => portlight(t, ['check', '--live'], { PORTLIGHT_LISTEN: host, DOCKER_HOST: NO_DAEMON });
   t.like(await live(), { code: 0, stdout: `the agent answers at http://${host}/healthz\n` });
@@ -238,7 +238,7 @@ test('an address in use is one line and exit code 1', async (t) => {
 });
 
 test('the console shows lines, events, namespaces and a table', async (t) => {
-  const agent = await startAgent(t, { args: ['--exporter', 'console'] });
+  const agent = await spawnAgent(t, { args: ['--exporter', 'console'] });
   const name = uniqueName('console');
   await runContainer(t, { name, script: 'while :; do echo hello; sleep 0.2; done' });
   await waitFor('all of it', () =>

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { portlight, startAgent } from '../support/agent.ts';
+import { portlight, spawnAgent } from '../support/agent.ts';
 import { dockerCommand, startRegistry } from '../support/command.ts';
 import { docker, ensureImage, IMAGE, LABEL, uniqueName } from '../support/docker.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
@@ -15,7 +15,7 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
   const { address } = await startRegistry(t);
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
       PORTLIGHT_EVENTS_EXEC_COMMANDS: 'true',
@@ -158,7 +158,7 @@ test('ps logs start stop pull push rm rmi cp commit build exec images info kill'
 test('other commands on containers, networks and volumes cause events', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('other');
   const directory = temporaryDirectory(t);
   t.teardown(async () => {
@@ -240,7 +240,7 @@ test('other commands on containers, networks and volumes cause events', async (t
 test('events can be excluded by name', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--events-exclude', 'docker.container.exec_*,portlight.*'],
   });

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import type { Status } from '../../exporters/shared/status.ts';
-import { type AgentProcess, listenUrl, startAgent } from '../support/agent.ts';
+import { type AgentProcess, listenUrl, spawnAgent } from '../support/agent.ts';
 import { docker, ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
-import { daemonCertificates, portInto, sshServer } from '../support/far.ts';
 import { type ReceivedPoint, Receiver } from '../support/receiver.ts';
+import { daemonCertificates, portInto, sshServer } from '../support/remote-daemon.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -78,7 +78,7 @@ async function observe(t: ExecutionContext): Promise<Scene> {
       },
     }),
   );
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--config', config],
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
@@ -203,8 +203,8 @@ test('where no cgroup can be read, the stats API has the same metrics', async (t
     PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
   };
   const attributed = (seer: string) => ({ ...variables, OTEL_RESOURCE_ATTRIBUTES: `seer=${seer}` });
-  await startAgent(t, { variables: attributed('kernel') });
-  const agent = await startAgent(t, { variables: attributed('stats'), args: ['--procfs', blind] });
+  await spawnAgent(t, { variables: attributed('kernel') });
+  const agent = await spawnAgent(t, { variables: attributed('stats'), args: ['--procfs', blind] });
   const seenBy = (seer: string) =>
     receiver.points.filter(({ resource }) => resource.seer === seer && resource['container.name'] === name);
   const roundsOf = (seer: string) =>
@@ -262,7 +262,7 @@ test('a daemon behind a proxy that refuses /info is recognised as running on thi
   });
   const name = uniqueName('proxied');
   await runContainer(t, { name, script: 'echo hello; exec sleep 600', host: LIMITS });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--docker-host', `tcp://127.0.0.1:${(proxy.address() as AddressInfo).port}`],
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),

@@ -4,7 +4,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Status } from '../../exporters/shared/status.ts';
-import { type AgentProcess, CLI, listenUrl, portlight, startAgent } from '../support/agent.ts';
+import { type AgentProcess, CLI, listenUrl, portlight, spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -30,7 +30,7 @@ const fileFor = (t: ExecutionContext, content: string): string => {
 
 /** Starts an agent that is configured by a file only. */
 const startWith = (t: ExecutionContext, path: string, dataDirectory?: string): Promise<AgentProcess> =>
-  startAgent(t, {
+  spawnAgent(t, {
     args: ['--config', path],
     ...(dataDirectory !== undefined && { dataDirectory }),
   });
@@ -115,7 +115,7 @@ test('a second agent refuses the data directory of the first', async (t) => {
   const receiver = await receiverFor(t);
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
-  const first = await startAgent(t, { variables, dataDirectory });
+  const first = await spawnAgent(t, { variables, dataDirectory });
   const run = ['run', '--listen', '127.0.0.1:0', '--data-dir', dataDirectory];
   const second = await portlight(t, run, variables);
   t.is(second.code, 1);
@@ -125,14 +125,14 @@ test('a second agent refuses the data directory of the first', async (t) => {
   );
   first.kill('SIGKILL');
   await first.exit;
-  await startAgent(t, { variables, dataDirectory });
+  await spawnAgent(t, { variables, dataDirectory });
   t.pass();
 });
 
 test('portlight status shows the deliveries', async (t) => {
   const receiver = await receiverFor(t);
   const name = uniqueName('status');
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
@@ -165,7 +165,7 @@ test('portlight status shows the deliveries', async (t) => {
 
 test('every record has the configured resource attributes', async (t) => {
   const receiver = await receiverFor(t);
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=prod%20eu,service.version=7',

@@ -1,6 +1,6 @@
 /** Exit reasons: each one is provoked, and reported with its evidence. */
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { limitedParent } from '../support/cgroup.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
@@ -17,7 +17,7 @@ const dieOf = (receiver: Receiver, name: string): Promise<ReceivedLog> =>
 test('each exit reason is recognised', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const run = async (purpose: string, script: string, host = {}) => {
     const name = uniqueName(purpose);
     const container = await runContainer(t, { name, script, host });
@@ -69,7 +69,7 @@ const EAT = 'x=$(yes | head -c 100000000)';
 test('an OOM kill is reported with the limit, the memory usage and the last log lines', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--interval', '100ms', '--logs-redact', 'password'],
   });
@@ -98,7 +98,7 @@ test('an OOM kill is reported with the limit, the memory usage and the last log 
 test('a container that exits at once is reported with its last log lines', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   for (const driver of ['json-file', 'local']) {
     const name = uniqueName('words');
     await runContainer(t, {
@@ -114,7 +114,7 @@ test('a container that exits at once is reported with its last log lines', async
 test('an exit is reported with the CPU throttling before it', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--interval', '200ms'],
   });
@@ -132,7 +132,7 @@ test('an exit is reported with the CPU throttling before it', async (t) => {
 test('a restart loop is reported once', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('loop');
   await runContainer(t, { name, script: 'exit 1', host: { RestartPolicy: { Name: 'always' } } });
   await waitFor('five ends', () => eventsOf(receiver, name, 'docker.container.die').length >= 5);
@@ -145,7 +145,7 @@ test('a restart loop is reported once', async (t) => {
 test('flapping health is reported once', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('flapping');
   const second = 1_000_000_000;
   await runContainer(t, {
@@ -180,7 +180,7 @@ test("an OOM kill at a parent cgroup is not attributed to the container's own li
   }
   const name = uniqueName('squeezed');
   // The agent observes only this container, so that other tests' OOM kills do not count.
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--containers-include', `name=${name}`],
   });

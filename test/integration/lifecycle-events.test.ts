@@ -1,7 +1,7 @@
 /** All records of one container's life arrive at a receiver, by each protocol. */
 import test from 'ava';
 import { protocolNames } from '../../config/receiver-options.ts';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import {
   createContainer,
   docker,
@@ -35,7 +35,7 @@ for (const protocol of protocolNames) {
   test(`run, log ${LINES} lines, exec, kill, rm: everything arrives in order over ${protocol}`, async (t) => {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
-    const agent = await startAgent(t, {
+    const agent = await spawnAgent(t, {
       variables: {
         OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint(protocol),
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
@@ -139,7 +139,7 @@ test('each container has its own resource, and a round is one request', async (t
       runContainer(t, { name, script, labels: { 'com.docker.compose.service': `service-${name}` } }),
     ),
   );
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
   });
   await waitFor('both', () =>
@@ -168,7 +168,7 @@ test('a renamed container keeps its id, and its records get the new name', async
   t.teardown(() => receiver.stop());
   const [before, after] = [uniqueName('before'), uniqueName('after')];
   const container = await runContainer(t, { name: before, script: 'while :; do echo tick; sleep 0.1; done' });
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   await waitFor('lines', () => receiver.logsOf(before).length > 2);
   await container.rename({ name: after });
   await waitFor('lines under the new name', () =>
@@ -180,7 +180,7 @@ test('a renamed container keeps its id, and its records get the new name', async
 test('the log of a terminal is one stream, without carriage returns', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('tty');
   await runContainer(t, { name, tty: true, script: 'echo one; echo two >&2; sleep 600' });
   const lines = () => receiver.logsOf(name).filter(({ scope }) => scope === 'portlight.logs');
@@ -197,7 +197,7 @@ test('the log of a terminal is one stream, without carriage returns', async (t) 
 test('log lines of any size and any bytes arrive whole', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('bytes');
   await runContainer(t, {
     name,
@@ -217,7 +217,7 @@ test('a container created before the agent and started after it is observed', as
   t.teardown(() => receiver.stop());
   const name = uniqueName('created');
   const container = await createContainer(t, { name, script: 'echo hello; sleep 600' });
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   await container.start();
   await waitFor('its line', () => receiver.logsOf(name).some(({ body }) => body === 'hello'));
   t.pass();
@@ -226,7 +226,7 @@ test('a container created before the agent and started after it is observed', as
 test('the log of a restarted container arrives, each line once', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('restarted');
   const container = await runContainer(t, {
     name,
@@ -254,7 +254,7 @@ test('the log of a restarted container arrives, each line once', async (t) => {
 test('events that are about no container have the resource of the host', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const tag = uniqueName('tag');
   await docker.getImage(IMAGE).tag({ repo: tag, tag: 'x' });
   await docker.getImage(`${tag}:x`).remove();

@@ -1,12 +1,13 @@
 /** Compares exported metrics with the kernel's files and with the stats API, for a busy container. */
+
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { kernelValues } from '../support/cgroup.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedPoint, Receiver } from '../support/receiver.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
 
-const MEBIBYTE = 1024 * 1024;
 const LIMIT = 64 * MEBIBYTE;
 const HELD = 24 * MEBIBYTE;
 const CPUS = 0.5;
@@ -22,7 +23,7 @@ test('metrics of a busy container equal the values of the kernel and of docker s
     script: `dd if=/dev/zero of=/dev/shm/held bs=1M count=${HELD / MEBIBYTE} 2>/dev/null; while :; do :; done`,
     host: { Memory: LIMIT, NanoCpus: CPUS * 1e9 },
   });
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const latest = (metric: string, mode?: string): ReceivedPoint | undefined =>
     receiver
       .pointsOf(name, metric)
@@ -99,7 +100,7 @@ test('kinds, units and times follow the semantic conventions', async (t) => {
     script: 'while :; do sleep 1; done',
     host: { Memory: LIMIT },
   });
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   await waitFor('two rounds', () => receiver.pointsOf(name, 'container.cpu.usage').length >= 2);
   const shape = (metric: string) => {
     const [{ kind, monotonic, unit, isInteger }] = receiver.pointsOf(name, metric) as [ReceivedPoint];
@@ -129,7 +130,7 @@ test('a container without a limit exports no limit, and a stopped one only its s
   t.teardown(() => receiver.stop());
   const name = uniqueName('unlimited');
   const container = await runContainer(t, { name, script: 'sleep 600' });
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   await waitFor('two rounds', () => receiver.pointsOf(name, 'container.memory.usage').length >= 2);
   t.is(receiver.pointsOf(name, 'container.memory.limit').length, 0);
   t.is(receiver.pointsOf(name, 'container.memory.available').length, 0);

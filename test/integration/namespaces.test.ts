@@ -1,7 +1,7 @@
 /** The namespaces of containers, compared with the kernel and the setup of the test. */
 import { readlinkSync } from 'node:fs';
 import test from 'ava';
-import { portlight, startAgent } from '../support/agent.ts';
+import { portlight, spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { Receiver, type Values } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -30,7 +30,7 @@ test('own, host and shared namespaces are distinguished', async (t) => {
     host: { NetworkMode: `container:${own.id}` },
   });
 
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const eventOf = (name: string) =>
     receiver.logsOf(name).find(({ eventName }) => eventName === 'portlight.container.namespaces');
   await waitFor('all three containers', () => Object.values(names).every(eventOf));
@@ -75,7 +75,7 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
       CapDrop: ['ALL'],
     },
   });
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--metrics-enable', 'namespace', '--container-attributes', 'namespaces,security'],
   });
@@ -155,7 +155,7 @@ test('elevated access is reported once per run', async (t) => {
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
   const options = { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') }, dataDirectory };
-  const first = await startAgent(t, options);
+  const first = await spawnAgent(t, options);
   const run = async (purpose: string, host: object) => {
     const name = uniqueName(purpose);
     await runContainer(t, { name, script: 'sleep 600', host });
@@ -198,7 +198,7 @@ test('elevated access is reported once per run', async (t) => {
   t.regex(stdout, new RegExp(`! ${pid} .*host_pid`));
 
   await first.stop();
-  await startAgent(t, options);
+  await spawnAgent(t, options);
   await waitFor('metrics of the second agent', () => receiver.pointsOf(plain, 'container.uptime').length > 2);
   for (const [name] of expected) t.is(warnings(name).length, 1, 'a restarted agent does not report again');
 });

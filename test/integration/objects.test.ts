@@ -1,6 +1,6 @@
 /** Images, volumes and networks: what exists, what changes, and which containers run an outdated image. */
 import test from 'ava';
-import { portlight, startAgent } from '../support/agent.ts';
+import { portlight, spawnAgent } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
 import { IMAGE } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
@@ -23,7 +23,7 @@ test('objects are reported at start and on change, and an outdated container is 
     HostConfig: { NetworkMode: 'shop', Mounts: [{ Type: 'volume', Source: 'kept', Target: '/v' }] },
   });
   await web.start();
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--docker-host', host],
   });
@@ -99,7 +99,7 @@ test('prunes and a reload are reported, without the configuration', async (t) =>
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const { host, signal, docker } = await ownDaemon(t);
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--docker-host', host],
   });

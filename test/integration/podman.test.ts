@@ -1,6 +1,6 @@
 /** Podman serves the same API, with differences. */
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { execute } from '../support/docker.ts';
 import { PODMAN_IMAGE, startPodman } from '../support/podman.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -10,7 +10,7 @@ test("a container's events on Podman are those of Docker", async (t) => {
   const { host, podman } = await startPodman(t);
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--docker-host', host],
   });

@@ -8,15 +8,15 @@ import type Docker from 'dockerode';
 import { type DockerdOptions, IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
 import {
   type Feature,
-  type Outcome,
+  type FeatureOutcome,
   outcomesOf,
-  type Setting,
+  type PrivilegeSetting,
   settings,
 } from '../../agent/setup/privileges-page.ts';
 import { connectToDaemon } from '../../collectors/engine/client.ts';
 import { daemonRequests, findRequest } from '../../collectors/engine/requests.ts';
 import { capabilityNames } from '../../collectors/namespaces/confinement.ts';
-import { listenUrl, portlight, startAgent } from '../support/agent.ts';
+import { listenUrl, portlight, spawnAgent } from '../support/agent.ts';
 import { ensureImage, execute, IMAGE, LABEL, runContainer } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import {
@@ -72,7 +72,7 @@ async function startContainers(
 }
 
 interface Row {
-  readonly setting: Setting;
+  readonly setting: PrivilegeSetting;
   readonly host: string;
   readonly as?: Identity;
   /** Features that do not apply to these containers. */
@@ -116,7 +116,7 @@ const namespacesOf = (receiver: Receiver, name: string) =>
 const isCounted = statSync('/proc/self/fd').size > 0;
 
 /** The row as it applies to this kernel. */
-function onThisKernel(setting: Setting): Setting {
+function onThisKernel(setting: PrivilegeSetting): PrivilegeSetting {
   if (isCounted || setting === settings.reader) return setting;
   const failedChecks = setting.failedChecks.flatMap((check) =>
     check === 'open sockets' ? ['open descriptors', check] : [check],
@@ -140,7 +140,7 @@ async function checkRow(
     PORTLIGHT_LISTEN: '127.0.0.1:0',
   };
   const dataDirectory = temporaryDirectory(t, as);
-  const start = () => startAgent(t, { variables: common, as, dataDirectory });
+  const start = () => spawnAgent(t, { variables: common, as, dataDirectory });
   let agent = await start();
   if (restarts) {
     await waitFor(`${setting.name}: a line`, () => bodiesOf(receiver, 'of-user').length > 0);
@@ -148,8 +148,8 @@ async function checkRow(
     agent = await start();
   }
   await act();
-  const outcomes = Object.entries(outcomesOf(setting)) as [Feature, Outcome][];
-  const isExpected = (outcome: Outcome, { name }: StartedContainer) =>
+  const outcomes = Object.entries(outcomesOf(setting)) as [Feature, FeatureOutcome][];
+  const isExpected = (outcome: FeatureOutcome, { name }: StartedContainer) =>
     outcome === "root's" ? name === 'of-root' : outcome !== false;
   for (const [feature, outcome] of outcomes) {
     if (not.includes(feature)) continue;
@@ -373,9 +373,9 @@ test.serial(
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'),
       PORTLIGHT_LISTEN: '127.0.0.1:0',
     };
-    const agent = await startAgent(t, { variables, as });
+    const agent = await spawnAgent(t, { variables, as });
     // An agent that sees no process requests what the kernel would show.
-    const blind = await startAgent(t, { variables, as: somebody({ hidden: true }) });
+    const blind = await spawnAgent(t, { variables, as: somebody({ hidden: true }) });
     for (const name of ['driver-json-file', 'driver-none'])
       await waitFor(`lines of ${name}; ${agent.stderr}`, () => bodiesOf(receiver, name).includes('line'));
     await waitFor('networks and volumes', () =>
@@ -458,7 +458,7 @@ test.serial(
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
     const variables = { DOCKER_HOST: less.host, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
-    const agent = await startAgent(t, { variables, as });
+    const agent = await spawnAgent(t, { variables, as });
     await waitFor(
       'networks, rounds and lines',
       () =>

@@ -1,14 +1,14 @@
 /**
  * A real Prometheus scrapes both endpoints, and the queries of common dashboards return the right containers.
  */
+
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { startPrometheus } from '../support/prometheus.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
-
-const MEBIBYTE = 1024 * 1024;
 
 test.before(ensureImage);
 
@@ -20,7 +20,7 @@ test('Prometheus scrapes both endpoints without errors, and dashboard queries fi
     labels: { 'com.docker.compose.service': 'shop' },
     host: { NanoCpus: 2e8, Memory: 32 * MEBIBYTE, PidsLimit: 20 },
   });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--exporter', 'console', '--log-level', 'info'],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`, PORTLIGHT_METRICS_ENABLE: 'process' },
   });

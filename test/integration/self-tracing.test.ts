@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedSpan, Receiver } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -34,7 +34,7 @@ async function observe(t: ExecutionContext, protocol: string, args: readonly str
   writeFileSync(list, '');
   writeFileSync(hooks, hooksThatList(list));
   const name = uniqueName('traced');
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--containers-include', `name=${name}`, ...args],
     variables: {
       NODE_OPTIONS: `--import=${hooks}`,

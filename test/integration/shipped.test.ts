@@ -1,4 +1,5 @@
 /** The shipped rules and dashboards, against the data of a real agent in a real Prometheus. */
+
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -6,15 +7,15 @@ import { parser as logQL } from '@grafana/lezer-logql';
 import { parser as promQL } from '@prometheus-io/lezer-promql';
 import test from 'ava';
 import { parse } from 'yaml';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, spawnAgent } from '../support/agent.ts';
 import { dashboards, queries } from '../support/dashboards.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import { Receiver } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
 
-const MEBIBYTE = 1024 * 1024;
 const directory = join(import.meta.dirname, '../../config/prometheus');
 const files = (ending: string) =>
   readdirSync(directory)
@@ -103,7 +104,7 @@ test('every query of rules and dashboards has data', async (t) => {
       Healthcheck: { Test: ['CMD', 'false'], Interval: 1e9, Retries: 1 },
     },
   });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--exporter', 'otlp', '--log-level', 'info'],
     variables: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http/protobuf'),

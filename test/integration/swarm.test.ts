@@ -1,6 +1,6 @@
 /** Swarm on a single node: the attributes of tasks, and events of services. */
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
 import { IMAGE } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
@@ -13,7 +13,7 @@ test('a task has its service and node, and changes of the service are reported',
   const { host } = await ownDaemon(t);
   const docker = (...args: string[]) => dockerCommand(args, host);
   await docker('swarm', 'init', '--advertise-addr', '127.0.0.1');
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
     args: ['--docker-host', host],
   });

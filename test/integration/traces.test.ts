@@ -1,7 +1,7 @@
 /** The life of a container as a trace, over each protocol. */
 import test from 'ava';
 import { protocolNames } from '../../config/receiver-options.ts';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { createContainer, ensureImage, execute, pause, runContainer, uniqueName } from '../support/docker.ts';
 import { type ReceivedSpan, Receiver } from '../support/receiver.ts';
 import { waitFor } from '../support/wait.ts';
@@ -17,7 +17,7 @@ for (const protocol of protocolNames) {
   test(`a container's life from creation to exit is one trace over ${protocol}`, async (t) => {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
-    await startAgent(t, {
+    await spawnAgent(t, {
       variables: {
         OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint(protocol),
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
@@ -96,7 +96,7 @@ for (const protocol of protocolNames) {
 test('a life links to the previous one of the same container, name or Compose service', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const service = uniqueName('service');
   const labels = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': service };
   const first = await runContainer(t, { name: uniqueName('first'), script: OBEDIENT, labels });
@@ -123,7 +123,7 @@ test('a life links to the previous one of the same container, name or Compose se
 test('a container that ignores the stop signal is killed after the stop timeout', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  await startAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
+  await spawnAgent(t, { variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') } });
   const name = uniqueName('stubborn');
   const container = await runContainer(t, { name, script: 'sleep 600' });
   await container.stop({ t: 1 });
@@ -138,7 +138,7 @@ test('an option of Portlight or of OpenTelemetry disables traces', async (t) => 
   for (const variables of [{ PORTLIGHT_TRACES_ENABLED: 'false' }, { OTEL_TRACES_EXPORTER: 'none' }]) {
     const receiver = await Receiver.start();
     t.teardown(() => receiver.stop());
-    const agent = await startAgent(t, {
+    const agent = await spawnAgent(t, {
       variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'), ...variables },
     });
     const name = uniqueName('dark');

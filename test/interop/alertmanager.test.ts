@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { freePort } from '../support/port.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -49,7 +49,7 @@ test('alerts fire, are grouped by host and rule, and are resolved', async (t) =>
       }),
     ),
   );
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--config', configOf(directory, url, names)],
   });
   const firing = async () =>

@@ -1,12 +1,12 @@
 /** A real OpenTelemetry Collector receives every signal over every transport, and agrees with its own receivers about containers. */
 import test from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, spawnAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
-import { daemonCertificates } from '../support/far.ts';
 import { numbered } from '../support/logs.ts';
 import { freePort } from '../support/port.ts';
+import { daemonCertificates } from '../support/remote-daemon.ts';
 import { waitFor } from '../support/wait.ts';
-import { metricsOf, recordsOf, resourcesOf, startCollector, startGateway, valuesOf } from './collector.ts';
+import { logRecordsOf, metricsOf, resourcesOf, startCollector, startGateway, valuesOf } from './collector.ts';
 
 test.before(ensureImage);
 
@@ -28,7 +28,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
       };
       const collector = await startCollector(t, { tls });
       const name = uniqueName('collected');
-      await startAgent(t, {
+      await spawnAgent(t, {
         variables: {
           PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
           OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
@@ -46,7 +46,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
         script: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 2; exit 3`,
       });
       const of = (signal: string) => resourcesOf(collector.file(signal), name);
-      const records = () => recordsOf(collector.file('logs'), name);
+      const records = () => logRecordsOf(collector.file('logs'), name);
       await container.wait();
       await waitFor('the end of the container', () =>
         records().some(({ eventName }) => eventName === 'docker.container.die'),
@@ -71,7 +71,7 @@ test('the shipped gateway, killed while its back end is away, keeps the data tha
   const gateway = await startGateway(t, `http://127.0.0.1:${backend}`);
   const first = await gateway.start();
   const name = uniqueName('gateway');
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: {
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: gateway.http,
@@ -85,7 +85,7 @@ test('the shipped gateway, killed while its back end is away, keeps the data tha
   await first.kill();
   const collector = await startCollector(t, { port: backend });
   await gateway.start();
-  const records = () => recordsOf(collector.file('logs'), name);
+  const records = () => logRecordsOf(collector.file('logs'), name);
   const told = () => new Set(records().map(({ body }) => body?.stringValue));
   await waitFor('all lines', () => numbered(LINES).every((line) => told().has(line)), 60_000);
   await waitFor('the end', () => records().some(({ eventName }) => eventName === 'docker.container.die'));
@@ -109,14 +109,14 @@ test('the filelog receiver reads the same lines and times from the log file', as
       },
     },
   });
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: {
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.http,
     },
   });
   const lines = (file: string) =>
-    recordsOf(collector.file(file), name)
+    logRecordsOf(collector.file(file), name)
       .filter(({ eventName }) => !eventName)
       .map(({ body, timeUnixNano, attributes }) => ({
         // The receiver keeps the newline.
@@ -134,7 +134,7 @@ test("the Collector's prometheus exporter produces the same names as the agent's
   const collector = await startCollector(t, {
     exporters: { prometheus: { endpoint: `127.0.0.1:${port}` }, debug: { verbosity: 'detailed' } },
   });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     variables: {
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.http,
@@ -184,7 +184,7 @@ test('the docker_stats dialect matches what the docker_stats receiver reports fo
       },
     },
   });
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--interval', `${INTERVAL_S}s`],
     variables: {
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,

@@ -39,7 +39,7 @@ interface LogRecord {
   readonly attributes?: readonly Attribute[];
 }
 
-interface Resource {
+interface ResourceJson {
   readonly resource: { readonly attributes?: readonly Attribute[] };
   readonly scopeLogs?: readonly { readonly logRecords: readonly LogRecord[] }[];
   readonly scopeMetrics?: readonly { readonly metrics: readonly Metric[] }[];
@@ -51,16 +51,16 @@ export const valuesOf = (attributes: readonly Attribute[] = []): Record<string, 
   Object.fromEntries(attributes.map(({ key, value }) => [key, String(Object.values(value)[0])]));
 
 /** The requests in a file; an incomplete last line is skipped. */
-export function resourcesOf(path: string, container: string): Resource[] {
+export function resourcesOf(path: string, container: string): ResourceJson[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return lines
-    .flatMap((line) => Object.values(JSON.parse(line) as Record<string, Resource[]>).flat())
+    .flatMap((line) => Object.values(JSON.parse(line) as Record<string, ResourceJson[]>).flat())
     .filter(({ resource }) => valuesOf(resource.attributes)['container.name'] === container);
 }
 
 /** The log records of a container. */
-export const recordsOf = (path: string, container: string): LogRecord[] =>
+export const logRecordsOf = (path: string, container: string): LogRecord[] =>
   resourcesOf(path, container).flatMap(({ scopeLogs = [] }) =>
     scopeLogs.flatMap(({ logRecords }) => logRecords),
   );
@@ -93,7 +93,7 @@ export function metricsOf(path: string, container: string) {
   return found;
 }
 
-export interface Collector extends Running {
+export interface CollectorProcess extends Running {
   readonly grpc: string;
   readonly http: string;
   /** Path of the file for a signal that it received, or `own` for the data of its own receivers. */
@@ -115,7 +115,7 @@ interface CollectorOptions {
 export async function startCollector(
   t: ExecutionContext,
   { tls, port, receivers = {}, signal = 'metrics', exporters = {} }: CollectorOptions = {},
-): Promise<Collector> {
+): Promise<CollectorProcess> {
   const directory = temporaryDirectory(t);
   const [grpc, http, health] = [await freePort(), port ?? (await freePort()), await freePort()];
   const file = (pipeline: string) => join(directory, `${pipeline}.jsonl`);

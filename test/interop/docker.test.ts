@@ -9,7 +9,7 @@ import type Docker from 'dockerode';
 import { IN_OWN_NETWORK } from '../../agent/setup/dockerd.ts';
 import { findOwnContainer, upperLayer } from '../../collectors/docker/own-container-lookup.ts';
 import { NEWEST_API } from '../../collectors/engine/client.ts';
-import { portlight, startAgent } from '../support/agent.ts';
+import { portlight, spawnAgent } from '../support/agent.ts';
 import { startRegistry } from '../support/command.ts';
 import { IMAGE, LABEL } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
@@ -64,7 +64,7 @@ async function observe(t: ExecutionContext, host: string, dataDirectory?: string
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
   const start = () =>
-    startAgent(t, {
+    spawnAgent(t, {
       variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') },
       args: ['--docker-host', host],
       dataDirectory,

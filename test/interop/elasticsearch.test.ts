@@ -1,16 +1,17 @@
 /** A real Elasticsearch receives everything once, in OpenTelemetry's names and in ECS, with the shipped templates. */
+
 import { join } from 'node:path';
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { numbered } from '../support/logs.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Elasticsearch, type Fields, startElasticsearch } from './elasticsearch.ts';
 import { pathOf } from './peers.ts';
 
 const configured = (file: string) => ['--config', join(import.meta.dirname, '../../config/elastic', file)];
 const LINES = 200;
-const MEBIBYTE = 1024 * 1024;
 const programs = pathOf('elasticsearch');
 const withElasticsearch = programs === undefined ? test.skip : test;
 
@@ -29,7 +30,7 @@ const sorted = (all: readonly Fields[], field: string) => all.map((one) => Strin
 withElasticsearch('mapping mode otel: every signal is in its data stream, and linked by trace', async (t) => {
   const server = await startElasticsearch(t, programs!);
   const name = uniqueName('elastic');
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: configured('portlight.yaml'),
     variables: { GATEWAY: server.gateway, PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}` },
   });
@@ -104,7 +105,7 @@ withElasticsearch('mapping mode otel: every signal is in its data stream, and li
 withElasticsearch('in the mapping mode ecs, logs and events have the names of ECS', async (t) => {
   const server = await startElasticsearch(t, programs!);
   const name = uniqueName('ecs');
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: configured('portlight-ecs.yaml'),
     variables: { GATEWAY: server.gateway, PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}` },
   });

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { ensureImage, execute, runContainer, uniqueName } from '../support/docker.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -68,7 +68,7 @@ test.before(ensureImage);
 test('the lives of a container are found by service and by tags, and are linked', async (t) => {
   const jaeger = await startJaeger(t, pathOf('jaeger')!);
   const service = uniqueName('life');
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--config', join(SHIPPED, 'portlight.yaml')],
     variables: { JAEGER: jaeger.endpoint, PORTLIGHT_CONTAINERS_INCLUDE: `name=${service}` },
   });

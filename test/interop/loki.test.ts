@@ -1,18 +1,18 @@
 /** Logs and events in a real Loki: found by container, service, severity and trace, and by the dashboards' queries. */
 import { join } from 'node:path';
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { queries } from '../support/dashboards.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { waitFor } from '../support/wait.ts';
-import { type Result, startLoki } from './loki.ts';
+import { type LokiResult, startLoki } from './loki.ts';
 import { pathOf } from './peers.ts';
 
 const LINES = 200;
 const program = pathOf('loki');
 const withLoki = program === undefined ? test.skip : test;
 
-const linesOf = (results: readonly Result[]): string[] =>
+const linesOf = (results: readonly LokiResult[]): string[] =>
   results.flatMap(({ values }) => values.map(([, line]) => line));
 
 test.before(ensureImage);
@@ -20,7 +20,7 @@ test.before(ensureImage);
 withLoki('Loki has each line once, and finds lines and events by all that they bear', async (t) => {
   const loki = await startLoki(t, program!);
   const name = uniqueName('loki');
-  await startAgent(t, {
+  await spawnAgent(t, {
     args: ['--config', join(import.meta.dirname, '../../config/grafana-stack/portlight.yaml')],
     variables: {
       LOKI: loki.endpoint,

@@ -11,7 +11,7 @@ const CONFIG = join(import.meta.dirname, '../../config/grafana-stack/loki.yaml')
 const START_MS = 90_000;
 
 /** A stream with its lines, or a series with its values, each with a time. */
-export interface Result {
+export interface LokiResult {
   /** Labels and structured metadata of lines. */
   readonly stream?: Readonly<Record<string, string>>;
   /** Labels of a series. */
@@ -26,7 +26,7 @@ export interface Loki {
    * Evaluates LogQL over the last hour.
    * @throws {Error} with Loki's message about an invalid expression
    */
-  query(expression: string): Promise<readonly Result[]>;
+  query(expression: string): Promise<readonly LokiResult[]>;
 }
 
 /** Starts Loki on loopback. It stops, and its data is deleted, when the test ends. */
@@ -56,7 +56,7 @@ export async function startLoki(t: ExecutionContext, program: string): Promise<L
       const asked = new URLSearchParams({ query: expression, start, limit: '5000', step: '15' });
       const response = await fetch(`${url}/loki/api/v1/query_range?${asked}`);
       if (!response.ok) throw new Error(`${expression}: ${response.status} ${await response.text()}`);
-      return ((await response.json()) as { data: { result: Result[] } }).data.result;
+      return ((await response.json()) as { data: { result: LokiResult[] } }).data.result;
     },
   };
 }

@@ -5,7 +5,7 @@ import { obtainDocker } from './docker/build.ts';
 import { obtainElasticsearch } from './elasticsearch/build.ts';
 import { goBuild, moduleVersionOf, type Obtained, versionOf } from './obtain.ts';
 
-export interface Peer {
+export interface InteropPeer {
   /** PORTLIGHT_PEER_<NAME>, in upper case, holds its path; its tests are `<name>.test.ts`. */
   readonly name: string;
   /**
@@ -43,12 +43,12 @@ async function goProgram(folder: string, path: string, what?: string): Promise<O
 }
 
 /** A peer that cannot be built or installed counts as absent. */
-const peer = (name: string, obtain: Peer['obtain']): Peer => ({
+const peer = (name: string, obtain: InteropPeer['obtain']): InteropPeer => ({
   name,
   obtain: (directory) => obtain(directory).catch((error) => ({ absent: reasonOf(error) })),
 });
 
-export const peers: readonly Peer[] = [
+export const interopPeers: readonly InteropPeer[] = [
   peer('collector', (directory) => goProgram('collector', join(directory, 'otelcol'))),
   peer('prometheus', (directory) =>
     goProgram('prometheus', join(directory, 'prometheus'), 'github.com/prometheus/prometheus/cmd/prometheus'),

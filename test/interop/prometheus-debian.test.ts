@@ -1,17 +1,18 @@
 /** Debian's Prometheus scrapes an agent with the shipped configuration, including its token and host list. */
+
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { listenUrl, startAgent } from '../support/agent.ts';
+import { listenUrl, spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { freePort } from '../support/port.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
 import { replaced, startPeer } from './peer.ts';
 import { pathOf } from './peers.ts';
 
 const CONFIG = join(import.meta.dirname, '../../config');
-const MEBIBYTE = 1024 * 1024;
 
 interface Result {
   readonly metric: Record<string, string>;
@@ -27,7 +28,7 @@ test('the shipped configuration scrapes the agent, and rules are evaluated', asy
     script: 'while :; do :; done',
     host: { NanoCpus: 1e8, Memory: 32 * MEBIBYTE },
   });
-  const agent = await startAgent(t, {
+  const agent = await spawnAgent(t, {
     args: ['--exporter', 'console'],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}` },
   });

@@ -1,16 +1,17 @@
 /** A current Prometheus receives OTLP and has the container's attributes as labels. */
+
 import { join } from 'node:path';
 import test from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { freePort } from '../support/port.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { MEBIBYTE } from '../support/units.ts';
 import { waitFor } from '../support/wait.ts';
 import { startPeer } from './peer.ts';
 import { pathOf } from './peers.ts';
 
 const SHIPPED = join(import.meta.dirname, '../../config/prometheus/otlp.yaml');
-const MEBIBYTE = 1024 * 1024;
 
 interface Result {
   readonly metric: Record<string, string>;
@@ -35,7 +36,7 @@ test('metrics pushed by OTLP are found by the promoted attributes', async (t) =>
     script: 'while :; do :; done',
     host: { NanoCpus: 1e8, Memory: 32 * MEBIBYTE },
   });
-  await startAgent(t, {
+  await spawnAgent(t, {
     variables: {
       PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}`,
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${url}/api/v1/otlp/v1/metrics`,

@@ -5,14 +5,16 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { imagePackages } from '../../agent/setup/images.ts';
-import { build, conclude, installPackages, onDaemon, root, runAva, say, withDaemon } from '../setup.ts';
-import { peers, variableOf } from './peers.ts';
+import { build, conclude, installPackages, onDaemon, root, runAva, say, withTestDaemon } from '../setup.ts';
+import { interopPeers, variableOf } from './peers.ts';
 
 async function main(names: readonly string[]): Promise<boolean> {
-  const unknown = names.find((name) => peers.every((peer) => peer.name !== name));
+  const unknown = names.find((name) => interopPeers.every((peer) => peer.name !== name));
   if (unknown !== undefined)
-    throw new Error(`no peer is named ${unknown}; there are ${peers.map(({ name }) => name).join(', ')}`);
-  const wanted = peers.filter(({ name }) => names.length === 0 || names.includes(name));
+    throw new Error(
+      `no peer is named ${unknown}; there are ${interopPeers.map(({ name }) => name).join(', ')}`,
+    );
+  const wanted = interopPeers.filter(({ name }) => names.length === 0 || names.includes(name));
   installPackages([...imagePackages, 'openssl']);
   const directory = join(root, '.peers');
   mkdirSync(directory, { recursive: true });
@@ -32,7 +34,7 @@ async function main(names: readonly string[]): Promise<boolean> {
     had.push({ name, version: found.version });
   }
   const cli = build();
-  const isPassed = await withDaemon(async (host) => {
+  const isPassed = await withTestDaemon(async (host) => {
     let isGood = true;
     for (const { name, version } of had) {
       const file = `test/interop/${name}.test.ts`;

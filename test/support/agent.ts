@@ -12,7 +12,7 @@ import { waitFor } from './wait.ts';
 /** The command line to test: PORTLIGHT_TEST_CLI, or the sources. */
 export const CLI = process.env.PORTLIGHT_TEST_CLI ?? join(import.meta.dirname, '../../agent/cli.ts');
 
-export interface Exit {
+export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -39,7 +39,7 @@ const commandOf = (t: ExecutionContext, as: Identity | undefined): readonly stri
 export class AgentProcess {
   stdout = '';
   stderr = '';
-  readonly exit: Promise<Exit>;
+  readonly exit: Promise<ProcessExit>;
   private readonly child: ChildProcess;
 
   constructor(
@@ -71,7 +71,7 @@ export class AgentProcess {
   }
 
   /** Sends SIGTERM and waits for the exit. */
-  stop(): Promise<Exit> {
+  stop(): Promise<ProcessExit> {
     this.kill('SIGTERM');
     return this.exit;
   }
@@ -83,7 +83,7 @@ export function portlight(
   args: readonly string[],
   variables: Variables = {},
   as?: Identity,
-): Promise<Exit> {
+): Promise<ProcessExit> {
   return new AgentProcess(args, variables, temporaryDirectory(t, as), commandOf(t, as)).exit;
 }
 
@@ -97,7 +97,7 @@ export interface AgentOptions {
 }
 
 /** Starts the agent and waits until it is subscribed to the daemon's events; stopped when the test ends. */
-export async function startAgent(t: ExecutionContext, options: AgentOptions = {}): Promise<AgentProcess> {
+export async function spawnAgent(t: ExecutionContext, options: AgentOptions = {}): Promise<AgentProcess> {
   const agent = new AgentProcess(
     [
       ['run', '--listen', '127.0.0.1:0', '--interval', '500ms'],

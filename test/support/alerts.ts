@@ -9,6 +9,7 @@ import type { Config } from '../../config/schema.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
 import { fakeContainer } from './container.ts';
 import { storeOn } from './store.ts';
+import { MEBIBYTE } from './units.ts';
 
 export const alertConfig = (overrides: Partial<Config['alerts']> = {}): Config['alerts'] => ({
   enabled: true,
@@ -134,10 +135,8 @@ export function alertContainer(name: string, labels: Record<string, string> = {}
   return container;
 }
 
-export const MIB = 1024 ** 2;
-
 /** Points of memory. @param used, limit in MiB */
-export const memory = (used: number, limit = 100): Point[] => [
-  { metric: catalogue.memoryWorkingSet, value: used * MIB },
-  { metric: catalogue.memoryLimit, value: limit * MIB },
+export const memoryPoints = (used: number, limit = 100): Point[] => [
+  { metric: catalogue.memoryWorkingSet, value: used * MEBIBYTE },
+  { metric: catalogue.memoryLimit, value: limit * MEBIBYTE },
 ];

@@ -3,11 +3,11 @@
 import { Severity } from '../../collectors/records/records.ts';
 import type { AlertSeverity } from '../../config/severity.ts';
 import type { Alert } from '../../exporters/alerts/alert.ts';
-import { shopHost } from './cast.ts';
-import { Feed } from './feed.ts';
+import { SimulatedHost } from './simulated-host.ts';
+import { shopHost } from './synthetic-containers.ts';
+import { MEBIBYTE } from './units.ts';
 
 const MINUTE = 60_000;
-const MEBIBYTE = 1024 ** 2;
 
 const checkout = (order: number): string[] => [
   JSON.stringify({ level: 'info', msg: 'order placed', order: 48_000 + order, items: 1 + (order % 4) }),
@@ -54,7 +54,7 @@ interface AlertFacts {
   readonly status?: Alert['status'];
 }
 
-export function alertOf(feed: Feed, facts: AlertFacts): Alert {
+export function alertOf(feed: SimulatedHost, facts: AlertFacts): Alert {
   const {
     rule,
     severity,
@@ -99,8 +99,8 @@ export function alertOf(feed: Feed, facts: AlertFacts): Alert {
   };
 }
 
-export async function startDemoHour(): Promise<Feed> {
-  const feed = await Feed.start(shopHost);
+export async function startDemoHour(): Promise<SimulatedHost> {
+  const feed = await SimulatedHost.start(shopHost);
   await feed.past(60 * MINUTE);
   const now = Date.now();
   const ago = (minutes: number) => now - minutes * MINUTE;

@@ -7,16 +7,16 @@ import { freePort } from './port.ts';
 import { temporaryDirectory } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
-export interface Result {
+export interface PrometheusResult {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: [number, string];
 }
 
 export interface Prometheus {
   /** The current results; empty when Prometheus does not answer. */
-  query(expression: string): Promise<Result[]>;
+  query(expression: string): Promise<PrometheusResult[]>;
   /** Waits for a first result. */
-  waitForResult(expression: string): Promise<Result>;
+  waitForResult(expression: string): Promise<PrometheusResult>;
   /** Warnings and errors in its log. */
   logErrors(): string[];
 }
@@ -66,7 +66,8 @@ export async function startPrometheus(
     return response?.ok ? ((await response.json()) as { data: T }).data : undefined;
   };
   const query = async (expression: string) =>
-    (await get<{ result: Result[] }>(`query?query=${encodeURIComponent(expression)}`))?.result ?? [];
+    (await get<{ result: PrometheusResult[] }>(`query?query=${encodeURIComponent(expression)}`))?.result ??
+    [];
   await waitFor('both targets', async () => (await query('up == 1')).length === 2);
   return {
     query,

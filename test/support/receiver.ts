@@ -2,11 +2,13 @@
  * An OTLP receiver: HTTP (protobuf and JSON) and gRPC on loopback. It decodes with code generated from the
  * public protocol definitions, and shares no code with the encoders.
  */
+
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import type { Signal } from '../../config/destinations.ts';
 
 const { opentelemetry } = createRequire(import.meta.url)('otlp-protos/build/src/generated/root');
 const { logs, metrics, trace } = opentelemetry.proto.collector;
@@ -24,7 +26,6 @@ const services = {
   traces: 'trace.v1.TraceService',
 };
 const signals = ['logs', 'metrics', 'traces'] as const;
-export type Signal = keyof typeof types;
 
 export type Value = string | number | boolean | Buffer | Value[] | undefined;
 export type Values = Record<string, Value>;
@@ -90,9 +91,9 @@ export interface Answer {
 export type Fault = (signal: Signal, message: any) => Answer | undefined;
 
 // biome-ignore lint/suspicious/noExplicitAny: the decoded messages have no types
-type Message = any;
+type DecodedMessage = any;
 
-function value(any: Message): Value {
+function value(any: DecodedMessage): Value {
   if (any == null) return undefined;
   if (any.stringValue != null) return any.stringValue;
   if (any.boolValue != null) return any.boolValue;
@@ -102,14 +103,14 @@ function value(any: Message): Value {
   return (any.arrayValue?.values ?? []).map(value);
 }
 
-const values = (list: Message): Values =>
-  Object.fromEntries((list ?? []).map((pair: Message) => [pair.key, value(pair.value)]));
+const values = (list: DecodedMessage): Values =>
+  Object.fromEntries((list ?? []).map((pair: DecodedMessage) => [pair.key, value(pair.value)]));
 
 /** JSON has hexadecimal ids. The protobuf decoder returns base64. */
 const hexOf = (id: string | undefined): string =>
   /^([0-9a-f]{16}){1,2}$/.test(id ?? '') ? id! : Buffer.from(id ?? '', 'base64').toString('hex');
 
-function readSpans(message: Message): ReceivedSpan[] {
+function readSpans(message: DecodedMessage): ReceivedSpan[] {
   const spans: ReceivedSpan[] = [];
   for (const { resource, scopeSpans } of message.resourceSpans ?? []) {
     for (const { spans: list } of scopeSpans ?? []) {
@@ -124,7 +125,9 @@ function readSpans(message: Message): ReceivedSpan[] {
           end: BigInt(span.endTimeUnixNano),
           attributes: values(span.attributes),
           isError: span.status?.code === 2,
-          links: (span.links ?? []).map((link: Message) => `${hexOf(link.traceId)} ${hexOf(link.spanId)}`),
+          links: (span.links ?? []).map(
+            (link: DecodedMessage) => `${hexOf(link.traceId)} ${hexOf(link.spanId)}`,
+          ),
         });
       }
     }
@@ -132,7 +135,7 @@ function readSpans(message: Message): ReceivedSpan[] {
   return spans;
 }
 
-function readLogs(message: Message): ReceivedLog[] {
+function readLogs(message: DecodedMessage): ReceivedLog[] {
   const records: ReceivedLog[] = [];
   for (const { resource, scopeLogs } of message.resourceLogs ?? []) {
     for (const { scope, logRecords } of scopeLogs ?? []) {
@@ -162,7 +165,7 @@ const rejectedOf = {
   traces: 'rejectedSpans',
 } as const;
 
-const answerOf = (signal: Signal, fault: Answer | undefined): Message =>
+const answerOf = (signal: Signal, fault: Answer | undefined): DecodedMessage =>
   fault?.rejected === undefined
     ? {}
     : { partialSuccess: { [rejectedOf[signal]]: fault.rejected, errorMessage: 'rejected by the test' } };
@@ -293,14 +296,17 @@ export class Receiver {
           path: `/opentelemetry.proto.collector.${services[signal]}/Export`,
           requestStream: false,
           responseStream: false,
-          requestSerialize: (message: Message) => Buffer.from(request.encode(message).finish()),
+          requestSerialize: (message: DecodedMessage) => Buffer.from(request.encode(message).finish()),
           requestDeserialize: (bytes: Buffer) => this.decode(signal, bytes),
-          responseSerialize: (message: Message) => Buffer.from(response.encode(message).finish()),
+          responseSerialize: (message: DecodedMessage) => Buffer.from(response.encode(message).finish()),
           responseDeserialize: (bytes: Buffer) => response.decode(bytes),
         },
       },
       {
-        Export: (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) => {
+        Export: (
+          call: ServerUnaryCall<DecodedMessage, DecodedMessage>,
+          callback: sendUnaryData<DecodedMessage>,
+        ) => {
           this.requests[signal]++;
           const fault = this.fault(signal, call.request);
           if (fault !== undefined && fault.status !== 0) {
@@ -322,18 +328,18 @@ export class Receiver {
     return types[signal].response.encode(answerOf(signal, answer)).finish();
   }
 
-  decode(signal: Signal, bytes: Uint8Array): Message {
+  decode(signal: Signal, bytes: Uint8Array): DecodedMessage {
     const { request } = types[signal];
     return request.toObject(request.decode(bytes), { longs: String, bytes: String, enums: Number });
   }
 
-  accept(signal: Signal, message: Message): void {
+  accept(signal: Signal, message: DecodedMessage): void {
     if (signal === 'logs') this.logs.push(...readLogs(message));
     else if (signal === 'traces') this.spans.push(...readSpans(message));
     else this.acceptMetrics(message);
   }
 
-  private acceptMetrics(message: Message): void {
+  private acceptMetrics(message: DecodedMessage): void {
     for (const { resource, scopeMetrics } of message.resourceMetrics ?? []) {
       for (const { metrics: list } of scopeMetrics ?? []) {
         for (const metric of list ?? []) {

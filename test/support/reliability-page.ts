@@ -1,7 +1,7 @@
 /** Renders docs/reliability.md from the results of a run. */
 import { cpus, release, totalmem } from 'node:os';
 
-export interface Outcome {
+export interface CampaignResult {
   readonly name: string;
   readonly seconds: number;
   /** Log lines that containers wrote. */
@@ -29,7 +29,7 @@ export interface Outcome {
 const number = (value: number): string => value.toLocaleString('en-US');
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
-export function reliabilityPage(outcomes: readonly Outcome[]): string {
+export function reliabilityPage(outcomes: readonly CampaignResult[]): string {
   const faults = outcomes.flatMap((outcome) => outcome.faults);
   return `# Reliability
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import {
+  type EvaluationOutcome,
   type Lifecycle,
-  type Outcome,
   RESOLVED_RETENTION_MS,
   type Transition,
   transition,
@@ -43,7 +43,7 @@ const ended = becomes(undefined);
 type Row = readonly [
   title: string,
   current: Lifecycle | undefined,
-  outcome: Outcome,
+  outcome: EvaluationOutcome,
   expected: Transition,
   timing?: { readonly forMs: number; readonly keepMs: number },
 ];

@@ -6,8 +6,8 @@
 import test from 'ava';
 import { catalogue } from '../../collectors/catalogue/index.ts';
 import { builtinRules } from '../../config/builtin-rules.ts';
+import { failingWorkloads, healthyWorkloads } from '../alerts/alert-workloads.ts';
 import { readRecording, replayAlerts } from '../alerts/recording.ts';
-import { failingWorkloads, healthyWorkloads } from '../alerts/workloads.ts';
 import { readSeries, type Series } from '../forecast/series.ts';
 import { AlertSimulation, alertContainer } from '../support/alerts.ts';
 

@@ -5,7 +5,7 @@ import { timeToReach } from '../../agent/alerts/forecast.ts';
 import { SampleRing } from '../../agent/alerts/sample-ring.ts';
 import { alertsPage } from '../../agent/setup/alerts-page.ts';
 import { score, scoreSection } from '../forecast/score.ts';
-import { AlertSimulation, alertContainer, memory } from '../support/alerts.ts';
+import { AlertSimulation, alertContainer, memoryPoints } from '../support/alerts.ts';
 
 const MINUTE = 60_000;
 
@@ -76,7 +76,7 @@ test('gaps do not count as zeros', (t) => {
 test('the rule fires for a leak, and at most once for a saw-tooth', (t) => {
   const web = alertContainer('web');
   const leak = new AlertSimulation();
-  for (let index = 0; index < 90; index++) leak.playRound([[web, memory(30 + index * 0.5)]]);
+  for (let index = 0; index < 90; index++) leak.playRound([[web, memoryPoints(30 + index * 0.5)]]);
   t.deepEqual(leak.emissions, ['firing memory_forecast']);
   const [alert] = leak.emitted;
   t.is(alert!.unit, 's');
@@ -87,7 +87,7 @@ test('the rule fires for a leak, and at most once for a saw-tooth', (t) => {
 
   // A period of 12 minutes looks like a leak once. After the first fall, the level was reached before.
   const teeth = new AlertSimulation();
-  for (let index = 0; index < 5 * 72; index++) teeth.playRound([[web, memory(20 + (index % 72))]]);
+  for (let index = 0; index < 5 * 72; index++) teeth.playRound([[web, memoryPoints(20 + (index % 72))]]);
   t.is(teeth.emissions.filter((one) => one === 'firing memory_forecast').length, 1);
 });
 

@@ -4,14 +4,21 @@ import { catalogue } from '../../collectors/catalogue/index.ts';
 import type { Point } from '../../collectors/records/records.ts';
 import { toEventRecord } from '../../exporters/alerts/record.ts';
 import { formatValue } from '../../exporters/alerts/text.ts';
-import { AlertSimulation, alertConfig, alertContainer, INTERVAL_MS, MIB, memory } from '../support/alerts.ts';
+import {
+  AlertSimulation,
+  alertConfig,
+  alertContainer,
+  INTERVAL_MS,
+  memoryPoints,
+} from '../support/alerts.ts';
+import { MEBIBYTE } from '../support/units.ts';
 
 const web = alertContainer('web');
 
 test('a rule fires once after its "for", with evidence, and resolves with hysteresis', async (t) => {
   const scene = new AlertSimulation();
   const rounds = (used: number, count: number) => {
-    for (let round = 0; round < count; round++) scene.playRound([[web, memory(used)]]);
+    for (let round = 0; round < count; round++) scene.playRound([[web, memoryPoints(used)]]);
   };
   rounds(50, 3);
   t.deepEqual(scene.states, []);
@@ -25,7 +32,7 @@ test('a rule fires once after its "for", with evidence, and resolves with hyster
   t.deepEqual(scene.emissions, ['firing memory']);
   const [alert] = scene.emitted;
   t.is(alert!.value, 0.92);
-  t.is(alert!.limit, 100 * MIB);
+  t.is(alert!.limit, 100 * MEBIBYTE);
   t.is(alert!.threshold, 0.9);
   t.is(alert!.severity, 'warning');
   t.is(alert!.annotations.summary, 'web uses 92 % of its memory limit of 100 MiB');
@@ -51,7 +58,7 @@ test('a rule fires once after its "for", with evidence, and resolves with hyster
 
 test('a condition met for less than "for" fires nothing', (t) => {
   const scene = new AlertSimulation();
-  for (const used of [95, 95, 95, 50, 95, 95, 95, 50]) scene.playRound([[web, memory(used)]]);
+  for (const used of [95, 95, 95, 50, 95, 95, 95, 50]) scene.playRound([[web, memoryPoints(used)]]);
   t.deepEqual(scene.emissions, []);
 });
 
@@ -120,36 +127,36 @@ test('an event fires at once, further events are counted, and the alert resolves
 
 test('a restarted agent repeats no alert, and resolves those of its predecessor', async (t) => {
   const before = new AlertSimulation();
-  for (let count = 0; count < 5; count++) before.playRound([[web, memory(95)]]);
+  for (let count = 0; count < 5; count++) before.playRound([[web, memoryPoints(95)]]);
   before.playEvent(web, 'docker.container.oom');
   await undefined;
   t.deepEqual(before.emissions, ['firing memory', 'firing oom_kill']);
 
   const after = new AlertSimulation({}, before);
-  for (let count = 0; count < 5; count++) after.playRound([[web, memory(95)]]);
+  for (let count = 0; count < 5; count++) after.playRound([[web, memoryPoints(95)]]);
   t.deepEqual(after.emissions, []);
   t.deepEqual(
     after.states.map(({ rule, status }) => `${rule} ${status}`),
     ['memory firing', 'oom_kill firing'],
   );
   t.deepEqual(after.states[0]!.evidence, before.emitted[0]!.evidence);
-  after.playRound([[web, memory(50)]]);
+  after.playRound([[web, memoryPoints(50)]]);
   t.deepEqual(after.emissions, ['resolved memory']);
   await undefined;
 
   // The rule was disabled meanwhile.
   const without = new AlertSimulation({ disable: ['oom_kill'] }, after);
-  without.playRound([[web, memory(50)]]);
+  without.playRound([[web, memoryPoints(50)]]);
   t.deepEqual(without.emissions, ['resolved oom_kill']);
 });
 
 test('an alert that exporters did not accept is emitted again after a restart, with the same uid', (t) => {
   const before = new AlertSimulation();
   before.isAccepting = false;
-  for (let count = 0; count < 5; count++) before.playRound([[web, memory(95)]]);
+  for (let count = 0; count < 5; count++) before.playRound([[web, memoryPoints(95)]]);
   t.deepEqual(before.emissions, ['firing memory']);
   const after = new AlertSimulation({}, before);
-  after.playRound([[web, memory(95)]]);
+  after.playRound([[web, memoryPoints(95)]]);
   t.deepEqual(after.emissions, ['firing memory']);
   const uid = (scene: AlertSimulation) => toEventRecord(scene.emitted[0]!).attributes['log.record.uid'];
   t.is(uid(after), uid(before));
@@ -157,9 +164,9 @@ test('an alert that exporters did not accept is emitted again after a restart, w
 
 test('"for" continues across a restart', (t) => {
   const before = new AlertSimulation();
-  for (let count = 0; count < 3; count++) before.playRound([[web, memory(95)]]);
+  for (let count = 0; count < 3; count++) before.playRound([[web, memoryPoints(95)]]);
   const after = new AlertSimulation({}, before);
-  after.playRound([[web, memory(95)]]);
+  after.playRound([[web, memoryPoints(95)]]);
   t.deepEqual(after.emissions, ['firing memory']);
 });
 
@@ -171,7 +178,7 @@ test('after a restart, a firing rule waits for its history, but not for an exite
   const throttled = (at: number): Point[] => [
     { metric: catalogue.cpuPeriods, value: at * 100 },
     { metric: catalogue.cpuThrottledPeriods, value: at * 100 },
-    ...memory(95),
+    ...memoryPoints(95),
   ];
   const before = new AlertSimulation({ rules });
   for (let at = 0; at < 10; at++) before.playRound([[web, throttled(at)]]);
@@ -186,7 +193,7 @@ test('after a restart, a firing rule waits for its history, but not for an exite
 
 test('metric alerts of a removed container are resolved', (t) => {
   const scene = new AlertSimulation();
-  for (let count = 0; count < 5; count++) scene.playRound([[web, memory(95)]]);
+  for (let count = 0; count < 5; count++) scene.playRound([[web, memoryPoints(95)]]);
   scene.playRound([]);
   t.deepEqual(scene.emissions, ['firing memory', 'resolved memory']);
 });
@@ -197,7 +204,7 @@ test('container labels override rules', (t) => {
   const mute = alertContainer('mute', { 'portlight.alert.memory': 'off', 'portlight.alert.exit': 'off' });
   const wrong = alertContainer('wrong', { 'portlight.alert.memory': '9x', 'portlight.alert.memry': '9%' });
   const round = (used: number) =>
-    scene.playRound([relaxed, mute, wrong].map((container) => [container, memory(used)] as const));
+    scene.playRound([relaxed, mute, wrong].map((container) => [container, memoryPoints(used)] as const));
   for (let count = 0; count < 6; count++) round(95);
   scene.playEvent(mute, 'docker.container.die', { 'portlight.exit.reason': 'error' });
   t.deepEqual(
@@ -251,25 +258,25 @@ test('custom rules: containers, ratio, rate, host, preconditions, labels and tex
   const sent = (mib: number): Point[] => [
     {
       metric: catalogue.networkIo,
-      value: 7 * MIB,
+      value: 7 * MEBIBYTE,
       attributes: { 'network.io.direction': 'receive', 'network.interface.name': 'eth0' },
     },
     ...['eth0', 'eth1'].map((name) => ({
       metric: catalogue.networkIo,
-      value: (mib / 2) * MIB,
+      value: (mib / 2) * MEBIBYTE,
       attributes: { 'network.io.direction': 'transmit', 'network.interface.name': name },
     })),
   ];
   const other = alertContainer('other');
   const host = (available: number): Point[] => [
-    { metric: catalogue.systemMemoryLimit, value: 1000 * MIB },
-    { metric: catalogue.systemMemoryAvailable, value: available * MIB },
+    { metric: catalogue.systemMemoryLimit, value: 1000 * MEBIBYTE },
+    { metric: catalogue.systemMemoryAvailable, value: available * MEBIBYTE },
   ];
   for (let at = 0; at < 6; at++) {
     scene.playRound(
       [
         [web, sent(at * 20)],
-        [other, [...sent(at * 20), { metric: catalogue.memoryWorkingSet, value: 200 * MIB }]],
+        [other, [...sent(at * 20), { metric: catalogue.memoryWorkingSet, value: 200 * MEBIBYTE }]],
       ],
       host(500),
     );
@@ -277,18 +284,18 @@ test('custom rules: containers, ratio, rate, host, preconditions, labels and tex
   t.deepEqual(scene.emissions, ['firing sends']);
   const [alert] = scene.emitted;
   t.is(alert!.unit, 'By/s');
-  t.is(alert!.value, 2 * MIB);
+  t.is(alert!.value, 2 * MEBIBYTE);
   t.deepEqual(alert!.labels, { team: 'shop', page: 'no' });
   t.is(alert!.annotations.summary, 'web sends 2 MiB/s, more than 1 MiB/s: no');
 
   scene.emitted.length = 0;
   const limited = alertContainer('limited');
-  const large: Point = { metric: catalogue.memoryWorkingSet, value: 200 * MIB };
+  const large: Point = { metric: catalogue.memoryWorkingSet, value: 200 * MEBIBYTE };
   for (let at = 0; at < 10; at++) {
     scene.playRound(
       [
         [other, [large]],
-        [limited, [large, { metric: catalogue.memoryLimit, value: 500 * MIB }]],
+        [limited, [large, { metric: catalogue.memoryLimit, value: 500 * MEBIBYTE }]],
       ],
       host(40),
     );
@@ -370,7 +377,7 @@ test('an invalid rule is reported with what is expected, and the others work', (
 
 test('the firing record contains evidence, the resolved one the duration', (t) => {
   const scene = new AlertSimulation();
-  for (const used of [95, 95, 95, 95, 50]) scene.playRound([[web, memory(used)]]);
+  for (const used of [95, 95, 95, 95, 50]) scene.playRound([[web, memoryPoints(used)]]);
   const [firing, resolved] = scene.emitted.map(toEventRecord);
   t.is(firing!.eventName, 'portlight.alert.firing');
   t.is(firing!.severity, 13);
@@ -380,7 +387,7 @@ test('the firing record contains evidence, the resolved one the duration', (t) =
     'portlight.alert.severity': 'warning',
     'portlight.alert.value': 0.95,
     'portlight.alert.threshold': 0.9,
-    'portlight.alert.limit': 100 * MIB,
+    'portlight.alert.limit': 100 * MEBIBYTE,
     'portlight.alert.memory.anon': 1,
     'portlight.alert.log': ['last line of id-of-web'],
   });
@@ -393,15 +400,15 @@ test('the firing record contains evidence, the resolved one the duration', (t) =
 
 test('a resolved forecast has a finite value, also after a restart', async (t) => {
   const before = new AlertSimulation();
-  for (let index = 0; index < 70; index++) before.playRound([[web, memory(40 + index * 0.7)]]);
+  for (let index = 0; index < 70; index++) before.playRound([[web, memoryPoints(40 + index * 0.7)]]);
   t.deepEqual(before.emissions, ['firing memory_forecast']);
-  for (let index = 0; index < 90; index++) before.playRound([[web, memory(60)]]);
+  for (let index = 0; index < 90; index++) before.playRound([[web, memoryPoints(60)]]);
   t.deepEqual(before.emissions, ['firing memory_forecast', 'resolved memory_forecast']);
   t.true(before.emitted.every(({ value }) => Number.isFinite(value)));
   t.notThrows(() => before.emitted.map(toEventRecord));
   await undefined;
   const after = new AlertSimulation({}, before);
-  after.playRound([[web, memory(60)]]);
+  after.playRound([[web, memoryPoints(60)]]);
   t.true(after.states.every(({ value }) => Number.isFinite(value)));
 });
 
@@ -413,10 +420,10 @@ test('the disk rule fires only for the container that writes', (t) => {
   ];
   const writer = alertContainer('writer');
   for (let index = 0; index < 400; index++) {
-    const available = Math.max(0, 400 - index) * MIB;
+    const available = Math.max(0, 400 - index) * MEBIBYTE;
     scene.playRound([
       [web, layer(4096, available)],
-      [writer, layer(index * MIB, available)],
+      [writer, layer(index * MEBIBYTE, available)],
     ]);
   }
   t.deepEqual([...new Set(scene.emitted.map(({ container }) => container!.name))], ['writer']);
@@ -436,8 +443,8 @@ test('a forecast with a long window does not affect the history of others', (t) 
       [
         web,
         [
-          { metric: catalogue.filesystemUsage, value: index * MIB },
-          { metric: catalogue.filesystemAvailable, value: 1000 * MIB },
+          { metric: catalogue.filesystemUsage, value: index * MEBIBYTE },
+          { metric: catalogue.filesystemAvailable, value: 1000 * MEBIBYTE },
         ],
       ],
     ]);
@@ -446,11 +453,11 @@ test('a forecast with a long window does not affect the history of others', (t) 
 
 test('values missing for a few rounds do not resolve an alert', (t) => {
   const scene = new AlertSimulation();
-  for (let count = 0; count < 20; count++) scene.playRound([[web, memory(95)]]);
+  for (let count = 0; count < 20; count++) scene.playRound([[web, memoryPoints(95)]]);
   scene.playRound([[web, []]]);
   scene.existingIds.add(web.id);
   scene.playRound([]);
-  scene.playRound([[web, memory(95)]]);
+  scene.playRound([[web, memoryPoints(95)]]);
   t.deepEqual(scene.emissions, ['firing memory']);
   for (let count = 0; count < 5; count++) scene.playRound([[web, []]]);
   t.deepEqual(scene.emissions, ['firing memory', 'resolved memory']);
@@ -489,13 +496,13 @@ test('a throttled container does not fire cpu_pressure as well', (t) => {
 
 test('two events of one OOM kill count once; an event after the clock was set back counts again', (t) => {
   const scene = new AlertSimulation();
-  for (let count = 0; count < 10; count++) scene.playRound([[web, memory(70)]]);
+  for (let count = 0; count < 10; count++) scene.playRound([[web, memoryPoints(70)]]);
   scene.playEvent(web, 'docker.container.oom');
   scene.playEvent(web, 'docker.container.die', { 'portlight.exit.reason': 'oom_killed' }, -500);
   t.is(scene.states.at(-1)!.value, 1);
-  t.is(scene.emitted[0]!.limit, 100 * MIB);
+  t.is(scene.emitted[0]!.limit, 100 * MEBIBYTE);
   t.is(scene.emitted[0]!.evidence.series.length, 10);
-  for (let count = 0; count < 70; count++) scene.playRound([[web, memory(70)]]);
+  for (let count = 0; count < 70; count++) scene.playRound([[web, memoryPoints(70)]]);
   t.deepEqual(scene.emissions, ['firing oom_kill', 'resolved oom_kill']);
   scene.playEvent(web, 'docker.container.oom', {}, 700_000);
   t.is(scene.emitted.length, 2);
@@ -517,13 +524,13 @@ test('thresholds of labels are applied, also with another operator', (t) => {
   for (let at = 0; at < 20; at++)
     scene.playRound([
       [other, [lost(at * 100)]],
-      [down, memory(40)],
+      [down, memoryPoints(40)],
     ]);
   t.deepEqual(scene.emissions, ['firing memory', 'firing log_rate']);
   for (let at = 0; at < 60; at++)
     scene.playRound([
       [other, [lost(2000)]],
-      [down, memory(60)],
+      [down, memoryPoints(60)],
     ]);
   t.deepEqual(scene.emissions.slice(2).sort(), ['resolved log_rate', 'resolved memory']);
   t.is(scene.warnings.length, 1);

@@ -9,7 +9,7 @@ import { EventStore, MAX_ROUTINE_EVENTS, MAX_STORED_EVENTS } from '../../exporte
 import { LogStore, MAX_CONTAINER_LOG_BYTES, MAX_LOG_BYTES } from '../../exporters/dashboard/log-store.ts';
 import { type RecordFilter, textMatcher } from '../../exporters/dashboard/record-filter.ts';
 import { DashboardStore } from '../../exporters/dashboard/store.ts';
-import { HOUR_MS, stepFor, UsageHistory } from '../../exporters/dashboard/usage-history.ts';
+import { HISTORY_MS, stepFor, UsageHistory } from '../../exporters/dashboard/usage-history.ts';
 import { encodeEvent, encodeRequest } from '../../exporters/otlp/wire/encode.ts';
 import { extractRecords } from '../../exporters/otlp/wire/split.ts';
 import { Writer } from '../../exporters/otlp/wire/writer.ts';
@@ -226,7 +226,7 @@ test('a history has the mean of each step, null for empty steps, and the last ho
   // A single late round leaves no gap.
   history.add(160_000, [11, 8]);
   t.deepEqual(history.column(0, 14, 17), [9, 10, 11]);
-  history.add(160_000 + HOUR_MS, [1, 1]);
+  history.add(160_000 + HISTORY_MS, [1, 1]);
   t.deepEqual(history.column(0, 14, 17), [null, null, null]);
   t.is(history.column(0, 16 + 360, 17 + 360)[0], 1);
 });
@@ -298,7 +298,7 @@ test('a firing alert marks its container, is resolved once it is missing, and is
   t.true(store.update({ signal: 'alerts', alerts: [], count: 0 }, 4000));
   t.deepEqual(store.marksOf('a'), []);
   t.like(store.list()[0], { status: 'resolved', startsAt: 1000, endsAt: 4000 });
-  store.update({ signal: 'alerts', alerts: [], count: 0 }, 4001 + HOUR_MS);
+  store.update({ signal: 'alerts', alerts: [], count: 0 }, 4001 + HISTORY_MS);
   t.deepEqual(store.list(), []);
 });
 

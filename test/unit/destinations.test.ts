@@ -9,14 +9,14 @@ import { type Destination, resolveDestinations } from '../../config/destinations
 import { ConfigError } from '../../config/load.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-type Environment = Readonly<Record<string, string>>;
+type Variables = Readonly<Record<string, string>>;
 
-const of = async (env: Environment, path?: string): Promise<Destination[]> =>
+const of = async (env: Variables, path?: string): Promise<Destination[]> =>
   resolveDestinations((await loadConfig({}, path, env)).config);
 
-const general = async (env: Environment): Promise<Destination> => (await of(env))[0]!;
+const general = async (env: Variables): Promise<Destination> => (await of(env))[0]!;
 
-async function mistakesOf(env: Environment, path?: string): Promise<readonly string[]> {
+async function mistakesOf(env: Variables, path?: string): Promise<readonly string[]> {
   try {
     await loadConfig({}, path, env);
   } catch (error) {
@@ -81,7 +81,7 @@ test("a signal's own variables take precedence over the general ones", async (t)
 });
 
 test('gRPC endpoints need no scheme, and use TLS unless insecure is set', async (t) => {
-  const urlOf = async (env: Environment) =>
+  const urlOf = async (env: Variables) =>
     (await general({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', ...env })).endpoints.logs!.url.href;
   t.is(await urlOf({ PORTLIGHT_EXPORTER: 'otlp' }), 'http://localhost:4317/');
   t.is(await urlOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' }), 'https://collector:4317/');
@@ -146,7 +146,7 @@ destinations:
 });
 
 test('each mistake names the variable or the field of the destination', async (t) => {
-  const wrong = async (name: string, value: string, more: Environment = {}) =>
+  const wrong = async (name: string, value: string, more: Variables = {}) =>
     mistakesOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', ...more, [name]: value });
   const mistakes: [string, string, string][] = [
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector', 'an http:// or https:// URL; for gRPC also host:port'],

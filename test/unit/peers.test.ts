@@ -1,6 +1,6 @@
 import { basename, delimiter, dirname } from 'node:path';
 import test from 'ava';
-import { peers } from '../bench/peers/index.ts';
+import { benchPeers } from '../bench/peers/index.ts';
 import { findProgram } from '../bench/peers/peer.ts';
 
 const program = basename(process.execPath);
@@ -26,7 +26,7 @@ test('a program that is missing, fails or has no version is absent, with the rea
 });
 
 test('every peer is absent where none is installed', async (t) => {
-  for (const peer of peers) {
+  for (const peer of benchPeers) {
     const found = await peer.find('/nonexistent');
     t.regex('absent' in found ? found.absent : '', /^no \S+ on PATH$/, peer.name);
   }

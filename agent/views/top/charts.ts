@@ -17,7 +17,7 @@ const MIN_CPU_SCALE = 0.1;
 
 type Values = readonly (number | null)[];
 
-interface Frame {
+interface ChartSize {
   readonly columns: number;
   /** Not including the title. */
   readonly rows: number;
@@ -36,12 +36,12 @@ interface RenderedChart {
 class ChartRenderer {
   private readonly context: Pick<ViewContext, 'paint' | 'unicode'>;
   private readonly series: ContainerSeries | undefined;
-  private readonly frame: Frame;
+  private readonly frame: ChartSize;
 
   constructor(
     context: Pick<ViewContext, 'paint' | 'unicode'>,
     series: ContainerSeries | undefined,
-    frame: Frame,
+    frame: ChartSize,
   ) {
     this.context = context;
     this.series = series;
@@ -113,7 +113,7 @@ export function charts(
   container: ContainerSummary,
   series: ContainerSeries | undefined,
   cpus: number,
-  size: Frame,
+  size: ChartSize,
 ): string[] {
   const { figures } = container;
   const count = Math.max(

@@ -9,7 +9,8 @@ import type Docker from 'dockerode';
 import { findRequest, RefusedError } from '../../engine/requests.ts';
 import type { LogSink } from '../../records/collector.ts';
 import type { Container, LogLine, LogPosition } from '../../records/records.ts';
-import { advancePosition, CARRIAGE_RETURN, emptyLineAfter, NEWLINE, setLineTime } from '../shared/line.ts';
+import { CARRIAGE_RETURN, NEWLINE } from '../../shared/ascii.ts';
+import { advancePosition, emptyLineAfter, setLineTime } from '../shared/line.ts';
 import { timestampOf } from '../shared/timestamp.ts';
 
 export interface AttachOptions {

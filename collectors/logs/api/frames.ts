@@ -7,7 +7,8 @@
  */
 
 import type { IoStream } from '../../records/records.ts';
-import { CARRIAGE_RETURN, LinePieces, MAX_PIECE_BYTES, NEWLINE } from '../shared/line.ts';
+import { CARRIAGE_RETURN, NEWLINE } from '../../shared/ascii.ts';
+import { LinePieces, MAX_PIECE_BYTES } from '../shared/line.ts';
 import { readTimestamp, TIMESTAMP_LENGTH, type Timestamp } from '../shared/timestamp.ts';
 
 const HEADER_BYTES = 8;

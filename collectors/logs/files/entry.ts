@@ -5,8 +5,8 @@
  */
 
 import type { IoStream } from '../../records/records.ts';
+import { NEWLINE } from '../../shared/ascii.ts';
 import { BACKSLASH, QUOTE, STOPS } from '../shared/json-string.ts';
-import { NEWLINE } from '../shared/line.ts';
 import { readTimestamp, type Timestamp } from '../shared/timestamp.ts';
 
 const BRACE = 0x7b;

@@ -1,16 +1,10 @@
 /** Decodes the bytes of json-file logs into lines: joins pieces, marks what is not an entry, moves the position. */
+
 import { isUtf8 } from 'node:buffer';
 import type { LogSink } from '../../records/collector.ts';
 import type { IoStream, LogLine, LogPosition } from '../../records/records.ts';
-import {
-  advancePosition,
-  CARRIAGE_RETURN,
-  emptyLineAfter,
-  LinePieces,
-  MAX_PIECE_BYTES,
-  NEWLINE,
-  setLineTime,
-} from '../shared/line.ts';
+import { CARRIAGE_RETURN, NEWLINE } from '../../shared/ascii.ts';
+import { advancePosition, emptyLineAfter, LinePieces, MAX_PIECE_BYTES, setLineTime } from '../shared/line.ts';
 import { startPosition } from '../shared/position.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
 import { ENTRY_START, JsonFileEntry } from './entry.ts';

@@ -5,8 +5,8 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { LogSink } from '../../records/collector.ts';
 import type { LogPosition } from '../../records/records.ts';
+import { NEWLINE } from '../../shared/ascii.ts';
 import type { Follower } from '../shared/follower.ts';
-import { NEWLINE } from '../shared/line.ts';
 import { FileWatch } from './file-watch.ts';
 import {
   endPosition,

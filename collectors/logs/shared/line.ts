@@ -5,8 +5,6 @@ import type { Timestamp } from './timestamp.ts';
 
 /** What the daemon reads from a container at a time. A longer line comes in pieces of this size. */
 export const MAX_PIECE_BYTES = 16 * 1024;
-export const NEWLINE = 0x0a;
-export const CARRIAGE_RETURN = 0x0d;
 
 /** An empty line that follows the one that the position names. */
 export const emptyLineAfter = ({

@@ -22,9 +22,9 @@ const SCALARS = {
 } as const;
 
 type Scalar = keyof typeof SCALARS;
-type FieldType = Scalar | Message;
+type FieldType = Scalar | MessageFields;
 
-interface Field {
+interface MessageField {
   readonly name: string;
   readonly type: FieldType;
   readonly wireType: number;
@@ -32,12 +32,12 @@ interface Field {
 }
 
 /** The fields of a message by their number; a field that is not in it is skipped. */
-type Message = Map<number, Field>;
+type MessageFields = Map<number, MessageField>;
 
 /** The type of each field of a message; in brackets, that of a repeated one. */
 type FieldTypes<Names extends string> = Readonly<Record<Names, FieldType | readonly [FieldType]>>;
 
-const field = (name: string, types: FieldType | readonly [FieldType]): Field => {
+const field = (name: string, types: FieldType | readonly [FieldType]): MessageField => {
   const isRepeated = Array.isArray(types);
   const type = (isRepeated ? types[0] : types) as FieldType;
   const wireType = typeof type === 'string' ? SCALARS[type] : WIRE_TYPE.lengthDelimited;
@@ -48,11 +48,11 @@ const field = (name: string, types: FieldType | readonly [FieldType]): Field => 
 const message = <Names extends string>(
   numbers: Readonly<Record<Names, number>>,
   types: FieldTypes<Names>,
-): Message =>
+): MessageFields =>
   new Map((Object.keys(numbers) as Names[]).map((name) => [numbers[name], field(name, types[name])]));
 
 // An AnyValue can hold lists of its own kind: the two that hold them are added once it exists.
-const AnyValue: Message = message(FIELDS.AnyValue, {
+const AnyValue: MessageFields = message(FIELDS.AnyValue, {
   stringValue: 'string',
   boolValue: 'bool',
   intValue: 'int64',
@@ -73,14 +73,14 @@ const InstrumentationScope = message(FIELDS.InstrumentationScope, {
 });
 
 /** The three signals' requests differ in the names of three fields and in what a record is. */
-function requestOf(resources: string, scopes: string, records: string, record: Message): Message {
+function requestOf(resources: string, scopes: string, records: string, record: MessageFields): MessageFields {
   const { Request, ResourceGroup, ScopeGroup } = FIELDS;
-  const scopeGroup: Message = new Map([
+  const scopeGroup: MessageFields = new Map([
     [ScopeGroup.scope, field('scope', InstrumentationScope)],
     [ScopeGroup.records, field(records, [record])],
     [ScopeGroup.schemaUrl, field('schemaUrl', 'string')],
   ]);
-  const resourceGroup: Message = new Map([
+  const resourceGroup: MessageFields = new Map([
     [ResourceGroup.resource, field('resource', Resource)],
     [ResourceGroup.scopes, field(scopes, [scopeGroup])],
     [ResourceGroup.schemaUrl, field('schemaUrl', 'string')],
@@ -103,7 +103,7 @@ const LogRecord = message(FIELDS.LogRecord, {
 });
 const LogsRequest = requestOf('resourceLogs', 'scopeLogs', 'logRecords', LogRecord);
 /** The content of a ScopeLogs without its scope. */
-const LogRecords: Message = new Map([[FIELDS.ScopeGroup.records, field('logRecords', [LogRecord])]]);
+const LogRecords: MessageFields = new Map([[FIELDS.ScopeGroup.records, field('logRecords', [LogRecord])]]);
 
 const NumberDataPoint = message(FIELDS.NumberDataPoint, {
   startTimeUnixNano: 'fixed64',
@@ -179,7 +179,7 @@ function scalarOf(reader: ProtobufReader, buffer: Buffer, type: Scalar): unknown
   }
 }
 
-function objectOf(reader: ProtobufReader, buffer: Buffer, fields: Message): Record<string, unknown> {
+function objectOf(reader: ProtobufReader, buffer: Buffer, fields: MessageFields): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   while (reader.next()) {
     const found = fields.get(reader.field);
@@ -195,7 +195,7 @@ function objectOf(reader: ProtobufReader, buffer: Buffer, fields: Message): Reco
   return result;
 }
 
-function decode(bytes: Uint8Array, fields: Message): Record<string, unknown> {
+function decode(bytes: Uint8Array, fields: MessageFields): Record<string, unknown> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return objectOf(new ProtobufReader(buffer), buffer, fields);
 }

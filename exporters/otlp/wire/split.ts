@@ -11,7 +11,7 @@ const { Request, ResourceGroup, ScopeGroup } = FIELDS;
 const HEADER_BYTES = 10;
 
 /** One field of a message. */
-interface Field {
+interface LengthDelimitedField {
   readonly number: number;
   /** The field as it is in the message, including its tag. */
   readonly bytes: Buffer;
@@ -31,8 +31,8 @@ function nextField(reader: ProtobufReader): boolean {
  * @throws {RangeError} when the bytes are cut short or have a field that is not length-delimited: no request
  * has one
  */
-function readFields(bytes: Buffer): Field[] {
-  const fields: Field[] = [];
+function readFields(bytes: Buffer): LengthDelimitedField[] {
+  const fields: LengthDelimitedField[] = [];
   const reader = new ProtobufReader(bytes);
   while (nextField(reader))
     fields.push({ number: reader.field, bytes: reader.fieldBytes, content: reader.valueBytes });

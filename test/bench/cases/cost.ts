@@ -8,11 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import { freePort } from '../../support/port.ts';
 import { waitFor } from '../../support/wait.ts';
-import { type Host, startAgent, startContainers, withHost } from '../agent.ts';
+import { type BenchHost, spawnObserver, startContainers, withHost } from '../agent.ts';
 import type { Bench } from '../bench.ts';
-import { peers } from '../peers/index.ts';
-import type { Peer } from '../peers/peer.ts';
-import { cpuOfAll, daemonOf, end, endTree, megabytes, treeOf } from '../process.ts';
+import { benchPeers } from '../peers/index.ts';
+import type { BenchPeer } from '../peers/peer.ts';
+import { cpuOfAll, daemonProcesses, end, endTree, megabytes, treeOf } from '../process.ts';
 
 const CONTAINERS = 100;
 const INTERVAL_S = 10;
@@ -42,11 +42,11 @@ function scrape(url: string): () => void {
 }
 
 async function costOf(
-  { dockerd }: Host,
+  { dockerd }: BenchHost,
   observer: ChildProcess | undefined,
   idle: number,
 ): Promise<Cost & { readonly daemon: number }> {
-  const daemon = daemonOf(dockerd.pid);
+  const daemon = daemonProcesses(dockerd.pid);
   await sleep(SETTLE_S * 1000);
   const own = observer === undefined ? [] : treeOf(observer.pid!);
   const before = { own: cpuOfAll(own), daemon: cpuOfAll(daemon) };
@@ -77,7 +77,7 @@ const untilComplete = (url: string) =>
     LONGEST_START_MS,
   );
 
-async function costOfPeer(host: Host, peer: Peer, binary: string, idle: number): Promise<Cost> {
+async function costOfPeer(host: BenchHost, peer: BenchPeer, binary: string, idle: number): Promise<Cost> {
   const data = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   const { argv, env, ...command } = await peer.metrics!({
     binary,
@@ -120,7 +120,7 @@ container and round; that is why observer and daemon together can be less than t
       const idle = (await costOf(host, undefined, 0)).daemon;
 
       setting.say('Portlight');
-      const agent = startAgent(setting, {
+      const agent = spawnObserver(setting, {
         endpoint: receiver.endpoint,
         dockerHost: dockerd.host,
         interval: `${INTERVAL_S}s`,
@@ -136,7 +136,7 @@ container and round; that is why observer and daemon together can be less than t
         `${INTERVAL_S * 1000}`,
       ]);
       others['stats API'] = await costOfEnding(poller, idle);
-      for (const peer of peers) {
+      for (const peer of benchPeers) {
         const found = setting.peers[peer.name]!;
         if (peer.metrics === undefined || 'absent' in found) continue;
         setting.say(peer.name);

@@ -4,8 +4,8 @@ import type Docker from 'dockerode';
 import { readEvents } from '../../../collectors/docker/event-stream.ts';
 import { Receiver } from '../../support/receiver.ts';
 import { waitFor } from '../../support/wait.ts';
-import { IMAGE, startAgent, startContainers, withDaemon } from '../agent.ts';
-import { type Bench, type Measured, quantile } from '../bench.ts';
+import { BENCH_IMAGE, spawnObserver, startContainers, withBenchDaemon } from '../agent.ts';
+import { type Bench, type Figure, quantile } from '../bench.ts';
 import { end } from '../process.ts';
 
 const CONTAINERS = 100;
@@ -47,7 +47,7 @@ async function stir(containers: readonly Docker.Container[], seconds: number): P
 
 /** Tags an image and removes the tag, `count` times: two events each. */
 async function burst(docker: Docker): Promise<void> {
-  const image = docker.getImage(IMAGE);
+  const image = docker.getImage(BENCH_IMAGE);
   const tags = Array.from({ length: BURST / 2 }, (_, index) => `t${index}`);
   const inParallel = async (act: (tag: string) => Promise<unknown>) => {
     const queue = [...tags];
@@ -68,10 +68,10 @@ daemon's time stamp to the receiver, with the whole agent and metrics every 10 s
 discards it, in the process that causes the events. A burst adds tags to an image and removes them as fast as the daemon
 can.`,
   run: (setting) =>
-    withDaemon(async (dockerd, docker) => {
+    withBenchDaemon(async (dockerd, docker) => {
       const receiver = await Receiver.start();
       const reading = new AbortController();
-      const agent = startAgent(setting, {
+      const agent = spawnObserver(setting, {
         endpoint: receiver.endpoint('http'),
         dockerHost: dockerd.host,
         name: 'events',
@@ -109,7 +109,7 @@ can.`,
         await waitFor('the burst', () => arrived() >= BURST).catch(() => {});
         const late = Math.max(0, nowMs() - burstBegun - burstTook * 1000);
 
-        const age = (part: number, most: number): Measured => ({
+        const age = (part: number, most: number): Figure => ({
           what: `age on arrival, ${part * 100} %`,
           value: quantile(ages, part),
           unit: 'ms',

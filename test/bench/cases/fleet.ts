@@ -14,7 +14,7 @@ import {
 } from '../../../exporters/sending/send-result.ts';
 import { Sender } from '../../../exporters/sending/sender.ts';
 import { Lane, type SendOrder } from '../../../exporters/spool/lane.ts';
-import type { Bench, Measured, Target } from '../bench.ts';
+import type { Bench, Figure, FigureTarget } from '../bench.ts';
 import { runUntil } from '../virtual-time.ts';
 
 const AGENTS = 1000;
@@ -154,7 +154,7 @@ their back-off without jitter, and send each queued batch in a separate request.
     await runUntil(END_S * 1000);
     ending.abort();
     const handedOver = (all: readonly (() => number)[]) => all.reduce((sum, added) => sum + added(), 0);
-    const row = (what: string, of: (one: SimulatedReceiver) => number, target?: Target): Measured => ({
+    const row = (what: string, of: (one: SimulatedReceiver) => number, target?: FigureTarget): Figure => ({
       what,
       value: of(receiver),
       unit: '',

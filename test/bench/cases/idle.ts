@@ -1,7 +1,7 @@
 /** Measures the agent on an idle host. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent, startContainers, withHost } from '../agent.ts';
-import type { Bench, Measured } from '../bench.ts';
+import { spawnObserver, startContainers, withHost } from '../agent.ts';
+import type { Bench, Figure } from '../bench.ts';
 import { cpuMicros, end, megabytes } from '../process.ts';
 
 const COUNTS = [20, 100];
@@ -16,13 +16,13 @@ ${WINDOW_S} s after ${SETTLE_S} s. Resident memory has two parts: touched pages 
 processes of a host share, and the agent's own memory.`,
   run: (setting) =>
     withHost(async ({ dockerd, docker, receiver }) => {
-      const rows: Measured[] = [];
+      const rows: Figure[] = [];
       let started = 0;
       for (const count of COUNTS) {
         setting.say(`${count} containers`);
         await startContainers(docker, count, started);
         started = count;
-        const agent = startAgent(setting, {
+        const agent = spawnObserver(setting, {
           endpoint: receiver.endpoint,
           dockerHost: dockerd.host,
           name: `idle-${count}`,

@@ -4,11 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IMAGE, profiling, startAgent, withHost } from '../agent.ts';
-import { type Bench, type Measured, quantile, type Setting } from '../bench.ts';
-import { entry, type LogFormat, recordsOf, texts } from '../log-files.ts';
-import { peers } from '../peers/index.ts';
-import type { Peer } from '../peers/peer.ts';
+import { BENCH_IMAGE, profiling, spawnObserver, withHost } from '../agent.ts';
+import { type Bench, type BenchInput, type Figure, quantile } from '../bench.ts';
+import { entry, type LogFormat, lineTexts, recordCounts } from '../log-files.ts';
+import { benchPeers } from '../peers/index.ts';
+import type { BenchPeer } from '../peers/peer.ts';
 import { cpuOfAll, end, endTree, treeOf } from '../process.ts';
 import { startReceiver } from '../receiver.ts';
 import { runWorker } from '../worker.ts';
@@ -73,7 +73,7 @@ function write(directory: string, { format, size, files }: Variant, lines: numbe
     // Named as by the daemon: some peers put the name on each record.
     const id = file.toString(16).padStart(64, 'f');
     const path = join(place, id, `${id}-json.log`);
-    const text = texts[format](file, size);
+    const text = lineTexts[format](file, size);
     if (existsSync(path)) return path;
     mkdirSync(join(place, id), { recursive: true });
     writeFileSync(path, Array.from({ length: each }, (_, index) => entry(text(index), index)).join(''));
@@ -96,7 +96,7 @@ async function ours(task: LogsTask, profiles?: string, name = ''): Promise<LogsR
 
 /** CPU time of a peer from its start until everything has arrived, µs; undefined if it never does. */
 async function theirs(
-  peer: Peer,
+  peer: BenchPeer,
   binary: string,
   { format, inMemory }: Variant,
   { files, records, data }: LogsTask,
@@ -128,16 +128,16 @@ async function theirs(
 }
 
 /** Age on arrival, ms, of the lines of a container that writes 1,000 a second. */
-const latency = (setting: Setting): Promise<number[]> =>
+const latency = (setting: BenchInput): Promise<number[]> =>
   withHost(async ({ dockerd, docker, receiver }) => {
-    const agent = startAgent(setting, {
+    const agent = spawnObserver(setting, {
       endpoint: receiver.endpoint,
       dockerHost: dockerd.host,
       name: 'logs-latency',
     });
     try {
       const container = await docker.createContainer({
-        Image: IMAGE,
+        Image: BENCH_IMAGE,
         Cmd: [
           'sh',
           '-c',
@@ -167,14 +167,14 @@ export async function throughput(lines: number): Promise<{ agent: number; sdk: n
   }
 }
 
-async function measure(setting: Setting, directory: string): Promise<Measured[]> {
-  const rows: Measured[] = [];
+async function measure(setting: BenchInput, directory: string): Promise<Figure[]> {
+  const rows: Figure[] = [];
   let run = 0;
   for (const variant of variants) {
     setting.say(variant.what);
     const lines = variant.size > base.size ? LONG_LINES : LINES;
     const files = write(directory, variant, lines);
-    const records = recordsOf(variant.format, lines);
+    const records = recordCounts(variant.format, lines);
     const task = (way: LogsTask['way'], expected = records.ours): LogsTask => ({
       way,
       parser: variant.parser,
@@ -188,7 +188,7 @@ async function measure(setting: Setting, directory: string): Promise<Measured[]>
     const result = await ours(task('agent'), setting.profiles, `logs-${variant.what.replaceAll(' ', '-')}`);
     const beside: Record<string, number> = {};
     if (variant === variants[0]) beside.SDK = perSecond((await ours(task('sdk'))).cpuMicros);
-    for (const peer of variant.least === undefined ? [] : peers) {
+    for (const peer of variant.least === undefined ? [] : benchPeers) {
       const found = setting.peers[peer.name]!;
       if (peer.logs === undefined || 'absent' in found) continue;
       const cpu = await theirs(peer, found.binary, variant, task('agent', records.theirs));

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { profiling, startAgent } from '../agent.ts';
-import type { Bench, Measured, Setting } from '../bench.ts';
+import { profiling, spawnObserver } from '../agent.ts';
+import type { Bench, BenchInput, Figure } from '../bench.ts';
 import { type MadeContainer, withCgroups } from '../cgroups.ts';
 import { cpuMicros, end, megabytes } from '../process.ts';
 import { startReceiver } from '../receiver.ts';
@@ -50,11 +50,11 @@ export const roundsOver = (
   });
 
 /** The whole agent, which finds the cgroups without a daemon. */
-async function wholeAgent(setting: Setting, count: number): Promise<Measured[]> {
+async function wholeAgent(setting: BenchInput, count: number): Promise<Figure[]> {
   const receiver = await startReceiver();
   const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
   const report = join(directory, 'loop.json');
-  const agent = startAgent(setting, {
+  const agent = spawnObserver(setting, {
     endpoint: receiver.endpoint,
     dockerHost: 'none',
     interval: `${INTERVAL_S}s`,
@@ -96,7 +96,7 @@ them. "Reading" only reads all open kernel files. The agent does not read all of
 idle containers are read less. The whole agent finds the same cgroups without a daemon and exports every
 ${INTERVAL_S} s; its figures include the work between rounds.`,
   async run(setting) {
-    const rows: Measured[] = [];
+    const rows: Figure[] = [];
     const points: Record<string, [number, number][]> = { Portlight: [], SDK: [], reading: [] };
     for (const count of COUNTS) {
       setting.say(`${count} cgroups`);

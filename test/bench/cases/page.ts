@@ -1,8 +1,8 @@
 /** Measures what open dashboard pages cost the agent. */
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent } from '../agent.ts';
-import type { Bench, Measured } from '../bench.ts';
+import { spawnObserver } from '../agent.ts';
+import type { Bench, Figure } from '../bench.ts';
 import { withCgroups } from '../cgroups.ts';
 import { cpuMicros, end } from '../process.ts';
 import { startReceiver } from '../receiver.ts';
@@ -45,7 +45,7 @@ before and after, without any page.`,
   run: (setting) =>
     withCgroups(CONTAINERS, async () => {
       const receiver = await startReceiver();
-      const agent = startAgent(setting, {
+      const agent = spawnObserver(setting, {
         endpoint: receiver.endpoint,
         dockerHost: 'none',
         interval: `${INTERVAL_S}s`,
@@ -67,7 +67,7 @@ before and after, without any page.`,
           const rounds = WINDOW_S / INTERVAL_S;
           return { cpu: cpu / 1000 / rounds, bytes: bytes / rounds };
         };
-        const rows: Measured[] = [];
+        const rows: Figure[] = [];
         for (const count of LOOKERS) {
           setting.say(`${count} looking`);
           const before = await measure([]);

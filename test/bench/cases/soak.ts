@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { IMAGE, startAgent, startContainers, withHost } from '../agent.ts';
+import { BENCH_IMAGE, spawnObserver, startContainers, withHost } from '../agent.ts';
 import type { Bench } from '../bench.ts';
 import { cpuMicros, end, megabytes } from '../process.ts';
 
@@ -15,7 +15,7 @@ const GROWN = 1 / 3;
 async function writer(docker: Docker, index: number): Promise<Docker.Container> {
   const container = await docker.createContainer({
     name: `soak-${index}`,
-    Image: IMAGE,
+    Image: BENCH_IMAGE,
     Cmd: [
       'sh',
       '-c',
@@ -46,7 +46,7 @@ replaced. Metrics every second: ten times the default rate, and about 700 contai
 thirds of the time.`,
   run: (setting) =>
     withHost(async ({ dockerd, docker, receiver }) => {
-      const agent = startAgent(setting, {
+      const agent = spawnObserver(setting, {
         endpoint: receiver.endpoint,
         dockerHost: dockerd.host,
         interval: '1s',

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent, startContainers, withHost } from '../agent.ts';
-import { type Bench, type Measured, quantile } from '../bench.ts';
+import { spawnObserver, startContainers, withHost } from '../agent.ts';
+import { type Bench, type Figure, quantile } from '../bench.ts';
 import { end } from '../process.ts';
 
 const COUNTS = [20, 100];
@@ -54,7 +54,7 @@ the OpenTelemetry SDK for Node. \`ps\` shows the usage of 100 containers, compar
 measures for two seconds.`,
   run: (setting) =>
     withHost(async ({ dockerd, docker, receiver }) => {
-      const rows: Measured[] = [];
+      const rows: Figure[] = [];
       let started = 0;
       for (const count of COUNTS) {
         await startContainers(docker, count, started);
@@ -63,7 +63,7 @@ measures for two seconds.`,
         for (let run = 0; run < RUNS; run++) {
           const before = (await receiver.counts()).requests.metrics ?? 0;
           const begun = performance.now();
-          const agent = startAgent(setting, {
+          const agent = spawnObserver(setting, {
             endpoint: receiver.endpoint,
             dockerHost: dockerd.host,
             name: `startup-${count}`,

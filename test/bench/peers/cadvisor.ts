@@ -1,10 +1,10 @@
 /** cAdvisor: reads the cgroups once an interval and is scraped once an interval. */
-import { findProgram, type Peer } from './peer.ts';
+import { type BenchPeer, findProgram } from './peer.ts';
 
 /** Metrics that the agent has too. `process` is left out: it opens every process's directory for a single common figure. */
 const METRICS = 'cpu,memory,network,diskIO,oom_event,cpuset';
 
-export const cadvisor: Peer = {
+export const cadvisor: BenchPeer = {
   name: 'cAdvisor',
 
   find: (path) => findProgram(path, 'cadvisor', '--version', /^cAdvisor version v?(\S+)/m),

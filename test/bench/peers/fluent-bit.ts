@@ -1,8 +1,8 @@
 /** Fluent Bit: `tail` with the Docker parser to OTLP. */
 import { join } from 'node:path';
-import { fill, findProgram, type Peer } from './peer.ts';
+import { type BenchPeer, fill, findProgram } from './peer.ts';
 
-export const fluentBit: Peer = {
+export const fluentBit: BenchPeer = {
   name: 'Fluent Bit',
 
   find: (path) => findProgram(path, 'fluent-bit', '--version', /^Fluent Bit v(\S+)/m),

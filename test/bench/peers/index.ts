@@ -3,7 +3,7 @@ import { cadvisor } from './cadvisor.ts';
 import { fluentBit } from './fluent-bit.ts';
 import { netdata } from './netdata.ts';
 import { otelcol } from './otelcol.ts';
-import type { Peer } from './peer.ts';
+import type { BenchPeer } from './peer.ts';
 import { telegraf } from './telegraf.ts';
 
-export const peers: readonly Peer[] = [fluentBit, otelcol, cadvisor, netdata, telegraf];
+export const benchPeers: readonly BenchPeer[] = [fluentBit, otelcol, cadvisor, netdata, telegraf];

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fill, findProgram, type Peer } from './peer.ts';
+import { type BenchPeer, fill, findProgram } from './peer.ts';
 
-export const netdata: Peer = {
+export const netdata: BenchPeer = {
   name: 'Netdata',
 
   find: (path) => findProgram(path, 'netdata', '-V', /^netdata v(\S+)/m),

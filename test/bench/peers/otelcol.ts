@@ -1,9 +1,9 @@
 /** The OpenTelemetry Collector: `filelog` for logs, `docker_stats` for metrics, both to OTLP. */
 import { join } from 'node:path';
 import { clientOf } from '../../../agent/setup/dockerd.ts';
-import { fill, findProgram, type Peer } from './peer.ts';
+import { type BenchPeer, fill, findProgram } from './peer.ts';
 
-export const otelcol: Peer = {
+export const otelcol: BenchPeer = {
   name: 'OpenTelemetry Collector',
 
   find: (path) => findProgram(path, 'otelcol', '--version', /^otelcol\S* version v?(\S+)/m),

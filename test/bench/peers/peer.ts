@@ -41,7 +41,7 @@ export interface MetricsJob {
   readonly data: string;
 }
 
-export interface Peer {
+export interface BenchPeer {
   readonly name: string;
   /**
    * @param path directories to search, in the format of PATH

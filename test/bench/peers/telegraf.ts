@@ -1,8 +1,8 @@
 /** Telegraf: polls the stats API once an interval and is scraped once an interval. */
 import { join } from 'node:path';
-import { fill, findProgram, type Peer } from './peer.ts';
+import { type BenchPeer, fill, findProgram } from './peer.ts';
 
-export const telegraf: Peer = {
+export const telegraf: BenchPeer = {
   name: 'Telegraf',
 
   find: (path) => findProgram(path, 'telegraf', '--version', /^Telegraf (\S+)/m),

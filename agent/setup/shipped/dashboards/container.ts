@@ -13,8 +13,8 @@ import {
   logs,
   prom,
   stat,
-  texts,
   timeSeries,
+  valueTexts,
 } from './parts.ts';
 
 const CONTAINER = 'instance=~"$instance", container_name=~"$container"';
@@ -30,7 +30,7 @@ function state(name: string, label: string, states: Readonly<Record<string, stri
   const expr = names.map((state, index) => `${index} * ${metric(name, `${label}="${state}"`)}`);
   return {
     query: prom(`max(${expr.join(' or ')})`, ''),
-    texts: texts(
+    texts: valueTexts(
       Object.fromEntries(
         Object.entries(states).map(([text, color], index) => [String(index), { text, color }] as const),
       ),

@@ -229,7 +229,7 @@ export function logs(title: string, expr: string, height = 12, span = WIDTH): Lo
 }
 
 /** Names and colours for numbers. */
-export function texts(options: Readonly<Record<string, { text: string; color: string }>>): ValueMapping {
+export function valueTexts(options: Readonly<Record<string, { text: string; color: string }>>): ValueMapping {
   return { type: MappingType.ValueToText, options };
 }
 

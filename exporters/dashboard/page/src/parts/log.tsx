@@ -40,7 +40,7 @@ interface LineProps {
 }
 
 /** A log line. It is rendered again only if its highlights change: there can be thousands of lines. */
-class LogLine extends Component<LineProps> {
+class LogRow extends Component<LineProps> {
   override shouldComponentUpdate({ entry, pattern }: LineProps): boolean {
     return entry !== this.props.entry || pattern !== this.props.pattern;
   }
@@ -185,7 +185,7 @@ export function LogView({ id }: { readonly id: string }) {
           </button>
         ) : null}
         {lines.map((entry) => (
-          <LogLine key={keyOf(entry)} entry={entry} pattern={pattern} />
+          <LogRow key={keyOf(entry)} entry={entry} pattern={pattern} />
         ))}
         {lines.length === 0 ? (
           <p class="empty">

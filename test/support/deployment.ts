@@ -75,7 +75,7 @@ const USER = 61_999;
  * privileges, and a root file system that is read-only except for the state directory.
  * @returns a command to put before the unit's command, and its environment variables
  */
-export function inUnit(t: ExecutionContext, unit: ReadonlyMap<string, string>, dockerGroup: number) {
+export function prepareUnit(t: ExecutionContext, unit: ReadonlyMap<string, string>, dockerGroup: number) {
   const state = join(temporaryDirectory(t), 'state');
   mkdirSync(state, { mode: Number.parseInt(unit.get('StateDirectoryMode')!, 8) });
   chownSync(state, USER, USER);

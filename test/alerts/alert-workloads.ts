@@ -1,13 +1,14 @@
 /**
  * Containers that alert rules are tested on: healthy ones, and for most built-in rules one that must fire it.
  */
-import type { ContainerOptions } from '../support/docker.ts';
 
-const MIB = 1024 ** 2;
+import type { ContainerOptions } from '../support/docker.ts';
+import { MEBIBYTE } from '../support/units.ts';
+
 /** `FLOOD` of test/support/docker.ts, which unit tests cannot import: it needs a daemon. */
 const FLOOD = 'portlight.test.flood';
 
-export interface Workload extends Omit<ContainerOptions, 'name'> {
+export interface AlertWorkload extends Omit<ContainerOptions, 'name'> {
   /** Rules that the workload must fire, and no others; none for a healthy one. */
   readonly fires: readonly string[];
   /** Whether `docker stop` ends it after a while. */
@@ -15,10 +16,10 @@ export interface Workload extends Omit<ContainerOptions, 'name'> {
 }
 
 const idle = 'while :; do sleep 1; done';
-const limits = { Memory: 64 * MIB, MemorySwap: 64 * MIB, ShmSize: 64 * MIB };
+const limits = { Memory: 64 * MEBIBYTE, MemorySwap: 64 * MEBIBYTE, ShmSize: 64 * MEBIBYTE };
 const fill = (mib: number, name = 'a') => `head -c ${mib}m /dev/zero > /dev/shm/${name}`;
 
-const healthy: Readonly<Record<string, Omit<Workload, 'fires'>>> = {
+const healthy: Readonly<Record<string, Omit<AlertWorkload, 'fires'>>> = {
   idle: { script: idle },
   idleLimited: { script: idle, host: limits },
   talks: { script: 'while :; do echo "a line $((i += 1))"; sleep 0.2; done' },
@@ -79,11 +80,11 @@ const healthy: Readonly<Record<string, Omit<Workload, 'fires'>>> = {
   },
 };
 
-export const healthyWorkloads: Readonly<Record<string, Workload>> = Object.fromEntries(
+export const healthyWorkloads: Readonly<Record<string, AlertWorkload>> = Object.fromEntries(
   Object.entries(healthy).map(([name, options]) => [name, { ...options, fires: [] }]),
 );
 
-export const failingWorkloads: Readonly<Record<string, Workload>> = {
+export const failingWorkloads: Readonly<Record<string, AlertWorkload>> = {
   full: { script: `sleep 30; ${fill(60)}; ${idle}`, host: limits, fires: ['memory'] },
   leaks: {
     // Reaches its limit after 16 minutes.
@@ -93,7 +94,7 @@ export const failingWorkloads: Readonly<Record<string, Workload>> = {
   },
   eats: {
     script: 'sleep 20; tail /dev/zero',
-    host: { Memory: 20 * MIB, MemorySwap: 20 * MIB },
+    host: { Memory: 20 * MEBIBYTE, MemorySwap: 20 * MEBIBYTE },
     fires: ['oom_kill'],
   },
   throttled: { script: 'while :; do :; done', host: { NanoCpus: 5e7 }, fires: ['cpu_throttled'] },

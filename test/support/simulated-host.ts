@@ -15,13 +15,13 @@ import { DashboardExporter } from '../../exporters/dashboard/index.ts';
 import { AccessControl } from '../../exporters/server/access.ts';
 import { type ServerOptions, startServer, urlOf } from '../../exporters/server/index.ts';
 import { Telemetry } from '../../exporters/shared/telemetry.ts';
-import { layers, memberships, type SyntheticContainer } from './cast.ts';
 import { fakeContainer } from './container.ts';
 import { logLine } from './log-line.ts';
 import { plainPipeline } from './pipeline.ts';
 import { Random } from './random.ts';
+import { layers, memberships, type SyntheticContainer } from './synthetic-containers.ts';
+import { MEBIBYTE } from './units.ts';
 
-const MEBIBYTE = 1024 ** 2;
 const STEP_MS = 10_000;
 
 const nanos = (ms: number): UnixNano => BigInt(Math.round(ms)) * 1_000_000n;
@@ -37,7 +37,7 @@ interface Counters {
   throttled: number;
 }
 
-export class Feed {
+export class SimulatedHost {
   readonly url: string;
   readonly dashboard: DashboardExporter;
   readonly containers: Map<string, Container>;
@@ -65,7 +65,7 @@ export class Feed {
     this.next = () => numbers.below(1000) / 1000;
   }
 
-  static async start(all: readonly SyntheticContainer[]): Promise<Feed> {
+  static async start(all: readonly SyntheticContainer[]): Promise<SimulatedHost> {
     const begun = Date.now() - 26 * 3_600_000;
     const containers = new Map<string, Container>();
     const parts = new Map<string, SyntheticContainer>();
@@ -178,7 +178,7 @@ export class Feed {
       onError: (error: unknown) => console.error(error),
     };
     const server = await startServer({ host: '127.0.0.1', port: 0 }, site);
-    return new Feed({ parts, containers, dashboard, pipeline, server });
+    return new SimulatedHost({ parts, containers, dashboard, pipeline, server });
   }
 
   named(name: string): Container {
@@ -207,7 +207,7 @@ export class Feed {
     });
   }
 
-  async event(name: string, eventName: string, body: string, facts: Facts = {}): Promise<void> {
+  async event(name: string, eventName: string, body: string, facts: LogLineOptions = {}): Promise<void> {
     const { time = Date.now(), severity = Severity.INFO, attributes = {} } = facts;
     await this.pipeline.emitEvent(this.named(name).resource, {
       eventName,
@@ -327,7 +327,7 @@ export class Feed {
   }
 }
 
-export interface Facts {
+export interface LogLineOptions {
   readonly time?: number;
   readonly severity?: (typeof Severity)[keyof typeof Severity];
   readonly attributes?: Attributes;

@@ -1,9 +1,9 @@
-/** Synthetic containers (feed.ts): a crowd of many, and a small host with a scenario. */
+/** Synthetic containers (simulated-host.ts): a crowd of many, and a small host with a scenario. */
+
 import type { Container } from '../../collectors/records/records.ts';
 import type { ImageLayer } from '../../exporters/dashboard/api.ts';
 import type { NamespaceMembership } from '../../exporters/dashboard/data-sources.ts';
-
-const MEBIBYTE = 1024 ** 2;
+import { MEBIBYTE } from './units.ts';
 
 /** A synthetic container. */
 export interface SyntheticContainer {

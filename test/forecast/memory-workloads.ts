@@ -1,10 +1,9 @@
 /** The workloads whose memory is recorded: real programs, about half of which leak. */
+
 import type Docker from 'dockerode';
 import { BUSYBOX, NODE } from './images.ts';
 
-export const MIB = 1024 ** 2;
-
-export interface Workload {
+export interface MemoryWorkload {
   readonly name: string;
   readonly description: string;
   /** Mebibytes. */
@@ -36,7 +35,7 @@ const hoard = (kibibytes: number, rounds: number): string =>
 
 const FOREVER = 1e9;
 
-export const workloads: readonly Workload[] = [
+export const workloads: readonly MemoryWorkload[] = [
   { name: 'leak-steady', description: 'A steady leak', limit: 96, ...leak('steady') },
   { name: 'leak-slow', description: 'A slow, steady leak', limit: 64, ...leak('slow') },
   { name: 'leak-fast', description: 'A fast, steady leak', limit: 128, ...leak('fast') },

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { startAgent } from '../support/agent.ts';
+import { spawnAgent } from '../support/agent.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf, linesOf, numbered } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -17,7 +17,7 @@ async function observe(t: ExecutionContext, variables: Record<string, string> = 
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
   const start = () =>
-    startAgent(t, {
+    spawnAgent(t, {
       variables: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http'), ...variables },
       dataDirectory,
     });

@@ -12,7 +12,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { Receiver, type Signal } from './receiver.ts';
+import type { Signal } from '../../config/destinations.ts';
+import { Receiver } from './receiver.ts';
 
 export const faults = [
   'refuses connections',
@@ -66,7 +67,7 @@ export function makeCertificates(directory: string): Certificates {
   return { ca: join(directory, 'good.pem'), good: make('good'), wrong: make('wrong') };
 }
 
-export class HostileReceiver {
+export class FaultyReceiver {
   /** The accepted requests. */
   readonly receiver: Receiver;
   /** The records that were rejected by a partial success. */
@@ -104,10 +105,10 @@ export class HostileReceiver {
   }
 
   /** @param certificates for TLS; plain HTTP without */
-  static async start(certificates?: Certificates): Promise<HostileReceiver> {
-    const hostile = new HostileReceiver(await Receiver.start(), await Receiver.start(), certificates);
-    await hostile.listen();
-    return hostile;
+  static async start(certificates?: Certificates): Promise<FaultyReceiver> {
+    const faultyReceiver = new FaultyReceiver(await Receiver.start(), await Receiver.start(), certificates);
+    await faultyReceiver.listen();
+    return faultyReceiver;
   }
 
   get endpoint(): string {

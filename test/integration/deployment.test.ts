@@ -6,13 +6,21 @@ import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { parseAllDocuments } from 'yaml';
 import { VERSION } from '../../config/version.ts';
-import { AgentProcess, CLI, portlight, startAgent } from '../support/agent.ts';
+import { AgentProcess, CLI, portlight, spawnAgent } from '../support/agent.ts';
 import { dockerCommand } from '../support/command.ts';
+import {
+  bridge,
+  podCommand,
+  prepareUnit,
+  readUnit,
+  recipe,
+  shownCommand,
+  write,
+} from '../support/deployment.ts';
 import { ensureImage, IMAGE, LABEL, runContainer, uniqueName } from '../support/docker.ts';
 import { type OwnDaemon, ownDaemon } from '../support/dockerd.ts';
 import { ensurePortlightImage, PORTLIGHT_IMAGE } from '../support/image.ts';
 import { bodiesOf, numbered } from '../support/logs.ts';
-import { bridge, inUnit, podCommand, readUnit, recipe, shownCommand, write } from '../support/placing.ts';
 import { Receiver, type Values } from '../support/receiver.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -85,7 +93,7 @@ const place = {
     const unit = readUnit(recipe('systemd/portlight.service'));
     t.is(unit.get('SupplementaryGroups'), 'docker');
     const { stdout: group } = await run('stat', ['--format=%g', new URL(daemon.host).pathname]);
-    const { command, variables } = inUnit(t, unit, Number(group));
+    const { command, variables } = prepareUnit(t, unit, Number(group));
     const [program, ...args] = unit.get('ExecStart')!.split(' ');
     t.is(program, 'portlight');
     const [first = '', ...rest] = [...command, process.execPath, CLI, ...args];
@@ -239,7 +247,7 @@ test('an upgrade continues from the data of 0.1.0, and an agent refuses the data
   t.teardown(() => receiver.stop());
   const dataDirectory = temporaryDirectory(t);
   const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint('http') };
-  const old = await startAgent(t, { variables, dataDirectory });
+  const old = await spawnAgent(t, { variables, dataDirectory });
   const name = uniqueName('upgrade');
   const script = 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done';
   await runContainer(t, { name, script });
@@ -254,7 +262,7 @@ test('an upgrade continues from the data of 0.1.0, and an agent refuses the data
   // That version wrote no version file.
   rmSync(mark);
   receiver.fault = () => undefined;
-  const upgraded = await startAgent(t, { variables, dataDirectory });
+  const upgraded = await spawnAgent(t, { variables, dataDirectory });
   t.is(readFileSync(mark, 'utf8'), '1\n');
   await waitFor(
     'the lines that waited, and more',
