@@ -6,7 +6,7 @@ import { importBusybox } from '../../agent/setup/images.ts';
 import { AgentProcess, listenUrl, spawnAgent } from '../support/agent.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
-import { AT_RISK_MS, type Deed, isBlind, Outages, Storm } from '../support/storm.ts';
+import { AT_RISK_MS, isBlind, Outages, Storm, type StormContainer } from '../support/storm.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -95,7 +95,7 @@ test.serial(
     await waitFor('the agent', isReady, 60_000);
     await outages.stop();
 
-    const blind = outages.blindIntervals(storm.deeds);
+    const blind = outages.blindIntervals(storm.containers);
     const listed = await daemon.docker.listContainers({ all: true });
     const found = new Map<string, Docker.ContainerInspectInfo>();
     for (const { Id } of listed) found.set(Id, await daemon.docker.getContainer(Id).inspect());
@@ -110,15 +110,15 @@ test.serial(
         .join('; ');
     const hasStarted = (id: string) => !(found.get(id)?.State.StartedAt ?? '0001').startsWith('0001');
     /** Whether nothing can be known of a container: its creation and its removal are in times that nothing remembers. */
-    const isUnknowable = ({ id, creation, removal }: Deed) =>
+    const isUnknowable = ({ id, creation, removal }: StormContainer) =>
       !found.has(id!) && isBlind(creation, blind) && isBlind(removal, blind);
-    const wrong = (deed: Deed): string | undefined => {
-      const { id, name, started } = deed;
+    const wrong = (container: StormContainer): string | undefined => {
+      const { id, name, started } = container;
       if (id === undefined) return undefined;
       const history = words(id);
       const isRunning = found.get(id)?.State.Running === true;
       // Whether a start was reported of which only the daemon knows that was killed: it may have been lost with it.
-      const isStartKnown = started === 'yes' && (found.has(id) || !isBlind(deed.start, blind));
+      const isStartKnown = started === 'yes' && (found.has(id) || !isBlind(container.start, blind));
       // A daemon can be killed after it reported a start and before it stored that.
       const isEndRight = hasStarted(id)
         ? history.endsWith(isRunning ? 'start' : 'die')
@@ -126,23 +126,23 @@ test.serial(
       const isWhole = found.has(id)
         ? EXISTING.test(history) && isEndRight
         : REMOVED.test(history) && (!isStartKnown || history.includes('start'));
-      const isExpected = isUnknowable(deed) ? FRAGMENT.test(history) : isWhole;
+      const isExpected = isUnknowable(container) ? FRAGMENT.test(history) : isWhole;
       return isExpected ? undefined : `${name}: ${history}`;
     };
-    const allWrong = () => storm.deeds.map(wrong).filter((each) => each !== undefined);
+    const allWrong = () => storm.containers.map(wrong).filter((each) => each !== undefined);
     await waitFor('the last events', () => allWrong().length === 0, 90_000).catch(() => {});
-    const byName = new Map(storm.deeds.map((deed) => [deed.name, deed]));
+    const byName = new Map(storm.containers.map((container) => [container.name, container]));
     const timeline = [
       `agents killed at ${outages.agentKills.join(' ')}`,
       ...blind.map(({ from, to }) => `${from} to ${to}: blind`),
       ...allWrong().flatMap((text) => {
-        const deed = byName.get(text.split(':')[0]!)!;
-        return [`${text} ${JSON.stringify(deed)}`, details(deed.id!)];
+        const container = byName.get(text.split(':')[0]!)!;
+        return [`${text} ${JSON.stringify(container)}`, details(container.id!)];
       }),
     ];
     t.deepEqual(allWrong(), [], timeline.join('\n'));
 
-    for (const { id, name, removed } of storm.deeds) {
+    for (const { id, name, removed } of storm.containers) {
       const state = found.get(id ?? '')?.State;
       if (state === undefined || !hasStarted(id!)) continue;
       t.not(removed, 'yes');
@@ -157,8 +157,10 @@ test.serial(
       t.true(isForgotten || code === state.ExitCode, `${name}: ${code} ${state.ExitCode}`);
     }
 
-    const unknowable = storm.deeds.filter((deed) => deed.id !== undefined && isUnknowable(deed)).length;
-    const created = storm.deeds.filter(({ id }) => id !== undefined).length;
+    const unknowable = storm.containers.filter(
+      (container) => container.id !== undefined && isUnknowable(container),
+    ).length;
+    const created = storm.containers.filter(({ id }) => id !== undefined).length;
     const repeated = repeats(receiver);
     t.log(
       `${created} containers, ${unknowable} of which nothing can know; ${repeated.length} events repeated`,

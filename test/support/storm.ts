@@ -20,8 +20,8 @@ export interface Interval {
 
 type Certainty = 'no' | 'yes' | 'perhaps';
 
-/** What the test itself knows of a container. */
-export interface Deed {
+/** What the test did to one container, and what it knows of the result. */
+export interface StormContainer {
   /** Undefined if the daemon was killed before it answered. */
   id: string | undefined;
   readonly name: string;
@@ -33,9 +33,9 @@ export interface Deed {
 }
 
 export class Storm {
-  readonly deeds: Deed[] = [];
+  readonly containers: StormContainer[] = [];
   private readonly docker: Docker;
-  private readonly crowd: Deed[] = [];
+  private readonly crowd: StormContainer[] = [];
   private isOver = false;
   private workers: Promise<void>[] = [];
 
@@ -65,40 +65,40 @@ export class Storm {
   }
 
   private async create(): Promise<void> {
-    const deed: Deed = {
+    const container: StormContainer = {
       id: undefined,
-      name: `storm${this.deeds.length}`,
+      name: `storm${this.containers.length}`,
       started: 'no',
       removed: 'no',
       creation: undefined,
       start: undefined,
       removal: undefined,
     };
-    this.deeds.push(deed);
-    const options = { name: deed.name, Image: IMAGE, Cmd: ['sh', '-c', OBEDIENT] };
+    this.containers.push(container);
+    const options = { name: container.name, Image: IMAGE, Cmd: ['sh', '-c', OBEDIENT] };
     const createdFrom = Date.now();
     const { id } = await this.docker.createContainer(options);
-    deed.creation = { from: createdFrom, to: Date.now() };
-    deed.id = id;
-    deed.started = 'perhaps';
-    this.crowd.push(deed);
+    container.creation = { from: createdFrom, to: Date.now() };
+    container.id = id;
+    container.started = 'perhaps';
+    this.crowd.push(container);
     const startedFrom = Date.now();
     try {
       await this.docker.getContainer(id).start();
-      deed.started = 'yes';
+      container.started = 'yes';
     } finally {
-      deed.start = { from: startedFrom, to: Date.now() };
+      container.start = { from: startedFrom, to: Date.now() };
     }
   }
 
-  private async remove(deed: Deed): Promise<void> {
-    deed.removed = 'perhaps';
+  private async remove(container: StormContainer): Promise<void> {
+    container.removed = 'perhaps';
     const from = Date.now();
     try {
-      await this.docker.getContainer(deed.id!).remove({ force: true });
-      deed.removed = 'yes';
+      await this.docker.getContainer(container.id!).remove({ force: true });
+      container.removed = 'yes';
     } finally {
-      deed.removal = { from, to: Date.now() };
+      container.removal = { from, to: Date.now() };
     }
   }
 }
@@ -106,9 +106,12 @@ export class Storm {
 /** What an agent receives within this time before it or the daemon is killed can be lost with it, ms. */
 export const AT_RISK_MS = 1000;
 const POLL_MS = 50;
-/** The daemon remembers 256 events. A creation with its start makes 3, a removal 4. */
+/** How many events the daemon remembers. */
 const REMEMBERED = 256;
-const EVENTS_PER_CREATION = 3;
+const EVENTS_PER_CREATION = 1;
+/** The container's start, and the network's connection. */
+const EVENTS_PER_START = 2;
+/** The container's signal, end and removal, and the end of the network's connection. */
 const EVENTS_PER_REMOVAL = 4;
 
 /** A time in which one agent was connected to one daemon and had caught up. */
@@ -152,9 +155,10 @@ export class Outages {
 
   /**
    * The times of which neither agent nor daemon remembers the events: at the end of each daemon's life, from the
-   * last moment that an agent has certainly kept, and between two agents, if the daemon has forgotten events by then.
+   * last moment that an agent has certainly kept, and between two agents, up to the last event that the daemon has
+   * forgotten when the second connects.
    */
-  blindIntervals(deeds: readonly Deed[]): Interval[] {
+  blindIntervals(containers: readonly StormContainer[]): Interval[] {
     return this.daemonKills.flatMap((killedAt, index) => {
       const bornAt = this.daemonKills[index - 1] ?? 0;
       const watches = this.watches.filter(({ from }) => from > bornAt && from < killedAt);
@@ -162,7 +166,8 @@ export class Outages {
       let safeUntil = bornAt;
       for (const watch of watches) {
         const gap = { from: safeUntil, to: watch.from };
-        if (eventsIn(deeds, gap) > REMEMBERED) blind.push(gap);
+        const forgottenAt = eventTimes(containers, gap).at(-1 - REMEMBERED);
+        if (forgottenAt !== undefined) blind.push({ from: gap.from, to: forgottenAt });
         // An agent that is killed right after it caught up has kept nothing of that.
         const until = watch.to - AT_RISK_MS;
         if (!watch.endedByAgent || until > watch.from) safeUntil = Math.max(safeUntil, until);
@@ -201,13 +206,19 @@ export class Outages {
 
 const overlaps = (one: Interval, other: Interval): boolean => one.from <= other.to && other.from <= one.to;
 
-function eventsIn(deeds: readonly Deed[], interval: Interval): number {
-  const count = (requests: (Interval | undefined)[]) =>
-    requests.filter((request) => request !== undefined && overlaps(request, interval)).length;
-  return (
-    count(deeds.map(({ creation }) => creation)) * EVENTS_PER_CREATION +
-    count(deeds.map(({ removal }) => removal)) * EVENTS_PER_REMOVAL
-  );
+/** The latest times at which the events of an interval can have happened, oldest first. */
+function eventTimes(containers: readonly StormContainer[], interval: Interval): number[] {
+  const times = (request: Interval | undefined, eventCount: number): number[] =>
+    request !== undefined && overlaps(request, interval)
+      ? Array<number>(eventCount).fill(Math.min(request.to, interval.to))
+      : [];
+  return containers
+    .flatMap(({ creation, start, removal }) => [
+      ...times(creation, EVENTS_PER_CREATION),
+      ...times(start, EVENTS_PER_START),
+      ...times(removal, EVENTS_PER_REMOVAL),
+    ])
+    .sort((one, other) => one - other);
 }
 
 /** Whether a request was under way at a time of which nothing is remembered. */
