@@ -3,7 +3,10 @@
  * attacker can fill.
  */
 
-/** Values in a table. A full table is emptied: names that programs use come again. */
+/**
+ * Values in a table. A full table is emptied: names that programs use come again. A `BoundedMap` would bound the hashes
+ * instead: values that collide on purpose would fill it `MAX_ALIKE` times over.
+ */
 const MAX_KNOWN = 4096;
 /** Values with one hash. More are a deliberate collision. */
 const MAX_ALIKE = 16;

@@ -12,7 +12,7 @@ const MAX_REMOVED = 100;
 
 export class LastEvents {
   private readonly lines = new BoundedMap<string, string[]>(MAX_CONTAINERS);
-  private readonly removed: string[] = [];
+  private readonly removed = new BoundedMap<string, true>(MAX_REMOVED, (id) => this.lines.delete(id));
 
   add({ attributes }: Resource, { eventName, time, body }: EventRecord): void {
     const id = attributes['container.id'];
@@ -21,9 +21,7 @@ export class LastEvents {
     lines.push(`${isoTime(time)} ${eventName}: ${body}`);
     if (lines.length > MAX_EVENTS) lines.shift();
     this.lines.set(id, lines);
-    if (eventName !== 'docker.container.destroy') return;
-    this.removed.push(id);
-    if (this.removed.length > MAX_REMOVED) this.lines.delete(this.removed.shift()!);
+    if (eventName === 'docker.container.destroy') this.removed.set(id, true);
   }
 
   /** Oldest first. */

@@ -1,6 +1,7 @@
 /** Current alerts, and those that were resolved in the last hour. */
 
 import type { UnixNano } from '../../collectors/records/records.ts';
+import { BoundedMap } from '../../collectors/shared/bounded-map.ts';
 import type { Alert } from '../alerts/alert.ts';
 import type { AlertBatch } from '../shared/batch.ts';
 import type { AlertEntry, AlertMark } from './api.ts';
@@ -23,8 +24,7 @@ function toAlertEntry({ startsAt, endsAt, resource: _, ...rest }: Alert): AlertE
 
 export class AlertStore {
   private current = new Map<string, Alert>();
-  /** Oldest first. */
-  private resolved = new Map<string, Alert>();
+  private readonly resolved = new BoundedMap<string, Alert>(MAX_RESOLVED_ALERTS);
   private marks = new Map<string, AlertMark[]>();
   private signature = '';
 
@@ -36,18 +36,20 @@ export class AlertStore {
   update({ alerts }: AlertBatch, now: number): boolean {
     const before = this.current;
     this.current = new Map();
+    const reported = new Set<string>();
     for (const alert of alerts) {
-      if (alert.status === 'resolved') this.resolved.set(instanceKey(alert), alert);
-      else this.current.set(instanceKey(alert), alert);
+      const key = instanceKey(alert);
+      reported.add(key);
+      if (alert.status === 'resolved') this.resolved.set(key, alert);
+      else this.current.set(key, alert);
     }
     // A firing alert that is missing from the batch is resolved: its container may have been removed.
     for (const [key, alert] of before) {
-      if (alert.status === 'firing' && !this.current.has(key) && !this.resolved.has(key))
+      if (alert.status === 'firing' && !reported.has(key) && !this.resolved.has(key))
         this.resolved.set(key, { ...alert, status: 'resolved', endsAt: BigInt(now) * 1_000_000n });
     }
     for (const [key, { endsAt = 0n }] of this.resolved) {
-      if (this.resolved.size > MAX_RESOLVED_ALERTS || now - milliseconds(endsAt) > HISTORY_MS)
-        this.resolved.delete(key);
+      if (now - milliseconds(endsAt) > HISTORY_MS) this.resolved.delete(key);
     }
     this.marks = new Map();
     for (const { container, rule, severity, status, annotations } of this.current.values()) {
@@ -58,9 +60,10 @@ export class AlertStore {
       else marks.push(mark);
     }
     const all = [...this.current.values(), ...this.resolved.values()];
-    // The value of a resolved alert no longer changes.
+    // The value of a resolved alert no longer changes, but its place in the map does.
     const signature = all
       .map((alert) => `${instanceKey(alert)} ${alert.status} ${alert.value.toPrecision(2)}`)
+      .sort()
       .join();
     const isChanged = signature !== this.signature;
     this.signature = signature;

@@ -3,7 +3,7 @@ import test from 'ava';
 import { attributePrefixes, encodeLine } from '../../agent/logs/encode-log.ts';
 import { withoutValues } from '../../collectors/docker/layers.ts';
 import { type Attributes, type Container, Severity } from '../../collectors/records/records.ts';
-import { AlertStore } from '../../exporters/dashboard/alert-store.ts';
+import { AlertStore, MAX_RESOLVED_ALERTS } from '../../exporters/dashboard/alert-store.ts';
 import { MAX_REMOVED_CONTAINERS } from '../../exporters/dashboard/container-table.ts';
 import { EventStore, MAX_ROUTINE_EVENTS, MAX_STORED_EVENTS } from '../../exporters/dashboard/event-store.ts';
 import { LogStore, MAX_CONTAINER_LOG_BYTES, MAX_LOG_BYTES } from '../../exporters/dashboard/log-store.ts';
@@ -300,6 +300,28 @@ test('a firing alert marks its container, is resolved once it is missing, and is
   t.like(store.list()[0], { status: 'resolved', startsAt: 1000, endsAt: 4000 });
   store.update({ signal: 'alerts', alerts: [], count: 0 }, 4001 + HISTORY_MS);
   t.deepEqual(store.list(), []);
+
+  const many = Array.from({ length: MAX_RESOLVED_ALERTS + 50 }, (_, index) => ({
+    ...alert,
+    key: `r/${index}`,
+    startsAt: BigInt(index) * 1_000_000n,
+  }));
+  const resolved = many.map((one) => ({ ...one, status: 'resolved' as const, endsAt: 5_000_000_000n }));
+  store.update({ signal: 'alerts', alerts: many, count: many.length }, 5000);
+  t.true(store.update({ signal: 'alerts', alerts: resolved, count: resolved.length }, 6000));
+  t.deepEqual(
+    store.list().map(({ key }) => key),
+    resolved
+      .slice(50)
+      .map(({ key }) => key)
+      .reverse(),
+    'the newest are kept',
+  );
+  t.false(store.update({ signal: 'alerts', alerts: resolved, count: resolved.length }, 7000));
+  t.false(
+    store.update({ signal: 'alerts', alerts: resolved.slice(50).reverse(), count: 200 }, 8000),
+    'another order is no change',
+  );
 });
 
 test('image layers contain no values of variables', (t) => {
