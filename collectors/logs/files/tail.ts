@@ -2,22 +2,15 @@
  * Follows one container's log files from a position on, through rotation, truncation and removal. A state machine:
  * docs/internals/log-position.md has its states as a table.
  */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { LogSink } from '../../records/collector.ts';
 import type { LogPosition } from '../../records/records.ts';
 import { NEWLINE } from '../../shared/ascii.ts';
 import type { Follower } from '../shared/follower.ts';
 import { FileWatch } from './file-watch.ts';
-import {
-  endPosition,
-  fileIdentity,
-  findUnreadFiles,
-  type Generation,
-  openGeneration,
-  RenamedError,
-  type UnreadFiles,
-} from './generations.ts';
+import { fileIdentity, type Generation, RenamedError } from './generations.ts';
 import { LineDecoder } from './line-decoder.ts';
+import { LogOpener, type OpenedLog } from './log-opener.ts';
 import { OpenFile } from './open-file.ts';
 
 /** A file that cannot be opened is tried again after this time. */
@@ -63,13 +56,6 @@ export interface FileTailOptions {
   readonly onTruncated: () => void;
 }
 
-/** Where reading starts, or continues: the files from there on, the first of them open. */
-interface Start {
-  readonly descriptor: number;
-  readonly offset: number;
-  readonly following: readonly Generation[];
-}
-
 export class FileTail implements Follower {
   /** Resolves when the log has ended and all of it was emitted. */
   readonly finished: Promise<void>;
@@ -80,13 +66,13 @@ export class FileTail implements Follower {
   private readonly options: FileTailOptions;
   private readonly decoder: LineDecoder;
   private readonly fileWatch: FileWatch;
+  private readonly opener: LogOpener;
   private resolveFinished!: () => void;
   private currentState: TailState = 'opening';
   /** In the states `reading` and `switching`. */
   private file: OpenFile | undefined;
   /** Files to be read after the one that is open, the oldest first. */
   private following: readonly Generation[] = [];
-  private earlyDescriptor: number | undefined;
   private isRunning = true;
   private isRemoved = false;
   /** Whether the file could not be opened because it was renamed meanwhile: then there is one to be found. */
@@ -101,7 +87,7 @@ export class FileTail implements Follower {
     this.options = options;
     this.decoder = new LineDecoder(options);
     this.fileWatch = new FileWatch(options.path, (byKernel) => this.wake(byKernel));
-    this.earlyDescriptor = options.earlyDescriptor;
+    this.opener = new LogOpener(options);
     this.finished = new Promise((resolve) => {
       this.resolveFinished = resolve;
     });
@@ -157,7 +143,7 @@ export class FileTail implements Follower {
     this.file?.close();
     this.file = undefined;
     this.fileWatch.close();
-    this.closeEarly();
+    this.opener.close();
     this.resolveFinished();
   }
 
@@ -271,19 +257,18 @@ export class FileTail implements Follower {
     this.enter('switching');
     const { path, onError } = this.options;
     try {
-      const { files, isCertain } = await this.findNext(file);
-      const [next, ...following] = files;
+      const reached = this.decoder.positionAt(file.offset, file.check);
+      const next = await this.opener.openNext(this.following, reached, file.identity);
       if (next === undefined) {
         if (this.enter('reading')) this.wake();
         return;
       }
-      const descriptor = await openGeneration(next, onError);
       if (this.currentState !== 'closed') {
         this.decoder.emitTorn(torn, file.offset);
-        if (!isCertain) this.decoder.skipCovered();
+        if (!next.isPositionFound) this.decoder.skipCovered();
       }
-      const isLost = !isCertain && file.offset > 0;
-      this.startReading({ descriptor, offset: 0, following });
+      const isLost = !next.isPositionFound && file.offset > 0;
+      this.startReading(next);
       if (isLost)
         onError(new Error(`${path} was rotated away while it was read: what came after it may be lost`));
     } catch (error) {
@@ -293,14 +278,6 @@ export class FileTail implements Follower {
       else onError(error);
       this.enter('reading');
     }
-  }
-
-  /** The files after the open one; not certain where it is not among those that exist. */
-  private async findNext(file: OpenFile): Promise<{ files: readonly Generation[]; isCertain: boolean }> {
-    if (this.following.length > 0) return { files: this.following, isCertain: true };
-    const reached = this.decoder.positionAt(file.offset, file.check);
-    const { generations, isPositionFound } = await findUnreadFiles(this.options.path, reached, file.identity);
-    return { files: isPositionFound ? generations.slice(1) : generations, isCertain: isPositionFound };
   }
 
   /** There was no file: it is created later, has another name by now, or the container is gone. */
@@ -317,8 +294,11 @@ export class FileTail implements Follower {
   private async open(): Promise<void> {
     this.wasRenamed = false;
     try {
-      this.startReading(this.options.fromEnd ? this.openAtEnd() : await this.openAtPosition());
-      this.closeEarly();
+      // At the end nothing is awaited: the position is that of the file's end before the constructor returns.
+      const opened = this.options.fromEnd ? this.opener.openAtEnd() : await this.opener.openAtPosition();
+      this.resumeAt(opened);
+      this.startReading(opened);
+      this.opener.close();
     } catch (error) {
       this.wasRenamed = error instanceof RenamedError;
       if (isListedAgain(error)) this.lastCheckAt = Number.NEGATIVE_INFINITY;
@@ -327,52 +307,13 @@ export class FileTail implements Follower {
     }
   }
 
-  private openAtEnd(): Start {
-    const { path, position } = this.options;
-    const descriptor = openSync(path, 'r');
-    Object.assign(position, endPosition(descriptor));
-    this.decoder.resumeFrom(position);
-    return { descriptor, offset: position.offset, following: [] };
-  }
-
-  private async openAtPosition(): Promise<Start> {
+  private resumeAt({ isPositionFound }: OpenedLog): void {
     const { position } = this.options;
-    const { generations, offset, isPositionFound } = await this.findFiles();
-    this.decoder.resumeFrom(position);
-    if (!isPositionFound) {
-      this.decoder.resumeFrom({ ...position, count: 0 });
-      this.decoder.skipCovered();
-    }
-    const [first, ...following] = generations;
-    return { descriptor: await this.openFirst(first), offset, following };
+    this.decoder.resumeFrom(isPositionFound ? position : { ...position, count: 0 });
+    if (!isPositionFound) this.decoder.skipCovered();
   }
 
-  /** What there is to read; nothing but the early descriptor, where the files are gone already. */
-  private async findFiles(): Promise<UnreadFiles> {
-    const { path, position } = this.options;
-    try {
-      return await findUnreadFiles(path, position);
-    } catch (error) {
-      // Files that are only renamed still exist, and the early descriptor is of the last of them.
-      if (this.earlyDescriptor === undefined || error instanceof RenamedError) throw error;
-      return { generations: [], offset: 0, isPositionFound: true };
-    }
-  }
-
-  /** Opens the oldest file, or, where it was removed meanwhile, returns the early descriptor. */
-  private async openFirst(generation: Generation | undefined): Promise<number> {
-    const { path, onError } = this.options;
-    try {
-      return generation === undefined ? openSync(path, 'r') : await openGeneration(generation, onError);
-    } catch (error) {
-      const { earlyDescriptor } = this;
-      if (earlyDescriptor === undefined || error instanceof RenamedError) throw error;
-      this.earlyDescriptor = undefined;
-      return earlyDescriptor;
-    }
-  }
-
-  private startReading({ descriptor, offset, following }: Start): void {
+  private startReading({ descriptor, offset, following }: OpenedLog): void {
     const file = new OpenFile(descriptor, offset);
     if (!this.enter('reading')) {
       file.close();
@@ -385,11 +326,6 @@ export class FileTail implements Follower {
     this.lastCheckAt = performance.now();
     // However long the opening took: there may be more now.
     this.wake();
-  }
-
-  private closeEarly(): void {
-    if (this.earlyDescriptor !== undefined) closeSync(this.earlyDescriptor);
-    this.earlyDescriptor = undefined;
   }
 }
 
