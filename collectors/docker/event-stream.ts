@@ -30,7 +30,9 @@ export function parseEvent(line: string): DockerEvent {
   return { ...(event as DockerEvent), Actor: { ID: Actor.ID, Attributes } };
 }
 
-/** How long the daemon may take to send the events that it remembers. */
+/** How long the daemon may take to begin its answer: after a start under load it can be slow. */
+const ANSWER_MS = 10_000;
+/** How long it may then take to send the events that it remembers. */
 const PAST_MS = 3000;
 
 /** Called with an error for each line that is no event. */
@@ -41,6 +43,7 @@ async function* read(
   range: { since: UnixNano; until?: UnixNano },
   signal: AbortSignal,
   onMalformed: OnMalformed,
+  onAnswered?: () => void,
 ): AsyncGenerator<DockerEvent> {
   const { since, until } = range;
   // The Engine API accepts a decimal string. The type declarations know only whole seconds.
@@ -49,6 +52,7 @@ async function* read(
     ...(until === undefined ? {} : { until: formatSince(until) as unknown as number }),
     abortSignal: signal,
   });
+  onAnswered?.();
   stream.setEncoding('utf8');
   let pending = '';
   for await (const chunk of stream) {
@@ -100,15 +104,23 @@ export async function readRememberedEvents(
   signal: AbortSignal,
   onMalformed: OnMalformed,
 ): Promise<RememberedEvents> {
-  const timeout = AbortSignal.timeout(PAST_MS);
+  const timeout = new AbortController();
+  let timer = setTimeout(() => timeout.abort(), ANSWER_MS);
+  const onAnswered = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => timeout.abort(), PAST_MS);
+  };
   const events: DockerEvent[] = [];
   try {
-    for await (const event of read(docker, { since, until }, AbortSignal.any([signal, timeout]), onMalformed))
+    const either = AbortSignal.any([signal, timeout.signal]);
+    for await (const event of read(docker, { since, until }, either, onMalformed, onAnswered))
       events.push(event);
   } catch (error) {
     // A daemon that keeps the stream open has sent what it remembers.
-    if (!timeout.aborted) throw error;
+    if (!timeout.signal.aborted) throw error;
     return { events, isComplete: false };
+  } finally {
+    clearTimeout(timer);
   }
   return { events, isComplete: events.length < REMEMBERED };
 }
