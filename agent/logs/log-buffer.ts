@@ -72,7 +72,7 @@ export interface LogBufferOptions {
   readonly container: Container;
   /** How far the lines were read; the reader keeps it up to date. */
   readonly position: LogPosition;
-  /** Where the position is saved once exporters have taken charge of the lines. */
+  /** Where the position is saved once the exporters have acknowledged the lines. */
   readonly positions: PositionStore;
   readonly processing: LogProcessing;
   readonly batches: LogBatchSink;

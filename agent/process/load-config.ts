@@ -1,5 +1,4 @@
 /** Loads the configuration, and checks alert rules and templates with the code that compiles them. */
-
 import type { Environment } from '../../collectors/shared/environment.ts';
 import { type LoadedConfig, readConfig } from '../../config/load.ts';
 import { findTemplateMistake } from '../../exporters/alerts/text.ts';

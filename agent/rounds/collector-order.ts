@@ -12,12 +12,12 @@ export const COLLECTOR_ORDER: readonly OrderRule[] = [
   {
     collector: 'network',
     after: ['cgroup'],
-    reason: '`CgroupCollector.isStill` then describes the current round, not the previous one',
+    reason: '`CgroupCollector.isIdle` then describes the current round, not the previous one',
   },
   {
     collector: 'processes',
     after: ['cgroup'],
-    reason: '`CgroupCollector.isStill` then describes the current round, not the previous one',
+    reason: '`CgroupCollector.isIdle` then describes the current round, not the previous one',
   },
 ];
 

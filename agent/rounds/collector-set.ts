@@ -53,16 +53,16 @@ export class CollectorSet {
     const { procfs, rootfs, files, metrics, infrequent, isHere = true, withHost = true } = options;
     let cgroup: CgroupCollector | undefined;
     // Only a round that is exported spares idle containers: the others show what is now.
-    const isStill =
-      purpose === 'export' ? (container: Container) => cgroup?.isStill(container) ?? false : undefined;
+    const isIdle =
+      purpose === 'export' ? (container: Container) => cgroup?.isIdle(container) ?? false : undefined;
     const create: Record<CollectorName, () => Collector> = {
       cgroup() {
         const rows = allMetrics.filter((row) => metrics.has(row));
         cgroup = new CgroupCollector(procfs, rows, files, infrequent);
         return cgroup;
       },
-      network: () => new NetworkCollector(procfs, metrics, files, isStill),
-      processes: () => new ProcessCollector(procfs, metrics, infrequent?.every, isStill),
+      network: () => new NetworkCollector(procfs, metrics, files, isIdle),
+      processes: () => new ProcessCollector(procfs, metrics, infrequent?.every, isIdle),
       state: () => new StateCollector(),
       host: () => new HostCollector(procfs, rootfs, files),
     };

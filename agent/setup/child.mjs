@@ -1,7 +1,7 @@
 // Plain JavaScript that any Node from 20 on can run, because nothing is installed yet.
 import { spawn } from 'node:child_process';
 
-/** On Ctrl-C, the terminal signals every process of its group, and npm signals its child once more. */
+/** On Ctrl-C, the terminal signals every process of its group, and npm signals its child again. */
 const SAME_SIGNAL_MS = 500;
 const PARENT_MS = 1000;
 

@@ -46,8 +46,8 @@ export class ContainerReader {
   }
 
   /** Whether nothing has happened in the container for two rounds. */
-  get isStill(): boolean {
-    return this.schedule.isStill;
+  get isIdle(): boolean {
+    return this.schedule.isIdle;
   }
 
   /** Makes the next round read every file. */

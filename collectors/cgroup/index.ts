@@ -90,8 +90,8 @@ export class CgroupCollector implements Collector {
   }
 
   /** Whether nothing has happened in the container for two rounds, as of its last reading. */
-  isStill(container: Container): boolean {
-    return this.readers.get(container.id)?.isStill ?? false;
+  isIdle(container: Container): boolean {
+    return this.readers.get(container.id)?.isIdle ?? false;
   }
 
   collectContainer(container: Container, points: PointSink): void {

@@ -1,5 +1,5 @@
 /**
- * Decides which of a container's files are read in a round. Most containers of most hosts are at rest most of
+ * Decides which of a container's files are read in a round. Most containers of most hosts are idle most of
  * the time, and most fields change only while a process of the container runs.
  */
 import type { Cadence } from '../catalogue/entry.ts';
@@ -13,25 +13,24 @@ type Intervals = Readonly<Record<Cadence, number>>;
  */
 const WHILE_ACTIVE: Omit<Intervals, 'rules'> = { setting: 30, rare: 6, active: 1 };
 /**
- * While it is at rest. Fields that move only in an active container are still read now and then: the kernel
- * writes its dirty pages, and scans its memory for what it can free.
+ * While the container is idle. Even then the kernel changes some fields: it writes dirty pages, and scans memory
+ * for what it can free.
  */
-const WHILE_STILL: Omit<Intervals, 'rules'> = { setting: 30, rare: 30, active: 6 };
+const WHILE_IDLE: Omit<Intervals, 'rules'> = { setting: 30, rare: 30, active: 6 };
 
 export class ReadSchedule {
   /** Whether everything is due, whatever the round: the container is new, or its settings have changed. */
   isEverythingDue = true;
   /**
-   * Whether nothing has happened in the container since the round before the last one. The kernel adds some
-   * counters up late, memory.stat for example, so files are read once more after the container has come to
-   * rest.
+   * Whether nothing has happened in the container since the round before the last one. The kernel updates some
+   * counters late, for example in memory.stat. Files are therefore read once more when the container becomes idle.
    */
-  isStill = false;
-  /** Whether the container came to rest in this round. */
-  private hasJustComeToRest = false;
+  isIdle = false;
+  /** Whether the container became idle in this round. */
+  private hasJustBecomeIdle = false;
   private wasUnchanged = false;
   private readonly whileActive: Intervals;
-  private readonly whileStill: Intervals;
+  private readonly whileIdle: Intervals;
   private round: number;
 
   /**
@@ -41,27 +40,26 @@ export class ReadSchedule {
    */
   constructor(rulesEvery: number, firstRound: number) {
     this.whileActive = { ...WHILE_ACTIVE, rules: rulesEvery };
-    this.whileStill = { ...WHILE_STILL, rules: rulesEvery };
+    this.whileIdle = { ...WHILE_IDLE, rules: rulesEvery };
     this.round = firstRound;
   }
 
   /** @param isUnchanged whether CPU time and memory usage are those of the last round */
   updateActivity(isUnchanged: boolean): void {
-    this.hasJustComeToRest = isUnchanged && this.wasUnchanged && !this.isStill;
-    this.isStill = isUnchanged && this.wasUnchanged;
+    this.hasJustBecomeIdle = isUnchanged && this.wasUnchanged && !this.isIdle;
+    this.isIdle = isUnchanged && this.wasUnchanged;
     this.wasUnchanged = isUnchanged;
   }
 
   isDue(cadence: Cadence | undefined): boolean {
     if (this.isEverythingDue || cadence === undefined) return true;
-    // A field that moves rarely may have moved before the container came to rest.
-    if (this.hasJustComeToRest && cadence === 'rare') return true;
-    return this.round % (this.isStill ? this.whileStill : this.whileActive)[cadence] === 0;
+    // A value that changes rarely may have changed before the container became idle.
+    if (this.hasJustBecomeIdle && cadence === 'rare') return true;
+    return this.round % (this.isIdle ? this.whileIdle : this.whileActive)[cadence] === 0;
   }
 
   /**
-   * Tables without lines are read in every sixth round also at rest: the kernel writes a container's pages
-   * late.
+   * Tables without lines are read in every sixth round, also of an idle container: the kernel writes its pages late.
    */
   get areEmptyTablesDue(): boolean {
     return this.isEverythingDue || this.round % WHILE_ACTIVE.rare === 0;

@@ -3,7 +3,6 @@
  * context, the default socket, and then the socket of a rootless daemon.
  * Source: https://docs.docker.com/engine/context/working-with-contexts/ and docker(1).
  */
-
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -52,16 +52,16 @@ export class NetworkCollector implements Collector {
   private readonly interfaceAttributes = new InterfaceAttributes();
   /** Whether a metric is enabled that is in another file than `dev`. */
   private readonly readsOtherFiles: boolean;
-  private readonly isStill: (container: Container) => boolean;
+  private readonly isIdle: (container: Container) => boolean;
 
-  /** @param isStill whether nothing has happened in a container for two rounds */
+  /** @param isIdle whether nothing has happened in a container for two rounds */
   constructor(
     procfs: string,
     enabled: ReadonlySet<Metric>,
     files: KernelFiles,
-    isStill: (container: Container) => boolean = () => false,
+    isIdle: (container: Container) => boolean = () => false,
   ) {
-    this.isStill = isStill;
+    this.isIdle = isIdle;
     this.readsOtherFiles = [catalogue.tcpRetransmits, catalogue.sockets, catalogue.tcpConnections].some(
       (metric) => enabled.has(metric),
     );
@@ -108,9 +108,9 @@ export class NetworkCollector implements Collector {
     if (network === undefined) return;
     const isDue = network.rounds++ % READ_EVERY === 0;
     const { readsOtherFiles } = this;
-    // A container at rest can still have traffic: from outside, or of other containers that have joined its
+    // An idle container can still have traffic: from outside, or of other containers that have joined its
     // network.
-    if (!isDue && !readsOtherFiles && network.isQuiet && this.isStill(container) && points.repeatPrevious())
+    if (!isDue && !readsOtherFiles && network.isQuiet && this.isIdle(container) && points.repeatPrevious())
       return;
     const text = this.read(network.dev);
     network.isQuiet = text === network.text;

@@ -52,7 +52,7 @@ export class ProcessCollector implements Collector {
   private readonly procfs: string;
   private readonly enabled: ReadonlySet<Metric>;
   private readonly descriptorsEvery: number;
-  private readonly isStill: (container: Container) => boolean;
+  private readonly isIdle: (container: Container) => boolean;
   /** Whether any of the metrics is enabled. */
   private readonly isNeeded: boolean;
   /** Whether a metric is enabled that needs a read of each process in each round. */
@@ -64,16 +64,16 @@ export class ProcessCollector implements Collector {
 
   /**
    * @param descriptorsEvery descriptors are counted in every n-th round
-   * @param isStill whether nothing has happened in a container for two rounds
+   * @param isIdle whether nothing has happened in a container for two rounds
    */
   constructor(
     procfs: string,
     enabled: ReadonlySet<Metric>,
     descriptorsEvery = READ_EVERY,
-    isStill: (container: Container) => boolean = () => false,
+    isIdle: (container: Container) => boolean = () => false,
   ) {
     this.descriptorsEvery = descriptorsEvery;
-    this.isStill = isStill;
+    this.isIdle = isIdle;
     this.procfs = procfs;
     this.index = isOwnPidNamespace(procfs) ? undefined : new ProcessIndex(procfs);
     this.enabled = enabled;
@@ -113,8 +113,8 @@ export class ProcessCollector implements Collector {
   collectContainer(container: Container, points: PointSink): void {
     const known = this.containers.get(container.id);
     if (known === undefined) return;
-    const isStill = this.isStill(container);
-    known.isChanged ||= !isStill;
+    const isIdle = this.isIdle(container);
+    known.isChanged ||= !isIdle;
     const areDescriptorsDue =
       this.enabled.has(catalogue.descriptorUtilization) &&
       known.rounds % this.descriptorsEvery === 0 &&
@@ -129,7 +129,7 @@ export class ProcessCollector implements Collector {
       points.push({ metric: catalogue.descriptorUtilization, value: known.utilization });
     if (isListed) known.count = pids?.length;
     // A sleeping process can be moved into the cgroup from outside, which costs the container no CPU time.
-    else if (!isStill || known.rounds % READ_EVERY === 0)
+    else if (!isIdle || known.rounds % READ_EVERY === 0)
       known.count = unlessFailed(() => countProcesses(known.directory, known.procs));
     known.rounds++;
     if (known.count !== undefined) points.push({ metric: catalogue.processCount, value: known.count });

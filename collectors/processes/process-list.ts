@@ -2,7 +2,6 @@
  * Which processes a container has.
  * Source: cgroups(7).
  */
-
 import { type Dirent, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { NEWLINE } from '../shared/ascii.ts';

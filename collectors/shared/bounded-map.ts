@@ -6,8 +6,8 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
   private readonly capacity: number;
   private readonly onEvict: ((key: Key, value: Value) => void) | undefined;
   /**
-   * The oldest key comes next: those before it were evicted, and a key that is set again moves behind all
-   * others. A new iterator would have to skip the holes of all evicted entries each time.
+   * The next key is the oldest: those before it were evicted, and a key that is set again moves to the end. The
+   * iterator is kept, because V8 keeps the places of deleted entries: a new one would skip all of them each time.
    */
   private readonly oldestKeys: MapIterator<Key>;
 

@@ -109,8 +109,8 @@ export class SignalThrottle {
   }
 
   /**
-   * Waits for the backoff, and at least for what the receiver asks. That time is lengthened at random: agents
-   * that are told the same time must not return at the same moment.
+   * Waits for the backoff, and at least for the time that the receiver requests. That time is lengthened at random,
+   * because agents that receive the same time must not retry at the same moment.
    * @param afterMs undefined where the receiver gave no time
    */
   async wait(afterMs: number | undefined): Promise<void> {

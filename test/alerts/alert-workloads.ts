@@ -1,7 +1,6 @@
 /**
  * Containers that alert rules are tested on: healthy ones, and for most built-in rules one that must fire it.
  */
-
 import type { ContainerOptions } from '../support/docker.ts';
 import { MEBIBYTE } from '../support/units.ts';
 

@@ -1,11 +1,11 @@
 /** Starts the built agent, and the Docker daemon with containers that it observes. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { clientOf, type PrivateDockerd, startDockerd } from '../../agent/setup/dockerd.ts';
 import { importBusybox } from '../../agent/setup/images.ts';
+import { makeTemporaryDirectory } from '../support/temporary.ts';
 import type { BenchInput } from './bench.ts';
 import { type CountingReceiver, startReceiver } from './receiver.ts';
 
@@ -44,14 +44,14 @@ export function spawnObserver(
   { cli, profiles }: BenchInput,
   { endpoint, dockerHost, interval = '10s', name, args = [], env = {}, flags = [] }: Observer,
 ): ChildProcess {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const directory = makeTemporaryDirectory();
   const child = spawn(
     cli,
     [
       'run',
       ...['--docker-host', dockerHost],
       ...['--listen', '127.0.0.1:0'],
-      ...['--data-dir', directory],
+      ...['--data-dir', directory.path],
       ...['--interval', interval],
       ...args,
     ],
@@ -66,7 +66,7 @@ export function spawnObserver(
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
-  child.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  child.once('exit', directory.remove);
   return child;
 }
 

@@ -10,7 +10,7 @@ import { markdownTable } from './table.ts';
 const root = join(import.meta.dirname, '../..');
 const results = join(import.meta.dirname, 'results');
 
-/** What is kept of a run: no more than docs/performance.md shows. */
+/** The kept part of a run: only what docs/performance.md shows. */
 interface Result extends Findings {
   /** Day of the run. */
   readonly measured: string;

@@ -1,5 +1,4 @@
 /** Real containers: one failing container per rule, and healthy ones. */
-
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -185,7 +185,7 @@ test.serial(
 test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
   const receiver = await Receiver.start();
   t.teardown(() => receiver.stop());
-  // Of its own: a daemon remembers 256 events, which others' tests need.
+  // A daemon for this test alone: it remembers 256 events, and other tests need theirs.
   const { docker, host } = await ownDaemon(t);
   await spawnAgent(t, {
     args: ['--docker-host', host],
@@ -205,23 +205,23 @@ test.serial('2,000 events in a burst, none lost and none twice', async (t) => {
   };
   await inParallel((tag) => image.tag({ repo: repository, tag }));
   await inParallel((tag) => docker.getImage(`${repository}:${tag}`).remove());
-  const of = (event: string) =>
+  const eventsOf = (event: string) =>
     receiver.logs.filter(
       ({ eventName, attributes }) =>
         eventName === event &&
         attributes['docker.actor.id'] === Id &&
         attributes['docker.actor.name'] !== `${repository}:base`,
     );
-  const untagged = () => of('docker.image.untag');
+  const untagged = () => eventsOf('docker.image.untag');
   await waitFor(
     'all of them',
-    () => of('docker.image.tag').length >= 1000 && untagged().length >= 1000,
+    () => eventsOf('docker.image.tag').length >= 1000 && untagged().length >= 1000,
     60_000,
   );
-  const uids = [...of('docker.image.tag'), ...untagged()].map(
+  const uids = [...eventsOf('docker.image.tag'), ...untagged()].map(
     ({ attributes }) => attributes['log.record.uid'],
   );
-  t.is(of('docker.image.tag').length, 1000);
+  t.is(eventsOf('docker.image.tag').length, 1000);
   t.is(untagged().length, 1000);
   t.is(new Set(uids).size, uids.length);
 });

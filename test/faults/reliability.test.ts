@@ -3,7 +3,6 @@
  * Nothing may be lost, and duplicates must have the same uid. `npm run test:faults` runs it for twenty
  * minutes and writes docs/reliability.md. In `npm test` each fault is short.
  */
-
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,4 @@
 /** The workloads whose memory is recorded: real programs, about half of which leak. */
-
 import type Docker from 'dockerode';
 import { BUSYBOX, NODE } from './images.ts';
 

@@ -29,11 +29,11 @@ const metrics = [catalogue.memoryWorkingSet, catalogue.memoryLimit];
 /** @throws {Error} when the kernel's limit is not the workload's */
 function valueIn(set: MetricSet | undefined, { name, limit }: Series): number | null {
   const points = [...(set?.points ?? [])];
-  const of = (metric: unknown) => points.find((point) => point.metric === metric)?.value;
-  const actual = of(catalogue.memoryLimit);
+  const latest = (metric: unknown) => points.find((point) => point.metric === metric)?.value;
+  const actual = latest(catalogue.memoryLimit);
   if (actual !== undefined && actual !== limit)
     throw new Error(`${name}: the kernel's limit is ${actual} bytes, not ${limit}`);
-  return of(catalogue.memoryWorkingSet) ?? null;
+  return latest(catalogue.memoryWorkingSet) ?? null;
 }
 
 export class Recorder {

@@ -8,17 +8,17 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { install } from '../../agent/setup/packages.ts';
+import { makeTemporaryDirectory } from '../support/temporary.ts';
 
 const TESTS = ['metrics', 'catalogue', 'namespaces', 'exits'].map(
   (name) => `test/integration/${name}.test.ts`,
@@ -48,7 +48,7 @@ function guestSystem(): string {
   if (existsSync(system)) return system;
   say(`creating the guest's system in ${system}`);
   mkdirSync(cache, { recursive: true });
-  const unfinished = mkdtempSync(join(cache, 'unfinished-'));
+  const unfinished = makeTemporaryDirectory(cache).path;
   run('debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', unfinished);
   const units = join(unfinished, 'etc/systemd/system');
   // The console belongs to the tests, and they start the daemons.
@@ -144,7 +144,7 @@ async function boot(system: string, directory: string): Promise<boolean> {
 }
 
 install(['qemu-system-x86', 'debootstrap', 'e2fsprogs']);
-const directory = mkdtempSync(join(tmpdir(), 'portlight-guest-'));
+const { path: directory, remove } = makeTemporaryDirectory();
 try {
   run(process.execPath, join(root, 'agent/setup/build.ts'));
   const system = guestSystem();
@@ -153,5 +153,5 @@ try {
   say('starting the guest');
   process.exitCode = (await boot(system, directory)) ? 0 : 1;
 } finally {
-  rmSync(directory, { recursive: true, force: true });
+  remove();
 }

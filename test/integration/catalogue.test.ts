@@ -1,5 +1,4 @@
 /** Metrics of the catalogue under workloads that change them, compared with values from other sources. */
-
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';

@@ -25,7 +25,7 @@ test('the image, run by Podman, reports the same as an agent on the host', async
 
   const receivers = [await Receiver.start(), await Receiver.start()] as const;
   for (const receiver of receivers) t.teardown(() => receiver.stop());
-  const [placed, onHost] = receivers;
+  const [inContainer, onHost] = receivers;
   const socket = new URL(host).pathname;
   const common = { PORTLIGHT_INTERVAL: '1s', PORTLIGHT_LISTEN: '127.0.0.1:0' };
   const variables = {
@@ -33,7 +33,7 @@ test('the image, run by Podman, reports the same as an agent on the host', async
     DOCKER_HOST: 'unix:///var/run/docker.sock',
     PORTLIGHT_PROCFS: '/host/proc',
     PORTLIGHT_ROOTFS: '/host',
-    OTEL_EXPORTER_OTLP_ENDPOINT: placed.endpoint('http'),
+    OTEL_EXPORTER_OTLP_ENDPOINT: inContainer.endpoint('http'),
   };
   const container = await podman.createContainer({
     name: uniqueName('portlight'),
@@ -72,7 +72,7 @@ test('the image, run by Podman, reports the same as an agent on the host', async
     Cmd: ['sh', '-c', 'echo up; echo down >&2; sleep 600'],
   });
   await observed.start();
-  const told = (receiver: Receiver) => {
+  const reported = (receiver: Receiver) => {
     // Each agent has the disk usage of its own last request.
     const points = receiver.points.filter(
       (point) => point.resource['container.name'] === name && !point.name.startsWith('container.filesystem.'),
@@ -87,8 +87,8 @@ test('the image, run by Podman, reports the same as an agent on the host', async
       .sort();
   };
   await waitFor('rates on the host', () => onHost.pointsOf(name, 'container.cpu.usage').length > 1);
-  await waitFor('its lines on the host', () => told(onHost).includes('log down'));
-  await waitFor('equal records', () => `${told(placed)}` === `${told(onHost)}`).catch(() => {});
-  t.deepEqual(told(placed), told(onHost));
-  t.true(told(placed).includes('event docker.container.start'));
+  await waitFor('its lines on the host', () => reported(onHost).includes('log down'));
+  await waitFor('equal records', () => `${reported(inContainer)}` === `${reported(onHost)}`).catch(() => {});
+  t.deepEqual(reported(inContainer), reported(onHost));
+  t.true(reported(inContainer).includes('event docker.container.start'));
 });

@@ -61,7 +61,7 @@ test('events missed during downtime are reported, also those that the daemon no 
     await container.start();
     containers.set(name, container);
   }
-  const of = (name: string) => containers.get(name)!;
+  const containerNamed = (name: string) => containers.get(name)!;
   const first = await start();
   await waitFor('all of them', () => names.every((name) => receiver.logsOf(name).length > 0));
   // Wait until the positions are on disk.
@@ -72,12 +72,12 @@ test('events missed during downtime are reported, also those that the daemon no 
   first.kill('SIGKILL');
   await first.exit;
 
-  await of('removed').remove({ force: true });
-  await of('restarted').restart({ t: 0 });
-  await pause(of('paused'));
-  await of('renamed').rename({ name: 'renamed-2' });
-  await of('updated').update({ Memory: 32 * 1024 * 1024, MemorySwap: 32 * 1024 * 1024 });
-  await of('ended').kill();
+  await containerNamed('removed').remove({ force: true });
+  await containerNamed('restarted').restart({ t: 0 });
+  await pause(containerNamed('paused'));
+  await containerNamed('renamed').rename({ name: 'renamed-2' });
+  await containerNamed('updated').update({ Memory: 32 * 1024 * 1024, MemorySwap: 32 * 1024 * 1024 });
+  await containerNamed('ended').kill();
   const brandNew = await create(docker, 'new');
   await brandNew.start();
   containers.set('new', brandNew);
@@ -87,7 +87,7 @@ test('events missed during downtime are reported, also those that the daemon no 
     await docker.getVolume(name).remove();
   }
   const second = await start();
-  const reported = (name: string) => eventsOf(receiver, of(name).id);
+  const reported = (name: string) => eventsOf(receiver, containerNamed(name).id);
   const expected: Record<string, string[]> = {
     removed: ['die', 'destroy'],
     restarted: ['die', 'start'],
@@ -103,13 +103,13 @@ test('events missed during downtime are reported, also those that the daemon no 
     t.deepEqual(actions(reported(name)), wanted, name);
     t.true(reported(name).every(isConcluded), name);
   }
-  const ended = (await of('ended').inspect()).State;
+  const ended = (await containerNamed('ended').inspect()).State;
   const [die] = reported('ended');
   t.is(die!.time / 1_000_000n, time(ended.FinishedAt) / 1_000_000n, 'at the time that the daemon shows');
   t.is(die!.attributes['process.exit.code'], 137);
   t.is(die!.attributes['portlight.event.time'], 'known');
   t.is(die!.resource['container.name'], 'ended');
-  const restarted = (await of('restarted').inspect()).State;
+  const restarted = (await containerNamed('restarted').inspect()).State;
   t.is(reported('restarted')[1]!.time / 1_000_000n, time(restarted.StartedAt) / 1_000_000n);
   t.is(reported('removed')[0]!.resource['container.name'], 'removed', 'the identity is remembered');
   t.is(reported('removed')[0]!.attributes['portlight.exit.reason'], 'unknown');
@@ -120,7 +120,7 @@ test('events missed during downtime are reported, also those that the daemon no 
   const count = concluded();
   await second.stop();
   const third = await start();
-  await of('untouched').kill();
+  await containerNamed('untouched').kill();
   await waitFor('an event of now', () =>
     reported('untouched').some(({ eventName }) => eventName.endsWith('.die')),
   );

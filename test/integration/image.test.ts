@@ -217,10 +217,10 @@ test('the image observes containers as nobody, without capabilities, on a read-o
 
   await agent.stop();
   const { ExitCode } = await state();
-  t.is(ExitCode, 0, 'told to stop, it stops');
+  t.is(ExitCode, 0, 'the agent stops on SIGTERM');
   await agent.start();
   await healthy();
   await execute(container, 'touch /more');
   await waitFor('the later line', () => bodies().includes('two'));
-  t.deepEqual(bodies(), ['one', 'two'], 'what was read before is known from the volume');
+  t.deepEqual(bodies(), ['one', 'two'], 'positions survive in the volume');
 });

@@ -245,7 +245,7 @@ test('the log of a restarted container arrives, each line once', async (t) => {
   await container.restart({ t: 0 });
   await waitFor('the third run', () => bodies().length >= 3);
   t.deepEqual(bodies(), ['run 0', 'run 1', 'run 2']);
-  await waitFor('counters that begin anew with each run', () => {
+  await waitFor('counters that start at zero with each run', () => {
     const starts = receiver.pointsOf(name, 'container.cpu.time').map(({ startTime }) => startTime);
     return new Set(starts).size >= 2;
   });

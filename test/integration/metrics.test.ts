@@ -1,5 +1,4 @@
 /** Compares exported metrics with the kernel's files and with the stats API, for a busy container. */
-
 import test from 'ava';
 import { spawnAgent } from '../support/agent.ts';
 import { kernelValues } from '../support/cgroup.ts';

@@ -88,11 +88,11 @@ test('shared namespaces and their sharers are reported, measured and drawn', asy
   t.is(attributesOf(names.web)!['container.security.no_new_privileges'], true);
   t.deepEqual(attributesOf(names.web)!['container.security.capabilities'], []);
 
-  const of = `container:${web.id}`;
+  const mode = `container:${web.id}`;
   const sidecar = await runContainer(t, {
     name: names.sidecar,
     script: 'sleep 600',
-    host: { NetworkMode: of, PidMode: of, IpcMode: of },
+    host: { NetworkMode: mode, PidMode: mode, IpcMode: mode },
   });
   const beside = await waitFor('the second container', () => attributesOf(names.sidecar));
   for (const type of ['net', 'pid', 'ipc']) {

@@ -1,14 +1,13 @@
 /** The npm package: its contents, and its work once installed. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { shippedFiles } from '../../agent/setup/shipped/files.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { PERMISSIVE } from '../support/licenses.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { makeTemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
 
 const root = join(import.meta.dirname, '../..');
 const INSTALL = ['install', '--no-audit', '--no-fund', '--silent', '--ignore-scripts', '--omit=dev'];
@@ -16,13 +15,12 @@ const INSTALL = ['install', '--no-audit', '--no-fund', '--silent', '--ignore-scr
 const run = (command: string, args: readonly string[], cwd: string): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-let directory: string;
+const { path: directory, remove } = makeTemporaryDirectory();
 let tarball: string;
 let paths: string[];
 
 test.before(async () => {
   await ensureImage();
-  directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
   const [packed] = JSON.parse(
     run('npm', ['pack', '--json', '--silent', '--pack-destination', directory], root),
   ) as [{ filename: string; files: { path: string }[] }];
@@ -30,7 +28,7 @@ test.before(async () => {
   paths = packed.files.map(({ path }) => path);
 });
 
-test.after.always(() => rmSync(directory, { recursive: true, force: true }));
+test.after.always(() => remove());
 
 test('npm pack includes only built JavaScript, types, documentation and configuration', (t) => {
   t.true(paths.includes('dist/agent/cli.js'));

@@ -1,7 +1,6 @@
 /**
  * A real Prometheus scrapes both endpoints, and the queries of common dashboards return the right containers.
  */
-
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { listenUrl, spawnAgent } from '../support/agent.ts';

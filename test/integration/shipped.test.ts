@@ -1,5 +1,4 @@
 /** The shipped rules and dashboards, against the data of a real agent in a real Prometheus. */
-
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -45,13 +45,16 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
         name,
         script: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; done; sleep 2; exit 3`,
       });
-      const of = (signal: string) => resourcesOf(collector.file(signal), name);
+      const received = (signal: string) => resourcesOf(collector.file(signal), name);
       const records = () => logRecordsOf(collector.file('logs'), name);
       await container.wait();
       await waitFor('the end of the container', () =>
         records().some(({ eventName }) => eventName === 'docker.container.die'),
       );
-      await waitFor('a metric and a span', () => of('metrics').length > 0 && of('traces').length > 0);
+      await waitFor(
+        'a metric and a span',
+        () => received('metrics').length > 0 && received('traces').length > 0,
+      );
       t.deepEqual(
         records()
           .filter(({ eventName }) => !eventName)
@@ -59,7 +62,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
         numbered(LINES),
       );
       for (const signal of ['logs', 'metrics', 'traces'])
-        for (const { resource } of of(signal))
+        for (const { resource } of received(signal))
           t.is(valuesOf(resource.attributes)['container.id'], container.id);
       t.notRegex(collector.log(), /\t(warn|error)\t/);
     });
@@ -86,8 +89,8 @@ test('the shipped gateway, killed while its back end is away, keeps the data tha
   const collector = await startCollector(t, { port: backend });
   await gateway.start();
   const records = () => logRecordsOf(collector.file('logs'), name);
-  const told = () => new Set(records().map(({ body }) => body?.stringValue));
-  await waitFor('all lines', () => numbered(LINES).every((line) => told().has(line)), 60_000);
+  const received = () => new Set(records().map(({ body }) => body?.stringValue));
+  await waitFor('all lines', () => numbered(LINES).every((line) => received().has(line)), 60_000);
   await waitFor('the end', () => records().some(({ eventName }) => eventName === 'docker.container.die'));
   for (const signal of ['metrics', 'traces'])
     await waitFor(signal, () => resourcesOf(collector.file(signal), name).length > 0);

@@ -48,7 +48,7 @@ const engines: readonly Engine[] = [
       ]),
 ];
 
-/** The requests that the daemon logged. */
+/** Starts the Engine. Its log contains each request. */
 async function startEngine(t: ExecutionContext, { programs, args = [] }: Engine) {
   const directory = temporaryDirectory(t);
   const path = [...(programs === undefined ? [] : [programs]), process.env.PATH].join(delimiter);
@@ -143,19 +143,22 @@ for (const engine of engines) {
         .filter(({ attributes }) => attributes['network.io.direction'] === direction)
         .at(-1)!.value;
     t.is(network('transmit'), networks.eth0!.tx_bytes);
-    t.true(Math.abs(network('receive') - networks.eth0!.rx_bytes) < 1024, 'multicast goes on arriving');
+    t.true(
+      Math.abs(network('receive') - networks.eth0!.rx_bytes) < 1024,
+      'more multicast packets can arrive meanwhile',
+    );
 
     // The API version that it supports, and the one that the agent requests.
     const [, minor = 0] = ApiVersion.split('.').map(Number);
     const [, newest = 0] = NEWEST_API.split('.').map(Number);
-    const asked = new Set(
+    const requestedVersions = new Set(
       [...log().matchAll(/GET \/v(\S+?)\/|request-url=\/v(\S+?)\//g)].map((match) => match[1] ?? match[2]),
     );
-    t.deepEqual([...asked], [`1.${Math.min(minor, newest)}`]);
+    t.deepEqual([...requestedVersions], [`1.${Math.min(minor, newest)}`]);
     const { resource } = receiver.logsOf('measured')[0]!;
     t.is(resource['container.runtime.name'], 'docker');
     t.is(resource['container.runtime.version'], Version);
-    t.notRegex(agent.stderr, /"level":(40|50)/, 'nothing to complain of');
+    t.notRegex(agent.stderr, /"level":(40|50)/, 'no warnings or errors');
     const { stdout } = await portlight(t, ['check', '--docker-host', host]);
     t.true(stdout.includes(Version), stdout);
   });
@@ -164,7 +167,7 @@ for (const engine of engines) {
     const { docker, host } = await startEngine(t, engine);
     const { receiver } = await observe(t, host);
     const names = (name: string) => receiver.logsOf(name).map(({ eventName }) => eventName);
-    const told = (name: string, event: string) =>
+    const reported = (name: string, event: string) =>
       waitFor(`${event} of ${name}; so far: ${names(name)}`, () =>
         receiver.logsOf(name).find(({ eventName }) => eventName === `docker.${event}`),
       );
@@ -173,10 +176,10 @@ for (const engine of engines) {
       script: 'touch /tmp/well; exec sleep 600',
       create: { Healthcheck: { Test: ['CMD-SHELL', 'test -e /tmp/well'], Interval: 1e9, Retries: 1 } },
     });
-    await told('healthy', 'container.health_status.healthy');
+    await reported('healthy', 'container.health_status.healthy');
     const exec = await healthy.exec({ Cmd: ['sh', '-c', 'rm /tmp/well; exit 3'], AttachStdout: true });
     (await exec.start({})).resume();
-    await told('healthy', 'container.health_status.unhealthy');
+    await reported('healthy', 'container.health_status.unhealthy');
     const died = await waitFor('the end of the exec', () =>
       receiver
         .logsOf('healthy')
@@ -188,8 +191,8 @@ for (const engine of engines) {
     t.true(Number(died.attributes['docker.event.duration']) > 0);
 
     await run(docker, { name: 'greedy', script: 'tail /dev/zero', host: { Memory: 16 * 1024 ** 2 } });
-    await told('greedy', 'container.oom');
-    const end = await told('greedy', 'container.die');
+    await reported('greedy', 'container.oom');
+    const end = await reported('greedy', 'container.die');
     t.is(end.attributes['portlight.exit.reason'], 'oom_killed');
     t.is(end.attributes['process.exit.code'], 137);
 
@@ -214,7 +217,7 @@ for (const engine of engines) {
     const network = await docker.createNetwork({ Name: 'net' });
     await elsewhere('network.create', 'docker.actor.name', 'net');
     await network.connect({ Container: healthy.id });
-    await told('healthy', 'network.connect');
+    await reported('healthy', 'network.connect');
     await docker.createVolume({ Name: 'vol' });
     await elsewhere('volume.create', 'docker.actor.id', 'vol');
     t.false(receiver.logs.some(({ attributes }) => attributes['portlight.event.synthesized'] === true));
@@ -239,36 +242,39 @@ for (const engine of engines) {
     },
   );
 
-  test.serial(`${engine.name}: each line once, across rotation, restarts and both drivers`, async (t) => {
-    const { docker, host } = await startEngine(t, engine);
-    const data = temporaryDirectory(t);
-    const { receiver, start, agent } = await observe(t, host, data);
-    const LINES = 3000;
-    // Each run continues where the previous one ended.
-    const script = `i=0; [ -e /n ] && i=$(cat /n); n=$((i + ${LINES})); echo $n > /n; while [ $i -lt $n ]; do i=$((i+1)); echo "line $i"; [ $((i % 200)) -eq 0 ] && sleep 0.1; done; exec sleep 600`;
-    // Enough files to keep every line while the agent is away.
-    const drivers = {
-      'json-file': { 'max-size': '100k', 'max-file': '9', compress: 'true' },
-      local: engine.local ?? { 'max-size': '100k', 'max-file': '9' },
-    };
-    const containers = await Promise.all(
-      Object.entries(drivers).map(([Type, Config]) =>
-        run(docker, { name: `in-${Type}`, script, host: { LogConfig: { Type, Config } } }),
-      ),
-    );
-    const all = (count: number) =>
-      waitFor(`${count} lines`, () =>
-        Object.keys(drivers).every((driver) => bodiesOf(receiver, `in-${driver}`).length >= count),
+  test.serial(
+    `${engine.name}: each line arrives once, across rotation, restarts and both drivers`,
+    async (t) => {
+      const { docker, host } = await startEngine(t, engine);
+      const data = temporaryDirectory(t);
+      const { receiver, start, agent } = await observe(t, host, data);
+      const LINES = 3000;
+      // Each run continues where the previous one ended.
+      const script = `i=0; [ -e /n ] && i=$(cat /n); n=$((i + ${LINES})); echo $n > /n; while [ $i -lt $n ]; do i=$((i+1)); echo "line $i"; [ $((i % 200)) -eq 0 ] && sleep 0.1; done; exec sleep 600`;
+      // Enough files to keep every line while the agent is away.
+      const drivers = {
+        'json-file': { 'max-size': '100k', 'max-file': '9', compress: 'true' },
+        local: engine.local ?? { 'max-size': '100k', 'max-file': '9' },
+      };
+      const containers = await Promise.all(
+        Object.entries(drivers).map(([Type, Config]) =>
+          run(docker, { name: `in-${Type}`, script, host: { LogConfig: { Type, Config } } }),
+        ),
       );
-    await all(LINES);
-    await Promise.all(containers.map((container) => container.restart({ t: 0 })));
-    await all(LINES + 100);
-    await agent.stop();
-    await start();
-    await all(2 * LINES);
-    for (const driver of Object.keys(drivers))
-      t.deepEqual(bodiesOf(receiver, `in-${driver}`), numbered(2 * LINES), driver);
-  });
+      const all = (count: number) =>
+        waitFor(`${count} lines`, () =>
+          Object.keys(drivers).every((driver) => bodiesOf(receiver, `in-${driver}`).length >= count),
+        );
+      await all(LINES);
+      await Promise.all(containers.map((container) => container.restart({ t: 0 })));
+      await all(LINES + 100);
+      await agent.stop();
+      await start();
+      await all(2 * LINES);
+      for (const driver of Object.keys(drivers))
+        t.deepEqual(bodiesOf(receiver, `in-${driver}`), numbered(2 * LINES), driver);
+    },
+  );
 
   test.serial(`${engine.name}: digest and reference of an image after a push and a pull`, async (t) => {
     const { docker, host, pid } = await startEngine(t, engine);

@@ -1,5 +1,4 @@
 /** A real Elasticsearch receives everything once, in OpenTelemetry's names and in ECS, with the shipped templates. */
-
 import { join } from 'node:path';
 import test from 'ava';
 import { spawnAgent } from '../support/agent.ts';

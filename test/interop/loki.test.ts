@@ -17,7 +17,7 @@ const linesOf = (results: readonly LokiResult[]): string[] =>
 
 test.before(ensureImage);
 
-withLoki('Loki has each line once, and finds lines and events by all that they bear', async (t) => {
+withLoki('Loki has each line once, and finds lines and events by each of their attributes', async (t) => {
   const loki = await startLoki(t, program!);
   const name = uniqueName('loki');
   await spawnAgent(t, {

@@ -1,5 +1,4 @@
 /** Debian's Prometheus scrapes an agent with the shipped configuration, including its token and host list. */
-
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';

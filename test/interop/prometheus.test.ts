@@ -1,5 +1,4 @@
 /** A current Prometheus receives OTLP and has the container's attributes as labels. */
-
 import { join } from 'node:path';
 import test from 'ava';
 import { spawnAgent } from '../support/agent.ts';

@@ -1,4 +1,4 @@
-/** What config/ ships for placing a fleet: it is YAML, and the agent takes its part. */
+/** The shipped recipes in config/: they are valid YAML, and the agent accepts its configuration in them. */
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const inConfigMap = () =>
     .map((document) => document.toJS())
     .find(({ kind }) => kind === 'ConfigMap').data['portlight.yaml'] as string;
 
-test("the agent takes what is its part, and its schema does; a gateway's address is all that it wants", async (t) => {
+test('the agent and its schema accept the configuration in the recipes; a gateway needs only an address', async (t) => {
   const env = { HOME: '/root', GATEWAY: 'http://gateway:4318', NODE_NAME: 'node-7' };
   const directory = temporaryDirectory(t);
   const files = {

@@ -1,4 +1,4 @@
-/** The workflows that test and publish: what can be said of them where they do not run. */
+/** Rules for the workflows that test and publish. They can be checked without running them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -25,7 +25,7 @@ interface Workflow {
 const folder = join(import.meta.dirname, '../../.github/workflows');
 const read = (name: string): Workflow => parse(readFileSync(join(folder, name), 'utf8'));
 
-test('workflows may no more than read, but where they say so, and use actions of a known version', (t) => {
+test('workflows have read access only, unless a job declares more, and pin the versions of their actions', (t) => {
   for (const name of readdirSync(folder)) {
     const { permissions, jobs } = read(name);
     t.deepEqual(permissions, { contents: 'read' }, name);

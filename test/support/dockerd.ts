@@ -14,14 +14,14 @@ import { temporaryDirectory } from './temporary.ts';
 export interface OwnDaemon {
   readonly host: string;
   readonly docker: Docker;
-  /** Of its process, as long as it is the same. */
+  /** Process id. It changes with each restart. */
   readonly pid: number;
   signal(signal: NodeJS.Signals): void;
-  /** The daemon's process as a fault would end it, and another in its place. */
+  /** Ends the daemon's process like a fault does, and starts another one. */
   restart(signal: NodeJS.Signals, whileAway?: () => Promise<void>): Promise<void>;
 }
 
-/** @param options what it is to be like; a network of its own by default */
+/** @param options by default, the daemon has its own network */
 export async function ownDaemon(
   t: ExecutionContext,
   options: Partial<DockerdOptions> = {},

@@ -3,20 +3,11 @@
  * replaces them: with this Node and npm for the build stage, and with only the files that Node needs for the final stage.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { VERSION } from '../../config/version.ts';
+import { makeTemporaryDirectory } from './temporary.ts';
 
 /** `portlight:<version>` */
 export const PORTLIGHT_IMAGE = `portlight:${VERSION}`;
@@ -55,14 +46,14 @@ export async function ensurePortlightImage(): Promise<void> {
 function debian(): string {
   const tar = join(cache, `${SUITE}.tar`);
   if (existsSync(tar)) return tar;
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-debian-'));
+  const { path: directory, remove } = makeTemporaryDirectory();
   try {
     run('debootstrap', ['--variant=minbase', SUITE, directory]);
     const left = ['--exclude=./var/cache/apt/*', '--exclude=./var/lib/apt/lists/*'];
     run('tar', ['--directory', directory, ...left, '--create', '--file', `${tar}.new`, '.']);
     renameSync(`${tar}.new`, tar);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    remove();
   }
   return tar;
 }
@@ -91,7 +82,7 @@ function addCertificates(directory: string): void {
 /** Makes the replacement base images, unless they exist. */
 function ensureBases(node: string, runtime: string): void {
   if ([node, runtime].every((image) => succeeds('docker', ['image', 'inspect', image]))) return;
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-bases-'));
+  const { path: directory, remove } = makeTemporaryDirectory();
   try {
     const [whole, small] = [join(directory, 'node'), join(directory, 'runtime')];
     for (const path of [whole, small]) mkdirSync(path);
@@ -111,7 +102,7 @@ function ensureBases(node: string, runtime: string): void {
     importDirectory(whole, node);
     importDirectory(small, runtime);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    remove();
   }
 }
 

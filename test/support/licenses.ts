@@ -1,4 +1,4 @@
-/** Licences of dependencies, as SPDX names them, that ask for no more than that their text is passed on. */
+/** SPDX names of licences whose only condition is that their text is included. */
 export const PERMISSIVE: readonly string[] = [
   '0BSD',
   'Apache-2.0',

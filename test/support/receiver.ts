@@ -2,7 +2,6 @@
  * An OTLP receiver: HTTP (protobuf and JSON) and gRPC on loopback. It decodes with code generated from the
  * public protocol definitions, and shares no code with the encoders.
  */
-
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';

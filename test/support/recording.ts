@@ -1,8 +1,8 @@
 /** Records a container's cgroups on a real host into a file, for tests without such a host. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseMembership, parseMountinfo } from '../../collectors/shared/cgroup-location.ts';
+import { makeTemporaryDirectory } from './temporary.ts';
 
 export interface Recording {
   readonly kernel: string;
@@ -57,7 +57,7 @@ export interface Replay {
 
 /** Restores a recording in a temporary directory, with a matching /proc. */
 export function replay({ id, mountinfo, membership, files }: Recording): Replay {
-  const root = mkdtempSync(join(tmpdir(), 'portlight-replay-'));
+  const { path: root, remove } = makeTemporaryDirectory();
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text, 'latin1');
@@ -79,6 +79,6 @@ export function replay({ id, mountinfo, membership, files }: Recording): Replay 
       if (!own.includes(id)) throw new Error(`${own} is not the container's`);
       return readFileSync(join((legacy ?? v2)!.point, own, file), 'latin1');
     },
-    remove: () => rmSync(root, { recursive: true }),
+    remove,
   };
 }

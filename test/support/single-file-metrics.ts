@@ -3,7 +3,7 @@ import type { Values } from './receiver.ts';
 
 type Row = readonly [metric: string, file: string, pattern: RegExp, factor?: number, attributes?: Values];
 const only = /^(\d+)$/m;
-const of = (key: string) => new RegExp(`^${key} (\\d+)$`, 'm');
+const lineOf = (key: string) => new RegExp(`^${key} (\\d+)$`, 'm');
 const pressureOf = (resource: string): Row[] =>
   ['some', 'full'].map((stall) => [
     `container.${resource}.pressure.time`,
@@ -13,19 +13,23 @@ const pressureOf = (resource: string): Row[] =>
     { 'container.pressure.stall': stall },
   ]);
 const memoryStat = (names: Record<string, string>): Row[] =>
-  Object.entries(names).map(([metric, key]) => [`container.memory.${metric}`, 'memory/memory.stat', of(key)]);
+  Object.entries(names).map(([metric, key]) => [
+    `container.memory.${metric}`,
+    'memory/memory.stat',
+    lineOf(key),
+  ]);
 const oomKill = { 'container.memory.event': 'oom_kill' };
 const major = { 'system.paging.fault.type': 'major' };
 const V2: readonly Row[] = [
   ...['cpu', 'memory', 'io'].flatMap(pressureOf),
-  ['container.cpu.time', 'cpu/cpu.stat', of('user_usec'), 1e-6, { 'cpu.mode': 'user' }],
-  ['container.cpu.time', 'cpu/cpu.stat', of('system_usec'), 1e-6, { 'cpu.mode': 'system' }],
+  ['container.cpu.time', 'cpu/cpu.stat', lineOf('user_usec'), 1e-6, { 'cpu.mode': 'user' }],
+  ['container.cpu.time', 'cpu/cpu.stat', lineOf('system_usec'), 1e-6, { 'cpu.mode': 'system' }],
   ['container.cpu.weight', 'cpu/cpu.weight', only],
-  ['container.cpu.throttling.periods', 'cpu/cpu.stat', of('nr_periods')],
-  ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', of('nr_throttled')],
-  ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', of('throttled_usec'), 1e-6],
-  ['container.cpu.burst.periods', 'cpu/cpu.stat', of('nr_bursts')],
-  ['container.cpu.burst.time', 'cpu/cpu.stat', of('burst_usec'), 1e-6],
+  ['container.cpu.throttling.periods', 'cpu/cpu.stat', lineOf('nr_periods')],
+  ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', lineOf('nr_throttled')],
+  ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', lineOf('throttled_usec'), 1e-6],
+  ['container.cpu.burst.periods', 'cpu/cpu.stat', lineOf('nr_bursts')],
+  ['container.cpu.burst.time', 'cpu/cpu.stat', lineOf('burst_usec'), 1e-6],
   ...memoryStat({
     rss: 'anon',
     file: 'file',
@@ -47,23 +51,23 @@ const V2: readonly Row[] = [
   ['container.memory.reservation', 'memory/memory.low', only],
   ['container.memory.min', 'memory/memory.min', only],
   ['container.memory.usage.max', 'memory/memory.peak', only],
-  ['container.memory.events', 'memory/memory.events', of('oom_kill'), 1, oomKill],
-  ['container.memory.events', 'memory/memory.events', of('max'), 1, { 'container.memory.event': 'max' }],
-  ['container.paging.faults', 'memory/memory.stat', of('pgmajfault'), 1, major],
+  ['container.memory.events', 'memory/memory.events', lineOf('oom_kill'), 1, oomKill],
+  ['container.memory.events', 'memory/memory.events', lineOf('max'), 1, { 'container.memory.event': 'max' }],
+  ['container.paging.faults', 'memory/memory.stat', lineOf('pgmajfault'), 1, major],
   ['container.pids.current', 'pids/pids.current', only],
   ['container.pids.limit', 'pids/pids.max', only],
-  ['container.pids.fails', 'pids/pids.events', of('max')],
-  ['container.frozen', 'unified/cgroup.events', of('frozen')],
+  ['container.pids.fails', 'pids/pids.events', lineOf('max')],
+  ['container.frozen', 'unified/cgroup.events', lineOf('frozen')],
 ];
 const V1: readonly Row[] = [
-  ['container.cpu.time', 'cpuacct/cpuacct.stat', of('user'), 0.01, { 'cpu.mode': 'user' }],
-  ['container.cpu.time', 'cpuacct/cpuacct.stat', of('system'), 0.01, { 'cpu.mode': 'system' }],
+  ['container.cpu.time', 'cpuacct/cpuacct.stat', lineOf('user'), 0.01, { 'cpu.mode': 'user' }],
+  ['container.cpu.time', 'cpuacct/cpuacct.stat', lineOf('system'), 0.01, { 'cpu.mode': 'system' }],
   ['container.cpu.shares', 'cpu/cpu.shares', only],
-  ['container.cpu.throttling.periods', 'cpu/cpu.stat', of('nr_periods')],
-  ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', of('nr_throttled')],
-  ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', of('throttled_time'), 1e-9],
-  ['container.cpu.burst.periods', 'cpu/cpu.stat', of('nr_bursts')],
-  ['container.cpu.burst.time', 'cpu/cpu.stat', of('burst_time'), 1e-9],
+  ['container.cpu.throttling.periods', 'cpu/cpu.stat', lineOf('nr_periods')],
+  ['container.cpu.throttling.throttled_periods', 'cpu/cpu.stat', lineOf('nr_throttled')],
+  ['container.cpu.throttling.throttled_time', 'cpu/cpu.stat', lineOf('throttled_time'), 1e-9],
+  ['container.cpu.burst.periods', 'cpu/cpu.stat', lineOf('nr_bursts')],
+  ['container.cpu.burst.time', 'cpu/cpu.stat', lineOf('burst_time'), 1e-9],
   ...memoryStat({
     rss: 'total_rss',
     file: 'total_cache',
@@ -83,11 +87,11 @@ const V1: readonly Row[] = [
   ['container.memory.reservation', 'memory/memory.soft_limit_in_bytes', only],
   ['container.memory.usage.max', 'memory/memory.max_usage_in_bytes', only],
   ['container.memory.fails', 'memory/memory.failcnt', only],
-  ['container.memory.events', 'memory/memory.oom_control', of('oom_kill'), 1, oomKill],
-  ['container.paging.faults', 'memory/memory.stat', of('total_pgmajfault'), 1, major],
+  ['container.memory.events', 'memory/memory.oom_control', lineOf('oom_kill'), 1, oomKill],
+  ['container.paging.faults', 'memory/memory.stat', lineOf('total_pgmajfault'), 1, major],
   ['container.pids.current', 'pids/pids.current', only],
   ['container.pids.limit', 'pids/pids.max', only],
-  ['container.pids.fails', 'pids/pids.events', of('max')],
+  ['container.pids.fails', 'pids/pids.events', lineOf('max')],
 ];
 
 export interface SingleFileMetric {

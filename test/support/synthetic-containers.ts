@@ -1,5 +1,4 @@
 /** Synthetic containers (simulated-host.ts): a crowd of many, and a small host with a scenario. */
-
 import type { Container } from '../../collectors/records/records.ts';
 import type { ImageLayer } from '../../exporters/dashboard/api.ts';
 import type { NamespaceMembership } from '../../exporters/dashboard/data-sources.ts';
@@ -44,8 +43,8 @@ export function memberships(
         const own = all.indexOf(container);
         const memberships = TYPES.map((type, index) => {
           const host = type === 'user' || type === 'time';
-          const of = joined !== -1 && (type === 'net' || type === 'uts') ? joined : own;
-          return { type, inode: host ? 4_026_531_834 + index : 4_026_532_000 + of * 8 + index, host };
+          const owner = joined !== -1 && (type === 'net' || type === 'uts') ? joined : own;
+          return { type, inode: host ? 4_026_531_834 + index : 4_026_532_000 + owner * 8 + index, host };
         });
         return [container.id, memberships] as const;
       }),

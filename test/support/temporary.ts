@@ -3,6 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 
+export interface TemporaryDirectory {
+  readonly path: string;
+  /** Removes the directory with everything in it. */
+  remove(): void;
+}
+
+/**
+ * A new directory that the caller removes: for benches and for hooks of tests.
+ * @param parent the system's directory for temporary files by default
+ */
+export function makeTemporaryDirectory(parent = tmpdir()): TemporaryDirectory {
+  const path = mkdtempSync(join(parent, 'portlight-test-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
 /**
  * A new directory that is removed when the test ends.
  * @param owner only this user may enter it; the test's own user by default
@@ -11,8 +26,8 @@ export function temporaryDirectory(
   t: Pick<ExecutionContext, 'teardown'>,
   owner?: { readonly uid: number; readonly gid: number },
 ): string {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-test-'));
-  if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
-  t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
-  return directory;
+  const { path, remove } = makeTemporaryDirectory();
+  if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+  t.teardown(remove);
+  return path;
 }

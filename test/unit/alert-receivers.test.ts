@@ -185,27 +185,27 @@ test('requests are signed as Standard Webhooks specifies, with a secret from a f
 
 test('chat messages have the expected format, and no markup from containers', (t) => {
   const alert = alertToJson(alertOf());
-  const of = (format: Webhook['format'], given = alert) =>
+  const formatted = (format: Webhook['format'], given = alert) =>
     JSON.parse(formatBody(given, { format, template: undefined })) as never;
-  const slack = of('slack') as { text: string; attachments: { text: string; color: string }[] };
+  const slack = formatted('slack') as { text: string; attachments: { text: string; color: string }[] };
   t.is(slack.text, 'Firing: memory of web');
   t.true(slack.attachments[0]!.text.includes('&lt;b&gt;markup&lt;/b&gt; &amp; @everyone'));
   t.is(slack.attachments[0]!.text.split('```').length, 3);
-  const discord = of('discord') as {
+  const discord = formatted('discord') as {
     allowed_mentions: { parse: string[] };
     embeds: { fields: { name: string; value: string }[] }[];
   };
   t.deepEqual(discord.allowed_mentions.parse, []);
   t.true(discord.embeds[0]!.fields.every(({ value }) => value.length > 0 && value.length <= 1024));
-  const teams = of('teams') as { attachments: { content: { body: { text?: string }[] } }[] };
+  const teams = formatted('teams') as { attachments: { content: { body: { text?: string }[] } }[] };
   t.is(teams.attachments[0]!.content.body[0]!.text, 'Firing: memory of web');
-  const end = of('slack', alertToJson(resolved(alertOf()))) as typeof slack;
+  const end = formatted('slack', alertToJson(resolved(alertOf()))) as typeof slack;
   t.is(end.text, 'Resolved: memory of web');
   t.false(end.attachments[0]!.text.includes('```'));
   const long = alertToJson(
     alertOf({ evidence: { ...alertOf().evidence, log: Array(10).fill('x'.repeat(1000)) } }),
   );
-  t.true(JSON.stringify(of('discord', long)).length < 6000);
+  t.true(JSON.stringify(formatted('discord', long)).length < 6000);
 });
 
 test("a webhook's own template is rendered as JSON", (t) => {

@@ -395,7 +395,7 @@ test('cgroup v1: ticks, nanoseconds and totals are converted; a missing file mak
   });
 });
 
-test('values that only processes change are read in every sixth round while a container is at rest', (t) => {
+test('values that only processes change are read in every sixth round while a container is idle', (t) => {
   const scope = `docker/${ID}`;
   const { collector, container, write } = host(
     t,
@@ -416,7 +416,7 @@ test('values that only processes change are read in every sixth round while a co
     return [
       values['container.pids.current'],
       values['container.memory.working_set'],
-      collector.isStill(container),
+      collector.isIdle(container),
     ];
   };
   t.deepEqual(round(), [1, 4000, false], 'everything is read in the first round');
@@ -434,7 +434,7 @@ test('values that only processes change are read in every sixth round while a co
   t.deepEqual(round(), [4, 4000, false], 'its memory usage has changed');
 });
 
-test('rarely changing values are read once more when a container comes to rest', (t) => {
+test('rarely changing values are read once more when a container becomes idle', (t) => {
   const scope = `system.slice/docker-${ID}.scope`;
   const cpu = (usec: number) => `usage_usec ${usec}\nuser_usec ${usec}\nsystem_usec 0\n`;
   const { collector, container, write } = host(

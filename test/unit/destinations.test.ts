@@ -11,10 +11,10 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
-const of = async (env: Variables, path?: string): Promise<Destination[]> =>
+const destinationsOf = async (env: Variables, path?: string): Promise<Destination[]> =>
   resolveDestinations((await loadConfig({}, path, env)).config);
 
-const general = async (env: Variables): Promise<Destination> => (await of(env))[0]!;
+const general = async (env: Variables): Promise<Destination> => (await destinationsOf(env))[0]!;
 
 async function mistakesOf(env: Variables, path?: string): Promise<readonly string[]> {
   try {
@@ -105,10 +105,10 @@ test('only signals with a receiver are sent', async (t) => {
   });
   t.deepEqual(kinds, ['logs', 'events']);
   t.is(targets.metrics, undefined);
-  t.deepEqual(await of({}), [], 'without any, nothing is sent');
+  t.deepEqual(await destinationsOf({}), [], 'without any, nothing is sent');
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
-  t.deepEqual(await of({ ...env, OTEL_SDK_DISABLED: 'true' }), []);
-  t.is((await of({ ...env, OTEL_SDK_DISABLED: 'yes' })).length, 1, 'only true is true');
+  t.deepEqual(await destinationsOf({ ...env, OTEL_SDK_DISABLED: 'true' }), []);
+  t.is((await destinationsOf({ ...env, OTEL_SDK_DISABLED: 'yes' })).length, 1, 'only true is true');
   t.deepEqual((await general({ ...env, OTEL_TRACES_EXPORTER: 'none' })).kinds, ['logs', 'events', 'metrics']);
 });
 
@@ -128,7 +128,7 @@ destinations:
   third: {endpoint: 'https://third.example/otlp', metrics_order: oldest, timeout: 3s}
 `,
   );
-  const [first, second, third, ...more] = await of({}, path);
+  const [first, second, third, ...more] = await destinationsOf({}, path);
   t.deepEqual(more, []);
   t.like(first, { name: 'otlp', kinds: ['metrics'], maxBytes: 64 * 1024 * 1024, maxAgeMs: 7_200_000 });
   t.like(second, {

@@ -14,22 +14,29 @@ import { waitFor } from '../support/wait.ts';
 const ID = 'd666dc81c5dbdd2d77231a2320a0c15c5a8e294b533627099e5e948ec2dd284d';
 
 test('a cgroup name shows the container and its runtime', (t) => {
-  const of = (path: string) => containerOf(`4:memory:${path}\n0::/\n`);
+  const containerIn = (path: string) => containerOf(`4:memory:${path}\n0::/\n`);
   const found = (runtime: string | undefined) => ({ id: ID, runtime });
-  t.deepEqual(of(`/docker/${ID}`), found('docker'));
-  t.deepEqual(of(`/docker/${ID}/init.scope`), found('docker'));
-  t.deepEqual(of(`/system.slice/docker-${ID}.scope`), found('docker'));
-  t.deepEqual(of(`/../${ID}`), found(undefined), 'in a private cgroup namespace');
-  t.deepEqual(of(`/libpod_parent/libpod-${ID}`), found('podman'));
-  t.deepEqual(of(`/machine.slice/libpod-${ID}.scope/container`), found('podman'));
-  t.deepEqual(of(`/kubepods/besteffort/pod1/${ID}`), found(undefined));
-  t.deepEqual(of(`/kubepods.slice/kubepods-pod1.slice/cri-containerd-${ID}.scope`), found('containerd'));
-  t.deepEqual(of(`/system.slice/kubepods-pod1.slice:cri-containerd:${ID}`), found('containerd'));
-  t.deepEqual(of(`/kubepods.slice/crio-${ID}.scope`), found('cri-o'));
-  t.is(of(`/machine.slice/libpod-conmon-${ID}.scope`), undefined, 'conmon is outside of the container');
-  t.is(of('/user.slice/user-0.slice/session-1.scope'), undefined);
+  t.deepEqual(containerIn(`/docker/${ID}`), found('docker'));
+  t.deepEqual(containerIn(`/docker/${ID}/init.scope`), found('docker'));
+  t.deepEqual(containerIn(`/system.slice/docker-${ID}.scope`), found('docker'));
+  t.deepEqual(containerIn(`/../${ID}`), found(undefined), 'in a private cgroup namespace');
+  t.deepEqual(containerIn(`/libpod_parent/libpod-${ID}`), found('podman'));
+  t.deepEqual(containerIn(`/machine.slice/libpod-${ID}.scope/container`), found('podman'));
+  t.deepEqual(containerIn(`/kubepods/besteffort/pod1/${ID}`), found(undefined));
+  t.deepEqual(
+    containerIn(`/kubepods.slice/kubepods-pod1.slice/cri-containerd-${ID}.scope`),
+    found('containerd'),
+  );
+  t.deepEqual(containerIn(`/system.slice/kubepods-pod1.slice:cri-containerd:${ID}`), found('containerd'));
+  t.deepEqual(containerIn(`/kubepods.slice/crio-${ID}.scope`), found('cri-o'));
+  t.is(
+    containerIn(`/machine.slice/libpod-conmon-${ID}.scope`),
+    undefined,
+    'conmon is outside of the container',
+  );
+  t.is(containerIn('/user.slice/user-0.slice/session-1.scope'), undefined);
   const inner = ID.replaceAll('d', 'e');
-  t.deepEqual(of(`/docker/${ID}/docker/${inner}`)?.id, inner, 'a nested container has its own id');
+  t.deepEqual(containerIn(`/docker/${ID}/docker/${inner}`)?.id, inner, 'a nested container has its own id');
 });
 
 interface Process {

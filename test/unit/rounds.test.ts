@@ -33,7 +33,7 @@ async function rounds(...acts: ((points: PointSink) => void)[]): Promise<number[
   return values;
 }
 
-const give = (...values: number[]) => {
+const pushValues = (...values: number[]) => {
   return (points: PointSink): void => {
     for (const value of values) {
       points.push({ metric: sent, value });
@@ -48,15 +48,15 @@ const WHOLE = [
 
 test('a repetition has the points of the previous round', async (t) => {
   const repeat = (points: PointSink) => void t.true(points.repeatPrevious());
-  t.deepEqual(await rounds(give(1, 2), repeat, repeat), [...WHOLE, ...WHOLE, ...WHOLE]);
+  t.deepEqual(await rounds(pushValues(1, 2), repeat, repeat), [...WHOLE, ...WHOLE, ...WHOLE]);
 });
 
 test('a repetition replaces what was pushed before it', async (t) => {
   const both = (points: PointSink) => {
-    give(7)(points);
+    pushValues(7)(points);
     t.true(points.repeatPrevious());
   };
-  t.deepEqual(await rounds(give(1, 2), both, both), [...WHOLE, ...WHOLE, ...WHOLE]);
+  t.deepEqual(await rounds(pushValues(1, 2), both, both), [...WHOLE, ...WHOLE, ...WHOLE]);
 });
 
 test('a second repetition adds nothing', async (t) => {
@@ -64,21 +64,21 @@ test('a second repetition adds nothing', async (t) => {
     t.true(points.repeatPrevious());
     t.true(points.repeatPrevious());
   };
-  t.deepEqual(await rounds(give(1, 2), twice, twice), [...WHOLE, ...WHOLE, ...WHOLE]);
+  t.deepEqual(await rounds(pushValues(1, 2), twice, twice), [...WHOLE, ...WHOLE, ...WHOLE]);
 });
 
 test('a point that is pushed after a repetition adds nothing', async (t) => {
   const both = (points: PointSink) => {
     t.true(points.repeatPrevious());
-    give(7)(points);
+    pushValues(7)(points);
   };
-  t.deepEqual(await rounds(give(1, 2), both, both), [...WHOLE, ...WHOLE, ...WHOLE]);
+  t.deepEqual(await rounds(pushValues(1, 2), both, both), [...WHOLE, ...WHOLE, ...WHOLE]);
 });
 
 test('where nothing can be repeated, the points are pushed once', async (t) => {
   const all = (points: PointSink) => {
-    give(1)(points);
-    if (!points.repeatPrevious()) give(1, 2)(points);
+    pushValues(1)(points);
+    if (!points.repeatPrevious()) pushValues(1, 2)(points);
   };
   t.deepEqual(await rounds(all), WHOLE);
 });

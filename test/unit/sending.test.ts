@@ -310,12 +310,12 @@ test('a destination gets only the containers that it selects', async (t) => {
   const { exporter } = await exporterTo(t, targetOf(urlOf(receiver, 'http/protobuf')), {
     containers: { include: ['name=web*'], exclude: [] },
   });
-  const of = (name: string): Resource => ({
+  const resourceNamed = (name: string): Resource => ({
     attributes: { 'container.name': name },
     subject: { name, image: 'i', labels: {} },
   });
-  await exporter.export(batchOf(['not wanted'], of('db')));
-  await exporter.export(batchOf(['wanted'], of('web-1')));
+  await exporter.export(batchOf(['not wanted'], resourceNamed('db')));
+  await exporter.export(batchOf(['wanted'], resourceNamed('web-1')));
   await exporter.export(batchOf(['host']));
   await exporter.export({ ...batchOf(['no event']), kind: 'event' } as Batch);
   await waitFor('the last record', () => bodiesOf(receiver).includes('host'));

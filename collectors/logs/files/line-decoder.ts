@@ -1,5 +1,4 @@
 /** Decodes the bytes of json-file logs into lines: joins pieces, marks what is not an entry, moves the position. */
-
 import { isUtf8 } from 'node:buffer';
 import type { LogSink } from '../../records/collector.ts';
 import type { IoStream, LogLine, LogPosition } from '../../records/records.ts';

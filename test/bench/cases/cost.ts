@@ -1,12 +1,11 @@
 /** Measures what the observation of 100 real containers costs a host, by the agent and by its peers. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../../collectors/shared/error-message.ts';
 import { freePort } from '../../support/port.ts';
+import { makeTemporaryDirectory } from '../../support/temporary.ts';
 import { waitFor } from '../../support/wait.ts';
 import { type BenchHost, spawnObserver, startContainers, withHost } from '../agent.ts';
 import type { Bench } from '../bench.ts';
@@ -78,7 +77,7 @@ const untilComplete = (url: string) =>
   );
 
 async function costOfPeer(host: BenchHost, peer: BenchPeer, binary: string, idle: number): Promise<Cost> {
-  const data = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const { path: data, remove } = makeTemporaryDirectory();
   const { argv, env, ...command } = await peer.metrics!({
     binary,
     dockerHost: host.dockerd.host,
@@ -96,7 +95,7 @@ async function costOfPeer(host: BenchHost, peer: BenchPeer, binary: string, idle
   } finally {
     stop();
     await endTree(child);
-    rmSync(data, { recursive: true, force: true });
+    remove();
   }
 }
 

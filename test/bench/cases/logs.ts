@@ -1,9 +1,9 @@
 /** Measures log lines per CPU-second from files to an OTLP receiver's acknowledgement, and their age on arrival. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeTemporaryDirectory } from '../../support/temporary.ts';
 import { BENCH_IMAGE, profiling, spawnObserver, withHost } from '../agent.ts';
 import { type Bench, type BenchInput, type Figure, quantile } from '../bench.ts';
 import { entry, type LogFormat, lineTexts, recordCounts } from '../log-files.ts';
@@ -155,15 +155,15 @@ const latency = (setting: BenchInput): Promise<number[]> =>
 
 /** Million lines per CPU-second of the agent and of the SDK's parts; bench:guard uses it too. */
 export async function throughput(lines: number): Promise<{ agent: number; sdk: number }> {
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+  const { path: directory, remove } = makeTemporaryDirectory();
   try {
     const files = write(directory, { ...base, what: '' }, lines);
     const task = { parser: 'none', multiline: 'none', files, records: lines, inMemory: false } as const;
-    const of = async (way: LogsTask['way']) =>
+    const throughputOf = async (way: LogsTask['way']) =>
       lines / (await ours({ ...task, way, data: join(directory, way) })).cpuMicros;
-    return { agent: await of('agent'), sdk: await of('sdk') };
+    return { agent: await throughputOf('agent'), sdk: await throughputOf('sdk') };
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    remove();
   }
 }
 
@@ -259,11 +259,11 @@ queue is on disk, for the agent and its peers alike, unless noted. "SDK" reads t
 JSON and emits through the OpenTelemetry SDK's batch processor and exporter. Age on arrival is the time from the daemon's
 time stamp to the receiver, with the whole agent.`,
   async run(setting) {
-    const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
+    const { path: directory, remove } = makeTemporaryDirectory();
     try {
       return { rows: await measure(setting, directory) };
     } finally {
-      rmSync(directory, { recursive: true, force: true });
+      remove();
     }
   },
 };

@@ -1,8 +1,8 @@
 /** Measures rounds of metrics over many cgroups, without a daemon. Needs root. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeTemporaryDirectory } from '../../support/temporary.ts';
 import { profiling, spawnObserver } from '../agent.ts';
 import type { Bench, BenchInput, Figure } from '../bench.ts';
 import { type MadeContainer, withCgroups } from '../cgroups.ts';
@@ -52,8 +52,8 @@ export const roundsOver = (
 /** The whole agent, which finds the cgroups without a daemon. */
 async function wholeAgent(setting: BenchInput, count: number): Promise<Figure[]> {
   const receiver = await startReceiver();
-  const directory = mkdtempSync(join(tmpdir(), 'portlight-bench-'));
-  const report = join(directory, 'loop.json');
+  const directory = makeTemporaryDirectory();
+  const report = join(directory.path, 'loop.json');
   const agent = spawnObserver(setting, {
     endpoint: receiver.endpoint,
     dockerHost: 'none',
@@ -83,7 +83,7 @@ async function wholeAgent(setting: BenchInput, count: number): Promise<Figure[]>
   } finally {
     await end(agent);
     receiver.stop();
-    rmSync(directory, { recursive: true, force: true });
+    directory.remove();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Loaded into an agent: SIGUSR2 has it look at how long the event loop is blocked, and the next one write the longest to
+ * Loaded into an agent: SIGUSR2 starts measuring how long the event loop is blocked, and the next one write the longest to
  * the file that LOOP_DELAY_REPORT names, in ms. No TypeScript: Node's compiler for that would stay in the agent's memory.
  */
 import { writeFileSync } from 'node:fs';

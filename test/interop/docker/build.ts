@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { installPackages } from '../../setup.ts';
 import { goBuild, type Obtained, versionOf } from '../obtain.ts';
 
-/** What runc confines by, in C; and what the newest is compared with. */
+/** To build runc, which links to libseccomp; and the daemons that the newest Engine is compared with. */
 const PACKAGES = [
   'gcc',
   'libc6-dev',
@@ -17,11 +17,11 @@ const PACKAGES = [
   'docker-registry',
   'podman',
 ];
-/** The series that go.mod's version is of; the module itself does not say. */
+/** The release series of the version in go.mod. The module does not contain it. */
 const VERSION = '29.8';
 const TAGS = ['netgo', 'osusergo', 'nri_no_wasm', 'seccomp'];
 const FLAGS = `-s -w -X github.com/moby/moby/v2/dockerversion.Version=${VERSION}`;
-const TOLD = ['dockerd', 'containerd', 'runc'];
+const VERSIONED = ['dockerd', 'containerd', 'runc'];
 
 /**
  * @returns the directory of its programs, below `directory`
@@ -33,7 +33,7 @@ export async function obtainDocker(directory: string): Promise<Obtained> {
   mkdirSync(path, { recursive: true });
   await goBuild(import.meta.dirname, ['-tags', TAGS.join(), '-ldflags', FLAGS, '-o', `${path}/`, 'tool']);
   const versions = await Promise.all(
-    TOLD.map(async (program) => `${program} ${await versionOf(join(path, program))}`),
+    VERSIONED.map(async (program) => `${program} ${await versionOf(join(path, program))}`),
   );
   return { path, version: versions.join(', ') };
 }

@@ -1,6 +1,7 @@
 /**
- * Elasticsearch as Maven Central has it, without the modules that its own distribution adds (data streams over time,
- * OpenTelemetry's templates), and a Collector that writes to it, from its Go modules at the versions of go.mod here.
+ * Elasticsearch from Maven Central, and a Collector that writes to it, built from Go modules at the versions of go.mod in
+ * this folder. The Elasticsearch lacks modules of the full distribution: time series data streams and the templates for
+ * OpenTelemetry.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,7 +17,7 @@ const SHA512 =
   'cf6b0a93860d329937ae7f913ec5073b0c726c77639764b93fc83a304aa1dd9d4defcfa2849948eea3b0b47c2065f994908603939fc2a4774c9c4d868c5ec1dd';
 const EXPORTER = 'github.com/open-telemetry/opentelemetry-collector-contrib/exporter/elasticsearchexporter';
 
-/** @throws {Error} when it cannot be had, or is another than the one that is known */
+/** @throws {Error} when the download fails, or has another checksum than SHA512 */
 async function download(directory: string): Promise<void> {
   const server = join(directory, 'server');
   if (existsSync(server)) return;
@@ -24,7 +25,7 @@ async function download(directory: string): Promise<void> {
   if (!answer.ok) throw new Error(`${URL}: ${answer.status} ${answer.statusText}`);
   const zip = Buffer.from(await answer.arrayBuffer());
   if (createHash('sha512').update(zip).digest('hex') !== SHA512)
-    throw new Error(`${URL} is not what it was: its SHA-512 is another`);
+    throw new Error(`${URL} has changed: its SHA-512 is not the expected one`);
   const path = join(directory, 'elasticsearch.zip');
   writeFileSync(path, zip);
   await promisify(execFile)('unzip', ['-q', '-o', path, '-d', directory]);

@@ -75,7 +75,7 @@ const OTHERS: Readonly<Record<string, Json>> = {
   },
 };
 
-/** What stands for a type or a setting that there is no module of. */
+/** Types and settings whose modules are missing here, and what replaces them. */
 const KNOWN: readonly (readonly [RegExp, string])[] = [
   [/"type": "constant_keyword", "value": "\w+"/, '"type": "keyword"'],
   [/"match_only_text"/, '"text"'],
@@ -91,7 +91,7 @@ function shipped(kind: string): [string, Json][] {
   });
 }
 
-/** Paths and bodies of what is to be put, in order. */
+/** Paths and bodies of the requests, in order. */
 export function templates(): (readonly [string, Json])[] {
   const at = (kind: string, all: readonly (readonly [string, Json])[]) =>
     all.map(([name, body]) => [`${kind}/${name}`, body] as const);
