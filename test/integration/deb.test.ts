@@ -36,7 +36,7 @@ test('npm run deb: installs command, unit and configuration; an upgrade keeps ch
   const portlight = join(root, 'usr/bin/portlight');
   t.is(run(portlight, '--version'), `${manifest.version}\n`);
   const configuration = join(root, 'etc/portlight/portlight.yaml');
-  t.is(run(portlight, 'config', 'validate', '--config', configuration), 'the configuration is valid\n');
+  t.is(run(portlight, 'config', 'validate', '--config', configuration), 'The configuration is valid.\n');
   t.is(
     installed('usr/lib/systemd/system/portlight.service'),
     readFileSync(join(checkout, 'config/systemd/portlight.service'), 'utf8'),

@@ -85,7 +85,7 @@ test('npm install, npx portlight: the command works, and its types resolve', (t)
   t.regex(npx('check', '--data-dir', project), /^OK +docker daemon /m);
 
   const program = [
-    "import { startAgent } from 'portlight/dist/agent/agent.js';",
+    "import { startAgent } from 'portlight/dist/agent/process/agent.js';",
     '// @ts-expect-error if its type were not known, it would be anything',
     'export const wrong: null = startAgent;',
   ];
