@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { listedReference, usableReferences } from '../../collectors/docker/objects/image-references.ts';
 import { listImages } from '../../collectors/docker/objects/list-objects.ts';
-import { familiar, parseImageReference } from '../../collectors/lifecycle/identity.ts';
+import { familiarName, parseImageReference } from '../../collectors/lifecycle/identity.ts';
 import { formatBytes, formatDuration } from '../../exporters/console/format.ts';
 import type { Containers, Images } from '../../exporters/dashboard/api.ts';
 import type { AgentClient } from '../views/watch/agent-client.ts';
@@ -39,7 +39,7 @@ async function fromDaemon(daemon: Daemon): Promise<Row[]> {
   });
   const { running, all, listed } = await withProgress(() => `listing images of ${endpoint.host}`, listing);
   const current = new Map(
-    all.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiar(tag), Id])),
+    all.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((tag) => [familiarName(tag), Id])),
   );
   const containers = running.map(({ Name, Config, Image }) => {
     const reference = listedReference(Config.Image);

@@ -59,7 +59,7 @@ export class ContainerRegistry {
    */
   async inspect(id: string): Promise<Container | undefined> {
     const order = ++this.requestCount;
-    const fresh = await this.request(id);
+    const fresh = await this.requestContainer(id);
     if (fresh === undefined) return undefined;
     const isSelected = this.known.has(id) || (await this.options.selects(fresh));
     const known = this.known.get(id);
@@ -80,7 +80,7 @@ export class ContainerRegistry {
    */
   async refresh(id: string): Promise<void> {
     const order = ++this.requestCount;
-    const fresh = await this.request(id);
+    const fresh = await this.requestContainer(id);
     const known = this.known.get(id);
     if (fresh !== undefined && known !== undefined) this.update(known, fresh, order);
   }
@@ -97,7 +97,7 @@ export class ContainerRegistry {
     return Object.assign(known, fresh);
   }
 
-  private async request(id: string): Promise<Container | undefined> {
+  private async requestContainer(id: string): Promise<Container | undefined> {
     const { docker, isWantedLabel, optionalAttributes } = this.options;
     let inspect: ContainerInspectInfo;
     try {
@@ -107,7 +107,12 @@ export class ContainerRegistry {
       if (isNotFound(error)) return undefined;
       throw error;
     }
-    const fresh = fromInspect(inspect, await this.image(inspect.Image), this.surroundings, isWantedLabel);
+    const fresh = fromInspect(
+      inspect,
+      await this.requestImage(inspect.Image),
+      this.surroundings,
+      isWantedLabel,
+    );
     const more = optionalAttributes(fresh);
     if (Object.keys(more).length > 0)
       fresh.resource = { ...fresh.resource, attributes: { ...fresh.resource.attributes, ...more } };
@@ -130,21 +135,18 @@ export class ContainerRegistry {
   }
 
   /** Of an image only the tags change; undefined if it was deleted since. */
-  private async image(id: string): Promise<ImageInspectInfo | undefined> {
+  private async requestImage(id: string): Promise<ImageInspectInfo | undefined> {
+    const { docker, signal, onError } = this.options;
     const known = this.images.get(id);
     if (known !== undefined) return known;
     try {
-      const details = await this.answer(this.options.docker.getImage(id).inspect());
+      const details = await withTimeout(docker.getImage(id).inspect(), ANSWER_MS, signal);
       this.images.set(id, details);
       return details;
     } catch (error) {
       // The container is reported without its image's attributes.
-      if (!isNotFound(error)) this.options.onError(error);
+      if (!isNotFound(error)) onError(error);
       return undefined;
     }
-  }
-
-  private answer<T>(answer: Promise<T>): Promise<T> {
-    return withTimeout(answer, ANSWER_MS, this.options.signal);
   }
 }

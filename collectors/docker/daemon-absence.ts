@@ -3,9 +3,19 @@
 import { isStopReason } from '../lifecycle/exit-reason.ts';
 import type { ReportedState } from '../lifecycle/reported-state.ts';
 import { type Container, type UnixNano, unixNow } from '../records/records.ts';
-import { isConnectionRefused } from './daemon-errors.ts';
 import type { EventCursor } from './event-cursor.ts';
 import type { RememberedEvents } from './event-stream.ts';
+
+/** Error codes of connecting where there is no daemon. */
+const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
+/** Error codes of an answer that breaks off: the daemon may have ended meanwhile. */
+const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
+
+export const isConnectionRefused = (error: unknown): boolean => REFUSED.has(codeOf(error));
+
+export const isConnectionBroken = (error: unknown): boolean => BROKEN.has(codeOf(error));
 
 /** How long before the daemon is lost it can have stopped containers because it was stopped itself. */
 const SHUTDOWN: UnixNano = 20_000_000_000n;
@@ -23,7 +33,7 @@ export class DaemonAbsence {
   private last: Absence | undefined;
 
   /** The connection is lost. A daemon that is stopped stops all containers before. */
-  begin(containers: Iterable<Container>, stateOf: (id: string) => ReportedState | undefined): void {
+  recordLoss(containers: Iterable<Container>, stateOf: (id: string) => ReportedState | undefined): void {
     const from = unixNow();
     const all = [...containers];
     const wasStopped = ({ id }: Container) => {
@@ -49,7 +59,7 @@ export class DaemonAbsence {
    * The daemon is back. One that does not remember the last event is another process.
    * @returns the containers that the daemon stopped because it was stopped itself
    */
-  end({ events, isComplete }: RememberedEvents, cursor: EventCursor): readonly Container[] {
+  recordReturn({ events, isComplete }: RememberedEvents, cursor: EventCursor): readonly Container[] {
     const { last } = this;
     if (last === undefined || last.to !== undefined) return [];
     last.to = unixNow();

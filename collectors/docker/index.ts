@@ -108,7 +108,7 @@ export class DockerCollector {
         this.onReady = undefined;
       },
       onEvent: (event) => this.handler.receive(event),
-      onLost: () => absence.begin(registry.known.values(), (id) => reporter.stateOf(id)),
+      onLost: () => absence.recordLoss(registry.known.values(), (id) => reporter.stateOf(id)),
       onError: (error) => {
         onError(error);
         absence.recordError(error);
@@ -168,7 +168,7 @@ export class DockerCollector {
     onVersion(version);
     this.registry.setDaemon(version, attributes);
     const remembered = await this.readRemembered(cursor.landmarkTime);
-    for (const container of absence.end(remembered, cursor))
+    for (const container of absence.recordReturn(remembered, cursor))
       reporter.reportStoppedByDaemon(container).catch((error) => this.reportError(error));
     const newest = remembered.events.at(-1);
     if (newest !== undefined) cursor.setLandmark(newest);

@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import type { Container } from '../records/records.ts';
 import { Backoff } from '../shared/backoff.ts';
 import type { ContainerRegistry } from './container-registry.ts';
-import { isConnectionBroken, isConnectionRefused } from './daemon-errors.ts';
+import { isConnectionBroken, isConnectionRefused } from './daemon-absence.ts';
 
 /** How many containers are inspected at a time. */
 const PARALLEL_INSPECTS = 8;

@@ -27,7 +27,7 @@ export function parseImageReference(reference: string): ImageReference {
 }
 
 /** `docker.io/library/nginx` → `nginx`, as the daemon lists it. */
-export const familiar = (reference: string): string =>
+export const familiarName = (reference: string): string =>
   reference.replace(/^(?:index\.)?docker\.io\/(?:library\/)?/, '');
 
 /** The name of the Swarm or Compose service, else of the container. */

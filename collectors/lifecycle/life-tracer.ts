@@ -1,6 +1,12 @@
-/** Emits the spans of containers' lives. */
+/**
+ * Emits the life of each container as a trace. A life is a run with what led to it: the first life begins with the
+ * container's creation (or the arrival of its image right before), each later one with its start. Ids are hashes of the
+ * container and the moment, so that a span that is emitted twice is the same span.
+ */
+import { createHash } from 'node:crypto';
 import type { RecordSink, TextStore } from '../records/collector.ts';
 import {
+  type Attributes,
   type AttributeValue,
   type Container,
   Severity,
@@ -12,10 +18,9 @@ import { BoundedMap } from '../shared/bounded-map.ts';
 import type { ClassifiedEvent } from './docker-event.ts';
 import type { Exit } from './exit-classifier.ts';
 import { exitSeverity, isRequestedExit } from './exit-reason.ts';
-import { familiar } from './identity.ts';
-import { childSpan, lifeContext, type Phase, rootSpan } from './life-spans.ts';
+import { familiarName } from './identity.ts';
 import type { ReportedState } from './reported-state.ts';
-import { loadOldestFirst } from './stored-order.ts';
+import { loadOldestFirst } from './reported-states.ts';
 
 /** How long before a container's creation the arrival of its image belongs to its first life. */
 const ARRIVAL_WINDOW: UnixNano = 600_000_000_000n;
@@ -60,7 +65,7 @@ export class LifeTracer {
     if (!ARRIVALS.has(action)) return;
     for (const reference of [id, source.Actor.Attributes.name]) {
       if (reference === undefined) continue;
-      this.arrivals.set(familiar(reference), { action, time });
+      this.arrivals.set(familiarName(reference), { action, time });
     }
   }
 
@@ -141,7 +146,7 @@ export class LifeTracer {
   }
 
   private arrivalOf({ image, resource }: Container): Arrival | undefined {
-    const name = familiar(image);
+    const name = familiarName(image);
     const keys = [name, `${name}:latest`, String(resource.attributes['container.image.id'])];
     return keys.map((key) => this.arrivals.get(key)).find((arrival) => arrival !== undefined);
   }
@@ -170,3 +175,36 @@ function outcomeOf(
   }
   return { attributes, error };
 }
+
+const hash = (text: string, digits: number): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, digits);
+
+/** The root span of the life that began at that time. */
+function lifeContext(id: string, start: UnixNano): SpanContext {
+  const traceId = hash(`${id} ${start}`, 32);
+  return { traceId, spanId: hash(`${traceId} life`, 16) };
+}
+
+interface Phase {
+  readonly name: string;
+  readonly start: UnixNano;
+  readonly end: UnixNano;
+  readonly attributes?: Attributes;
+  readonly error?: string | undefined;
+  readonly links?: readonly SpanContext[];
+}
+
+function spanOf(context: SpanContext, parentSpanId: string | undefined, phase: Phase): Span {
+  const { name, start, end, attributes = {}, error, links = [] } = phase;
+  // The daemon's clock can step back.
+  return { context, parentSpanId, name, start, end: end < start ? start : end, attributes, error, links };
+}
+
+/** A span within a life. */
+function childSpan(life: SpanContext, phase: Phase): Span {
+  const spanId = hash(`${life.traceId} ${phase.name} ${phase.start}`, 16);
+  return spanOf({ traceId: life.traceId, spanId }, life.spanId, phase);
+}
+
+/** The span of a whole life. */
+const rootSpan = (life: SpanContext, phase: Phase): Span => spanOf(life, undefined, phase);

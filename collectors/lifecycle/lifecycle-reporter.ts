@@ -13,9 +13,8 @@ import { exitPredicate } from './exit-reason.ts';
 import { LifeTracer } from './life-tracer.ts';
 import { impliedEvents } from './missed-events.ts';
 import { detectRecurrence } from './recurrence.ts';
-import { RemovedContainers } from './removed-containers.ts';
 import { phaseStart, type ReportedState, reportedStateOf, runId } from './reported-state.ts';
-import { ReportedStates } from './reported-states.ts';
+import { RemovedContainers, ReportedStates } from './reported-states.ts';
 
 /** How far apart an event of the daemon and the event concluded in its place can be. */
 const SAME_EVENT_WINDOW: UnixNano = 3_000_000_000n;

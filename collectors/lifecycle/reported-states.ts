@@ -1,6 +1,7 @@
-/** The reported state of every container, in memory and in the data directory. */
+/** The reported state of every container, and which are removed: in memory and in the data directory. */
 import type { TextStore } from '../records/collector.ts';
 import type { UnixNano } from '../records/records.ts';
+import { BoundedMap } from '../shared/bounded-map.ts';
 import { formatReportedState, parseReportedState, type ReportedState } from './reported-state.ts';
 
 /** Part of the keys on disk. */
@@ -77,4 +78,42 @@ export class ReportedStates {
     this.pendingWrites.set(id, done);
     return written;
   }
+}
+
+const MAX_REMOVED = 1024;
+/** Part of the keys on disk. */
+const REMOVED_PREFIX = 'gone/';
+
+/** Containers that are removed, to recognise what the daemon reports of them late. */
+export class RemovedContainers {
+  private readonly ids: BoundedMap<string, true>;
+  private readonly store: TextStore;
+
+  constructor(store: TextStore) {
+    this.store = store;
+    this.ids = new BoundedMap(MAX_REMOVED, (id) => store.delete(REMOVED_PREFIX + id));
+    for (const [id] of loadOldestFirst(store, REMOVED_PREFIX)) this.ids.set(id, true);
+  }
+
+  has(id: string): boolean {
+    return this.ids.has(id);
+  }
+
+  add(id: string): void {
+    this.ids.set(id, true);
+  }
+
+  /** Saves a removed container, unless it is no longer among the latest. */
+  save(id: string, removedAt: UnixNano): void {
+    if (this.ids.has(id)) this.store.save(REMOVED_PREFIX + id, String(removedAt));
+  }
+}
+
+/** The values below a prefix, oldest first; each value is words, the first of which is a time. */
+export function loadOldestFirst(store: TextStore, prefix: string): [id: string, words: string[]][] {
+  const all = [...store.idsUnder(prefix)].map((id): [string, string[]] => [
+    id,
+    (store.load(prefix + id) ?? '').split(' '),
+  ]);
+  return all.sort(([, [one = '']], [, [other = '']]) => Number(one) - Number(other));
 }

@@ -11,8 +11,8 @@ import { listedReference } from '../../collectors/docker/objects/image-reference
 import { actionRow, actions, nameOfAction } from '../../collectors/lifecycle/actions.ts';
 import { classifyEvent, type DockerEvent } from '../../collectors/lifecycle/docker-event.ts';
 import { eventRecord, uidOf } from '../../collectors/lifecycle/event-record.ts';
+import { PendingOomKills } from '../../collectors/lifecycle/exit-classifier.ts';
 import { type ExitFacts, exitReason, signalName, signalOf } from '../../collectors/lifecycle/exit-reason.ts';
-import { KillSignals } from '../../collectors/lifecycle/kill-signals.ts';
 import { LifecycleReporter } from '../../collectors/lifecycle/lifecycle-reporter.ts';
 import { impliedEvents, missedEvents } from '../../collectors/lifecycle/missed-events.ts';
 import {
@@ -691,7 +691,7 @@ test('last events are kept of containers that exist and of the latest removed on
 });
 
 test('an OOM kill belongs to its own run, however late it is reported, until it is consumed', async (t) => {
-  const kills = new KillSignals();
+  const kills = new PendingOomKills();
   kills.recordStart('a', 10n);
   kills.recordKill('a', 15n);
   t.is(kills.lastKillIn('a', 10n, 20n), 15n);
@@ -710,7 +710,7 @@ test('an OOM kill belongs to its own run, however late it is reported, until it 
 });
 
 test('an exit that waits for an OOM kill gets the next one, even after the next start', async (t) => {
-  const kills = new KillSignals();
+  const kills = new PendingOomKills();
   kills.recordStart('a', 10n);
   const kill = kills.waitForKill('a', 60_000);
   kills.recordStart('a', 21n);

@@ -1,4 +1,4 @@
-import { familiar } from '../../lifecycle/identity.ts';
+import { familiarName } from '../../lifecycle/identity.ts';
 
 /** The daemon's reference of an image without one. */
 const NONE = '<none>:<none>';
@@ -14,6 +14,6 @@ export const usableReferences = (references: readonly string[] | null | undefine
  */
 export function listedReference(image: string): string | undefined {
   if (image === '' || image.startsWith('sha256:') || image.includes('@')) return undefined;
-  const name = familiar(image);
+  const name = familiarName(image);
   return name.includes(':', name.lastIndexOf('/') + 1) ? name : `${name}:latest`;
 }

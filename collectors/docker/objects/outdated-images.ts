@@ -1,4 +1,4 @@
-import { familiar } from '../../lifecycle/identity.ts';
+import { familiarName } from '../../lifecycle/identity.ts';
 import { agentEventRecord, agentEvents } from '../../records/agent-events.ts';
 import type { RecordSink } from '../../records/collector.ts';
 import { type Container, unixNow } from '../../records/records.ts';
@@ -29,7 +29,7 @@ export class OutdatedImages {
     this.currentIds.clear();
     this.idsByReference = new Map(
       images.flatMap(({ Id, RepoTags }) =>
-        usableReferences(RepoTags).map((reference) => [familiar(reference), Id]),
+        usableReferences(RepoTags).map((reference) => [familiarName(reference), Id]),
       ),
     );
   }
