@@ -21,7 +21,7 @@ import { severityRanges } from './severity.ts';
 const MEBIBYTE = 1024 * 1024;
 const PATTERN = 'regular expressions without look-around and back-references';
 /** How lines are parsed. */
-export const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
+const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
 export type ParserName = (typeof parserNames)[number];
 
 /** Languages whose stack traces are joined. */

@@ -39,7 +39,7 @@ import {
 const METRIC_PATTERNS =
   'a list of metric names, groups (cpu, memory, …) or patterns with * (see portlight metrics list)';
 
-export const exporterNames = ['otlp', 'console'] as const;
+const exporterNames = ['otlp', 'console'] as const;
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const MIN_INTERVAL_MS = 100;
@@ -48,7 +48,7 @@ const MIN_STORAGE_INTERVAL_MS = 10_000;
 const MAX_STORAGE_INTERVAL_MS = 24 * 3_600_000;
 
 /** Sets of resource attributes that are off by default. */
-export const attributeSets = ['namespaces', 'security'] as const;
+const attributeSets = ['namespaces', 'security'] as const;
 
 const HOST_NAME = /^[\w-]+(\.[\w-]+)*$/;
 const EVENT_PATTERN = /^[\w.*-]+$/;
@@ -79,7 +79,7 @@ const SIGNALS = { allowed: `a list of ${recordKinds.join(', ')}`, values: record
 const METRICS_ORDER = { allowed: `one of ${metricsOrders.join(', ')}`, values: metricsOrders } as const;
 
 /** Options of each of `destinations`. */
-export const destinationOptions = {
+const destinationOptions = {
   ...receiverOptions(''),
   endpoint: option(
     'OTLP receiver',

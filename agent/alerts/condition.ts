@@ -40,7 +40,7 @@ export function describeThresholdFormat(unit: string): string {
 }
 
 /** Parses a threshold into the unit; NaN for invalid text. */
-export function parseThreshold(text: string, unit: string): number {
+function parseThreshold(text: string, unit: string): number {
   if (/^-?\d+(\.\d+)?$/.test(text)) {
     // A ratio above 1 without % is a typing error: 95 instead of 95%.
     return unit === '1' && Math.abs(Number(text)) > 1 ? Number.NaN : Number(text);

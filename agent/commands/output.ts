@@ -4,7 +4,7 @@ import { formatTable } from '../../exporters/console/table.ts';
 import { toSingleLine, truncate } from '../../exporters/console/text.ts';
 
 /** Columns of the terminal; undefined if the output is not a terminal, and must not be cut. */
-export const terminalColumns = (): number | undefined =>
+const terminalColumns = (): number | undefined =>
   process.stdout.isTTY ? Math.max(20, process.stdout.columns || 80) : undefined;
 
 export const paint: Paint = (style, text) => createPaint(process.stdout)(style, text);

@@ -1,12 +1,15 @@
-/** Connects the dashboard to the targets, which have the data that it looks up. */
+/** Creates the dashboard, and connects it to the targets, which have the data that it looks up. */
 
 import { usableReferences } from '../../collectors/docker/objects/image-references.ts';
 import { readConfinement } from '../../collectors/namespaces/confinement.ts';
 import type { Container } from '../../collectors/records/records.ts';
+import type { Config } from '../../config/schema.ts';
 import type { Confinement } from '../../exporters/dashboard/api.ts';
 import type { DataSources } from '../../exporters/dashboard/data-sources.ts';
+import type { DashboardExporter } from '../../exporters/dashboard/index.ts';
 import type { Status } from '../../exporters/shared/status.ts';
 import type { OwnMetric, Telemetry } from '../../exporters/shared/telemetry.ts';
+import { LIVE_INTERVAL_MS, LiveSamplers, type LiveSamplersOptions } from '../rounds/live-sampler.ts';
 import type { Target } from '../targets/target.ts';
 
 export interface DashboardSourceOptions {
@@ -129,4 +132,31 @@ export function dashboardSources({ targets, status, telemetry }: DashboardSource
       }));
     },
   };
+}
+
+/** @returns undefined where the dashboard is off */
+export async function createDashboard(
+  config: Config,
+  sources: DataSources,
+  telemetry: Telemetry,
+): Promise<DashboardExporter | undefined> {
+  if (!config.dashboard.enabled) return undefined;
+  const { DashboardExporter } = await import('../../exporters/dashboard/index.ts');
+  return new DashboardExporter(sources, config.interval, telemetry);
+}
+
+/** @returns undefined where nobody can watch, or where the exported rounds are as frequent */
+export function connectLiveSamplers(
+  intervalMs: number,
+  dashboard: DashboardExporter | undefined,
+  options: Omit<LiveSamplersOptions, 'isWatched' | 'onSample'>,
+): LiveSamplers | undefined {
+  if (dashboard === undefined || intervalMs <= LIVE_INTERVAL_MS) return undefined;
+  const samplers = new LiveSamplers({
+    ...options,
+    isWatched: () => dashboard.hasViewers,
+    onSample: (sets) => dashboard.addLiveSample(sets),
+  });
+  dashboard.onViewerConnected = () => samplers.start();
+  return samplers;
 }

@@ -3,7 +3,7 @@ import { daemonRequests } from '../../collectors/engine/requests.ts';
 import { accessChecks } from '../targets/access-checks.ts';
 
 /** What an agent can report of a running container. */
-export const features = [
+const features = [
   'events',
   'inventory',
   'cpu',

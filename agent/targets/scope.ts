@@ -14,7 +14,7 @@ import { ConfigError } from '../../config/load.ts';
 import type { ScopeName } from '../../config/option.ts';
 
 /** The label of the agent's own container that has the rules of the scope `self`. */
-export const SCOPE_LABEL = 'portlight.scope';
+const SCOPE_LABEL = 'portlight.scope';
 /** Labels that name the Compose project or the Swarm stack of a container, network or volume. */
 const PROJECT_LABELS = ['com.docker.compose.project', 'com.docker.stack.namespace'];
 
@@ -38,7 +38,7 @@ const scopeError = (scope: ScopeName, problem: string, expected: string): Config
   new ConfigError([`scope: "${scope}" is not possible: ${problem}; expected ${expected}`]);
 
 /** Everything on the host. */
-export const hostScope = (): AgentScope => ({
+const hostScope = (): AgentScope => ({
   isHost: true,
   ownId: ownContainerId(),
   includes: () => true,

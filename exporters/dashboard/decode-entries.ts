@@ -36,10 +36,10 @@ function formatValue(value: AnyValue | undefined): string {
 }
 
 /** With a resolution of a microsecond. */
-export const millisecondsOf = (unixNano: string | undefined): number =>
+const millisecondsOf = (unixNano: string | undefined): number =>
   Number(BigInt(unixNano ?? '0') / 1000n) / 1000;
 
-export function toLogEntry(container: string, record: JsonLogRecord): LogEntry {
+function toLogEntry(container: string, record: JsonLogRecord): LogEntry {
   const fields: Record<string, string> = {};
   let uid = '';
   let stream: LogEntry['stream'] = 'stdout';

@@ -3,7 +3,7 @@ import { Lane, type SendOrder, type SpoolDropReason } from './lane.ts';
 import { Quarantine } from './quarantine.ts';
 
 /** In the order in which lanes lose batches when the spool is full: the least important first. */
-export const laneNames = ['metrics', 'traces', 'logs', 'events'] as const;
+const laneNames = ['metrics', 'traces', 'logs', 'events'] as const;
 export type LaneName = (typeof laneNames)[number];
 
 /**

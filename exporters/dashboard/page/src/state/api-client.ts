@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 /** Whether the agent requires a token that this browser does not have. */
 export const needsToken = signal(false);
 
-export class ApiError extends Error {
+class ApiError extends Error {
   readonly status: number;
 
   constructor(status: number, message: string) {
