@@ -9,7 +9,7 @@ import type { ImageSummary } from '../../collectors/docker/objects/docker-object
 import { ObjectCollector } from '../../collectors/docker/objects/index.ts';
 import { listImages } from '../../collectors/docker/objects/list-objects.ts';
 import { StorageCollector } from '../../collectors/docker/storage/index.ts';
-import { connectToDaemon, outdatedApiWarning, type RequestObserver } from '../../collectors/engine/client.ts';
+import { connectToDaemon, outdatedApiWarning } from '../../collectors/engine/client.ts';
 import { type DaemonEndpoint, isLocal } from '../../collectors/engine/daemon-endpoint.ts';
 import { readBootTime } from '../../collectors/host/boot-time.ts';
 import type { ExitEvidence } from '../../collectors/lifecycle/exit-classifier.ts';
@@ -20,16 +20,16 @@ import type { MetricSet } from '../../collectors/records/points.ts';
 import type { Attributes, Container, Resource } from '../../collectors/records/records.ts';
 import { Backoff } from '../../collectors/shared/backoff.ts';
 import { isContainerProcess } from '../../collectors/shared/cgroup-location.ts';
-import { StateCollector } from '../../collectors/state.ts';
-import type { Telemetry } from '../../exporters/shared/telemetry.ts';
 import { Round } from '../rounds/round.ts';
 import { CollectorDispatcher } from './collector-dispatcher.ts';
 import type { NamedEndpoint } from './endpoints.ts';
+import { requestSpans } from './request-spans.ts';
 import type { AgentScope } from './scope.ts';
 import {
   deleteRemoved,
   localCollectors,
   optionalAttributes,
+  remoteCollectors,
   type Target,
   type TargetOptions,
   targetLogOptions,
@@ -62,23 +62,6 @@ const withoutKernelKills = (evidence: ExitEvidence): ExitEvidence => ({
   hasKernelKilled: () => false,
   isHostOutOfMemory: () => false,
 });
-
-/** Starts a span for each request to a daemon. @returns undefined where the agent does not trace itself */
-export function requestSpans({ host }: DaemonEndpoint, { tracer }: Telemetry): RequestObserver | undefined {
-  if (tracer === undefined) return undefined;
-  return (template, path) => {
-    const span = tracer.startSpan(`GET ${template}`, 'client', {
-      'http.request.method': 'GET',
-      'url.template': template,
-      'url.path': path.split('?')[0]!,
-      'server.address': host,
-    });
-    return (error) => {
-      if (error?.statusCode !== undefined) span.setAttribute('http.response.status_code', error.statusCode);
-      span.end(error?.message);
-    };
-  };
-}
 
 export class DaemonTarget implements Target {
   readonly name: string | undefined;
@@ -247,8 +230,7 @@ export class DaemonTarget implements Target {
       ? localCollectors(options, () => this.containers.values(), measuresHost ? this.resource : undefined)
       : undefined;
     const collectors: readonly Collector[] = [
-      // The daemon knows the state of a container wherever it runs.
-      ...(local?.collectors ?? [new StateCollector()]),
+      ...(local?.collectors ?? remoteCollectors(options)),
       new StatsCollector({
         docker,
         sink,

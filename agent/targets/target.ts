@@ -16,7 +16,7 @@ import { assertContainerProcess } from '../../collectors/shared/cgroup-location.
 import { isDenied, isGone, type KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { readVisibleNamespaces } from '../../collectors/shared/namespaces.ts';
 import type { Telemetry } from '../../exporters/shared/telemetry.ts';
-import { CollectorSet } from '../rounds/collector-set.ts';
+import { CollectorSet, type CollectorSetOptions } from '../rounds/collector-set.ts';
 import type { LiveSamplers } from '../rounds/live-sampler.ts';
 import type { MetricSelection } from '../rounds/metric-selection.ts';
 import { AccessMonitor, accessContext } from './access-checks.ts';
@@ -83,6 +83,20 @@ export interface LocalCollectors {
   readonly perProcess: readonly Collector[];
 }
 
+const createCollectorSet = (
+  { settings: { procfs, rootfs }, files, metrics }: TargetOptions,
+  where: Pick<CollectorSetOptions, 'isHere' | 'withHost'>,
+): CollectorSet =>
+  new CollectorSet('export', {
+    ...{ procfs, rootfs, files, ...where },
+    metrics: metrics.read,
+    infrequent: { metrics: metrics.ruleOnly, every: metrics.ruleOnlyEvery },
+  });
+
+/** What measures the containers of another host: the daemon knows the state of a container wherever it runs. */
+export const remoteCollectors = (options: TargetOptions): readonly Collector[] =>
+  createCollectorSet(options, { isHere: false }).collectors;
+
 /**
  * What measures the containers of this host.
  * @param containers those of the target
@@ -93,7 +107,7 @@ export function localCollectors(
   containers: () => Iterable<Container>,
   host: Resource | undefined,
 ): LocalCollectors {
-  const { settings, sink, store, metrics, files } = options;
+  const { settings, sink, store, metrics } = options;
   const { procfs, rootfs } = settings;
   const namespaces = new NamespaceCollector({
     procfs,
@@ -105,11 +119,7 @@ export function localCollectors(
       forget: (id) => store.delete(`namespaces/${id}`),
     },
   });
-  const measuring = new CollectorSet('export', {
-    ...{ procfs, rootfs, files, withHost: host !== undefined },
-    metrics: metrics.read,
-    infrequent: { metrics: metrics.ruleOnly, every: metrics.ruleOnlyEvery },
-  });
+  const measuring = createCollectorSet(options, { withHost: host !== undefined });
   const liveSampler = options.liveSamplers?.create(containers, host);
   const besides = [namespaces, ...(liveSampler === undefined ? [] : [liveSampler])];
   return {

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { loadConfig } from '../../agent/process/load-config.ts';
 import { startTracing, stopTracing } from '../../agent/process/self-tracing.ts';
 import { runMetricsRound } from '../../agent/rounds/metrics-round.ts';
-import { requestSpans } from '../../agent/targets/daemon-target.ts';
+import { requestSpans } from '../../agent/targets/request-spans.ts';
 import type { Resource } from '../../collectors/records/records.ts';
 import { resolveDestinations, type SignalEndpoint } from '../../config/destinations.ts';
 import { OtlpExporter } from '../../exporters/otlp/index.ts';
