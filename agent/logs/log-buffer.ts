@@ -4,15 +4,8 @@
  */
 
 import { stripVTControlCharacters } from 'node:util';
-import { timestampOf } from '../../collectors/logs/shared/timestamp.ts';
 import type { LogSink, PositionStore } from '../../collectors/records/collector.ts';
-import {
-  type Container,
-  type IoStream,
-  type LogLine,
-  type LogPosition,
-  Severity,
-} from '../../collectors/records/records.ts';
+import type { Container, LogLine, LogPosition } from '../../collectors/records/records.ts';
 import type { LinearPattern } from '../../config/linear-pattern.ts';
 import type { ParserName } from '../../config/log-options.ts';
 import type { Writer } from '../../exporters/otlp/wire/writer.ts';
@@ -25,20 +18,17 @@ import {
   encodeParsed,
   type RecordOrigin,
 } from './encode-log.ts';
+import { LineJoiner } from './line-joiner.ts';
+import { LineRateLimit } from './line-rate-limit.ts';
 import type { LogProcessing } from './log-processing.ts';
-import type { LineJoining } from './multiline.ts';
 import { FORMAT_HEAD_CHARACTERS, mayBeStructured, type ParsedLine, parseLine } from './parse.ts';
-import { PartialRecord } from './partial-record.ts';
 import { redactValues } from './redact.ts';
 import { severityOfText } from './severity.ts';
-import { TokenBucket } from './token-bucket.ts';
 import { borrowWriter, returnWriter } from './writer-pool.ts';
 
 /** A container's batch of this size is exported without waiting for more. */
 const BATCH_BYTES = 256 * 1024;
 const BRACE = 0x7b;
-/** How often the number of lines that the rate limit withheld is reported. */
-const SUMMARY_MS = 10_000;
 
 /** Where finished batches go. */
 export interface LogBatchSink {
@@ -89,11 +79,8 @@ export class LogBuffer implements LogSink {
   /** Borrowed while the batch has lines. */
   private borrowedWriter: Writer | undefined;
   private readonly prefixes: AttributePrefixes;
-  private readonly partialRecords: Record<IoStream, PartialRecord | undefined> = {
-    stdout: undefined,
-    stderr: undefined,
-  };
-  private readonly bucket: TokenBucket | undefined;
+  private readonly joiner: LineJoiner | undefined;
+  private readonly rateLimit: LineRateLimit | undefined;
   /** Whether records have to be decoded as text. */
   private readonly needsText: boolean;
   private count = 0;
@@ -103,10 +90,6 @@ export class LogBuffer implements LogSink {
   /** Number of the last batch, and of the batch up to which the position is saved. */
   private lastBatch = 0;
   private lastSavedBatch = 0;
-  private nextOrder = 0;
-  private withheldCount = 0;
-  private summaryTimer: NodeJS.Timeout | undefined;
-  private expiryTimer: NodeJS.Timeout | undefined;
 
   constructor({ container, position, positions, processing, batches }: LogBufferOptions) {
     this.container = container;
@@ -117,8 +100,22 @@ export class LogBuffer implements LogSink {
     this.wantsFileOffset = processing.wantsFileOffset;
     this.batches = batches;
     this.prefixes = attributePrefixes(container.id);
-    const { parser, redact, keep, drop, minSeverity, linesPerSecond } = processing;
-    this.bucket = linesPerSecond === 0 ? undefined : new TokenBucket(linesPerSecond, performance.now());
+    const { parser, redact, keep, drop, minSeverity, linesPerSecond, lineJoining } = processing;
+    if (lineJoining !== undefined)
+      this.joiner = new LineJoiner({
+        joining: lineJoining,
+        maxLineBytes: processing.maxLineBytes,
+        multilineMs: processing.multilineMs,
+        position,
+        onRecord: (line) => this.encodeWhole(line),
+        onTruncated: () => batches.countDropped(container, 'truncated', 1),
+        onExpired: () => this.checkpoint(),
+      });
+    if (linesPerSecond !== 0)
+      this.rateLimit = new LineRateLimit(linesPerSecond, () => {
+        this.emitWithheldSummary();
+        this.checkpoint();
+      });
     this.needsText =
       (parser !== 'none' && parser !== 'auto') ||
       redact !== undefined ||
@@ -140,10 +137,9 @@ export class LogBuffer implements LogSink {
     const position = this.borrowedWriter?.position ?? 0;
     const { count } = this;
     try {
-      const { stripAnsi, lineJoining: joining } = this.processing;
-      const clean = stripAnsi ? stripControlSequences(line) : line;
-      if (joining === undefined) this.encodeWhole(clean);
-      else this.joinLine(clean, joining);
+      const clean = this.processing.stripAnsi ? stripControlSequences(line) : line;
+      if (this.joiner === undefined) this.encodeWhole(clean);
+      else this.joiner.addLine(clean);
     } catch (error) {
       // No content of a line may stop the lines after it.
       if (this.borrowedWriter !== undefined) this.borrowedWriter.position = position;
@@ -154,19 +150,7 @@ export class LogBuffer implements LogSink {
   }
 
   checkpoint(): void {
-    const { stdout, stderr } = this.partialRecords;
-    for (const record of [stdout, stderr]) {
-      if (record?.hasGrown !== true) continue;
-      record.hasGrown = false;
-      record.lastLineAt = performance.now();
-    }
-    const waiting =
-      stdout !== undefined && stderr !== undefined
-        ? stdout.order < stderr.order
-          ? stdout
-          : stderr
-        : (stdout ?? stderr);
-    this.unsavedPosition = { ...(waiting?.positionBefore ?? this.position) };
+    this.unsavedPosition = { ...(this.joiner?.checkpoint() ?? this.position) };
     if ((this.borrowedWriter?.position ?? 0) >= BATCH_BYTES) this.flush();
     else this.batches.flushSoon(this);
   }
@@ -176,11 +160,8 @@ export class LogBuffer implements LogSink {
   }
 
   finishRecord(): void {
-    this.finishPartialRecord('stdout');
-    this.finishPartialRecord('stderr');
+    this.joiner?.finish();
     this.emitWithheldSummary();
-    clearTimeout(this.expiryTimer);
-    this.expiryTimer = undefined;
     this.checkpoint();
     this.flush();
   }
@@ -247,53 +228,6 @@ export class LogBuffer implements LogSink {
     this.filterAndEncode(line, redact === undefined ? text : redact(text), line.utf8);
   }
 
-  /** Adds a line to a record of several lines, or starts one. */
-  private joinLine(line: LogLine, joining: LineJoining): void {
-    const { stream } = line;
-    // What is not text is not part of a stack trace.
-    if (!line.utf8) {
-      this.finishPartialRecord(stream);
-      this.encodeWhole(line);
-      return;
-    }
-    const { maxLineBytes, multilineMs } = this.processing;
-    const record = this.partialRecords[stream];
-    if (record?.accepts(line, joining, maxLineBytes) === true) record.addLine(line, maxLineBytes);
-    else {
-      this.finishPartialRecord(stream);
-      this.partialRecords[stream] = new PartialRecord(line, { ...this.position }, this.nextOrder++);
-    }
-    this.expiryTimer ??= setTimeout(() => this.finishExpired(), multilineMs);
-  }
-
-  /** Finishes records that have waited long enough for more lines. */
-  private finishExpired(): void {
-    this.expiryTimer = undefined;
-    const { multilineMs } = this.processing;
-    const now = performance.now();
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const record = this.partialRecords[stream];
-      if (record === undefined) continue;
-      const rest = record.lastLineAt + multilineMs - now;
-      if (rest <= 1) this.finishPartialRecord(stream);
-      else this.expiryTimer ??= setTimeout(() => this.finishExpired(), rest);
-    }
-    this.checkpoint();
-  }
-
-  private finishPartialRecord(stream: IoStream): void {
-    const record = this.partialRecords[stream];
-    if (record === undefined) return;
-    this.partialRecords[stream] = undefined;
-    // A cut line of the record was counted before.
-    if (record.cutBytes > 0 && !record.hasCutLine) this.batches.countDropped(this.container, 'truncated', 1);
-    try {
-      this.encodeWhole(record.toLine());
-    } finally {
-      record.release();
-    }
-  }
-
   private filterAndEncode(origin: RecordOrigin, text: string, utf8: boolean): void {
     const { keep, drop, minSeverity, parser, fieldsTarget } = this.processing;
     const matches = (pattern: LinearPattern) => pattern.test(text);
@@ -328,49 +262,14 @@ export class LogBuffer implements LogSink {
   }
 
   private isAllowed(): boolean {
-    if (this.bucket === undefined) return true;
-    const now = performance.now();
-    const allowed = this.bucket.tryConsume(now);
-    if (!allowed) {
-      this.withheldCount++;
-      this.batches.countDropped(this.container, 'rate_limit', 1);
-      this.summaryTimer ??= setTimeout(() => {
-        this.emitWithheldSummary();
-        this.checkpoint();
-      }, SUMMARY_MS).unref();
-    }
-    return allowed;
+    if (this.rateLimit === undefined || this.rateLimit.tryConsume()) return true;
+    this.batches.countDropped(this.container, 'rate_limit', 1);
+    return false;
   }
 
-  /** Emits one record about all lines that the rate limit withheld. */
   private emitWithheldSummary(): void {
-    clearTimeout(this.summaryTimer);
-    this.summaryTimer = undefined;
-    if (this.withheldCount === 0) return;
-    const text = `${this.withheldCount} lines withheld: more than ${this.processing.linesPerSecond} lines per second`;
-    const parsed = {
-      message: text,
-      messageName: undefined,
-      severity: Severity.WARN,
-      severityText: 'WARN',
-      time: undefined,
-      traceId: undefined,
-      spanId: undefined,
-      isStructured: true,
-      fields: { 'portlight.log.withheld': this.withheldCount },
-    };
-    const origin: RecordOrigin = {
-      ...timestampOf(Date.now()),
-      count: 1,
-      stream: 'stderr',
-      cut: 0,
-      malformed: false,
-      ordinal: 0,
-      path: '',
-      offset: 0,
-    };
-    this.withheldCount = 0;
+    if (this.rateLimit?.hasWithheld !== true) return;
     this.count++;
-    encodeParsed(this.writer, origin, this.prefixes, text, parsed, 'attributes');
+    this.rateLimit.encodeSummary(this.writer, this.prefixes);
   }
 }
