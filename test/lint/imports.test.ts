@@ -5,12 +5,15 @@ import test from 'ava';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Bottom to top: a file imports only from its own floor, or from one below. */
-const FLOORS = ['collectors', 'config', 'exporters', 'agent'];
+/** Bottom to top: a file imports only from its own layer, or from one below. */
+const LAYERS = ['collectors', 'config', 'exporters', 'agent'];
 /** What several collectors share, and the contracts between them and the rest. */
 const SHARED_BY_COLLECTORS = ['records', 'catalogue', 'shared', 'engine', 'lifecycle'];
-/** All that an exporter knows of the collectors. */
+/** What exporters may import from the collectors. */
 const KNOWN_TO_EXPORTERS = ['records', 'catalogue', 'shared'];
+/** Largest share of the lines that one layer may have, and most pairs of folders that may import each other. */
+const MAX_SHARE = 0.36;
+const MAX_MUTUAL_PAIRS = 6;
 
 interface Import {
   readonly file: string;
@@ -23,22 +26,23 @@ function importsOf(file: string, text: string): Import[] {
   return [...found].map(([, path = '']) => ({ file, imported: normalize(join(dirname(file), path)) }));
 }
 
-const files = FLOORS.flatMap((floor) =>
-  readdirSync(join(root, floor), { recursive: true, encoding: 'utf8' })
+const files = LAYERS.flatMap((layer) =>
+  readdirSync(join(root, layer), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.tsx?$/.test(name))
-    .map((name) => join(floor, name)),
+    .map((name) => join(layer, name)),
 );
-const imports = files.flatMap((file) => importsOf(file, readFileSync(join(root, file), 'utf8')));
+const sources = files.map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
+const imports = sources.flatMap(({ file, text }) => importsOf(file, text));
 
-const floorOf = (file: string): number => FLOORS.indexOf(file.split('/')[0]!);
+const layerOf = (file: string): number => LAYERS.indexOf(file.split('/')[0]!);
 
 /** `collectors/state.ts` → `state`; `collectors/cgroup/parse.ts` → `cgroup`. */
-const roomOf = (file: string): string => file.split('/')[1]!.replace(/\.tsx?$/, '');
+const folderOf = (file: string): string => file.split('/')[1]!.replace(/\.tsx?$/, '');
 
 const upward = (all: readonly Import[]): string[] =>
   all
-    .filter(({ file, imported }) => floorOf(imported) > floorOf(file))
-    .map(({ file, imported }) => `${file} imports ${imported}, which is on a floor above`);
+    .filter(({ file, imported }) => layerOf(imported) > layerOf(file))
+    .map(({ file, imported }) => `${file} imports ${imported}, which is in a layer above`);
 
 const insidesOfCollectors = (all: readonly Import[]): string[] =>
   all
@@ -46,8 +50,8 @@ const insidesOfCollectors = (all: readonly Import[]): string[] =>
       ({ file, imported }) =>
         file.startsWith('collectors/') &&
         imported.startsWith('collectors/') &&
-        roomOf(file) !== roomOf(imported) &&
-        !SHARED_BY_COLLECTORS.includes(roomOf(imported)),
+        folderOf(file) !== folderOf(imported) &&
+        !SHARED_BY_COLLECTORS.includes(folderOf(imported)),
     )
     .map(({ file, imported }) => `${file} imports ${imported}, the inside of another collector`);
 
@@ -57,7 +61,7 @@ const collectorsInExporters = (all: readonly Import[]): string[] =>
       ({ file, imported }) =>
         file.startsWith('exporters/') &&
         imported.startsWith('collectors/') &&
-        !KNOWN_TO_EXPORTERS.includes(roomOf(imported)),
+        !KNOWN_TO_EXPORTERS.includes(folderOf(imported)),
     )
     .map(({ file, imported }) => `${file} imports ${imported}, the inside of a collector`);
 
@@ -83,6 +87,24 @@ function circles(all: readonly Import[]): string[] {
   return found;
 }
 
+/** Pairs of folders of which each imports the other. */
+function mutualPairs(all: readonly Import[]): string[] {
+  const edges = new Set(all.map(({ file, imported }) => `${dirname(file)} ${dirname(imported)}`));
+  return [...edges].filter((edge) => {
+    const [from = '', to = ''] = edge.split(' ');
+    return from < to && edges.has(`${to} ${from}`);
+  });
+}
+
+/** The share of each layer in all lines. */
+function shares(all: readonly { readonly file: string; readonly text: string }[]): [string, number][] {
+  const linesOf = (some: typeof all) => some.reduce((sum, { text }) => sum + text.split('\n').length - 1, 0);
+  return LAYERS.map((layer, index) => [
+    layer,
+    linesOf(all.filter(({ file }) => layerOf(file) === index)) / linesOf(all),
+  ]);
+}
+
 test('every file is read', (t) => {
   t.true(files.length > 300);
   t.true(imports.length > 1000);
@@ -104,10 +126,36 @@ test('exporters know records, catalogue and shared tools of the collectors, and 
   t.deepEqual(collectorsInExporters(imports), []);
 });
 
+test('the folders are balanced, and few import each other', (t) => {
+  const parts = shares(sources);
+  t.log(parts.map(([layer, share]) => `${layer} ${(100 * share).toFixed(1)} %`).join(', '));
+  t.deepEqual(
+    parts.filter(([, share]) => share > MAX_SHARE),
+    [],
+  );
+  const pairs = mutualPairs(imports);
+  t.true(pairs.length <= MAX_MUTUAL_PAIRS, pairs.join('\n'));
+});
+
+test('pairs and shares are counted', (t) => {
+  const pair = [
+    { file: 'agent/a/x.ts', imported: 'agent/b/y.ts' },
+    { file: 'agent/b/z.ts', imported: 'agent/a/x.ts' },
+    { file: 'agent/b/z.ts', imported: 'agent/b/y.ts' },
+    { file: 'agent/b/z.ts', imported: 'config/c.ts' },
+  ];
+  t.deepEqual(mutualPairs(pair), ['agent/a agent/b']);
+  const texts = [
+    { file: 'agent/a.ts', text: '1\n2\n3\n' },
+    { file: 'config/c.ts', text: '1\n' },
+  ];
+  t.deepEqual(Object.fromEntries(shares(texts)), { collectors: 0, config: 0.25, exporters: 0, agent: 0.75 });
+});
+
 test('an offending import is named', (t) => {
   const text = "import type { A } from '../agent/a.ts';\nconst b = await import('./docker/b.ts');\n";
   const wrong = importsOf('collectors/x.ts', text);
-  t.deepEqual(upward(wrong), ['collectors/x.ts imports agent/a.ts, which is on a floor above']);
+  t.deepEqual(upward(wrong), ['collectors/x.ts imports agent/a.ts, which is in a layer above']);
   t.deepEqual(insidesOfCollectors(wrong), [
     'collectors/x.ts imports collectors/docker/b.ts, the inside of another collector',
   ]);
