@@ -134,7 +134,7 @@ export class RuleResolver {
   }
 }
 
-/** Whether all of a rule's `when` are met, and none of its `unless`. */
+/** Whether all conditions in a rule's `when` are met, and none in `unless`. */
 export const arePreconditionsMet = ({ when, unless }: CompiledRule, views: SampleViews): boolean =>
   when.every((one) => isPreconditionMet(one, views)) && !unless.some((one) => isPreconditionMet(one, views));
 

@@ -120,7 +120,7 @@ async function argumentsOf(command: Command, position: number): Promise<Candidat
   return argument.name() === 'container' ? containers() : choicesOf(argument);
 }
 
-/** @param given the words after `portlight`; the last one is to be completed */
+/** @param given the words after `portlight`; the last one is incomplete */
 async function candidates(given: readonly string[], program: Command): Promise<Candidate[]> {
   // bash splits `--output=json` into three words.
   const words = given

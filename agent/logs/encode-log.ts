@@ -43,8 +43,8 @@ export const UID_DIGITS = 8 + 8 + 8;
 
 /**
  * The encoded attributes `log.iostream` and `log.record.uid` of one stream of a container, without the digits at the end of
- * the uid. The uid is the line's place in the container's log, by the daemon's time. It is the same whoever reads the line,
- * and however often.
+ * the uid. The uid is the line's place in the container's log, by the daemon's time. It does not depend on how often
+ * the line is read, and by which agent.
  */
 export type AttributePrefixes = Readonly<Record<IoStream, Buffer>>;
 

@@ -8,7 +8,7 @@ import { type FSWatcher, statfsSync, watch } from 'node:fs';
 const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994]);
 
 export class FileWatch {
-  /** Whether the kernel is known to report every write, whoever writes; known once the file is watched. */
+  /** Whether the kernel reports the writes of every process; known once the file is watched. */
   isLocal = false;
   private readonly path: string;
   private readonly onChange: (byKernel: boolean) => void;

@@ -113,7 +113,7 @@ export class FileTail implements Follower {
     return this.fileWatch.isActive;
   }
 
-  /** Whether the kernel is known to report every write, whoever writes; known once the file is watched. */
+  /** Whether the kernel reports the writes of every process; known once the file is watched. */
   get isLocal(): boolean {
     return this.fileWatch.isLocal;
   }
