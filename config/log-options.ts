@@ -25,7 +25,7 @@ const parserNames = ['auto', 'json', 'logfmt', 'none'] as const;
 export type ParserName = (typeof parserNames)[number];
 
 /** Languages whose stack traces are joined. */
-export const multilinePresetNames = ['indent', 'java', 'python', 'go', 'node', 'ruby', 'dotnet'] as const;
+const multilinePresetNames = ['indent', 'java', 'python', 'go', 'node', 'ruby', 'dotnet'] as const;
 export type MultilinePreset = (typeof multilinePresetNames)[number];
 
 const multilineNames = ['none', ...multilinePresetNames] as const;

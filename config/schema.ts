@@ -53,7 +53,7 @@ const attributeSets = ['namespaces', 'security'] as const;
 const HOST_NAME = /^[\w-]+(\.[\w-]+)*$/;
 const EVENT_PATTERN = /^[\w.*-]+$/;
 
-export const metricNames = ['semconv', 'docker_stats'] as const;
+const metricNames = ['semconv', 'docker_stats'] as const;
 const metricsOrders = ['newest', 'oldest'] as const;
 
 const MIN_SPOOL_BYTES = 16 * 1024 ** 2;

@@ -56,7 +56,7 @@ interface Sampling {
   readonly timer: NodeJS.Timeout;
 }
 
-export class LiveSampler implements Collector {
+class LiveSampler implements Collector {
   /** A value of the exported attribute `collector`. */
   readonly name = 'glance';
   private readonly options: LiveSamplerOptions;

@@ -13,7 +13,7 @@ export class RoundScheduler {
   private readonly hostId: string;
   private readonly intervalMs: number;
   private readonly runRound: (deadline: AbortSignal) => Promise<void>;
-  private readonly closing = new AbortController();
+  private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
 
   /**
@@ -34,14 +34,14 @@ export class RoundScheduler {
 
   /** Resolves when no round runs any longer, after 500 ms at most. */
   async close(): Promise<void> {
-    this.closing.abort();
+    this.stopping.abort();
     await Promise.race([this.running, sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 
   /** @throws when `close` aborts the wait for the next round */
   private async run(): Promise<void> {
     const { intervalMs } = this;
-    const { signal } = this.closing;
+    const { signal } = this.stopping;
     const round = () => {
       const timeout = AbortSignal.timeout(Math.min(intervalMs / 2, MAX_PREPARATION_MS));
       return this.runRound(AbortSignal.any([signal, timeout]));

@@ -68,7 +68,7 @@ export class DaemonTarget implements Target {
   readonly endpoint: DaemonEndpoint;
   readonly docker: Docker;
   private readonly options: DaemonTargetOptions;
-  private readonly closing = new AbortController();
+  private readonly stopping = new AbortController();
   /** Whether it runs on this host, so that the kernel shows its containers. */
   private isHere: boolean;
   recordAttributes: Attributes;
@@ -136,8 +136,8 @@ export class DaemonTarget implements Target {
   }
 
   start(ready: () => void): void {
-    void this.locate().then(() => {
-      if (this.closing.signal.aborted) return;
+    void this.detectLocation().then(() => {
+      if (this.stopping.signal.aborted) return;
       this.running = this.startCollectors();
       this.running.docker.start(() => {
         this.onContainersKnown();
@@ -161,16 +161,16 @@ export class DaemonTarget implements Target {
   }
 
   async close(): Promise<void> {
-    this.closing.abort();
+    this.stopping.abort();
     await this.running?.docker.close();
     await Promise.all(this.running?.collectors.map((collector) => collector.close?.()) ?? []);
   }
 
   /** Finds out whether a daemon that is reached through the network runs on this host. */
-  private async locate(): Promise<void> {
+  private async detectLocation(): Promise<void> {
     if (isLocal(this.endpoint)) return;
     const { settings, telemetry } = this.options;
-    const { signal } = this.closing;
+    const { signal } = this.stopping;
     const backoff = new Backoff(MAX_BACKOFF_MS, signal);
     while (!signal.aborted) {
       try {
@@ -183,8 +183,8 @@ export class DaemonTarget implements Target {
     }
   }
 
-  /** Updates the attributes of every record: for a daemon on another host, with what the daemon says of that host. */
-  private async identify(): Promise<Attributes> {
+  /** Updates the attributes of every record: for a daemon on another host, with what it reports about that host. */
+  private async updateRecordAttributes(): Promise<Attributes> {
     if (!this.isHere) {
       const info = await infoOf(this.docker);
       this.recordAttributes = this.recordAttributesOn(info === undefined ? {} : hostOf(info));
@@ -244,7 +244,7 @@ export class DaemonTarget implements Target {
     ];
     const events = new DockerCollector({
       docker,
-      surroundings: () => this.identify(),
+      surroundings: () => this.updateRecordAttributes(),
       host: () => this.resource,
       isWantedLabel: settings.isWantedLabel,
       selects: (container) => settings.isSelected(container) && scope.includes(container),

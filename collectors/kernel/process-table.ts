@@ -8,7 +8,7 @@ import { parseMembership } from '../shared/cgroup-location.ts';
 import { KernelFile, kernelBuffer, readSmallFile } from '../shared/kernel-file.ts';
 
 /** Clock ticks of the kernel (USER_HZ). */
-export const TICKS_PER_SECOND = 100;
+const TICKS_PER_SECOND = 100;
 
 /** Prefixes of cgroup names: `docker-<id>.scope`, `libpod-<id>`, `cri-containerd-<id>.scope`, `crio-<id>.scope`. */
 const RUNTIMES: Readonly<Record<string, string>> = {

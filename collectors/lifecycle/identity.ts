@@ -31,7 +31,7 @@ export const familiarName = (reference: string): string =>
   reference.replace(/^(?:index\.)?docker\.io\/(?:library\/)?/, '');
 
 /** The name of the Swarm or Compose service, else of the container. */
-export function serviceName(name: string, labels: Readonly<Record<string, string>>): string {
+function serviceName(name: string, labels: Readonly<Record<string, string>>): string {
   return labels['com.docker.swarm.service.name'] ?? labels['com.docker.compose.service'] ?? name;
 }
 

@@ -43,7 +43,7 @@ function isEqual(one: Attributes | undefined, other: Attributes | undefined): bo
   return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
 }
 
-export class MetricsTemplate {
+class MetricsTemplate {
   /** Number of data points. */
   readonly count: number;
   private readonly metrics: readonly Metric[];

@@ -44,7 +44,7 @@ import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk
 export const WIDTH = 24;
 
 export const PROMETHEUS = { type: 'prometheus', uid: '$prometheus' };
-export const LOKI = { type: 'loki', uid: '$loki' };
+const LOKI = { type: 'loki', uid: '$loki' };
 
 export const dataSources = [
   new DatasourceVariableBuilder('prometheus').label('Prometheus').type('prometheus'),

@@ -19,7 +19,7 @@ const RANGES = [
 ] as const;
 
 /** End of an alert; now for one that is not resolved. */
-export const endOf = ({ endsAt }: AlertEntry, now: number): number => endsAt ?? now;
+const endOf = ({ endsAt }: AlertEntry, now: number): number => endsAt ?? now;
 
 const ALERT_COLOURS = { critical: 'bad', warning: 'warn', info: 'accent' } as const;
 
