@@ -1,9 +1,8 @@
 /** Faults that users of other log agents report. None of them may happen here. */
-import { connect, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { spawnAgent } from '../support/agent.ts';
+import { daemonProxy } from '../support/daemon-proxy.ts';
 import { docker, ensureImage, runContainer, uniqueName } from '../support/docker.ts';
 import { bodiesOf, linesOf, numbered } from '../support/logs.ts';
 import { Receiver } from '../support/receiver.ts';
@@ -80,38 +79,8 @@ test('lines from before the agent started, and from while it was down, arrive (v
   t.deepEqual(bodiesOf(receiver, name), numbered(200));
 });
 
-/** A socket to the daemon whose connections can be cut. */
-async function cuttable(t: ExecutionContext): Promise<{ host: string; cut: () => void }> {
-  const target = new URL(process.env.DOCKER_HOST!).pathname;
-  const path = join(temporaryDirectory(t), 'docker.sock');
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(target);
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket
-        .on('error', () => {})
-        .on('close', () => {
-          sockets.delete(socket);
-          near.destroy();
-          far.destroy();
-        });
-    }
-    near.pipe(far).pipe(near);
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-  };
-  t.teardown(() => {
-    server.close();
-    cut();
-  });
-  return { host: `unix://${path}`, cut };
-}
-
 test('a log stream that breaks repeats and loses no line (vector#26023)', async (t) => {
-  const { host, cut } = await cuttable(t);
+  const { host, cut } = await daemonProxy(t, process.env.DOCKER_HOST!);
   const { receiver, start } = await observe(t, { DOCKER_HOST: host });
   await start();
   const names = new Map<string, string>();

@@ -1,11 +1,9 @@
 /** What happens while the agent or the daemon is away is reported afterwards, once, and correctly. */
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { AgentProcess, listenUrl } from '../support/agent.ts';
+import { daemonProxy } from '../support/daemon-proxy.ts';
 import { IMAGE, pause } from '../support/docker.ts';
 import { ownDaemon } from '../support/dockerd.ts';
 import { type ReceivedLog, Receiver } from '../support/receiver.ts';
@@ -130,33 +128,15 @@ test('events missed during downtime are reported, also those that the daemon no 
 });
 
 /** A proxy to a daemon that disappears for a while at a certain request. */
-async function vanishing(t: ExecutionContext, host: string, asked: string) {
-  const path = join(temporaryDirectory(t), 'docker.sock');
-  const open = new Set<Socket>();
+async function vanishing(t: ExecutionContext, host: string, request: string) {
   let hasVanished = false;
-  const server = createServer((near) => {
-    const far = connect(new URL(host).pathname);
-    for (const socket of [near, far]) {
-      open.add(socket);
-      socket.on('error', () => {}).on('close', () => open.delete(socket));
-    }
-    near.on('data', (request) => {
-      if (hasVanished || !request.includes(asked)) return far.write(request);
-      hasVanished = true;
-      server.close();
-      for (const socket of open) socket.destroy();
-      setTimeout(() => server.listen(path), VANISHED_MS);
-    });
-    far.pipe(near);
-    near.on('close', () => far.destroy());
+  const proxy = await daemonProxy(t, host, (data) => {
+    if (hasVanished || !data.includes(request)) return true;
+    hasVanished = true;
+    proxy.disappear(VANISHED_MS);
+    return false;
   });
-  server.listen(path);
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    for (const socket of open) socket.destroy();
-  });
-  return { host: `unix://${path}`, hasVanished: () => hasVanished };
+  return { host: proxy.host, hasVanished: () => hasVanished };
 }
 
 test('an event waits for the next daemon if its daemon disappears before it describes the container', async (t) => {

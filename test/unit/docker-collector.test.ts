@@ -2,137 +2,19 @@
  * What a real daemon does at moments that no test can choose: answers that overtake events, and lines that are no
  * events. The daemon here is a script.
  */
-import { EventEmitter } from 'node:events';
-import { PassThrough } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
-import type Docker from 'dockerode';
 import { DockerCollector } from '../../collectors/docker/index.ts';
 import type { Container } from '../../collectors/records/records.ts';
+import { iso, NEVER, ScriptedDaemon } from '../support/fake-daemon.ts';
 import { storeOn } from '../support/store.ts';
 import { waitFor } from '../support/wait.ts';
 
-interface State {
-  name: string;
-  pid: number;
-  startedAt: string;
-  finishedAt: string;
-  status: string;
-  exitCode: number;
-  memoryLimit?: number;
-}
-
-const NEVER = '0001-01-01T00:00:00Z';
 const at = (text: string): bigint => BigInt(Date.parse(text)) * 1_000_000n;
-const iso = (offset = 0): string => new Date(Date.now() + offset).toISOString();
-
-class Daemon extends EventEmitter {
-  readonly states = new Map<string, State>();
-  /** Lines that GET /events has sent, and sends again for a past time. */
-  readonly lines: string[] = [];
-  private readonly streams = new Set<PassThrough>();
-  /** How many of the next list requests fail. */
-  failures = 0;
-  /** Called after the list of containers is made, before it is sent. */
-  whileListing: (() => void) | undefined;
-  /** Called after a container's description is made, before it is sent. */
-  whileDescribing: ((id: string) => void) | undefined;
-
-  emitEvent(action: string, id: string, time: bigint, attributes: Record<string, string> = {}): void {
-    const name = this.states.get(id)?.name ?? id;
-    const Actor = { ID: id, Attributes: { name, image: 'i', ...attributes } };
-    const line = JSON.stringify({ Type: 'container', Action: action, Actor, scope: 'local' }).replace(
-      /}$/,
-      `,"timeNano":${time}}`,
-    );
-    this.write(line);
-  }
-
-  write(line: string): void {
-    this.lines.push(line);
-    for (const stream of this.streams) stream.write(`${line}\n`);
-  }
-
-  add(id: string, state: Partial<State> = {}): void {
-    const startedAt = iso(-60_000);
-    this.states.set(id, {
-      name: id,
-      pid: 7,
-      startedAt,
-      finishedAt: NEVER,
-      status: 'running',
-      exitCode: 0,
-      ...state,
-    });
-  }
-
-  get docker(): Docker {
-    const missing = () => Object.assign(new Error('no such container'), { statusCode: 404 });
-    return {
-      version: async () => ({ Version: '1', Components: [{ Name: 'Engine' }] }),
-      listContainers: async () => {
-        const list = [...this.states.keys()].map((Id) => ({ Id }));
-        if (this.failures-- > 0) throw new Error('no answer in time');
-        this.whileListing?.();
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        return list;
-      },
-      getImage: () => ({ inspect: () => Promise.reject(missing()) }),
-      getContainer: (id: string) => ({
-        inspect: async () => {
-          const state = this.states.get(id);
-          if (state === undefined) throw missing();
-          const { name, pid, startedAt, finishedAt, status, exitCode, memoryLimit } = { ...state };
-          this.whileDescribing?.(id);
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          return {
-            Id: id,
-            Name: `/${name}`,
-            Created: iso(-120_000),
-            Image: 'sha256:1',
-            Config: { Image: 'i', Labels: {} },
-            HostConfig: { Memory: memoryLimit },
-            State: {
-              Running: pid !== 0,
-              Pid: pid,
-              StartedAt: startedAt,
-              FinishedAt: finishedAt,
-              Status: status,
-              ExitCode: exitCode,
-              OOMKilled: false,
-            },
-          };
-        },
-      }),
-      getEvents: async ({
-        since,
-        until,
-        abortSignal,
-      }: {
-        since: string;
-        until?: string;
-        abortSignal: AbortSignal;
-      }) => {
-        const stream = new PassThrough();
-        const from = BigInt(since.replace('.', ''));
-        for (const line of this.lines) {
-          const time = /"timeNano":(\d+)/.exec(line)?.[1];
-          if (time === undefined || BigInt(time) >= from) stream.write(`${line}\n`);
-        }
-        if (until !== undefined) stream.end();
-        else {
-          this.streams.add(stream);
-          abortSignal.addEventListener('abort', () => stream.destroy());
-        }
-        return stream;
-      },
-    } as unknown as Docker;
-  }
-}
 
 /** @param since up to when an earlier agent reported events */
 async function observed(
   t: ExecutionContext,
-  daemon: Daemon,
+  daemon: ScriptedDaemon,
   kept = new Map<string, string>(),
   { since, kernelKills = false }: { since?: bigint; kernelKills?: boolean } = {},
 ) {
@@ -191,7 +73,7 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 2500));
 const WITH_BASELINE = () => new Map([['told', 'yes']]);
 
 test('a container created while the daemon lists containers is not reported as removed', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.whileListing = () => {
     daemon.whileListing = undefined;
     daemon.add('new', { startedAt: NEVER, pid: 0, status: 'created' });
@@ -204,7 +86,7 @@ test('a container created while the daemon lists containers is not reported as r
 });
 
 test('a change that the daemon shows before its event is reported once, by the event', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const { reported } = await observed(t, daemon);
   const state = daemon.states.get('web')!;
@@ -222,7 +104,7 @@ test('a change that the daemon shows before its event is reported once, by the e
 });
 
 test('a run that ended and started without events is concluded, and later events are reported as sent', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
@@ -240,13 +122,13 @@ test('a run that ended and started without events is concluded, and later events
 
 test('the first agent saves its start time before it reports anything', async (t) => {
   const begun = BigInt(Date.now() - 1) * 1_000_000n;
-  const { reported, saved } = await observed(t, new Daemon());
+  const { reported, saved } = await observed(t, new ScriptedDaemon());
   t.deepEqual(reported, []);
   t.true(saved[0]! >= begun && saved[0]! <= BigInt(Date.now() + 1) * 1_000_000n);
 });
 
 test('a comparison that the daemon does not answer in time is repeated', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
@@ -260,7 +142,7 @@ test('a comparison that the daemon does not answer in time is repeated', async (
 });
 
 test('a container removed while it is inspected leaves nothing behind', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
@@ -278,7 +160,7 @@ test('a container removed while it is inspected leaves nothing behind', async (t
 });
 
 test('lines that are no events are skipped and reported as errors', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const { reported, faults, collector } = await observed(t, daemon);
   for (const line of ['{}', 'null', '{"Type":"container","Action":"die"}', 'nonsense']) daemon.write(line);
@@ -289,8 +171,11 @@ test('lines that are no events are skipped and reported as errors', async (t) =>
 });
 
 /** An agent reported a run, and was away while the next run started. */
-async function restartedUnseen(t: ExecutionContext, act: (daemon: Daemon) => void): Promise<string[]> {
-  const daemon = new Daemon();
+async function restartedUnseen(
+  t: ExecutionContext,
+  act: (daemon: ScriptedDaemon) => void,
+): Promise<string[]> {
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
@@ -303,13 +188,13 @@ async function restartedUnseen(t: ExecutionContext, act: (daemon: Daemon) => voi
 }
 
 test('an event of an unreported run reports the start of that run first', async (t) => {
-  const end = (daemon: Daemon) => {
+  const end = (daemon: ScriptedDaemon) => {
     const finishedAt = iso(-1);
     Object.assign(daemon.states.get('web')!, { pid: 0, status: 'exited', finishedAt, exitCode: 3 });
     daemon.emitEvent('die', 'web', at(iso()), { exitCode: '3' });
   };
   t.deepEqual(await restartedUnseen(t, end), ['web die*', 'web start*', 'web die']);
-  const pause = (daemon: Daemon) => {
+  const pause = (daemon: ScriptedDaemon) => {
     daemon.states.get('web')!.status = 'paused';
     daemon.emitEvent('pause', 'web', at(iso()));
   };
@@ -317,7 +202,7 @@ test('an event of an unreported run reports the start of that run first', async 
 });
 
 test('missing events are concluded also of a container with constant other events', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web');
   const kept = new Map<string, string>();
   const first = await observed(t, daemon, kept);
@@ -331,7 +216,7 @@ test('missing events are concluded also of a container with constant other event
 });
 
 test('the first agent reports what happens after its start, and nothing before', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('old', { startedAt: iso(-86_400_000) });
   daemon.add('done', {
     startedAt: iso(-86_400_000),
@@ -353,7 +238,7 @@ test('the first agent reports what happens after its start, and nothing before',
 for (const kernelKills of [false, true]) {
   const late = kernelKills ? 'well after the exit' : 'right after the exit';
   test(`an OOM kill that the daemon reports ${late} explains the exit`, async (t) => {
-    const daemon = new Daemon();
+    const daemon = new ScriptedDaemon();
     daemon.add('web', { memoryLimit: 1 << 24 });
     const { reported, ends } = await observed(t, daemon, WITH_BASELINE(), { kernelKills });
     await waitFor('the baseline', () => reported.length > 0);
@@ -368,7 +253,7 @@ for (const kernelKills of [false, true]) {
 }
 
 test('an OOM kill reported after the next start explains the previous run only', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web', { memoryLimit: 1 << 24 });
   const { reported, ends } = await observed(t, daemon, WITH_BASELINE(), { kernelKills: true });
   await waitFor('the baseline', () => reported.length > 0);
@@ -386,7 +271,7 @@ test('an OOM kill reported after the next start explains the previous run only',
 });
 
 test('an OOM kill explains the exit of its own run, not the exit before', async (t) => {
-  const daemon = new Daemon();
+  const daemon = new ScriptedDaemon();
   daemon.add('web', { memoryLimit: 1 << 24, startedAt: iso(-1000) });
   const begun = BigInt(Date.now() - 10_000) * 1_000_000n;
   const second = 1_000_000_000n;
