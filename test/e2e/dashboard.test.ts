@@ -20,7 +20,7 @@ test('a new container appears with its log, which can be searched, and its exit 
     args: ['--interval', '1h'],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` },
   });
-  const { page, complaints } = await openPage(t, await listenUrl(agent));
+  const { page, pageErrors } = await openPage(t, await listenUrl(agent));
   await page.getByText('live', { exact: true }).waitFor();
   await page.getByText(/^No containers on .* yet$/).waitFor();
 
@@ -84,7 +84,7 @@ test('a new container appears with its log, which can be searched, and its exit 
   await page.locator('.subject .word', { hasText: 'exited (3)' }).waitFor();
   await page.getByRole('link', { name: 'All containers' }).click();
   await page.locator('.row.ended', { hasText: name }).waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('containers are grouped by their Compose project, sorted and filtered', async (t) => {
@@ -101,7 +101,7 @@ test('containers are grouped by their Compose project, sorted and filtered', asy
       host: { NanoCpus: 2e8 },
     });
   const agent = await spawnAgent(t, { variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` } });
-  const { page, complaints } = await openPage(t, await listenUrl(agent));
+  const { page, pageErrors } = await openPage(t, await listenUrl(agent));
   await page.getByRole('button', { name: /^till 2 of 2/ }).waitFor();
   const names = () => page.locator('.rows .row .cell.name a').allInnerTexts();
   const named = (...services: string[]) => services.map((service) => `${name}-${service}`);
@@ -117,7 +117,7 @@ test('containers are grouped by their Compose project, sorted and filtered', asy
   await page.keyboard.type('till store');
   await waitFor('matching containers', async () => (await names()).join() === `${name}-store`);
   await page.getByText('1 of 3').waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('foreign text stays text: markup, a line of a megabyte, bidirectional controls', async (t) => {
@@ -137,7 +137,7 @@ END
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*`, PORTLIGHT_LOGS_FIRST_SIGHT: 'start' },
   });
   const url = await listenUrl(agent);
-  const { page, complaints } = await openPage(t, url);
+  const { page, pageErrors } = await openPage(t, url);
   let dialogs = 0;
   page.on('dialog', (dialog) => {
     dialogs++;
@@ -165,7 +165,7 @@ END
   await lines.locator('mark', { hasText: '<script>' }).waitFor();
   t.is(await page.title(), 'Portlight');
   t.is(dialogs, 0);
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('the page reconnects after a restart of the agent, and shows what it missed', async (t) => {
@@ -192,7 +192,7 @@ test('a container near its memory limit has an alert with evidence, until it rec
     args: ['--config', config],
     variables: { PORTLIGHT_CONTAINERS_INCLUDE: `name=${name}*` },
   });
-  const { page, complaints } = await openPage(t, await listenUrl(agent));
+  const { page, pageErrors } = await openPage(t, await listenUrl(agent));
   const container = await runContainer(t, {
     name,
     script: 'echo filling up; head -c 56m /dev/zero > /dev/shm/a; while :; do sleep 0.2; done',
@@ -206,5 +206,5 @@ test('a container near its memory limit has an alert with evidence, until it rec
   await alert.getByText('filling up').waitFor();
   await execute(container, 'rm /dev/shm/a');
   await page.locator('article.resolved', { hasText: 'of its memory limit of 60 MiB' }).waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });

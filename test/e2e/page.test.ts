@@ -53,15 +53,15 @@ test.serial('the page is 150 KB at most, compressed', (t) => {
 
 // Serial: other pages would cost frames.
 test.serial('of 500 containers only visible ones are rendered, and the list scrolls smoothly', async (t) => {
-  const feed = await SimulatedHost.start(crowd(500));
-  t.teardown(() => feed.stop());
-  await feed.past(600_000);
-  const { page, complaints } = await openPage(t, feed.url);
+  const simulated = await SimulatedHost.start(crowd(500));
+  t.teardown(() => simulated.stop());
+  await simulated.past(600_000);
+  const { page, pageErrors } = await openPage(t, simulated.url);
   await page.getByRole('link', { name: 'team-00-api-1' }).waitFor();
   t.true((await page.locator('.rows .row').count()) < 80);
   await waitFor('small charts', async () => (await page.locator('.spark.cpu .line[d^="M"]').count()) > 10);
   // Live samples arrive meanwhile, at their usual rate.
-  const rounds = setInterval(() => void feed.round(), LIVE_INTERVAL_MS);
+  const rounds = setInterval(() => void simulated.round(), LIVE_INTERVAL_MS);
   const frames = (await page.evaluate(SCROLL)) as Frames;
   clearInterval(rounds);
   t.log(
@@ -73,13 +73,13 @@ test.serial('of 500 containers only visible ones are rendered, and the list scro
   await page.getByRole('searchbox').fill('team-49 proxy');
   await page.getByRole('link', { name: 'team-49-proxy-1' }).waitFor();
   await page.getByText('1 of 500').waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('an alert is shown at its container, in the alerts view and on the timeline', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(t, feed.url);
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(t, simulated.url);
   await page
     .locator('.row', { hasText: 'shop-checkout-1' })
     .getByText('memory near its limit')
@@ -96,17 +96,17 @@ test('an alert is shown at its container, in the alerts view and on the timeline
   await page.locator('.strip .span.critical').first().waitFor();
   await page.locator('.strip [data-event="docker.container.oom"]').first().waitFor();
   // All alerts are resolved.
-  await feed.alerts([]);
+  await simulated.alerts([]);
   await waitFor('no badge', async () => (await page.locator('.subject .badge').count()) === 0);
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('charts share crosshair and zoom', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(
     t,
-    `${feed.url}/#/container/${feed.named('shop-checkout-1').id}`,
+    `${simulated.url}/#/container/${simulated.named('shop-checkout-1').id}`,
   );
   const charts = page.locator('.plot .u-over');
   await charts.nth(2).waitFor();
@@ -125,13 +125,13 @@ test('charts share crosshair and zoom', async (t) => {
   await page.mouse.up();
   await page.getByRole('button', { name: 'reset zoom' }).click();
   await page.getByRole('button', { name: 'all', pressed: true }).waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('all views are reachable with the keyboard', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(t, feed.url);
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(t, simulated.url);
   await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
   await page.keyboard.press('j');
   await page.keyboard.press('j');
@@ -156,22 +156,22 @@ test('all views are reachable with the keyboard', async (t) => {
   await page.keyboard.press('4');
   await page.getByRole('heading', { name: 'Shared between containers' }).waitFor();
   await page.locator('.share', { hasText: 'shop-checkout-proxy-1' }).getByText('net').waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 for (const colorScheme of ['dark', 'light'] as const) {
   test(`axe-core finds no violations in any view, ${colorScheme}`, async (t) => {
-    const feed = await startDemoHour();
-    t.teardown(() => feed.stop());
-    const { page, complaints } = await openPage(t, feed.url, { colorScheme });
+    const simulated = await startDemoHour();
+    t.teardown(() => simulated.stop());
+    const { page, pageErrors } = await openPage(t, simulated.url, { colorScheme });
     await page.getByRole('link', { name: 'shop-web-1' }).waitFor();
     for (const view of VIEWS) {
-      await page.goto(`${feed.url}/#/${view}`);
+      await page.goto(`${simulated.url}/#/${view}`);
       await page.getByRole('heading', { level: 1, name: view, exact: false }).waitFor({ state: 'attached' });
       if (view === 'agent') await page.getByText('Dashboard memory').waitFor();
       t.deepEqual(await violations(page), [], view);
     }
-    await page.goto(`${feed.url}/#/container/${feed.named('shop-checkout-1').id}`);
+    await page.goto(`${simulated.url}/#/container/${simulated.named('shop-checkout-1').id}`);
     for (const tab of ['Log', 'Events', 'Details']) {
       await page.getByRole('tab', { name: tab }).click();
       await page.locator('[role=tabpanel] > *').first().waitFor();
@@ -183,51 +183,51 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.evaluate("document.documentElement.style.setProperty('--text', 'var(--muted)')");
     await page.evaluate("document.documentElement.style.setProperty('--muted', 'var(--panel)')");
     t.regex((await violations(page)).join(), /color-contrast/);
-    t.deepEqual(complaints, []);
+    t.deepEqual(pageErrors, []);
   });
 }
 
 test('no view is wider than a phone', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(t, feed.url, { viewport: { width: 360, height: 740 } });
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(t, simulated.url, { viewport: { width: 360, height: 740 } });
   await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
-  const views = [...VIEWS, `container/${feed.named('shop-checkout-1').id}`];
+  const views = [...VIEWS, `container/${simulated.named('shop-checkout-1').id}`];
   for (const view of views) {
-    await page.goto(`${feed.url}/#/${view}`);
+    await page.goto(`${simulated.url}/#/${view}`);
     await page.getByRole('heading', { level: 1 }).waitFor({ state: 'attached' });
     const excess = (await page.evaluate(EXCESS)) as number;
     t.true(excess <= 0, `${view}: ${excess} px too wide`);
   }
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('health checks do not evict other events', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(t, `${feed.url}/#/events`);
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(t, `${simulated.url}/#/events`);
   await page.getByText('live', { exact: true }).waitFor();
-  await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given other limits');
+  await simulated.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given other limits');
   await page.getByText('was given other limits').waitFor();
   for (let check = 0; check < 1100; check++)
-    await feed.event('shop-web-1', 'docker.container.exec_start', `check ${check}`, {
+    await simulated.event('shop-web-1', 'docker.container.exec_start', `check ${check}`, {
       time: Date.now() + check,
     });
-  await feed.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given them back');
+  await simulated.event('shop-web-1', 'docker.container.update', 'shop-web-1 was given them back');
   await page.getByText('was given them back').waitFor();
   t.is(await page.getByText('was given other limits').count(), 1);
   // The events of the health checks are shown at the container.
-  await page.goto(`${feed.url}/#/container/${feed.named('shop-web-1').id}`);
+  await page.goto(`${simulated.url}/#/container/${simulated.named('shop-web-1').id}`);
   await page.getByRole('tab', { name: 'Events' }).click();
   await page.getByText('check 1099').waitFor();
   await page.getByText('was given other limits').first().waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('Enter activates the focused element, even if a container is selected', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(t, feed.url);
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(t, simulated.url);
   await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
   await page.keyboard.press('j');
   await page.locator('.row a:focus').waitFor();
@@ -238,26 +238,26 @@ test('Enter activates the focused element, even if a container is selected', asy
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { level: 1, name: 'Events' }).waitFor({ state: 'attached' });
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('a broken address shows the containers', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
   for (const broken of ['#/container/%', '#token=%']) {
-    const { page, complaints } = await openPage(t, `${feed.url}/${broken}`);
+    const { page, pageErrors } = await openPage(t, `${simulated.url}/${broken}`);
     await page.getByRole('link', { name: 'blog-ghost-1' }).waitFor();
     await page.getByText('live', { exact: true }).waitFor();
-    t.deepEqual(complaints, [], broken);
+    t.deepEqual(pageErrors, [], broken);
   }
 });
 
 test('an agent that hangs is not shown as live', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
   const { page } = await openPage(t, 'about:blank');
   await page.clock.install();
-  await page.goto(feed.url);
+  await page.goto(simulated.url);
   await page.getByText('live', { exact: true }).waitFor();
   // It still accepts connections, but never answers.
   await page.route('**/api/**', () => {});
@@ -272,16 +272,19 @@ test('an agent that hangs is not shown as live', async (t) => {
 });
 
 test('no search blocks the page, and new lines that match a pattern appear', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
-  const { page, complaints } = await openPage(t, `${feed.url}/#/container/${feed.named('blog-ghost-1').id}`);
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
+  const { page, pageErrors } = await openPage(
+    t,
+    `${simulated.url}/#/container/${simulated.named('blog-ghost-1').id}`,
+  );
   const lines = page.getByRole('log');
   const search = page.getByRole('searchbox', { name: 'Search the log' });
-  feed.log('blog-ghost-1', [[Date.now(), `${'a'.repeat(200)}!`]]);
+  simulated.log('blog-ghost-1', [[Date.now(), `${'a'.repeat(200)}!`]]);
   await lines.getByText('aaa!').waitFor();
   await search.fill('^(a+)+$');
   await lines.getByText('No matching lines').waitFor();
-  feed.log('blog-ghost-1', [
+  simulated.log('blog-ghost-1', [
     [Date.now(), `${'a'.repeat(300)}!`],
     [Date.now(), 'aaaa'],
   ]);
@@ -289,15 +292,15 @@ test('no search blocks the page, and new lines that match a pattern appear', asy
   t.is(await lines.locator('.line').count(), 1);
   await search.fill('AAAA');
   await lines.locator('mark', { hasText: 'aaaa' }).first().waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });
 
 test('a paused log stays paused when the stream reconnects, and missed lines wait', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
   const { page } = await openPage(t, 'about:blank');
   await page.clock.install();
-  await page.goto(`${feed.url}/#/container/${feed.named('shop-checkout-1').id}`);
+  await page.goto(`${simulated.url}/#/container/${simulated.named('shop-checkout-1').id}`);
   const lines = page.getByRole('log');
   await lines.locator('.line').first().waitFor();
   await page.clock.runFor(1000);
@@ -306,7 +309,7 @@ test('a paused log stays paused when the stream reconnects, and missed lines wai
   await page.route('**/api/**', () => {});
   await page.clock.runFor(45_000);
   await page.getByText(/^no answer for/).waitFor();
-  feed.log('shop-checkout-1', [[Date.now(), 'written meanwhile']]);
+  simulated.log('shop-checkout-1', [[Date.now(), 'written meanwhile']]);
   await page.unroute('**/api/**');
   await page.clock.runFor(60_000);
   await page.getByRole('button', { name: 'Paused, 1 new line' }).waitFor();
@@ -316,14 +319,17 @@ test('a paused log stays paused when the stream reconnects, and missed lines wai
 });
 
 test('after loading many older lines, resuming shows the newest without a gap', async (t) => {
-  const feed = await startDemoHour();
-  t.teardown(() => feed.stop());
+  const simulated = await startDemoHour();
+  t.teardown(() => simulated.stop());
   const begun = Date.now() - 60_000;
-  feed.log(
+  simulated.log(
     'blog-ghost-1',
     Array.from({ length: 2600 }, (_, index) => [begun + index, `line ${index}.`] as const),
   );
-  const { page, complaints } = await openPage(t, `${feed.url}/#/container/${feed.named('blog-ghost-1').id}`);
+  const { page, pageErrors } = await openPage(
+    t,
+    `${simulated.url}/#/container/${simulated.named('blog-ghost-1').id}`,
+  );
   const lines = page.getByRole('log');
   await lines.getByText('line 2599.').waitFor();
   for (const next of [1700, 1200, 700, 200]) {
@@ -336,5 +342,5 @@ test('after loading many older lines, resuming shows the newest without a gap', 
   t.is(await lines.getByText('line 2599.', { exact: true }).count(), 0);
   await page.getByRole('button', { name: 'Resume' }).click();
   await lines.getByText('line 2599.', { exact: true }).waitFor();
-  t.deepEqual(complaints, []);
+  t.deepEqual(pageErrors, []);
 });

@@ -20,8 +20,8 @@ interface Picture {
 
 if (canInstall()) install([...browserPackages, 'pngquant']);
 buildPage();
-const feed = await startDemoHour();
-const checkout = `#/container/${feed.named('shop-checkout-1').id}`;
+const simulated = await startDemoHour();
+const checkout = `#/container/${simulated.named('shop-checkout-1').id}`;
 const PHONE = { width: 390, height: 800 };
 const pictures: readonly Picture[] = [
   { name: 'containers', hash: '#/containers' },
@@ -40,7 +40,7 @@ const browser = await launchBrowser();
 try {
   for (const { name, hash, scheme = 'dark', size = { width: 1440, height: 860 } } of pictures) {
     const page = await browser.newPage({ viewport: size, colorScheme: scheme });
-    await page.goto(`${feed.url}/${hash}`);
+    await page.goto(`${simulated.url}/${hash}`);
     await page.getByText('live', { exact: true }).waitFor();
     await sleep(900);
     const path = join(images, `${name}.png`);
@@ -50,5 +50,5 @@ try {
   }
 } finally {
   await browser.close();
-  await feed.stop();
+  await simulated.stop();
 }

@@ -335,17 +335,17 @@ test.serial("Podman: root, and rootless the service's user", async (t) => {
 /** The status of the answer to a request, whose path is sent as it is. */
 function statusOf(host: string, method: string, path: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: new URL(host).pathname, method, path }, (response) => {
+    const requested = request({ socketPath: new URL(host).pathname, method, path }, (response) => {
       response.destroy();
       resolve(response.statusCode);
     });
-    asked.on('error', reject).end();
+    requested.on('error', reject).end();
   });
 }
 
 /** The requested path as the Engine API's reference writes it. */
-const pathsOf = (asked: readonly string[]) =>
-  new Set(asked.map((line) => findRequest(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
+const pathsOf = (requested: readonly string[]) =>
+  new Set(requested.map((line) => findRequest(line.split(' ')[1]!.replace(/^\/v1\.\d+/, ''))?.path ?? line));
 
 test.serial(
   'the socket proxy passes every request of the agent and its commands, and no other',
@@ -402,19 +402,19 @@ test.serial(
       t.is(code, 0, `${command}: ${stderr}`);
     }
     await connectToDaemon({ host: proxy.host, origin: 'test' }).ping();
-    await waitFor('its stats', () => proxy.asked().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
+    await waitFor('its stats', () => proxy.requests().some((line) => /^GET \/\S*\/stats 200$/.test(line)));
     await Promise.all([agent.stop(), blind.stop()]);
     await waitFor('the end of its streams', () =>
-      proxy.asked().some((line) => /^GET \S*\/events /.test(line)),
+      proxy.requests().some((line) => /^GET \S*\/events /.test(line)),
     );
-    const asked = proxy.asked();
+    const requests = proxy.requests();
     // A log driver that keeps no log answers with 501.
     t.deepEqual(
-      asked.filter((line) => !/^GET .* (200|101|501)$/.test(line)),
+      requests.filter((line) => !/^GET .* (200|101|501)$/.test(line)),
       [],
     );
     t.deepEqual(
-      [...pathsOf(asked)].sort(),
+      [...pathsOf(requests)].sort(),
       daemonRequests.map(({ path }) => path).sort(),
       'every allowed path is requested',
     );
@@ -469,8 +469,8 @@ test.serial(
     // A new volume causes another request.
     await docker.createVolume({ Name: 'new' });
     await waitFor(
-      'it to be asked again',
-      () => less.asked().filter((line) => /^GET \S*\/volumes 403$/.test(line)).length > 2,
+      'another request',
+      () => less.requests().filter((line) => /^GET \S*\/volumes 403$/.test(line)).length > 2,
     );
     for (const text of ['GET /volumes is refused: no volumes', 'GET /system/df is refused: no disk use'])
       t.is(agent.stderr.split(text).length - 1, 1, agent.stderr);

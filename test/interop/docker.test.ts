@@ -316,7 +316,7 @@ for (const engine of engines) {
       'container.image.id': Id,
       'container.image.repo_digests': [`${repository}@${digest}`],
     });
-    t.is(pinned['container.image.tags'], undefined, 'it was asked for by none');
+    t.is(pinned['container.image.tags'], undefined, 'no container refers to a tag');
 
     // The tag moves. A container of the old image keeps the old identity.
     const committed = await docker.getContainer('tagged').commit({ repo: repository, tag: '1' });

@@ -30,32 +30,32 @@ export interface Elasticsearch {
 /** Starts both on loopback. They stop, and their data is deleted, when the test ends. */
 export async function startElasticsearch(t: ExecutionContext, programs: string): Promise<Elasticsearch> {
   const url = await startServer(t, programs);
-  const ask = async (path: string, body?: object, method = 'POST') => {
-    const request = body && {
+  const request = async (path: string, body?: object, method = 'POST') => {
+    const options = body && {
       method,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     };
-    const answer = await fetch(`${url}/${path}`, request);
-    const said = await answer.json();
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${JSON.stringify(said)}`);
-    return said as never;
+    const response = await fetch(`${url}/${path}`, options);
+    const result = await response.json();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${JSON.stringify(result)}`);
+    return result as never;
   };
-  for (const [path, body] of templates()) await ask(path, body, 'PUT');
+  for (const [path, body] of templates()) await request(path, body, 'PUT');
   return {
     ...(await startGateway(t, join(programs, 'otelcol'), url)),
     async search(stream, query) {
       const path = `${stream}/_search?ignore_unavailable=true`;
-      await ask(`${stream}/_refresh?ignore_unavailable=true`);
-      const asked = { query, fields: ['*'], _source: false, size: 5000 };
-      const { hits }: { hits: { hits: { fields: Fields }[] } } = await ask(path, asked);
+      await request(`${stream}/_refresh?ignore_unavailable=true`);
+      const search = { query, fields: ['*'], _source: false, size: 5000 };
+      const { hits }: { hits: { hits: { fields: Fields }[] } } = await request(path, search);
       return hits.hits.map(({ fields }) => fields);
     },
     async typeOf(stream, field) {
       const found: Record<
         string,
         { mappings: Record<string, { mapping: Record<string, { type: string }> }> }
-      > = await ask(`${stream}/_mapping/field/${field}`);
+      > = await request(`${stream}/_mapping/field/${field}`);
       const [mapping] = Object.values(found).map(({ mappings }) => mappings[field]?.mapping);
       return Object.values(mapping ?? {})[0]?.type;
     },

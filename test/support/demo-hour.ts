@@ -54,7 +54,7 @@ interface AlertFacts {
   readonly status?: Alert['status'];
 }
 
-export function alertOf(feed: SimulatedHost, facts: AlertFacts): Alert {
+export function alertOf(simulated: SimulatedHost, facts: AlertFacts): Alert {
   const {
     rule,
     severity,
@@ -67,7 +67,7 @@ export function alertOf(feed: SimulatedHost, facts: AlertFacts): Alert {
     summary,
     status = 'firing',
   } = facts;
-  const container = name === undefined ? undefined : feed.named(name);
+  const container = name === undefined ? undefined : simulated.named(name);
   const nanos = (ms: number) => BigInt(Math.round(ms)) * 1_000_000n;
   return {
     key: `${rule}/${container?.id ?? ''}`,
@@ -100,12 +100,12 @@ export function alertOf(feed: SimulatedHost, facts: AlertFacts): Alert {
 }
 
 export async function startDemoHour(): Promise<SimulatedHost> {
-  const feed = await SimulatedHost.start(shopHost);
-  await feed.past(60 * MINUTE);
+  const simulated = await SimulatedHost.start(shopHost);
+  await simulated.past(60 * MINUTE);
   const now = Date.now();
   const ago = (minutes: number) => now - minutes * MINUTE;
   const { WARN, ERROR } = Severity;
-  const emit = feed.event.bind(feed);
+  const emit = simulated.event.bind(simulated);
   await emit('shop-migrate-1', 'docker.container.start', 'container shop-migrate-1 started', {
     time: ago(26),
   });
@@ -161,9 +161,9 @@ export async function startDemoHour(): Promise<SimulatedHost> {
   await emit('shop-web-1', 'docker.container.restart', 'container shop-web-1 restarted', { time: ago(33) });
   const lines = checkoutLog(now);
   for (let from = 0; from < lines.length; from += 40)
-    feed.log('shop-checkout-1', lines.slice(from, from + 40));
-  await feed.alerts([
-    alertOf(feed, {
+    simulated.log('shop-checkout-1', lines.slice(from, from + 40));
+  await simulated.alerts([
+    alertOf(simulated, {
       rule: 'memory near its limit',
       severity: 'critical',
       name: 'shop-checkout-1',
@@ -173,7 +173,7 @@ export async function startDemoHour(): Promise<SimulatedHost> {
       limit: 512 * MEBIBYTE,
       summary: 'shop-checkout-1 uses 93 % of its memory limit',
     }),
-    alertOf(feed, {
+    alertOf(simulated, {
       rule: 'unhealthy',
       severity: 'warning',
       name: 'shop-search-1',
@@ -182,7 +182,7 @@ export async function startDemoHour(): Promise<SimulatedHost> {
       threshold: 1,
       summary: 'shop-search-1 has been unhealthy for 5 minutes',
     }),
-    alertOf(feed, {
+    alertOf(simulated, {
       rule: 'CPU throttled',
       severity: 'warning',
       name: 'shop-checkout-1',
@@ -192,7 +192,7 @@ export async function startDemoHour(): Promise<SimulatedHost> {
       summary: 'shop-checkout-1 was throttled in 35 % of its periods',
       status: 'pending',
     }),
-    alertOf(feed, {
+    alertOf(simulated, {
       rule: 'memory near its limit',
       severity: 'critical',
       name: 'shop-checkout-1',
@@ -205,5 +205,5 @@ export async function startDemoHour(): Promise<SimulatedHost> {
       status: 'resolved',
     }),
   ]);
-  return feed;
+  return simulated;
 }

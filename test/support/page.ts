@@ -19,22 +19,22 @@ export async function openPage(
   t: ExecutionContext,
   url: string,
   options: BrowserContextOptions = {},
-): Promise<{ page: Page; complaints: string[] }> {
+): Promise<{ page: Page; pageErrors: string[] }> {
   browser ??= launchBrowser();
   const context = await (await browser).newContext({ viewport: { width: 1440, height: 900 }, ...options });
   t.teardown(() => context.close());
   context.setDefaultTimeout(SOON_MS);
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', ({ message }) => complaints.push(message));
+  const pageErrors: string[] = [];
+  page.on('pageerror', ({ message }) => pageErrors.push(message));
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+    if (message.type() === 'error') pageErrors.push(message.text());
   });
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== new URL(url).origin) complaints.push(`asked for ${request.url()}`);
+    if (new URL(request.url()).origin !== new URL(url).origin) pageErrors.push(`requested ${request.url()}`);
   });
   await page.goto(url);
-  return { page, complaints };
+  return { page, pageErrors };
 }
 
 /** Violations of WCAG 2.2 A and AA that axe-core finds. */

@@ -14,7 +14,7 @@ export interface SocketProxy {
   /** `unix:///…`, accessible to SOMEBODY. */
   readonly host: string;
   /** Requests so far, such as `GET /info 200`. */
-  readonly asked: () => string[];
+  readonly requests: () => string[];
 }
 
 /** @param change edits the shipped configuration */
@@ -44,6 +44,6 @@ export async function socketProxy(
   await waitFor(`HAProxy; so far: ${log}`, () => existsSync(socket));
   return {
     host: `unix://${socket}`,
-    asked: () => log.split('\n').filter((line) => /^[A-Z]+ \/\S* \d+$/.test(line)),
+    requests: () => log.split('\n').filter((line) => /^[A-Z]+ \/\S* \d+$/.test(line)),
   };
 }

@@ -9,7 +9,7 @@ import { IMAGE } from './docker.ts';
 const WORKERS = 3;
 /** Highest number of containers at a time. */
 const CROWD = 12;
-/** Exits when asked to, so that a daemon that comes back does not wait for it. */
+/** Exits on SIGTERM, so that a daemon that comes back does not wait for it. */
 const OBEDIENT = 'trap exit TERM; while :; do sleep 1 & wait; done';
 
 /** When a request was under way, ms since the epoch. */

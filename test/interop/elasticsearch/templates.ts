@@ -15,8 +15,8 @@ const mappings = (properties: Json, more: Json = {}) => ({ template: { mappings:
 const nothing = { template: {} };
 const strings = { dynamic_templates: [{ strings: { match_mapping_type: 'string', mapping: keyword } }] };
 
-/** Component templates by the names that ours name, with what the exporter counts on. */
-const STAND_INS: Readonly<Record<string, Json>> = {
+/** Minimal versions of the component templates that the shipped templates refer to: what the exporter relies on. */
+const SUBSTITUTES: Readonly<Record<string, Json>> = {
   'otel@mappings': mappings(
     {
       '@timestamp': { type: 'date' },
@@ -59,7 +59,7 @@ const STAND_INS: Readonly<Record<string, Json>> = {
   'ecs-tsdb@mappings': mappings({}, strings),
 };
 
-/** Index templates of Elastic that nothing of ours is in the place of. */
+/** Index templates of Elastic that the shipped templates do not replace. */
 const OTHERS: Readonly<Record<string, Json>> = {
   'traces-otel': {
     index_patterns: ['traces-*.otel-*'],
@@ -96,7 +96,7 @@ export function templates(): (readonly [string, Json])[] {
   const at = (kind: string, all: readonly (readonly [string, Json])[]) =>
     all.map(([name, body]) => [`${kind}/${name}`, body] as const);
   return [
-    ...at('_component_template', [...Object.entries(STAND_INS), ...shipped('_component_template')]),
+    ...at('_component_template', [...Object.entries(SUBSTITUTES), ...shipped('_component_template')]),
     ...at('_index_template', [...Object.entries(OTHERS), ...shipped('_index_template')]),
   ];
 }
