@@ -162,12 +162,13 @@ export class LifecycleReporter {
     const { action, time, row, execId } = event;
     // An exit has waited for this OOM kill and reported it.
     const isKillReported = action === 'oom' && this.exits.consumeKill(id, time);
-    if (this.isAlreadyReported(container, event)) return Promise.resolve();
+    const known = this.states.get(id);
+    if (this.isAlreadyReported(known, container, event)) return Promise.resolve();
 
-    const accepted = this.impliedEvents(container, event).map((implied) =>
+    const accepted = this.impliedEvents(known, container, event).map((implied) =>
       this.reportEvent(container, classifyEvent(implied), isDaemonAway),
     );
-    const state = this.stateFor(container, action);
+    const state = known ?? this.stateFor(container, action);
     if (COMPARED.test(action)) this.eventCounts.set(id, this.eventCountOf(id) + 1);
     this.tracer.beginLife(state, container, event);
 
@@ -191,8 +192,11 @@ export class LifecycleReporter {
   }
 
   /** What must have happened before an event of the daemon, and was not reported. */
-  private impliedEvents(container: Container, event: ClassifiedEvent): readonly DockerEvent[] {
-    const state = this.states.get(container.id);
+  private impliedEvents(
+    state: ReportedState | undefined,
+    container: Container,
+    event: ClassifiedEvent,
+  ): readonly DockerEvent[] {
     const isComparable = !event.isSynthesized && (state !== undefined || this.isBaselineKept);
     return isComparable ? impliedEvents(state, container, event.action, event.time) : [];
   }
@@ -248,8 +252,11 @@ export class LifecycleReporter {
   }
 
   /** Whether the event repeats what was reported, or is the daemon's version of a concluded event. */
-  private isAlreadyReported({ id, startedAt }: Container, event: ClassifiedEvent): boolean {
-    const state = this.states.get(id);
+  private isAlreadyReported(
+    state: ReportedState | undefined,
+    { id, startedAt }: Container,
+    event: ClassifiedEvent,
+  ): boolean {
     // Docker never reuses an id: the removal was the last event.
     if (this.removed.has(id)) return true;
     if (state === undefined || event.isSynthesized) return false;

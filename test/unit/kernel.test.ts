@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { MemoryStore } from '../../agent/views/watch/memory-store.ts';
 import { KernelCollector } from '../../collectors/kernel/index.ts';
 import { containerOf, ProcessTable } from '../../collectors/kernel/process-table.ts';
+import type { RecordSink } from '../../collectors/records/collector.ts';
 import type { EventRecord } from '../../collectors/records/records.ts';
 import { KernelFiles } from '../../collectors/shared/kernel-file.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -98,7 +99,12 @@ test('the oldest process is the init until it ends; leftover processes are no ne
 });
 
 /** Runs a collector while `act` runs; returns the reported actions. */
-async function watch(proc: Proc, store: MemoryStore, act: (reported: EventRecord[]) => Promise<unknown>) {
+async function watch(
+  proc: Proc,
+  store: MemoryStore,
+  act: (reported: EventRecord[]) => Promise<unknown>,
+  sink: Partial<RecordSink> = {},
+) {
   const reported: EventRecord[] = [];
   const nothing = () => {};
   const collector = new KernelCollector({
@@ -116,6 +122,7 @@ async function watch(proc: Proc, store: MemoryStore, act: (reported: EventRecord
       reportError: (_, error) => {
         throw error;
       },
+      ...sink,
     },
     store,
     evidence: {
@@ -138,6 +145,23 @@ async function watch(proc: Proc, store: MemoryStore, act: (reported: EventRecord
   await collector.close();
   return reported.map(({ eventName }) => eventName.replace('docker.container.', ''));
 }
+
+test('an error while a missed run is reported does not end the process', async (t) => {
+  const proc = new Proc(t);
+  const errors: string[] = [];
+  const emitEvent = () => {
+    throw new Error('cannot encode');
+  };
+  const act = async () => {
+    proc.run(9, { ticks: 99_000 });
+    await waitFor('the error', () => errors.length > 0);
+  };
+  await watch(proc, new MemoryStore(), act, {
+    emitEvent,
+    reportError: (collector, error) => void errors.push(`${collector}: ${error}`),
+  });
+  t.is(errors[0], 'kernel: Error: cannot encode');
+});
 
 test('a run is reported once across agents; the next agent reports an end that none saw', async (t) => {
   const proc = new Proc(t);
