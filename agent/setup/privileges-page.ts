@@ -196,7 +196,7 @@ export function privilegesPage(): string {
     '```console',
     '$ portlight check',
     'STATUS   CHECK                 FOUND',
-    'OK       engine API requests   all answered',
+    'OK       engine API requests   all allowed',
     ...sampleWarnings(),
     '```',
     '',
