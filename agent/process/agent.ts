@@ -201,7 +201,7 @@ async function startLocked(
     rows: metrics.rows,
   });
   targets.add(
-    createTargets(endpoints, scope, {
+    await createTargets(endpoints, scope, {
       settings: targetSettings(config),
       ...{ telemetry, evidence, files, metrics, liveSamplers },
       sink: pipeline,

@@ -32,7 +32,13 @@ export class CollectorDispatcher implements ContainerListener {
   }
 
   containerStarting(id: string, container: Container | undefined): void {
-    for (const collector of this.collectors) collector.anticipateContainer?.(id, container);
+    for (const collector of this.collectors) {
+      try {
+        collector.anticipateContainer?.(id, container);
+      } catch (error) {
+        this.reportUnlessExpected(collector, error, container?.name);
+      }
+    }
   }
 
   containerStarted(container: Container): void {
@@ -50,8 +56,13 @@ export class CollectorDispatcher implements ContainerListener {
 
   async containerStopped(container: Container): Promise<void> {
     this.runs.delete(container.id);
-    const detached: (Promise<void> | void)[] = [];
-    await this.callEach(container, (collector) => void detached.push(collector.detachContainer?.(container)));
+    // Collectors detach in parallel: each may still have to read the rest of its source.
+    const detached: Promise<void>[] = [];
+    await this.callEach(container, (collector) => {
+      const detaching = collector.detachContainer?.(container);
+      if (detaching === undefined) return;
+      detached.push(detaching.catch((error) => this.reportUnlessExpected(collector, error, container.name)));
+    });
     await Promise.all(detached);
   }
 
@@ -69,10 +80,13 @@ export class CollectorDispatcher implements ContainerListener {
       try {
         await call(collector);
       } catch (error) {
-        // A container that has exited meanwhile is no error, and access-checks.ts reports missing privileges.
-        if (!isGone(error) && !isDenied(error))
-          this.telemetry.reportError(collector.name, error, container.name);
+        this.reportUnlessExpected(collector, error, container.name);
       }
     }
+  }
+
+  /** A container that has exited meanwhile is no error, and access-checks.ts reports missing privileges. */
+  private reportUnlessExpected(collector: Collector, error: unknown, container: string | undefined): void {
+    if (!isGone(error) && !isDenied(error)) this.telemetry.reportError(collector.name, error, container);
   }
 }
