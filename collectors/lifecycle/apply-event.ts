@@ -88,22 +88,11 @@ function applyStatus(state: ReportedState, { action, time, signal, isSynthesized
 function applyIdentity(state: ReportedState, container: Container, { action, time }: ClassifiedEvent): void {
   if (action === 'create' || action === 'rename') state.name = container.name;
   state.resource = container.resource.attributes;
-  if (action === 'start') state.startedAt = describedStart(state, container, time) ?? time;
-  const { settings } = container;
+  // A container that could not be described, or only in a later run, started a moment before the event.
+  const { startedAt, settings } = container;
+  if (action === 'start') state.startedAt = startedAt !== 0n && startedAt <= time ? startedAt : time;
   const showsSettings = action === 'create' || action === 'update' || action === 'start';
   if (showsSettings && settings !== 0) state.settings = settings;
-}
-
-/**
- * `State.StartedAt` of the run that a start event begins. It is undefined if the container could not be described, or
- * only in another run: then the run started a moment before the event.
- */
-export function describedStart(
-  state: ReportedState,
-  { startedAt }: Container,
-  time: UnixNano,
-): UnixNano | undefined {
-  return startedAt > state.startedAt && startedAt <= time ? startedAt : undefined;
 }
 
 function applyExit(

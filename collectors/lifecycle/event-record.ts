@@ -10,21 +10,22 @@ import type {
 import type { ClassifiedEvent, DockerEvent } from './docker-event.ts';
 import { parseImageReference } from './identity.ts';
 
-/** Whether the daemon reports it or the agent concludes it: a container is created and destroyed once, … */
+/** A container is created and destroyed once, whether the daemon reports it or the agent concludes it. */
 const ONCE: ReadonlySet<string> = new Set(['create', 'destroy']);
-/** … and started and ended once in each run. */
-const ONCE_PER_RUN: ReadonlySet<string> = new Set(['start', 'die']);
 
 /**
  * A text that identifies the event among all others and is the same whenever it is reported.
- * @param run identifies the run that this event starts or ends; undefined if that is unknown
+ * A start is identified by the time of its event: an agent that receives the event again may not be able to inspect the
+ * container any more, so `State.StartedAt` would not give the same text.
+ * @param run when the run that this event ends was reported to have started; undefined if it was not reported
  */
 export function uidOf(event: ClassifiedEvent, run?: UnixNano): string {
   const { type, action, id, execId, memberId, source } = event;
   const subject = (execId ?? `${memberId?.slice(0, 12) ?? ''}${id}`).slice(0, 24);
   const name = `${type}-${action}-${subject}`;
   if (type === 'container' && ONCE.has(action) && subject !== '') return name;
-  if (type === 'container' && ONCE_PER_RUN.has(action) && run !== undefined) return `${run}-${name}`;
+  // A run ends once, whether the daemon reports it or the agent concludes it.
+  if (type === 'container' && action === 'die' && run !== undefined) return `${run}-${name}`;
   const moment = source.after === undefined ? source.timeNano : `after-${source.after}`;
   return `${moment}-${name}`;
 }

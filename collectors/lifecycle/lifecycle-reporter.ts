@@ -5,7 +5,7 @@
 import { type AgentEvent, agentEventRecord, agentEvents } from '../records/agent-events.ts';
 import type { RecordSink, TextStore } from '../records/collector.ts';
 import type { Attributes, AttributeValue, Container, EventRecord, UnixNano } from '../records/records.ts';
-import { applyEvent, describedStart } from './apply-event.ts';
+import { applyEvent } from './apply-event.ts';
 import { type ClassifiedEvent, classifyEvent, type DockerEvent } from './docker-event.ts';
 import { eventRecord } from './event-record.ts';
 import { type Exit, ExitClassifier, type ExitEvidence, type ExitSnapshot } from './exit-classifier.ts';
@@ -13,7 +13,7 @@ import { exitPredicate } from './exit-reason.ts';
 import { LifeTracer } from './life-tracer.ts';
 import { impliedEvents } from './missed-events.ts';
 import { detectRecurrence } from './recurrence.ts';
-import { phaseStart, type ReportedState, reportedStateOf, runId } from './reported-state.ts';
+import { phaseStart, type ReportedState, reportedStateOf, runStart } from './reported-state.ts';
 import { RemovedContainers, ReportedStates } from './reported-states.ts';
 
 /** How far apart an event of the daemon and the event concluded in its place can be. */
@@ -225,7 +225,7 @@ export class LifecycleReporter {
       attributes['process.command_line'] = redactCommand(event.command);
     return eventRecord(event, {
       container: container.name,
-      run: event.action === 'start' ? describedStart(state, container, event.time) : runId(state),
+      run: runStart(state),
       duration: began === undefined ? undefined : seconds(event.time - began),
       severity: exit?.severity,
       predicate: exit === undefined ? undefined : exitPredicate(exit.reason, exit.exitCode),

@@ -107,13 +107,6 @@ export function phaseStart(
 export const runStart = ({ lastTimes: { start, restore } }: ReportedState): UnixNano | undefined =>
   restore !== undefined && restore > (start ?? 0n) ? restore : start;
 
-/** Identifies the reported run that is under way, or the last one; undefined if none was reported. */
-export function runId(state: ReportedState): UnixNano | undefined {
-  const { start, restore } = state.lastTimes;
-  if (restore !== undefined && restore > (start ?? 0n)) return restore;
-  return start === undefined ? undefined : state.startedAt;
-}
-
 /** The names that fields have on disk, where these differ. They stay, so that every version reads every store. */
 const NAMES_ON_DISK: Partial<Record<keyof ReportedState, string>> = {
   lastDaemonEventAt: 'last',
