@@ -91,7 +91,10 @@ export class DockerCollector {
       signal,
     });
     const { cursor, queue, reporter, registry, absence } = this;
-    this.inventory = new Inventory({ docker, registry, isConnected, onError, signal });
+    this.inventory = new Inventory({
+      ...{ docker, registry, isConnected, onError, signal },
+      onUndescribed: (id) => this.reconciler.describeLater(id),
+    });
     const parts = { cursor, queue, reporter, registry, absence, inventory: this.inventory, onError };
     this.handler = new EventHandler({ ...options, ...parts, signal });
     this.reconciler = new Reconciler({

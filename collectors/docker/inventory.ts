@@ -25,6 +25,8 @@ export interface InventoryOptions {
   readonly registry: ContainerRegistry;
   readonly isConnected: () => boolean;
   readonly onError: (error: unknown) => void;
+  /** Called with each container that the daemon could not describe, and that may exist. */
+  readonly onUndescribed: (id: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -62,7 +64,7 @@ export class Inventory {
    * @throws {Error} when the agent stops before
    */
   async describeOrWait(id: string): Promise<Container | undefined> {
-    const { registry, isConnected, onError, signal } = this.options;
+    const { registry, isConnected, onError, onUndescribed, signal } = this.options;
     const backoff = new Backoff(LONGEST_RETRY_WAIT_MS, signal);
     for (let brokenAnswers = 0; ; ) {
       try {
@@ -73,7 +75,10 @@ export class Inventory {
         if (!isConnectionRefused(error)) {
           // Something can listen for a daemon that is still starting (systemd), and not answer for it.
           const mayComeBack = isConnectionBroken(error) || !isConnected();
-          if (!mayComeBack || ++brokenAnswers === MAX_BROKEN_ANSWERS) return undefined;
+          if (!mayComeBack || ++brokenAnswers === MAX_BROKEN_ANSWERS) {
+            onUndescribed(id);
+            return undefined;
+          }
         }
       }
       await backoff.wait();
@@ -86,6 +91,7 @@ export class Inventory {
       return await this.options.registry.inspect(id);
     } catch (error) {
       this.options.onError(error);
+      this.options.onUndescribed(id);
       return undefined;
     }
   }

@@ -18,6 +18,8 @@ import type { ObjectQueue } from './object-queue.ts';
 const CONFIRM_AFTER_MS = 2000;
 /** How often a container of which other events keep coming is compared again. */
 const MAX_CONFIRMATIONS = 3;
+/** How often a container is requested again that the daemon did not describe; after that, at the next reconciliation. */
+const MAX_DESCRIPTIONS = 5;
 
 export interface ReconcilerOptions {
   readonly registry: ContainerRegistry;
@@ -42,6 +44,8 @@ export class Reconciler {
   private readonly options: ReconcilerOptions;
   /** Containers that existed before the baseline, and could not be described then. */
   private readonly undescribed = new Set<string>();
+  /** How often each container was requested again, for those that the daemon has not described yet. */
+  private readonly descriptions = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
     this.options = options;
@@ -71,6 +75,28 @@ export class Reconciler {
     reporter.keepBaseline();
     this.confirmLater(suspects, MAX_CONFIRMATIONS);
     this.options.onReconciled();
+  }
+
+  /**
+   * Describes a container again that the daemon was too slow to describe: under load it can take seconds for a container
+   * that starts. Without it, the collectors would know the container only after the next reconciliation.
+   */
+  describeLater(id: string): void {
+    const { inventory, registry, queue, isConnected, confirmAfterMs = CONFIRM_AFTER_MS } = this.options;
+    const attempt = (this.descriptions.get(id) ?? 0) + 1;
+    this.descriptions.set(id, attempt);
+    if (attempt > MAX_DESCRIPTIONS) {
+      this.descriptions.delete(id);
+      return;
+    }
+    const describe = async () => {
+      // After a reconnect everything is compared anyway.
+      const container = isConnected() && !registry.ignored.has(id) ? await inventory.describe(id) : undefined;
+      if (container !== undefined) this.announce(container);
+      // The description failed again, and the next attempt is due.
+      if (this.descriptions.get(id) === attempt) this.descriptions.delete(id);
+    };
+    setTimeout(() => queue.run([id], describe), confirmAfterMs * attempt).unref();
   }
 
   /** Compares the suspects once more, after the daemon had time to send the missing events. */
@@ -109,7 +135,7 @@ export class Reconciler {
    * @returns whether events seem to be missing
    */
   private seemsIncomplete(id: string, found: Container | undefined, exists: boolean): boolean {
-    const { registry, reporter, lifecycle, onError } = this.options;
+    const { registry, reporter } = this.options;
     const container = registry.known.get(id);
     const isReported = reporter.stateOf(id) !== undefined;
     if (found === undefined) {
@@ -120,11 +146,16 @@ export class Reconciler {
     const isOld = !reporter.hasBaseline || this.undescribed.has(id);
     if (!isReported && isOld) reporter.adoptContainer(container);
     this.undescribed.delete(id);
-    if (container.startedAt !== 0n) {
-      lifecycle.containerStarted(container);
-      if (container.pid === 0) lifecycle.containerStopped(container).catch(onError);
-    }
+    this.announce(container);
     return missedEvents(id, reporter.stateOf(id), found, unixNow()).length > 0;
+  }
+
+  /** Attaches the collectors to a container that has started; the rest of its log is read even if it has ended. */
+  private announce(container: Container): void {
+    const { lifecycle, onError } = this.options;
+    if (container.startedAt === 0n) return;
+    lifecycle.containerStarted(container);
+    if (container.pid === 0) lifecycle.containerStopped(container).catch(onError);
   }
 
   /** @param found undefined if the container no longer exists */

@@ -284,3 +284,19 @@ test('an OOM kill explains the exit of its own run, not the exit before', async 
   await waitFor('both ends', () => ends.length === 2);
   t.deepEqual(ends, ['signal', 'oom_killed']);
 });
+
+test('a container that the daemon was too slow to describe is observed some seconds later', async (t) => {
+  const daemon = new ScriptedDaemon();
+  const { reported, collector } = await observed(t, daemon, WITH_BASELINE());
+  let failures = 2;
+  daemon.whileDescribing = () => {
+    if (failures-- > 0) throw new Error('no answer in time');
+  };
+  daemon.add('slow', { startedAt: iso() });
+  daemon.emitEvent('create', 'slow', at(iso()));
+  daemon.emitEvent('start', 'slow', at(iso()));
+  await waitFor('the events', () => reported.length === 2);
+  t.false(collector.containers.has('slow'));
+  await waitFor('the description', () => collector.containers.has('slow'));
+  t.deepEqual(reported, ['slow create', 'slow start']);
+});
