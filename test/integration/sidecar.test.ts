@@ -294,7 +294,7 @@ test.serial(
     const asked = async (index: number, args: readonly string[]) =>
       (await execSidecar(agents[index]!, args)).stdout;
     const short = app.id.slice(0, 12);
-    t.regex(await asked(1, ['ps']), new RegExp(`^${short} .* KiB +64 MiB`, 'm'));
+    t.regex(await asked(1, ['ps']), new RegExp(`^${short} .* (KiB|MiB) +64 MiB`, 'm'));
     t.is(await asked(2, ['logs', name]), 'begun\n');
     t.regex(await asked(2, ['events', name]), new RegExp(`container ${name} started`));
     const [bare, full] = await Promise.all([1, 2].map((index) => asked(index, ['check'])));
