@@ -154,6 +154,7 @@ END
   t.regex((await long.textContent())!, /m{1000}\s*… 983,616 more characters/);
   // The time stays in front of the text.
   const turned = lines.locator('.line', { hasText: 'drawkcab' });
+  await turned.scrollIntoViewIfNeeded();
   const [time, text] = [
     await turned.locator('time').boundingBox(),
     await turned.locator('.text').boundingBox(),
