@@ -84,7 +84,11 @@ export function LogView({ id }: { readonly id: string }) {
   const { lines, waitingCount, skipped, hasMore, isPaused, problem } = log;
 
   useEffect(() => {
-    const timer = setTimeout(() => setSettled({ search: search.value, severity: severity.value }), SETTLE_MS);
+    const next = { search: search.value, severity: severity.value };
+    const settle = (last: typeof next) =>
+      last.search === next.search && last.severity === next.severity ? last : next;
+    // An unchanged filter stays the same object, so that the log is not loaded twice when the view opens.
+    const timer = setTimeout(() => setSettled(settle), SETTLE_MS);
     return () => clearTimeout(timer);
   }, [search.value, severity.value]);
 
